@@ -1,0 +1,33 @@
+# Each target makes its own environment first; nothing but python3 and make is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint bench
+
+help:  ## show the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+.venv/installed: requirements.txt requirements-dev.txt requirements-lock.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt -c requirements-lock.txt
+	touch .venv/installed
+
+install: .venv/installed  ## create .venv with all that demo and tests need
+
+demo: install  ## a dozen invoices chased, promised, paid and restored, one day a second
+	$(BIN)/python -m local.demo
+
+up: install  ## server, worker and outbox on this machine; state under .dunwell
+	$(BIN)/python -m local.up
+
+lint: install  ## style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint  ## everything: lint, types, import contracts, tests
+	$(BIN)/pytest
+
+bench: install  ## figures beside a floor measured in the same run
+	$(BIN)/python -m bench.lifecycle

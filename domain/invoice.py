@@ -1,0 +1,47 @@
+"""What the billing system hands over: an invoice, its customer and the people who can be reached."""
+
+from datetime import date
+from decimal import Decimal
+
+from domain.model import Value
+from domain.terms import Channel, Role
+
+
+class Contact(Value):
+    """One person. `contact_id` names nobody: "<customer_id>.<role>.<position>"."""
+
+    contact_id: str
+    role: Role
+    name: str
+    email: str | None = None
+    phone: str | None = None  # E.164, "+34600123456"
+    post: str | None = None
+
+    def address(self, channel: Channel) -> str | None:
+        """Where `channel` reaches this contact; None where it cannot."""
+        return self.email if channel is Channel.EMAIL else self.phone
+
+
+class Customer(Value):
+    customer_id: str
+    name: str
+    country: str  # ISO 3166-1 alpha-2
+    time_zone: str  # IANA
+    language: str  # BCP 47: "en", "pt-BR"
+    contacts: tuple[Contact, ...]
+
+
+class Invoice(Value):
+    """A checked invoice: the currency exists, the amount is positive and fits its minor units."""
+
+    invoice_id: str
+    number: str
+    customer: Customer
+    amount: Decimal
+    currency: str  # ISO 4217
+    digits: int  # minor units of the currency: 2 for EUR, 0 for JPY
+    issued_on: date
+    due_on: date
+    payment_url: str | None = None
+    policy: str | None = None  # name of a ladder; None means the default ladder
+    jurisdiction: str | None = None

@@ -1,0 +1,82 @@
+"""The field's words, each spelled once. The values stand in the database, the history and the files."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where a case stands. The last four are ends."""
+
+    SCHEDULED = "scheduled"
+    CHASING = "chasing"
+    PROMISED = "promised"
+    PLAN = "plan"
+    DISPUTED = "disputed"
+    PAUSED = "paused"
+    LEGAL = "legal"
+    PAID = "paid"
+    WRITTEN_OFF = "written_off"
+    CANCELLED = "cancelled"
+    HANDED_OVER = "handed_over"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDS
+
+
+ENDS = frozenset({Stage.PAID, Stage.WRITTEN_OFF, Stage.CANCELLED, Stage.HANDED_OVER})
+
+
+class Access(StrEnum):
+    """What the debtor's account may do."""
+
+    FULL = "full"
+    RESTRICTED = "restricted"
+    SUSPENDED = "suspended"
+
+
+class Level(StrEnum):
+    """What a hold does to an account: two lower its access, `work` only stops the next milestone."""
+
+    RESTRICTED = "restricted"
+    SUSPENDED = "suspended"
+    WORK = "work"
+
+
+class Channel(StrEnum):
+    EMAIL = "email"
+    SMS = "sms"
+    CALL = "call"
+
+
+class Role(StrEnum):
+    """Who a contact is to the debtor's company; `account_manager` is ours."""
+
+    ACCOUNTS_PAYABLE = "accounts_payable"
+    USER = "user"
+    MANAGER = "manager"
+    EXECUTIVE = "executive"
+    ACCOUNT_MANAGER = "account_manager"
+
+
+class MessageState(StrEnum):
+    """A row of the outbox. `claimed` means: decided, and not yet known to be accepted by a provider."""
+
+    CLAIMED = "claimed"
+    ACCEPTED = "accepted"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    WITHHELD = "withheld"
+
+
+DEAD_STATES = frozenset({MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD})
+"""States after which the same contact and channel will not get this message any more."""
+
+
+class Late(StrEnum):
+    """What a step does when its time passed while nobody could act."""
+
+    SEND = "send"
+    SKIP = "skip"
+    SHIFT = "shift"
