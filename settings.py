@@ -1,0 +1,265 @@
+"""The settings: one frozen model, read once by an entry point and handed down as plain values.
+
+Sources, the first that has a value wins: the environment, `.env` in the working folder, `<state>/up.env`
+(left by a running `make up`, so that another terminal finds its server and database), the defaults.
+Blank counts as unset.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NameEmail,
+    SecretStr,
+    ValidationError,
+    model_validator,
+    validate_email,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+
+ENV_FILE = Path(".env")
+UP_ENV = "up.env"
+DATABASE_FILE = "dunwell.sqlite"
+
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]@]+):([0-9]{1,5})")
+_DATABASE = re.compile(r"sqlite(\+[a-z0-9_]+)?:///(?!:memory:|\?).+|postgresql(\+[a-z0-9_]+)?://.+")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used. One line per problem, each naming the variable and what to set."""
+
+
+def _host_port(value: str) -> str:
+    found = _HOST_PORT.fullmatch(value)
+    if found is None or not 0 < int(found.group(2)) < 65536:
+        raise ValueError(f"{value!r} is no address; write host:port, for example 127.0.0.1:7233.")
+    return value
+
+
+def _web_address(value: str) -> str:
+    # The value stays out of the sentence: an address may carry a key.
+    if re.match(r"https?://[^/\s]", value) is None or re.search(r"\s", value):
+        raise ValueError("not a web address; write it in full, beginning with https:// or http://.")
+    return value
+
+
+def _database(value: str) -> str:
+    # The value stays out of the sentence: a database URL often holds a password.
+    # A database in memory is refused: the command line and the worker would each see one of their own.
+    if _DATABASE.fullmatch(value) is None:
+        raise ValueError(
+            "neither an SQLite file nor PostgreSQL; write sqlite:///path/to/file.sqlite or postgresql+psycopg://user@host/name."
+        )
+    return value
+
+
+def _mailbox(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        name, email = validate_email(value)
+    except PydanticCustomError:
+        raise ValueError(
+            f"{value!r} is no sender; write it like: Ana Lopez <billing@example.com>"
+            ' (quote a name that holds a comma: "Lopez, Ana" <billing@example.com>).'
+        ) from None
+    return NameEmail(name, email)
+
+
+def _default_database(values: dict[str, Any]) -> str:
+    state: Path = values.get("dunwell_state", Path(".dunwell"))
+    return f"sqlite:///{(state / DATABASE_FILE).as_posix()}"
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+
+
+class Settings(BaseSettings):
+    """What the environment says, checked. Each field is the environment variable of its name in capitals.
+
+    Connect to Temporal with `temporal_connect`, never with the two fields alone: a profile file may outrank
+    them. `database_url` may hold a password: never print it.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    dunwell_state: Annotated[Path, AfterValidator(Path.expanduser)] = Path(".dunwell")
+    database_url: Annotated[str, AfterValidator(_database)] = Field(
+        default_factory=_default_database, repr=False
+    )
+
+    temporal_address: HostPort = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+
+    sendgrid_api_key: SecretStr | None = None
+    sendgrid_api_url: WebAddress | None = None
+    mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
+    sender_company: str | None = None
+
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_api_url: WebAddress | None = None
+    twilio_from: str | None = None
+
+    product_access_url: WebAddress | None = Field(default=None, repr=False)
+    product_access_secret: SecretStr | None = None
+
+    metrics_address: HostPort | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        stripped = {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
+        return {name: value for name, value in stripped.items() if value not in ("", None)}
+
+    @model_validator(mode="after")
+    def _keys_have_partners(self) -> "Settings":
+        problems = [
+            f"{key} is set but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not: "
+            f"{cure} or remove {key}."
+            for key, partners, cure in _PARTNERS
+            if getattr(self, key.lower())
+            and (missing := [p for p in partners if not getattr(self, p.lower())])
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+
+_PARTNERS = (
+    (
+        "SENDGRID_API_KEY",
+        ("MAIL_FROM",),
+        "set MAIL_FROM to your verified sender, like Ana Lopez <billing@example.com>,",
+    ),
+    (
+        "TWILIO_ACCOUNT_SID",
+        ("TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
+        "set the account's auth token and the number that messages leave from,",
+    ),
+    ("TWILIO_AUTH_TOKEN", ("TWILIO_ACCOUNT_SID",), "set the account the token belongs to,"),
+    (
+        "PRODUCT_ACCESS_URL",
+        ("PRODUCT_ACCESS_SECRET",),
+        "set the secret that signs what the product is told,",
+    ),
+    ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
+)
+"""(variable, the variables it is useless without, what to do about it)."""
+
+
+class _SettingsBesideUp(Settings):
+    """Settings beside a running `make up`: its up.env ranks between `.env` and the defaults."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        stated = (source().get("dunwell_state") for source in (init_settings, env_settings, dotenv_settings))
+        state = Path(next((s for s in stated if s), ".dunwell")).expanduser()
+        up_env = DotEnvSettingsSource(settings_cls, env_file=state / UP_ENV, env_file_encoding="utf-8")
+        return init_settings, env_settings, dotenv_settings, up_env
+
+
+def load_settings(*, up_env: bool = True) -> Settings:
+    """Read the settings. `up_env=False` leaves out what a running (or crashed) `make up` wrote.
+
+    Raises SettingsError with one line per problem; it never shows a secret.
+    """
+    read: Callable[[], Settings] = _SettingsBesideUp if up_env else Settings
+    try:
+        return read()
+    except ValidationError as error:
+        lines = [_line(details) for details in error.errors(include_url=False, include_input=False)]
+    except (OSError, UnicodeDecodeError) as error:
+        lines = [f"A settings file cannot be read ({_reason(error)}): it must be UTF-8 text you may read."]
+    # Raised outside the handlers: a chained ValidationError could carry the refused values into a traceback.
+    raise SettingsError("\n".join(lines))
+
+
+def _line(details: ErrorDetails) -> str:
+    message = details["msg"].removeprefix("Value error, ")
+    name = str(details["loc"][0]).upper() if details["loc"] else ""
+    return f"{name}: {message}" if name else message
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    # A UnicodeDecodeError prints the bytes it choked on, and those may be part of a key.
+    return str(error) if isinstance(error, OSError) else "it holds bytes that are not UTF-8"
+
+
+def temporal_connect(settings: Settings) -> ClientConnectConfig:
+    """The keyword arguments for `temporalio.client.Client.connect`.
+
+    Address, namespace, TLS, API key and profile follow Temporal's own environment names and profile file;
+    `.env` may hold those names too. Only when neither names an address, that of `settings` is used (up.env,
+    else the default). Raises SettingsError for an unreadable profile, and for a key or TLS without an
+    address, because neither must be sent to a guess.
+    """
+    config = configured_server()
+    if "target_host" in config:
+        return config
+    if config.get("api_key") or config.get("tls"):
+        raise SettingsError(
+            "A Temporal API key or TLS is configured but no address: set TEMPORAL_ADDRESS to that server's "
+            "host:port, or unset TEMPORAL_API_KEY and TEMPORAL_TLS to use the local server."
+        )
+    config["target_host"] = settings.temporal_address
+    config.setdefault("namespace", settings.temporal_namespace)
+    return config
+
+
+def configured_server() -> ClientConnectConfig:
+    """What the environment, `.env` and Temporal's profile file say about a server.
+
+    `target_host` is absent when none of them names an address. Raises SettingsError when the profile, or a
+    certificate it names, cannot be read.
+    """
+    try:
+        return ClientConfig.load_client_connect_config(override_env_vars=_temporal_environment())
+    except RuntimeError as error:
+        # Only the first line: a TOML error goes on to quote the file, and that may be the API key.
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = _reason(error)
+    raise SettingsError(
+        f"Temporal's connection settings cannot be read: {reason}. Check TEMPORAL_CONFIG_FILE, "
+        "TEMPORAL_PROFILE and the TEMPORAL_TLS_ paths."
+    )
+
+
+def _temporal_environment() -> dict[str, str]:
+    """The environment over the TEMPORAL_ names of `.env`, without blanks, which Temporal takes literally."""
+    from_file = dotenv_values(ENV_FILE, encoding="utf-8") if ENV_FILE.is_file() else {}
+    merged = {name: text for name, text in from_file.items() if name.startswith("TEMPORAL_") and text}
+    merged |= {name: text for name, text in os.environ.items() if text.strip()}
+    return {name: text.strip() if name.startswith("TEMPORAL_") else text for name, text in merged.items()}
