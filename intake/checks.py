@@ -1,0 +1,274 @@
+"""The check of each single value of an invoice file.
+
+Every check takes a JSON value and gives the value to keep, or raises Unfit with the reason and what to do.
+"""
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
+import pycountry
+from babel import Locale
+from babel.core import parse_locale
+from email_validator import EmailNotValidError, validate_email
+
+from domain.terms import Role
+from intake.currencies import Currency, current_codes, find_currency, replacement
+from intake.refusals import Unfit, did_you_mean, kind, printable
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+_WHOLE_DIGITS = 12
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,120}")
+_POLICY = re.compile(r"[a-z0-9-]{1,60}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line and paragraph separators
+_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+_NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
+_TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
+
+
+def text(value: object, limit: int = 200) -> str:
+    """One line of at most `limit` characters, outer spaces removed."""
+    if not isinstance(value, str):
+        raise Unfit(f"is {kind(value)}, not text: write it in double quotes")
+    line = value.strip()
+    if len(line) > limit:
+        raise Unfit(f"has {len(line)} characters: at most {limit} fit")
+    for char in line:
+        if unicodedata.category(char) in _BROKEN:
+            raise Unfit(f"holds the character U+{ord(char):04X}: remove it, this is one line of plain text")
+    return line
+
+
+def postal_address(value: object) -> str:
+    """A postal address of a few lines, separated by line feeds. Blank lines are dropped."""
+    if not isinstance(value, str):
+        return text(value)
+    if len(value) > 500:
+        raise Unfit(f"has {len(value)} characters: at most 500 fit")
+    lines = [text(line) for line in value.splitlines()]
+    return "\n".join(line for line in lines if line)
+
+
+def identifier(value: object) -> str:
+    """An id that also names a workflow, so it must be plain."""
+    word = text(value)
+    if not _IDENTIFIER.fullmatch(word):
+        raise Unfit("is no plain id: use 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'")
+    return word
+
+
+def role(value: object) -> Role:
+    word = text(value)
+    if word not in set(Role):
+        raise Unfit(f"is no role: {did_you_mean(word, Role)}")
+    return Role(word)
+
+
+def policy(value: object) -> str:
+    word = text(value)
+    if not _POLICY.fullmatch(word):
+        raise Unfit("is no ladder's name: use 1 to 60 of a-z, 0-9 and '-'")
+    return word
+
+
+def currency(value: object) -> Currency:
+    code = text(value)
+    try:
+        return find_currency(code)
+    except KeyError:
+        pass
+    if successor := replacement(code.upper()):
+        raise Unfit(f"is no longer in use: use {successor!r}")
+    if code.upper() in current_codes():
+        raise Unfit(f"is not in capital letters: use {code.upper()!r}")
+    raise Unfit("is no currency in use: give the ISO 4217 code, for example 'EUR'")
+
+
+def amount(value: object, unit: Currency | None) -> Decimal:
+    """A positive amount with exactly the digits of `unit`; None when the currency itself was refused."""
+    number = _number(value)
+    if number <= 0:
+        raise Unfit("is not more than zero: an invoice that asks for nothing cannot be chased")
+    if number.adjusted() >= _WHOLE_DIGITS:
+        raise Unfit(f"is too large: at most {_WHOLE_DIGITS} digits before the point")
+    if unit is None:
+        return number
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > unit.digits:
+        allowed = f"at most {unit.digits} digits" if unit.digits else "no digits"
+        raise Unfit(f"is too fine: {unit.code} has {allowed} after the point")
+    return number.quantize(Decimal(1).scaleb(-unit.digits))
+
+
+def _number(value: object) -> Decimal:
+    match value:
+        case bool():
+            raise Unfit(f"is {kind(value)}, no amount: write it as text, '1200.00'")
+        case float():
+            raise Unfit("is no exact number: write it as text, '1200.00'")
+        case int():
+            return Decimal(value)
+        case Decimal():
+            return _plain(value)
+        case str():
+            return _spelled(text(value, 40))
+        case _:
+            raise Unfit(f"is {kind(value)}, no amount: write it as text, '1200.00'")
+
+
+def _plain(number: Decimal) -> Decimal:
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise Unfit("is no finite number: write the amount as text, '1200.00'")
+    if exponent > 0:
+        raise Unfit("has an exponent: write all digits, '1200.00'")
+    return number
+
+
+def _spelled(word: str) -> Decimal:
+    if _AMOUNT.fullmatch(word):
+        return Decimal(word)
+    if "," in word or "'" in word or " " in word:
+        raise Unfit("has a comma or a separator: write digits and one point, '1200.00'")
+    if re.fullmatch(r"-[0-9.]+", word):
+        raise Unfit("is not more than zero: an invoice that asks for nothing cannot be chased")
+    if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", word):
+        raise Unfit("has an exponent: write all digits, '1200.00'")
+    raise Unfit("is no amount: write digits and one point, '1200.00'")
+
+
+def day(value: object) -> date:
+    word = text(value)
+    try:
+        # fromisoformat alone would also take week dates and dates without hyphens.
+        found = date.fromisoformat(word) if _DATE.fullmatch(word) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise Unfit("is not a date: use YYYY-MM-DD")
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise Unfit(f"is out of range: the year must be between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return found
+
+
+def country(value: object) -> str:
+    """An ISO 3166-1 alpha-2 code in capital letters."""
+    word = text(value)
+    if re.fullmatch("[A-Z]{2}", word) and pycountry.countries.get(alpha_2=word):
+        return word
+    try:
+        meant = _ALSO_CALLED.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
+    except LookupError:
+        raise Unfit("is no country: give the ISO 3166 code of two letters, for example 'DE'") from None
+    raise Unfit(f"is not the ISO 3166 code of two letters: use {meant!r}")
+
+
+def jurisdiction(value: object) -> str:
+    """Whose law counts: a country, a part of one ("US-NY"), "UK" or "EU"."""
+    word = text(value)
+    if re.fullmatch("[A-Z]{2}", word) and (word in {"EU", "UK"} or pycountry.countries.get(alpha_2=word)):
+        return word
+    if re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", word) and word in _subdivisions():
+        return word
+    raise Unfit("is no jurisdiction: use a country ('DE'), a part of one ('US-NY'), 'UK' or 'EU'")
+
+
+@cache
+def _subdivisions() -> frozenset[str]:
+    return frozenset(part.code for part in pycountry.subdivisions)
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones() - _NO_PLACE}
+
+
+def time_zone(value: object) -> str:
+    """An IANA zone name, spelled as the zone database spells it."""
+    word = text(value)
+    name = _zones().get(word.lower())
+    if name is None:
+        # The list of zones is too long to print, so only a near one is named.
+        advice = did_you_mean(word.title(), _zones().values())
+        fallback = "use an IANA name, for example 'Europe/Berlin'"
+        raise Unfit(f"is no time zone: {advice if advice.startswith('did') else fallback}")
+    if name != word:
+        raise Unfit(f"is spelled with other capitals: use {name!r}")
+    return name
+
+
+def language(value: object) -> str:
+    """A BCP 47 tag of language, script and region, in its usual capitals: "en", "pt-BR", "zh-Hant-TW"."""
+    word = text(value)
+    if "_" in word:
+        raise Unfit(f"has an underscore: use a hyphen, {printable(word.replace('_', '-'))!r}")
+    try:
+        base, region, script = parse_locale(word, sep="-")[:3]
+    except ValueError:
+        base = None
+    if base is None or base not in Locale("en").languages:
+        raise Unfit("is no language tag: use 'en', 'pt-BR' or the like")
+    if region is not None and region not in Locale("en").territories:
+        raise Unfit(f"names the region {region!r}, which does not exist: use {base!r} or 'pt-BR' or the like")
+    return "-".join(part for part in (base, script, region) if part)
+
+
+def email(value: object) -> str:
+    """An address in its normal form. Domains reserved for tests and documentation are welcome."""
+    word = text(value, 320)
+    # The library lets .test pass and stops .invalid; a stand-in domain gets the same checks otherwise.
+    reserved = word.lower().endswith(_TEST_DOMAIN)
+    checked = word[: -len(_TEST_DOMAIN)] + _STAND_IN if reserved else word
+    try:
+        found = validate_email(checked, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError as error:
+        raise Unfit(f"is not an e-mail address: {printable(str(error), 200)}") from None
+    return found.removesuffix(_STAND_IN) + _TEST_DOMAIN if reserved else found
+
+
+def phone(value: object, region: str | None) -> str:
+    """A number as E.164. `region` is the customer's country, for numbers in national form."""
+    word = text(value, 40)
+    try:
+        number = phonenumbers.parse(word, region)
+    except phonenumbers.NumberParseException:
+        raise Unfit("is not a phone number: use the form '+34600123456'") from None
+    if number.extension:
+        raise Unfit("has an extension, which no message can reach: give a direct number")
+    # A number that only works inside its own area passes the library's plain yes-or-no question.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise Unfit("has too few or too many digits for a phone number: use the form '+34600123456'")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def payment_url(value: object) -> str:
+    """Where the debtor pays. Links carry tokens, so no reason here repeats any part of one."""
+    word = text(value, 2000)
+    try:
+        parts = urlsplit(word)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not _URL.fullmatch(word):
+        raise Unfit("is not a web address: use the form 'https://pay.example.com/INV-1', other signs as %20")
+    if parts.username is not None or parts.password is not None:
+        raise Unfit("holds a user name or password: remove the part before '@'")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
+        raise Unfit("is not safe to pay on: it must begin with https://")
+    return word
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

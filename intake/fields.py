@@ -1,0 +1,83 @@
+"""One JSON object under examination: takes its fields out one by one and collects what is wrong with them."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar
+
+from intake.records import JsonObject, Record
+from intake.refusals import Refusal, Unfit, did_you_mean, kind, printable, shown
+
+T = TypeVar("T")
+_MOST_REFUSALS = 25  # of one record: what has more problems is no invoice, and a longer list helps nobody
+
+
+class Fields:
+    """The fields of `data`, an object at `path` inside `record`. Inner objects share the list of refusals."""
+
+    def __init__(
+        self, record: Record, data: object, known: Collection[str], path: str, refusals: list[Refusal]
+    ) -> None:
+        self.refusals = refusals
+        self._record = record
+        self._path = path
+        self._data: Mapping[str, object] = data if isinstance(data, Mapping) else {}
+        self._is_object = isinstance(data, Mapping)
+        if not self._is_object:
+            self.refuse("", f"is {_state(data)}: write an object with {', '.join(sorted(known))}", data)
+        for key in map(str, self._data):
+            if key not in known:
+                self.refuse(printable(key), f"is no field here: {did_you_mean(key, known)}")
+        for key in data.repeated if isinstance(data, JsonObject) else []:
+            self.refuse(printable(key), "is given more than once: keep one")
+
+    def required(self, key: str, check: Callable[[object], T], *, secret: bool = False) -> T | None:
+        """The checked value, or None after a refusal."""
+        if self._is_object and self._is_blank(key):
+            self.refuse(key, "is missing: it is needed")
+        return self.optional(key, check, secret=secret)
+
+    def optional(self, key: str, check: Callable[[object], T], *, secret: bool = False) -> T | None:
+        """The checked value; None when left out, null or blank, or refused. `secret`: never shown."""
+        if self._is_blank(key):
+            return None
+        value = self._data[key]
+        try:
+            return check(value)
+        except Unfit as error:
+            self.refuse(key, str(error), None if secret else value)
+            return None
+
+    def inner(self, key: str, known: Collection[str]) -> "Fields":
+        """The object under `key`. What is no object is refused once, and then its fields stay silent."""
+        return Fields(self._record, self._data.get(key), known, self._at(key), self.refusals)
+
+    def items(self, key: str, known: Collection[str], most: int) -> list["Fields"]:
+        """The objects of the list under `key`, at most `most`."""
+        found = self._data.get(key, [] if not self._is_object else None)
+        if not isinstance(found, list):
+            self.refuse(key, f"is {_state(found)}: write a list of objects", found)
+            return []
+        if len(found) > most:
+            self.refuse(key, f"has {len(found)} items: at most {most} fit")
+        places = [f"{self._at(key)}[{index}]" for index in range(min(len(found), most))]
+        return [
+            Fields(self._record, item, known, place, self.refusals)
+            for item, place in zip(found, places, strict=False)
+        ]
+
+    def refuse(self, key: str, reason: str, value: object = None) -> None:
+        """Note a problem of the field `key` (of the object itself when "")."""
+        if len(self.refusals) < _MOST_REFUSALS:
+            path = self._at(key)
+            name = self._record.columns.get(path, path)
+            self.refusals.append(Refusal(self._record.where, name, reason, shown(value)))
+
+    def _at(self, key: str) -> str:
+        return ".".join(part for part in (self._path, key) if part)
+
+    def _is_blank(self, key: str) -> bool:
+        value = self._data.get(key)
+        return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _state(value: object) -> str:
+    return "missing" if value is None else kind(value)

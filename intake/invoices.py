@@ -1,0 +1,144 @@
+"""Invoice files: every record becomes an Invoice or says what is wrong with it, and harms no other."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from domain.invoice import Contact, Customer, Invoice
+from domain.terms import Role
+from intake import checks
+from intake.fields import Fields
+from intake.records import Record, read_records
+from intake.refusals import Refusal, shown
+
+__all__ = ["Refusal", "open_invoices", "parse_invoice", "read_invoices"]
+
+_MOST_CONTACTS = 50
+_INVOICE_FIELDS = frozenset(Invoice.model_fields) - {"digits"}
+_CUSTOMER_FIELDS = frozenset(Customer.model_fields) - {"customer_id"} | {"id"}
+_CONTACT_FIELDS = frozenset(Contact.model_fields) - {"contact_id"}
+
+
+def open_invoices(path: str) -> Iterator[Invoice | Refusal]:
+    """Read the invoice file at `path`; "-" is standard input.
+
+    Bytes that are no UTF-8 refuse their record. Raises OSError at once when the file cannot be opened.
+    """
+    if path == "-":
+        return _decoded(sys.stdin.buffer, path)
+    return _decoded(Path(path).open("rb"), path)
+
+
+def _decoded(source: BinaryIO, path: str) -> Iterator[Invoice | Refusal]:
+    # Bad bytes come through as marks that the reader turns into refusals; an error would end the whole file.
+    stream = TextIOWrapper(source, encoding="utf-8", errors="surrogateescape", newline="")
+    try:
+        yield from read_invoices(stream, name=path)
+    finally:
+        stream.detach()
+        if path != "-":
+            source.close()
+
+
+def read_invoices(stream: TextIO, *, name: str) -> Iterator[Invoice | Refusal]:
+    """Read invoices one by one; bad content gives refusals and never raises.
+
+    The suffix of `name` tells the format: .json (a list, or objects one after the other), .jsonl or .ndjson
+    (one object a line), .csv. Any other name, such as "-", goes by the first sign: "[" or an object over
+    several lines is JSON, "{" is JSON Lines, all else CSV.
+    A record with several problems gives several refusals with the same `where`. Of two records with one
+    invoice_id the first good one counts. `stream` has to be decoded so that bad bytes do not raise
+    (errors="surrogateescape"); `open_invoices` does that.
+    """
+    places: dict[str, str] = {}
+    for record in read_records(stream, name):
+        if isinstance(record, Refusal):
+            yield record
+            continue
+        found = _parse(record)
+        if isinstance(found, list):
+            yield from found
+        elif first := places.get(found.invoice_id):
+            reason = f"was given on {first} already: keep one of the two"
+            yield Refusal(record.where, "invoice_id", reason, shown(found.invoice_id))
+        else:
+            places[found.invoice_id] = record.where
+            yield found
+
+
+def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
+    """Check one decoded JSON value. Gives the invoice, or all its problems (25 at most), never an empty list.
+
+    Numbers may be int or Decimal; a float amount is refused, since it may not be the number that was written.
+    """
+    return _parse(Record(where, data))
+
+
+def _parse(record: Record) -> Invoice | list[Refusal]:
+    fields = Fields(record, record.data, _INVOICE_FIELDS, "", [])
+    unit = fields.required("currency", checks.currency)
+    # Refused values are None here; the invoice is built only when nothing was refused.
+    values: dict[str, Any] = {
+        "invoice_id": fields.required("invoice_id", checks.identifier),
+        "number": fields.required("number", checks.text),
+        "amount": fields.required("amount", partial(checks.amount, unit=unit)),
+        "currency": unit and unit.code,
+        "digits": unit and unit.digits,
+        "issued_on": fields.required("issued_on", checks.day),
+        "due_on": fields.required("due_on", checks.day),
+        "payment_url": fields.optional("payment_url", checks.payment_url, secret=True),
+        "policy": fields.optional("policy", checks.policy),
+        "jurisdiction": fields.optional("jurisdiction", checks.jurisdiction),
+    }
+    issued, due = values["issued_on"], values["due_on"]
+    if issued and due and due < issued:
+        fields.refuse("due_on", f"is before issued_on, {issued}: exchange or correct the dates", str(due))
+    customer = _customer(fields.inner("customer", _CUSTOMER_FIELDS))
+    if fields.refusals:
+        return fields.refusals
+    contacts = tuple(Contact(**contact) for contact in customer.pop("contacts"))
+    return Invoice(**values, customer=Customer(**customer, contacts=contacts))
+
+
+def _customer(fields: Fields) -> dict[str, Any]:
+    customer_id = fields.required("id", checks.identifier)
+    country = fields.required("country", checks.country)
+    counts: Counter[Role | None] = Counter()
+    contacts = []
+    before = len(fields.refusals)
+    for item in fields.items("contacts", _CONTACT_FIELDS, _MOST_CONTACTS):
+        contact = _contact(item, country)
+        counts[contact["role"]] += 1
+        contacts.append(
+            {"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact}
+        )
+    # An address that was refused is asked for by its own refusal.
+    if len(fields.refusals) == before and not any(map(_can_be_asked, contacts)):
+        others = ", ".join(role for role in Role if role is not Role.ACCOUNT_MANAGER)
+        fields.refuse("contacts", f"hold nobody to ask: give an e-mail or a phone of one of {others}")
+    return {
+        "customer_id": customer_id,
+        "name": fields.required("name", checks.text),
+        "country": country,
+        "time_zone": fields.required("time_zone", checks.time_zone),
+        "language": fields.required("language", checks.language),
+        "contacts": contacts,
+    }
+
+
+def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
+    return {
+        "role": fields.required("role", checks.role),
+        "name": fields.required("name", checks.text),
+        "email": fields.optional("email", checks.email),
+        "phone": fields.optional("phone", partial(checks.phone, region=country)),
+        "post": fields.optional("post", checks.postal_address),
+    }
+
+
+def _can_be_asked(contact: dict[str, Any]) -> bool:
+    return contact["role"] is not Role.ACCOUNT_MANAGER and bool(contact["email"] or contact["phone"])
