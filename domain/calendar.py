@@ -25,6 +25,15 @@ class BusinessCalendar:
     opens: time = time(9)
     closes: time = time(17)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a calendar that never opens: looking for its next opening would not end."""
+        if self.opens >= self.closes:
+            raise ValueError(
+                f"the window {self.opens:%H:%M}-{self.closes:%H:%M} never opens: put the earlier first"
+            )
+        if self.weekend >= frozenset(range(7)):
+            raise ValueError("every day is a weekend day: leave one business day at least")
+
     def why_closed(self, day: date) -> str | None:
         """The holiday's name or "weekend" when `day` is no business day, else None."""
         if day in self.holidays:
@@ -61,17 +70,18 @@ class BusinessCalendar:
         return self.is_business_day(local.date()) and self.opens <= local.time() < self.closes
 
     def next_open(self, moment: datetime) -> datetime:
-        """`moment` itself when a contact may be made then, else the next opening, as UTC."""
-        if self.is_open(moment):
-            return moment
-        local = moment.astimezone(self.zone)
-        day = local.date() if local.time() < self.opens else local.date() + _ONE_DAY
-        return self.at(self.next_business_day(day), self.opens)
+        """`moment` itself when a contact may be made then, else the next opening; as UTC."""
+        while not self.is_open(moment):
+            local = moment.astimezone(self.zone)
+            day = local.date() if local.time() < self.opens else local.date() + _ONE_DAY
+            # Where a zone once left out a whole day, this lands on the day after it: hence the loop.
+            moment = self.at(self.next_business_day(day), self.opens)
+        return moment.astimezone(UTC)
 
     def place(self, day: date, clock: time | None) -> datetime:
-        """The moment of a step meant for `day` at `clock`: moved to the next business day, kept in the window."""
+        """The moment (UTC) of a step meant for `day` at `clock`, moved to a business day and into the window."""
         wanted = self.opens if clock is None else min(max(clock, self.opens), self._last_minute)
-        return self.at(self.next_business_day(day), wanted)
+        return self.next_open(self.at(self.next_business_day(day), wanted))
 
     def end_of_day(self, day: date) -> datetime:
         """Midnight that ends `day`, as UTC: the last moment to keep a promise for that day."""

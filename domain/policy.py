@@ -607,10 +607,10 @@ def _check_parts(step: Step, table: _Table, window: tuple[time, time]) -> None:
 class _Nominal:
     """Where a step would fall for one weekday of the due date, in a country without holidays.
 
-    `day` is counted on paper, `at` is moved to a business day as contacts are.
+    `paper` is counted as if people worked every day, `at` is moved to a business day as contacts are.
     """
 
-    day: date
+    paper: datetime
     at: datetime
 
 
@@ -635,7 +635,7 @@ def _nominal_plans(steps: Sequence[Step], window: tuple[time, time]) -> dict[str
             continue
         if anchor in DATES:
             roots = [_MONDAY + timedelta(days=shift) for shift in range(7)]
-            starts = [_Nominal(day, calendar.place(day, None)) for day in roots]
+            starts = [_Nominal(calendar.at(day, window[0]), calendar.place(day, None)) for day in roots]
         else:
             starts = list(plans[anchor].places)
         root = anchor if anchor in DATES else plans[anchor].root
@@ -645,11 +645,11 @@ def _nominal_plans(steps: Sequence[Step], window: tuple[time, time]) -> dict[str
 
 def _nominal(when: When, start: _Nominal, calendar: BusinessCalendar) -> _Nominal:
     if when.unit == "hours":
-        moment = start.at + timedelta(hours=when.offset)
-        return _Nominal(start.day + timedelta(days=when.offset // 24), calendar.next_open(moment))
-    day = when.day(start.day, calendar)
-    counted_from = start.day if when.anchor in DATES else start.at.date()
-    return _Nominal(day, calendar.place(when.day(counted_from, calendar), when.at))
+        later = timedelta(hours=when.offset)
+        return _Nominal(start.paper + later, calendar.next_open(start.at + later))
+    paper = calendar.at(when.day(start.paper.date(), calendar), when.at or calendar.opens)
+    counted_from = start.paper if when.anchor in DATES else start.at
+    return _Nominal(paper, calendar.place(when.day(counted_from.date(), calendar), when.at))
 
 
 def _with_distance(step: Step, plans: Mapping[str, _Plan]) -> Step:
@@ -658,7 +658,7 @@ def _with_distance(step: Step, plans: Mapping[str, _Plan]) -> Step:
         return step.model_copy(update={"days_after_due": 1})  # refused already; spare it further remarks
     if plan.root != "due":
         return step
-    fewest = min((place.day - _MONDAY).days - weekday for weekday, place in enumerate(plan.places))
+    fewest = min((place.paper.date() - _MONDAY).days - weekday for weekday, place in enumerate(plan.places))
     return step.model_copy(update={"days_after_due": fewest})
 
 
@@ -675,7 +675,7 @@ def _check_order(steps: Sequence[Step], plans: Mapping[str, _Plan], report: _Rep
             )
         elif above and before and before.root == plan.root:
             for weekday, (mine, theirs) in enumerate(zip(plan.places, before.places, strict=True)):
-                if mine.at < theirs.at:
+                if mine.paper < theirs.paper:
                     example = f"(for an invoice {plan.root} on a {_WEEKDAYS[weekday]})"
                     report.add(
                         step.id,
@@ -721,8 +721,8 @@ def _check_proof(policy: Policy, plans: Mapping[str, _Plan], report: _Report) ->
         if len(sure) < wanted:
             report.add(
                 step.id,
-                f"access {str(step.access)!r} after {_count(len(sure), 'written warning')} sent after the due date, "
-                f"but warnings_before_restriction is {wanted}: add warnings (messages that ask) above it",
+                f"access {str(step.access)!r} after {_count(len(sure), 'written warning')} past the due date, "
+                f"but warnings_before_restriction is {wanted}: add steps above it whose message asks for payment",
             )
         if step.needs is None:
             report.add(
