@@ -32,7 +32,8 @@ class HttpProductGateway:
             raise ValueError(
                 "the secret for the product's URL is empty: set the one the product verifies with"
             )
-        self._url = web_address(url, "the product's URL")
+        web_address(url, "the product's URL")
+        self._url = url
         self._secret = secret
         self._timeout = timeout
         # The path and the query may hold a token, so people are shown the host only.

@@ -1,5 +1,6 @@
 """Where a URL leads, and whether a request that failed had left the house."""
 
+import logging
 import re
 import ssl
 from collections.abc import Iterator
@@ -58,6 +59,8 @@ def fresh_session(url: str) -> requests.Session:
 
     Never kept: a pooled connection that the other side closes at the wrong moment leaves the outcome unknown.
     """
+    # At level DEBUG this logger writes every path and query: phone numbers, and tokens in a product's URL.
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
     session = requests.Session()
     session.trust_env = not is_loopback(url)
     return session
