@@ -107,11 +107,15 @@ def mail(envelope: Envelope, sender: tuple[str, str]) -> dict[str, Any]:
     if envelope.html is not None:
         parts.append({"type": "text/html", "value": envelope.html})
     body: dict[str, Any] = {
-        "personalizations": [{"to": [_person(envelope.to, envelope.to_name)]}],
+        "personalizations": [
+            {
+                "to": [_person(envelope.to, envelope.to_name)],
+                "custom_args": {"message_id": envelope.message_id},
+            }
+        ],
         "from": _person(address, name),
         "subject": envelope.subject,
         "content": parts,
-        "custom_args": {"message_id": envelope.message_id},
         "tracking_settings": {
             "click_tracking": {"enable": False, "enable_text": False},
             "open_tracking": {"enable": False},

@@ -199,6 +199,12 @@ def test_every_page_is_read_before_not_there_is_said(twilio: FakeTwilio) -> None
     assert receipt.provider_id == kept["sid"]
 
 
+def test_a_list_that_points_at_itself_comes_to_an_end(twilio: FakeTwilio) -> None:
+    page = b'{"messages": [], "next_page_uri": "/2010-04-01/Accounts/AC1/Messages.json?Page=1"}'
+    twilio.next(*[Answer(200, body=page)] * 9)
+    assert a_gateway(twilio.url).find(an_sms(), NOON) is None
+
+
 @pytest.mark.parametrize(
     "answer",
     [Answer(500), Answer(401, 20003), Answer(400, 21211), Answer(drop=True), Answer(200, body=b"{broken")],
