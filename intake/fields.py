@@ -25,7 +25,7 @@ class Fields:
             self.refuse("", f"is {_state(data)}: write an object with {', '.join(sorted(known))}", data)
         for key in map(str, self._data):
             if key not in known:
-                self.refuse(printable(key), f"is no field here: {did_you_mean(key, known)}")
+                self.refuse(printable(key) or '""', f"is no field here: {did_you_mean(key, known)}")
         for key in data.repeated if isinstance(data, JsonObject) else []:
             self.refuse(printable(key), "is given more than once: keep one")
 

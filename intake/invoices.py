@@ -113,9 +113,7 @@ def _customer(fields: Fields) -> dict[str, Any]:
     for item in fields.items("contacts", _CONTACT_FIELDS, _MOST_CONTACTS):
         contact = _contact(item, country)
         counts[contact["role"]] += 1
-        contacts.append(
-            {"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact}
-        )
+        contacts.append({"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact})
     # An address that was refused is asked for by its own refusal.
     if len(fields.refusals) == before and not any(map(_can_be_asked, contacts)):
         others = ", ".join(role for role in Role if role is not Role.ACCOUNT_MANAGER)

@@ -17,6 +17,8 @@ from intake.refusals import Refusal, did_you_mean, printable
 _BOM = "\ufeff"
 _RECORD_LINES = 40  # a CSV record longer than this has a quote that was never closed
 _FOREIGN_BYTE = re.compile("[\udc80-\udcff]")  # how the error handler "surrogateescape" marks a bad byte
+_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\[\]{}]')  # or a string of one line, in which brackets mean nothing
+_PAIRS = {"{": "}", "[": "]"}
 _WHITE = re.compile(r"[ \t\r\n]*")
 
 _CUSTOMER_COLUMNS = {
@@ -30,6 +32,7 @@ _INVOICE_COLUMNS = ("invoice_id", "number", "amount", "currency", "issued_on", "
 _OPTIONAL_COLUMNS = ("payment_url", "policy", "jurisdiction")
 _CONTACT_PARTS = ("name", "email", "phone", "post")
 _REQUIRED = frozenset({*_INVOICE_COLUMNS, *_CUSTOMER_COLUMNS})
+_MOST_COLUMNS = 200  # a wider header is no invoice file
 _KNOWN = _REQUIRED | {*_OPTIONAL_COLUMNS} | {f"{role}_{part}" for role in Role for part in _CONTACT_PARTS}
 
 
@@ -139,7 +142,9 @@ def _broken(where: str, text: str, error: ValueError | RecursionError) -> Refusa
     if foreign := _foreign(where, text):
         return foreign
     if isinstance(error, json.JSONDecodeError):
-        return Refusal(where, "", f"is not valid JSON at column {error.colno}: {error.msg}")
+        place = f"column {error.colno}"
+        place = place if error.lineno == 1 else f"line {error.lineno}, {place}"
+        return Refusal(where, "", f"is not valid JSON at {place}: {error.msg}")
     return Refusal(where, "", "is nested too deeply: an invoice has three levels")
 
 
@@ -165,7 +170,7 @@ def _json_lines(lines: _Lines) -> Iterator[Record | Refusal]:
 
 
 def _json_document(lines: _Lines) -> Iterator[Record | Refusal]:
-    """The items of a list, or one object after the other. After a syntax error nothing can be told apart."""
+    """The items of a list, or one object after the other. An item that is broken inside costs only itself."""
     text = lines.rest()
     at = _skip_white(text, 0)
     listed = text.startswith("[", at)
@@ -179,11 +184,15 @@ def _json_document(lines: _Lines) -> Iterator[Record | Refusal]:
         try:
             data, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else where
-            refusal = _broken(where, text[at : getattr(error, "pos", at) + 1], error)
-            yield replace(refusal, reason=f"{refusal.reason}; nothing after this was read")
-            return
-        yield _foreign(where, text[at:end]) or Record(where, data)
+            closing = _closing(text, at)
+            refusal = _broken(where, text[at : closing or getattr(error, "pos", at) + 1], error)
+            if closing is None:
+                yield replace(refusal, reason=f"{refusal.reason}; nothing after this was read")
+                return
+            yield refusal
+            end = closing
+        else:
+            yield _foreign(where, text[at:end]) or Record(where, data)
         at = _skip_white(text, end)
         if listed and text.startswith(",", at):
             at = _skip_white(text, at + 1)
@@ -191,6 +200,20 @@ def _json_document(lines: _Lines) -> Iterator[Record | Refusal]:
         yield Refusal(f"line {line}", "", "the list has no closing ']': is the file cut off?")
     elif listed and _skip_white(text, at + 1) < len(text):
         yield Refusal(f"line {line}", "", "has more text after the list's ']': nothing after this was read")
+
+
+def _closing(text: str, at: int) -> int | None:
+    """Where the object or list that opens at `at` ends, by brackets alone; None when they do not match."""
+    expected: list[str] = []
+    for found in _BRACKET.finditer(text, at):
+        sign = found[0]
+        if sign in _PAIRS:
+            expected.append(_PAIRS[sign])
+        elif sign in _PAIRS.values() and (not expected or expected.pop() != sign):
+            return None
+        if not expected:
+            return found.end() if text[at] in _PAIRS else None
+    return None
 
 
 def _skip_white(text: str, at: int) -> int:
@@ -255,11 +278,11 @@ def _header_problems(row: _Row) -> Iterator[Refusal]:
     if separator:
         yield Refusal(row.where, "", f"has columns separated by {separator!r}: separate them by commas")
         return
-    for name, times in Counter(cells).items():
+    for name, times in islice(Counter(cells).items(), _MOST_COLUMNS):
         if not name:
             yield Refusal(row.where, "", "has a column without a name: remove the column or name it")
         elif name not in _KNOWN:
-            yield Refusal(row.where, printable(name), f"is no column: {did_you_mean(name, _KNOWN)}")
+            yield Refusal(row.where, printable(name), f"is no column: {did_you_mean(name, _KNOWN, 'remove it')}")
         elif times > 1:
             yield Refusal(row.where, name, f"is the name of {times} columns: keep one")
     for name in sorted(_REQUIRED.difference(cells)):

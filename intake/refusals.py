@@ -67,9 +67,11 @@ def kind(value: object) -> str:
     return next((words for types, words in _KINDS if isinstance(value, types)), "no JSON value")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Advice for a word that is not among `known`: the nearest one, else all of them."""
-    words = sorted(known)
+def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """Advice for a word that is not among `known`: the nearest one, else `otherwise`, else all of them."""
+    words = {name.lower(): name for name in sorted(known)}
     # The comparison takes quadratic time, so a hostile word of a megabyte is cut first.
     near = get_close_matches(word[:_SHOWN].lower(), words, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(words)}"
+    if near:
+        return f"did you mean {words[near[0]]!r}?"
+    return otherwise or f"use one of {', '.join(words.values())}"
