@@ -79,7 +79,7 @@ class BusinessCalendar:
         return moment.astimezone(UTC)
 
     def place(self, day: date, clock: time | None) -> datetime:
-        """The moment (UTC) of a step meant for `day` at `clock`, moved to a business day and into the window."""
+        """The moment (UTC) of a step for `day` at `clock`, moved to a business day and into the window."""
         wanted = self.opens if clock is None else min(max(clock, self.opens), self._last_minute)
         return self.next_open(self.at(self.next_business_day(day), wanted))
 

@@ -1,7 +1,7 @@
 """When which step of a ladder is due, and what becomes of a step whose time has passed.
 
 Pure arithmetic on a policy, where the case stands, and a business calendar: the same input gives the same
-answer, and no clock is read. Called outside of workflow code, because holidays and time zones are data that change.
+answer, and no clock is read. Called outside of workflow code: holidays and time zones are data that change.
 """
 
 from collections.abc import Iterator
@@ -115,8 +115,8 @@ def next_action(
 def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime) -> Judgement | None:
     """Whether the next step is late at `now`, and what its own rule says then; None at the ladder's end.
 
-    Late is more than one business day after the planned moment, or after the end of the last rest. A step meant for
-    the time up to the due date is late as well once that date is over, for it speaks of a day to come.
+    Late is more than a business day after the planned moment, or after the end of the last rest. A step meant
+    for the time up to the due date is late, too, once that day is over: it speaks of a day to come.
     """
     step = _next_step(policy, standing)
     if step is None:

@@ -567,17 +567,15 @@ def _read_needs(table: _Table) -> Needs | None:
 
 
 def _check_anchor(step: Step, position: int, labels: Sequence[str], report: _Report) -> None:
-    anchor = step.when.anchor
-    if step.when is _UNREADABLE or anchor in DATES or anchor in labels[:position]:
+    anchor, above = step.when.anchor, (*DATES, *labels[:position])
+    if step.when == _UNREADABLE or anchor in above:
         return
     if anchor == step.id:
         reason = "counts from itself: count from due, issued or a step above"
     elif anchor in labels:
         reason = f"counts from {anchor!r}, a step below, so it can never be reached: move {anchor!r} up"
     else:
-        reason = (
-            f"counts from {anchor!r}, which is no step above{_meant(anchor, (*DATES, *labels[:position]))}"
-        )
+        reason = f"counts from {anchor!r}, which is not due, issued or a step above{_meant(anchor, above)}"
     report.add(step.id, f"when {reason}")
 
 
@@ -721,8 +719,8 @@ def _check_proof(policy: Policy, plans: Mapping[str, _Plan], report: _Report) ->
         if len(sure) < wanted:
             report.add(
                 step.id,
-                f"access {str(step.access)!r} after {_count(len(sure), 'written warning')} past the due date, "
-                f"but warnings_before_restriction is {wanted}: add steps above it whose message asks for payment",
+                f"access {str(step.access)!r} after {_count(len(sure), 'written warning')} past due, but "
+                f"warnings_before_restriction is {wanted}: add steps above whose message asks for payment",
             )
         if step.needs is None:
             report.add(

@@ -1,0 +1,22 @@
+"""Tells the product about a change of access that could not be told on the way."""
+
+from temporalio import activity
+
+from activities.desk import Answer, Desk, Request, moment
+
+
+class AccessChanges:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @activity.defn(name="publish_access")
+    def publish(self, request: Request) -> Answer:
+        """Retried until the product has heard of every change, in order. Raises DeliveryError."""
+        self._desk.publish(request.case.customer_id, rehearsal=request.rehearsal, now=moment(request))
+        return Answer(
+            next_action=request.case.next_action,
+            access=request.case.access,
+            holds=request.case.holds,
+            utc_offset_minutes=request.case.utc_offset_minutes,
+            seen=request.seen,
+        )

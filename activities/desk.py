@@ -1,0 +1,175 @@
+"""What all activities share: the injected clients, the shape of a request and of an answer, and planning."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.wording import Catalogue
+from domain import agenda
+from domain.calendar import BusinessCalendar
+from domain.case import Case, PolicyRef, Said
+from domain.invoice import Customer
+from domain.ladder import NextAction
+from domain.model import Record
+from domain.policy import Policy
+from domain.terms import Access, Channel, Level
+from domain.timeline import Entry
+from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway
+from store import accounts, cases, invoices, policies, timeline
+from store.database import Database
+
+_YEARS_AHEAD = timedelta(days=730)
+
+
+class Request(Record):
+    """A case as its workflow knows it, at case time `now`; `entries` are decisions not yet in the database."""
+
+    case: Case
+    now: datetime
+    rehearsal: bool = False
+    entries: list[Entry] = []
+    seen: int = 0  # number of the last timeline entry the workflow has
+
+
+class Answer(Record):
+    """What the database adds to the workflow's knowledge.
+
+    `newer` is the store's copy of the case when it is ahead of the workflow, which happens after a reset.
+    `unpublished`: the product has not heard of a change of access yet.
+    """
+
+    next_action: NextAction | None = None
+    access: Access = Access.FULL
+    holds: list[Level] = []
+    utc_offset_minutes: int = 0
+    entries: list[Entry] = []
+    seen: int = 0
+    unpublished: bool = False
+    newer: Case | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The human who signs, and where answers go."""
+
+    name: str
+    company: str
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The clients, made once at the composition root."""
+
+    database: Database
+    business_days: BusinessDays
+    catalogue: Catalogue
+    sender: Sender
+    gateways: Mapping[Channel, MessageGateway]
+    rehearsal_gateways: Mapping[Channel, MessageGateway]
+    product: ProductGateway
+    rehearsal_product: ProductGateway
+    _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
+
+    def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:
+        """A rehearsal has gateways of its own, so that it can never reach a real provider."""
+        return (self.rehearsal_gateways if rehearsal else self.gateways)[channel]
+
+    def policy(self, session: Session, ref: PolicyRef) -> Policy:
+        if ref not in self._policies:
+            self._policies[ref] = policies.load(session, ref.name, ref.version)
+        return self._policies[ref]
+
+    def calendar(self, customer: Customer, policy: Policy, first: date, now: datetime) -> BusinessCalendar:
+        window = (policy.window[0].strftime("%H:%M"), policy.window[1].strftime("%H:%M"))
+        start = min(first, now.date()) - timedelta(days=60)
+        return self.business_days.calendar(
+            customer.country, customer.time_zone, window, start, max(first, now.date()) + _YEARS_AHEAD
+        )
+
+    def case_calendar(self, session: Session, case: Case, now: datetime) -> BusinessCalendar:
+        customer = invoices.get_customer(session, case.customer_id)
+        policy = self.policy(session, case.policy)
+        return self.calendar(customer, policy, min(case.issued_on, case.due_on), now)
+
+    def answer(
+        self,
+        session: Session,
+        case: Case,
+        *,
+        now: datetime,
+        rehearsal: bool,
+        seen: int,
+        answer: Answer,
+    ) -> None:
+        """Plan what comes next, keep a copy of the case, and fill in what the database knows."""
+        stored = cases.get(session, case.invoice_id)
+        if stored is not None and stored.revision > case.revision:
+            answer.newer = stored
+            case = stored
+        calendar = self.case_calendar(session, case, now)
+        offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
+        case.utc_offset_minutes = int(offset.total_seconds() // 60)
+        case.access = accounts.access(session, case.customer_id)
+        case.holds = [
+            Level(hold.level) for hold in accounts.open_holds(session, case.customer_id, case.invoice_id)
+        ]
+        case.next_action = agenda.next_action(case, self.policy(session, case.policy), calendar, now)
+        cases.put(session, case, rehearsal=rehearsal, now=now)
+        answer.next_action, answer.access, answer.holds = case.next_action, case.access, case.holds
+        answer.utc_offset_minutes = case.utc_offset_minutes
+        written = timeline.read(session, case.invoice_id, after=seen)
+        answer.entries = [entry for _, entry in written]
+        answer.seen = written[-1][0] if written else seen
+        answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
+
+    def publish(self, customer_id: str, *, rehearsal: bool, now: datetime) -> None:
+        """Tell the product each change of access it has not heard of, in order. Raises DeliveryError."""
+        product = self.rehearsal_product if rehearsal else self.product
+        with self.database.reading() as session:
+            waiting = [
+                AccessChange(
+                    change_id=row.change_id,
+                    customer_id=row.customer_id,
+                    invoice_id=row.invoice_id,
+                    access=Access(row.access),
+                    work_on_hold=row.work_on_hold,
+                    reason=row.reason,
+                    at=row.at,
+                )
+                for row in accounts.unpublished(session, customer_id)
+            ]
+        for change in waiting:
+            product.publish(change)
+            with self.database.writing(customer_id) as session:
+                accounts.mark_published(session, change.change_id, now)
+
+    def try_publish(self, answer: Answer, customer_id: str, *, rehearsal: bool, now: datetime) -> None:
+        """Once, on the way: most often this spares an activity of its own. A failure is left to that one."""
+        if not answer.unpublished:
+            return
+        try:
+            self.publish(customer_id, rehearsal=rehearsal, now=now)
+            answer.unpublished = False
+        except DeliveryError as error:
+            activity.logger.warning("the product did not take a change of access: %s", error.reason)
+
+
+def moment(request: Request) -> datetime:
+    """The case time of this attempt.
+
+    Read from the server's own record of the attempt and not from a clock, so that a retry hours later knows how
+    late it is. A rehearsal's clock stands still while an activity works.
+    """
+    return request.now if request.rehearsal else activity.info().started_time
+
+
+def entries_of(said: list[Said], key: str, now: datetime, step: str | None = None) -> list[Entry]:
+    """Timeline entries for decisions, with keys that repeat when the same decision is made again."""
+    return [
+        Entry(key=f"{key}.{number}", at=now, kind=item.kind, reason=item.reason, step=step, ref=item.ref)
+        for number, item in enumerate(said)
+    ]

@@ -1,0 +1,42 @@
+"""One thing to carry out, whether a step of the ladder says so or an answer is owed."""
+
+from dataclasses import dataclass
+
+from domain import agenda
+from domain.case import Case
+from domain.policy import Policy, Step
+from domain.terms import Channel, Role
+
+_ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
+_ANSWER_BY = (Channel.EMAIL, Channel.SMS)
+
+
+@dataclass(frozen=True)
+class Errand:
+    """`key` is the step under which messages are claimed; it differs from `step` only after a reversal.
+
+    `again`: the step was done, but a message did not arrive; it only reaches further now.
+    """
+
+    step: str
+    key: str
+    message: str | None
+    to: tuple[Role, ...]
+    by: tuple[Channel, ...]
+    ladder: Step | None
+    again: bool
+
+    @property
+    def warning(self) -> bool:
+        return self.ladder is not None and self.ladder.warning
+
+
+def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
+    """Raises KeyError when the policy has no such step."""
+    message = agenda.answer_message(step_id)
+    if message is not None:
+        again = step_id in case.again
+        return Errand(step_id, step_id, message, _ANSWER_TO, _ANSWER_BY, None, again)
+    step = policy.step(step_id)
+    key = f"{step_id}.again{case.reopened}" if step_id in case.redo else step_id
+    return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.again)

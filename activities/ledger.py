@@ -1,0 +1,150 @@
+"""Writes what happened to a case: money, promises, disputes, decisions. Runs beside a step in flight."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.desk import Answer, Desk, Request, moment
+from domain.case import Case
+from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
+from domain.terms import DEAD_STATES, Channel, MessageState
+from domain.timeline import Entry
+from store import accounts, addresses, ledger, outbox, tasks, timeline
+from store.tables import MessageRow
+
+
+class RecordRequest(Request):
+    """`event` is the accepted event's name and content; None only plans anew."""
+
+    event: str | None = None
+    content: dict[str, Any] | None = None
+
+
+class RecordAnswer(Answer):
+    """`not_arrived`: the step of a message that is now known not to have arrived.
+
+    `arrived`: a message is now known to have arrived, which a blocked step may have waited for.
+    """
+
+    not_arrived: str | None = None
+    arrived: bool = False
+
+
+_RANK = {
+    MessageState.CLAIMED: 0,
+    MessageState.UNKNOWN: 0,
+    MessageState.ACCEPTED: 1,
+    MessageState.DELIVERED: 2,
+    MessageState.FAILED: 2,
+    MessageState.BOUNCED: 3,  # a bounce may follow a delivery: the mailbox took it and gave it back
+}
+
+
+class Ledger:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    @activity.defn(name="record")
+    def record(self, request: RecordRequest) -> RecordAnswer:
+        """Write one event and the decisions that came of it, in one transaction; then say what comes next."""
+        now, case = moment(request), request.case
+        answer = RecordAnswer()
+        with self._desk.database.writing(case.customer_id) as session:
+            if request.event is not None:
+                self._write_event(session, case, parse_event(request.event, [request.content]), now, answer)
+            timeline.write(session, case.invoice_id, request.entries)
+            self._follow(session, case, now)
+            if answer.not_arrived:
+                case.reach_further(answer.not_arrived)
+            if answer.arrived:
+                case.blocked_until = None
+            self._desk.answer(
+                session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer
+            )
+        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
+        return answer
+
+    def _write_event(
+        self, session: Session, case: Case, event: Event, now: datetime, answer: RecordAnswer
+    ) -> None:
+        match event:
+            case PaymentReceived():
+                ledger.add_payment(session, case.invoice_id, event, now)
+            case PaymentReversed():
+                ledger.reverse_payment(session, case.invoice_id, event, now)
+            case CallOutcome():
+                outcome = f"{event.outcome}, by {event.by}"
+                if not tasks.close_task(session, event.task_id, outcome, now):
+                    reason = "there is no open task of this id; the outcome was noted all the same"
+                    key = f"task.{event.task_id}.unknown"
+                    _note(
+                        session,
+                        case,
+                        Entry(key=key, at=now, kind="refused", reason=reason, ref=event.task_id),
+                    )
+            case DeliveryReport():
+                self._delivery(session, case, event, now, answer)
+
+    def _delivery(
+        self, session: Session, case: Case, report: DeliveryReport, now: datetime, answer: RecordAnswer
+    ) -> None:
+        row = outbox.get(session, report.message_id)
+        known = {message.message_id for message in outbox.of_invoice(session, case.invoice_id)}
+        if row is None or row.message_id not in known:
+            reason = "message_id: this case sent no such message"
+            key = f"report.{report.message_id}"
+            _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
+            return
+        state = MessageState(report.status)
+        if _RANK[state] <= _RANK.get(MessageState(row.state), 3):
+            return  # old news, or the same again
+        row.state, row.settled_at, row.reason = state.value, report.at, report.code
+        if state is MessageState.BOUNCED:
+            addresses.close(session, Channel(row.channel), row.address, "bounced", now)
+        _note(session, case, _report_entry(row, state, report.code, now))
+        answer.arrived = state is MessageState.DELIVERED
+        if state in DEAD_STATES:
+            answer.not_arrived = row.step
+
+    def _follow(self, session: Session, case: Case, now: datetime) -> None:
+        """What a new state of the case means for the account, the callers and the customer's credit."""
+        ledger.note_credit(session, case, now)
+        if case.frees_account:
+            reason = f"invoice {case.invoice_id} is {case.stage.value}"
+            released = accounts.release_holds(session, case.customer_id, case.invoice_id, reason, now)
+            if released:
+                left = accounts.access(session, case.customer_id).value
+                text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
+                key = f"release.{case.reopened}.{case.ended}"
+                _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
+        if case.resting:
+            for task_id in tasks.withdraw_calls(
+                session, case.invoice_id, f"the case is {case.stage.value}", now
+            ):
+                text = f"the call is not needed: the case is {case.stage.value}"
+                _note(
+                    session,
+                    case,
+                    Entry(key=f"withdraw.{task_id}", at=now, kind="task", reason=text, ref=task_id),
+                )
+
+
+def _note(session: Session, case: Case, entry: Entry) -> None:
+    timeline.write(session, case.invoice_id, [entry])
+
+
+def _report_entry(row: MessageRow, state: MessageState, code: str | None, now: datetime) -> Entry:
+    reason = f"{row.message} by {row.channel} to {row.contact_id}: {state.value}" + (
+        f" ({code})" if code else ""
+    )
+    return Entry(
+        key=f"{row.message_id}.{state.value}",
+        at=now,
+        kind=state.value,
+        step=row.step,
+        channel=row.channel,
+        reason=reason,
+        ref=row.message_id,
+    )

@@ -1,0 +1,89 @@
+"""What a case waits for next: an answer to send, a day that was agreed, or the ladder's next step."""
+
+from datetime import datetime, time, timedelta
+
+from domain import ladder
+from domain.calendar import BusinessCalendar
+from domain.case import Case
+from domain.ladder import NextAction, Standing
+from domain.policy import Policy
+
+PROMISE_DUE = "@promise"
+INSTALMENT_DUE = "@instalment"
+PAUSE_OVER = "@pause"
+DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER})
+"""Days that were agreed, as steps. No ladder can use these names."""
+
+
+def answer_message(step: str) -> str | None:
+    """The message key of an answer's step id ("promise-confirmed~2"), None for a step of the ladder."""
+    key, mark, _ = step.partition("~")
+    return key if mark else None
+
+
+def standing(case: Case) -> Standing:
+    """What the ladder needs to know of the case."""
+    return Standing(
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        done=tuple(case.steps),
+        shift=case.shift,
+        awake_since=case.awake_since,
+        open_amount=case.asked,
+    )
+
+
+def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
+    if case.pause:
+        return _pause(case, calendar)
+    if case.owed:
+        step = case.owed[0]
+        return NextAction(step=step, at=calendar.next_open(now), why=f"answer: {answer_message(step)}")
+    if case.ended or (case.dispute and case.asked == 0):
+        return None
+    agreed = _agreed_day(case, calendar)
+    if agreed:
+        return agreed
+    if case.again:
+        why = "a message did not arrive: another channel, another contact or a call"
+        return NextAction(step=case.again[0], at=calendar.next_open(now), why=why)
+    return _ladder(case, policy, calendar, now)
+
+
+def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
+    if case.pause is None or case.pause.until is None:
+        return None
+    return NextAction(
+        step=PAUSE_OVER, at=calendar.at(case.pause.until, time(0)), why=f"paused until {case.pause.until}"
+    )
+
+
+def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
+    grace = timedelta(days=case.rules.promises.grace_days)
+    if case.plan:
+        due = case.plan.instalments[case.plan.met]
+        at = calendar.end_of_day(calendar.next_business_day(due.date) + grace)
+        why = f"instalment {case.plan.met + 1} of {len(case.plan.instalments)} due on {due.date}"
+        return NextAction(step=INSTALMENT_DUE, at=at, why=why)
+    if case.promise:
+        at = calendar.end_of_day(calendar.next_business_day(case.promise.date) + grace)
+        why = f"{case.promise.amount} {case.currency} promised for {case.promise.date}"
+        return NextAction(step=PROMISE_DUE, at=at, why=why)
+    return None
+
+
+def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    action = ladder.next_action(policy, standing(case), calendar, now)
+    if action is None:
+        return None
+    if case.blocked_until and case.blocked_until > action.at:
+        return action.model_copy(
+            update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"}
+        )
+    if case.last_answer_at:
+        earliest = calendar.next_open(case.last_answer_at + timedelta(days=policy.gap_days))
+        if earliest > action.at:
+            why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
+            return action.model_copy(update={"at": earliest, "why": why})
+    return action

@@ -1,0 +1,580 @@
+"""One invoice being chased: everything a run must remember, and what each event does to it.
+
+Pure and serialisable: the workflow holds one of these, the store keeps a copy, a new run continues from it.
+Every change goes through a method here, which says in plain words what it decided or raises `Refused`.
+"""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from domain import events as ev
+from domain.ladder import NextAction, StepDone
+from domain.model import Record, Value
+from domain.policy import PromiseRules, Reactions
+from domain.refusal import Refused
+from domain.terms import ENDS, Access, Level, Stage
+
+
+class PolicyRef(Value):
+    name: str
+    version: int
+
+
+class Promise(Record):
+    """`paid_before` is what had been paid when it was made: only later money keeps it."""
+
+    date: date
+    amount: Decimal
+    promised_by: str
+    via: str | None = None
+    ref: str | None = None
+    paid_before: Decimal = Decimal(0)
+    state: str = "open"  # open, kept, broken, replaced
+
+
+class Plan(Record):
+    """Agreed instalments. `met` counts those already covered by money that came after the agreement."""
+
+    instalments: list[ev.Instalment]
+    by: str
+    paid_before: Decimal
+    met: int = 0
+
+    def owed_by(self, count: int) -> Decimal:
+        """What the first `count` instalments add up to."""
+        return sum((item.amount for item in self.instalments[:count]), Decimal(0))
+
+
+class Dispute(Record):
+    reason: str
+    by: str
+    amount: Decimal | None = None  # None: the whole invoice
+    ref: str | None = None
+
+
+class PauseState(Record):
+    reason: str
+    by: str
+    until: date | None = None
+
+
+class Rules(Value):
+    """The part of the policy that answers people at once, snapshotted when the case opens."""
+
+    promises: PromiseRules
+    reactions: Reactions
+
+
+class StepOutcome(Value):
+    """What came of a step: done, skipped, delayed, blocked, or stale (the case had changed meanwhile)."""
+
+    step: str
+    status: Literal["done", "skipped", "delayed", "blocked", "stale"]
+    at: datetime
+    until: datetime | None = None  # delayed, blocked: look again then
+    shift: int = 0  # seconds by which the rest of the ladder moves
+    legal: bool = False
+    ends: Stage | None = None
+    placed_hold: bool = False
+
+
+class Case(Record):
+    """See the module. Amounts in the invoice's currency; times in case time, UTC."""
+
+    invoice_id: str
+    customer_id: str
+    policy: PolicyRef
+    rules: Rules
+    currency: str
+    digits: int
+    issued_on: date
+    due_on: date
+    amount: Decimal
+    paid: Decimal = Decimal(0)
+    payments: dict[str, Decimal] = Field(default_factory=dict)
+    reversed_payments: list[str] = Field(default_factory=list)
+    utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
+
+    ended: Stage | None = None
+    legal: bool = False
+    pause: PauseState | None = None
+    dispute: Dispute | None = None
+    plan: Plan | None = None
+    promises: list[Promise] = Field(default_factory=list)
+
+    steps: list[StepDone] = Field(default_factory=list)
+    owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
+    last_answer_at: datetime | None = None
+    answers: int = 0  # how many answers were ever owed: makes each one's step id unique
+    reopened: int = 0
+    shift: int = 0  # seconds the ladder has rested
+    rest_since: datetime | None = None
+    awake_since: datetime | None = None
+    blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
+    again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
+    consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
+    redo: list[str] = Field(
+        default_factory=list
+    )  # consequences a payment undid and a reversal calls for again
+
+    access: Access = Access.FULL
+    holds: list[Level] = Field(default_factory=list)
+    next_action: NextAction | None = None
+    revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
+
+    # What can be said about it ---------------------------------------------------------------------------
+
+    @property
+    def open_amount(self) -> Decimal:
+        """What is unpaid; never below zero."""
+        return max(self.amount - self.paid, Decimal(0))
+
+    @property
+    def credit(self) -> Decimal:
+        """What was paid too much."""
+        return max(self.paid - self.amount, Decimal(0))
+
+    @property
+    def asked(self) -> Decimal:
+        """What may be asked for now: open, less a part in dispute."""
+        if self.dispute is None:
+            return self.open_amount
+        if self.dispute.amount is None:
+            return Decimal(0)
+        return max(self.open_amount - self.dispute.amount, Decimal(0))
+
+    @property
+    def promise(self) -> Promise | None:
+        """The promise that runs."""
+        return next((p for p in self.promises if p.state == "open"), None)
+
+    @property
+    def stage(self) -> Stage:
+        """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
+        if self.ended:
+            return self.ended
+        if self.pause:
+            return Stage.PAUSED
+        if self.dispute and self.asked == 0:
+            return Stage.DISPUTED
+        if self.plan:
+            return Stage.PLAN
+        if self.promise:
+            return Stage.PROMISED
+        if self.legal:
+            return Stage.LEGAL
+        return Stage.CHASING if self.steps else Stage.SCHEDULED
+
+    @property
+    def resting(self) -> bool:
+        """Whether the ladder stands still."""
+        return self.stage in {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED} or self.stage in ENDS
+
+    @property
+    def frees_account(self) -> bool:
+        """Whether this case's holds have to go: it ended otherwise than by being handed over."""
+        return self.ended is not None and self.ended is not Stage.HANDED_OVER
+
+    @property
+    def finished(self) -> bool:
+        return self.ended is not None and not self.owed
+
+    # What happens to it ----------------------------------------------------------------------------------
+
+    def apply(self, event: ev.Event, now: datetime) -> list["Said"]:
+        """Take an event from outside. Returns what was decided; raises Refused and changes nothing."""
+        was_resting = self.resting
+        said = self._decide(event, now)
+        if said:
+            self.revision += 1
+        self._note_rest(was_resting, now)
+        return said
+
+    def _decide(self, event: ev.Event, now: datetime) -> list["Said"]:
+        match event:
+            case ev.PaymentReceived():
+                return self._payment_received(event)
+            case ev.PaymentReversed():
+                return self._payment_reversed(event)
+            case ev.CallOutcome():
+                return self._call_outcome(event, now)
+            case ev.DeliveryReport():
+                return []  # the outbox knows whether this is news
+        if self.ended:
+            raise Refused("stage", f"the case has ended ({self.ended.value}); only payments still count")
+        match event:
+            case ev.PromiseToPay():
+                return self._promise(event, now)
+            case ev.DisputeOpened():
+                return self._dispute_opened(event)
+            case ev.DisputeResolved():
+                return self._dispute_resolved(event)
+            case ev.PaymentPlanAgreed():
+                return self._plan_agreed(event, now)
+            case ev.Pause():
+                return self._paused(event, now)
+            case ev.Resume():
+                return self._resumed(event)
+            case ev.InvoiceAmended():
+                return self._amended(event)
+            case ev.WriteOff():
+                return self._end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
+            case ev.Cancel():
+                return self._end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+
+    def _payment_received(self, event: ev.PaymentReceived) -> list["Said"]:
+        if event.currency != self.currency:
+            raise Refused("currency", f"the invoice is in {self.currency}; convert the payment first")
+        self._check_digits("amount", event.amount)
+        if event.payment_id in self.reversed_payments:
+            raise Refused("payment_id", "this payment was reversed; a new payment needs a new id")
+        if event.payment_id in self.payments:
+            if self.payments[event.payment_id] != event.amount:
+                raise Refused(
+                    "payment_id", "is known already, with another amount; a new payment needs a new id"
+                )
+            return []  # the same news again
+        self.payments[event.payment_id] = event.amount
+        self.paid += event.amount
+        said = [Said("payment", f"{event.amount} {self.currency} received")]
+        if self.open_amount > 0:
+            return said + self._after_part()
+        if self.credit > 0:
+            said.append(Said("credit", f"{self.credit} {self.currency} paid too much; recorded as credit"))
+        if self.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
+            said += self._settled()
+        return said
+
+    def _settled(self) -> list["Said"]:
+        said = []
+        for promise in self.promises:
+            if promise.state == "open":
+                promise.state = "kept"
+                said.append(Said("promise_kept", f"the promise for {promise.date} was kept"))
+        self.plan = self.pause = self.dispute = None
+        said += self._end(Stage.PAID, "nothing is open any more")
+        if Level.RESTRICTED in self.holds or Level.SUSPENDED in self.holds:
+            self._owe(self.rules.reactions.restored)
+        elif self.steps:
+            self._owe(self.rules.reactions.paid)
+        return said
+
+    def _after_part(self) -> list["Said"]:
+        """A part came in: the ladder stays where it is; a promise or an instalment may be met."""
+        if self.ended:
+            return []
+        promise, plan = self.promise, self.plan
+        if promise and self.paid - promise.paid_before >= promise.amount:
+            promise.state = "kept"
+            kept = Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")
+            self._owe(self.rules.reactions.part_paid)
+            return [kept]
+        if plan:
+            while plan.met < len(plan.instalments) and self.paid - plan.paid_before >= plan.owed_by(
+                plan.met + 1
+            ):
+                plan.met += 1
+            return [Said("plan", f"{plan.met} of {len(plan.instalments)} instalments are met")]
+        if self.steps and not self.resting:
+            self._owe(self.rules.reactions.part_paid)
+        return []
+
+    def _payment_reversed(self, event: ev.PaymentReversed) -> list["Said"]:
+        if event.payment_id in self.reversed_payments:
+            return []
+        amount = self.payments.get(event.payment_id)
+        if amount is None:
+            raise Refused("payment_id", "no payment of this id was received for this invoice")
+        self.reversed_payments.append(event.payment_id)
+        del self.payments[event.payment_id]
+        self.paid -= amount
+        said = [Said("reversed", f"{amount} {self.currency} taken back by the bank: {event.reason}")]
+        if self.ended is Stage.PAID and self.open_amount > 0:
+            self.ended = None
+            self.reopened += 1
+            self.owed.clear()
+            self._undo_consequences()
+            said.append(
+                Said("reopened", f"{self.open_amount} {self.currency} open again; goes on where it stood")
+            )
+        return said
+
+    def _undo_consequences(self) -> None:
+        """The payment freed the account; what had been done to it before is due again, warnings stand."""
+        self.redo = [*self.consequences]
+        self.steps = [done for done in self.steps if done.step not in self.consequences]
+        self.consequences.clear()
+
+    def _promise(self, event: ev.PromiseToPay, now: datetime) -> list["Said"]:
+        rules, today = self.rules.promises, self.today(now)
+        if self.plan:
+            raise Refused("stage", "a payment plan runs; it holds the dates already")
+        if self.stage is Stage.DISPUTED:
+            raise Refused("stage", "the whole invoice is in dispute; resolve the dispute first")
+        if event.date < today:
+            raise Refused("date", "lies in the past; ask for a date from today on")
+        if event.date > today + timedelta(days=rules.max_days):
+            raise Refused("date", f"is too far off; the policy accepts at most {rules.max_days} days")
+        amount = event.amount or self.asked
+        self._check_digits("amount", amount)
+        if amount > self.open_amount:
+            raise Refused("amount", f"is more than the {self.open_amount} {self.currency} that are open")
+        running = self.promise
+        if running and (running.date, running.amount) == (event.date, amount):
+            return []
+        if len(self.promises) >= rules.limit:
+            raise Refused(
+                "promise", f"this would be promise {len(self.promises) + 1}; the policy accepts {rules.limit}"
+            )
+        if running:
+            running.state = "replaced"
+        self.promises.append(
+            Promise(
+                date=event.date,
+                amount=amount,
+                promised_by=event.promised_by,
+                via=event.via,
+                ref=event.ref,
+                paid_before=self.paid,
+            )
+        )
+        self._owe(self.rules.reactions.promise_made)
+        said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
+        return [Said("promise", said, ref=event.ref)]
+
+    def _dispute_opened(self, event: ev.DisputeOpened) -> list["Said"]:
+        if self.dispute:
+            raise Refused("stage", "a dispute is open already; resolve it before opening another")
+        if event.amount is not None:
+            self._check_digits("amount", event.amount)
+            if event.amount > self.open_amount:
+                raise Refused("amount", f"is more than the {self.open_amount} {self.currency} that are open")
+        self.dispute = Dispute(reason=event.reason, by=event.opened_by, amount=event.amount, ref=event.ref)
+        self._owe(self.rules.reactions.dispute_opened)
+        what = f"{event.amount} {self.currency}" if event.amount else "the whole invoice"
+        return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
+
+    def _dispute_resolved(self, event: ev.DisputeResolved) -> list["Said"]:
+        if not self.dispute:
+            raise Refused("stage", "no dispute is open")
+        if event.outcome == "adjusted":
+            if event.new_amount is None:
+                raise Refused("new_amount", "is needed when the outcome is adjusted")
+            self._check_digits("new_amount", event.new_amount)
+            self.amount = event.new_amount
+        elif event.new_amount is not None:
+            raise Refused("new_amount", f"only goes with the outcome adjusted, not with {event.outcome}")
+        if event.outcome == "upheld":
+            self.amount = max(self.amount - (self.dispute.amount or self.open_amount), Decimal(0))
+        self.dispute = None
+        said = [
+            Said(
+                "dispute_resolved",
+                f"{event.outcome} by {event.by}; the invoice is now {self.amount} {self.currency}",
+            )
+        ]
+        self._owe(self.rules.reactions.dispute_closed if self.open_amount > 0 else None)
+        return said + self._close_if_settled()
+
+    def _close_if_settled(self) -> list["Said"]:
+        """After the invoice shrank: nothing open ends it, as paid when money came, else as cancelled."""
+        if self.open_amount > 0:
+            return []
+        if self.paid > 0:
+            return self._settled()
+        return self._end(Stage.CANCELLED, "nothing is owed any more")
+
+    def _plan_agreed(self, event: ev.PaymentPlanAgreed, now: datetime) -> list["Said"]:
+        today = self.today(now)
+        days = [item.date for item in event.instalments]
+        if days != sorted(set(days)):
+            raise Refused("instalments", "must stand in order, one a day")
+        if days[0] < today:
+            raise Refused("instalments.0.date", "lies in the past")
+        for number, item in enumerate(event.instalments):
+            self._check_digits(f"instalments.{number}.amount", item.amount)
+        total = sum((item.amount for item in event.instalments), Decimal(0))
+        if total != self.open_amount:
+            raise Refused(
+                "instalments", f"add up to {total}, but {self.open_amount} {self.currency} are open"
+            )
+        if self.promise:
+            self.promise.state = "replaced"
+        self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid)
+        self._owe(self.rules.reactions.plan_agreed)
+        return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
+
+    def _paused(self, event: ev.Pause, now: datetime) -> list["Said"]:
+        if event.until is not None and event.until <= self.today(now):
+            raise Refused("until", "must lie after today")
+        self.pause = PauseState(reason=event.reason, by=event.by, until=event.until)
+        end = f"until {event.until}" if event.until else "until somebody resumes"
+        return [Said("paused", f"by {event.by} {end}: {event.reason}")]
+
+    def _resumed(self, event: ev.Resume) -> list["Said"]:
+        if not self.pause:
+            raise Refused("stage", "the case is not paused")
+        self.pause = None
+        return [Said("resumed", f"by {event.by}")]
+
+    def _amended(self, event: ev.InvoiceAmended) -> list["Said"]:
+        if event.amount is None and event.due_on is None:
+            raise Refused("message", "changes nothing: give amount or due_on")
+        if event.due_on is not None and event.due_on < self.issued_on:
+            raise Refused("due_on", f"lies before the invoice was issued ({self.issued_on})")
+        if event.amount is not None:
+            self._check_digits("amount", event.amount)
+            self.amount = event.amount
+        self.due_on = event.due_on or self.due_on
+        what = f"now {self.amount} {self.currency}, due on {self.due_on}"
+        return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
+
+    def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+        said = [
+            Said(
+                "call",
+                f"{event.outcome} ({event.reason_code or 'no reason given'}), by {event.by}",
+                ref=event.task_id,
+            )
+        ]
+        if event.promise:
+            promise = ev.PromiseToPay(
+                date=event.promise.date, amount=event.promise.amount, promised_by=event.by, via="call"
+            )
+            if self.ended:
+                raise Refused("stage", f"the case has ended ({self.ended.value})")
+            return said + self._promise(promise, now)
+        if event.outcome == "promise":
+            raise Refused("promise", "is needed when the outcome is promise: {date, amount?}")
+        if event.outcome == "dispute" and not self.dispute and not self.ended:
+            opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
+            return said + self._dispute_opened(opened)
+        return said
+
+    # What time does to it --------------------------------------------------------------------------------
+
+    def promise_due(self, now: datetime) -> list["Said"]:
+        """The promise's day and its grace are over and the money is not there."""
+        promise = self.promise
+        if promise is None:
+            return []
+        promise.state = "broken"
+        self._owe(self.rules.reactions.promise_broken)
+        return self._wake_at_once(
+            now, Said("promise_broken", f"nothing came by {promise.date}; the ladder goes on at once")
+        )
+
+    def instalment_due(self, now: datetime) -> list["Said"]:
+        """An instalment's day and its grace are over. A missed one ends the plan."""
+        if self.plan is None:
+            return []
+        missed = self.plan.instalments[self.plan.met]
+        self.plan = None
+        self._owe(self.rules.reactions.instalment_missed)
+        return self._wake_at_once(
+            now, Said("plan_broken", f"the instalment of {missed.date} did not come; the ladder goes on")
+        )
+
+    def pause_over(self, now: datetime) -> list["Said"]:
+        if self.pause is None:
+            return []
+        was_resting, until = self.resting, self.pause.until
+        self.pause = None
+        self.revision += 1
+        self._note_rest(was_resting, now)
+        return [Said("resumed", f"the pause ended on {until}")]
+
+    def _wake_at_once(self, now: datetime, said: "Said") -> list["Said"]:
+        """Broken word: the time spent waiting is not given again, so the next step is due as it was."""
+        self.revision += 1
+        if not self.resting:
+            self.rest_since = None
+            self.awake_since = now
+        return [said]
+
+    def take(self, outcome: StepOutcome) -> list["Said"]:
+        """A step of the ladder, or an answer, came to something."""
+        if outcome.status == "stale":
+            return []
+        self.revision += 1
+        if outcome.status in {"delayed", "blocked"}:
+            self.blocked_until = outcome.until
+            return []
+        self.blocked_until = None
+        if outcome.step in self.again:
+            self.again.remove(outcome.step)
+            return []
+        if outcome.step in self.owed:
+            self.owed.remove(outcome.step)
+            self.last_answer_at = outcome.at
+            return []
+        return self._step_taken(outcome)
+
+    def _step_taken(self, outcome: StepOutcome) -> list["Said"]:
+        if any(earlier.step == outcome.step for earlier in self.steps):
+            return []
+        self.shift += outcome.shift
+        kind: Literal["done", "skipped"] = "skipped" if outcome.status == "skipped" else "done"
+        self.steps.append(StepDone(step=outcome.step, at=outcome.at, outcome=kind, shift=self.shift))
+        self.legal = self.legal or outcome.legal
+        if outcome.placed_hold:
+            self.consequences.append(outcome.step)
+        if outcome.ends:
+            return self._end(outcome.ends, "the last step of the ladder")
+        return []
+
+    def reach_further(self, step: str) -> None:
+        """A message of this step did not arrive: the step looks for another channel or contact."""
+        if step not in self.again and not step.startswith("@"):
+            self.again.append(step)
+
+    def is_done(self, step: str) -> bool:
+        return all(step != owed for owed in self.owed) and (
+            "~" in step or any(done.step == step for done in self.steps)
+        )
+
+    # Helpers ---------------------------------------------------------------------------------------------
+
+    def today(self, now: datetime) -> date:
+        """The debtor's date at `now`, by the offset noted at the last planning."""
+        return (now + timedelta(minutes=self.utc_offset_minutes)).date()
+
+    def _end(self, stage: Stage, why: str) -> list["Said"]:
+        self.ended = stage
+        self.owed.clear()
+        self.again.clear()
+        return [Said("ended", f"{stage.value}: {why}")]
+
+    def _owe(self, message: str | None) -> None:
+        if message:
+            self.answers += 1
+            self.owed.append(f"{message}~{self.answers}")
+
+    def _note_rest(self, was_resting: bool, now: datetime) -> None:
+        """Rest does not count as time on the ladder: when it ends, what is left moves by its length."""
+        if self.resting and not was_resting:
+            self.rest_since = now
+        elif was_resting and not self.resting:
+            if self.rest_since is not None:
+                self.shift += max(int((now - self.rest_since).total_seconds()), 0)
+            self.rest_since = None
+            self.awake_since = now
+
+    def _check_digits(self, field: str, amount: Decimal) -> None:
+        exponent = amount.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > self.digits:
+            raise Refused(field, f"{self.currency} has {self.digits} decimal places")
+
+
+class Said(Value):
+    """One decision, for the timeline: its kind and its reason in plain words."""
+
+    kind: str
+    reason: str
+    ref: str | None = None
+
+    def __init__(self, kind: str, reason: str, ref: str | None = None) -> None:
+        super().__init__(kind=kind, reason=reason, ref=ref)  # type: ignore[call-arg]

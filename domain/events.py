@@ -1,0 +1,227 @@
+"""Everything that can happen to a case from outside, one model each; the same for signals and updates.
+
+Amounts are text ("1200.00"), dates ISO 8601. People appear as a role or an id, reasons as a short code: these
+values stand in the engine's history, where no personal data may be.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+
+from domain.model import Value
+from domain.refusal import Refused, refusal_of
+
+_LARGEST = Decimal(10) ** 12
+_EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+
+
+def _amount_as_text(value: object) -> object:
+    """Floats have already lost cents when they arrive, so only text and whole numbers are amounts."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ValueError('is not an amount: write it as text such as "1200.00"')
+    text = str(value) if not isinstance(value, int) or abs(value) < 10**15 else "1e99"
+    if not text.strip().replace(".", "", 1).isdigit():
+        raise ValueError('is not a positive amount: write it as text such as "1200.00"')
+    if Decimal(text.strip()) >= _LARGEST:
+        raise ValueError("is too large to be an invoice amount")
+    return text.strip()
+
+
+def _day_as_text(value: object) -> object:
+    if isinstance(value, str | date):
+        return value
+    raise ValueError("is not a date: use YYYY-MM-DD")
+
+
+def _sane_day(value: date) -> date:
+    if not _EARLIEST <= value < _LATEST:
+        raise ValueError("must lie between the years 2000 and 2099")
+    return value
+
+
+Amount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(gt=0)]
+NewAmount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(ge=0)]
+Day = Annotated[date, BeforeValidator(_day_as_text)]
+Code = Annotated[str, Field(pattern=r"^[\w .:/+-]{1,60}$", strict=True)]
+"""A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
+
+
+class PaymentReceived(Value):
+    payment_id: Code
+    amount: Amount
+    currency: Code
+    received_at: AwareDatetime | None = None
+    method: Code | None = None
+
+
+class PaymentReversed(Value):
+    payment_id: Code
+    reason: Code
+
+
+class PromiseToPay(Value):
+    """`amount` None promises all that is open."""
+
+    date: Day
+    amount: Amount | None = None
+    promised_by: Code
+    via: Code | None = None
+    ref: Code | None = None
+
+
+class DisputeOpened(Value):
+    """`amount` None disputes the whole invoice."""
+
+    reason: Code
+    opened_by: Code
+    amount: Amount | None = None
+    ref: Code | None = None
+
+
+class DisputeResolved(Value):
+    """upheld: the debtor was right. rejected: we were. adjusted: the invoice is now `new_amount`."""
+
+    outcome: Literal["upheld", "rejected", "adjusted"]
+    new_amount: NewAmount | None = None
+    by: Code
+
+
+class Instalment(Value):
+    date: Day
+    amount: Amount
+
+
+class PaymentPlanAgreed(Value):
+    instalments: Annotated[tuple[Instalment, ...], Field(min_length=1, max_length=60)]
+    by: Code
+
+
+class Pause(Value):
+    """`until` None pauses until somebody resumes. The case resumes at the start of that day."""
+
+    reason: Code
+    by: Code
+    until: Day | None = None
+
+
+class Resume(Value):
+    by: Code
+
+
+class CallPromise(Value):
+    date: Day
+    amount: Amount | None = None
+
+
+CallResult = Literal[
+    "paid", "promise", "dispute", "no_answer", "wrong_number", "refused", "call_back", "reached"
+]
+
+
+class CallOutcome(Value):
+    task_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
+    outcome: CallResult
+    by: Code
+    promise: CallPromise | None = None
+    reason_code: Code | None = None
+
+
+class InvoiceAmended(Value):
+    amount: Amount | None = None
+    due_on: Day | None = None
+    by: Code
+
+
+class WriteOff(Value):
+    reason: Code
+    by: Code
+
+
+class Cancel(Value):
+    reason: Code
+    by: Code
+
+
+class DeliveryReport(Value):
+    message_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
+    status: Literal["accepted", "delivered", "bounced", "failed"]
+    code: Code | None = None
+    at: AwareDatetime
+
+
+Event = (
+    PaymentReceived
+    | PaymentReversed
+    | PromiseToPay
+    | DisputeOpened
+    | DisputeResolved
+    | PaymentPlanAgreed
+    | Pause
+    | Resume
+    | CallOutcome
+    | InvoiceAmended
+    | WriteOff
+    | Cancel
+    | DeliveryReport
+)
+
+EVENTS: Mapping[str, type[Event]] = {
+    "payment_received": PaymentReceived,
+    "payment_reversed": PaymentReversed,
+    "promise_to_pay": PromiseToPay,
+    "dispute_opened": DisputeOpened,
+    "dispute_resolved": DisputeResolved,
+    "payment_plan_agreed": PaymentPlanAgreed,
+    "pause": Pause,
+    "resume": Resume,
+    "call_outcome": CallOutcome,
+    "invoice_amended": InvoiceAmended,
+    "write_off": WriteOff,
+    "cancel": Cancel,
+    "delivery_report": DeliveryReport,
+}
+"""Signal name to its one argument. Each has an update of the same name but `delivery_report`."""
+
+PERSONAL_DECISIONS = frozenset(EVENTS) - {"delivery_report"}
+"""What a person does and wants an answer to: these are updates too."""
+
+
+def parse_event(name: str, arguments: list[object]) -> Event:
+    """The event `name` with its one JSON object. Raises Refused naming the field."""
+    model = EVENTS.get(name)
+    if model is None:
+        raise Refused("signal", f"there is no signal of this name; known are {', '.join(EVENTS)}")
+    if len(arguments) != 1 or not isinstance(arguments[0], dict):
+        raise Refused("message", "must be one JSON object")
+    try:
+        event = model.model_validate(arguments[0])
+    except ValidationError as error:
+        raise refusal_of(error) from None
+    except (RecursionError, OverflowError):
+        raise Refused("message", "is nested too deeply or holds a number out of range") from None
+    _check_days(event)
+    return event
+
+
+def _check_days(event: Event) -> None:
+    days: dict[str, date | None] = {}
+    match event:
+        case PromiseToPay(date=day):
+            days["date"] = day
+        case PaymentPlanAgreed(instalments=instalments):
+            days = {f"instalments.{n}.date": item.date for n, item in enumerate(instalments)}
+        case Pause(until=day):
+            days["until"] = day
+        case InvoiceAmended(due_on=day):
+            days["due_on"] = day
+        case CallOutcome(promise=promise) if promise:
+            days["promise.date"] = promise.date
+    for field, value in days.items():
+        if value is not None:
+            try:
+                _sane_day(value)
+            except ValueError as error:
+                raise Refused(field, str(error)) from None

@@ -1,0 +1,42 @@
+"""What is said to whoever sent something that makes no sense."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+
+class Refused(Exception):
+    """Input that was understood well enough to be turned down. Holds no value: it may be personal."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+_PLAIN: Mapping[str, str] = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of this message",
+    "model_type": "must be one JSON object",
+    "dict_type": "must be one JSON object",
+    "string_type": "must be text",
+    "decimal_parsing": 'is not an amount: write it as text such as "1200.00"',
+    "decimal_type": 'is not an amount: write it as text such as "1200.00"',
+    "finite_number": "must be a finite number",
+    "greater_than": "must be above zero",
+    "date_from_datetime_parsing": "is not a date: use YYYY-MM-DD",
+    "date_parsing": "is not a date: use YYYY-MM-DD",
+    "date_type": "is not a date: use YYYY-MM-DD",
+    "datetime_parsing": "is not a time: use ISO 8601 with an offset",
+    "datetime_from_date_parsing": "is not a time: use ISO 8601 with an offset",
+    "timezone_aware": "needs a time zone offset, such as 2026-03-01T09:00:00Z",
+    "datetime_type": "is not a time: use ISO 8601 with an offset",
+}
+
+
+def refusal_of(error: ValidationError) -> Refused:
+    """The first problem of a pydantic error, in plain words and without the value."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or "message"
+    reason = _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return Refused(field, reason)

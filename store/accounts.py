@@ -1,0 +1,114 @@
+"""Holds on accounts and the access they leave. Call inside a transaction that holds the customer's lock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from domain.terms import Access, Level
+from store.tables import AccessChangeRow, HoldRow
+
+
+def place_hold(
+    session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime
+) -> bool:
+    """Put this invoice's hold on the account. False when it is there already."""
+    if any(hold.level == level for hold in open_holds(session, customer_id, invoice_id)):
+        return False
+    count = session.scalar(
+        select(func.count())
+        .select_from(HoldRow)
+        .where(HoldRow.invoice_id == invoice_id, HoldRow.level == level)
+    )
+    session.add(
+        HoldRow(
+            hold_id=f"{invoice_id}.{level.value}.{(count or 0) + 1}",
+            customer_id=customer_id,
+            invoice_id=invoice_id,
+            level=level.value,
+            reason=reason,
+            placed_at=now,
+        )
+    )
+    session.flush()
+    _note_change(session, customer_id, invoice_id, reason, now)
+    return True
+
+
+def release_holds(
+    session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime
+) -> list[Level]:
+    """Take away every hold of this invoice; those of other invoices stay. Returns what was released."""
+    released = []
+    for hold in open_holds(session, customer_id, invoice_id):
+        hold.released_at, hold.release_reason = now, reason
+        released.append(Level(hold.level))
+    session.flush()
+    if released:
+        _note_change(session, customer_id, invoice_id, reason, now)
+    return released
+
+
+def open_holds(session: Session, customer_id: str, invoice_id: str | None = None) -> Sequence[HoldRow]:
+    """The holds on an account, or those of one invoice."""
+    query = select(HoldRow).where(HoldRow.customer_id == customer_id, HoldRow.released_at.is_(None))
+    if invoice_id is not None:
+        query = query.where(HoldRow.invoice_id == invoice_id)
+    return session.scalars(query.order_by(HoldRow.placed_at)).all()
+
+
+def access(session: Session, customer_id: str) -> Access:
+    """The worst of the account's holds."""
+    levels = {hold.level for hold in open_holds(session, customer_id)}
+    if Level.SUSPENDED in levels:
+        return Access.SUSPENDED
+    return Access.RESTRICTED if Level.RESTRICTED in levels else Access.FULL
+
+
+def work_on_hold(session: Session, customer_id: str) -> bool:
+    return any(hold.level == Level.WORK for hold in open_holds(session, customer_id))
+
+
+def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:
+    """The changes the product has not heard of, oldest first."""
+    return session.scalars(
+        select(AccessChangeRow)
+        .where(AccessChangeRow.customer_id == customer_id, AccessChangeRow.published_at.is_(None))
+        .order_by(AccessChangeRow.sequence)
+    ).all()
+
+
+def mark_published(session: Session, change_id: str, now: datetime) -> None:
+    row = session.scalars(select(AccessChangeRow).where(AccessChangeRow.change_id == change_id)).one()
+    row.published_at = now
+    session.flush()
+
+
+def _note_change(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> None:
+    """Add a row when the account's access or its work hold really changed."""
+    last = session.scalars(
+        select(AccessChangeRow)
+        .where(AccessChangeRow.customer_id == customer_id)
+        .order_by(AccessChangeRow.sequence.desc())
+        .limit(1)
+    ).first()
+    level, work = access(session, customer_id), work_on_hold(session, customer_id)
+    before = (last.access, last.work_on_hold) if last else (Access.FULL, False)
+    if before == (level, work):
+        return
+    count = session.scalar(
+        select(func.count()).select_from(AccessChangeRow).where(AccessChangeRow.customer_id == customer_id)
+    )
+    session.add(
+        AccessChangeRow(
+            change_id=f"{customer_id}.{(count or 0) + 1}",
+            customer_id=customer_id,
+            invoice_id=invoice_id,
+            access=level.value,
+            work_on_hold=work,
+            reason=reason,
+            at=now,
+        )
+    )
+    session.flush()

@@ -1,0 +1,54 @@
+"""The latest copy of each case."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domain.case import Case
+from store.tables import CaseRow, CustomerRow, InvoiceRow
+
+
+def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
+    """Keep a copy, unless a newer one is kept already."""
+    row = session.get(CaseRow, case.invoice_id)
+    if row is not None and row.revision > case.revision:
+        return
+    action = case.next_action
+    session.merge(
+        CaseRow(
+            invoice_id=case.invoice_id,
+            customer_id=case.customer_id,
+            stage=case.stage.value,
+            next_step=action.step if action else None,
+            next_at=action.at if action else None,
+            rehearsal=rehearsal,
+            revision=case.revision,
+            state=case.model_dump(mode="json"),
+            updated_at=now,
+        )
+    )
+    session.flush()
+
+
+def get(session: Session, invoice_id: str) -> Case | None:
+    row = session.get(CaseRow, invoice_id)
+    return None if row is None else Case.model_validate(row.state)
+
+
+def get_row(session: Session, invoice_id: str) -> CaseRow | None:
+    return session.get(CaseRow, invoice_id)
+
+
+def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
+    """Every case with its invoice and customer, the next to act first."""
+    query = (
+        select(CaseRow, InvoiceRow, CustomerRow)
+        .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
+        .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
+        .order_by(CaseRow.next_at.is_(None), CaseRow.next_at, CaseRow.invoice_id)
+    )
+    if stage:
+        query = query.where(CaseRow.stage == stage)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]

@@ -1,0 +1,60 @@
+"""Payments and what they leave open. Call inside a transaction that holds the customer's lock."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domain.case import Case
+from domain.events import PaymentReceived, PaymentReversed
+from store.tables import CreditRow, PaymentRow
+
+
+def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now: datetime) -> None:
+    """Record a payment once, however often it is reported."""
+    if session.get(PaymentRow, (invoice_id, payment.payment_id)) is None:
+        session.add(
+            PaymentRow(
+                invoice_id=invoice_id,
+                payment_id=payment.payment_id,
+                amount=payment.amount,
+                currency=payment.currency,
+                received_at=payment.received_at or now,
+                method=payment.method,
+            )
+        )
+        session.flush()
+
+
+def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed, now: datetime) -> None:
+    row = session.get(PaymentRow, (invoice_id, reversal.payment_id))
+    if row is not None and row.reversed_at is None:
+        row.reversed_at, row.reversal_reason = now, reversal.reason
+        session.flush()
+
+
+def paid(session: Session, invoice_id: str) -> Decimal:
+    """What has come in and was not taken back."""
+    amounts = session.scalars(
+        select(PaymentRow.amount).where(PaymentRow.invoice_id == invoice_id, PaymentRow.reversed_at.is_(None))
+    )
+    return sum(amounts, Decimal(0))
+
+
+def note_credit(session: Session, case: Case, now: datetime) -> None:
+    """Keep what was paid too much on this invoice, or forget it when it is gone."""
+    row = session.get(CreditRow, case.invoice_id)
+    if case.credit > 0:
+        session.merge(
+            CreditRow(
+                invoice_id=case.invoice_id,
+                customer_id=case.customer_id,
+                amount=case.credit,
+                currency=case.currency,
+                at=now,
+            )
+        )
+    elif row is not None:
+        session.delete(row)
+    session.flush()

@@ -1,0 +1,36 @@
+"""Ladders as they were when first used. A version, once used, never changes."""
+
+import hashlib
+import json
+
+from sqlalchemy.orm import Session
+
+from domain.policy import Policy
+from store.tables import PolicyRow
+
+
+class PolicyChanged(Exception):
+    """A ladder's file says something else than the version of it that is in use."""
+
+
+def register(session: Session, policy: Policy) -> None:
+    """Keep this version. Raises PolicyChanged when the same version is known with other content."""
+    body = policy.model_dump(mode="json")
+    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    known = session.get(PolicyRow, (policy.name, policy.version))
+    if known is None:
+        session.add(PolicyRow(name=policy.name, version=policy.version, digest=digest, body=body))
+        session.flush()
+    elif known.digest != digest:
+        raise PolicyChanged(
+            f"policies/{policy.name}.toml differs from version {policy.version} that is in use: "
+            f"raise its version to {policy.version + 1}"
+        )
+
+
+def load(session: Session, name: str, version: int) -> Policy:
+    """Raises LookupError when this version was never registered."""
+    row = session.get(PolicyRow, (name, version))
+    if row is None:
+        raise LookupError(f"policy {name}@{version} is not in the database")
+    return Policy.model_validate(row.body)

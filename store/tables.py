@@ -1,0 +1,235 @@
+"""The tables. Personal data lives here and nowhere else; business keys are the keys."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from store.columns import Amount, Moment
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {
+        str: String(200),
+        Decimal: Amount(),
+        datetime: Moment(),
+        dict[str, Any]: JSON(),
+        list[Any]: JSON(),
+    }
+
+
+class CustomerRow(Base):
+    """The debtor. Its row is the lock that orders claims, payments and holds of all its invoices."""
+
+    __tablename__ = "customers"
+    customer_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    country: Mapped[str] = mapped_column(String(2))
+    time_zone: Mapped[str]
+    language: Mapped[str] = mapped_column(String(20))
+
+
+class ContactRow(Base):
+    __tablename__ = "contacts"
+    contact_id: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    role: Mapped[str] = mapped_column(String(40))
+    position: Mapped[int]
+    name: Mapped[str]
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    post: Mapped[str | None] = mapped_column(Text)
+
+
+class ClosedAddressRow(Base):
+    """An address nobody may write to: it bounced, or its owner said STOP."""
+
+    __tablename__ = "closed_addresses"
+    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    address: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    since: Mapped[datetime]
+
+
+class PolicyRow(Base):
+    """A ladder as it was when first used; a version never changes."""
+
+    __tablename__ = "policies"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    body: Mapped[dict[str, Any]]
+
+
+class InvoiceRow(Base):
+    """What the billing system handed over, and the policy version the case keeps."""
+
+    __tablename__ = "invoices"
+    invoice_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[str]
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    digits: Mapped[int]
+    issued_on: Mapped[date]
+    due_on: Mapped[date]
+    payment_url: Mapped[str | None] = mapped_column(Text)
+    jurisdiction: Mapped[str | None]
+    policy_name: Mapped[str]
+    policy_version: Mapped[int]
+
+
+class CaseRow(Base):
+    """The latest copy of a case, so that lists need no engine and a new run goes on where it stood."""
+
+    __tablename__ = "cases"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    stage: Mapped[str] = mapped_column(String(20), index=True)
+    next_step: Mapped[str | None]
+    next_at: Mapped[datetime | None]
+    rehearsal: Mapped[bool]
+    revision: Mapped[int]
+    state: Mapped[dict[str, Any]]
+    updated_at: Mapped[datetime]
+
+
+class PaymentRow(Base):
+    __tablename__ = "payments"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    payment_id: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    received_at: Mapped[datetime]
+    method: Mapped[str | None]
+    reversed_at: Mapped[datetime | None]
+    reversal_reason: Mapped[str | None]
+
+
+class CreditRow(Base):
+    """What was paid too much on an invoice: owed to the customer, kept for the billing system."""
+
+    __tablename__ = "credits"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    at: Mapped[datetime]
+
+
+class MessageRow(Base):
+    """The outbox. `call` is what is known of the provider call: begun, refused (surely not taken) or answered."""
+
+    __tablename__ = "messages"
+    message_id: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    step: Mapped[str]
+    message: Mapped[str]
+    channel: Mapped[str] = mapped_column(String(10))
+    contact_id: Mapped[str]
+    address: Mapped[str]
+    subject: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    html: Mapped[str | None] = mapped_column(Text)
+    asks: Mapped[bool]
+    warning: Mapped[bool]
+    amount: Mapped[Decimal]
+    state: Mapped[str] = mapped_column(String(12), index=True)
+    reason: Mapped[str | None] = mapped_column(Text)
+    call: Mapped[str] = mapped_column(String(10))
+    called_at: Mapped[datetime | None]
+    planned_at: Mapped[datetime]
+    claimed_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    settled_at: Mapped[datetime | None]
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None] = mapped_column(index=True)
+
+
+class MessageInvoiceRow(Base):
+    """Which step of which invoice a message carries. The key is guarantee G3."""
+
+    __tablename__ = "message_invoices"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[str] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.message_id"), index=True)
+
+
+class HoldRow(Base):
+    """One invoice's claim on its account's access. The account has the worst of its unreleased holds."""
+
+    __tablename__ = "holds"
+    hold_id: Mapped[str] = mapped_column(primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"))
+    level: Mapped[str] = mapped_column(String(12))
+    reason: Mapped[str] = mapped_column(Text)
+    placed_at: Mapped[datetime]
+    released_at: Mapped[datetime | None]
+    release_reason: Mapped[str | None] = mapped_column(Text)
+
+
+class AccessChangeRow(Base):
+    """Each change of an account's access, in order, and when the product heard of it."""
+
+    __tablename__ = "access_changes"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    change_id: Mapped[str] = mapped_column(unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    invoice_id: Mapped[str]
+    access: Mapped[str] = mapped_column(String(12))
+    work_on_hold: Mapped[bool]
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    published_at: Mapped[datetime | None]
+
+
+class TaskRow(Base):
+    """Something a person has to do: a call, or a decision the machine must not take."""
+
+    __tablename__ = "tasks"
+    task_id: Mapped[str] = mapped_column(primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    step: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(20))
+    contact_id: Mapped[str | None]
+    due_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+    script: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(12), index=True)  # open, done, withdrawn
+    outcome: Mapped[str | None] = mapped_column(Text)
+    closed_at: Mapped[datetime | None]
+
+
+class TimelineRow(Base):
+    """Every decision with its reason. `key` makes a repeated writing harmless."""
+
+    __tablename__ = "timeline"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    seq: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(300))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(30))
+    step: Mapped[str | None]
+    channel: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(Text)
+    ref: Mapped[str | None]
+    __table_args__ = (UniqueConstraint("invoice_id", "key"),)
+
+
+class NoteRow(Base):
+    """What an agent wrote in free words; signals carry only its id."""
+
+    __tablename__ = "notes"
+    note_id: Mapped[str] = mapped_column(primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    author: Mapped[str]
+    text: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+Index("holds_open", HoldRow.customer_id, HoldRow.released_at)

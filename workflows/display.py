@@ -1,0 +1,67 @@
+"""What an operator reads in the Temporal UI without any tool: ids, dates, amounts and step names only."""
+
+from datetime import UTC, datetime, time
+from typing import Any
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from domain.case import Case
+from domain.timeline import Entry
+from workflows import options
+
+_LAST_DECISIONS = 12
+
+
+def summary(case: Case, number: str) -> str:
+    """The line in the UI's list."""
+    text = f"{number}: {case.amount} {case.currency}, due {case.due_on}, {case.policy.name}@{case.policy.version}"
+    return text[:200]
+
+
+def details(case: Case, timeline: list[Entry]) -> str:
+    """Markdown: the stage, what comes next and why, promises, and the last decisions."""
+    lines = [
+        f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}",
+        f"Access: **{case.access.value}**"
+        + (f", held by this invoice: {', '.join(case.holds)}" if case.holds else ""),
+        f"Ladder: {case.policy.name}@{case.policy.version}",
+        "",
+        _next(case),
+    ]
+    if case.promises:
+        lines += ["", "Promises:"]
+        lines += [f"- {p.amount} {case.currency} for {p.date} by {p.promised_by}: {p.state}" for p in case.promises]
+    lines += ["", "| when (UTC) | what | why |", "|---|---|---|"]
+    for entry in timeline[-_LAST_DECISIONS:]:
+        reason = entry.reason.replace("|", "/")
+        lines.append(f"| {entry.at:%Y-%m-%d %H:%M} | {entry.kind} | {reason} |")
+    return "\n".join(lines)
+
+
+def _next(case: Case) -> str:
+    action = case.next_action
+    if action is not None:
+        return f"Next: **{action.step}** at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
+    return "Next: nothing, the case has ended" if case.ended else "Next: waits for a person"
+
+
+def due_moment(case: Case) -> datetime:
+    """The due date as the time the search attribute needs."""
+    return datetime.combine(case.due_on, time(0), tzinfo=UTC)
+
+
+def first_attributes(case: Case) -> TypedSearchAttributes:
+    """All search attributes at the start, where they cost nothing."""
+    action = case.next_action
+    pairs: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(options.STAGE, case.stage.value),
+        SearchAttributePair(options.STEP, action.step if action else "none"),
+        SearchAttributePair(options.CUSTOMER_ID, case.customer_id),
+        SearchAttributePair(options.POLICY_NAME, case.policy.name),
+        SearchAttributePair(options.CURRENCY, case.currency),
+        SearchAttributePair(options.AMOUNT_DUE, float(case.open_amount)),
+        SearchAttributePair(options.DUE_ON, due_moment(case)),
+    ]
+    if action:
+        pairs.append(SearchAttributePair(options.NEXT_ACTION_AT, action.at))
+    return TypedSearchAttributes(pairs)

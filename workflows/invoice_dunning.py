@@ -1,0 +1,398 @@
+"""The story of one invoice: opened, asked for step by step, paid or handed over.
+
+A run keeps one `Case` and obeys it. Handlers change the case at once and write the change to the database beside
+whatever step is in flight; the main loop only waits for the next action and carries it out.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RawValue, SearchAttributeUpdate
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.access import AccessChanges
+    from activities.desk import Answer, Request
+    from activities.ledger import Ledger, RecordAnswer, RecordRequest
+    from activities.notices import Notices, StepAnswer, StepRequest
+    from activities.planning import OpenRequest, Planning
+    from domain import agenda
+    from domain.case import Case, Said
+    from domain.events import PERSONAL_DECISIONS, DeliveryReport, Event, parse_event
+    from domain.ladder import NextAction
+    from domain.refusal import Refused
+    from domain.timeline import Entry
+    from workflows import options
+    from workflows.display import details, due_moment
+    from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, Carried, CaseStart, Line, Outcome, Status
+
+
+@workflow.defn(name=WORKFLOW_TYPE)
+class InvoiceDunning:
+    @workflow.init
+    def __init__(self, start: CaseStart) -> None:
+        self._start = start
+        self._clock = start.clock
+        self._latest: datetime | None = None
+        self._case: Case | None = None
+        self._timeline: list[Entry] = []
+        self._unsaved: list[Entry] = []
+        self._seen = 0
+        self._said = 0
+        self._stale = False
+        self._woken = False
+        self._shown: tuple[object, ...] | None = None
+        self._writing = asyncio.Lock()
+        if start.carried:
+            self._take_over(start.carried)
+
+    @workflow.run
+    async def run(self, start: CaseStart) -> Outcome:
+        await self._open_case()
+        while not await self._finished():
+            if self._stale:
+                await self._plan_anew()
+            elif await self._is_due():
+                await self._act()
+            await self._continue_in_new_run_if_long()
+        return self._outcome()
+
+    # The story -------------------------------------------------------------------------------------------
+
+    async def _open_case(self) -> None:
+        if self._case is not None:
+            return
+        opening = self._start.opening
+        if opening is None:
+            request = OpenRequest(invoice_id=self._start.invoice_id, now=self._now(), rehearsal=self._clock.rehearsal)
+            opening = await workflow.execute_activity_method(
+                Planning.open_case, request, summary="open the case", **options.WRITING
+            )
+        self._case = opening.case
+        self._adopt(opening.answer, self._case.revision)
+        self._show()
+
+    async def _finished(self) -> bool:
+        """Ended, every answer sent, and no handler still at work that might reopen it."""
+        if not self._the_case.finished:
+            return False
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._the_case.finished and not self._unsaved
+
+    async def _is_due(self) -> bool:
+        """Sleep until the next action is due, or until something happens. False: look again."""
+        action = self._the_case.next_action
+        self._woken = False
+        if self._the_case.finished:
+            self._stale = bool(self._unsaved)
+            return False
+        if action is None:
+            await workflow.wait_condition(lambda: self._woken)
+            return False
+        delay = self._clock.server_delay(action.at - self._now())
+        if delay > timedelta(0):
+            with suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(lambda: self._woken, timeout=delay, timeout_summary=_summary(action))
+                return False
+            self._set_clock(action.at)
+        return not self._stale
+
+    async def _act(self) -> None:
+        action = self._the_case.next_action
+        if action is None:
+            return
+        if action.step in agenda.DATES:
+            await self._meet_agreed_day(action.step)
+        else:
+            await self._carry_out(action)
+        self._show()
+
+    async def _meet_agreed_day(self, step: str) -> None:
+        """A promise, an instalment or a pause has come to its day."""
+        case, now = self._the_case, self._now()
+        if step == agenda.PROMISE_DUE:
+            self._say(case.promise_due(now))
+        elif step == agenda.INSTALMENT_DUE:
+            self._say(case.instalment_due(now))
+        else:
+            self._say(case.pause_over(now))
+        await self._plan_anew()
+
+    async def _carry_out(self, action: NextAction) -> None:
+        case, now = self._the_case, self._now()
+        entries = list(self._unsaved)
+        request = StepRequest(**self._request(entries), step=action.step, planned_at=action.at)
+        try:
+            answer: StepAnswer = await workflow.execute_activity_method(
+                Notices.carry_out, request, summary=f"{action.step}: {action.why}"[:200], **options.STEP_WORK
+            )
+        except ActivityError as error:
+            self._report_trouble(action.step, error)
+            return
+        finally:
+            self._set_clock(now)
+        self._saved(entries)
+        revision = request.case.revision
+        if answer.outcome is not None:
+            unchanged = case is self._case and case.revision == revision
+            self._case_after(answer, unchanged)
+        await self._publish_if_needed(answer)
+
+    def _case_after(self, answer: StepAnswer, unchanged: bool) -> None:
+        """Take the step's outcome; its plan only counts if nothing else happened meanwhile."""
+        case, outcome = self._the_case, answer.outcome
+        if outcome is None:
+            return
+        case.take(outcome)
+        self._adopt(answer, case.revision if unchanged else -1)
+        if outcome.status == "stale" and unchanged and answer.newer is None:
+            # The store disagrees and has nothing newer to offer: do not spin on it.
+            case.blocked_until = self._now() + options.AFTER_TROUBLE
+
+    def _report_trouble(self, step: str, error: ActivityError) -> None:
+        """A step that failed for good: said openly, tried again later, and the case lives on."""
+        cause = error.cause
+        why = f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else type(cause).__name__
+        until = self._now() + options.AFTER_TROUBLE
+        self._the_case.blocked_until = until
+        self._say(
+            [Said("trouble", f"the step could not be carried out ({why[:200]}); tried again at {until:%H:%M} UTC")],
+            step,
+        )
+        self._stale = True
+
+    async def _plan_anew(self) -> None:
+        self._stale = False
+        await self._record(None, None)
+        self._show()
+
+    async def _publish_if_needed(self, answer: Answer) -> None:
+        if answer.unpublished:
+            await workflow.execute_activity_method(
+                AccessChanges.publish,
+                Request(**self._request([])),
+                summary="tell the product about access",
+                **options.PUBLISHING,
+            )
+
+    async def _continue_in_new_run_if_long(self) -> None:
+        limit, info = self._start.history_limit, workflow.info()
+        long = info.get_current_history_length() > limit if limit else info.is_continue_as_new_suggested()
+        if not long or self._the_case.finished:
+            return
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        carried = Carried(
+            case=self._the_case,
+            timeline=self._timeline,
+            unsaved=self._unsaved,
+            seen=self._seen,
+            said=self._said,
+        )
+        clock = self._clock.set(workflow.now(), self._now())
+        start = CaseStart(
+            invoice_id=self._start.invoice_id, clock=clock, carried=carried, history_limit=self._start.history_limit
+        )
+        workflow.continue_as_new(start)
+
+    # What others say -------------------------------------------------------------------------------------
+
+    @workflow.signal(dynamic=True)
+    async def hear(self, name: str, args: Sequence[RawValue]) -> None:
+        """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
+        with suppress(Refused):
+            await self._take_in(name, args)
+
+    @workflow.update(dynamic=True)
+    async def decide(self, name: str, args: Sequence[RawValue]) -> Status:
+        """The same for a person who waits for the answer."""
+        try:
+            await self._take_in(name, args)
+        except Refused as refused:
+            raise _refusal(refused) from None
+        return self.status()
+
+    @decide.validator
+    def _may_decide(self, name: str, args: Sequence[RawValue]) -> None:
+        """Refuse at once what makes no sense, before anything is written."""
+        try:
+            if name not in PERSONAL_DECISIONS:
+                raise Refused(
+                    "update", f"there is none of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}"
+                )
+            event = parse_event(name, _decoded(args))
+            if self._case is not None:
+                self._case.model_copy(deep=True).apply(event, self._now())
+        except Refused as refused:
+            raise _refusal(refused) from None
+
+    async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
+        # A signal can be the first thing a run hears, before its case is opened.
+        await workflow.wait_condition(lambda: self._case is not None)
+        try:
+            event = parse_event(name, _decoded(args))
+            said = self._the_case.apply(event, self._now())
+        except Refused as refused:
+            self._say([Said("refused", f"{name}: {refused}"[:400])])
+            self._stale = self._woken = True
+            raise
+        self._say(said)
+        if said or isinstance(event, DeliveryReport):
+            # Beside a step in flight, not after it: the database must know of money at once.
+            await self._record(name, event)
+        self._show()
+
+    async def _record(self, name: str | None, event: Event | None) -> None:
+        async with self._writing:
+            entries = list(self._unsaved)
+            content: dict[str, Any] | None = event.model_dump(mode="json") if event is not None else None
+            request = RecordRequest(**self._request(entries), event=name, content=content)
+            revision, now = request.case.revision, self._now()
+            answer: RecordAnswer = await workflow.execute_activity_method(
+                Ledger.record, request, summary=name or "plan anew", **options.WRITING
+            )
+            self._set_clock(now)
+            self._saved(entries)
+            if answer.not_arrived:
+                self._the_case.reach_further(answer.not_arrived)
+            if answer.arrived:
+                self._the_case.blocked_until = None
+            self._adopt(answer, revision)
+        await self._publish_if_needed(answer)
+
+    # What everybody sees ---------------------------------------------------------------------------------
+
+    @workflow.query(name=STATUS_QUERY)
+    def status(self) -> Status:
+        case = self._the_case
+        timeline = sorted(self._timeline, key=lambda entry: entry.at)
+        return Status(
+            invoice_id=case.invoice_id,
+            stage=case.stage,
+            amount_due=case.open_amount,
+            currency=case.currency,
+            due_on=case.due_on,
+            access=case.access,
+            policy=case.policy,
+            next_action=case.next_action,
+            promises=case.promises,
+            holds=case.holds,
+            timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in timeline],
+        )
+
+    def _show(self) -> None:
+        """Details for the UI on every change (free); search attributes only when stage, access or money changed."""
+        case = self._the_case
+        workflow.set_current_details(details(case, self._timeline))
+        shown = (case.stage, case.access, case.open_amount)
+        if shown == self._shown:
+            return
+        known = workflow.info().typed_search_attributes.get(options.STAGE)
+        first, self._shown = self._shown is None, shown
+        if first and known == case.stage.value:
+            return  # the starter set them all
+        workflow.upsert_search_attributes(_search_attributes(case))
+
+    def _outcome(self) -> Outcome:
+        case = self._the_case
+        return Outcome(invoice_id=case.invoice_id, stage=case.stage, amount_due=case.open_amount, credit=case.credit)
+
+    # Memory ----------------------------------------------------------------------------------------------
+
+    @property
+    def _the_case(self) -> Case:
+        if self._case is None:
+            raise ApplicationError("the case is not open yet; ask again in a moment", type="NotOpen")
+        return self._case
+
+    def _take_over(self, carried: Carried) -> None:
+        self._case, self._timeline, self._unsaved = carried.case, carried.timeline, carried.unsaved
+        self._seen, self._said = carried.seen, carried.said
+        self._shown = (carried.case.stage, carried.case.access, carried.case.open_amount)
+
+    def _request(self, entries: list[Entry]) -> dict[str, Any]:
+        return {
+            "case": self._the_case.model_copy(deep=True),
+            "now": self._now(),
+            "rehearsal": self._clock.rehearsal,
+            "entries": entries,
+            "seen": self._seen,
+        }
+
+    def _adopt(self, answer: Answer, planned_for: int) -> None:
+        """Take over what the database knows; a plan made for an older case is replaced by a new one."""
+        if answer.newer is not None and answer.newer.revision > self._the_case.revision:
+            self._case = answer.newer
+            planned_for = answer.newer.revision
+        case = self._the_case
+        case.access, case.holds = answer.access, answer.holds
+        case.utc_offset_minutes = answer.utc_offset_minutes
+        known = {entry.key for entry in self._timeline}
+        self._timeline += [entry for entry in answer.entries if entry.key not in known]
+        self._timeline = self._timeline[-options.TIMELINE_KEPT :]
+        self._seen = max(self._seen, answer.seen)
+        self._woken = True
+        if planned_for == case.revision:
+            case.next_action = answer.next_action
+        else:
+            self._stale = True
+
+    def _say(self, said: list[Said], step: str | None = None) -> None:
+        for item in said:
+            self._said += 1
+            key = f"{workflow.info().run_id}.{self._said}"
+            entry = Entry(key=key, at=self._now(), kind=item.kind, reason=item.reason, step=step, ref=item.ref)
+            self._timeline.append(entry)
+            self._unsaved.append(entry)
+
+    def _saved(self, entries: list[Entry]) -> None:
+        self._unsaved = [entry for entry in self._unsaved if entry not in entries]
+
+    # Time ------------------------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        """The case's time; it never goes back."""
+        now = self._clock.at(workflow.now())
+        self._latest = max(now, self._latest or now)
+        return self._latest
+
+    def _set_clock(self, case_time: datetime) -> None:
+        """In a rehearsal no time passes while the machine works."""
+        if self._clock.rehearsal:
+            self._clock = self._clock.set(workflow.now(), max(case_time, self._latest or case_time))
+
+
+def _decoded(args: Sequence[RawValue]) -> list[object]:
+    """What was sent, whatever it was. Bytes that are no JSON become a value no message accepts."""
+    values: list[object] = []
+    for arg in args:
+        try:
+            values.append(workflow.payload_converter().from_payload(arg.payload))
+        except Exception:
+            values.append(None)
+    return values
+
+
+def _refusal(refused: Refused) -> ApplicationError:
+    return ApplicationError(str(refused), refused.field, refused.reason, type="Refused", non_retryable=True)
+
+
+def _summary(action: NextAction) -> str:
+    return f"{action.step}: {action.why}"[:200]
+
+
+def _search_attributes(case: Case) -> list[SearchAttributeUpdate[Any]]:
+    action = case.next_action
+    return [
+        options.STAGE.value_set(case.stage.value),
+        options.STEP.value_set(action.step if action else (case.steps[-1].step if case.steps else "none")),
+        options.CUSTOMER_ID.value_set(case.customer_id),
+        options.POLICY_NAME.value_set(case.policy.name),
+        options.CURRENCY.value_set(case.currency),
+        options.AMOUNT_DUE.value_set(float(case.open_amount)),
+        options.DUE_ON.value_set(due_moment(case)),
+        options.NEXT_ACTION_AT.value_set(action.at) if action else options.NEXT_ACTION_AT.value_unset(),
+    ]

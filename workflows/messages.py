@@ -1,0 +1,84 @@
+"""What goes in and out of the workflow: ids, the start, the status. Signals and updates are in domain/events.py."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from activities.planning import Opening
+from domain.case import Case, PolicyRef, Promise
+from domain.clock import Clock
+from domain.ladder import NextAction
+from domain.model import Record
+from domain.terms import Access, Level, Stage
+from domain.timeline import Entry
+
+WORKFLOW_TYPE = "InvoiceDunning"
+STATUS_QUERY = "status"
+
+
+def workflow_id(invoice_id: str) -> str:
+    return f"invoice-{invoice_id}"
+
+
+class Carried(Record):
+    """What a run hands to the next one: all of its memory."""
+
+    case: Case
+    timeline: list[Entry]
+    unsaved: list[Entry]
+    seen: int
+    said: int
+
+
+class CaseStart(Record):
+    """The argument of the workflow. `invoice_id` alone is enough when the invoice is in the database.
+
+    clock          a rehearsal's own time; None lives by the server's
+    opening        what the command line prepared, which spares the workflow an activity
+    carried        set only by a run that continues as a new one
+    history_limit  events after which a run continues as a new one; None leaves it to the server's advice
+    """
+
+    invoice_id: str
+    clock: Clock = Clock()
+    opening: Opening | None = None
+    carried: Carried | None = None
+    history_limit: int | None = None
+
+
+class Line(Record):
+    """One decision as `status` shows it."""
+
+    at: datetime
+    kind: str
+    reason: str
+    step: str | None = None
+    channel: str | None = None
+    ref: str | None = None
+
+
+class Status(Record):
+    """The answer to the query `status` and to every accepted update.
+
+    `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's.
+    """
+
+    invoice_id: str
+    stage: Stage
+    amount_due: Decimal
+    currency: str
+    due_on: date
+    access: Access
+    policy: PolicyRef
+    next_action: NextAction | None
+    promises: list[Promise]
+    holds: list[Level]
+    timeline: list[Line]
+
+
+class Outcome(Record):
+    """The workflow's result."""
+
+    invoice_id: str
+    stage: Stage
+    amount_due: Decimal
+    credit: Decimal
