@@ -2,7 +2,7 @@
 
 A catalogue file is written by people who know the language, not the program. They get every fact ready for
 print: money and dates as the locale writes them, plurals as functions, shared sentences by name. A fact that
-a case does not have is false in `{% if %}` and an error where it would be printed, so no gap reaches a debtor.
+a case lacks is false in `{% if %}` and an error where it would be printed, so no gap ever reaches a debtor.
 """
 
 import re
@@ -52,7 +52,7 @@ class Facts(Value):
     disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
     the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
     next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
-    promise or, after a missed instalment, that instalment.
+    latest promise, `instalments` the agreed plan.
     """
 
     contact_name: str
@@ -152,9 +152,7 @@ class _Language(Value):
 
 # ---- how a value is written
 
-_NO_BREAK = (
-    "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
-)
+_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
 
 
 def _one_line(text: str) -> str:
@@ -223,9 +221,7 @@ class _Pen:
             shape = shape.replace("¤", "¤¤ ").strip()  # "¤¤" is the currency's ISO code
         pattern = parse_pattern(shape)
         pattern.frac_prec = (facts.digits, facts.digits)
-        written = pattern.apply(
-            value, self.locale, facts.currency, currency_digits=False, decimal_quantization=False
-        )
+        written = pattern.apply(value, self.locale, facts.currency, currency_digits=False, decimal_quantization=False)
         return self.text(written)
 
 
@@ -261,9 +257,7 @@ def _words(facts: Facts, pen: _Pen) -> dict[str, object]:
         "consequence_on": day(facts.consequence_on),
         "promise_on": day(facts.promise_on),
         "promise_amount": pen.money(facts.promise_amount, facts),
-        "instalments": [
-            {"on": day(part.on), "amount": pen.money(part.amount, facts)} for part in facts.instalments
-        ]
+        "instalments": [{"on": day(part.on), "amount": pen.money(part.amount, facts)} for part in facts.instalments]
         or None,
     }
     return {name: word for name, word in words.items() if word is not None}
@@ -311,7 +305,7 @@ class _Absent(StrictUndefined):
 
     @property
     def _undefined_message(self) -> str:
-        return f"needs {self._undefined_name}, which this case does not have"
+        return self._undefined_hint or f"needs {self._undefined_name}, which this case does not have"
 
 
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=_Absent, trim_blocks=True, lstrip_blocks=True)
@@ -391,11 +385,15 @@ class _Book:
             context[name] = _counter(forms, pen.locale)
         for name, text in self.fragments.items():
             context[name] = _Spoken(text, context)
-        if facts.consequence is not None:
-            if facts.consequence not in CONSEQUENCES:
-                raise ValueError(f"unknown consequence {facts.consequence!r}; known: {_listed(CONSEQUENCES)}")
-            context["consequence"] = _Spoken(self.consequences[facts.consequence], context)
-            context["consequence_short"] = _Spoken(self.consequences_short[facts.consequence], context)
+        for name, sentences in (
+            ("consequence", self.consequences),
+            ("consequence_short", self.consequences_short),
+        ):
+            if facts.consequence in CONSEQUENCES:
+                context[name] = _Spoken(sentences[facts.consequence], context)
+            elif facts.consequence is not None:
+                hint = f"unknown consequence {facts.consequence!r}; known: {_listed(CONSEQUENCES)}"
+                context[name] = _Absent(hint)
         return context
 
 
@@ -477,9 +475,7 @@ class _Reader:
             reason = first["msg"]
             if first["type"] == "extra_forbidden":
                 reason = f"unknown field{_did_you_mean(field.removeprefix(prefix), model.model_fields)}"
-            raise CatalogueError(
-                reason, file=self.file, message=message or None, field=field or None
-            ) from error
+            raise CatalogueError(reason, file=self.file, message=message or None, field=field or None) from error
 
     def _check_plurals(self, language: _Language, locale: Locale) -> None:
         wanted = {"other"} | {locale.plural_form(count) for count in range(200)}
@@ -569,9 +565,7 @@ class Catalogue:
         self.languages: tuple[str, ...] = tuple(sorted(books))
         scripts = books[FALLBACK].scripts
         self.keys: frozenset[str] = frozenset(scripts)
-        self.traits: Mapping[str, Traits] = MappingProxyType(
-            {key: script.traits for key, script in scripts.items()}
-        )
+        self.traits: Mapping[str, Traits] = MappingProxyType({key: script.traits for key, script in scripts.items()})
 
     @classmethod
     def load(cls, folder: Path) -> "Catalogue":
@@ -712,6 +706,7 @@ def _plain_text(tokens: list[Token]) -> str:
             counters.append(int(token.attrGet("start") or 1) if ordered else None)
         elif token.type in ("bullet_list_close", "ordered_list_close"):
             counters.pop()
+            mark = ""
             blocks.append("\n")
         elif token.type == "list_item_open":
             number = counters[-1]
