@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
-    DotEnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -186,7 +186,9 @@ class _SettingsBesideUp(Settings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         stated = (source().get("dunwell_state") for source in (init_settings, env_settings, dotenv_settings))
         state = Path(next((s for s in stated if s), ".dunwell")).expanduser()
-        up_env = DotEnvSettingsSource(settings_cls, env_file=state / UP_ENV, env_file_encoding="utf-8")
+        # Written by a program: a ${ in a password is meant literally.
+        left = dotenv_values(state / UP_ENV, encoding="utf-8", interpolate=False)
+        up_env = InitSettingsSource(settings_cls, {name.lower(): value for name, value in left.items()})
         return init_settings, env_settings, dotenv_settings, up_env
 
 

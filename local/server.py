@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -91,8 +91,9 @@ def stop_process(process: subprocess.Popen[bytes], patience: float) -> None:
     """SIGTERM, then SIGKILL if it is still there after `patience` seconds. Harmless once it is gone."""
     process.terminate()
     try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+    finally:  # an impatient second Ctrl-C ends up here too
         process.kill()
         process.wait()
 

@@ -1,0 +1,337 @@
+"""`make up`: the server and the worker on this machine, watched, with all their state in one folder."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
+
+from local.server import (
+    HOST,
+    PORT,
+    SERVER_LOG,
+    UI_PORT,
+    DevServer,
+    Log,
+    ServerError,
+    die_with_parent,
+    free_port,
+    stop_process,
+    try_lock,
+)
+from settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
+
+UP_LOCK = "up.lock"
+WORKER_LOG = "worker.log"
+WORKER = Path(__file__).resolve().parent.parent / "worker.py"
+
+_WATCH_SECONDS = 0.2
+_WORKER_STOP_SECONDS = 30.0
+
+
+class UpError(Exception):
+    """The local system cannot run, or cannot go on. Says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a dying child is started again.
+
+    A death within `quick_seconds` of the start is quick; each doubles the pause, `deaths` in a row end it.
+    """
+
+    quick_seconds: float = 10.0
+    first_pause: float = 1.0
+    deaths: int = 5
+
+
+class Running(Protocol):
+    """One life of a child: `DevServer` or `Worker`."""
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]: ...
+    @property
+    def log(self) -> Log: ...
+    def stop(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker process."""
+
+    process: subprocess.Popen[bytes]
+    log: Log
+
+    @classmethod
+    def start(cls, script: Path, state: Path, environment: Mapping[str, str], *arguments: str) -> "Worker":
+        """Run the script with this Python; its words go to the worker's log in `state`."""
+        log = Log.open(state / WORKER_LOG)
+        process = subprocess.Popen(
+            [sys.executable, str(script), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log.file,
+            stderr=log.file,
+            start_new_session=True,  # else Ctrl-C ends it before we do, and it would look like a crash
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
+        )
+        return cls(process, log)
+
+    def stop(self) -> None:
+        """SIGTERM, time to finish what it does, then SIGKILL."""
+        stop_process(self.process, _WORKER_STOP_SECONDS)
+        self.log.close()
+
+
+class Watch:
+    """Keeps one child alive until `stop`."""
+
+    def __init__(self, name: str, launch: Callable[[], Running], patience: Patience) -> None:
+        self._name = name
+        self._launch = launch
+        self._patience = patience
+        self._running: Running | None = None
+        self._since = time.monotonic()
+        self._again_at = 0.0
+        self._quick_deaths = 0
+
+    def start(self) -> Running:
+        """Start the child. Raises what its launch raises."""
+        self._since = time.monotonic()
+        self._running = self._launch()
+        return self._running
+
+    def look(self) -> None:
+        """Start the child again if it died and its pause is over. Raises UpError when it dies too often."""
+        if self._running is None:
+            if time.monotonic() >= self._again_at:
+                self._restart()
+            return
+        code = self._running.process.poll()
+        if code is not None:
+            last_words = self._running.log.tail()
+            self.stop()
+            self._mourn(_how(code), f"Its log ends:\n{last_words or '(nothing was logged)'}")
+
+    def stop(self) -> None:
+        """End the child in order; harmless when there is none."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.stop()
+
+    def _restart(self) -> None:
+        try:
+            self.start()
+        except ServerError as error:
+            self._mourn("failed to start", str(error))
+
+    def _mourn(self, how: str, last_words: str) -> None:
+        lived = time.monotonic() - self._since
+        self._quick_deaths = self._quick_deaths + 1 if lived < self._patience.quick_seconds else 0
+        if self._quick_deaths >= self._patience.deaths:
+            raise UpError(
+                f"The {self._name} {how}, {self._quick_deaths} times in a row within "
+                f"{self._patience.quick_seconds:g} s of its start: giving up. {last_words}"
+            )
+        pause = self._patience.first_pause * 2 ** max(self._quick_deaths - 1, 0)
+        self._again_at = time.monotonic() + pause
+        _say(f"The {self._name} {how} after {lived:.0f} s; starting it again in {pause:g} s.")
+
+
+def _how(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    return f"was ended by {signal.Signals(-exit_code).name}"
+
+
+def _say(line: str) -> None:
+    # A closed terminal is no reason to leave children behind.
+    with suppress(OSError):
+        print(line, flush=True)
+
+
+@contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold the state folder. Raises UpError if another live process holds it.
+
+    The kernel's lock counts, not the number in the file: what a crashed process left there is ignored.
+    """
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold names and addresses of debtors
+    with (state / UP_LOCK).open("a+b") as lock:
+        if not try_lock(lock):
+            lock.seek(0)
+            pid = lock.read(20).decode("ascii", "replace").strip() or "unknown"
+            raise UpError(
+                f"`make up` already runs on {state} (process {pid}): use that one, end it with `kill {pid}`, "
+                "or set DUNWELL_STATE to another folder."
+            )
+        lock.truncate(0)
+        lock.write(b"%d\n" % os.getpid())
+        lock.flush()
+        yield
+
+
+@contextmanager
+def announced(state: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    """Leave up.env for other terminals while the block runs: whole or not at all, and for the owner only."""
+    path = state / UP_ENV
+    handle, draft = tempfile.mkstemp(prefix=f"{UP_ENV}.", dir=state)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.writelines(f"{name}={_quoted(value)}\n" for name, value in variables.items())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def absolute_database(url: str) -> str:
+    """The same SQLite file by its full path, so that it is found from any folder; other URLs unchanged."""
+    prefix, separator, path = url.partition(":///")
+    if not prefix.startswith("sqlite") or path.startswith(("/", "file:")):
+        return url
+    return f"{prefix}{separator}{Path(path).absolute().as_posix()}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The Temporal server in use; `watch` keeps it alive if it is ours, `ui_url` is None if it is not."""
+
+    address: str
+    namespace: str
+    ui_url: str | None
+    watch: Watch | None
+
+
+def run(worker: Path, patience: Patience) -> NoReturn:
+    """Bring everything up and watch it, then, when interrupted, end the worker before the server.
+
+    Raises KeyboardInterrupt when asked to stop, else UpError, ServerError or SettingsError.
+    """
+    settings = load_settings(up_env=False)
+    state = settings.dunwell_state.absolute()
+    with only_one(state), ExitStack() as stack:
+        engine = _engine(settings, state, patience, stack)
+        variables = {
+            "TEMPORAL_ADDRESS": engine.address,
+            "TEMPORAL_NAMESPACE": engine.namespace,
+            "DATABASE_URL": absolute_database(settings.database_url),
+        }
+        environment = os.environ | variables | {"DUNWELL_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+        _set_up(worker, state, environment)
+        watch = Watch("worker", lambda: Worker.start(worker, state, environment), patience)
+        stack.callback(watch.stop)
+        watch.start()
+        stack.enter_context(announced(state, variables))
+        stack.callback(_say, "Stopping: first the worker, then the server.")
+        _say(_banner(settings, state, engine))
+        while True:
+            if engine.watch is not None:
+                engine.watch.look()
+            watch.look()
+            time.sleep(_WATCH_SECONDS)
+
+
+def _engine(settings: Settings, state: Path, patience: Patience, stack: ExitStack) -> Engine:
+    """The server that is configured, else one of our own, which the stack ends."""
+    connect = temporal_connect(settings)
+    namespace = connect.get("namespace", "default")
+    if "target_host" in configured_server():
+        return Engine(connect["target_host"], namespace, None, None)
+    # Chosen once: after a crash it must come back where the worker and other terminals look for it.
+    port, ui_port = free_port(PORT), free_port(UI_PORT)
+    watch = Watch(
+        "Temporal server",
+        lambda: DevServer.start(state, port=port, ui_port=ui_port, namespace=namespace),
+        patience,
+    )
+    stack.callback(watch.stop)
+    watch.start()
+    return Engine(f"{HOST}:{port}", namespace, f"http://{HOST}:{ui_port}", watch)
+
+
+def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
+    """Migrate the database and register search attributes. Raises UpError with what the script said."""
+    worker = Worker.start(script, state, environment, "--set-up")
+    try:
+        code = worker.process.wait()
+        if code != 0:
+            raise UpError(f"`{script.name} --set-up` {_how(code)}. It said:\n{worker.log.tail()}")
+    finally:
+        worker.stop()
+
+
+def _banner(settings: Settings, state: Path, engine: Engine) -> str:
+    outbox = "the outbox in the database, no provider (.venv/bin/python starter.py outbox)"
+    mail = f"SendGrid{_elsewhere(settings.sendgrid_api_url)}, from {settings.mail_from}"
+    text = f"Twilio{_elsewhere(settings.twilio_api_url)}, from {settings.twilio_from}"
+    state_prefix = f"DUNWELL_STATE={shlex.quote(str(state))} " if "DUNWELL_STATE" in os.environ else ""
+    server = f"{engine.address}, namespace {engine.namespace}" + (
+        "" if engine.watch else " (yours: by the environment or Temporal's profile file)"
+    )
+    lines = (
+        ("Temporal UI", engine.ui_url),
+        ("Temporal", server),
+        ("E-mail to", mail if settings.sendgrid_api_key else outbox),
+        ("SMS to", text if settings.twilio_account_sid else outbox),
+        ("Database", _database(absolute_database(settings.database_url))),
+        (
+            "State, logs",
+            f"{state} ({SERVER_LOG}, {WORKER_LOG})" if engine.watch else f"{state} ({WORKER_LOG})",
+        ),
+        ("Next, in another terminal", f"{state_prefix}.venv/bin/python starter.py start FILE"),
+    )
+    shown = [f"  {label:<26}{value}" for label, value in lines if value is not None]
+    return "\n".join(["Dunwell is up. Ctrl-C stops it.", *shown])
+
+
+def _elsewhere(url: str | None) -> str:
+    return f" at {urlsplit(url).hostname}" if url else ""
+
+
+def _database(url: str) -> str:
+    """The database for people: never with user, password or options."""
+    if url.startswith("sqlite"):
+        return url.partition(":///")[2].partition("?")[0]
+    parts = urlsplit(url)
+    return f"PostgreSQL, {parts.path.lstrip('/')} on {parts.hostname}"
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main(worker: Path = WORKER, patience: Patience | None = None) -> int:
+    """Run until Ctrl-C, SIGTERM or a closed terminal (exit code 0), or until something cannot go on (1)."""
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    try:
+        run(worker, patience or Patience())
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        return 0
+    except (SettingsError, ServerError, UpError, OSError) as error:
+        print(f"make up: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
