@@ -7,6 +7,7 @@ from intake.records import JsonObject, Record
 from intake.refusals import Refusal, Unfit, did_you_mean, kind, printable, shown
 
 T = TypeVar("T")
+_UNKNOWABLE = object()  # a field of what is no object: its parent was refused already
 _MOST_REFUSALS = 25  # of one record: what has more problems is no invoice, and a longer list helps nobody
 
 
@@ -21,7 +22,7 @@ class Fields:
         self._path = path
         self._data: Mapping[str, object] = data if isinstance(data, Mapping) else {}
         self._is_object = isinstance(data, Mapping)
-        if not self._is_object:
+        if not self._is_object and data is not _UNKNOWABLE:
             self.refuse("", f"is {_state(data)}: write an object with {', '.join(sorted(known))}", data)
         for key in map(str, self._data):
             if key not in known:
@@ -31,7 +32,7 @@ class Fields:
 
     def required(self, key: str, check: Callable[[object], T], *, secret: bool = False) -> T | None:
         """The checked value, or None after a refusal."""
-        if self._is_object and self._is_blank(key):
+        if self._is_blank(key):
             self.refuse(key, "is missing: it is needed")
         return self.optional(key, check, secret=secret)
 
@@ -48,11 +49,12 @@ class Fields:
 
     def inner(self, key: str, known: Collection[str]) -> "Fields":
         """The object under `key`. What is no object is refused once, and then its fields stay silent."""
-        return Fields(self._record, self._data.get(key), known, self._at(key), self.refusals)
+        data = self._data.get(key) if self._is_object else _UNKNOWABLE
+        return Fields(self._record, data, known, self._at(key), self.refusals)
 
     def items(self, key: str, known: Collection[str], most: int) -> list["Fields"]:
         """The objects of the list under `key`, at most `most`."""
-        found = self._data.get(key, [] if not self._is_object else None)
+        found = self._data.get(key)
         if not isinstance(found, list):
             self.refuse(key, f"is {_state(found)}: write a list of objects", found)
             return []
@@ -66,6 +68,8 @@ class Fields:
 
     def refuse(self, key: str, reason: str, value: object = None) -> None:
         """Note a problem of the field `key` (of the object itself when "")."""
+        if key and not self._is_object:
+            return
         if len(self.refusals) < _MOST_REFUSALS:
             path = self._at(key)
             name = self._record.columns.get(path, path)

@@ -69,9 +69,9 @@ def kind(value: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Advice for a word that is not among `known`: the nearest one, else `otherwise`, else all of them."""
-    words = {name.lower(): name for name in sorted(known)}
+    words = {name.lower(): str(name) for name in sorted(known)}
     # The comparison takes quadratic time, so a hostile word of a megabyte is cut first.
-    near = get_close_matches(word[:_SHOWN].lower(), words, n=1)
+    near = get_close_matches(word[:_SHOWN].lower(), words, n=1, cutoff=0.7)
     if near:
         return f"did you mean {words[near[0]]!r}?"
     return otherwise or f"use one of {', '.join(words.values())}"

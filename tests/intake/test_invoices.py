@@ -1,0 +1,362 @@
+"""What is refused, and with which field and reason; what is accepted, and as what."""
+
+import json
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.invoice import Invoice
+from intake.invoices import Refusal, parse_invoice
+from tests.intake.builders import GONE, record, with_contact
+
+CONTACT = "customer.contacts[0]"
+
+
+def accepted(data: object) -> Invoice:
+    found = parse_invoice(data, "line 1")
+    assert isinstance(found, Invoice), [str(refusal) for refusal in found]
+    return found
+
+
+def refused(data: object) -> list[Refusal]:
+    found = parse_invoice(data, "line 7")
+    assert isinstance(found, list) and found
+    return found
+
+
+def test_a_good_record_becomes_an_invoice() -> None:
+    invoice = accepted(record())
+
+    assert (invoice.amount, invoice.currency, invoice.digits) == (Decimal("1200.00"), "EUR", 2)
+    assert (invoice.issued_on, invoice.due_on) == (date(2026, 3, 2), date(2026, 4, 1))
+    assert (invoice.payment_url, invoice.policy, invoice.jurisdiction) == (None, None, None)
+    assert [contact.contact_id for contact in invoice.customer.contacts] == [
+        "C-1.accounts_payable.1",
+        "C-1.account_manager.1",
+    ]
+
+
+# (record, field, part of the reason)
+REFUSALS: list[Any] = [
+    # the record itself
+    (None, "", "is missing: write an object"),
+    ([], "", "is a list"),
+    ("INV-1", "", "is text"),
+    (Decimal(5), "", "is a number"),
+    (True, "", "is true or false"),
+    # ids and names
+    (record(invoice_id=GONE), "invoice_id", "is missing"),
+    (record(invoice_id=None), "invoice_id", "is missing"),
+    (record(invoice_id="  "), "invoice_id", "is missing"),
+    (record(invoice_id="INV 1"), "invoice_id", "no plain id"),
+    (record(invoice_id="INV/1"), "invoice_id", "no plain id"),
+    (record(invoice_id="é"), "invoice_id", "no plain id"),
+    (record(invoice_id="x" * 121), "invoice_id", "no plain id"),
+    (record(invoice_id=17), "invoice_id", "is a number, not text"),
+    (record(number=2026001), "number", "write it in double quotes"),
+    (record(number="A\nB"), "number", "U+000A"),
+    (record(customer__id="info@example.com"), "customer.id", "no plain id"),
+    (record(customer__name="N" * 201), "customer.name", "at most 200 fit"),
+    (record(customer__name="Acme\r\nBcc: x"), "customer.name", "U+000D"),
+    (record(customer__name="Acme\x00"), "customer.name", "U+0000"),
+    (record(customer__name="\ud800"), "customer.name", "U+D800"),
+    (record(customer__name=["Acme"]), "customer.name", "is a list"),
+    (record(customer="Acme"), "customer", "is text: write an object"),
+    (record(customer=GONE), "customer", "is missing"),
+    # unknown fields at each level
+    (record(amout="1"), "amout", "did you mean 'amount'?"),
+    (record(digits=2), "digits", "is no field here"),
+    (record(customer__timezone="UTC"), "customer.timezone", "did you mean 'time_zone'?"),
+    (with_contact(mobile="+34600123456"), f"{CONTACT}.mobile", "use one of email, name, phone"),
+    # money
+    (record(amount=GONE), "amount", "is missing"),
+    (record(amount="0.00"), "amount", "not more than zero"),
+    (record(amount="-5"), "amount", "not more than zero"),
+    (record(amount=Decimal(-5)), "amount", "not more than zero"),
+    (record(amount="NaN"), "amount", "is no amount"),
+    (record(amount=Decimal("NaN")), "amount", "no finite number"),
+    (record(amount=Decimal("Infinity")), "amount", "no finite number"),
+    (record(amount=float("nan")), "amount", "no exact number"),
+    (record(amount=12.5), "amount", "no exact number"),
+    (record(amount="1e9"), "amount", "has an exponent"),
+    (record(amount=Decimal("1e9")), "amount", "has an exponent"),
+    (record(amount=Decimal("1e999999999")), "amount", "has an exponent"),
+    (record(amount="1,200.00"), "amount", "has a comma or a separator"),
+    (record(amount="1200,00"), "amount", "has a comma or a separator"),
+    (record(amount="1 200.00"), "amount", "has a comma or a separator"),
+    (record(amount="€1200"), "amount", "is no amount"),
+    (record(amount="１２"), "amount", "is no amount"),
+    (record(amount="1_000"), "amount", "is no amount"),
+    (record(amount=".5"), "amount", "is no amount"),
+    (record(amount="1200.000"), "amount", "EUR has at most 2 digits"),
+    (record(amount="1200.5", currency="JPY"), "amount", "JPY has no digits after the point"),
+    (record(amount="1.2345", currency="KWD"), "amount", "KWD has at most 3 digits"),
+    (record(amount=Decimal("1e-999999999")), "amount", "too fine"),
+    (record(amount="1000000000000"), "amount", "at most 12 digits"),
+    (record(amount=10**5000), "amount", "at most 12 digits"),
+    (record(amount="9" * 41), "amount", "at most 40 fit"),
+    (record(amount=True), "amount", "is true or false"),
+    (record(amount=["12"]), "amount", "is a list"),
+    (record(currency="EURO"), "currency", "ISO 4217"),
+    (record(currency="eur"), "currency", "use 'EUR'"),
+    (record(currency="DEM"), "currency", "no currency in use"),
+    (record(currency="HRK"), "currency", "no longer in use: use 'EUR'"),
+    (record(currency="XAU"), "currency", "no currency in use"),
+    # dates
+    (record(due_on="2026-02-30"), "due_on", "is not a date: use YYYY-MM-DD"),
+    (record(due_on="01.04.2026"), "due_on", "is not a date"),
+    (record(due_on="20260401"), "due_on", "is not a date"),
+    (record(due_on="2026-W14-3"), "due_on", "is not a date"),
+    (record(due_on="2026-04-01T00:00:00Z"), "due_on", "is not a date"),
+    (record(due_on=20260401), "due_on", "is a number, not text"),
+    (record(due_on="2026-03-01"), "due_on", "is before issued_on, 2026-03-02"),
+    (record(due_on="2101-01-01"), "due_on", "between 2000 and 2100"),
+    (record(issued_on="1999-12-31"), "issued_on", "between 2000 and 2100"),
+    # place and language
+    (record(customer__country="UK"), "customer.country", "use 'GB'"),
+    (record(customer__country="de"), "customer.country", "use 'DE'"),
+    (record(customer__country="DEU"), "customer.country", "use 'DE'"),
+    (record(customer__country="Germany"), "customer.country", "use 'DE'"),
+    (record(customer__country="ZZ"), "customer.country", "is no country"),
+    (record(customer__time_zone="Europe/Berln"), "customer.time_zone", "did you mean 'Europe/Berlin'?"),
+    (record(customer__time_zone="europe/berlin"), "customer.time_zone", "use 'Europe/Berlin'"),
+    (record(customer__time_zone="Europe"), "customer.time_zone", "is no time zone"),
+    (record(customer__time_zone="../../etc/passwd"), "customer.time_zone", "is no time zone"),
+    (record(customer__time_zone="+02:00"), "customer.time_zone", "use an IANA name"),
+    (record(customer__language="pt_BR"), "customer.language", "use a hyphen, 'pt-BR'"),
+    (record(customer__language="German"), "customer.language", "no language tag"),
+    (record(customer__language="xx"), "customer.language", "no language tag"),
+    (record(customer__language="de-"), "customer.language", "no language tag"),
+    (record(customer__language="de-XX"), "customer.language", "the region 'XX'"),
+    (record(jurisdiction="Germany"), "jurisdiction", "is no jurisdiction"),
+    (record(jurisdiction="US-ZZ"), "jurisdiction", "is no jurisdiction"),
+    # contacts
+    (record(customer__contacts=GONE), "customer.contacts", "is missing: write a list"),
+    (record(customer__contacts={}), "customer.contacts", "is an object: write a list"),
+    (record(customer__contacts=[]), "customer.contacts", "hold nobody to ask"),
+    (record(customer__contacts=["Katrin"]), CONTACT, "is text: write an object"),
+    (with_contact(role="account_manager"), "customer.contacts", "hold nobody to ask"),
+    (with_contact(email=GONE, post="Werkstr. 12"), "customer.contacts", "hold nobody to ask"),
+    (record(customer__contacts=record()["customer"]["contacts"] * 26), "customer.contacts", "at most 50 fit"),
+    (with_contact(role="accounts payable"), f"{CONTACT}.role", "did you mean 'accounts_payable'?"),
+    (with_contact(role="boss"), f"{CONTACT}.role", "use one of"),
+    (with_contact(name=GONE), f"{CONTACT}.name", "is missing"),
+    (with_contact(email="ap@lindenhof"), f"{CONTACT}.email", "is not an e-mail address"),
+    (with_contact(email="Katrin <k@lindenhof.example>"), f"{CONTACT}.email", "is not an e-mail address"),
+    (with_contact(email="kätrin@lindenhof.example"), f"{CONTACT}.email", "is not an e-mail address"),
+    (with_contact(email="a@b.invalid@c.invalid"), f"{CONTACT}.email", "is not an e-mail address"),
+    (with_contact(email="x" * 400 + "@a.example"), f"{CONTACT}.email", "at most 320 fit"),
+    (with_contact(phone="call me"), f"{CONTACT}.phone", "is not a phone number"),
+    (with_contact(phone="+999 123456"), f"{CONTACT}.phone", "is not a phone number"),
+    (with_contact(phone="12"), f"{CONTACT}.phone", "too few or too many digits"),
+    (with_contact(phone="+1 555 0100"), f"{CONTACT}.phone", "too few or too many digits"),
+    (with_contact(phone="+1 212 555 0123 ext 5"), f"{CONTACT}.phone", "has an extension"),
+    (with_contact(phone=493023125418), f"{CONTACT}.phone", "is a number, not text"),
+    (with_contact(post="A\x07"), f"{CONTACT}.post", "U+0007"),
+    (with_contact(post="x\n" * 251), f"{CONTACT}.post", "at most 500 fit"),
+    (with_contact(post=5), f"{CONTACT}.post", "is a number"),
+    # links and ladders
+    (record(payment_url="http://pay.example.com/1"), "payment_url", "must begin with https://"),
+    (record(payment_url="javascript:alert(1)"), "payment_url", "is not a web address"),
+    (record(payment_url="ftp://pay.example.com/1"), "payment_url", "must begin with https://"),
+    (record(payment_url="pay.example.com/1"), "payment_url", "is not a web address"),
+    (record(payment_url="https://"), "payment_url", "is not a web address"),
+    (record(payment_url="https://pay.example.com:port/"), "payment_url", "is not a web address"),
+    (record(payment_url="https://pay.example.com/<b>"), "payment_url", "is not a web address"),
+    (record(payment_url="https://me:pw@pay.example.com/"), "payment_url", "user name or password"),
+    (record(payment_url="https://localhost@evil.example/"), "payment_url", "user name or password"),
+    (record(policy="Gentle SaaS"), "policy", "no ladder's name"),
+    (record(policy="../secrets"), "policy", "no ladder's name"),
+    (record(policy="p" * 61), "policy", "no ladder's name"),
+]
+
+
+@pytest.mark.parametrize(("data", "field", "reason"), REFUSALS, ids=range(len(REFUSALS)))
+def test_refuses(data: object, field: str, reason: str) -> None:
+    (refusal,) = refused(data)
+
+    assert (refusal.where, refusal.field) == ("line 7", field)
+    assert reason in refusal.reason
+
+
+def test_all_problems_of_a_record_come_at_once() -> None:
+    broken = record(amount="-5", due_on="soon", customer__country="XX", customer__contacts=[], colour="red")
+
+    fields = {refusal.field for refusal in refused(broken)}
+
+    assert fields == {"amount", "due_on", "customer.country", "customer.contacts", "colour"}
+
+
+def test_a_record_of_nothing_but_problems_gives_a_short_list() -> None:
+    assert len(refused({f"field {n}": n for n in range(1000)})) == 25
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        # the value comes first, the advice last
+        (record(due_on="2026-02-30"), "line 7: due_on: '2026-02-30' is not a date: use YYYY-MM-DD"),
+        # no value where there is none
+        (record(number=GONE), "line 7: number: is missing: it is needed"),
+        # a long value is cut
+        (
+            record(policy="Ö" * 99),
+            f"line 7: policy: '{'Ö' * 60}…' is no ladder's name: use 1 to 60 of a-z, 0-9 and '-'",
+        ),
+    ],
+)
+def test_a_refusal_reads_as_a_sentence(data: object, sentence: str) -> None:
+    (refusal,) = refused(data)
+    assert str(refusal) == sentence
+
+
+def test_a_payment_link_is_never_shown() -> None:
+    (refusal,) = refused(record(payment_url="http://pay.example.com/?token=s3cret"))
+    assert "s3cret" not in str(refusal) and refusal.value is None
+
+
+def test_a_refusal_can_be_printed_whatever_the_value() -> None:
+    for refusal in refused(record(**{"customer__name": "\x1b[2J\ud800", "\x1b[2J\udc80": 1})):
+        assert str(refusal).isprintable() and str(refusal).encode()
+
+
+@pytest.mark.parametrize(
+    ("currency", "written", "kept", "digits"),
+    [
+        ("EUR", "1200.00", "1200.00", 2),
+        ("EUR", "1200.5", "1200.50", 2),
+        ("EUR", Decimal("1200.10"), "1200.10", 2),
+        ("EUR", 1200, "1200.00", 2),
+        ("EUR", "0.01", "0.01", 2),
+        ("EUR", "999999999999.99", "999999999999.99", 2),
+        ("JPY", "264000", "264000", 0),
+        ("CLP", Decimal(1485000), "1485000", 0),
+        ("KWD", "845.25", "845.250", 3),
+        # CLDR says none, ISO 4217 says two or three
+        ("RSD", "10.50", "10.50", 2),
+        ("IQD", "10.505", "10.505", 3),
+    ],
+)
+def test_amounts_keep_the_digits_of_their_currency(currency: str, written: object, kept: str, digits: int) -> None:
+    invoice = accepted(record(currency=currency, amount=written))
+    assert (str(invoice.amount), invoice.digits) == (kept, digits)
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "kept"),
+    [
+        ("DE", "030 23125 418", "+493023125418"),  # national form
+        ("US", "(212) 555-0123", "+12125550123"),
+        ("DE", "+44 20 7946 0155", "+442079460155"),  # a number abroad
+        ("ES", "+15005550006", "+15005550006"),  # magic test number: works
+        ("ES", "+15005550001", "+15005550001"),  # magic test number: invalid
+        ("ES", "+15005550009", "+15005550009"),  # magic test number: cannot take an SMS
+    ],
+)
+def test_phones_are_kept_as_e164(country: str, written: str, kept: str) -> None:
+    made = with_contact(phone=written)
+    made["customer"]["country"] = country
+    assert accepted(made).customer.contacts[0].phone == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("bounce@example.com", "bounce@example.com"),
+        ("bounce+late@acme.test", "bounce+late@acme.test"),
+        ("Ap@Lindenhof.EXAMPLE", "Ap@lindenhof.example"),
+        ("ap@acme.invalid", "ap@acme.invalid"),
+        ("ap@ACME.example.Invalid", "ap@acme.example.invalid"),
+        ("post@münchen.example", "post@xn--mnchen-3ya.example"),
+    ],
+)
+def test_emails_are_kept_in_normal_form(written: str, kept: str) -> None:
+    assert accepted(with_contact(email=written)).customer.contacts[0].email == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("en", "en"), ("EN-gb", "en-GB"), ("zh-hant-tw", "zh-Hant-TW"), ("es-419", "es-419"), ("fr-DE", "fr-DE")],
+)
+def test_languages_are_kept_in_their_usual_capitals(written: str, kept: str) -> None:
+    assert accepted(record(customer__language=written)).customer.language == kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pay.example.com/INV-1?lang=de&x=%20#now",
+        "http://localhost:8080/pay",
+        "http://127.0.0.1/pay",
+        "http://[::1]:8080/",
+    ],
+)
+def test_payment_links_that_are_safe_or_stay_on_this_machine(url: str) -> None:
+    assert accepted(record(payment_url=url)).payment_url == url
+
+
+@pytest.mark.parametrize("jurisdiction", ["DE", "UK", "GB", "EU", "US-NY"])
+def test_jurisdictions(jurisdiction: str) -> None:
+    assert accepted(record(jurisdiction=jurisdiction)).jurisdiction == jurisdiction
+
+
+def test_blank_and_null_are_the_same_as_left_out() -> None:
+    assert accepted(record(policy="", payment_url=None, jurisdiction=" ")) == accepted(record())
+
+
+def test_contacts_of_one_role_are_counted() -> None:
+    contacts = record()["customer"]["contacts"]
+    found = accepted(record(customer__contacts=[*contacts, *contacts])).customer.contacts
+    assert [contact.contact_id for contact in found] == [
+        "C-1.accounts_payable.1",
+        "C-1.account_manager.1",
+        "C-1.accounts_payable.2",
+        "C-1.account_manager.2",
+    ]
+
+
+def test_a_postal_address_keeps_its_lines() -> None:
+    found = accepted(with_contact(post=" Lindenhof GmbH\r\n\r\nWerkstr. 12 \n10115 Berlin"))
+    assert found.customer.contacts[0].post == "Lindenhof GmbH\nWerkstr. 12\n10115 Berlin"
+
+
+DAYS = st.dates(date(2000, 1, 1), date(2099, 1, 1))
+CENTS = st.integers(1, 10**14 - 1)
+
+
+@given(cents=CENTS, issued=DAYS, term=st.integers(0, 365), as_text=st.booleans())
+def test_what_json_says_is_what_the_invoice_holds(cents: int, issued: date, term: int, as_text: bool) -> None:
+    amount, due = Decimal(cents).scaleb(-2), issued + timedelta(term)
+    made = record(amount=f"{amount:f}", issued_on=str(issued), due_on=str(due))
+    written = json.dumps(made) if as_text else json.dumps(made).replace(f'"{amount:f}"', f"{amount:f}")
+
+    invoice = accepted(json.loads(written, parse_float=Decimal))
+
+    assert (invoice.amount, invoice.issued_on, invoice.due_on) == (amount, issued, due)
+    assert invoice == Invoice.model_validate_json(invoice.model_dump_json())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(JSON)
+def test_no_json_value_makes_it_raise(data: object) -> None:
+    assert isinstance(parse_invoice(data, "line 1"), list)
+
+
+@given(path=st.sampled_from([*record(), *(f"customer__{name}" for name in record()["customer"])]), value=JSON)
+def test_no_field_value_makes_it_raise(path: str, value: object) -> None:
+    assert parse_invoice(record(**{path: value}), "line 1")
+
+
+@given(name=st.sampled_from(["role", "name", "email", "phone", "post"]), value=JSON)
+def test_no_contact_value_makes_it_raise(name: str, value: object) -> None:
+    assert parse_invoice(with_contact(**{name: value}), "line 1")
