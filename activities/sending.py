@@ -297,8 +297,6 @@ def _fresh(session: Session, job: Job, asks: bool) -> Case | None:
 def _envelope(row: MessageRow, contact: Contact, desk: Desk) -> Envelope:
     domain = (desk.sender.reply_to or "dunwell.invalid").rpartition("@")[2]
     headers = {"Message-ID": f"<{row.message_id}@{domain}>"}
-    if desk.sender.reply_to:
-        headers["Reply-To"] = desk.sender.reply_to
     return Envelope(
         message_id=row.message_id,
         channel=Channel(row.channel),

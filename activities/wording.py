@@ -218,7 +218,9 @@ class _Pen:
         shape = self.locale.currency_formats["standard"].pattern
         symbol = get_currency_symbol(facts.currency, locale=self.locale)
         if self.voice.brief and not (symbol.isascii() or symbol in "£¥€"):
-            shape = shape.replace("¤", "¤¤ ").strip()  # "¤¤" is the currency's ISO code
+            shape, symbol = shape.replace("¤", "¤¤"), facts.currency  # "¤¤" is the currency's ISO code
+        if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
+            shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
         pattern = parse_pattern(shape)
         pattern.frac_prec = (facts.digits, facts.digits)
         written = pattern.apply(value, self.locale, facts.currency, currency_digits=False, decimal_quantization=False)

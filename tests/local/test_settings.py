@@ -40,16 +40,12 @@ def test_nothing_set_gives_the_embedded_default() -> None:
     settings = load_settings()
     assert settings.database_url == "sqlite:///.dunwell/dunwell.sqlite"
     assert settings.dunwell_state == Path(".dunwell")
-    assert (settings.sendgrid_api_key, settings.twilio_account_sid, settings.product_access_url) == (
-        None,
-    ) * 3
+    assert (settings.sendgrid_api_key, settings.twilio_account_sid, settings.product_access_url) == (None,) * 3
     assert temporal_connect(settings) == {"target_host": "127.0.0.1:7233", "namespace": "default"}
 
 
 def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_all(
-        monkeypatch, SENDGRID | TWILIO | PRODUCT | {"METRICS_ADDRESS": "[::1]:9000", "SENDER_COMPANY": "Acme"}
-    )
+    set_all(monkeypatch, SENDGRID | TWILIO | PRODUCT | {"METRICS_ADDRESS": "[::1]:9000", "SENDER_COMPANY": "Acme"})
     settings = load_settings()
     assert settings.mail_from is not None
     assert (settings.mail_from.name, settings.mail_from.email) == ("Ana Lopez", "billing@example.com")
@@ -72,19 +68,13 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
             id="account alone",
         ),
         pytest.param(without(TWILIO, "TWILIO_ACCOUNT_SID"), ["TWILIO_ACCOUNT_SID is not"], id="account"),
-        pytest.param(
-            without(PRODUCT, "PRODUCT_ACCESS_SECRET"), ["PRODUCT_ACCESS_SECRET is not"], id="secret"
-        ),
+        pytest.param(without(PRODUCT, "PRODUCT_ACCESS_SECRET"), ["PRODUCT_ACCESS_SECRET is not"], id="secret"),
         pytest.param(without(PRODUCT, "PRODUCT_ACCESS_URL"), ["PRODUCT_ACCESS_URL is not"], id="url"),
         pytest.param(SENDGRID | {"MAIL_FROM": "  "}, ["MAIL_FROM is not"], id="blank partner"),
         # values of a wrong shape
-        pytest.param(
-            {"TEMPORAL_ADDRESS": "localhost"}, ["TEMPORAL_ADDRESS", "'localhost'", "host:port"], id="port"
-        ),
+        pytest.param({"TEMPORAL_ADDRESS": "localhost"}, ["TEMPORAL_ADDRESS", "'localhost'", "host:port"], id="port"),
         pytest.param({"TEMPORAL_ADDRESS": "http://a:1"}, ["TEMPORAL_ADDRESS", "host:port"], id="scheme"),
-        pytest.param(
-            {"METRICS_ADDRESS": "0.0.0.0:70000"}, ["METRICS_ADDRESS", "host:port"], id="port too high"
-        ),
+        pytest.param({"METRICS_ADDRESS": "0.0.0.0:70000"}, ["METRICS_ADDRESS", "host:port"], id="port too high"),
         pytest.param({"MAIL_FROM": "Ana"}, ["MAIL_FROM", "'Ana'", "<billing@example.com>"], id="no address"),
         pytest.param({"MAIL_FROM": "Lopez, Ana <a@example.com>"}, ["MAIL_FROM", "quote"], id="comma"),
         pytest.param({"SENDGRID_API_URL": "api.example"}, ["SENDGRID_API_URL", "https://"], id="no scheme"),
@@ -93,9 +83,7 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"DATABASE_URL": "sqlite://"}, ["DATABASE_URL"], id="database in memory, short"),
     ],
 )
-def test_refusals_say_what_to_set(
-    monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: list[str]
-) -> None:
+def test_refusals_say_what_to_set(monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: list[str]) -> None:
     set_all(monkeypatch, values)
     line = refusal()
     assert "\n" not in line
@@ -114,9 +102,7 @@ def test_every_problem_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"SENDGRID_API_KEY": SECRET}, id="partner missing"),
         pytest.param(SENDGRID | {"TEMPORAL_ADDRESS": "nowhere"}, id="another field wrong"),
         pytest.param({"DATABASE_URL": f"mysql://u:{SECRET}@h/d"}, id="password in a refused database"),
-        pytest.param(
-            PRODUCT | {"PRODUCT_ACCESS_URL": f"product.example/{SECRET}"}, id="key in a refused address"
-        ),
+        pytest.param(PRODUCT | {"PRODUCT_ACCESS_URL": f"product.example/{SECRET}"}, id="key in a refused address"),
     ],
 )
 def test_a_refusal_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:

@@ -1,0 +1,32 @@
+"""Reads the ladder files. The folder is the registry: a new ladder is one new file."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from domain.policy import Policy, PolicyError, Problem, Trait, parse_policy
+
+FOLDER = Path(__file__).parent.parent / "policies"
+DEFAULT_LADDER = "gentle-saas"
+
+
+def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
+    """Raises PolicyError with every problem of the file."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _unreadable(path, f"is not TOML: {error}") from error
+    return parse_policy(data, str(path), traits)
+
+
+def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str, Policy]:
+    """Every ladder of the folder by name. Raises PolicyError for the first file that is bad."""
+    return {path.stem: read_ladder(path, traits) for path in sorted(folder.glob("*.toml"))}
+
+
+def _unreadable(path: Path, reason: str) -> PolicyError:
+    return PolicyError((Problem(file=str(path), step=None, reason=reason),))

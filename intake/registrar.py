@@ -1,0 +1,74 @@
+"""Takes an invoice into the house: checks its ladder, keeps it, and prepares the start of its case."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.desk import Desk
+from activities.planning import Opening, Planning
+from domain.clock import Clock
+from domain.invoice import Invoice
+from domain.policy import Policy
+from domain.refusal import Refused
+from intake.ladders import DEFAULT_LADDER
+from store import cases, invoices, policies
+from store.tables import InvoiceRow
+from workflows.messages import CaseStart
+
+
+@dataclass(frozen=True)
+class Registered:
+    """An invoice in the database. `start` is None when its case has ended already."""
+
+    invoice: Invoice
+    opening: Opening
+    start: CaseStart | None
+
+
+class Registrar:
+    def __init__(self, desk: Desk, ladders: Mapping[str, Policy]) -> None:
+        self._desk = desk
+        self._ladders = ladders
+        self._planning = Planning(desk)
+
+    def register(self, invoice: Invoice, now: datetime, clock: Clock | None = None) -> Registered:
+        """Keep the invoice and open its case. Safe to repeat; the same invoice is kept once.
+
+        Raises Refused when the ladder is unknown or changed, or the invoice differs from what is known.
+        """
+        clock = clock or Clock()
+        policy = self.ladder(invoice)
+        customer_id = invoice.customer.customer_id
+        with self._desk.database.writing() as session:
+            try:
+                policies.register(session, policy)
+            except policies.PolicyChanged as error:
+                raise Refused("policy", str(error)) from None
+            invoices.put_customer(session, invoice.customer)
+        with self._desk.database.writing(customer_id) as session:
+            row = invoices.get_row(session, invoice.invoice_id)
+            if row is None:
+                invoices.add_invoice(session, invoice, policy.name, policy.version)
+            else:
+                _check_same(row, invoice)
+            known = cases.get_row(session, invoice.invoice_id)
+            if known is not None and known.rehearsal != clock.rehearsal:
+                kind = "a rehearsal" if known.rehearsal else "a real case"
+                raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
+            opening = self._planning.open_in(session, invoice.invoice_id, invoice.number, now, clock.rehearsal)
+        ended = opening.case.finished
+        start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)
+        return Registered(invoice, opening, start)
+
+    def ladder(self, invoice: Invoice) -> Policy:
+        """The ladder an invoice asks for, else the default one."""
+        name = invoice.policy or DEFAULT_LADDER
+        if name not in self._ladders:
+            raise Refused("policy", f"{name!r} is not a ladder; known are {', '.join(sorted(self._ladders))}")
+        return self._ladders[name]
+
+
+def _check_same(row: InvoiceRow, invoice: Invoice) -> None:
+    changed = invoices.differences(row, invoice)
+    if changed:
+        raise Refused(changed[0], "differs from the running case: use starter.py amend to change it")

@@ -1,0 +1,671 @@
+"""The message catalogue: what people read, in every language, with every mix of facts, and what is refused."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.wording import CONSEQUENCES, Catalogue, CatalogueError, Composed, Facts, Instalment, Traits
+
+FOLDER = Path(__file__).parents[2] / "messages"
+CATALOGUE = Catalogue.load(FOLDER)
+URL = "https://pay.northwind.example/i/8fk2"
+
+TRAITS = {
+    "before-due": Traits(asks=True),
+    "due-today": Traits(asks=True),
+    "reminder-first": Traits(asks=True),
+    "reminder-second": Traits(asks=True),
+    "final-warning": Traits(asks=True, announces=True),
+    "restricted": Traits(asks=True, states="restricted"),
+    "suspended": Traits(asks=True, states="suspended"),
+    "restored": Traits(),
+    "thank-you": Traits(),
+    "part-received": Traits(asks=True),
+    "promise-confirmed": Traits(),
+    "promise-broken": Traits(asks=True),
+    "dispute-received": Traits(),
+    "dispute-closed": Traits(asks=True),
+    "plan-agreed": Traits(),
+    "instalment-missed": Traits(asks=True),
+    "formal-complaint": Traits(asks=True, announces=True),
+    "handover-notice": Traits(asks=True, states="handed_over"),
+    "milestone-invoice": Traits(asks=True),
+    "milestone-reminder": Traits(asks=True),
+}
+
+# The facts without which a message makes no sense; every other optional fact may be missing.
+NEEDS = {
+    "final-warning": {"consequence", "consequence_on"},
+    "formal-complaint": {"consequence", "consequence_on"},
+    "promise-confirmed": {"promise_on"},
+    "promise-broken": {"promise_on"},
+    "plan-agreed": {"instalments"},
+}
+
+OPTIONAL: dict[str, object] = {
+    "payment_url": URL,
+    "earlier": (date(2026, 3, 3), date(2026, 3, 17)),
+    "consequence": "restricted",
+    "consequence_on": date(2026, 3, 26),
+    "promise_on": date(2026, 3, 20),
+    "promise_amount": Decimal("400.50"),
+    "instalments": (
+        Instalment(on=date(2026, 3, 25), amount=Decimal("400.00")),
+        Instalment(on=date(2026, 4, 25), amount=Decimal("800.00")),
+    ),
+    "credit": Decimal("7.25"),
+    "reply_to": "max@northwind.example",
+}
+
+MESSAGES = pytest.mark.parametrize("key", sorted(TRAITS))
+LANGUAGES = pytest.mark.parametrize("language", CATALOGUE.languages)
+
+
+def facts(**changes: Any) -> Facts:
+    """An overdue invoice of 1,200 euros, nothing paid, no optional fact."""
+    base: dict[str, Any] = {
+        "contact_name": "Ada Byron",
+        "company": "Engine Works",
+        "number": "INV-2041",
+        "issued_on": date(2026, 1, 30),
+        "due_on": date(2026, 3, 1),
+        "today": date(2026, 3, 22),
+        "amount": Decimal("1200.00"),
+        "paid": Decimal(0),
+        "open": Decimal("1200.00"),
+        "asked": Decimal("1200.00"),
+        "currency": "EUR",
+        "digits": 2,
+        "sender_name": "Max Weber",
+        "sender_company": "Northwind Ltd",
+    }
+    return Facts(**base | changes)
+
+
+def bare(key: str) -> dict[str, object]:
+    return {name: OPTIONAL[name] for name in NEEDS.get(key, ())}
+
+
+def parts(composed: Composed) -> dict[str, str]:
+    return composed.model_dump()
+
+
+def spaced(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def visible(html: str) -> str:
+    """What a reader of the HTML sees, on one line."""
+    body = html[html.index("<main>") :]
+    return " ".join(unescape(re.sub(r"<[^>]*>", "", body)).split())
+
+
+# ---- the catalogue as a whole
+
+
+def test_every_language_has_every_message_with_its_traits() -> None:
+    assert CATALOGUE.languages == ("en", "es")
+    assert CATALOGUE.keys == TRAITS.keys()
+    assert dict(CATALOGUE.traits) == TRAITS
+
+
+@MESSAGES
+@LANGUAGES
+@pytest.mark.parametrize(
+    "missing",
+    [(), *((name,) for name in OPTIONAL), tuple(OPTIONAL)],
+    ids=lambda names: "without-" + ("all" if len(names) > 1 else "-".join(names) or "none"),
+)
+def test_message_reads_well_whatever_the_case_lacks(key: str, language: str, missing: tuple[str, ...]) -> None:
+    given_facts = {name: value for name, value in OPTIONAL.items() if name not in missing}
+    composed = CATALOGUE.compose(key, language, facts(**given_facts | bare(key)))
+    for field, text in parts(composed).items():
+        assert text.strip(), field
+        for debris in ("{{", "{%", "None", "Undefined", "\\", "**", "](", "  \n"):
+            assert debris not in text, field
+        assert "  " not in (composed.subject + composed.short)
+    for text in (composed.subject, composed.short):
+        assert "\n" not in text
+
+
+@MESSAGES
+@LANGUAGES
+def test_message_says_who_what_and_how_much(key: str, language: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+    for text in (composed.text, visible(composed.html)):
+        assert {word for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd") if word in text} == {
+            "Ada Byron",
+            "INV-2041",
+            "Max Weber",
+            "Northwind Ltd",
+        }
+    money = r"\d(\.\d{3})?,\d\d €" if language == "es" else r"€\d(,\d{3})?[\d.]*\.\d\d"
+    for text in (composed.text, composed.short, composed.call):
+        assert re.search(money, spaced(text)), text
+    assert "STOP" in composed.short
+    assert "Northwind Ltd" in composed.short
+    assert "INV-2041" in composed.short
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if traits.asks))
+def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str) -> None:
+    with_link = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+    for text in (with_link.text, with_link.html, with_link.short, with_link.call):
+        assert URL in text
+    without = CATALOGUE.compose(key, language, facts(**bare(key)))
+    bank = {"en": "bank details are on the invoice", "es": "datos bancarios figuran en la factura"}[language]
+    assert bank in without.text
+    assert "http" not in without.text
+    issued, due = {
+        "en": ("January 30, 2026", "March 1, 2026"),
+        "es": ("30 de enero de 2026", "1 de marzo de 2026"),
+    }[language]
+    assert issued in without.text
+    assert due in without.text
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["final-warning", "formal-complaint"])
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, consequence: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | {"consequence": consequence}))
+    on, brief, days = {
+        "en": ("On March 26, 2026", "Mar 26", "21 days"),
+        "es": ("El 26 de marzo de 2026", "26 mar", "21 días"),
+    }[language]
+    sentence = {
+        "en": {
+            "restricted": "limited",
+            "suspended": "suspended",
+            "legal": "legal department",
+            "handed_over": "handed over",
+        },
+        "es": {
+            "restricted": "limitarán",
+            "suspended": "suspenderá",
+            "legal": "departamento jurídico",
+            "handed_over": "gestión formal de cobro",
+        },
+    }[language][consequence]
+    for text in (composed.text, composed.call):
+        assert on in text
+        assert sentence in text
+    assert days in composed.text
+    assert brief in composed.short
+
+
+@LANGUAGES
+def test_the_second_reminder_names_the_first_ones(language: str) -> None:
+    earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
+    text = CATALOGUE.compose("reminder-second", language, facts(earlier=earlier)).text
+    assert {"en": "March 3 and March 17", "es": "3 de marzo y 17 de marzo"}[language] in text
+
+
+def test_reminders_of_another_year_carry_the_year() -> None:
+    known = facts(earlier=(date(2025, 12, 30), date(2026, 3, 3)))
+    text = CATALOGUE.compose("reminder-second", "en", known).text
+    assert "December 30, 2025 and March 3, 2026" in text
+
+
+def test_disputed_paid_and_overpaid_amounts_are_named() -> None:
+    part = facts(paid=Decimal(200), open=Decimal(1000), asked=Decimal(700))
+    text = CATALOGUE.compose("reminder-first", "en", part).text
+    assert "Received so far, with thanks: €200.00" in text
+    assert "Under review, not asked for now: €300.00" in text
+    assert "To pay: €700.00" in text
+    thanks = CATALOGUE.compose("thank-you", "en", facts(paid=Decimal(1207), credit=Decimal(7)))
+    assert "You paid €7.00 more" in thanks.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Decimal(700), "disputed part of €500.00"),  # a part is in dispute, the rest is still asked for
+        (Decimal(0), "our reminders about this invoice rest"),  # all of it is in dispute
+    ],
+)
+def test_a_dispute_says_what_rests(asked: Decimal, says: str) -> None:
+    assert says in CATALOGUE.compose("dispute-received", "en", facts(asked=asked)).text
+
+
+# ---- languages, plurals, amounts, dates
+
+
+@pytest.mark.parametrize(
+    ("language", "days", "says"),
+    [
+        ("en", 1, "(1 day ago)"),
+        ("en", 2, "(2 days ago)"),
+        ("en", 1234, "(1,234 days ago)"),
+        ("es", 1, "(hace 1 día)"),
+        ("es", 2, "(hace 2 días)"),
+        ("es", 21, "(hace 21 días)"),
+    ],
+)
+def test_plurals(language: str, days: int, says: str) -> None:
+    known = facts(due_on=date(2026, 3, 22) - timedelta(days), issued_on=date(2020, 1, 1))
+    assert says in CATALOGUE.compose("reminder-first", language, known).text
+
+
+@pytest.mark.parametrize(
+    ("today", "says"),
+    [
+        (date(2026, 2, 26), "is due on March 1, 2026, in 3 days"),
+        (date(2026, 2, 28), "is due on March 1, 2026, in 1 day."),
+        (date(2026, 3, 1), "is due today."),
+        (date(2026, 3, 2), "was due on March 1, 2026."),  # moved past a weekend: "today" would be untrue
+    ],
+)
+def test_the_due_date_is_told_as_of_today(today: date, says: str) -> None:
+    assert says in CATALOGUE.compose("before-due", "en", facts(today=today)).text
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "digits", "amount", "long", "short"),
+    [
+        ("en", "EUR", 2, "1200", "€1,200.00", "€1,200.00"),
+        ("es", "EUR", 2, "1200", "1.200,00 €", "1.200,00 €"),
+        ("es-MX", "MXN", 2, "1200", "$1,200.00", "$1,200.00"),  # Mexico writes amounts its own way
+        ("es-MX", "EUR", 2, "1200", "EUR 1,200.00", "EUR 1,200.00"),  # letters do not touch digits
+        ("en", "JPY", 0, "120000", "¥120,000", "¥120,000"),
+        ("en", "KWD", 3, "12.5", "KWD 12.500", "KWD 12.500"),
+        ("en", "INR", 2, "1200", "₹1,200.00", "INR 1,200.00"),  # ₹ would cost a second SMS
+        ("en", "EUR", 2, "0.1", "€0.10", "€0.10"),
+        ("en", "EUR", 2, "123456789012345678.99", "€123,456,789,012,345,678.99", "45,678.99"),  # exact
+    ],
+)
+def test_amounts_as_the_locale_writes_them(
+    language: str, currency: str, digits: int, amount: str, long: str, short: str
+) -> None:
+    value = Decimal(amount)
+    known = facts(currency=currency, digits=digits, amount=value, open=value, asked=value)
+    composed = CATALOGUE.compose("reminder-first", language, known)
+    assert long in spaced(composed.text)
+    assert short in composed.short
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "March 1, 2026"),
+        ("en-GB", "1 March 2026"),
+        ("en_GB", "1 March 2026"),
+        ("en-ZZ", "March 1, 2026"),  # an unknown region: the language's own form
+        ("es", "1 de marzo de 2026"),
+        ("es-419", "1 de marzo de 2026"),
+    ],
+)
+def test_dates_as_the_locale_writes_them(language: str, says: str) -> None:
+    assert says in CATALOGUE.compose("reminder-first", language, facts()).text
+
+
+@pytest.mark.parametrize(
+    ("have", "wanted", "gets"),
+    [
+        (["en", "es"], "es", "es"),  # exact
+        (["en", "pt", "pt-BR"], "pt-BR", "pt-BR"),  # exact, though the base is there too
+        (["en", "pt", "pt-BR"], "PT_br", "pt-BR"),  # however it is spelled
+        (["en", "pt", "pt-BR"], "pt-PT", "pt"),  # base
+        (["en", "pt-BR"], "pt", "pt-BR"),  # any of the same base
+        (["en", "pt-BR"], "pt-PT", "pt-BR"),
+        (["en", "es"], "de", "en"),  # nothing near
+        (["en", "es"], "est", "en"),  # Estonian is no Spanish
+        (["en", "es"], "", "en"),
+    ],
+)
+def test_language_for(tmp_path: Path, have: list[str], wanted: str, gets: str) -> None:
+    for code in have:
+        write(tmp_path, code)
+    assert Catalogue.load(tmp_path).language_for(wanted) == gets
+
+
+# ---- names are data: never Markdown, HTML or template
+
+NASTY = [
+    "**A&B** <script>alert(1)</script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "[free](https://evil.example) _x_ `y` # z",
+    "1. One & Sons",
+    "- Dash",
+    "&lt;b&gt; &copy;",
+    "<https://evil.example>",
+    "Back\\slash * | ~ ' \"",
+    "    Four spaces",
+]
+
+
+@pytest.mark.parametrize("name", NASTY)
+@LANGUAGES
+def test_names_are_shown_as_they_are(name: str, language: str) -> None:
+    known = facts(contact_name=name, company=name, number=name, sender_name=name, sender_company=name)
+    composed = CATALOGUE.compose("reminder-first", language, known)
+    shown = name.strip()
+    for text in (composed.subject, composed.text, composed.short, composed.call, visible(composed.html)):
+        assert shown in text
+    assert "<script" not in composed.html
+    assert "<code>" not in composed.html
+    assert "evil.example" not in "".join(re.findall(r'href="([^"]*)"', composed.html))
+    assert composed.html.count("<li>") == 5  # the invoice's lines, and none that a name began
+
+
+@given(name=st.text(min_size=1, max_size=40).filter(lambda text: text.strip()))
+def test_any_name_stays_in_its_place(name: str) -> None:
+    """Whatever the name, the document has the same elements, and the subject is one line."""
+    plain = CATALOGUE.compose("formal-complaint", "en", facts(**OPTIONAL))
+    composed = CATALOGUE.compose("formal-complaint", "en", facts(**OPTIONAL | {"company": name}))
+    assert re.findall(r"<[a-z/][^>]*>", composed.html) == re.findall(r"<[a-z/][^>]*>", plain.html)
+    assert len(composed.text.splitlines()) == len(plain.text.splitlines())
+    assert len(composed.subject.splitlines()) == len(composed.short.splitlines()) == 1
+
+
+def test_a_line_break_in_a_name_forges_no_header() -> None:
+    known = facts(number="INV-1\r\nBcc: all@evil.example\x00")
+    assert CATALOGUE.compose("reminder-first", "en", known).subject == (
+        "Invoice INV-1 Bcc: all@evil.example: a friendly reminder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "href"),
+    [
+        ("https://pay.example/a_b*c?x=1&y=[2]", "https://pay.example/a_b*c?x=1&y=%5B2%5D"),
+        ("https://pay.example/a>b)c", "https://pay.example/a%3Eb)c"),
+        ("javascript:alert(1)", None),  # no link at all
+    ],
+)
+def test_only_a_web_address_becomes_the_pay_button(url: str, href: str | None) -> None:
+    html = CATALOGUE.compose("reminder-first", "en", facts(payment_url=url)).html
+    links = [unescape(link) for link in re.findall(r'<a href="([^"]*)" style="display:inline-block', html)]
+    assert links == ([href] if href else [])
+    assert "<a " in html or href is None
+
+
+def test_html_is_a_whole_page_for_a_phone() -> None:
+    html = CATALOGUE.compose("reminder-first", "es", facts(**OPTIONAL)).html
+    assert html.startswith("<!doctype html>")
+    assert '<html lang="es" dir="ltr">' in html
+    assert 'name="viewport" content="width=device-width' in html
+    assert "<title>Factura INV-2041: un recordatorio amable</title>" in html
+
+
+def test_text_reads_like_a_letter() -> None:
+    text = CATALOGUE.compose("promise-confirmed", "en", facts(**OPTIONAL)).text
+    assert text.startswith(
+        "Hello Ada Byron,\n\n"
+        "Thank you for letting us know. I have noted your promise:\n\n"
+        "- Invoice: INV-2041, issued on January 30, 2026\n"
+        "- Amount: €400.50\n"
+        "- To be paid by: March 20, 2026, to Northwind Ltd\n\n"
+        "Until then our reminders rest. You are welcome to pay earlier.\n\n"
+        f"Payment page of invoice INV-2041: {URL}\n\n"
+    )
+    assert "Kind regards,\nMax Weber\nNorthwind Ltd\nmax@northwind.example\n\n---\n\n" in text
+
+
+# ---- SMS length
+
+GSM_7 = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+GSM_7_TWICE = set("^{}\\[~]|€")
+
+
+def sms_segments(text: str) -> int:
+    """How many SMS a text costs: 160 or 153 septets each, or 70 or 67 characters outside GSM-7."""
+    if set(text) <= GSM_7 | GSM_7_TWICE:
+        length, single, joined = len(text) + sum(char in GSM_7_TWICE for char in text), 160, 153
+    else:
+        length, single, joined = len(text), 70, 67
+    return 1 if length <= single else -(-length // joined)
+
+
+@MESSAGES
+@pytest.mark.parametrize(("language", "most"), [("en", 1), ("es", 2)])
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+def test_short_texts_are_short(key: str, language: str, most: int, consequence: str) -> None:
+    typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2", "consequence": consequence}
+    text = CATALOGUE.compose(key, language, facts(**typical)).short
+    assert set(text) <= GSM_7 | GSM_7_TWICE, set(text) - GSM_7 - GSM_7_TWICE
+    assert sms_segments(text) <= most, (len(text), text)
+
+
+# ---- what cannot be composed
+
+
+@pytest.mark.parametrize(
+    ("key", "language", "changes", "says"),
+    [
+        ("final-warning", "en", {"consequence": None}, ["final-warning", "'en'", "needs consequence"]),
+        ("final-warning", "es", {"consequence_on": None}, ["final-warning", "'es'", "needs consequence_on"]),
+        ("formal-complaint", "en", {"consequence": "jail"}, ["unknown consequence 'jail'", "handed_over"]),
+        ("plan-agreed", "en", {"instalments": ()}, ["plan-agreed", "needs instalments"]),
+        ("promise-broken", "es", {"promise_on": None}, ["promise-broken", "needs promise_on"]),
+        ("reminder-frist", "en", {}, ["reminder-frist", "did you mean 'reminder-first'?"]),
+        ("thank-you", "de", {}, ["'de'", "no such language; there are en, es"]),
+    ],
+)
+def test_compose_refuses_and_says_what_is_missing(
+    key: str, language: str, changes: dict[str, object], says: list[str]
+) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        CATALOGUE.compose(key, language, facts(**OPTIONAL | changes))
+    for word in says:
+        assert word in str(refused.value)
+    assert "Ada Byron" not in str(refused.value)
+
+
+def test_a_consequence_that_is_not_spoken_of_does_no_harm() -> None:
+    """A ladder also does things no message announces, such as holding the next stage of work."""
+    assert CATALOGUE.compose("milestone-reminder", "en", facts(consequence="work")).short
+
+
+# ---- what cannot be loaded
+
+LANGUAGE_FILE = """\
+[language]
+code = "CODE"
+name = "Test"
+[language.plurals]
+days = { one = "{n} day", other = "{n} days" }
+[language.consequences]
+restricted = "limited on {{ consequence_on }}"
+suspended = "suspended on {{ consequence_on }}"
+legal = "legal on {{ consequence_on }}"
+handed_over = "handed over on {{ consequence_on }}"
+[language.consequences_short]
+restricted = "limited"
+suspended = "suspended"
+legal = "legal"
+handed_over = "handed over"
+[language.fragments]
+greeting = "Hello {{ contact_name }},"
+opening = "{{ greeting }} {{ number }}"
+
+[first]
+asks = true
+subject = "Invoice {{ number }}"
+body = "{{ opening }}: {{ days(days_late) }}"
+short = "Pay {{ asked }}"
+call = "Ask for {{ contact_name }}"
+
+[last]
+asks = true
+announces = true
+subject = "Invoice {{ number }}"
+body = "{{ greeting }} {{ consequence }}"
+short = "{{ consequence_short }}"
+call = "{{ consequence }}"
+"""
+
+
+def write(folder: Path, code: str, edit: Callable[[str], str] = str) -> None:
+    text = edit(LANGUAGE_FILE.replace("CODE", code))
+    (folder / f"{code}.toml").write_text(text, encoding="utf-8")
+
+
+def swap(old: str, new: str) -> Callable[[str], str]:
+    def edit(text: str) -> str:
+        assert old in text
+        return text.replace(old, new, 1)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        pytest.param(
+            lambda text: text[: text.index("[last]")],
+            ["message 'last'", "missing here, but", "en.toml has it"],
+            id="a message is missing in one language",
+        ),
+        pytest.param(
+            lambda text: text + text[text.index("[last]") :].replace("[last]", "[more]"),
+            ["message 'more'", "has no such message"],
+            id="a message that no other language has",
+        ),
+        pytest.param(
+            swap("asks = true\n", ""),
+            ["message 'first'", "field 'asks'", "is False, but True"],
+            id="traits differ",
+        ),
+        pytest.param(
+            swap('subject = "Invoice', 'states = "legal"\nsubject = "Invoice'),
+            ["message 'first'", "field 'states'", "is 'legal', but None"],
+            id="states differs",
+        ),
+        pytest.param(
+            swap('subject = "Invoice', 'states = "jailed"\nsubject = "Invoice'),
+            ["field 'states'", "'jailed' is no consequence"],
+            id="states an unknown consequence",
+        ),
+        pytest.param(
+            swap("announces = true\n", ""),
+            ["message 'last'", "field 'body'", "not marked announces"],
+            id="a threat that is not marked",
+        ),
+        pytest.param(
+            swap('short = "{{ consequence_short }}"', 'short = "pay"'),
+            ["message 'last'", "field 'short'", "never says {{ consequence }}"],
+            id="marked as announcing, but one text does not",
+        ),
+        pytest.param(
+            swap('"Pay {{ asked }}"', '"Pay {{ asked"'),
+            ["message 'first'", "field 'short'", "line 1"],
+            id="broken template",
+        ),
+        pytest.param(
+            swap('"Pay {{ asked }}"', '"Pay {{ asked | shout }}"'),
+            ["field 'short'", "No filter named 'shout'"],
+            id="unknown filter",
+        ),
+        pytest.param(
+            swap('"Pay {{ asked }}"', '"Pay {{ askd }}"'),
+            ["field 'short'", "unknown name 'askd'", "did you mean 'asked'?"],
+            id="misspelled fact",
+        ),
+        pytest.param(
+            swap("days(days_late)", "days(company)"),
+            ["message 'first'", "field 'body'"],
+            id="a plural of something that is no number",
+        ),
+        pytest.param(
+            swap('"Pay {{ asked }}"', '"{{ asked.__class__.__mro__ }}"'),
+            ["field 'short'", "unsafe"],
+            id="a template that reaches for the program",
+        ),
+        pytest.param(
+            swap('greeting = "Hello {{ contact_name }},"', 'greeting = "{{ opening }}"'),
+            ["language.fragments.greeting", "unknown name 'opening'"],
+            id="a fragment that uses one below it",
+        ),
+        pytest.param(
+            swap("opening = ", 'number = "1"\nopening = '),
+            ["language.fragments.number", "taken"],
+            id="a fragment named like a fact",
+        ),
+        pytest.param(
+            swap('{ one = "{n} day", other', "{ other"),
+            ["language.plurals.days", "plural forms missing: one"],
+            id="a plural form is missing",
+        ),
+        pytest.param(
+            swap('legal = "legal"\n', ""),
+            ["language.consequences_short", "needs exactly handed_over, legal, restricted, suspended"],
+            id="a consequence without words",
+        ),
+        pytest.param(
+            swap('short = "Pay', 'shrot = "Pay'),
+            ["message 'first'"],
+            id="misspelled field",
+        ),
+        pytest.param(
+            swap('call = "Ask', 'note = "x"\ncall = "Ask'),
+            ["message 'first'", "field 'note'", "unknown field"],
+            id="unknown field",
+        ),
+        pytest.param(
+            swap('short = "Pay {{ asked }}"', 'short = ""'),
+            ["message 'first'", "field 'short'"],
+            id="empty text",
+        ),
+        pytest.param(
+            swap("[first]\nasks = true", '[first]\nasks = "yes"'),
+            ["field 'asks'", "boolean"],
+            id="a trait that is no boolean",
+        ),
+        pytest.param(
+            lambda text: 'first = "x"\n' + text[: text.index("[first]")],
+            ["message 'first'"],
+            id="a message that is no table",
+        ),
+        pytest.param(swap("[first]", "[first"), ["no TOML file"], id="broken TOML"),
+        pytest.param(lambda text: text[text.index("[first]") :], ["'language'", "missing"], id="no language table"),
+        pytest.param(
+            swap('code = "es"', 'code = "pt"'),
+            ["language.code", "named es.toml"],
+            id="code and file name differ",
+        ),
+    ],
+)
+def test_load_refuses_and_says_where(tmp_path: Path, edit: Callable[[str], str], says: list[str]) -> None:
+    write(tmp_path, "en")
+    write(tmp_path, "es", edit)
+    with pytest.raises(CatalogueError) as refused:
+        Catalogue.load(tmp_path)
+    for word in [f"{tmp_path.name}/es.toml", *says]:
+        assert word in str(refused.value)
+
+
+def test_load_needs_english(tmp_path: Path) -> None:
+    write(tmp_path, "es")
+    with pytest.raises(CatalogueError, match=r"en\.toml is missing"):
+        Catalogue.load(tmp_path)
+
+
+def test_load_refuses_a_language_nobody_speaks(tmp_path: Path) -> None:
+    write(tmp_path, "en")
+    write(tmp_path, "qq")
+    with pytest.raises(CatalogueError, match=r"qq\.toml, field 'language.code': 'qq' is no language"):
+        Catalogue.load(tmp_path)
+
+
+def test_a_new_language_is_one_new_file(tmp_path: Path) -> None:
+    """Arabic: six plural forms, written from right to left."""
+    forms = ", ".join(f'{form} = "{form} {{n}}"' for form in ("zero", "one", "two", "few", "many", "other"))
+    write(tmp_path, "en")
+    write(tmp_path, "ar", swap('{ one = "{n} day", other = "{n} days" }', f"{{ {forms} }}"))
+    catalogue = Catalogue.load(tmp_path)
+    composed = catalogue.compose("first", "ar-EG", facts(due_on=date(2026, 3, 17)))
+    assert 'dir="rtl"' in composed.html
+    assert "few 5" in composed.text

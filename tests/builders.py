@@ -1,0 +1,105 @@
+"""Invoices and desks as tests need them: everything has a sensible value, each test names what it is about."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from activities.desk import Desk, Sender
+from activities.wording import Catalogue
+from domain.invoice import Contact, Customer, Invoice
+from domain.policy import Policy, Trait
+from domain.terms import Channel, Role
+from gateways.base import MessageGateway, ProductGateway
+from gateways.business_days import HolidayLibrary
+from gateways.outbox import OutboxGateway
+from gateways.product import NoProduct
+from intake.ladders import read_ladders
+from store.database import Database
+from worker import MESSAGES
+
+DUE = date(2027, 3, 1)  # a Monday
+
+
+def at(text: str) -> datetime:
+    """ "2027-03-02 10:00" as UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def a_contact(role: Role = Role.ACCOUNTS_PAYABLE, number: int = 1, **changes: Any) -> Contact:
+    facts: dict[str, Any] = {
+        "contact_id": f"acme.{role.value}.{number}",
+        "role": role,
+        "name": f"{role.value.title()} Person",
+        "email": f"{role.value}{number}@acme.example",
+        "phone": None,
+    }
+    return Contact(**facts | changes)
+
+
+def a_customer(**changes: Any) -> Customer:
+    facts: dict[str, Any] = {
+        "customer_id": "acme",
+        "name": "Acme GmbH",
+        "country": "DE",
+        "time_zone": "Europe/Berlin",
+        "language": "en",
+        "contacts": (a_contact(), a_contact(Role.USER), a_contact(Role.ACCOUNT_MANAGER)),
+    }
+    return Customer(**facts | changes)
+
+
+def an_invoice(**changes: Any) -> Invoice:
+    facts: dict[str, Any] = {
+        "invoice_id": "inv-1",
+        "number": "2027-001",
+        "customer": a_customer(),
+        "amount": Decimal("1200.00"),
+        "currency": "EUR",
+        "digits": 2,
+        "issued_on": date(2027, 2, 1),
+        "due_on": DUE,
+        "payment_url": "https://pay.example/inv-1",
+        "policy": "gentle-saas",
+    }
+    return Invoice(**facts | changes)
+
+
+@lru_cache(maxsize=1)
+def the_catalogue() -> Catalogue:
+    return Catalogue.load(MESSAGES)
+
+
+@lru_cache(maxsize=1)
+def the_traits() -> Mapping[str, Trait]:
+    return {key: Trait(**traits.model_dump()) for key, traits in the_catalogue().traits.items()}
+
+
+@lru_cache(maxsize=1)
+def the_ladders() -> dict[str, Policy]:
+    return read_ladders(the_traits())
+
+
+def a_desk(
+    database: Database,
+    email: MessageGateway | None = None,
+    sms: MessageGateway | None = None,
+    product: ProductGateway | None = None,
+) -> Desk:
+    """A desk like the worker's, with the outbox where nothing else is given."""
+    gateways = {
+        Channel.EMAIL: email or OutboxGateway(Channel.EMAIL),
+        Channel.SMS: sms or OutboxGateway(Channel.SMS),
+    }
+    outboxes: dict[Channel, MessageGateway] = {channel: OutboxGateway(channel) for channel in gateways}
+    return Desk(
+        database=database,
+        business_days=HolidayLibrary(),
+        catalogue=the_catalogue(),
+        sender=Sender("Ana Lopez", "Dunwell Example Ltd", "ana@dunwell.example"),
+        gateways=gateways,
+        rehearsal_gateways=outboxes,
+        product=product or NoProduct(),
+        rehearsal_product=NoProduct(),
+    )

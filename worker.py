@@ -1,0 +1,228 @@
+"""The composition root: settings -> clients -> activities -> worker. Also sets up the database and the server."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.access import AccessChanges
+from activities.desk import Desk, Sender
+from activities.ledger import Ledger
+from activities.notices import Notices
+from activities.planning import Planning
+from activities.wording import Catalogue
+from domain.terms import Channel
+from gateways.base import MessageGateway, ProductGateway
+from gateways.business_days import HolidayLibrary
+from gateways.outbox import OutboxGateway
+from gateways.product import HttpProductGateway, NoProduct
+from gateways.reach import is_loopback
+from gateways.sendgrid import SendGridGateway
+from gateways.twilio import TwilioGateway
+from settings import Settings, SettingsError, load_settings, temporal_connect
+from store.database import Database
+from store.schema import is_current, migrate
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+
+MESSAGES = Path(__file__).parent / "messages"
+_STEPS_AT_ONCE = 20
+_GRACE = timedelta(seconds=20)
+
+_log = logging.getLogger("dunwell.worker")
+
+
+class NotReady(Exception):
+    """Something the worker needs is missing. The text is one sentence with what to do."""
+
+
+def make_desk(settings: Settings) -> Desk:
+    """Every client, made once. Connects to nothing but the database file, when it is one."""
+    email, sms = _email(settings), _sms(settings)
+    product = _product(settings)
+    sender = settings.mail_from
+    return Desk(
+        database=Database(settings.database_url),
+        business_days=HolidayLibrary(),
+        catalogue=Catalogue.load(MESSAGES),
+        sender=Sender(
+            name=sender.name if sender else "Accounts receivable",
+            company=settings.sender_company or "Dunwell Example Ltd",
+            reply_to=sender.email if sender else None,
+        ),
+        gateways={Channel.EMAIL: email, Channel.SMS: sms},
+        rehearsal_gateways={
+            Channel.EMAIL: _for_rehearsal(email, settings.sendgrid_api_url),
+            Channel.SMS: _for_rehearsal(sms, settings.twilio_api_url),
+        },
+        product=product,
+        rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
+    )
+
+
+def _email(settings: Settings) -> MessageGateway:
+    if settings.sendgrid_api_key is None or settings.mail_from is None:
+        return OutboxGateway(Channel.EMAIL)
+    return SendGridGateway(
+        settings.sendgrid_api_key.get_secret_value(),
+        (settings.mail_from.email, settings.mail_from.name),
+        settings.sendgrid_api_url,
+    )
+
+
+def _sms(settings: Settings) -> MessageGateway:
+    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
+    if sid is None or token is None or sender is None:
+        return OutboxGateway(Channel.SMS)
+    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url)
+
+
+def _product(settings: Settings) -> ProductGateway:
+    if settings.product_access_url is None or settings.product_access_secret is None:
+        return NoProduct()
+    return HttpProductGateway(settings.product_access_url, settings.product_access_secret.get_secret_value())
+
+
+def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:
+    """A rehearsal may talk to an emulator on this machine, and to nothing else."""
+    return gateway if url is not None and is_loopback(url) else OutboxGateway(gateway.channel)
+
+
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
+    """Raises NotReady when no server answers."""
+    config = temporal_connect(settings)
+    try:
+        return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    except RuntimeError as error:
+        address = config.get("target_host")
+        reason = str(error).splitlines()[0]
+        raise NotReady(
+            f"No Temporal server answers at {address} ({reason}). Start one with `make up`, "
+            "or set TEMPORAL_ADDRESS to the one you have."
+        ) from error
+
+
+async def set_up(settings: Settings, client: Client) -> None:
+    """Migrate the database and register the search attributes. Safe to repeat."""
+    database = Database(settings.database_url)
+    with _explained(settings):
+        migrate(database)
+    database.close()
+    await register_search_attributes(client)
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Raises NotReady when the server refuses, with what an administrator has to do."""
+    try:
+        known = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+        missing = {name: kind for name, kind in SEARCH_ATTRIBUTES.items() if name not in known.custom_attributes}
+        if missing:
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(
+                    namespace=client.namespace,
+                    search_attributes={
+                        name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
+                        for name, kind in missing.items()
+                    },
+                )
+            )
+    except RPCError as error:
+        wanted = ", ".join(f"{name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items())
+        raise NotReady(
+            f"The search attributes could not be registered ({error.message}): ask the namespace's "
+            f"administrator to add {wanted}."
+        ) from error
+
+
+@contextlib.contextmanager
+def _explained(settings: Settings) -> Iterator[None]:
+    """Turn a database that does not answer into one sentence without its password."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        kind = settings.database_url.partition(":")[0]
+        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        raise NotReady(
+            f"The {kind} database of DATABASE_URL does not answer ({reason}): check the URL and that it runs."
+        ) from error
+
+
+def make_worker(client: Client, desk: Desk, executor: ThreadPoolExecutor, *, task_queue: str = TASK_QUEUE) -> Worker:
+    """A worker with every workflow and activity; the caller runs it."""
+    notices, ledger = Notices(desk), Ledger(desk)
+    return Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[InvoiceDunning],
+        activities=[
+            Planning(desk).open_case,
+            ledger.record,
+            notices.carry_out,
+            AccessChanges(desk).publish,
+        ],
+        activity_executor=executor,
+        max_concurrent_activities=_STEPS_AT_ONCE,
+        graceful_shutdown_timeout=_GRACE,
+    )
+
+
+async def work(settings: Settings) -> None:
+    """Run until SIGINT or SIGTERM; then finish what is in flight."""
+    client = await connect(settings, _runtime(settings))
+    desk = make_desk(settings)
+    with _explained(settings):
+        current = is_current(desk.database)
+    if not current:
+        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with ThreadPoolExecutor(_STEPS_AT_ONCE) as executor:
+        async with make_worker(client, desk, executor):
+            _log.info("working on queue %s, namespace %s", TASK_QUEUE, client.namespace)
+            await stop.wait()
+            _log.info("stopping: finishing what is in flight")
+    desk.database.close()
+
+
+def _runtime(settings: Settings) -> Runtime:
+    metrics = PrometheusConfig(bind_address=settings.metrics_address) if settings.metrics_address else None
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=quiet))
+
+
+async def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="worker.py", description=__doc__)
+    parser.add_argument("--set-up", action="store_true", help="migrate, register search attributes, exit")
+    chosen = parser.parse_args(arguments)
+    settings = load_settings()
+    if chosen.set_up:
+        await set_up(settings, await connect(settings))
+    else:
+        await work(settings)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(main(sys.argv[1:]))
+    except (NotReady, SettingsError) as problem:
+        sys.exit(str(problem))
