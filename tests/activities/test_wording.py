@@ -131,9 +131,8 @@ def test_message_reads_well_whatever_the_case_lacks(key: str, language: str, mis
         assert text.strip(), field
         for debris in ("{{", "{%", "None", "Undefined", "\\", "**", "](", "  \n"):
             assert debris not in text, field
-        assert "  " not in (composed.subject + composed.short)
     for text in (composed.subject, composed.short):
-        assert "\n" not in text
+        assert text == " ".join(text.split())
 
 
 @MESSAGES
@@ -141,12 +140,8 @@ def test_message_reads_well_whatever_the_case_lacks(key: str, language: str, mis
 def test_message_says_who_what_and_how_much(key: str, language: str) -> None:
     composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
     for text in (composed.text, visible(composed.html)):
-        assert {word for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd") if word in text} == {
-            "Ada Byron",
-            "INV-2041",
-            "Max Weber",
-            "Northwind Ltd",
-        }
+        for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd"):
+            assert word in text
     money = r"\d(\.\d{3})?,\d\d €" if language == "es" else r"€\d(,\d{3})?[\d.]*\.\d\d"
     for text in (composed.text, composed.short, composed.call):
         assert re.search(money, spaced(text)), text
@@ -386,7 +381,6 @@ def test_only_a_web_address_becomes_the_pay_button(url: str, href: str | None) -
     html = CATALOGUE.compose("reminder-first", "en", facts(payment_url=url)).html
     links = [unescape(link) for link in re.findall(r'<a href="([^"]*)" style="display:inline-block', html)]
     assert links == ([href] if href else [])
-    assert "<a " in html or href is None
 
 
 def test_html_is_a_whole_page_for_a_phone() -> None:
