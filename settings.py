@@ -106,9 +106,7 @@ class Settings(BaseSettings):
     )
 
     dunwell_state: Annotated[Path, AfterValidator(Path.expanduser)] = Path(".dunwell")
-    database_url: Annotated[str, AfterValidator(_database)] = Field(
-        default_factory=_default_database, repr=False
-    )
+    database_url: Annotated[str, AfterValidator(_database)] = Field(default_factory=_default_database, repr=False)
 
     temporal_address: HostPort = "127.0.0.1:7233"
     temporal_namespace: str = "default"
@@ -142,8 +140,7 @@ class Settings(BaseSettings):
             f"{key} is set but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not: "
             f"{cure} or remove {key}."
             for key, partners, cure in _PARTNERS
-            if getattr(self, key.lower())
-            and (missing := [p for p in partners if not getattr(self, p.lower())])
+            if getattr(self, key.lower()) and (missing := [p for p in partners if not getattr(self, p.lower())])
         ]
         if problems:
             raise ValueError("\n".join(problems))

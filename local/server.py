@@ -317,15 +317,12 @@ def _explain_exit(server: DevServer) -> NoReturn:
         raise _PortTakenError(_port_taken(server.address))
     last = "\n".join(said.splitlines()[-20:]) or "(nothing was logged)"
     raise ServerError(
-        f"The Temporal server ended with exit code {server.process.returncode} before it answered. "
-        f"It said:\n{last}"
+        f"The Temporal server ended with exit code {server.process.returncode} before it answered. It said:\n{last}"
     )
 
 
 def _port_taken(address: str) -> str:
-    return (
-        f"{address}, or the port of its UI, is in use: end the program that listens there or choose another."
-    )
+    return f"{address}, or the port of its UI, is in use: end the program that listens there or choose another."
 
 
 async def _greet(server: DevServer, search_attributes: Mapping[str, str]) -> None:

@@ -133,6 +133,8 @@ class Watch:
             self.start()
         except ServerError as error:
             self._mourn("failed to start", str(error))
+        else:
+            _say(f"The {self._name} runs again.")
 
     def _mourn(self, how: str, last_words: str) -> None:
         lived = time.monotonic() - self._since
