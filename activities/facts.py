@@ -13,6 +13,9 @@ from domain.invoice import Contact, Customer
 from domain.policy import Policy
 from store import invoices, outbox
 
+MISSED = "instalment-missed"
+"""The one message whose promised day is an instalment's."""
+
 
 def gather(
     session: Session,
@@ -30,7 +33,7 @@ def gather(
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     consequence, on = _consequence(case, errand, policy, calendar, now)
-    promised = case.promises[-1] if case.promises else None
+    promised = case.missed if errand.message == MISSED else (case.promises[-1] if case.promises else None)
     return Facts(
         contact_name=contact.name,
         company=customer.name,

@@ -93,7 +93,7 @@ class Ledger:
         row = outbox.get(session, report.message_id)
         known = {message.message_id for message in outbox.of_invoice(session, case.invoice_id)}
         if row is None or row.message_id not in known:
-            reason = "message_id: this case sent no such message"
+            reason = "delivery_report: message_id: this case sent no such message"
             key = f"report.{report.message_id}"
             _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
             return

@@ -1,6 +1,6 @@
 """What a case waits for next: an answer to send, a day that was agreed, or the ladder's next step."""
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from domain import ladder
 from domain.calendar import BusinessCalendar
@@ -81,9 +81,20 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
         return action.model_copy(
             update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"}
         )
+    if case.hurry and not policy.step(action.step).consequence:
+        at = calendar.next_open(max(now, *_earliest(case, policy)))
+        if at < action.at:
+            action = NextAction(step=action.step, at=at, why="at once, because a promise was not kept")
     if case.last_answer_at:
         earliest = calendar.next_open(case.last_answer_at + timedelta(days=policy.gap_days))
         if earliest > action.at:
             why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
             return action.model_copy(update={"at": earliest, "why": why})
     return action
+
+
+def _earliest(case: Case, policy: Policy) -> list[datetime]:
+    """When the minimum gap after the last step and the last answer is over."""
+    gap = timedelta(days=policy.gap_days)
+    last = [done.at for done in case.steps[-1:]] + ([case.last_answer_at] if case.last_answer_at else [])
+    return [moment + gap for moment in last] or [datetime.min.replace(tzinfo=UTC)]

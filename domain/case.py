@@ -103,6 +103,7 @@ class Case(Record):
     pause: PauseState | None = None
     dispute: Dispute | None = None
     plan: Plan | None = None
+    missed: ev.Instalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)
 
     steps: list[StepDone] = Field(default_factory=list)
@@ -113,6 +114,7 @@ class Case(Record):
     shift: int = 0  # seconds the ladder has rested
     rest_since: datetime | None = None
     awake_since: datetime | None = None
+    hurry: bool = False  # a word was broken: the next letter does not wait for its day
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
@@ -471,7 +473,7 @@ class Case(Record):
         """An instalment's day and its grace are over. A missed one ends the plan."""
         if self.plan is None:
             return []
-        missed = self.plan.instalments[self.plan.met]
+        missed = self.missed = self.plan.instalments[self.plan.met]
         self.plan = None
         self._owe(self.rules.reactions.instalment_missed)
         return self._wake_at_once(
@@ -488,7 +490,8 @@ class Case(Record):
         return [Said("resumed", f"the pause ended on {until}")]
 
     def _wake_at_once(self, now: datetime, said: "Said") -> list["Said"]:
-        """Broken word: the time spent waiting is not given again, so the next step is due as it was."""
+        """Broken word: the time spent waiting is not given again, and the next letter comes at once."""
+        self.hurry = True
         self.revision += 1
         if not self.resting:
             self.rest_since = None
@@ -518,6 +521,7 @@ class Case(Record):
             return []
         self.shift += outcome.shift
         kind: Literal["done", "skipped"] = "skipped" if outcome.status == "skipped" else "done"
+        self.hurry = False
         self.steps.append(StepDone(step=outcome.step, at=outcome.at, outcome=kind, shift=self.shift))
         self.legal = self.legal or outcome.legal
         if outcome.placed_hold:

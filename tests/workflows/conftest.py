@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import text
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowHandle
@@ -15,9 +15,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.desk import Desk
+from domain.clock import Clock
 from domain.invoice import Invoice
 from intake.registrar import Registrar
-from store import outbox
+from store import outbox, timeline
 from store.database import Database
 from tests.builders import a_desk, the_ladders
 from tests.conftest import binary
@@ -25,6 +26,9 @@ from worker import make_worker
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, Outcome, Status, workflow_id
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+
+AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
+"""A Monday, a week before the invoices of the builders are due."""
 
 
 @pytest.fixture
@@ -47,11 +51,19 @@ class House:
     env: WorkflowEnvironment
     desk: Desk
     handle: WorkflowHandle[InvoiceDunning, Outcome] | None = None
+    clock: Clock = field(default_factory=Clock)
 
-    async def start(self, invoice: Invoice, prepared: bool = True, **options: Any) -> None:
-        now = await self.env.get_current_time()
-        registered = Registrar(self.desk, the_ladders()).register(invoice, now)
-        start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id)
+    async def now(self) -> datetime:
+        """The case's time. It begins at AS_OF, so that no test depends on the day it runs."""
+        return self.clock.at(await self.env.get_current_time())
+
+    async def start(self, invoice: Invoice, *, prepared: bool = True, real_time: bool = False, **options: Any) -> None:
+        """Register and start. `prepared=False` starts with the invoice id alone, as other clients do."""
+        server_time = await self.env.get_current_time()
+        if not real_time:
+            self.clock = Clock(rehearsal=True, speed=1, real=server_time, case=AS_OF)
+        registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
+        start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
         assert start is not None
         self.handle = await self.env.client.start_workflow(
             InvoiceDunning.run,
@@ -74,11 +86,6 @@ class House:
     async def pass_time(self, **delta: float) -> None:
         await self.env.sleep(timedelta(**delta))
 
-    async def pass_until(self, moment: datetime) -> None:
-        now = await self.env.get_current_time()
-        if moment > now:
-            await self.env.sleep(moment - now)
-
     def messages(self, invoice_id: str = "inv-1") -> list[Mapping[str, Any]]:
         with self.desk.database.reading() as session:
             return [
@@ -94,14 +101,29 @@ class House:
                 for row in outbox.of_invoice(session, invoice_id)
             ]
 
-    def count(self, table: str) -> int:
+    def timeline(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
         with self.desk.database.reading() as session:
-            return int(session.execute(text(f"select count(*) from {table}")).scalar_one())
+            return [(entry.kind, entry.reason) for _, entry in timeline.read(session, invoice_id)]
+
+    def broken_laws(self) -> list[str]:
+        """What no life may ever show: a message outside of the window, or the same one twice."""
+        broken = []
+        zone = ZoneInfo("Europe/Berlin")
+        seen = set()
+        for message in self.messages():
+            local = message["at"].astimezone(zone)
+            if local.weekday() > 4 or not 9 <= local.hour < 17:
+                broken.append(f"{message['step']} at {local}")
+            key = (message["step"], message["contact"], message["channel"])
+            if key in seen:
+                broken.append(f"{key} twice")
+            seen.add(key)
+        return broken
 
 
 @pytest.fixture
 async def house(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
     desk = a_desk(database)
-    with ThreadPoolExecutor(8) as executor:
+    with ThreadPoolExecutor(20) as executor:
         async with make_worker(time_skipping.client, desk, executor):
             yield House(time_skipping, desk)
