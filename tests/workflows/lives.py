@@ -8,7 +8,7 @@ from domain.events import CallOutcome
 from domain.terms import Role
 from store import tasks
 from tests.builders import a_contact, a_customer, an_invoice
-from tests.workflows.conftest import House
+from tests.workflows.house import House
 
 Life = Callable[[House], Awaitable[None]]
 

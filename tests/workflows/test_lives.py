@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.terms import Access, Stage
-from tests.workflows.conftest import House
+from tests.workflows.house import House
 from tests.workflows.lives import LIVES
 
 

@@ -1,0 +1,131 @@
+"""A house for one case: the time-skipping server, a worker, a database. Months pass in a moment."""
+
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from activities.desk import Desk
+from domain.clock import Clock
+from domain.invoice import Invoice
+from intake.registrar import Registrar
+from store import outbox, timeline
+from store.database import Database
+from tests.builders import a_desk, the_ladders
+from tests.conftest import binary
+from worker import make_worker
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import CaseStart, Outcome, Status, workflow_id
+from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+
+AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
+"""A Monday, a week before the invoices of the builders are due."""
+
+
+@asynccontextmanager
+async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
+    """Its clock is shared by all workflows and races ahead, so one case lives on it at a time."""
+    env = await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=binary("temporal-test-server"), data_converter=pydantic_data_converter
+    )
+    kinds = {name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{k.upper()}") for name, k in SEARCH_ATTRIBUTES.items()}
+    await env.client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace="default", search_attributes=kinds)
+    )
+    yield env
+    await env.shutdown()
+
+
+@dataclass
+class House:
+    """A case being lived through, and what came of it."""
+
+    env: WorkflowEnvironment
+    desk: Desk
+    handle: WorkflowHandle[InvoiceDunning, Outcome] | None = None
+    clock: Clock = field(default_factory=Clock)
+
+    async def now(self) -> datetime:
+        """The case's time. It begins at AS_OF, so that no test depends on the day it runs."""
+        return self.clock.at(await self.env.get_current_time())
+
+    async def start(self, invoice: Invoice, *, prepared: bool = True, real_time: bool = False, **options: Any) -> None:
+        """Register and start. `prepared=False` starts with the invoice id alone, as other clients do."""
+        server_time = await self.env.get_current_time()
+        if not real_time:
+            self.clock = Clock(rehearsal=True, speed=1, real=server_time, case=AS_OF)
+        registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
+        start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
+        assert start is not None
+        self.handle = await self.env.client.start_workflow(
+            InvoiceDunning.run,
+            start.model_copy(update=options),
+            id=workflow_id(invoice.invoice_id),
+            task_queue=TASK_QUEUE,
+        )
+
+    @property
+    def case(self) -> WorkflowHandle[InvoiceDunning, Outcome]:
+        assert self.handle is not None
+        return self.handle
+
+    async def tell(self, name: str, **content: Any) -> None:
+        await self.case.signal(name, content)
+
+    async def status(self) -> Status:
+        return await self.case.query(InvoiceDunning.status)
+
+    async def pass_time(self, **delta: float) -> None:
+        await self.env.sleep(timedelta(**delta))
+
+    def messages(self, invoice_id: str = "inv-1") -> list[Mapping[str, Any]]:
+        with self.desk.database.reading() as session:
+            return [
+                {
+                    "step": row.step,
+                    "message": row.message,
+                    "channel": row.channel,
+                    "contact": row.contact_id,
+                    "state": row.state,
+                    "at": row.claimed_at,
+                    "body": row.body,
+                }
+                for row in outbox.of_invoice(session, invoice_id)
+            ]
+
+    def timeline(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
+        with self.desk.database.reading() as session:
+            return [(entry.kind, entry.reason) for _, entry in timeline.read(session, invoice_id)]
+
+    def broken_laws(self) -> list[str]:
+        """What no life may ever show: a message outside of the window, or the same one twice."""
+        broken = []
+        zone = ZoneInfo("Europe/Berlin")
+        seen = set()
+        for message in self.messages():
+            local = message["at"].astimezone(zone)
+            if local.weekday() > 4 or not 9 <= local.hour < 17:
+                broken.append(f"{message['step']} at {local}")
+            key = (message["step"], message["contact"], message["channel"])
+            if key in seen:
+                broken.append(f"{key} twice")
+            seen.add(key)
+        return broken
+
+
+@asynccontextmanager
+async def house_on(env: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
+    desk = a_desk(database)
+    with ThreadPoolExecutor(20) as executor:
+        async with make_worker(env.client, desk, executor):
+            yield House(env, desk)

@@ -1,0 +1,28 @@
+"""G8: names, addresses, numbers and texts never reach the engine."""
+
+from domain.terms import Role
+from tests.builders import a_contact, a_customer, an_invoice
+from tests.workflows.house import House
+from tests.workflows.lives import pay, today
+
+NAME, COMPANY, MAIL, PHONE, STREET = "Zyxwanda", "Qwopperton", "zyxmail", "+15005550006", "Vlimburgerstreet"
+MARKS = (NAME, COMPANY, MAIL, PHONE, STREET, "pay.example", "Dear ", "STOP")
+
+
+async def test_no_personal_data_in_history_memo_or_search_attributes(house: House) -> None:
+    person = a_contact(name=NAME, email=f"bounce.{MAIL}@acme.example", phone=PHONE, post=f"{STREET} 1")
+    other = a_contact(Role.USER, name=f"{NAME} Two", email=f"{MAIL}2@acme.example")
+    await house.start(an_invoice(customer=a_customer(name=COMPANY, contacts=(person, other))))
+    await house.pass_time(days=10)
+    await house.tell("promise_to_pay", date=await today(house, 4), promised_by="accounts_payable")
+    await house.pass_time(days=20)
+    await house.tell("dispute_opened", reason="late delivery", opened_by="caller@acme.example")
+    await pay(house)
+    await house.case.result()
+
+    body = " ".join(message["body"] for message in house.messages())
+    assert all(mark in body for mark in (NAME, "pay.example")), "the marks must be in what was sent"
+    history = (await house.case.fetch_history()).to_json()
+    described = str((await house.case.describe()).raw_description)
+    leaked = [mark for mark in MARKS if mark in history or mark in described]
+    assert not leaked
