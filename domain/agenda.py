@@ -35,7 +35,7 @@ def standing(case: Case) -> Standing:
 
 def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
-    if case.pause:
+    if case.pause and not case.ended:
         return _pause(case, calendar)
     if case.owed:
         step = case.owed[0]

@@ -6,9 +6,9 @@ Every change goes through a method here, which says in plain words what it decid
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain import events as ev
 from domain.ladder import NextAction, StepDone
@@ -127,6 +127,14 @@ class Case(Record):
     next_action: NextAction | None = None
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
 
+    @model_validator(mode="after")
+    def _write_amount_as_its_currency_does(self) -> Self:
+        """A database pads amounts: 1200 yen come back from it as 1200.00."""
+        written = round(self.amount, self.digits)
+        if written == self.amount:
+            self.amount = written
+        return self
+
     # What can be said about it ---------------------------------------------------------------------------
 
     @property
@@ -244,11 +252,15 @@ class Case(Record):
         said = [Said("payment", f"{event.amount} {self.currency} received")]
         if self.open_amount > 0:
             return said + self._after_part()
-        if self.credit > 0:
-            said.append(Said("credit", f"{self.credit} {self.currency} paid too much; recorded as credit"))
+        said += self._too_much()
         if self.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
             said += self._settled()
         return said
+
+    def _too_much(self) -> list["Said"]:
+        if self.credit == 0:
+            return []
+        return [Said("credit", f"{self.credit} {self.currency} paid too much; recorded as credit")]
 
     def _settled(self) -> list["Said"]:
         said = []
@@ -275,14 +287,20 @@ class Case(Record):
             self._owe(self.rules.reactions.part_paid)
             return [kept]
         if plan:
-            while plan.met < len(plan.instalments) and self.paid - plan.paid_before >= plan.owed_by(
-                plan.met + 1
-            ):
-                plan.met += 1
-            return [Said("plan", f"{plan.met} of {len(plan.instalments)} instalments are met")]
+            return self._count_instalments(plan)
         if self.steps and not self.resting:
             self._owe(self.rules.reactions.part_paid)
         return []
+
+    def _count_instalments(self, plan: Plan) -> list["Said"]:
+        """How far the plan is met. A plan met in full while something is open (the invoice grew) is over."""
+        count, came = len(plan.instalments), self.paid - plan.paid_before
+        plan.met = next((met for met in range(count) if came < plan.owed_by(met + 1)), count)
+        said = [Said("plan", f"{plan.met} of {count} instalments are met")]
+        if plan.met == count:
+            self.plan = None
+            said.append(Said("plan", f"the plan was kept; {self.open_amount} {self.currency} need a new date"))
+        return said
 
     def _payment_reversed(self, event: ev.PaymentReversed) -> list["Said"]:
         if event.payment_id in self.reversed_payments:
@@ -294,6 +312,8 @@ class Case(Record):
         del self.payments[event.payment_id]
         self.paid -= amount
         said = [Said("reversed", f"{amount} {self.currency} taken back by the bank: {event.reason}")]
+        if self.plan:
+            said += self._count_instalments(self.plan)
         if self.ended is Stage.PAID and self.open_amount > 0:
             self.ended = None
             self.reopened += 1
@@ -306,7 +326,7 @@ class Case(Record):
 
     def _undo_consequences(self) -> None:
         """The payment freed the account; what had been done to it before is due again, warnings stand."""
-        self.redo = [*self.consequences]
+        self.redo = list(dict.fromkeys([*self.redo, *self.consequences]))
         self.steps = [done for done in self.steps if done.step not in self.consequences]
         self.consequences.clear()
 
@@ -314,7 +334,7 @@ class Case(Record):
         rules, today = self.rules.promises, self.today(now)
         if self.plan:
             raise Refused("stage", "a payment plan runs; it holds the dates already")
-        if self.stage is Stage.DISPUTED:
+        if self.dispute and self.asked == 0:
             raise Refused("stage", "the whole invoice is in dispute; resolve the dispute first")
         if event.date < today:
             raise Refused("date", "lies in the past; ask for a date from today on")
@@ -386,7 +406,7 @@ class Case(Record):
         if self.open_amount > 0:
             return []
         if self.paid > 0:
-            return self._settled()
+            return self._too_much() + self._settled()
         return self._end(Stage.CANCELLED, "nothing is owed any more")
 
     def _plan_agreed(self, event: ev.PaymentPlanAgreed, now: datetime) -> list["Said"]:
@@ -568,8 +588,7 @@ class Case(Record):
             self.awake_since = now
 
     def _check_digits(self, field: str, amount: Decimal) -> None:
-        exponent = amount.as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > self.digits:
+        if amount != round(amount, self.digits):
             raise Refused(field, f"{self.currency} has {self.digits} decimal places")
 
 
