@@ -4,18 +4,23 @@ Amounts are text ("1200.00"), dates ISO 8601. People appear as a role or an id, 
 values stand in the engine's history, where no personal data may be.
 """
 
+import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
 from domain.model import Value
 from domain.refusal import Refused, refusal_of
 
 _LARGEST = Decimal(10) ** 12
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
+_MOST_DIGITS = 6
+_PLAIN_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_UNFIT_FOR_A_FIELD_NAME = re.compile(r"[^A-Za-z0-9_.]")
 
 
 def _amount_as_text(value: object) -> object:
@@ -23,17 +28,34 @@ def _amount_as_text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError('is not an amount: write it as text such as "1200.00"')
     text = str(value) if not isinstance(value, int) or abs(value) < 10**15 else "1e99"
-    if not text.strip().replace(".", "", 1).isdigit():
+    if not _PLAIN_NUMBER.fullmatch(text.strip()):
         raise ValueError('is not a positive amount: write it as text such as "1200.00"')
     if Decimal(text.strip()) >= _LARGEST:
         raise ValueError("is too large to be an invoice amount")
+    if len(text.strip().partition(".")[2]) > _MOST_DIGITS:
+        raise ValueError("has more decimal places than any currency")
     return text.strip()
 
 
 def _day_as_text(value: object) -> object:
-    if isinstance(value, str | date):
+    if isinstance(value, str) and _ISO_DAY.fullmatch(value):
+        return value
+    if isinstance(value, date) and not isinstance(value, datetime):
         return value
     raise ValueError("is not a date: use YYYY-MM-DD")
+
+
+def _moment_as_text(value: object) -> object:
+    """A bare number may count seconds or milliseconds, so only text is a time."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_DAY.match(value)):
+        return value
+    raise ValueError("is not a time: use ISO 8601 with an offset")
+
+
+def _sane_moment(value: datetime) -> datetime:
+    # At the ends of the calendar a time cannot even be converted to UTC.
+    _sane_day(value.date())
+    return value
 
 
 def _sane_day(value: date) -> date:
@@ -45,6 +67,7 @@ def _sane_day(value: date) -> date:
 Amount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(gt=0)]
 NewAmount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_day_as_text)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment_as_text), AfterValidator(_sane_moment)]
 Code = Annotated[str, Field(pattern=r"^[\w .:/+-]{1,60}$", strict=True)]
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
 
@@ -53,7 +76,7 @@ class PaymentReceived(Value):
     payment_id: Code
     amount: Amount
     currency: Code
-    received_at: AwareDatetime | None = None
+    received_at: Moment | None = None
     method: Code | None = None
 
 
@@ -149,7 +172,7 @@ class DeliveryReport(Value):
     message_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
     status: Literal["accepted", "delivered", "bounced", "failed"]
     code: Code | None = None
-    at: AwareDatetime
+    at: Moment
 
 
 Event = (
@@ -199,7 +222,9 @@ def parse_event(name: str, arguments: list[object]) -> Event:
     try:
         event = model.model_validate(arguments[0])
     except ValidationError as error:
-        raise refusal_of(error) from None
+        refused = refusal_of(error)
+        # A field that is none of ours was named by the sender: it may hold anything, of any length.
+        raise Refused(_UNFIT_FOR_A_FIELD_NAME.sub("?", refused.field)[:60], refused.reason) from None
     except (RecursionError, OverflowError):
         raise Refused("message", "is nested too deeply or holds a number out of range") from None
     _check_days(event)

@@ -1,5 +1,6 @@
 """The timeline of each case. Call inside a transaction that holds the customer's lock."""
 
+import re
 from collections.abc import Iterable
 
 from sqlalchemy import func, select
@@ -7,6 +8,9 @@ from sqlalchemy.orm import Session
 
 from domain.timeline import Entry
 from store.tables import TimelineRow
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""What a sender may have slipped into a name; PostgreSQL refuses to keep some of it."""
 
 
 def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
@@ -25,7 +29,8 @@ def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
         if entry.key not in known:
             known.add(entry.key)
             last += 1
-            session.add(TimelineRow(invoice_id=invoice_id, seq=last, **entry.model_dump()))
+            facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
+            session.add(TimelineRow(invoice_id=invoice_id, seq=last, **facts))
     session.flush()
 
 
