@@ -101,12 +101,15 @@ class Ledger:
         if _RANK[state] <= _RANK.get(MessageState(row.state), 3):
             return  # old news, or the same again
         row.state, row.settled_at, row.reason = state.value, report.at, report.code
+        # The provider knows the message: a call whose answer got lost is answered by that.
+        row.call, row.sent_at = "answered", row.sent_at or report.at
         if state is MessageState.BOUNCED:
             addresses.close(session, Channel(row.channel), row.address, "bounced", now)
         _note(session, case, _report_entry(row, state, report.code, now))
         answer.arrived = state is MessageState.DELIVERED
         if state in DEAD_STATES:
-            answer.not_arrived = row.step
+            # What was done again after a reversal is claimed as "<step>.again<n>".
+            answer.not_arrived = row.step.partition(".")[0]
 
     def _follow(self, session: Session, case: Case, now: datetime) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""

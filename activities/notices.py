@@ -224,6 +224,9 @@ class Notices:
         case = request.case
         answer = StepAnswer(outcome=outcome)
         with self._desk.database.writing(case.customer_id) as session:
+            stored = cases.get(session, case.invoice_id)
+            if stored is not None and stored.revision > case.revision and outcome.status != "stale":
+                case = stored  # what was recorded beside this step must not be overwritten by its older copy
             said = case.take(outcome)
             timeline.write(
                 session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step)

@@ -20,7 +20,7 @@ from activities.wording import Composed
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Policy
-from domain.terms import Channel, MessageState
+from domain.terms import DEAD_STATES, Channel, MessageState
 from domain.timeline import Entry
 from gateways.base import DeliveryError, Envelope, MessageGateway, Receipt
 from store import addresses, cases, ledger, outbox, tasks, timeline
@@ -79,7 +79,7 @@ class Sending:
     ) -> "Claim | Result":
         row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel)
         if row is not None and row.call == "answered":
-            return "reached" if row.state not in {"bounced", "failed", "withheld"} else "closed"
+            return _reported(row)
         if row is not None and row.call == "begun":
             if row.called_at and datetime.now(UTC) - row.called_at < CALL_PATIENCE:
                 raise ApplicationError(
@@ -90,7 +90,7 @@ class Sending:
             )
         case = _fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
         if case is None:
-            return "silent"
+            return self._stay_silent(session, job, row, contact, channel)
         closed = addresses.why_closed(session, channel, address)
         if closed:
             reason = f"{contact.contact_id} is not written to by {channel.value}: the address {closed}"
@@ -102,9 +102,20 @@ class Sending:
             row = self._new_row(session, job, case, contact, channel, address)
         else:
             self._compose_into(session, row, job, case, contact)
+        row.state, row.reason = MessageState.CLAIMED.value, None
         row.call, row.called_at = "begun", datetime.now(UTC)
         session.flush()
         return Claim(_envelope(row, contact, self._desk), row.called_at, begun_before=False)
+
+    def _stay_silent(
+        self, session: Session, job: Job, row: MessageRow | None, contact: Contact, channel: Channel
+    ) -> Result:
+        """The money came, or the case began to rest, after the step was judged."""
+        reason = f"{job.errand.message} by {channel.value} to {contact.contact_id}: nothing may be asked for now"
+        if row is not None:
+            row.state, row.reason = MessageState.WITHHELD.value, "nothing may be asked for now"
+        self._note(session, job, f"{contact.contact_id}.{channel.value}.silent", "withheld", reason, channel)
+        return "silent"
 
     def _new_row(
         self, session: Session, job: Job, case: Case, contact: Contact, channel: Channel, address: str
@@ -202,8 +213,11 @@ class Sending:
     def _record(self, job: Job, claim: "Claim", receipt: Receipt) -> Result:
         with self._desk.database.writing(job.case.customer_id) as session:
             row = self._row(session, claim)
-            row.call, row.state, row.reason = "answered", receipt.state.value, receipt.code
+            row.call = "answered"
             row.provider, row.provider_id = receipt.provider or None, receipt.provider_id
+            if row.state != MessageState.CLAIMED:
+                return _reported(row)
+            row.state, row.reason = receipt.state.value, receipt.code
             arrived = receipt.state in {MessageState.ACCEPTED, MessageState.DELIVERED}
             row.sent_at = job.now if arrived or receipt.provider_id else None
             row.settled_at = None if receipt.state is MessageState.ACCEPTED else job.now
@@ -221,6 +235,8 @@ class Sending:
         """E-mail cannot be looked up. The policy's rule: do not send again, tell a person."""
         with self._desk.database.writing(job.case.customer_id) as session:
             row = self._row(session, claim)
+            if row.state != MessageState.CLAIMED:
+                return _reported(row)
             row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
             text = f"nobody knows whether {row.message} by {row.channel} to {row.contact_id} left: {why}"
             self._note(
@@ -280,6 +296,11 @@ class Claim:
     envelope: Envelope
     begun_at: datetime
     begun_before: bool
+
+
+def _reported(row: MessageRow) -> Result:
+    """What is known of a message already; its delivery report may be faster than the provider's answer."""
+    return "closed" if row.state in DEAD_STATES else "reached"
 
 
 def _fresh(session: Session, job: Job, asks: bool) -> Case | None:
