@@ -1,0 +1,453 @@
+"""Talks to cases: starts them, tells them what happened, asks how they stand.
+
+The client's side of the workflow, for the command line and the web. Whoever asks gets an answer or a refusal;
+news of money arrives even when no worker runs and even when the case has ended.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import select
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCStatusCode
+
+from domain.case import Case
+from domain.clock import Clock
+from domain.events import EVENTS, parse_event
+from domain.invoice import Invoice
+from domain.refusal import Refused
+from intake.registrar import Registered
+from store import cases, invoices, notes, timeline
+from store.database import Database
+from store.tables import InvoiceRow
+from workflows.display import first_attributes, summary
+from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Line, Status, workflow_id
+from workflows.options import TASK_QUEUE
+
+REHEARSAL_SPEED = 86_400.0
+"""One day of the case a second."""
+
+_MONEY = frozenset({"payment_received", "payment_reversed"})
+_IN_FLIGHT = 50
+_PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
+_LONGEST_PAUSE = 10.0  # seconds between two tries
+_REQUEST = re.compile(r"[\w.:-]{1,50}")
+_NEIGHBOURS = 5_000  # ids looked through for the one that was meant
+
+_SILENCE = {
+    RPCStatusCode.NOT_FOUND: "the server no longer holds this case",
+    RPCStatusCode.FAILED_PRECONDITION: "no worker answered",
+    RPCStatusCode.DEADLINE_EXCEEDED: "no worker answered",
+    RPCStatusCode.CANCELLED: "no worker answered",
+}
+
+T = TypeVar("T")
+
+
+class ServerAway(Exception):
+    """The Temporal server does not answer, or will not serve us. The text is one sentence with what to do."""
+
+
+class NoAnswer(Exception):
+    """No worker took a request in time. The text says what has become of it."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """answer: for a worker to answer a person. server: for a server that is away to come back."""
+
+    answer: timedelta = timedelta(seconds=10)
+    server: timedelta = timedelta(minutes=1)
+
+
+class Start(StrEnum):
+    """What became of a request to start a case."""
+
+    STARTED = "started"
+    RUNNING = "already running"
+    ENDED = "already ended"
+
+
+class How(StrEnum):
+    """What became of news for a case.
+
+    DONE      the case took it in and wrote it down
+    ACCEPTED  the case took it in; the writing is under way and will be done
+    SENT      the server keeps it for the next worker; a refusal would stand in the timeline
+    REOPENED  as SENT, for a case without a running workflow: a new run begins with it
+    """
+
+    DONE = "done"
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    REOPENED = "reopened"
+
+
+@dataclass(frozen=True)
+class Told:
+    """`status` is the case's own answer; None until it has given one."""
+
+    how: How
+    status: Status | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a case stands. `copied` says why this is the database's copy; None: the case itself answered."""
+
+    status: Status
+    copied: str | None = None
+
+
+class _Gone(Exception):
+    """No workflow of this id is running."""
+
+
+class Cases:
+    """Every case of one namespace and its database. Safe to share between tasks."""
+
+    def __init__(self, client: Client, database: Database, patience: Patience | None = None) -> None:
+        self._client = client
+        self._database = database
+        self._patience = patience or Patience()
+
+    async def start(self, registered: Registered) -> Start:
+        """Start the case of a registered invoice, once. Raises ServerAway after a minute without a server."""
+        if registered.start is None:
+            return Start.ENDED
+        begin, case = registered.start, registered.opening.case
+        attributes, line = first_attributes(case), summary(case, registered.opening.number)
+        name = workflow_id(begin.invoice_id)
+        try:
+            await self._patiently(
+                lambda: self._client.start_workflow(
+                    WORKFLOW_TYPE,
+                    begin,
+                    id=name,
+                    task_queue=TASK_QUEUE,
+                    search_attributes=attributes,
+                    static_summary=line,
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                )
+            )
+        except WorkflowAlreadyStartedError:
+            return await self._running_or_ended(name)
+        return Start.STARTED
+
+    async def _running_or_ended(self, name: str) -> Start:
+        try:
+            known = await self._patiently(lambda: self._client.get_workflow_handle(name).describe())
+        except _Gone:
+            return Start.ENDED
+        return Start.RUNNING if known.status is WorkflowExecutionStatus.RUNNING else Start.ENDED
+
+    async def tell(
+        self,
+        invoice_id: str,
+        name: str,
+        content: Mapping[str, Any],
+        *,
+        note: str | None = None,
+        author: str = "agent",
+        request_id: str | None = None,
+        wait: bool = True,
+    ) -> Told:
+        """Tell a case what happened: the event `name` of domain/events.py with its fields.
+
+        A `note` in free words is kept in the database first. The same `request_id` again is the same request.
+        With `wait` the case answers; without it the server keeps the news, and the case may refuse it later.
+        Payments and reversals always arrive: they fall back to that, and reopen a case that has ended.
+
+        Raises Refused when the invoice is unknown or the case says no, NoAnswer when no worker took it in
+        time, ServerAway when there is no server.
+        """
+        request = request_id or uuid4().hex
+        if not _REQUEST.fullmatch(request):
+            raise Refused("request_id", "must be 1 to 50 letters, digits or . : - _")
+        note_id = f"note-{request}" if note else None
+        if note_id and name in EVENTS and "ref" in EVENTS[name].model_fields:
+            content = {**content, "ref": note_id}
+        payload = parse_event(name, [dict(content)]).model_dump(mode="json", exclude_none=True)
+        await asyncio.to_thread(self._prepare, invoice_id, note_id, note, author)
+        try:
+            return await self._deliver(invoice_id, name, payload, request, wait)
+        except Refused:
+            if note_id:
+                await asyncio.to_thread(self._forget, note_id)
+            raise
+
+    async def status(self, invoice_id: str) -> Known:
+        """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
+        handle = self._client.get_workflow_handle(workflow_id(invoice_id))
+        try:
+            status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._patience.answer)
+            return Known(status)
+        except RPCError as error:
+            why = _SILENCE.get(error.status, "the server did not answer")
+        except WorkflowQueryFailedError:
+            why = "the case could not answer"
+        status = await asyncio.to_thread(stored_status, self._database, invoice_id)
+        return Known(status, why)
+
+    # How news travel -------------------------------------------------------------------------------------
+
+    async def _deliver(self, invoice_id: str, name: str, payload: dict[str, Any], request: str, wait: bool) -> Told:
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
+        money = name in _MONEY
+        try:
+            if wait:
+                try:
+                    return await self._update(handle, name, payload, request)
+                except NoAnswer:
+                    if not money:
+                        raise
+            await self._patiently(lambda: handle.signal(name, payload))
+            return Told(How.SENT)
+        except _Gone:
+            if not money:
+                raise await asyncio.to_thread(self._why_gone, invoice_id) from None
+        await self._reopen(invoice_id, name, payload)
+        return Told(How.REOPENED)
+
+    async def _update(
+        self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
+    ) -> Told:
+        accepted = False
+        try:
+            async with asyncio.timeout(self._patience.answer.total_seconds()):
+                update = await handle.start_update(
+                    name,
+                    payload,
+                    id=request,
+                    wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                    result_type=Status,
+                    rpc_timeout=self._patience.answer,
+                )
+                accepted = True
+                return Told(How.DONE, await update.result(rpc_timeout=self._patience.answer))
+        except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            if accepted:
+                return Told(How.ACCEPTED)
+        except WorkflowUpdateFailedError as error:
+            raise _said_no(error) from None
+        except RPCError as error:
+            raise _translated(error) from None
+        raise NoAnswer(
+            f"Nobody answered within {self._patience.answer.total_seconds():.0f} s, so this is not done yet: start "
+            "a worker (make up, or worker.py). The server keeps the request and the worker will carry it out, unless "
+            f"the server restarts first. Look at the status before you repeat it, or repeat it as request {request}: "
+            "the same request is never carried out twice."
+        )
+
+    async def _reopen(self, invoice_id: str, name: str, payload: dict[str, Any]) -> None:
+        """A new run of the same case, begun by the news itself, so that nothing is lost between the two."""
+        start, case, number = await asyncio.to_thread(self._again, invoice_id)
+        await self._patiently(
+            lambda: self._client.start_workflow(
+                WORKFLOW_TYPE,
+                start,
+                id=workflow_id(invoice_id),
+                task_queue=TASK_QUEUE,
+                search_attributes=first_attributes(case),
+                static_summary=summary(case, number),
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal=name,
+                start_signal_args=[payload],
+            )
+        )
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Ride out a server that restarts or is overrun. Raises _Gone, or ServerAway when patience is over."""
+        clock = asyncio.get_running_loop().time
+        deadline, pause = clock() + self._patience.server.total_seconds(), 0.5
+        while True:
+            try:
+                return await call()
+            except RPCError as error:
+                if error.status not in _PASSING or clock() + pause > deadline:
+                    raise _translated(error) from None
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    # What the database knows -----------------------------------------------------------------------------
+
+    def _prepare(self, invoice_id: str, note_id: str | None, note: str | None, author: str) -> None:
+        with self._database.reading() as session:
+            check_known(session, invoice_id)
+        if note_id and note:
+            with self._database.writing() as session:
+                now = datetime.now(UTC)
+                notes.add(session, note_id=note_id, invoice_id=invoice_id, author=author, text=note, now=now)
+
+    def _forget(self, note_id: str) -> None:
+        with self._database.writing() as session:
+            notes.remove(session, note_id)
+
+    def _why_gone(self, invoice_id: str) -> Refused:
+        with self._database.reading() as session:
+            case = cases.get(session, invoice_id)
+        if case is not None and case.ended:
+            return Refused("stage", f"the case has ended ({case.ended.value}); only payments still count")
+        return Refused("invoice_id", "is registered, but its case does not run: start its file again")
+
+    def _again(self, invoice_id: str) -> tuple[CaseStart, Case, str]:
+        with self._database.reading() as session:
+            row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
+            invoice = invoices.get_row(session, invoice_id)
+        if row is None or case is None or invoice is None:
+            raise Refused("invoice_id", "was never started: start its file first")
+        clock = Clock()
+        if row.rehearsal:
+            # Its own time goes on where it stood: a rehearsal must not fall back to today.
+            now = datetime.now(UTC)
+            clock = Clock(rehearsal=True, speed=REHEARSAL_SPEED, real=now, case=row.updated_at)
+        return CaseStart(invoice_id=invoice_id, clock=clock), case, invoice.number
+
+
+def check_known(session: Session, invoice_id: str) -> None:
+    """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
+    if invoices.get_row(session, invoice_id) is not None:
+        return
+    near = _neighbours(session, invoice_id)
+    advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
+    raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
+
+
+def _neighbours(session: Session, wanted: str) -> list[str]:
+    ids = select(InvoiceRow.invoice_id)
+    numbered = session.scalars(ids.where(InvoiceRow.number == wanted).limit(3)).all()
+    if numbered:
+        return list(numbered)
+    known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
+    return [known[name] for name in get_close_matches(wanted[:60].lower(), known, n=3, cutoff=0.75)]
+
+
+def stored_status(database: Database, invoice_id: str) -> Status:
+    """The status by the database's copy of the case. Raises Refused when there is none."""
+    with database.reading() as session:
+        check_known(session, invoice_id)
+        case = cases.get(session, invoice_id)
+        entries = [entry for _, entry in timeline.read(session, invoice_id)]
+    if case is None:
+        raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
+    return Status(
+        invoice_id=case.invoice_id,
+        stage=case.stage,
+        amount_due=case.open_amount,
+        currency=case.currency,
+        due_on=case.due_on,
+        access=case.access,
+        policy=case.policy,
+        next_action=case.next_action,
+        promises=case.promises,
+        holds=case.holds,
+        timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in entries],
+    )
+
+
+def _said_no(error: WorkflowUpdateFailedError) -> Exception:
+    cause = error.cause
+    if isinstance(cause, ApplicationError):
+        if cause.type == "Refused" and len(cause.details) == 2:
+            return Refused(str(cause.details[0]), str(cause.details[1]))
+        if cause.type == "AcceptedUpdateCompletedWorkflow":
+            return _Gone()
+    return Refused("case", f"could not do it ({str(cause)[:200]})")
+
+
+def _translated(error: RPCError) -> Exception:
+    said = (error.message.splitlines() or [""])[0][:200]
+    if error.status is RPCStatusCode.NOT_FOUND and "namespace" not in said.lower():
+        return _Gone()
+    if "search attribute" in said.lower():
+        return ServerAway(f"The server does not know the search attributes ({said}): run `worker.py --set-up` first.")
+    what = "does not answer" if error.status in _PASSING else "refuses"
+    return ServerAway(f"The Temporal server {what} ({error.status.name.lower()}: {said}): look whether it is well.")
+
+
+# Many at once --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """An invoice that was well written and still not started."""
+
+    invoice_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"invoice {self.invoice_id}: {self.reason}"
+
+
+Result = Start | Unfit
+
+
+async def start_all(
+    talk: Cases,
+    invoices_: list[Invoice],
+    register: Callable[[Invoice], Registered],
+    report: Callable[[Result], None],
+) -> str | None:
+    """Register and start every invoice, reporting each result in the order they come.
+
+    Registering is done by one thread, because the database has one writer at a time; starting overlaps. Returns
+    why the rest was left when the server went away, else None. What is left starts when the same is run again.
+    """
+    loop, slots, away = asyncio.get_running_loop(), asyncio.Semaphore(_IN_FLIGHT), list[str]()
+
+    async def start(invoice_id: str, registered: Registered) -> None:
+        try:
+            report(await talk.start(registered))
+        except ServerAway as error:
+            away.append(str(error))
+            report(Unfit(invoice_id, f"registered but not started. {error} Run the same again for the rest."))
+        finally:
+            slots.release()
+
+    with ThreadPoolExecutor(1) as thread:
+        async with asyncio.TaskGroup() as group:
+            for invoice in invoices_:
+                await slots.acquire()
+                if away:
+                    break
+                try:
+                    registered = await loop.run_in_executor(thread, _registered, register, invoice)
+                except Refused as refused:
+                    slots.release()
+                    report(Unfit(invoice.invoice_id, str(refused)))
+                    continue
+                group.create_task(start(invoice.invoice_id, registered))
+    return away[0] if away else None
+
+
+def _registered(register: Callable[[Invoice], Registered], invoice: Invoice) -> Registered:
+    try:
+        try:
+            return register(invoice)
+        except IntegrityError:
+            return register(invoice)  # another program registered the same at the same moment
+    except (DataError, IntegrityError) as error:
+        said = (str(error.orig).splitlines() or [""])[0][:200]
+        raise Refused("record", f"the database does not take it ({said})") from None
