@@ -1,0 +1,137 @@
+"""A whole plant: the real server on its file, workers as processes, and emulated providers to count what left."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from domain.clock import Clock
+from domain.invoice import Invoice
+from intake.registrar import Registrar
+from local.server import DevServer, free_port
+from store.database import Database
+from store.schema import migrate
+from tests.builders import a_desk, the_ladders
+from tests.gateways.fakes import FakeSendGrid
+from worker import register_search_attributes
+from workflows.display import first_attributes, summary
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import Outcome, Status, workflow_id
+from workflows.options import TASK_QUEUE
+
+ROOT = Path(__file__).parent.parent.parent
+AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
+
+Handle = WorkflowHandle[InvoiceDunning, Outcome]
+
+
+@dataclass
+class Plant:
+    state: Path
+    database: Database
+    sendgrid: FakeSendGrid
+    port: int
+    server: DevServer
+    client: Client
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start_worker(self) -> None:
+        """One more worker process, which sends e-mail to the emulator."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "TEMPORAL_ADDRESS": self.server.address,
+            "DATABASE_URL": self.database.url,
+            "SENDGRID_API_KEY": "SG.test",
+            "SENDGRID_API_URL": self.sendgrid.url,
+            "MAIL_FROM": "Ana Lopez <ana@dunwell.example>",
+        }
+        with (self.state / "worker.log").open("ab") as log:
+            command = [sys.executable, str(ROOT / "worker.py")]
+            self.workers.append(
+                subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log)
+            )
+
+    def kill_workers(self) -> None:
+        """As the power would: no chance to finish anything."""
+        for worker in self.workers:
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+        self.workers.clear()
+
+    def stop_workers(self) -> list[int]:
+        """Politely. Returns the exit codes."""
+        for worker in self.workers:
+            worker.terminate()
+        codes = [worker.wait(timeout=40) for worker in self.workers]
+        self.workers.clear()
+        return codes
+
+    async def restart_server(self) -> None:
+        """Kill the server and start it again on its file, where everybody looks for it."""
+        self.server.kill()
+        self.server = await asyncio.to_thread(DevServer.start, self.state, port=self.port, ui=False)
+
+    async def start(self, invoices: Sequence[Invoice], speed: float) -> list[Handle]:
+        """Rehearsals of `invoices`, one day in 86400/speed seconds."""
+        registrar = Registrar(a_desk(self.database), the_ladders())
+        handles = []
+        for invoice in invoices:
+            clock = Clock(rehearsal=True, speed=speed, real=datetime.now(UTC), case=AS_OF)
+            registered = await asyncio.to_thread(registrar.register, invoice, AS_OF, clock)
+            case = registered.opening.case
+            assert registered.start is not None
+            handles.append(
+                await self.client.start_workflow(
+                    InvoiceDunning.run,
+                    registered.start,
+                    id=workflow_id(invoice.invoice_id),
+                    task_queue=TASK_QUEUE,
+                    search_attributes=first_attributes(case),
+                    static_summary=summary(case, invoice.number),
+                )
+            )
+        return handles
+
+    async def until(self, handle: Handle, wanted: Any, seconds: float = 30) -> Status:
+        """Ask for the status until `wanted(status)`; fails with the last status otherwise."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=20))
+            if wanted(status):
+                return status
+            assert asyncio.get_running_loop().time() < deadline, status
+            await asyncio.sleep(0.1)
+
+    def mails(self) -> Counter[str]:
+        """How often the provider accepted each message, by message id."""
+        return Counter(mail["personalizations"][0]["custom_args"]["message_id"] for mail in self.sendgrid.mails)
+
+
+@asynccontextmanager
+async def plant_in(state: Path) -> AsyncIterator[Plant]:
+    database = Database(f"sqlite:///{state}/dunwell.sqlite")
+    migrate(database)
+    port = free_port()
+    server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
+    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+    await register_search_attributes(client)
+    with FakeSendGrid() as sendgrid:
+        plant = Plant(state, database, sendgrid, port, server, client)
+        plant.start_worker()
+        try:
+            yield plant
+        finally:
+            plant.kill_workers()
+            plant.server.stop()
+            database.close()

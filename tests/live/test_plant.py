@@ -1,0 +1,120 @@
+"""What a new user would try on the real server: kill things, pay in the middle, start twice, use the raw CLI."""
+
+import asyncio
+import json
+import random
+import subprocess
+
+import pytest
+from temporalio.client import WorkflowHistoryEventFilterType
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from domain.invoice import Invoice
+from domain.terms import Stage
+from store import outbox
+from tests.builders import a_contact, a_customer, an_invoice
+from tests.conftest import binary
+from tests.gateways.fakes import Answer
+from tests.live.plant import Plant
+from workflows.messages import workflow_id
+
+DAY_A_SECOND = 86_400.0
+SEED = 20270301
+
+
+def invoices(count: int) -> list[Invoice]:
+    """Invoices of as many customers, each with one payer who has an e-mail address."""
+    made = []
+    for number in range(count):
+        contact = a_contact(contact_id=f"c{number}.accounts_payable.1", email=f"payer{number}@acme.example")
+        customer = a_customer(customer_id=f"c{number}", contacts=(contact,))
+        made.append(an_invoice(invoice_id=f"inv-{number}", customer=customer))
+    return made
+
+
+async def test_workers_and_server_are_killed_in_the_middle(plant: Plant) -> None:
+    """Nothing lost, nothing sent twice: every case gets its first letter, is paid and ends."""
+    chance = random.Random(SEED)
+    handles = await plant.start(invoices(12), speed=2 * DAY_A_SECOND)
+    for round_ in range(4):
+        await asyncio.sleep(chance.uniform(0.6, 1.6))
+        plant.kill_workers()
+        if round_ == 2:
+            await plant.restart_server()
+        plant.start_worker()
+    for handle in handles:
+        await plant.until(handle, lambda status: status.stage is not Stage.SCHEDULED, seconds=60)
+    for number, handle in enumerate(handles):
+        await handle.signal("payment_received", {"payment_id": f"p{number}", "amount": "1200.00", "currency": "EUR"})
+    outcomes = await asyncio.gather(*(handle.result() for handle in handles))
+    assert {outcome.stage for outcome in outcomes} == {Stage.PAID}
+    assert max(plant.mails().values()) == 1, "a message was sent twice"
+    for number in range(12):
+        with plant.database.reading() as session:
+            first = [row for row in outbox.of_invoice(session, f"inv-{number}") if row.step == "first-reminder"]
+        assert [row.state for row in first] in (["accepted"], ["unknown"])
+
+
+async def test_money_silences_the_step_in_flight(plant: Plant) -> None:
+    """The first of two letters is on its way when the money comes: the second is never sent."""
+    people = tuple(
+        a_contact(contact_id=f"acme.accounts_payable.{n}", email=f"payer{n}@acme.example") for n in (1, 2)
+    )
+    plant.sendgrid.next(Answer(delay=3, accepts=True))
+    [handle] = await plant.start([an_invoice(customer=a_customer(contacts=people))], speed=10 * DAY_A_SECOND)
+    while not plant.sendgrid.requests:
+        await asyncio.sleep(0.05)
+    await handle.signal("payment_received", {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"})
+    await plant.until(handle, lambda status: status.stage is Stage.PAID, seconds=10)
+    assert (await handle.result()).stage is Stage.PAID
+    with plant.database.reading() as session:
+        asked = [row for row in outbox.of_invoice(session, "inv-1") if row.message == "reminder-first"]
+    assert [row.contact_id for row in asked] == ["acme.accounts_payable.1"]
+
+
+async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
+    """An operator without any of our tools pays twice and promises nonsense."""
+    [handle] = await plant.start(invoices(1), speed=1)
+
+    def signal(name: str, content: object) -> None:
+        subprocess.run(
+            [binary("temporal"), "workflow", "signal", "--address", plant.server.address]
+            + ["--workflow-id", handle.id, "--name", name, "--input", json.dumps(content)],
+            check=True,
+            capture_output=True,
+            timeout=30,
+        )
+
+    payment = {"payment_id": "p1", "amount": "200.00", "currency": "EUR"}
+    await asyncio.to_thread(signal, "payment_received", payment)
+    await asyncio.to_thread(signal, "payment_received", payment)
+    await asyncio.to_thread(signal, "promise_to_pay", {"date": "2020-01-01", "promised_by": "user"})
+    await asyncio.to_thread(signal, "payment_received", 7)
+    status = await plant.until(handle, lambda status: len(status.timeline) >= 4)
+    assert str(status.amount_due) == "1000.00"
+    assert [line.kind for line in status.timeline] == ["opened", "payment", "refused", "refused"]
+    found = [
+        item.id
+        async for item in plant.client.list_workflows("DunningStage = 'scheduled' and CustomerId = 'c0'")
+    ]
+    assert found == [handle.id]
+
+
+async def test_a_double_start_changes_nothing(plant: Plant) -> None:
+    [handle] = await plant.start(invoices(1), speed=1)
+    with pytest.raises(WorkflowAlreadyStartedError):
+        await plant.start(invoices(1), speed=1)
+    events = [e async for e in handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT)]
+    assert sum(e.HasField("workflow_execution_started_event_attributes") for e in events) == 1
+    assert handle.id == workflow_id("inv-0")
+
+
+async def test_a_worker_stops_politely(plant: Plant) -> None:
+    """SIGTERM in the middle of a step: the step is finished and recorded, the process ends with 0."""
+    plant.sendgrid.next(Answer(delay=2, accepts=True))
+    [_handle] = await plant.start(invoices(1), speed=10 * DAY_A_SECOND)
+    while not plant.sendgrid.requests:
+        await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(plant.stop_workers) == [0]
+    with plant.database.reading() as session:
+        assert [row.state for row in outbox.of_invoice(session, "inv-0")] == ["accepted"]
