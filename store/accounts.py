@@ -10,16 +10,12 @@ from domain.terms import Access, Level
 from store.tables import AccessChangeRow, HoldRow
 
 
-def place_hold(
-    session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime
-) -> bool:
+def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
     """Put this invoice's hold on the account. False when it is there already."""
     if any(hold.level == level for hold in open_holds(session, customer_id, invoice_id)):
         return False
     count = session.scalar(
-        select(func.count())
-        .select_from(HoldRow)
-        .where(HoldRow.invoice_id == invoice_id, HoldRow.level == level)
+        select(func.count()).select_from(HoldRow).where(HoldRow.invoice_id == invoice_id, HoldRow.level == level)
     )
     session.add(
         HoldRow(
@@ -36,9 +32,7 @@ def place_hold(
     return True
 
 
-def release_holds(
-    session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime
-) -> list[Level]:
+def release_holds(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> list[Level]:
     """Take away every hold of this invoice; those of other invoices stay. Returns what was released."""
     released = []
     for hold in open_holds(session, customer_id, invoice_id):

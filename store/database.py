@@ -28,9 +28,7 @@ class Database:
         with self._sessions.begin() as session:
             if customer_id is not None:
                 session.execute(
-                    select(CustomerRow.customer_id)
-                    .where(CustomerRow.customer_id == customer_id)
-                    .with_for_update()
+                    select(CustomerRow.customer_id).where(CustomerRow.customer_id == customer_id).with_for_update()
                 )
             yield session
 

@@ -9,9 +9,7 @@ from domain.terms import Channel, MessageState
 from store.tables import ContactRow, MessageInvoiceRow, MessageRow
 
 
-def find(
-    session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel
-) -> MessageRow | None:
+def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
     """The message that carries this step of this invoice to this contact on this channel."""
     link = session.get(MessageInvoiceRow, (invoice_id, step, contact_id, channel.value))
     return None if link is None else session.get(MessageRow, link.message_id)

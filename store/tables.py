@@ -221,6 +221,18 @@ class TimelineRow(Base):
     __table_args__ = (UniqueConstraint("invoice_id", "key"),)
 
 
+class WebhookEventRow(Base):
+    """What a provider told us, kept once however often it is repeated. `done_at` None: not yet acted on."""
+
+    __tablename__ = "webhook_events"
+    provider: Mapped[str] = mapped_column(String(20), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))
+    body: Mapped[dict[str, Any]]
+    received_at: Mapped[datetime]
+    done_at: Mapped[datetime | None]
+
+
 class NoteRow(Base):
     """What an agent wrote in free words; signals carry only its id."""
 
