@@ -1,0 +1,88 @@
+"""The demo's engine on the real server: short stories come to their ends, and a wrong end is noticed."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from domain.terms import Access, Channel, Stage
+from local.debtors import CAST
+from local.demo import Board, DemoError, Ending, House, Play, Ticker, demo_invoices, open_house, report
+from store import outbox
+from worker import MESSAGES
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    # Were these handed to the worker, its messages would go to a provider that nobody emulates here.
+    monkeypatch.setenv("SENDGRID_API_KEY", "SG.not-for-the-demo")
+    monkeypatch.setenv("SENDGRID_API_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MAIL_FROM", "Ana Lopez <ana@example.com>")
+    with open_house(tmp_path / "state", ui=False) as house:
+        yield house
+
+
+async def play(house: House, *names: str) -> dict[str, Ending]:
+    client = await Client.connect(house.server.address, data_converter=pydantic_data_converter)
+    chosen = [invoice for invoice in demo_invoices() if invoice.invoice_id in names]
+    endings = await Play(house, client, chosen, Ticker().show).perform()
+    return {ending.invoice.invoice_id: ending for ending in endings}
+
+
+def test_every_invoice_has_a_debtor_and_every_debtor_an_invoice() -> None:
+    assert sorted(CAST) == sorted(invoice.invoice_id for invoice in demo_invoices())
+
+
+def test_the_dozen_shows_what_the_product_can() -> None:
+    invoices = demo_invoices()
+    assert {invoice.policy for invoice in invoices} == {"gentle-saas", "gradual-pressure", "freelance-milestones"}
+    assert {invoice.digits for invoice in invoices} == {0, 2, 3}
+    assert {invoice.customer.language[:2] for invoice in invoices} == {path.stem for path in MESSAGES.glob("*.toml")}
+    assert len({invoice.customer.country for invoice in invoices}) >= 10
+
+
+async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = replace(CAST["disputes"], ends=Stage.HANDED_OVER, story=CAST["overpays"].story)
+    monkeypatch.setattr("local.demo.CAST", {**CAST, "disputes": wrong})
+
+    endings = await play(house, "pays-early", "bounces", "disputes")
+
+    assert {name: ending.trouble for name, ending in endings.items()} == {
+        "pays-early": None,
+        "bounces": None,
+        "disputes": "ended paid, expected handed_over",
+    }
+    seen = {name: ending.seen for name, ending in endings.items()}
+    assert seen["pays-early"] is not None
+    assert seen["pays-early"].letters == ()
+    assert seen["bounces"] is not None
+    assert {letter.channel for letter in seen["bounces"].letters} == {Channel.SMS}
+    assert seen["bounces"].access is Access.FULL
+    with house.desk.database.reading() as session:
+        assert {row.provider for row, _, _ in outbox.rows(session)} == {"outbox"}
+    told = capsys.readouterr().out
+    assert "480.00 USD received" in told
+    assert "reminder-first by sms to cust-rodopi.accounts_payable.1: delivered" in told
+
+    page = Console(width=200, record=True, file=StringIO())
+    board = Board(page, demo_invoices(), "http://127.0.0.1:8233")
+    board.show({name: one for name, one in seen.items() if one is not None})
+    page.print(board.table())
+    report(page, endings.values(), house.desk.database)
+    shown = page.export_text()
+    for expected in ("Kestrel Instruments Inc.", "0.00 USD", "pays before anybody has to ask", "WRONG"):
+        assert expected in shown
+
+
+async def test_a_dead_worker_ends_the_demo_with_its_last_words(house: House) -> None:
+    house.worker.kill()
+    house.worker.wait()
+    with pytest.raises(DemoError, match="The worker ended with exit code -9"):
+        await play(house, "pays-early")
