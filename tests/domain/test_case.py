@@ -1,0 +1,599 @@
+"""What each event makes of a case, in every stage; and the laws no sequence of events may break."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.case import Case, PolicyRef, Rules, StepOutcome
+from domain.events import parse_event
+from domain.policy import PromiseRules, Reactions
+from domain.refusal import Refused
+from domain.terms import Level, Stage
+from tests.builders import at
+
+NOW = at("2027-03-10 09:00")
+REACTIONS = Reactions(
+    paid="thank-you",
+    part_paid="part-received",
+    promise_made="promise-confirmed",
+    promise_broken="promise-broken",
+    dispute_opened="dispute-received",
+    dispute_closed="dispute-closed",
+    plan_agreed="plan-agreed",
+    instalment_missed="instalment-missed",
+    restored="restored",
+)
+
+
+def a_case(**changes: Any) -> Case:
+    facts: dict[str, Any] = {
+        "invoice_id": "inv-1",
+        "customer_id": "acme",
+        "policy": PolicyRef(name="gentle-saas", version=1),
+        "rules": Rules(promises=PromiseRules(limit=2, max_days=14, grace_days=1), reactions=REACTIONS),
+        "currency": "EUR",
+        "digits": 2,
+        "issued_on": date(2027, 2, 1),
+        "due_on": date(2027, 3, 1),
+        "amount": Decimal("1200.00"),
+    }
+    return Case(**facts | changes)
+
+
+def tell(case: Case, name: str, /, *, days: int = 0, **content: Any) -> list[str]:
+    """Apply an event `days` after NOW; the kinds of the decisions."""
+    return [said.kind for said in case.apply(parse_event(name, [content]), NOW + timedelta(days=days))]
+
+
+def pay(case: Case, amount: str, payment_id: str = "p1", *, days: int = 0) -> list[str]:
+    return tell(case, "payment_received", days=days, payment_id=payment_id, amount=amount, currency="EUR")
+
+
+def done(case: Case, step: str, **facts: Any) -> None:
+    case.take(StepOutcome(step=step, status="done", at=NOW, **facts))
+
+
+def answered(case: Case) -> list[str]:
+    """The message keys of the answers owed, without their numbers."""
+    return [owed.partition("~")[0] for owed in case.owed]
+
+
+# The table -----------------------------------------------------------------------------------------------
+
+
+def _chasing(**changes: Any) -> Case:
+    """200.00 of 1200.00 were paid before, the first letter has left."""
+    case = a_case(**changes)
+    pay(case, "200.00", "p0")
+    done(case, "first-reminder")
+    return case
+
+
+def _after(name: str, **content: Any) -> Callable[[], Case]:
+    def build() -> Case:
+        case = _chasing()
+        tell(case, name, **content)
+        return case
+
+    return build
+
+
+def _scheduled() -> Case:
+    case = a_case()
+    pay(case, "200.00", "p0")
+    return case
+
+
+def _legal() -> Case:
+    case = _chasing()
+    done(case, "last-letter", legal=True)
+    return case
+
+
+def _handed_over() -> Case:
+    case = _chasing()
+    done(case, "hand-over", ends=Stage.HANDED_OVER)
+    return case
+
+
+PLAN = [{"date": "2027-03-20", "amount": "400.00"}, {"date": "2027-04-20", "amount": "600.00"}]
+
+STANDINGS: dict[str, Callable[[], Case]] = {
+    "scheduled": _scheduled,
+    "chasing": _chasing,
+    "promised": _after("promise_to_pay", date="2027-03-15", promised_by="accounts_payable"),
+    "plan": _after("payment_plan_agreed", instalments=PLAN, by="agent-7"),
+    "disputed": _after("dispute_opened", reason="quality", opened_by="user"),
+    "partly": _after("dispute_opened", reason="quality", opened_by="user", amount="500.00"),
+    "paused": _after("pause", reason="hardship", by="agent-7"),
+    "legal": _legal,
+    "paid": _after("payment_received", payment_id="p1", amount="1000.00", currency="EUR"),
+    "handed_over": _handed_over,
+    "written_off": _after("write_off", reason="small", by="agent-7"),
+    "cancelled": _after("cancel", reason="credit-note", by="agent-7"),
+}
+
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "full": ("payment_received", {"payment_id": "p9", "amount": "1000.00", "currency": "EUR"}),
+    "part": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "EUR"}),
+    "dollars": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "USD"}),
+    "reversed": ("payment_reversed", {"payment_id": "p0", "reason": "chargeback"}),
+    "promise": ("promise_to_pay", {"date": "2027-03-17", "promised_by": "user"}),
+    "dispute": ("dispute_opened", {"reason": "price", "opened_by": "user"}),
+    "rejected": ("dispute_resolved", {"outcome": "rejected", "by": "agent-7"}),
+    "upheld": ("dispute_resolved", {"outcome": "upheld", "by": "agent-7"}),
+    "agreed": ("payment_plan_agreed", {"instalments": PLAN, "by": "agent-7"}),
+    "pause": ("pause", {"reason": "holiday", "by": "agent-7", "until": "2027-04-01"}),
+    "resume": ("resume", {"by": "agent-7"}),
+    "call": ("call_outcome", {"task_id": "t1", "outcome": "no_answer", "by": "agent-7"}),
+    "call+date": (
+        "call_outcome",
+        {"task_id": "t1", "outcome": "promise", "by": "agent-7", "promise": {"date": "2027-03-18"}},
+    ),
+    "call+no": ("call_outcome", {"task_id": "t1", "outcome": "dispute", "by": "agent-7"}),
+    "amended": ("invoice_amended", {"amount": "1300.00", "by": "billing"}),
+    "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
+    "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
+    "cancel": ("cancel", {"reason": "wrong", "by": "agent-7"}),
+    "report": (
+        "delivery_report",
+        {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
+    ),
+}
+
+# "." stays where it is; "!field" is refused for that field; anything else is the new stage.
+TABLE = """
+            scheduled   chasing     promised    plan        disputed  partly      paused      legal       paid    handed_over written_off cancelled
+full        paid        paid        paid        paid        paid      paid        paid        paid        .       paid        paid        .
+part        .           .           .           .           .         .           .           .           .       .           .           .
+dollars     !currency   !currency   !currency   !currency   !currency !currency   !currency   !currency   !currency !currency !currency   !currency
+reversed    .           .           .           .           .         .           .           .           chasing .           .           .
+promise     promised    promised    .           !stage      !stage    promised    .           promised    !stage  !stage      !stage      !stage
+dispute     disputed    disputed    disputed    disputed    !stage    !stage      .           disputed    !stage  !stage      !stage      !stage
+rejected    !stage      !stage      !stage      !stage      chasing   .           !stage      !stage      !stage  !stage      !stage      !stage
+upheld      !stage      !stage      !stage      !stage      paid      .           !stage      !stage      !stage  !stage      !stage      !stage
+agreed      plan        plan        plan        .           .         plan        .           plan        !stage  !stage      !stage      !stage
+pause       paused      paused      paused      paused      paused    paused      .           paused      !stage  !stage      !stage      !stage
+resume      !stage      !stage      !stage      !stage      !stage    !stage      chasing     !stage      !stage  !stage      !stage      !stage
+call        .           .           .           .           .         .           .           .           .       .           .           .
+call+date   promised    promised    .           !stage      !stage    promised    .           promised    !stage  !stage      !stage      !stage
+call+no     disputed    disputed    disputed    disputed    .         .           .           disputed    .       .           .           .
+amended     .           .           .           .           .         .           .           .           !stage  !stage      !stage      !stage
+shrunk      paid        paid        paid        paid        paid      paid        paid        paid        !stage  !stage      !stage      !stage
+write_off   written_off written_off written_off written_off written_off written_off written_off written_off !stage !stage     !stage      !stage
+cancel      cancelled   cancelled   cancelled   cancelled   cancelled cancelled   cancelled   cancelled   !stage  !stage      !stage      !stage
+report      .           .           .           .           .         .           .           .           .       .           .           .
+"""  # noqa: E501
+
+
+def _rows() -> list[Any]:
+    head, *lines = TABLE.strip().splitlines()
+    standings = head.split()
+    cells = [(line.split()[0], line.split()[1:]) for line in lines]
+    return [
+        pytest.param(event, standing, expected, id=f"{event}-in-{standing}")
+        for event, outcomes in cells
+        for standing, expected in zip(standings, outcomes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("event", "standing", "expected"), _rows())
+def test_every_event_in_every_stage(event: str, standing: str, expected: str) -> None:
+    case = STANDINGS[standing]()
+    before, stage = case.model_dump(), case.stage
+    name, content = EVENTS[event]
+    if expected.startswith("!"):
+        with pytest.raises(Refused) as refused:
+            tell(case, name, **content)
+        assert refused.value.field == expected[1:]
+        assert case.model_dump() == before
+        return
+    tell(case, name, **content)
+    assert case.stage == (stage if expected == "." else expected)
+
+
+def test_the_table_tells_every_event_in_every_stage() -> None:
+    from domain.events import EVENTS as known
+
+    assert {name for name, _ in EVENTS.values()} == set(known)
+    assert {build().stage for build in STANDINGS.values()} == set(Stage)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "field"),
+    [
+        # money that cannot be of this invoice
+        ("payment_received", {"payment_id": "p0", "amount": "300.00", "currency": "EUR"}, "payment_id"),
+        ("payment_received", {"payment_id": "p9", "amount": "1.001", "currency": "EUR"}, "amount"),
+        ("payment_reversed", {"payment_id": "p9", "reason": "r"}, "payment_id"),
+        # days that cannot be meant
+        ("promise_to_pay", {"date": "2027-03-09", "promised_by": "u"}, "date"),
+        ("promise_to_pay", {"date": "2027-03-25", "promised_by": "u"}, "date"),  # 15 days, 14 are allowed
+        ("pause", {"reason": "r", "by": "a", "until": "2027-03-10"}, "until"),
+        ("invoice_amended", {"due_on": "2027-01-31", "by": "a"}, "due_on"),
+        # amounts above what is open
+        ("promise_to_pay", {"date": "2027-03-12", "promised_by": "u", "amount": "1000.01"}, "amount"),
+        ("dispute_opened", {"reason": "r", "opened_by": "u", "amount": "1000.01"}, "amount"),
+        # plans that do not add up
+        ("payment_plan_agreed", {"instalments": PLAN[:1], "by": "a"}, "instalments"),
+        ("payment_plan_agreed", {"instalments": PLAN[::-1], "by": "a"}, "instalments"),
+        ("payment_plan_agreed", {"instalments": [PLAN[0], PLAN[0]], "by": "a"}, "instalments"),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2027-03-09", "amount": "1000.00"}], "by": "a"},
+            "instalments.0.date",
+        ),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2027-03-19", "amount": "999.999"}], "by": "a"},
+            "instalments.0.amount",
+        ),
+        # half a message
+        ("invoice_amended", {"by": "a"}, "message"),
+        ("call_outcome", {"task_id": "t", "outcome": "promise", "by": "a"}, "promise"),
+    ],
+)
+def test_what_a_case_refuses_it_refuses_whole(name: str, content: dict[str, Any], field: str) -> None:
+    case = _chasing()
+    before = case.model_dump()
+    with pytest.raises(Refused) as refused:
+        tell(case, name, **content)
+    assert refused.value.field == field
+    assert case.model_dump() == before
+
+
+@pytest.mark.parametrize(
+    ("outcome", "disputed", "new_amount", "amount", "stage"),
+    [
+        ("rejected", None, None, "1200.00", "chasing"),
+        ("upheld", None, None, "200.00", "paid"),  # what was paid settles the rest
+        ("upheld", "300.00", None, "900.00", "chasing"),
+        ("adjusted", None, "800.00", "800.00", "chasing"),
+        ("adjusted", "300.00", "200.00", "200.00", "paid"),
+        ("adjusted", None, "0", "0", "paid"),  # 200.00 of credit
+    ],
+)
+def test_how_a_dispute_ends(
+    outcome: str, disputed: str | None, new_amount: str | None, amount: str, stage: str
+) -> None:
+    case = _chasing()
+    tell(case, "dispute_opened", reason="quality", opened_by="user", amount=disputed)
+    tell(case, "dispute_resolved", outcome=outcome, by="agent-7", new_amount=new_amount)
+    assert (case.amount, case.stage) == (Decimal(amount), stage)
+
+
+@pytest.mark.parametrize(("outcome", "new_amount"), [("adjusted", None), ("upheld", "3.00"), ("rejected", "3.00")])
+def test_a_new_amount_goes_with_adjusted_only(outcome: str, new_amount: str | None) -> None:
+    case = STANDINGS["disputed"]()
+    with pytest.raises(Refused) as refused:
+        tell(case, "dispute_resolved", outcome=outcome, by="agent-7", new_amount=new_amount)
+    assert refused.value.field == "new_amount"
+
+
+def test_an_invoice_upheld_before_any_payment_is_cancelled() -> None:
+    case = a_case()
+    tell(case, "dispute_opened", reason="quality", opened_by="user")
+    tell(case, "dispute_resolved", outcome="upheld", by="agent-7")
+    assert case.stage == Stage.CANCELLED
+
+
+# Answers -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("standing", "event", "owed"),
+    [
+        ("chasing", "full", ["thank-you"]),
+        ("scheduled", "full", []),  # nobody was asked, nobody is thanked
+        ("chasing", "part", ["part-received"]),
+        ("scheduled", "part", []),
+        ("paused", "part", []),
+        ("chasing", "promise", ["promise-confirmed"]),
+        ("chasing", "agreed", ["plan-agreed"]),
+        ("chasing", "dispute", ["dispute-received"]),
+        ("chasing", "call+no", ["dispute-received"]),
+        ("chasing", "write_off", []),
+        ("written_off", "full", ["thank-you"]),
+        ("cancelled", "full", []),
+    ],
+)
+def test_the_answer_an_event_gets(standing: str, event: str, owed: list[str]) -> None:
+    case = STANDINGS[standing]()
+    name, content = EVENTS[event]
+    tell(case, name, **content)
+    assert answered(case) == owed
+
+
+def test_payment_of_a_restricted_account_is_answered_with_the_news_that_access_is_back() -> None:
+    case = _chasing()
+    case.holds = [Level.RESTRICTED]
+    pay(case, "1000.00")
+    assert answered(case) == ["restored"]
+
+
+def test_payment_takes_back_every_answer_still_owed() -> None:
+    case = STANDINGS["promised"]()
+    assert answered(case) == ["promise-confirmed"]
+    assert pay(case, "1000.00") == ["payment", "promise_kept", "ended"]
+    assert answered(case) == ["thank-you"]
+
+
+def test_an_answer_is_owed_once_and_under_a_name_of_its_own() -> None:
+    case = STANDINGS["promised"]()
+    tell(case, "promise_to_pay", date="2027-03-16", promised_by="user")
+    assert case.owed == ["promise-confirmed~1", "promise-confirmed~2"]
+    done(case, "promise-confirmed~1")
+    assert case.owed == ["promise-confirmed~2"]
+    assert [step.step for step in case.steps] == ["first-reminder"]
+
+
+# Promises and plans --------------------------------------------------------------------------------------
+
+
+def test_the_same_promise_again_is_no_second_promise() -> None:
+    case = STANDINGS["promised"]()
+    for _ in range(5):
+        assert tell(case, "promise_to_pay", date="2027-03-15", promised_by="accounts_payable") == []
+    assert len(case.promises) == 1
+
+
+def test_promises_are_limited_by_the_policy() -> None:
+    case = STANDINGS["promised"]()
+    tell(case, "promise_to_pay", date="2027-03-16", promised_by="user")
+    with pytest.raises(Refused) as refused:
+        tell(case, "promise_to_pay", date="2027-03-17", promised_by="user")
+    assert refused.value.field == "promise"
+    assert [promise.state for promise in case.promises] == ["replaced", "open"]
+
+
+def test_only_money_that_came_after_a_promise_keeps_it() -> None:
+    case = _chasing()  # 200.00 came before
+    tell(case, "promise_to_pay", date="2027-03-15", amount="200.00", promised_by="user")
+    assert case.stage == Stage.PROMISED
+    pay(case, "150.00", "p1")
+    assert case.stage == Stage.PROMISED
+    assert "promise_kept" in pay(case, "50.00", "p2")
+    assert case.stage == Stage.CHASING
+
+
+def test_a_broken_promise_wakes_the_case() -> None:
+    case = STANDINGS["promised"]()
+    shift, later = case.shift, NOW + timedelta(days=7)
+    assert [said.kind for said in case.promise_due(later)] == ["promise_broken"]
+    assert (case.stage, case.promises[0].state, case.awake_since) == (Stage.CHASING, "broken", later)
+    assert case.shift == shift  # waiting for a broken word is not given as time
+    assert case.promise_due(later) == []
+
+
+def test_nothing_can_be_promised_while_all_is_disputed_paused_or_not() -> None:
+    case = STANDINGS["disputed"]()
+    tell(case, "pause", reason="holiday", by="agent-7")
+    with pytest.raises(Refused) as refused:
+        tell(case, "promise_to_pay", date="2027-03-15", promised_by="user")
+    assert refused.value.field == "stage"
+
+
+def test_a_plan_is_met_instalment_by_instalment() -> None:
+    case = STANDINGS["plan"]()
+    pay(case, "399.99", "p1")
+    assert case.plan is not None
+    assert case.plan.met == 0
+    pay(case, "0.01", "p2")
+    assert case.plan.met == 1
+    assert pay(case, "600.00", "p3") == ["payment", "ended"]
+
+
+def test_a_reversed_instalment_is_not_met_any_more() -> None:
+    case = STANDINGS["plan"]()
+    pay(case, "400.00", "p1")
+    tell(case, "payment_reversed", payment_id="p1", reason="no-cover")
+    assert case.plan is not None
+    assert case.plan.met == 0
+
+
+def test_a_plan_kept_in_full_ends_when_the_invoice_has_grown() -> None:
+    case = STANDINGS["plan"]()
+    tell(case, "invoice_amended", amount="1500.00", by="billing")
+    pay(case, "1000.00", "p1")
+    assert (case.stage, case.open_amount) == (Stage.CHASING, Decimal("300.00"))
+
+
+def test_a_missed_instalment_ends_the_plan() -> None:
+    case = STANDINGS["plan"]()
+    assert [said.kind for said in case.instalment_due(NOW + timedelta(days=12))] == ["plan_broken"]
+    assert case.stage == Stage.CHASING
+    assert answered(case) == ["plan-agreed", "instalment-missed"]
+
+
+# Rest ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (("pause", {"reason": "r", "by": "a"}), ("resume", {"by": "a"})),
+        (
+            ("dispute_opened", {"reason": "r", "opened_by": "u"}),
+            ("dispute_resolved", {"outcome": "rejected", "by": "a"}),
+        ),
+        (
+            ("promise_to_pay", {"date": "2027-03-20", "promised_by": "u", "amount": "100.00"}),
+            ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "EUR"}),
+        ),
+        (
+            ("payment_received", {"payment_id": "p9", "amount": "1000.00", "currency": "EUR"}),
+            ("payment_reversed", {"payment_id": "p9", "reason": "r"}),
+        ),
+    ],
+    ids=["pause", "dispute", "promise kept", "paid and taken back"],
+)
+def test_rest_does_not_count_as_time(begin: tuple[str, dict[str, Any]], end: tuple[str, dict[str, Any]]) -> None:
+    case = _chasing()
+    tell(case, begin[0], **begin[1])
+    tell(case, end[0], days=5, **end[1])
+    assert case.shift == 5 * 86_400
+    assert case.awake_since == NOW + timedelta(days=5)
+
+
+def test_a_pause_over_a_dispute_is_one_rest() -> None:
+    case = STANDINGS["disputed"]()
+    tell(case, "pause", days=1, reason="r", by="a")
+    tell(case, "dispute_resolved", days=2, outcome="rejected", by="a")
+    assert (case.stage, case.shift) == (Stage.PAUSED, 0)
+    tell(case, "resume", days=6, by="a")
+    assert (case.stage, case.shift) == (Stage.CHASING, 6 * 86_400)
+
+
+def test_a_pause_ends_by_itself() -> None:
+    case = _chasing()
+    tell(case, "pause", reason="r", by="a", until="2027-03-15")
+    assert [said.kind for said in case.pause_over(NOW + timedelta(days=5))] == ["resumed"]
+    assert (case.stage, case.shift) == (Stage.CHASING, 5 * 86_400)
+
+
+# Steps ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "steps", "blocked", "newer"),
+    [
+        ("done", ["s"], False, True),
+        ("skipped", ["s"], False, True),
+        ("delayed", [], True, True),
+        ("blocked", [], True, True),
+        ("stale", [], False, False),  # the case had changed: nothing is learnt
+    ],
+)
+def test_what_a_step_leaves_behind(status: Any, steps: list[str], blocked: bool, newer: bool) -> None:
+    case = a_case()
+    until = NOW + timedelta(days=1) if blocked else None
+    case.take(StepOutcome(step="s", status=status, at=NOW, until=until))
+    assert [done.step for done in case.steps] == steps
+    assert (case.blocked_until, case.revision > 0) == (until, newer)
+
+
+def test_a_step_taken_twice_counts_once() -> None:
+    case = a_case()
+    done(case, "s", shift=60)
+    done(case, "s", shift=60)
+    assert (len(case.steps), case.shift) == (1, 60)
+
+
+def test_after_a_reversal_only_consequences_are_due_again_however_often() -> None:
+    case = _chasing()
+    done(case, "restrict", placed_hold=True)
+    for round_number in (1, 2):  # the second reversal comes before the step was done again
+        pay(case, "1000.00", f"r{round_number}")
+        tell(case, "payment_reversed", payment_id=f"r{round_number}", reason="chargeback")
+        assert [step.step for step in case.steps] == ["first-reminder"]
+        assert (case.redo, case.reopened) == (["restrict"], round_number)
+
+
+def test_a_message_that_did_not_arrive_is_followed_up_once() -> None:
+    case = _chasing()
+    case.reach_further("first-reminder")
+    case.reach_further("first-reminder")
+    assert case.again == ["first-reminder"]
+    done(case, "first-reminder")
+    assert (case.again, len(case.steps)) == ([], 1)
+
+
+# Amounts -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("currency", "digits", "stored", "written"),
+    [("JPY", 0, "1200.00", "1200"), ("EUR", 2, "1200.00", "1200.00"), ("KWD", 3, "1200.50", "1200.500")],
+)
+def test_an_amount_is_written_as_its_currency_does(currency: str, digits: int, stored: str, written: str) -> None:
+    case = a_case(currency=currency, digits=digits, amount=Decimal(stored))
+    assert str(case.open_amount) == written
+    case.apply(parse_event("promise_to_pay", [{"date": "2027-03-15", "promised_by": "u"}]), NOW)
+    assert case.promises[0].amount == Decimal(stored)
+
+
+_cents = st.integers(1, 200_000).map(lambda cents: f"{cents // 100}.{cents % 100:02}")
+_ids = st.sampled_from(["a", "b", "c", "d"])
+_days = st.integers(-2, 20).map(lambda days: (NOW.date() + timedelta(days=days)).isoformat())
+_some = st.none() | _cents
+
+
+def _event(name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    return st.tuples(st.just(name), st.fixed_dictionaries(fields))
+
+
+_by = st.just("agent-7")
+_moves = st.one_of(
+    _event("payment_received", payment_id=_ids, amount=_cents, currency=st.sampled_from(["EUR", "EUR", "USD"])),
+    _event(
+        "payment_received", payment_id=_ids, amount=st.sampled_from(["600.00", "1200.00"]), currency=st.just("EUR")
+    ),
+    _event("payment_reversed", payment_id=_ids, reason=st.just("r")),
+    _event("invoice_amended", amount=_some, due_on=st.none() | _days, by=_by),
+    _event("promise_to_pay", date=_days, amount=_some, promised_by=_by),
+    _event("dispute_opened", reason=st.just("r"), opened_by=_by, amount=_some),
+    _event("dispute_resolved", outcome=st.sampled_from(["upheld", "rejected", "adjusted"]), new_amount=_some, by=_by),
+    _event("pause", reason=st.just("r"), by=_by, until=st.none() | _days),
+    _event("resume", by=_by),
+    _event("write_off", reason=st.just("r"), by=_by),
+    _event(
+        "payment_plan_agreed",
+        instalments=st.just([{"date": "2027-03-12", "amount": "600.00"}, {"date": "2027-03-20", "amount": "600.00"}]),
+        by=_by,
+    ),
+    st.tuples(st.sampled_from(["@promise", "@instalment", "@pause", "step"]), st.just({})),
+)
+
+
+def _move(case: Case, name: str, content: dict[str, Any], day: int) -> None:
+    now = NOW + timedelta(days=day)
+    if name == "step":
+        case.take(StepOutcome(step=f"s{len(case.steps)}", status="done", at=now))
+    elif name.startswith("@"):
+        {"@promise": case.promise_due, "@instalment": case.instalment_due, "@pause": case.pause_over}[name](now)
+    else:
+        case.apply(parse_event(name, [content]), now)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_moves, max_size=14))
+def test_whatever_happens_the_amounts_stay_true(moves: list[tuple[str, dict[str, Any]]]) -> None:
+    case, live, gone, last = a_case(), dict[str, Decimal](), set[str](), 0
+    for day, (name, content) in enumerate(moves):
+        before = case.model_dump()
+        try:
+            _move(case, name, content, day)
+        except Refused:
+            assert case.model_dump() == before
+        else:
+            if name == "payment_received":
+                live.setdefault(content["payment_id"], Decimal(content["amount"]))
+            elif name == "payment_reversed" and content["payment_id"] in live:
+                gone.add(content["payment_id"])
+                del live[content["payment_id"]]
+        assert case.paid == sum(live.values())
+        assert not gone & set(case.payments)
+        assert case.open_amount >= 0
+        assert case.credit >= 0
+        assert not (case.open_amount and case.credit)
+        assert 0 <= case.asked <= case.open_amount
+        assert case.stage != Stage.PAID or case.open_amount == 0
+        assert case.plan is None or case.plan.met < len(case.plan.instalments)
+        assert case.shift >= 0
+        assert case.revision >= last
+        last = case.revision
+        case = _through_json(case)
+
+
+def _through_json(case: Case) -> Case:
+    """A run's memory and the database's copy are JSON: nothing may be lost on the way, at any point."""
+    copy = Case.model_validate(json.loads(case.model_dump_json()))
+    assert copy == case
+    assert copy.model_dump() == case.model_dump()
+    return copy

@@ -1,0 +1,222 @@
+"""What is refused before it reaches a case: malformed messages, each with the field and a reason."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.events import EVENTS, PaymentReceived, parse_event
+from domain.refusal import Refused
+
+GOOD: Mapping[str, dict[str, Any]] = {
+    "payment_received": {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"},
+    "payment_reversed": {"payment_id": "p1", "reason": "chargeback"},
+    "promise_to_pay": {"date": "2027-03-15", "promised_by": "user"},
+    "dispute_opened": {"reason": "quality", "opened_by": "user"},
+    "dispute_resolved": {"outcome": "rejected", "by": "agent-7"},
+    "payment_plan_agreed": {"instalments": [{"date": "2027-03-15", "amount": "5.00"}], "by": "agent-7"},
+    "pause": {"reason": "holiday", "by": "agent-7"},
+    "resume": {"by": "agent-7"},
+    "call_outcome": {"task_id": "inv-1.call.ap", "outcome": "reached", "by": "agent-7"},
+    "invoice_amended": {"amount": "900.00", "by": "billing"},
+    "write_off": {"reason": "small", "by": "agent-7"},
+    "cancel": {"reason": "wrong", "by": "agent-7"},
+    "delivery_report": {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
+}
+AMOUNT = "is not a positive amount"
+TEXT_AMOUNT = "is not an amount: write it as text"
+DAY = "is not a date: use YYYY-MM-DD"
+TIME = "is not a time: use ISO 8601 with an offset"
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_a_good_message_is_read_and_written_the_same(name: str) -> None:
+    event = parse_event(name, [GOOD[name]])
+    assert parse_event(name, [event.model_dump(mode="json")]) == event
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_empty_message_names_its_first_missing_field(name: str) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_event(name, [{}])
+    field = next(field for field, info in EVENTS[name].model_fields.items() if info.is_required())
+    assert (refused.value.field, refused.value.reason) == (field, "is missing")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], [None], ["pay"], [7], [1.5], [True], [[]], [[GOOD["resume"]]], [GOOD["resume"], GOOD["resume"]]],
+    ids=repr,
+)
+@pytest.mark.parametrize("name", ["resume", "payment_received"])
+def test_anything_but_one_object_is_refused(name: str, arguments: list[object]) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_event(name, arguments)
+    assert (refused.value.field, refused.value.reason) == ("message", "must be one JSON object")
+
+
+def test_an_unknown_name_is_told_the_known_ones() -> None:
+    with pytest.raises(Refused, match="known are payment_received, ") as refused:
+        parse_event("payment_recieved", [GOOD["payment_received"]])
+    assert refused.value.field == "signal"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "field", "reason"),
+    [
+        # amounts: text only, positive, exact
+        ("payment_received", {"amount": 1200.5}, "amount", TEXT_AMOUNT),  # a float has lost cents already
+        ("payment_received", {"amount": float("nan")}, "amount", TEXT_AMOUNT),
+        ("payment_received", {"amount": True}, "amount", TEXT_AMOUNT),
+        ("payment_received", {"amount": None}, "amount", TEXT_AMOUNT),
+        ("payment_received", {"amount": ["5.00"]}, "amount", TEXT_AMOUNT),
+        ("payment_received", {"amount": {"value": "5.00"}}, "amount", TEXT_AMOUNT),
+        ("payment_received", {"amount": "NaN"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "Infinity"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "-5.00"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "1e3"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "1,200.00"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "1.200,00"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "1_200"}, "amount", AMOUNT),
+        ("payment_received", {"amount": "²"}, "amount", AMOUNT),  # a digit to some, no number
+        ("payment_received", {"amount": "١٢"}, "amount", AMOUNT),
+        ("payment_received", {"amount": ""}, "amount", AMOUNT),
+        ("payment_received", {"amount": "."}, "amount", AMOUNT),
+        ("payment_received", {"amount": "0"}, "amount", "must be above zero"),
+        ("payment_received", {"amount": 0}, "amount", "must be above zero"),
+        ("payment_received", {"amount": -5}, "amount", AMOUNT),
+        ("payment_received", {"amount": "1000000000000"}, "amount", "is too large"),
+        ("payment_received", {"amount": "9" * 5000}, "amount", "is too large"),
+        ("payment_received", {"amount": 10**40}, "amount", AMOUNT),
+        ("payment_received", {"amount": "0.0000001"}, "amount", "has more decimal places than any currency"),
+        ("dispute_resolved", {"outcome": "adjusted", "new_amount": "0.0000000"}, "new_amount", "has more decimal"),
+        # days
+        ("promise_to_pay", {"date": "15.03.2027"}, "date", DAY),
+        ("promise_to_pay", {"date": "2027-3-15"}, "date", DAY),
+        ("promise_to_pay", {"date": "20270315"}, "date", DAY),
+        ("promise_to_pay", {"date": "2027-03-15T00:00:00"}, "date", DAY),
+        ("promise_to_pay", {"date": "1805068800"}, "date", DAY),  # seconds since 1970
+        ("promise_to_pay", {"date": 1805068800}, "date", DAY),
+        ("promise_to_pay", {"date": None}, "date", DAY),
+        ("promise_to_pay", {"date": "tomorrow"}, "date", DAY),
+        ("promise_to_pay", {"date": "2027-02-29"}, "date", DAY),
+        ("promise_to_pay", {"date": "1999-12-31"}, "date", "must lie between the years 2000 and 2099"),
+        ("promise_to_pay", {"date": "2100-01-01"}, "date", "must lie between the years 2000 and 2099"),
+        ("pause", {"until": "9999-12-31"}, "until", "must lie between the years 2000 and 2099"),
+        ("invoice_amended", {"due_on": "0001-01-01"}, "due_on", "must lie between the years 2000 and 2099"),
+        ("call_outcome", {"promise": {"date": "9999-12-31"}}, "promise.date", "must lie between the years"),
+        # times
+        ("payment_received", {"received_at": "2027-03-10T09:00:00"}, "received_at", "needs a time zone offset"),
+        ("payment_received", {"received_at": "2027-03-10"}, "received_at", "needs a time zone offset"),
+        ("payment_received", {"received_at": "yesterday"}, "received_at", TIME),
+        ("payment_received", {"received_at": 1805068800}, "received_at", TIME),
+        ("payment_received", {"received_at": "9999-12-31T23:59:59-14:00"}, "received_at", "must lie between"),
+        ("delivery_report", {"at": "0001-01-01T00:00:00+14:00"}, "at", "must lie between the years"),
+        ("delivery_report", {"at": None}, "at", TIME),
+        # people and reasons: a role, an id or a short code, never personal data
+        ("resume", {"by": "ada@debtor.example"}, "by", "match"),
+        ("resume", {"by": ""}, "by", "match"),
+        ("resume", {"by": "x" * 61}, "by", "match"),
+        ("resume", {"by": "agent\n7"}, "by", "match"),
+        ("resume", {"by": "agent\x00"}, "by", "match"),
+        ("resume", {"by": "agent-7\n"}, "by", "match"),
+        ("resume", {"by": 7}, "by", "must be text"),
+        ("resume", {"by": None}, "by", "must be text"),
+        ("resume", {"by": "\ud800"}, "by", ""),
+        ("pause", {"reason": "she said: “I'll pay”"}, "reason", "match"),
+        ("call_outcome", {"task_id": "t 1"}, "task_id", "match"),
+        # words outside the list
+        ("dispute_resolved", {"outcome": "won"}, "outcome", "upheld"),
+        ("call_outcome", {"outcome": "busy"}, "outcome", "no_answer"),
+        ("delivery_report", {"status": "claimed"}, "status", "delivered"),
+        # fields that are none, and their names
+        ("resume", {"note": "x"}, "note", "is not a field of this message"),
+        ("resume", {"ada@debtor.example\x00": 1}, "ada?debtor.example?", "is not a field of this message"),
+        ("resume", {"k" * 500: 1}, "k" * 60, "is not a field of this message"),
+        # plans
+        ("payment_plan_agreed", {"instalments": []}, "instalments", "at least 1"),
+        ("payment_plan_agreed", {"instalments": {}}, "instalments", ""),
+        ("payment_plan_agreed", {"instalments": ["5.00"]}, "instalments.0", ""),
+        ("payment_plan_agreed", {"instalments": [{"date": "2027-03-15"}]}, "instalments.0.amount", "is missing"),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2027-03-15", "amount": "5.00"}] * 61},
+            "instalments",
+            "at most 60",
+        ),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2150-03-15", "amount": "5.00"}]},
+            "instalments.0.date",
+            "must lie between",
+        ),
+    ],
+)
+def test_a_malformed_field_is_named_with_its_reason(
+    name: str, change: dict[str, Any], field: str, reason: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_event(name, [GOOD[name] | change])
+    assert refused.value.field == field
+    assert reason in refused.value.reason
+
+
+def test_a_refusal_never_repeats_the_value() -> None:
+    with pytest.raises(Refused) as refused:
+        parse_event("resume", [{"by": "ada.lovelace@debtor.example"}])
+    assert "ada" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("given_amount", "amount"),
+    [("1200.00", "1200.00"), (" 5 ", "5"), ("5.", "5"), (".5", "0.5"), (1200, "1200"), ("007.10", "7.10")],
+)
+def test_an_amount_is_read_exactly(given_amount: object, amount: str) -> None:
+    event = parse_event("payment_received", [GOOD["payment_received"] | {"amount": given_amount}])
+    assert isinstance(event, PaymentReceived)
+    assert event.amount == Decimal(amount)
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(EVENTS)), st.data())
+def test_no_json_does_more_than_be_refused(name: str, data: st.DataObject) -> None:
+    """The fields are the message's own, so that the values are looked at."""
+    fields = list(EVENTS[name].model_fields)
+    content = data.draw(st.dictionaries(st.sampled_from(fields) | st.text(max_size=8), _json, max_size=6) | _json)
+    good = data.draw(st.booleans())
+    if good and isinstance(content, dict):
+        content = GOOD[name] | content
+    try:
+        event = parse_event(name, [content])
+    except Refused as refused:
+        assert refused.field.isprintable()
+        assert refused.reason
+        str(refused).encode()
+    else:
+        assert parse_event(name, [event.model_dump(mode="json")]) == event
+
+
+@given(st.text(), st.lists(_json, max_size=2))
+@example("payment_received", [{"amount": [[[[[[]]]]]]}])
+def test_no_name_does_more_than_be_refused(name: str, arguments: list[object]) -> None:
+    with pytest.raises(Refused):
+        parse_event(name, arguments)
+
+
+def test_a_message_nested_without_end_is_refused() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(100_000):
+        nested = {"amount": nested}
+    with pytest.raises(Refused):
+        parse_event("payment_received", [nested])
+    while nested:  # taken apart by hand: freeing it in one go would overflow the stack
+        nested = nested["amount"]
