@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
+_NEWCOMERS = 4_862_001  # any number no one else locks in this database
 
 
 class Database:
@@ -24,13 +25,22 @@ class Database:
 
     @contextmanager
     def writing(self, customer_id: str | None = None) -> Iterator[Session]:
-        """A transaction that commits at the end, rolled back on any error; with the customer's lock if named."""
+        """A transaction that commits at the end, rolled back on any error; with the customer's lock if named.
+
+        Without a name it takes the lock of all newcomers: two writers may bring the same customer at once.
+        """
         with self._sessions.begin() as session:
-            if customer_id is not None:
+            if customer_id is None:
+                self._lock_newcomers(session)
+            else:
                 session.execute(
                     select(CustomerRow.customer_id).where(CustomerRow.customer_id == customer_id).with_for_update()
                 )
             yield session
+
+    def _lock_newcomers(self, session: Session) -> None:
+        if self.engine.dialect.name == "postgresql":  # SQLite's writers queue at BEGIN
+            session.execute(select(func.pg_advisory_xact_lock(_NEWCOMERS)))
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
