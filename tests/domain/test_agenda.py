@@ -1,0 +1,198 @@
+"""What a case waits for, for every kind of thing it can wait for."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from domain.agenda import INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, next_action
+from domain.calendar import BusinessCalendar
+from domain.case import Case, StepOutcome
+from domain.terms import Stage
+from tests.builders import at, the_ladders
+from tests.domain.test_case import PLAN, a_case, pay, tell
+
+BERLIN = BusinessCalendar(ZoneInfo("Europe/Berlin"), holidays={date(2027, 3, 29): "Easter Monday"})
+NOW = at("2027-03-10 09:00")  # a Wednesday, 10:00 in Berlin
+
+Change = Callable[[Case], object]
+
+
+def _done(step: str, when: str = "2027-03-02 09:00", **facts: Any) -> Change:
+    return lambda case: case.take(StepOutcome(step=step, status="done", at=at(when), **facts))
+
+
+def _tell(name: str, **content: Any) -> Change:
+    return lambda case: tell(case, name, **content)
+
+
+def _no_answers(case: Case) -> None:
+    case.owed.clear()
+
+
+def _blocked(until: str) -> Change:
+    return lambda case: case.take(StepOutcome(step="restrict", status="blocked", at=NOW, until=at(until)))
+
+
+_PROMISE = _tell("promise_to_pay", date="2027-03-19", promised_by="user")  # a Friday
+_DISPUTE = _tell("dispute_opened", reason="price", opened_by="user")
+_PAUSE = _tell("pause", reason="holiday", by="agent-7", until="2027-04-01")
+_PLAN = _tell("payment_plan_agreed", instalments=[PLAN[0], {"date": "2027-03-29", "amount": "800.00"}], by="a")
+_REMINDED = _done("first-reminder")
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "step", "moment"),
+    [
+        # the ladder: due + 1 business day at 10:00 in Berlin
+        pytest.param([], "2027-02-20 12:00", "first-reminder", "2027-03-02 09:00", id="before it is due"),
+        pytest.param([], "2027-03-10 09:00", "first-reminder", "2027-03-10 09:00", id="late: at once"),
+        pytest.param([], "2027-03-13 12:00", "first-reminder", "2027-03-15 08:00", id="late on a Saturday: Monday"),
+        pytest.param([_REMINDED], "2027-03-10 09:00", "second-reminder", "2027-03-16 09:00", id="two weeks later"),
+        # answers come before everything but a pause, and wait for an open hour only
+        pytest.param(
+            [_REMINDED, _PROMISE], "2027-03-10 09:00", "promise-confirmed~1", "2027-03-10 09:00", id="answer"
+        ),
+        pytest.param(
+            [_REMINDED, _PROMISE], "2027-03-10 20:00", "promise-confirmed~1", "2027-03-11 08:00", id="answer at night"
+        ),
+        pytest.param([_REMINDED, _PROMISE, _PAUSE], "2027-03-10 09:00", PAUSE_OVER, "2027-03-31 22:00", id="paused"),
+        pytest.param(
+            [_REMINDED, lambda case: pay(case, "1200.00")],
+            "2027-03-10 09:00",
+            "thank-you~1",
+            "2027-03-10 09:00",
+            id="paid: thanks",
+        ),
+        # agreed days: the end of the grace day after a business day, at the debtor's midnight
+        pytest.param(
+            [_PROMISE, _no_answers],
+            "2027-03-10 09:00",
+            PROMISE_DUE,
+            "2027-03-20 23:00",
+            id="a promise, 1 day of grace",
+        ),
+        pytest.param(
+            [_PLAN, _no_answers],
+            "2027-03-10 09:00",
+            INSTALMENT_DUE,
+            "2027-03-23 23:00",
+            id="first instalment, on a Saturday",
+        ),
+        pytest.param(
+            [
+                _PLAN,
+                lambda case: pay(case, "400.00"),
+                _no_answers,
+            ],
+            "2027-03-10 09:00",
+            INSTALMENT_DUE,
+            "2027-03-31 22:00",
+            id="second instalment, on Easter Monday",
+        ),
+        # a message that bounced goes before the ladder, not before an agreed day
+        pytest.param(
+            [_REMINDED, lambda case: case.reach_further("first-reminder")],
+            "2027-03-10 09:00",
+            "first-reminder",
+            "2027-03-10 09:00",
+            id="reach further",
+        ),
+        pytest.param(
+            [_REMINDED, lambda case: case.reach_further("first-reminder"), _PROMISE, _no_answers],
+            "2027-03-10 09:00",
+            PROMISE_DUE,
+            "2027-03-20 23:00",
+            id="a promise spares the second try",
+        ),
+        # held back
+        pytest.param(
+            [_REMINDED, _done("second-reminder", "2027-03-16 09:00"), _blocked("2027-03-29 09:00")],
+            "2027-03-22 09:00",
+            "restrict",
+            "2027-03-30 07:00",  # the 29th is Easter Monday, and summer time has begun
+            id="blocked",
+        ),
+        pytest.param(
+            [_REMINDED, lambda case: pay(case, "100.00"), _done("part-received~1", "2027-03-16 08:30")],
+            "2027-03-16 08:45",
+            "second-reminder",
+            "2027-03-17 08:30",
+            id="a day after an answer",
+        ),
+        # a part in dispute does not stop the ladder
+        pytest.param(
+            [_tell("dispute_opened", reason="r", opened_by="u", amount="500.00"), _no_answers],
+            "2027-02-20 12:00",
+            "first-reminder",
+            "2027-03-02 09:00",
+            id="partly disputed",
+        ),
+    ],
+)
+def test_what_comes_next(changes: list[Change], now: str, step: str, moment: str) -> None:
+    case = a_case()
+    for change in changes:
+        change(case)
+    action = next_action(case, the_ladders()["gentle-saas"], BERLIN, at(now))
+    assert action is not None
+    assert (action.step, action.at) == (step, at(moment))
+    assert action.why
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param([_DISPUTE, _no_answers], id="all disputed: a person decides"),
+        pytest.param([_tell("pause", reason="r", by="a")], id="paused without an end"),
+        pytest.param([_tell("write_off", reason="r", by="a")], id="written off"),
+        pytest.param([_PAUSE, _tell("cancel", reason="r", by="a")], id="cancelled while paused"),
+        pytest.param([_done("hand-over", ends=Stage.HANDED_OVER)], id="handed over"),
+        pytest.param([lambda case: pay(case, "1200.00")], id="paid before anybody was asked"),
+        pytest.param(
+            [_done(step.id) for step in the_ladders()["gentle-saas"].steps], id="the ladder has come to its end"
+        ),
+    ],
+)
+def test_a_case_that_waits_for_nothing(changes: list[Change]) -> None:
+    case = a_case()
+    for change in changes:
+        change(case)
+    assert next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW) is None
+
+
+def test_a_broken_promise_brings_the_next_letter_at_once_but_no_consequence() -> None:
+    policy, case = the_ladders()["gentle-saas"], a_case()
+    _REMINDED(case)
+    for change in (_PROMISE, _no_answers):
+        change(case)
+    broken = at("2027-03-13 09:00")
+    case.promise_due(broken)
+    _no_answers(case)
+    letter = next_action(case, policy, BERLIN, broken)
+    assert letter is not None
+    assert (letter.step, letter.at) == ("second-reminder", at("2027-03-15 08:00"))  # the next open hour
+    _done("second-reminder", "2027-03-15 08:00")(case)
+    consequence = next_action(case, policy, BERLIN, letter.at)
+    assert consequence is not None
+    assert consequence.at - letter.at > timedelta(days=3)
+
+
+@pytest.mark.parametrize("now", [NOW, at("2027-03-13 03:00"), at("2027-03-29 10:00")])
+def test_no_message_is_planned_into_a_closed_hour(now: datetime) -> None:
+    for change in (_PROMISE, _REMINDED, lambda case: case.reach_further("first-reminder")):
+        case = a_case()
+        change(case)
+        action = next_action(case, the_ladders()["gentle-saas"], BERLIN, now)
+        assert action is not None
+        assert BERLIN.is_open(action.at)
+        assert action.at >= now
+
+
+@pytest.mark.parametrize(
+    ("step", "message"), [("thank-you~1", "thank-you"), ("first-reminder", None), (PROMISE_DUE, None)]
+)
+def test_an_answers_step_names_its_message(step: str, message: str | None) -> None:
+    assert answer_message(step) == message
