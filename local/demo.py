@@ -104,7 +104,7 @@ def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
     with ExitStack() as stack:
         server = DevServer.start(state, search_attributes=SEARCH_ATTRIBUTES, ui=ui)
         stack.callback(server.stop)
-        desk = _desk(f"sqlite:///{(state / 'dunwell.sqlite').as_posix()}")
+        desk = outbox_desk(f"sqlite:///{(state / 'dunwell.sqlite').as_posix()}")
         stack.callback(desk.database.close)
         migrate(desk.database)
         log = Log.open(state / "worker.log")
@@ -138,8 +138,8 @@ def _environment(state: Path, address: str, namespace: str, database: str) -> di
     }
 
 
-def _desk(database_url: str) -> Desk:
-    """The clients that taking in invoices needs, and no way out of this machine."""
+def outbox_desk(database_url: str) -> Desk:
+    """Clients without a provider: whatever they send goes no further than the outbox."""
     gateways = {channel: OutboxGateway(channel) for channel in (Channel.EMAIL, Channel.SMS)}
     return Desk(
         database=Database(database_url),
@@ -328,8 +328,8 @@ class Board:
     def __init__(self, console: Console, invoices: Iterable[Invoice], ui_url: str | None) -> None:
         self._invoices = list(invoices)
         self._ui_url = ui_url
-        self.live = Live(console=console, refresh_per_second=_REDRAW_PER_SECOND, get_renderable=self.table)
         self._seen: Mapping[str, Seen] = {}
+        self.live = Live(console=console, refresh_per_second=_REDRAW_PER_SECOND, get_renderable=self.table)
 
     def show(self, seen: Mapping[str, Seen]) -> None:
         self._seen = seen
@@ -372,7 +372,7 @@ def _cells(invoice: Invoice, seen: Seen) -> list[Text | str]:
         _money(invoice, case.open_amount),
         Text(access, style="" if access == "full" else "red"),
         f"{seen.decisions[-1].at if case.finished and seen.decisions else seen.now:%d %b}",
-        f"{action.at:%d %b} {action.step.partition('~')[0]}" if action else "",
+        f"{action.at:%d %b} {action.step.lstrip('@').partition('~')[0]}" if action else "",
         seen.decisions[-1].reason if seen.decisions else "",
     ]
 
