@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import FrameType
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -39,7 +41,7 @@ from domain.clock import Clock
 from domain.invoice import Invoice
 from domain.policy import Trait
 from domain.refusal import Refused
-from domain.terms import Channel, Stage
+from domain.terms import Channel, Level, Stage
 from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
@@ -65,6 +67,7 @@ _WORKER = Path(__file__).resolve().parent.parent / "worker.py"
 _TOO_LONG = 150.0
 _LOOK_SECONDS = 0.2
 _REDRAW_PER_SECOND = 4
+_WIDE = 140  # characters
 _WORKER_READY_SECONDS = 60.0
 _WORKER_STOP_SECONDS = 15.0
 
@@ -328,6 +331,7 @@ class Board:
     def __init__(self, console: Console, invoices: Iterable[Invoice], ui_url: str | None) -> None:
         self._invoices = list(invoices)
         self._ui_url = ui_url
+        self._wide = console.width >= _WIDE
         self._seen: Mapping[str, Seen] = {}
         self.live = Live(console=console, refresh_per_second=_REDRAW_PER_SECOND, get_renderable=self.table)
 
@@ -343,41 +347,62 @@ class Board:
             box=box.SIMPLE_HEAD,
             expand=True,
         )
-        for heading, ratio in (("invoice", None), ("customer", 3), ("", None), ("ladder", 2)):
-            table.add_column(heading, ratio=ratio, no_wrap=True, overflow="ellipsis")
-        table.add_column("stage", no_wrap=True)
-        table.add_column("due", justify="right", no_wrap=True)
-        table.add_column("access", no_wrap=True)
-        table.add_column("case date", no_wrap=True)
-        table.add_column("next step", ratio=3, no_wrap=True, overflow="ellipsis")
-        table.add_column("last decision", ratio=6, no_wrap=True, overflow="ellipsis")
+        shown = [column for column in _COLUMNS if column.always or self._wide]
+        for column in shown:
+            table.add_column(
+                column.heading, ratio=column.ratio, justify=column.justify, no_wrap=True, overflow="ellipsis"
+            )
         for invoice in self._invoices:
             if invoice.invoice_id in self._seen:
-                table.add_row(*_cells(invoice, self._seen[invoice.invoice_id]))
+                seen = self._seen[invoice.invoice_id]
+                table.add_row(*(column.cell(invoice, seen) for column in shown))
         return table
 
 
 _COLOURS = {Stage.PAID: "green", Stage.HANDED_OVER: "red", Stage.SCHEDULED: "dim", Stage.CHASING: "yellow"}
 
 
-def _cells(invoice: Invoice, seen: Seen) -> list[Text | str]:
-    case, action = seen.case, seen.case.next_action
-    access = "work waits" if case.holds == ["work"] else seen.access.value
-    return [
-        invoice.invoice_id,
-        invoice.customer.name,
-        invoice.customer.country,
-        case.policy.name,
-        Text(case.stage.value, style=_COLOURS.get(case.stage, "cyan")),
-        _money(invoice, case.open_amount),
-        Text(access, style="" if access == "full" else "red"),
-        f"{seen.decisions[-1].at if case.finished and seen.decisions else seen.now:%d %b}",
-        f"{action.at:%d %b} {action.step.lstrip('@').partition('~')[0]}" if action else "",
-        seen.decisions[-1].reason if seen.decisions else "",
-    ]
+@dataclass(frozen=True)
+class Column:
+    """A column of the board; `ratio` None is as wide as its words. One that is not `always` needs a wide terminal."""
+
+    heading: str
+    cell: Callable[[Invoice, Seen], Text | str]
+    ratio: int | None = None
+    justify: Literal["left", "right"] = "left"
+    always: bool = True
 
 
-def _money(invoice: Invoice, amount: object) -> str:
+def _access(_invoice: Invoice, seen: Seen) -> Text:
+    access = "work waits" if seen.case.holds == [Level.WORK] else seen.access.value
+    return Text(access, style="" if access == "full" else "red")
+
+
+def _date(_invoice: Invoice, seen: Seen) -> str:
+    ended = seen.case.finished and seen.decisions
+    return f"{seen.decisions[-1].at if ended else seen.now:%d %b}"
+
+
+def _next(_invoice: Invoice, seen: Seen) -> str:
+    action = seen.case.next_action
+    return f"{action.at:%d %b} {action.step.lstrip('@').partition('~')[0]}" if action else ""
+
+
+_COLUMNS = (
+    Column("invoice", lambda invoice, _: invoice.invoice_id),
+    Column("customer", lambda invoice, _: invoice.customer.name, ratio=3, always=False),
+    Column("", lambda invoice, _: invoice.customer.country),
+    Column("ladder", lambda _, seen: seen.case.policy.name, ratio=2, always=False),
+    Column("stage", lambda _, seen: Text(seen.case.stage.value, style=_COLOURS.get(seen.case.stage, "cyan"))),
+    Column("due", lambda invoice, seen: _money(invoice, seen.case.open_amount), justify="right"),
+    Column("access", _access),
+    Column("case date", _date, always=False),
+    Column("next step", _next, ratio=3),
+    Column("last decision", lambda _, seen: seen.decisions[-1].reason if seen.decisions else "", ratio=5),
+)
+
+
+def _money(invoice: Invoice, amount: Decimal) -> str:
     return f"{amount:,.{invoice.digits}f} {invoice.currency}"
 
 
