@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 from zoneinfo import ZoneInfo
 
-import click
 import typer
 from pydantic_core import to_json
 from rich.console import Console
@@ -48,6 +47,7 @@ from intake.cases import (
     start_all,
     stored_status,
 )
+from intake.evidence_command import add_evidence
 from intake.invoices import Refusal, open_invoices
 from intake.ladders import read_ladder, read_ladders
 from intake.registrar import Registrar
@@ -107,10 +107,10 @@ def start(
 ) -> None:
     """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
     if not rehearse and (speed is not None or as_of is not None):
-        raise click.UsageError("--speed and --as-of only go with --rehearse")
+        raise typer.BadParameter("--speed and --as-of only go with --rehearse")
     pace = REHEARSAL_SPEED if speed is None else speed
     if math.isnan(pace) or not 1 <= pace <= _FASTEST:
-        raise click.UsageError(f"--speed must lie between 1 and {_FASTEST}")
+        raise typer.BadParameter(f"--speed must lie between 1 and {_FASTEST}")
     begins = _moment("--as-of", as_of) if as_of else None
     found, refusals = _read(file)
     settings = load_settings()
@@ -149,7 +149,7 @@ def _read(file: str) -> tuple[list[Invoice], list[Refusal]]:
     try:
         items = list(open_invoices(file))
     except OSError as error:
-        raise click.UsageError(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
+        raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
     return (
         [item for item in items if isinstance(item, Invoice)],
         [item for item in items if isinstance(item, Refusal)],
@@ -291,7 +291,7 @@ def plan(
     parts = [item.partition("=") for item in instalments]
     for day, mark, amount in parts:
         if not (day and mark and amount):
-            raise click.UsageError("an instalment is written DATE=AMOUNT, such as 2027-04-01=600.00")
+            raise typer.BadParameter("an instalment is written DATE=AMOUNT, such as 2027-04-01=600.00")
     facts = {"instalments": [{"date": day, "amount": amount} for day, _, amount in parts], "by": by}
     _tell(invoice, "payment_plan_agreed", facts, no_wait=no_wait, request_id=request_id)
 
@@ -339,7 +339,7 @@ def call_outcome(
 ) -> None:
     """Say what came of a call."""
     if promise_amount and not promise_date:
-        raise click.UsageError("--promise-amount needs --promise-date")
+        raise typer.BadParameter("--promise-amount needs --promise-date")
     settings = load_settings()
     facts = {
         "task_id": task or _from_database(settings, lambda session: _only_call(session, invoice)),
@@ -427,7 +427,8 @@ def _tell(
 
 def _heard(invoice_id: str, how: How, status: Status | None, *, waited: bool) -> str:
     if status is not None:
-        return f"{invoice_id}: {_standing(status)}"
+        again = "; the case was not running and took this in with a new run" if how is How.REOPENED else ""
+        return f"{invoice_id}: {_standing(status)}{again}"
     if how is How.ACCEPTED:
         return f"{invoice_id}: taken in; the case is still writing it down and will finish by itself"
     silent = "no worker answered; " if waited else ""
@@ -815,7 +816,7 @@ def _moment(option: str, text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise click.UsageError(
+        raise typer.BadParameter(
             f"{option}: {text[:40]!r} is not a time; write 2027-03-01T09:00Z or 2027-03-01"
         ) from None
 
@@ -845,6 +846,16 @@ def _from_database(settings: Settings, read: Callable[[Session], T]) -> T:
         _check_database(database)
         with database.reading() as session:
             return read(session)
+    finally:
+        database.close()
+
+
+@contextmanager
+def _opened_database() -> Iterator[Database]:
+    database = Database(load_settings().database_url)
+    try:
+        _check_database(database)
+        yield database
     finally:
         database.close()
 
@@ -924,6 +935,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         sys.exit(NOT_READY)
     sys.exit(0)
 
+
+add_evidence(app, _opened_database)
 
 if __name__ == "__main__":
     main()

@@ -52,7 +52,9 @@ _MONEY = frozenset({"payment_received", "payment_reversed"})
 _IN_FLIGHT = 50
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
 _LONGEST_PAUSE = 10.0  # seconds between two tries
+_LOOKS, _LOOK_PAUSE = 10, 0.2  # how often, and after how many seconds, a reopened case is looked at again
 _REQUEST = re.compile(r"[\w.:-]{1,50}")
+_AUTHOR = re.compile(r"[\w .:/+-]{1,60}")
 _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
 _SILENCE = {
@@ -95,7 +97,7 @@ class How(StrEnum):
     DONE      the case took it in and wrote it down
     ACCEPTED  the case took it in; the writing is under way and will be done
     SENT      the server keeps it for the next worker; a refusal would stand in the timeline
-    REOPENED  as SENT, for a case without a running workflow: a new run begins with it
+    REOPENED  no workflow of this case was running: a new run was begun with it
     """
 
     DONE = "done"
@@ -186,6 +188,9 @@ class Cases:
         request = request_id or uuid4().hex
         if not _REQUEST.fullmatch(request):
             raise Refused("request_id", "must be 1 to 50 letters, digits or . : - _")
+        note = (note or "").replace("\x00", "").strip()
+        if note and not _AUTHOR.fullmatch(author):
+            raise Refused("by", "must be a role or an id: 1 to 60 letters, digits, spaces or . : / + _ -")
         note_id = f"note-{request}" if note else None
         if note_id and name in EVENTS and "ref" in EVENTS[name].model_fields:
             content = {**content, "ref": note_id}
@@ -228,8 +233,29 @@ class Cases:
         except _Gone:
             if not money:
                 raise await asyncio.to_thread(self._why_gone, invoice_id) from None
+        if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):
+            return Told(How.DONE, await asyncio.to_thread(stored_status, self._database, invoice_id))
         await self._reopen(invoice_id, name, payload)
-        return Told(How.REOPENED)
+        return await self._after_reopening(handle, name, payload, request) if wait else Told(How.REOPENED)
+
+    async def _after_reopening(
+        self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
+    ) -> Told:
+        """The new run's answer. Asking says the same again, which changes nothing: the signal came first."""
+        invoice_id = handle.id.removeprefix(workflow_id(""))
+        try:
+            told = await self._update(handle, name, payload, request)
+        except NoAnswer:
+            return Told(How.REOPENED)
+        except _Gone:  # a run that has ended again has written everything down
+            return Told(How.REOPENED, await asyncio.to_thread(stored_status, self._database, invoice_id))
+        status = told.status
+        for _ in range(_LOOKS):
+            if status is None or status.next_action or status.stage.ended:
+                break
+            await asyncio.sleep(_LOOK_PAUSE)  # the signal's own writing is under way, and plans what comes next
+            status = (await self.status(invoice_id)).status
+        return Told(How.REOPENED, status)
 
     async def _update(
         self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
@@ -293,10 +319,10 @@ class Cases:
 
     # What the database knows -----------------------------------------------------------------------------
 
-    def _prepare(self, invoice_id: str, note_id: str | None, note: str | None, author: str) -> None:
+    def _prepare(self, invoice_id: str, note_id: str | None, note: str, author: str) -> None:
         with self._database.reading() as session:
             check_known(session, invoice_id)
-        if note_id and note:
+        if note_id:
             with self._database.writing() as session:
                 now = datetime.now(UTC)
                 notes.add(session, note_id=note_id, invoice_id=invoice_id, author=author, text=note, now=now)
@@ -311,6 +337,12 @@ class Cases:
         if case is not None and case.ended:
             return Refused("stage", f"the case has ended ({case.ended.value}); only payments still count")
         return Refused("invoice_id", "is registered, but its case does not run: start its file again")
+
+    def _is_news(self, invoice_id: str, name: str, payload: dict[str, Any]) -> bool:
+        """Whether news of money changes a case that has no running workflow. Raises Refused as the case would."""
+        with self._database.reading() as session:
+            case = cases.get(session, invoice_id)
+        return case is None or bool(case.apply(parse_event(name, [payload]), datetime.now(UTC)))
 
     def _again(self, invoice_id: str) -> tuple[CaseStart, Case, str]:
         with self._database.reading() as session:

@@ -1,0 +1,458 @@
+"""The command line as its users meet it: the real server, a real worker, an SQLite file."""
+
+import asyncio
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+import starter
+from activities.wording import Catalogue
+from domain.refusal import Refused
+from intake import cases
+from intake.cases import Cases, How, NoAnswer, Patience
+from intake.registrar import Registrar
+from local.server import DevServer, free_port
+from settings import Settings
+from store import cases as stored_cases
+from store import notes
+from store.database import Database
+from store.schema import migrate
+from store.tables import TaskRow
+from tests.builders import a_desk, an_invoice, the_catalogue, the_ladders
+from tests.intake.builders import csv_cells, csv_text, record
+from worker import connect, make_worker
+from workflows.messages import workflow_id
+from workflows.options import SEARCH_ATTRIBUTES
+
+ISSUED = datetime.now(UTC).date() - timedelta(days=1)
+DUE = ISSUED + timedelta(days=30)
+SOON = str(ISSUED + timedelta(days=5))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the commands of these tests work."""
+
+    address: str
+    database_url: str
+
+    def settings(self) -> Settings:
+        return Settings(temporal_address=self.address, database_url=self.database_url)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DevServer]:
+    running = DevServer.start(None, port=free_port(), ui=False, search_attributes=SEARCH_ATTRIBUTES)
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def worked_place(server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """A server, a database and a worker that runs beside the tests in a loop of its own."""
+    place = Place(server.address, f"sqlite:///{tmp_path_factory.mktemp('starter')}/dunwell.sqlite")
+    database = Database(place.database_url)
+    migrate(database)
+    ready, loop, end = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+
+    async def work() -> None:
+        client = await connect(place.settings())
+        with ThreadPoolExecutor(20) as executor:
+            async with make_worker(client, a_desk(database), executor):
+                ready.set()
+                await end.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(work()), daemon=True)
+    thread.start()
+    assert ready.wait(20)
+    yield place
+    loop.call_soon_threadsafe(end.set)
+    thread.join(20)
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def one_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the messages takes a second, so every command of these tests shares one reading."""
+    known = the_catalogue()
+    monkeypatch.setattr(Catalogue, "load", lambda _folder: known)
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process; the environment must have been set."""
+
+    def run_one(*arguments: str) -> Said:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            starter.main(arguments)
+        written = capsys.readouterr()
+        return Said(int(end.value.code or 0), written.out, written.err)
+
+    return run_one
+
+
+@pytest.fixture
+def here(worked_place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", worked_place.address)
+    monkeypatch.setenv("DATABASE_URL", worked_place.database_url)
+    return worked_place
+
+
+def an_item(invoice_id: str, **changes: object) -> dict[str, Any]:
+    facts = {
+        "invoice_id": invoice_id,
+        "issued_on": str(ISSUED),
+        "due_on": str(DUE),
+        "customer__id": f"C-{invoice_id}",
+    }
+    return record(**(facts | changes))
+
+
+def a_file(*items: dict[str, Any], name: str = "invoices.jsonl") -> str:
+    Path(name).write_text("\n".join(json.dumps(item) for item in items), encoding="utf-8")
+    return name
+
+
+def started(run: Run, invoice_id: str, **changes: object) -> str:
+    assert run("start", a_file(an_item(invoice_id, **changes))).out.startswith("1 started")
+    return invoice_id
+
+
+# Starting ------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_started_once_and_its_bad_lines_harm_nobody(here: Place, run: Run) -> None:
+    good = [an_item(f"MANY-{number}", customer__id=f"CM-{number // 3}") for number in range(100)]
+    bad = [an_item("BAD-1", due_on="soon"), an_item("BAD-2", policy="no-such-ladder")]
+    file = a_file(*good[:50], *bad, *good[50:])
+    first = run("start", file)
+    assert first.code == 1
+    assert first.out == "100 started, 0 already running, 0 already ended, 2 refused\n"
+    assert "line 51: due_on: 'soon' is not a date" in first.err
+    assert "invoice BAD-2: policy: 'no-such-ladder' is not a ladder" in first.err
+    again = run("start", file)
+    assert again.out == "0 started, 100 already running, 0 already ended, 2 refused\n"
+
+
+def test_csv_and_standard_input(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("a.csv").write_text(csv_text(csv_cells(an_item("CSV-1"))), encoding="utf-8")
+    assert run("start", "a.csv").out.startswith("1 started")
+    lines = io.TextIOWrapper(io.BytesIO(json.dumps(an_item("PIPE-1")).encode()))
+    monkeypatch.setattr(sys, "stdin", lines)
+    said = run("start", "-")
+    assert (said.code, said.out) == (0, "1 started, 0 already running, 0 already ended, 0 refused\n")
+
+
+def test_a_finished_case_is_not_restarted_by_its_file(here: Place, run: Run) -> None:
+    started(run, "ENDS-1")
+    assert run("cancel", "ENDS-1", "--reason", "credit-note").out.startswith("ENDS-1: cancelled")
+    said = run("start", "invoices.jsonl")
+    assert (said.code, said.out) == (0, "0 started, 0 already running, 1 already ended, 0 refused\n")
+
+
+def test_a_rehearsal_lives_through_its_ladder_and_is_never_mixed(here: Place, run: Run) -> None:
+    file = a_file(an_item("REH-1", issued_on="2027-02-01", due_on="2027-03-01"))
+    said = run("start", file, "--rehearse", "--speed", "5000000", "--as-of", "2027-02-20")
+    assert said.code == 0
+    assert "REHEARSAL" in said.out
+    assert "No real provider is reached" in said.out
+    assert "is known as a rehearsal" in run("start", file).err
+    deadline = datetime.now(UTC) + timedelta(seconds=10)
+    while not (rows := run("outbox", "--invoice", "REH-1", "--json").json):
+        assert datetime.now(UTC) < deadline
+    assert set(rows[0]) >= {
+        "message_id",
+        "invoices",
+        "step",
+        "channel",
+        "contact",
+        "to",
+        "state",
+        "body",
+        "planned_at",
+    }
+    assert (rows[0]["invoices"], rows[0]["state"]) == (["REH-1"], "delivered")
+    assert rows[0]["planned_at"].startswith("2027-03-")
+    assert "first-reminder" in run("outbox").out
+    listed = [one for one in run("list", "--json").json if one["rehearsal"]]
+    assert [one["invoice_id"] for one in listed] == ["REH-1"]
+
+
+# Telling and reading -------------------------------------------------------------------------------------
+
+
+def test_a_promise_with_a_note_rests_the_case(here: Place, run: Run) -> None:
+    started(run, "PROM-1")
+    said = run("promise", "PROM-1", SOON, "--note", "Ms Vega called", "--by", "kim", "--via", "phone")
+    assert said.out.startswith("PROM-1: promised, 1200.00 EUR open, access full; next: ")
+    status = run("status", "PROM-1", "--json")
+    assert status.err == ""
+    assert status.json["promises"][0]["via"] == "phone"
+    ref = status.json["promises"][0]["ref"]
+    with Database(here.database_url).reading() as session:
+        (note,) = notes.of_invoice(session, "PROM-1")
+    assert (note.note_id, note.author, note.text) == (ref, "kim", "Ms Vega called")
+    assert "Ms Vega called" not in status.out  # the engine never saw it
+    readable = run("status", "PROM-1").out
+    assert "note" in readable
+    assert "by kim: Ms Vega called" in readable
+
+
+def test_every_decision_of_a_person(here: Place, run: Run) -> None:
+    started(run, "TALK-1")
+    half = str(ISSUED + timedelta(days=9))
+    for arguments, answer in [
+        (("dispute", "TALK-1", "--reason", "wrong-quantity"), "disputed, 1200.00"),
+        (("resolve-dispute", "TALK-1", "adjusted", "--new-amount", "900.00"), "scheduled, 900.00"),
+        (("amend", "TALK-1", "--amount", "1000.00"), "scheduled, 1000.00"),
+        (("pause", "TALK-1", "--reason", "hardship", "--until", SOON), "paused, 1000.00"),
+        (("resume", "TALK-1"), "scheduled, 1000.00"),
+        (("call-outcome", "TALK-1", "no_answer", "--task", "TALK-1.call"), "scheduled, 1000.00"),
+        (("plan", "TALK-1", f"{SOON}=400.00", f"{half}=600.00"), "plan, 1000.00"),
+        (("write-off", "TALK-1", "--reason", "small-balance"), "written_off, 1000.00"),
+    ]:
+        said = run(*arguments)
+        assert (said.code, said.err) == (0, ""), arguments
+        assert said.out.startswith(f"TALK-1: {answer} EUR open"), arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(("promise", "NO-1", "2026-01-01"), "date: lies in the past", id="a day gone by"),
+        pytest.param(("promise", "NO-1", "friday"), "date: is not a date", id="no date"),
+        pytest.param(("promise", "NO-1", SOON, "--amount", "9e9"), "amount: is not a positive", id="no amount"),
+        pytest.param(("promise", "NO-1", SOON, "--promised-by", "a@b.example"), "promised_by: ", id="an address"),
+        pytest.param(("cancel", "NO-1", "--reason", "x", "--by", "a@b.example", "--note", "n"), "by: ", id="by whom"),
+        pytest.param(("pay", "NO-1", "5.00", "--payment-id", "p", "--currency", "USD"), "currency: ", id="currency"),
+        pytest.param(("pay", "NO-1", "5.001", "--payment-id", "p"), "amount: EUR has 2", id="too exact"),
+        pytest.param(("reverse-payment", "NO-1", "p"), "payment_id: no payment of this id", id="nothing to reverse"),
+        pytest.param(("resume", "NO-1"), "stage: the case is not paused", id="not paused"),
+        pytest.param(("amend", "NO-1"), "message: changes nothing", id="no change"),
+        pytest.param(("call-outcome", "NO-1", "reached"), "task: no call is open", id="no call"),
+        pytest.param(("resume", "NO-2"), "did you mean NO-1", id="a slip of the finger"),
+        pytest.param(("resume", "zzz"), "`starter.py list` shows those", id="nothing like it"),
+        pytest.param(("pay", "NO-2", "5.00", "--payment-id", "p"), "did you mean NO-1", id="pay nobody"),
+        pytest.param(("status", "NO-2"), "did you mean NO-1", id="status of nobody"),
+        pytest.param(("outbox", "--invoice", "NO-2"), "did you mean NO-1", id="messages of nobody"),
+        pytest.param(("resume", "NO-1", "--request-id", "a b"), "request_id: must be", id="request id"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_in_one_line(
+    here: Place, run: Run, arguments: tuple[str, ...], reason: str
+) -> None:
+    run("start", a_file(an_item("NO-1")))
+    said = run(*arguments)
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("refused: ")
+    assert reason in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_refused_request_leaves_no_note(here: Place, run: Run) -> None:
+    started(run, "NOTE-1")
+    assert run("promise", "NOTE-1", "2026-01-01", "--note", "said so").code == 1
+    with Database(here.database_url).reading() as session:
+        assert notes.of_invoice(session, "NOTE-1") == []
+
+
+def test_the_same_request_is_carried_out_once(here: Place, run: Run) -> None:
+    started(run, "ONCE-1")
+    for _ in range(2):
+        assert run("pause", "ONCE-1", "--reason", "hardship", "--request-id", "r1").code == 0
+    kinds = [line["kind"] for line in run("status", "ONCE-1", "--json").json["timeline"]]
+    assert kinds.count("paused") == 1
+
+
+def test_money_before_and_after_the_end(here: Place, run: Run) -> None:
+    started(run, "PAY-1")
+    assert run("pay", "PAY-1", "200.00", "--payment-id", "p1").out.startswith("PAY-1: scheduled, 1000.00 EUR open")
+    assert run("pay", "PAY-1", "1000.00", "--payment-id", "p2").out.startswith("PAY-1: paid, ")
+    assert "refused: stage: the case has ended (paid)" in run("promise", "PAY-1", SOON).err
+    twice = run("pay", "PAY-1", "1000.00", "--payment-id", "p2")
+    assert (twice.code, "new run" in twice.out) == (0, False)
+    assert "with another amount" in run("pay", "PAY-1", "999.00", "--payment-id", "p2").err
+    more = run("pay", "PAY-1", "50.00", "--payment-id", "p3")
+    assert (more.code, "new run" in more.out) == (0, True)
+    back = run("reverse-payment", "PAY-1", "p2", "--reason", "chargeback")
+    assert back.out.startswith("PAY-1: scheduled, 950.00 EUR open, access full; next: first-reminder")
+    kinds = [line["kind"] for line in run("status", "PAY-1", "--json").json["timeline"]]
+    assert kinds.count("payment") == 3
+    assert kinds[-1] == "reopened"
+
+
+def test_tasks_show_whom_to_call_when_and_what_to_say(here: Place, run: Run) -> None:
+    started(run, "TASK-1", customer__time_zone="America/New_York", customer__country="US")
+    facts = {
+        "invoice_id": "TASK-1",
+        "step": "s",
+        "kind": "call",
+        "reason": "why",
+        "script": "Good day",
+        "state": "open",
+    }
+    with Database(here.database_url).writing() as session:
+        due = datetime(2027, 3, 1, 15, tzinfo=UTC)
+        session.add(TaskRow(task_id="TASK-1.s", contact_id="C-TASK-1.accounts_payable.1", due_at=due, **facts))
+    (task,) = run("tasks", "--invoice", "TASK-1", "--json").json
+    assert (task["contact_name"], task["due_local"]) == ("Katrin Vogel", "2027-03-01T10:00:00-05:00")
+    assert "Mon 01 Mar 2027 10:00 EST" in run("tasks").out
+    assert "Good day" not in run("tasks").out
+    assert "Good day" in run("tasks", "--verbose").out
+    assert run("call-outcome", "TASK-1", "promise", "--promise-date", SOON).out.startswith("TASK-1: promised")
+    assert run("tasks", "--invoice", "TASK-1", "--json").json == []
+
+
+def test_list_filters_by_stage(here: Place, run: Run) -> None:
+    started(run, "LIST-1")
+    run("pause", "LIST-1", "--reason", "hardship")
+    assert "LIST-1" in {one["invoice_id"] for one in run("list", "--stage", "paused", "--json").json}
+    assert "LIST-1" not in {one["invoice_id"] for one in run("list", "--stage", "scheduled", "--json").json}
+    assert "Lindenhof" in run("list", "--stage", "paused").out
+
+
+def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
+    file = a_file(an_item("PRE-1", issued_on="2026-12-01", due_on="2026-12-11"), an_item("PRE-2", currency="EURO"))
+    said = run("preview", file, "--as-of", "2026-12-01", "--json")
+    assert said.code == 1
+    (shown,) = said.json["invoices"]
+    assert (shown["time_zone"], shown["window"]) == ("Europe/Berlin", "09:00-17:00")
+    assert [step["step"] for step in shown["steps"]][:3] == ["first-reminder", "second-reminder", "restrict"]
+    assert shown["steps"][0]["local"] == "2026-12-14T10:00:00+01:00"
+    assert any("New Year" in day for step in shown["steps"] for day in step["closed"])
+    assert said.json["refused"][0]["field"] == "currency"
+    readable = run("preview", file, "--as-of", "2026-12-01")
+    assert "Mon 14 Dec 2026 10:00 CET" in readable.out
+    assert "line 2: currency" in readable.err
+    assert not list(Path().rglob("*.sqlite"))
+
+
+def test_policy_check(run: Run) -> None:
+    shipped = Path(starter.__file__).parent / "policies" / "gentle-saas.toml"
+    assert run("policy", "check", str(shipped)).out == "ok: gentle-saas@1, 5 steps\n"
+    Path("broken.toml").write_text('name = "other"\nversion = "x"\n')
+    said = run("policy", "check", "broken.toml")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.count("broken.toml: ") >= 2
+    assert run("policy", "check", "broken.toml", "--json").json["ok"] is False
+
+
+# When something is missing -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        pytest.param(("start", "missing.jsonl"), "missing.jsonl: cannot be read", id="no file"),
+        pytest.param(("start", "."), "cannot be read", id="a folder"),
+        pytest.param(("start", "x", "--speed", "5"), "only go with --rehearse", id="speed alone"),
+        pytest.param(("start", "x", "--rehearse", "--speed", "nan"), "between 1 and", id="no speed"),
+        pytest.param(("start", "x", "--rehearse", "--as-of", "soon"), "is not a time", id="no time"),
+        pytest.param(("plan", "X", "2027-01-01:5"), "DATE=AMOUNT", id="instalment"),
+        pytest.param(("list", "--stage", "happy"), "happy", id="no stage"),
+        pytest.param(("pay", "X", "5.00"), "--payment-id", id="no payment id"),
+        pytest.param(("pya",), "pya", id="no command"),
+    ],
+)
+def test_a_wrong_command_line_is_one_clear_error(run: Run, arguments: tuple[str, ...], reason: str) -> None:
+    said = run(*arguments)
+    assert (said.code, said.out) == (2, "")
+    assert reason in said.err
+    assert "Traceback" not in said.err
+
+
+def test_no_database_no_server(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    started(run, "AWAY-1")
+    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+    said = run("start", a_file(an_item("AWAY-2")))
+    assert (said.code, said.out) == (2, "")
+    assert "No Temporal server answers" in said.err
+    copy = run("status", "AWAY-1", "--json")
+    assert (copy.code, copy.json["stage"]) == (0, "scheduled")
+    assert "the server did not answer: this is the database's copy" in copy.err
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///nowhere/dunwell.sqlite")
+    said = run("list")
+    assert (said.code, said.out) == (2, "")
+    assert "is not set up" in said.err
+    assert not Path("nowhere/dunwell.sqlite").exists()
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@db/x")
+    said = run("list")
+    assert (said.code, "hunter2" in said.err) == (2, False)
+
+
+def test_a_fault_of_the_program_tells_no_secret(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("hunter2")
+
+    monkeypatch.setattr(stored_cases, "rows", fail)
+    said = run("list")
+    assert said.code == 2
+    assert said.err.startswith("Unexpected KeyError at test_starter.py:")
+    assert "hunter2" not in said.err
+
+
+@pytest.fixture
+async def unattended(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> tuple[Cases, Registrar, Client, Database]:
+    """The same server with a queue that no worker looks at."""
+    monkeypatch.setattr(cases, "TASK_QUEUE", "nobody")
+    database = Database("sqlite:///unattended.sqlite")
+    migrate(database)
+    client = await connect(Settings(temporal_address=server.address))
+    patience = Patience(answer=timedelta(seconds=0.5), server=timedelta(seconds=0.5))
+    return Cases(client, database, patience), Registrar(a_desk(database), the_ladders()), client, database
+
+
+async def test_without_a_worker_money_arrives_and_others_hear_the_truth(
+    unattended: tuple[Cases, Registrar, Client, Database],
+) -> None:
+    talk, registrar, client, _ = unattended
+    invoice = an_invoice(invoice_id="ALONE-1", issued_on=ISSUED, due_on=DUE)
+    assert await talk.start(registrar.register(invoice, datetime.now(UTC))) is cases.Start.STARTED
+    payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
+    assert (await talk.tell("ALONE-1", "payment_received", payment)).how is How.SENT
+    assert (await talk.tell("ALONE-1", "pause", {"reason": "x", "by": "kim"}, wait=False)).how is How.SENT
+    with pytest.raises(NoAnswer, match=r"not done yet.*start a worker.*request req-1"):
+        await talk.tell("ALONE-1", "resume", {"by": "kim"}, request_id="req-1")
+    known = await talk.status("ALONE-1")
+    assert (known.status.invoice_id, known.copied) == ("ALONE-1", "no worker answered")
+    history = await client.get_workflow_handle(workflow_id("ALONE-1")).fetch_history()
+    signals = [event.workflow_execution_signaled_event_attributes.signal_name for event in history.events]
+    assert [name for name in signals if name] == ["payment_received", "pause"]
+
+
+async def test_money_starts_a_run_for_a_case_that_has_none(
+    unattended: tuple[Cases, Registrar, Client, Database],
+) -> None:
+    talk, registrar, client, _ = unattended
+    registrar.register(an_invoice(invoice_id="LOST-1", issued_on=ISSUED, due_on=DUE), datetime.now(UTC))
+    with pytest.raises(Refused, match="its case does not run"):
+        await talk.tell("LOST-1", "resume", {"by": "kim"})
+    payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
+    assert (await talk.tell("LOST-1", "payment_received", payment)).how is How.REOPENED
+    running = await client.get_workflow_handle(workflow_id("LOST-1")).describe()
+    assert running.status is WorkflowExecutionStatus.RUNNING
