@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
 from activities.wording import Catalogue
@@ -46,9 +47,6 @@ class Place:
     address: str
     database_url: str
 
-    def settings(self) -> Settings:
-        return Settings(temporal_address=self.address, database_url=self.database_url)
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[DevServer]:
@@ -66,7 +64,8 @@ def worked_place(server: DevServer, tmp_path_factory: pytest.TempPathFactory) ->
     ready, loop, end = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     async def work() -> None:
-        client = await connect(place.settings())
+        # Named outright: this fixture is older than the emptied environment, which may name a server of somebody's.
+        client = await Client.connect(place.address, data_converter=pydantic_data_converter)
         with ThreadPoolExecutor(20) as executor:
             async with make_worker(client, a_desk(database), executor):
                 ready.set()
