@@ -113,8 +113,11 @@ class Notices:
             return None
         arrived: dict[str, datetime] = {}
         for row in outbox.delivered_warnings(session, job.case.invoice_id):
+            warned = row.step.partition(".")[0]  # "<step>.again<n>" after a reversal is the same step
+            if warned == step.id:
+                continue  # its own news, when it is repeated: no warning of it
             if addresses.why_closed(session, Channel(row.channel), row.address) is None and row.settled_at:
-                arrived[row.step] = max(row.settled_at, arrived.get(row.step, row.settled_at))
+                arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
         needed = max(
             step.needs.delivered_warnings, job.policy.warnings_before_restriction if step.restricts else 0
         )
