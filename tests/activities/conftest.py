@@ -1,0 +1,196 @@
+"""A desk at work without an engine: activities run one by one, at the times a test names."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.desk import Desk
+from activities.ledger import Ledger, RecordAnswer, RecordRequest
+from activities.notices import Notices, StepAnswer, StepRequest
+from domain.case import Case
+from domain.events import parse_event
+from domain.invoice import Invoice
+from domain.timeline import Entry
+from gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
+from gateways.product import HttpProductGateway
+from gateways.sendgrid import SendGridGateway
+from gateways.twilio import TwilioGateway
+from intake.registrar import Registrar
+from store import accounts, outbox, tasks, timeline
+from store.database import Database
+from store.schema import migrate
+from store.tables import MessageRow, TaskRow
+from tests.builders import a_desk, an_invoice, at, the_ladders
+from tests.gateways.conftest import closed_url, product, sendgrid, twilio  # noqa: F401
+from tests.gateways.fakes import FakeProvider
+
+REGISTERED = at("2027-02-20 12:00")
+
+
+@dataclass
+class Office:
+    """One desk and the case it works on; `case` is what its workflow would know."""
+
+    desk: Desk
+    case: Case = field(init=False)
+    told: int = 0
+
+    def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED) -> Case:
+        self.case = Registrar(self.desk, the_ladders()).register(invoice or an_invoice(), now).opening.case
+        return self.case
+
+    def carry_out(self, step: str, when: str, case: Case | None = None, **facts: Any) -> StepAnswer:
+        """The step at that time, by the case of its workflow, or by an older copy of it."""
+        known = (case or self.case).model_copy(deep=True)
+        request = StepRequest(case=known, now=at(when), step=step, planned_at=at(when), **facts)
+        answer: StepAnswer = self._environment(when).run(Notices(self.desk).carry_out, request)
+        if answer.newer is not None:
+            self.case = answer.newer
+        elif answer.outcome is not None:
+            self.case.take(answer.outcome)
+        return answer
+
+    def record(self, name: str, when: str, /, **content: Any) -> RecordAnswer:
+        """Tell the case, and write it down as its workflow does."""
+        said = self.case.apply(parse_event(name, [content]), at(when))
+        self.told += 1
+        entries = [
+            Entry(key=f"told.{self.told}.{number}", at=at(when), kind=one.kind, reason=one.reason)
+            for number, one in enumerate(said)
+        ]
+        answer = self.write(self.request(name, when, content, entries), when)
+        if answer.not_arrived:
+            self.case.reach_further(answer.not_arrived)
+        if answer.arrived:
+            self.case.blocked_until = None
+        return answer
+
+    def request(self, name: str, when: str, content: dict[str, Any], entries: list[Entry]) -> RecordRequest:
+        case = self.case.model_copy(deep=True)
+        return RecordRequest(case=case, now=at(when), event=name, content=content, entries=entries)
+
+    def write(self, request: RecordRequest, when: str) -> RecordAnswer:
+        answer: RecordAnswer = self._environment(when).run(Ledger(self.desk).record, request)
+        return answer
+
+    def pay(self, when: str, amount: str = "1200.00", payment_id: str = "p1") -> RecordAnswer:
+        return self.record("payment_received", when, payment_id=payment_id, amount=amount, currency="EUR")
+
+    def report(self, row: MessageRow, status: str, when: str, code: str | None = None) -> RecordAnswer:
+        moment = at(when).isoformat()
+        return self.record("delivery_report", when, message_id=row.message_id, status=status, at=moment, code=code)
+
+    def _environment(self, when: str) -> ActivityEnvironment:
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, started_time=at(when))
+        return environment
+
+    # What came of it
+
+    def messages(self, step: str | None = None) -> list[MessageRow]:
+        with self.desk.database.reading() as session:
+            return list(outbox.of_invoice(session, self.case.invoice_id, step))
+
+    def states(self, step: str | None = None) -> dict[str, str]:
+        """ "accounts_payable email" -> state."""
+        return {f"{row.contact_id.split('.')[1]} {row.channel}": row.state for row in self.messages(step)}
+
+    def tasks(self) -> list[TaskRow]:
+        with self.desk.database.reading() as session:
+            return list(tasks.open_tasks(session, self.case.invoice_id))
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        with self.desk.database.reading() as session:
+            written = [entry for _, entry in timeline.read(session, self.case.invoice_id)]
+        return [entry for entry in written if kind in {None, entry.kind}]
+
+    def access(self) -> str:
+        with self.desk.database.reading() as session:
+            return accounts.access(session, self.case.customer_id).value
+
+
+class DyingWorker:
+    """A gateway whose worker dies at the provider's door: before the message is handed over, or right after."""
+
+    def __init__(self, inner: MessageGateway, *, after: bool, deaths: int = 1) -> None:
+        self.inner, self.after, self.deaths = inner, after, deaths
+        self.name, self.channel, self.can_find = inner.name, inner.channel, inner.can_find
+
+    def send(self, envelope: Envelope) -> Receipt:
+        dies, self.deaths = self.deaths > 0, self.deaths - 1
+        if dies and not self.after:
+            raise WorkerDied
+        receipt = self.inner.send(envelope)
+        if dies:
+            raise WorkerDied
+        return receipt
+
+    def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
+        return self.inner.find(envelope, since)
+
+
+class WorkerDied(Exception):
+    """Nothing of what came after was done."""
+
+
+def by_sendgrid(provider: FakeProvider) -> SendGridGateway:
+    return SendGridGateway("SG.key", ("ana@dunwell.example", "Ana Lopez"), provider.url, timeout=2)
+
+
+def by_twilio(provider: FakeProvider) -> TwilioGateway:
+    return TwilioGateway("AC1", "token", "+15005550006", provider.url, timeout=2)
+
+
+def to_product(url: str) -> HttpProductGateway:
+    return HttpProductGateway(url, "secret", timeout=2)
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with this release's schema, to be copied: most rules need no second kind of database."""
+    file = tmp_path_factory.mktemp("template") / "dunwell.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def file_database(empty_file: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copy(empty_file, tmp_path / "dunwell.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    yield database
+    database.close()
+
+
+class MakeOffice(Protocol):
+    """An office with gateways of the test's choice; the outbox where nothing else is given."""
+
+    def __call__(
+        self,
+        email: MessageGateway | None = None,
+        sms: MessageGateway | None = None,
+        access: ProductGateway | None = None,
+    ) -> Office: ...
+
+
+@pytest.fixture
+def make_office(file_database: Database) -> MakeOffice:
+    def make(
+        email: MessageGateway | None = None, sms: MessageGateway | None = None, access: ProductGateway | None = None
+    ) -> Office:
+        return Office(a_desk(file_database, email=email, sms=sms, product=access))
+
+    return make
+
+
+@pytest.fixture
+def office(make_office: MakeOffice) -> Office:
+    """Everything by the outbox, which delivers at once."""
+    return make_office()
