@@ -33,6 +33,7 @@ class Promise(Record):
     ref: str | None = None
     paid_before: Decimal = Decimal(0)
     state: str = "open"  # open, kept, broken, replaced
+    made_at: datetime | None = None
 
 
 class Plan(Record):
@@ -87,6 +88,7 @@ class Case(Record):
     invoice_id: str
     customer_id: str
     policy: PolicyRef
+    former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
     rules: Rules
     currency: str
     digits: int
@@ -361,6 +363,7 @@ class Case(Record):
                 via=event.via,
                 ref=event.ref,
                 paid_before=self.paid,
+                made_at=now,
             )
         )
         self._owe(self.rules.reactions.promise_made)
