@@ -126,6 +126,11 @@ class Settings(BaseSettings):
 
     metrics_address: HostPort | None = None
 
+    web_address: HostPort = "127.0.0.1:8080"
+    public_url: WebAddress | None = None
+    api_token: SecretStr | None = None
+    sendgrid_webhook_public_key: str | None = None
+
     @model_validator(mode="before")
     @classmethod
     def _blank_is_unset(cls, values: Any) -> Any:

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 from temporalio import activity
 
+from activities import delivery
 from activities.desk import Answer, Desk, Request, moment
 from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
-from domain.terms import DEAD_STATES, Channel, MessageState
+from domain.terms import MessageState
 from domain.timeline import Entry
-from store import accounts, addresses, ledger, outbox, tasks, timeline
-from store.tables import MessageRow
+from store import accounts, ledger, outbox, tasks, timeline
 
 
 class RecordRequest(Request):
@@ -30,16 +30,6 @@ class RecordAnswer(Answer):
 
     not_arrived: str | None = None
     arrived: bool = False
-
-
-_RANK = {
-    MessageState.CLAIMED: 0,
-    MessageState.UNKNOWN: 0,
-    MessageState.ACCEPTED: 1,
-    MessageState.DELIVERED: 2,
-    MessageState.FAILED: 2,
-    MessageState.BOUNCED: 3,  # a bounce may follow a delivery: the mailbox took it and gave it back
-}
 
 
 class Ledger:
@@ -60,15 +50,11 @@ class Ledger:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
                 case.blocked_until = None
-            self._desk.answer(
-                session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer
-            )
+            self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
         return answer
 
-    def _write_event(
-        self, session: Session, case: Case, event: Event, now: datetime, answer: RecordAnswer
-    ) -> None:
+    def _write_event(self, session: Session, case: Case, event: Event, now: datetime, answer: RecordAnswer) -> None:
         match event:
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
@@ -91,25 +77,16 @@ class Ledger:
         self, session: Session, case: Case, report: DeliveryReport, now: datetime, answer: RecordAnswer
     ) -> None:
         row = outbox.get(session, report.message_id)
-        known = {message.message_id for message in outbox.of_invoice(session, case.invoice_id)}
-        if row is None or row.message_id not in known:
+        if row is None or delivery.step_of(session, row.message_id, case.invoice_id) is None:
             reason = "delivery_report: message_id: this case sent no such message"
             key = f"report.{report.message_id}"
             _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
             return
         state = MessageState(report.status)
-        if _RANK[state] <= _RANK.get(MessageState(row.state), 3):
-            return  # old news, or the same again
-        row.state, row.settled_at, row.reason = state.value, report.at, report.code
-        # The provider knows the message: a call whose answer got lost is answered by that.
-        row.call, row.sent_at = "answered", row.sent_at or report.at
-        if state is MessageState.BOUNCED:
-            addresses.close(session, Channel(row.channel), row.address, "bounced", now)
-        _note(session, case, _report_entry(row, state, report.code, now))
-        answer.arrived = state is MessageState.DELIVERED
-        if state in DEAD_STATES:
-            # What was done again after a reversal is claimed as "<step>.again<n>".
-            answer.not_arrived = row.step.partition(".")[0]
+        delivery.report(session, row, state, report.code, report.at, now)
+        # A webhook may have written the report down already: the case still has to hear what it means.
+        answer.arrived = delivery.arrived(row, state)
+        answer.not_arrived = delivery.not_arrived(session, row, case.invoice_id, state)
 
     def _follow(self, session: Session, case: Case, now: datetime) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
@@ -123,9 +100,7 @@ class Ledger:
                 key = f"release.{case.reopened}.{case.ended}"
                 _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
         if case.resting:
-            for task_id in tasks.withdraw_calls(
-                session, case.invoice_id, f"the case is {case.stage.value}", now
-            ):
+            for task_id in tasks.withdraw_calls(session, case.invoice_id, f"the case is {case.stage.value}", now):
                 text = f"the call is not needed: the case is {case.stage.value}"
                 _note(
                     session,
@@ -136,18 +111,3 @@ class Ledger:
 
 def _note(session: Session, case: Case, entry: Entry) -> None:
     timeline.write(session, case.invoice_id, [entry])
-
-
-def _report_entry(row: MessageRow, state: MessageState, code: str | None, now: datetime) -> Entry:
-    reason = f"{row.message} by {row.channel} to {row.contact_id}: {state.value}" + (
-        f" ({code})" if code else ""
-    )
-    return Entry(
-        key=f"{row.message_id}.{state.value}",
-        at=now,
-        kind=state.value,
-        step=row.step,
-        channel=row.channel,
-        reason=reason,
-        ref=row.message_id,
-    )

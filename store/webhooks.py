@@ -1,0 +1,109 @@
+"""What providers told us, each thing once, and whom it is about."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from domain.terms import Channel
+from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageInvoiceRow, MessageRow, WebhookEventRow
+
+_AT_ONCE = 500
+
+
+def known(session: Session, provider: str, event_ids: Collection[str]) -> set[str]:
+    """Which of these events were told before."""
+    query = select(WebhookEventRow.event_id).where(
+        WebhookEventRow.provider == provider, WebhookEventRow.event_id.in_(event_ids)
+    )
+    return set(session.scalars(query))
+
+
+def add(
+    session: Session,
+    *,
+    provider: str,
+    event_id: str,
+    kind: str,
+    body: dict[str, Any],
+    received_at: datetime,
+    done_at: datetime | None,
+) -> None:
+    """Keep an event. Raises IntegrityError when another transaction has just kept it."""
+    session.add(
+        WebhookEventRow(
+            provider=provider, event_id=event_id, kind=kind, body=body, received_at=received_at, done_at=done_at
+        )
+    )
+    session.flush()
+
+
+def get(session: Session, provider: str, event_id: str) -> WebhookEventRow | None:
+    return session.get(WebhookEventRow, (provider, event_id))
+
+
+def waiting(session: Session) -> Sequence[WebhookEventRow]:
+    """Events not yet acted on, oldest first; a few hundred at a time."""
+    return session.scalars(
+        select(WebhookEventRow)
+        .where(WebhookEventRow.done_at.is_(None))
+        .order_by(WebhookEventRow.received_at, WebhookEventRow.event_id)
+        .limit(_AT_ONCE)
+    ).all()
+
+
+def mark_done(session: Session, provider: str, event_id: str, now: datetime) -> None:
+    row = session.get(WebhookEventRow, (provider, event_id))
+    if row is not None:
+        row.done_at = now
+        session.flush()
+
+
+def lock(session: Session, customer_ids: Collection[str]) -> None:
+    """Take the locks of several customers, always in the same order."""
+    if customer_ids:
+        session.execute(
+            select(CustomerRow.customer_id)
+            .where(CustomerRow.customer_id.in_(customer_ids))
+            .order_by(CustomerRow.customer_id)
+            .with_for_update()
+        )
+
+
+def message(session: Session, message_id: str | None, provider_id: str | None) -> MessageRow | None:
+    """The message of this id of ours, or of the provider's."""
+    if message_id is not None:
+        return session.get(MessageRow, message_id)
+    if provider_id is None:
+        return None
+    return session.scalars(select(MessageRow).where(MessageRow.provider_id == provider_id).limit(1)).first()
+
+
+def carried(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
+    """The invoices a message speaks of, each with the step that sent it."""
+    return session.scalars(
+        select(MessageInvoiceRow)
+        .where(MessageInvoiceRow.message_id == message_id)
+        .order_by(MessageInvoiceRow.invoice_id)
+    ).all()
+
+
+def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[ContactRow]:
+    """The people an address reaches, of every customer. E-mail addresses count in any case of letters."""
+    if channel is Channel.EMAIL:
+        here = func.lower(ContactRow.email) == address.lower()
+    else:
+        here = ContactRow.phone == address
+    return session.scalars(select(ContactRow).where(here).order_by(ContactRow.contact_id)).all()
+
+
+def cases_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:
+    """Every case of these customers, that of the newest invoice first."""
+    return session.scalars(
+        select(CaseRow)
+        .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
+        .where(CaseRow.customer_id.in_(customer_ids))
+        .order_by(InvoiceRow.issued_on.desc(), CaseRow.invoice_id.desc())
+    ).all()

@@ -1,0 +1,76 @@
+"""`python -m web`: the web service, by the settings of the environment."""
+
+import asyncio
+import logging
+import sys
+from datetime import timedelta
+
+import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.wording import CatalogueError
+from domain.policy import PolicyError, Trait
+from intake.cases import Cases, Patience
+from intake.ladders import read_ladders
+from settings import Settings, SettingsError, load_settings, temporal_connect
+from store.schema import is_current
+from web.app import make_app
+from web.service import Service, make_service, read_keys
+from worker import NotReady, make_desk
+
+_PATIENCE = Patience(server=timedelta(seconds=5))
+"""Shorter than the command line's: whoever calls over HTTP can call again."""
+
+
+async def open_service(settings: Settings) -> Service:
+    """Every client. The Temporal server may be away: webhooks are taken in all the same.
+
+    Raises SettingsError, PolicyError, CatalogueError, or NotReady when the database cannot be used.
+    """
+    keys = read_keys(settings)
+    desk = make_desk(settings)
+    ladders = read_ladders({key: Trait(**traits.model_dump()) for key, traits in desk.catalogue.traits.items()})
+    try:
+        current = is_current(desk.database)
+    except SQLAlchemyError as error:
+        kind = settings.database_url.partition(":")[0]
+        raise NotReady(f"The {kind} database of DATABASE_URL does not answer ({type(error).__name__}).") from None
+    if not current:
+        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+    client = await Client.connect(**temporal_connect(settings), data_converter=pydantic_data_converter, lazy=True)
+    return make_service(client, desk, ladders, Cases(client, desk.database, _PATIENCE), keys)
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    service = await open_service(settings)
+    host, _, port = settings.web_address.rpartition(":")
+    config = uvicorn.Config(
+        make_app(service),
+        host=host.strip("[]"),
+        port=int(port),
+        access_log=False,  # addresses and query strings are nobody's business
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        service.database.close()
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(serve(load_settings()))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (NotReady, SettingsError, PolicyError, CatalogueError) as problem:
+        sys.exit(str(problem))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""The HTTP API for the billing system, for agents' tools and for the product."""
+
+import asyncio
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+from sqlalchemy.orm import Session
+
+from domain.events import EVENTS, PERSONAL_DECISIONS
+from domain.invoice import Invoice
+from domain.refusal import Refused
+from intake.cases import How, NoAnswer, Result, ServerAway, Unfit, start_all
+from intake.invoices import parse_invoice
+from intake.records import JsonObject
+from intake.refusals import shown
+from intake.registrar import Registered
+from store import accounts
+from store.tables import CustomerRow
+from web.bodies import Problem, decoded, raw
+from web.service import Service, service_of
+
+_MOST_INVOICES = 500
+_MOST_NOTE = 4_000
+_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
+_UNKEEPABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+
+
+def authorised(request: Request, authorization: Annotated[str, Header()] = "") -> None:
+    """Raises Problem 503 while no token is set, 401 for a missing or a wrong one."""
+    token = service_of(request).keys.api_token
+    if token is None:
+        raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        reason = "Send the header Authorization: Bearer with the value of API_TOKEN."
+        raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
+
+
+router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
+
+
+# Invoices ------------------------------------------------------------------------------------------------
+
+
+@router.post("/invoices", summary="Start a case for each invoice")
+async def start_invoices(request: Request) -> JSONResponse:
+    """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
+
+    Each item is answered: `started`, `already running`, `already ended`, `refused` with its problems, or
+    `not tried` when the Temporal server went away. 200: all well; 207: some were refused; 422: all were.
+    """
+    data = decoded(await raw(request))
+    items = data if isinstance(data, list) else [data]
+    if not items:
+        raise Problem(422, "The list is empty: send at least one invoice.")
+    if len(items) > _MOST_INVOICES:
+        raise Problem(413, f"The list has {len(items)} invoices: send at most {_MOST_INVOICES} at a time.")
+    answers: list[dict[str, Any]] = []
+    away: str | None = None
+    seen: set[str] = set()
+    for position, item in enumerate(items, 1):
+        if away is not None:
+            answers.append({"item": position, "invoice_id": _named(item), "result": "not tried"})
+            continue
+        answer, away = await _start(service_of(request), item, position, seen)
+        answers.append(answer)
+    body: dict[str, Any] = {"items": answers} | ({"reason": away} if away else {})
+    return JSONResponse(body, _status_of(answers, away))
+
+
+def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
+    if away is not None:
+        return 503
+    refused = sum(answer["result"] == "refused" for answer in answers)
+    return 200 if not refused else 422 if refused == len(answers) else 207
+
+
+async def _start(service: Service, item: object, position: int, seen: set[str]) -> tuple[dict[str, Any], str | None]:
+    """The answer for one item, and why the rest cannot be tried if the server went away."""
+    invoice = parse_invoice(item, f"item {position}")
+    base = {"item": position, "invoice_id": _named(item)}
+    if isinstance(invoice, list):
+        problems = [
+            {"field": one.field, "reason": one.reason} | ({"value": one.value} if one.value is not None else {})
+            for one in invoice
+        ]
+        return base | {"result": "refused", "problems": problems}, None
+    if invoice.invoice_id in seen:
+        problem = {"field": "invoice_id", "reason": "stands in this list already: keep one of the two"}
+        return base | {"result": "refused", "problems": [problem]}, None
+    seen.add(invoice.invoice_id)
+    results: list[Result] = []
+
+    def register(one: Invoice) -> Registered:
+        return service.registrar.register(one, datetime.now(UTC))
+
+    away = await start_all(service.cases, [invoice], register, results.append)
+    if away is not None:
+        return base | {"result": "not tried"}, away
+    result = results[0]
+    if isinstance(result, Unfit):
+        field, _, reason = result.reason.partition(": ")
+        return base | {"result": "refused", "problems": [{"field": field, "reason": reason}]}, None
+    return base | {"result": result.value}, None
+
+
+def _named(item: object) -> str | None:
+    return shown(item.get("invoice_id")) if isinstance(item, Mapping) else None
+
+
+# Cases ---------------------------------------------------------------------------------------------------
+
+
+@router.get("/cases/{invoice_id}", summary="How a case stands")
+async def case_status(request: Request, invoice_id: str) -> JSONResponse:
+    """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why."""
+    _check_id(invoice_id)
+    try:
+        known = await service_of(request).cases.status(invoice_id)
+    except Refused as refused:
+        raise _problem(refused) from None
+    body = known.status.model_dump(mode="json")
+    return JSONResponse(body | ({"copied": known.copied} if known.copied else {}))
+
+
+@router.post("/cases/{invoice_id}/{event}", summary="Tell a case what happened")
+async def tell_case(
+    request: Request,
+    invoice_id: str,
+    event: str,
+    idempotency_key: Annotated[str | None, Header(description="The same key again is the same request.")] = None,
+) -> JSONResponse:
+    """The body is the event, one JSON object. `note`, free words, may stand beside its fields: it stays in the
+    database. 200: the new status. 202: taken, but the case has not answered yet; `result` says how far it is.
+    422: refused, with field and reason. 404: no such case, or no such event.
+    """
+    _check_id(invoice_id)
+    if event not in PERSONAL_DECISIONS:
+        raise Problem(404, f"There is no event of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}.")
+    content = _object(decoded(await raw(request)))
+    note = _note(content.pop("note", None))
+    try:
+        told = await service_of(request).cases.tell(
+            invoice_id, event, content, note=note, author="api", request_id=idempotency_key
+        )
+    except Refused as refused:
+        raise _problem(refused) from None
+    except (NoAnswer, ServerAway) as error:
+        raise Problem(503, str(error)) from None
+    if told.status is not None:
+        return JSONResponse(told.status.model_dump(mode="json"))
+    return JSONResponse({"invoice_id": invoice_id, "result": told.how.value, "meaning": _MEANING[told.how]}, 202)
+
+
+_MEANING: Mapping[How, str] = {
+    How.DONE: "the case took it in and wrote it down",
+    How.ACCEPTED: "the case took it in; the writing is under way",
+    How.SENT: "the server keeps it for the next worker; a refusal would stand in the timeline",
+    How.REOPENED: "the case had ended; a new run of it begins with this",
+}
+
+
+def _object(data: object) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise Problem(422, "must be one JSON object", "message")
+    if isinstance(data, JsonObject) and data.repeated:
+        raise Problem(422, "is given more than once: keep one", _UNKEEPABLE.sub("?", data.repeated[0])[:60])
+    return dict(data)
+
+
+def _note(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _MOST_NOTE:
+        raise Problem(422, f"must be text of at most {_MOST_NOTE} characters", "note")
+    return _UNKEEPABLE.sub("", value).strip() or None
+
+
+def _check_id(invoice_id: str) -> None:
+    if not _ID.fullmatch(invoice_id):
+        raise Problem(404, "There is no such case: an invoice id has 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'.")
+
+
+def _problem(refused: Refused) -> Problem:
+    """An unknown invoice is a wrong address, everything else a wrong body."""
+    return Problem(404 if refused.field == "invoice" else 422, refused.reason, refused.field)
+
+
+# Accounts ------------------------------------------------------------------------------------------------
+
+
+@router.get("/accounts/{customer_id}/access", summary="What a customer's account may do")
+async def account_access(request: Request, customer_id: str) -> JSONResponse:
+    """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
+    stage of staged work. 404: no such customer.
+    """
+    if not _ID.fullmatch(customer_id):
+        raise Problem(404, "There is no such customer.")
+    return JSONResponse(await asyncio.to_thread(_access, service_of(request), customer_id))
+
+
+def _access(service: Service, customer_id: str) -> dict[str, Any]:
+    with service.database.reading() as session:
+        if session.get(CustomerRow, customer_id) is None:
+            raise Problem(404, "There is no such customer.")
+        return {
+            "customer_id": customer_id,
+            "access": accounts.access(session, customer_id).value,
+            "work_on_hold": accounts.work_on_hold(session, customer_id),
+            "holds": _holds(session, customer_id),
+        }
+
+
+def _holds(session: Session, customer_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "invoice_id": hold.invoice_id,
+            "level": hold.level,
+            "reason": hold.reason,
+            "since": hold.placed_at.isoformat(),
+        }
+        for hold in accounts.open_holds(session, customer_id)
+    ]
+
+
+EVENT_MODELS = {name: model for name, model in EVENTS.items() if name in PERSONAL_DECISIONS}
+"""The events of this API, for its description."""

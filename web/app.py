@@ -1,0 +1,123 @@
+"""The application: its doors, what it answers when something goes wrong, and its description of itself."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web import api, webhooks
+from web.bodies import Problem
+from web.service import Service, service_of
+
+_EVENT_PATH = "/api/cases/{invoice_id}/{event}"
+
+_log = logging.getLogger("dunwell.web")
+
+
+def make_app(service: Service) -> FastAPI:
+    """The application around a service; while it runs, its courier does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        courier = asyncio.create_task(service.courier.run())
+        yield
+        courier.cancel()
+        with suppress(asyncio.CancelledError):
+            await courier
+
+    app = FastAPI(
+        title="Dunwell",
+        version="1",
+        description="Start cases, tell them what happened, ask how they and accounts stand.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.include_router(webhooks.router)
+    app.include_router(api.router)
+    app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(SQLAlchemyError, _no_database)
+    app.add_middleware(Guard)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+async def health(request: Request) -> JSONResponse:
+    """200 when both answer, else 503; the body says which does."""
+    found = await service_of(request).health()
+    words = {name: "ok" if well else "does not answer" for name, well in found.items()}
+    return JSONResponse(words, 200 if all(found.values()) else 503)
+
+
+def _problem(_: Request, error: Exception) -> Response:
+    return error.response() if isinstance(error, Problem) else JSONResponse({"reason": "refused"}, 400)
+
+
+def _plain(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    reasons = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+    return JSONResponse({"reason": reasons.get(status, "The request cannot be understood.")}, status)
+
+
+def _no_database(_: Request, error: Exception) -> Response:
+    # The text of such an error repeats the statement's values.
+    _log.error("the database does not answer (%s)", type(error).__name__)
+    return JSONResponse({"reason": "The database does not answer: send the same again later."}, 503)
+
+
+class Guard:
+    """The last resort: a fault of the program is told by its kind and place, because its text may hold anything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("unexpected %s at %s:%s", type(error).__name__, Path(last.filename).name, last.lineno)
+            if not begun:
+                body = {"reason": "This is a fault of the program: please report the time it happened."}
+                await JSONResponse(body, 500)(scope, receive, send)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI, with the events as bodies of their address."""
+    if app.openapi_schema is None:
+        description = FastAPI.openapi(app)
+        models = [(model, "validation") for model in api.EVENT_MODELS.values()]
+        _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+        description.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
+        bodies = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in api.EVENT_MODELS.values()]
+        described = {"required": True, "content": {"application/json": {"schema": {"anyOf": bodies}}}}
+        description["paths"][_EVENT_PATH]["post"]["requestBody"] = described
+        invoices = {"required": True, "content": {"application/json": {"schema": {"type": ["object", "array"]}}}}
+        description["paths"]["/api/invoices"]["post"]["requestBody"] = invoices
+        description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        description["security"] = [{"token": []}]
+        app.openapi_schema = description
+    return app.openapi_schema

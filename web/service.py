@@ -1,0 +1,114 @@
+"""The clients of the web service, made once, and the settings it keeps."""
+
+import asyncio
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from fastapi import Request
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from temporalio.client import Client
+
+from activities.desk import Desk
+from domain.policy import Policy
+from gateways.sendgrid_events import public_key
+from intake.cases import Cases
+from intake.registrar import Registrar
+from settings import Settings, SettingsError
+from store.database import Database
+from web.courier import Courier
+from web.inbox import Inbox
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Secrets and keys of the doors; None leaves a door shut with an answer that says what to set."""
+
+    api_token: str | None = None
+    sendgrid_key: EllipticCurvePublicKey | None = None
+    twilio_token: str | None = None
+    public_url: str = ""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything a request may use."""
+
+    client: Client
+    database: Database
+    cases: Cases
+    registrar: Registrar
+    inbox: Inbox
+    courier: Courier
+    keys: Keys
+
+    @property
+    def sendgrid_key(self) -> EllipticCurvePublicKey | None:
+        return self.keys.sendgrid_key
+
+    @property
+    def twilio_token(self) -> str | None:
+        return self.keys.twilio_token
+
+    @property
+    def public_url(self) -> str:
+        return self.keys.public_url
+
+    async def health(self) -> dict[str, bool]:
+        """Which of the two things this service needs can be reached."""
+        database, server = await asyncio.gather(asyncio.to_thread(self._database_answers), self._server_answers())
+        return {"database": database, "server": server}
+
+    def _database_answers(self) -> bool:
+        try:
+            with self.database.reading() as session:
+                session.execute(text("select 1"))
+        except SQLAlchemyError:
+            return False
+        return True
+
+    async def _server_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                return await self.client.service_client.check_health()
+        except Exception:  # a client that never connected raises whatever its transport raises
+            return False
+
+
+_HEALTH_SECONDS = 3.0
+
+
+def make_service(client: Client, desk: Desk, ladders: dict[str, Policy], cases: Cases, keys: Keys) -> Service:
+    """Put a service together. Connects to nothing."""
+    inbox = Inbox(desk.database)
+    return Service(
+        client=client,
+        database=desk.database,
+        cases=cases,
+        registrar=Registrar(desk, ladders),
+        inbox=inbox,
+        courier=Courier(inbox, cases),
+        keys=keys,
+    )
+
+
+def read_keys(settings: Settings) -> Keys:
+    """Raises SettingsError for a key that is none."""
+    shown = settings.sendgrid_webhook_public_key
+    try:
+        sendgrid_key = public_key(shown) if shown else None
+    except ValueError as error:
+        raise SettingsError(f"SENDGRID_WEBHOOK_PUBLIC_KEY: {error}") from None
+    token, twilio = settings.api_token, settings.twilio_auth_token
+    return Keys(
+        api_token=token.get_secret_value() if token else None,
+        sendgrid_key=sendgrid_key,
+        twilio_token=twilio.get_secret_value() if twilio else None,
+        public_url=(settings.public_url or f"http://{settings.web_address}").rstrip("/"),
+    )
+
+
+def service_of(request: Request) -> Service:
+    """The service that the application was made with."""
+    service: Service = request.app.state.service
+    return service
