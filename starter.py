@@ -29,8 +29,10 @@ from activities.desk import Desk
 from activities.wording import Catalogue, CatalogueError
 from domain.clock import Clock
 from domain.invoice import Customer, Invoice
-from domain.ladder import PreviewLine, Standing, preview
-from domain.policy import Policy, PolicyError, Trait
+from domain.ladder import NextAction, PreviewLine, Standing, preview
+from domain.ladder_problems import PolicyError
+from domain.moves import Move
+from domain.policy import Policy, Trait
 from domain.refusal import Refused
 from domain.terms import Stage
 from intake.cases import (
@@ -50,6 +52,8 @@ from intake.cases import (
 from intake.evidence_command import add_evidence
 from intake.invoices import Refusal, open_invoices
 from intake.ladders import read_ladder, read_ladders
+from intake.moves import Moves, as_seen, read_ref, read_seen
+from intake.moves import Told as Moved
 from intake.registrar import Registrar
 from settings import Settings, SettingsError, load_settings
 from store import accounts, cases, invoices, notes, outbox, tasks
@@ -795,6 +799,78 @@ def check_policy(
         _print_json({"ok": True, "name": policy.name, "version": policy.version, "steps": steps, "problems": []})
     else:
         _say(f"ok: {policy.name}@{policy.version}, {len(policy.steps)} steps")
+
+
+# Moving running cases to another version of their ladder -------------------------------------------------
+
+
+@app.command("move-policy", epilog="Example: python starter.py move-policy --from gentle-saas@1 --to gentle-saas@2")
+def move_policy(
+    old: Annotated[str, typer.Option("--from", metavar="NAME@N", help="The version the cases are on.")],
+    new: Annotated[str, typer.Option("--to", metavar="NAME@N", help="The version they shall go on by.")],
+    invoice: OnlyInvoice = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Do it. Without this, it is only shown.")] = False,
+    seen: Annotated[
+        Path | None,
+        typer.Option("--seen", metavar="FILE", help="With --confirm: only as in this preview, kept with --json."),
+    ] = None,
+    by: By = "operator",
+    as_json: Json = False,
+) -> None:
+    """Show what another version of its ladder changes for each running case; with --confirm, move them.
+
+    Nothing is sent by a move. A case that has changed since it was looked at refuses.
+    """
+    if seen is not None and not confirm:
+        raise typer.BadParameter("--seen only goes with --confirm")
+    settings = load_settings()
+    desk = make_desk(settings)
+    _check_database(desk.database)
+    moving = Moves(desk, _ladders(desk.catalogue), read_ref("from", old), read_ref("to", new))
+    shown = moving.preview(by, invoice)
+    moves, told = as_seen(shown, read_seen(seen)) if seen else (shown, list[Moved]())
+    if confirm:
+        can = [move for move in moves if move.refused is None]
+        told += _with_cases(settings, lambda talk: moving.confirm(talk, can))
+    desk.database.close()
+    _show_moves(moves, told, confirmed=confirm, as_json=as_json)
+    if any(move.refused for move in moves) or any(one.refused for one in told):
+        raise typer.Exit(REFUSED)
+
+
+def _show_moves(moves: list[Move], told: list[Moved], *, confirmed: bool, as_json: bool) -> None:
+    answers = {move.invoice_id: "not moved" for move in moves if confirmed}
+    answers |= {one.invoice_id: one.refused or "moved" for one in told}
+    if as_json:
+        _print_json({"moves": [_move_facts(move) for move in moves]} | ({"results": answers} if confirmed else {}))
+        return
+    rows = [
+        (
+            move.invoice_id,
+            _coming(move.before),
+            _coming(move.after) if move.refused is None else f"refused: {move.refused}",
+            ", ".join(move.vanish) or "-",
+            ", ".join(move.appear) or "-",
+            ", ".join(move.passed) or "-",
+            answers.pop(move.invoice_id) if confirmed else move.event.fingerprint,
+        )
+        for move in moves
+    ]
+    last = "result" if confirmed else "fingerprint"
+    heads = ("invoice", "next before (UTC)", "next after (UTC)", "vanishes", "appears", "left out", last)
+    _print_table(heads, rows, "No running case is on this version.")
+    for invoice_id, answer in answers.items():
+        _warn(f"{invoice_id}: {answer}")
+    if moves and not confirmed:
+        _say("Nothing was changed. To move them, say the same with --confirm.")
+
+
+def _coming(action: NextAction | None) -> str:
+    return f"{action.step} at {action.at:%Y-%m-%d %H:%M} ({action.why})" if action else "waits for a person"
+
+
+def _move_facts(move: Move) -> dict[str, Any]:
+    return move.model_dump(exclude={"event"}) | {"fingerprint": move.event.fingerprint}
 
 
 # What every command needs --------------------------------------------------------------------------------

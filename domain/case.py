@@ -4,8 +4,11 @@ Pure and serialisable: the workflow holds one of these, the store keeps a copy, 
 Every change goes through a method here, which says in plain words what it decided or raises `Refused`.
 """
 
+import json
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -16,6 +19,9 @@ from domain.model import Record, Value
 from domain.policy import PromiseRules, Reactions
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
+
+_QUIET_AFTER_MOVE = timedelta(days=1)
+"""A move never sends anything by itself: there is a day to look at what it did."""
 
 
 class PolicyRef(Value):
@@ -90,6 +96,7 @@ class Case(Record):
     policy: PolicyRef
     former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
     rules: Rules
+    ladder: list[str] = Field(default_factory=list)  # step ids of the version it was moved to; empty: never moved
     currency: str
     digits: int
     issued_on: date
@@ -120,9 +127,7 @@ class Case(Record):
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
-    redo: list[str] = Field(
-        default_factory=list
-    )  # consequences a payment undid and a reversal calls for again
+    redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
 
     access: Access = Access.FULL
     holds: list[Level] = Field(default_factory=list)
@@ -164,7 +169,7 @@ class Case(Record):
         return next((p for p in self.promises if p.state == "open"), None)
 
     @property
-    def stage(self) -> Stage:
+    def stage(self) -> Stage:  # noqa: PLR0911 - one line a stage
         """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
         if self.ended:
             return self.ended
@@ -205,7 +210,7 @@ class Case(Record):
         self._note_rest(was_resting, now)
         return said
 
-    def _decide(self, event: ev.Event, now: datetime) -> list["Said"]:
+    def _decide(self, event: ev.Event, now: datetime) -> list["Said"]:  # noqa: PLR0911, PLR0912 - one an event
         match event:
             case ev.PaymentReceived():
                 return self._payment_received(event)
@@ -236,6 +241,8 @@ class Case(Record):
                 return self._end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
             case ev.Cancel():
                 return self._end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+            case ev.PolicyMoved():
+                return self._policy_moved(event, now)
 
     def _payment_received(self, event: ev.PaymentReceived) -> list["Said"]:
         if event.currency != self.currency:
@@ -245,9 +252,7 @@ class Case(Record):
             raise Refused("payment_id", "this payment was reversed; a new payment needs a new id")
         if event.payment_id in self.payments:
             if self.payments[event.payment_id] != event.amount:
-                raise Refused(
-                    "payment_id", "is known already, with another amount; a new payment needs a new id"
-                )
+                raise Refused("payment_id", "is known already, with another amount; a new payment needs a new id")
             return []  # the same news again
         self.payments[event.payment_id] = event.amount
         self.paid += event.amount
@@ -321,9 +326,7 @@ class Case(Record):
             self.reopened += 1
             self.owed.clear()
             self._undo_consequences()
-            said.append(
-                Said("reopened", f"{self.open_amount} {self.currency} open again; goes on where it stood")
-            )
+            said.append(Said("reopened", f"{self.open_amount} {self.currency} open again; goes on where it stood"))
         return said
 
     def _undo_consequences(self) -> None:
@@ -423,9 +426,7 @@ class Case(Record):
             self._check_digits(f"instalments.{number}.amount", item.amount)
         total = sum((item.amount for item in event.instalments), Decimal(0))
         if total != self.open_amount:
-            raise Refused(
-                "instalments", f"add up to {total}, but {self.open_amount} {self.currency} are open"
-            )
+            raise Refused("instalments", f"add up to {total}, but {self.open_amount} {self.currency} are open")
         if self.promise:
             self.promise.state = "replaced"
         self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid)
@@ -478,6 +479,67 @@ class Case(Record):
             opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
             return said + self._dispute_opened(opened)
         return said
+
+    # Its ladder ------------------------------------------------------------------------------------------
+
+    def fingerprint(self, move: ev.PolicyMoved) -> str:
+        """Sixteen hexadecimal digits over all that decides what this move would do to this case."""
+        facts = {
+            "invoice": self.invoice_id,
+            "revision": self.revision,
+            "stage": self.stage.value,
+            "steps": [[done.step, done.outcome] for done in self.steps],
+            "amounts": [str(self.amount.normalize()), str(self.paid.normalize())],
+            "due_on": self.due_on.isoformat(),
+            "policy": [self.policy.name, self.policy.version],
+            "move": move.model_dump(mode="json", exclude={"fingerprint", "by"}),
+        }
+        return sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def passed_over(self, ladder: Sequence[str]) -> list[str]:
+        """The steps of `ladder` that would come too late: they stand above one that is behind the case.
+
+        What a reversed payment calls for again is none of them: it is due again, wherever it stands.
+        """
+        behind = {done.step for done in self.steps}
+        reached = max((place for place, step in enumerate(ladder) if step in behind), default=0)
+        return [step for step in ladder[:reached] if step not in behind and step not in self.redo]
+
+    def _policy_moved(self, event: ev.PolicyMoved, now: datetime) -> list["Said"]:
+        if event.name != self.policy.name:
+            raise Refused("name", f"the case is on the ladder {self.policy.name}; only its version can change")
+        if event.to_version == self.policy.version:
+            raise Refused("to_version", f"the case is on version {event.to_version} already")
+        if event.fingerprint != self.fingerprint(event):
+            raise Refused("fingerprint", "the case has changed since the preview; look at it again")
+        if self.next_action is not None and self.next_action.at <= now:
+            # The step may be on its way by the old version: what it becomes must be known first.
+            raise Refused("stage", f"{self.next_action.step} is being carried out; try again in a moment")
+        passed, before = self.passed_over(event.steps), self.policy
+        self.former.append(before)
+        self.policy = PolicyRef(name=event.name, version=event.to_version)
+        self.rules = Rules(promises=event.promises, reactions=event.reactions)
+        self.ladder = list(event.steps)
+        self._pass_over(passed)
+        self.again = [step for step in self.again if self._knows(step)]
+        self.next_action = None  # made by the old version
+        self.blocked_until = now + _QUIET_AFTER_MOVE
+        text = f"from {before.name}@{before.version} to @{event.to_version} by {event.by}"
+        return [Said("policy_moved", text + (f"; left out: {', '.join(passed)}" if passed else ""))]
+
+    def _pass_over(self, steps: list[str]) -> None:
+        """Put them behind the case without moving the moments from which other steps are counted."""
+        if not steps:
+            return
+        place = max(n for n, done in enumerate(self.steps) if done.step in self.ladder)
+        last = self.steps[place]
+        self.steps[place:place] = [
+            StepDone(step=step, at=last.at, outcome="skipped", shift=last.shift) for step in steps
+        ]
+
+    def _knows(self, step: str) -> bool:
+        """Whether the ladder has this step. Answers belong to every ladder."""
+        return not self.ladder or "~" in step or step in self.ladder
 
     # What time does to it --------------------------------------------------------------------------------
 
@@ -555,7 +617,7 @@ class Case(Record):
 
     def reach_further(self, step: str) -> None:
         """A message of this step did not arrive: the step looks for another channel or contact."""
-        if step not in self.again and not step.startswith("@"):
+        if step not in self.again and not step.startswith("@") and self._knows(step):
             self.again.append(step)
 
     def is_done(self, step: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
 from domain.model import Value
+from domain.policy import PromiseRules, Reactions
 from domain.refusal import Refused, refusal_of
 
 _LARGEST = Decimal(10) ** 12
@@ -70,6 +71,7 @@ Day = Annotated[date, BeforeValidator(_day_as_text)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment_as_text), AfterValidator(_sane_moment)]
 Code = Annotated[str, Field(pattern=r"^[\w .:/+-]{1,60}$", strict=True)]
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
+StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", strict=True)]
 
 
 class PaymentReceived(Value):
@@ -139,9 +141,7 @@ class CallPromise(Value):
     amount: Amount | None = None
 
 
-CallResult = Literal[
-    "paid", "promise", "dispute", "no_answer", "wrong_number", "refused", "call_back", "reached"
-]
+CallResult = Literal["paid", "promise", "dispute", "no_answer", "wrong_number", "refused", "call_back", "reached"]
 
 
 class CallOutcome(Value):
@@ -168,6 +168,23 @@ class Cancel(Value):
     by: Code
 
 
+class PolicyMoved(Value):
+    """The case goes on under another version of its ladder, of which it needs what stands here.
+
+    `digest` stands for the whole version, `fingerprint` for the case and all this, as they were when a person
+    looked at what would change.
+    """
+
+    name: Code
+    to_version: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
+    by: Code
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
+    steps: Annotated[tuple[StepId, ...], Field(min_length=1, max_length=100)]
+    promises: PromiseRules
+    reactions: Reactions
+
+
 class DeliveryReport(Value):
     message_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
     status: Literal["accepted", "delivered", "bounced", "failed"]
@@ -188,6 +205,7 @@ Event = (
     | InvoiceAmended
     | WriteOff
     | Cancel
+    | PolicyMoved
     | DeliveryReport
 )
 
@@ -204,6 +222,7 @@ EVENTS: Mapping[str, type[Event]] = {
     "invoice_amended": InvoiceAmended,
     "write_off": WriteOff,
     "cancel": Cancel,
+    "policy_moved": PolicyMoved,
     "delivery_report": DeliveryReport,
 }
 """Signal name to its one argument. Each has an update of the same name but `delivery_report`."""

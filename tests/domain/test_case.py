@@ -141,6 +141,19 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
     "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
     "cancel": ("cancel", {"reason": "wrong", "by": "agent-7"}),
+    "moved": (  # without having looked at what would change
+        "policy_moved",
+        {
+            "name": "gentle-saas",
+            "to_version": 2,
+            "fingerprint": "0" * 16,
+            "by": "agent-7",
+            "digest": "0123456789abcdef",
+            "steps": ["first-reminder"],
+            "promises": {},
+            "reactions": {},
+        },
+    ),
     "report": (
         "delivery_report",
         {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
@@ -167,6 +180,7 @@ call+no     disputed    disputed    disputed    disputed    .         .         
 amended     .           .           .           .           .         .           .           .           !stage  !stage      !stage      !stage
 shrunk      paid        paid        paid        paid        paid      paid        paid        paid        !stage  !stage      !stage      !stage
 write_off   written_off written_off written_off written_off written_off written_off written_off written_off !stage !stage     !stage      !stage
+moved       !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !stage !stage !stage !stage
 cancel      cancelled   cancelled   cancelled   cancelled   cancelled cancelled   cancelled   cancelled   !stage  !stage      !stage      !stage
 report      .           .           .           .           .         .           .           .           .       .           .           .
 """  # noqa: E501

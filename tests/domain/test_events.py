@@ -24,6 +24,16 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "invoice_amended": {"amount": "900.00", "by": "billing"},
     "write_off": {"reason": "small", "by": "agent-7"},
     "cancel": {"reason": "wrong", "by": "agent-7"},
+    "policy_moved": {
+        "name": "gentle-saas",
+        "to_version": 2,
+        "fingerprint": "0123456789abcdef",
+        "by": "agent-7",
+        "digest": "0123456789abcdef",
+        "steps": ["first-reminder"],
+        "promises": {},
+        "reactions": {},
+    },
     "delivery_report": {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
 }
 AMOUNT = "is not a positive amount"

@@ -1,0 +1,93 @@
+"""What it would mean for a running case to go on under another version of its ladder."""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+
+from domain import agenda, ladder
+from domain.calendar import BusinessCalendar
+from domain.case import Case
+from domain.events import PolicyMoved
+from domain.ladder import NextAction
+from domain.model import Value
+from domain.policy import Policy
+from domain.refusal import Refused
+
+_UNSEEN = "0" * 16
+
+
+class Move(Value):
+    """One case, before and after.
+
+    event    what to tell the case, with the fingerprint of what was seen here
+    vanish   steps that would have come and will not
+    appear   steps that will come and would not have
+    passed   steps of the new version that will not come, because they stand above one that is done
+    refused  why this case cannot be moved; None: it can
+    """
+
+    invoice_id: str
+    event: PolicyMoved
+    before: NextAction | None
+    after: NextAction | None = None
+    vanish: tuple[str, ...] = ()
+    appear: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+def preview(case: Case, old: Policy, new: Policy, calendar: BusinessCalendar, now: datetime, by: str) -> Move:
+    """Move a copy of the case from `old` to `new` at case time `now` and say what became of it."""
+    event = _event(case, new, by)
+    known = Move(invoice_id=case.invoice_id, event=event, before=case.next_action)
+    moved = case.model_copy(deep=True)
+    try:
+        moved.apply(event, now)
+        _check_announced(case, moved, old, new)
+    except Refused as refused:
+        return known.model_copy(update={"refused": str(refused)})
+    before, after = _to_come(case, old, calendar, now), _to_come(moved, new, calendar, now)
+    return known.model_copy(
+        update={
+            "after": agenda.next_action(moved, new, calendar, now),
+            "vanish": tuple(step for step in before if step not in after),
+            "appear": tuple(step for step in after if step not in before),
+            "passed": tuple(case.passed_over(event.steps)),
+        }
+    )
+
+
+def _event(case: Case, new: Policy, by: str) -> PolicyMoved:
+    event = PolicyMoved(
+        name=new.name,
+        to_version=new.version,
+        fingerprint=_UNSEEN,
+        by=by,
+        digest=sha256(json.dumps(new.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16],
+        steps=tuple(step.id for step in new.steps),
+        promises=new.promises,
+        reactions=new.reactions,
+    )
+    return event.model_copy(update={"fingerprint": case.fingerprint(event)})
+
+
+def _to_come(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> list[str]:
+    return [line.step for line in ladder.preview(policy, agenda.standing(case), calendar, now)]
+
+
+def _check_announced(case: Case, moved: Case, old: Policy, new: Policy) -> None:
+    """No consequence may come that nobody was or will be warned of. Raises Refused."""
+    behind = {done.step for done in moved.steps}
+    coming = [step for step in new.steps if step.id not in behind]
+    to_be_said = {target for step in coming for target in step.announces}
+    said = _announced(case, old)
+    for step in coming:
+        if step.consequence and step.id not in to_be_said and step.does not in said and step.id not in case.redo:
+            reason = f"{step.id} would come unannounced: what announces it stands above a step that is done"
+            raise Refused("steps", reason)
+
+
+def _announced(case: Case, old: Policy) -> set[str | None]:
+    """The consequences the debtor was told of by the steps that are done."""
+    done = {one.step for one in case.steps if one.outcome == "done"}
+    return {old.step(target).does for step in old.steps if step.id in done for target in step.announces}
