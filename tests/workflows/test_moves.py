@@ -1,0 +1,246 @@
+"""Running cases and versions of their ladder: nothing changes until somebody moves them, and nothing is sent then."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.case import PolicyRef
+from domain.evidence import verify
+from domain.moves import Move
+from domain.policy import Policy
+from domain.refusal import Refused
+from intake.cases import Cases
+from intake.evidence_file import as_text, gather
+from intake.ladders import FOLDER, read_ladder
+from intake.moves import Moves, Told, as_seen, read_ref, read_seen
+from intake.registrar import Registrar
+from store import cases, policies
+from store.database import Database
+from tests.builders import a_customer, a_desk, an_invoice, the_ladders, the_traits
+from tests.workflows.house import AS_OF, House
+
+ONE, TWO = PolicyRef(name="gentle-saas", version=1), PolicyRef(name="gentle-saas", version=2)
+NUDGE = """
+[[step]]
+id = "nudge"
+when = "first-reminder + 3 days at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-first"
+late = "send"
+
+[[step]]
+id = "second-reminder"
+"""
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> dict[str, Policy]:
+    """The folder of ladders after somebody edited gentle-saas: version 2 has a letter between the first two."""
+    text = (FOLDER / "gentle-saas.toml").read_text(encoding="utf-8")
+    text = text.replace("version = 1", "version = 2").replace('\n[[step]]\nid = "second-reminder"\n', NUDGE)
+    path = tmp_path / "gentle-saas.toml"
+    path.write_text(text, encoding="utf-8")
+    return {**the_ladders(), "gentle-saas": read_ladder(path, the_traits())}
+
+
+def moves_of(house: House, ladders: dict[str, Policy], old: PolicyRef = ONE, new: PolicyRef = TWO) -> Moves:
+    return Moves(house.desk, ladders, old, new)
+
+
+async def confirm(house: House, moving: Moves, moves: list[Move]) -> list[Told]:
+    return await moving.confirm(Cases(house.env.client, house.desk.database), moves)
+
+
+def steps_sent(house: House) -> list[str]:
+    return list(dict.fromkeys(str(message["step"]) for message in house.messages()))
+
+
+async def test_a_moved_case_goes_on_by_the_new_version(house: House, edited: dict[str, Policy]) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    assert steps_sent(house) == ["first-reminder"]
+    moving = moves_of(house, edited)
+    (move,) = moving.preview("operator")
+    assert (move.refused, move.appear, move.vanish, move.passed) == (None, ("nudge",), (), ())
+    assert move.before is not None
+    assert move.after is not None
+    assert (move.before.step, move.after.step) == ("second-reminder", "nudge")
+
+    assert await confirm(house, moving, [move]) == [Told("inv-1")]
+    status = await house.status()
+    assert status.policy == TWO
+    assert status.next_action is not None
+    assert status.next_action.step == "nudge"
+    assert steps_sent(house) == ["first-reminder"]  # the move itself sends nothing
+    assert ("policy_moved", "from gentle-saas@1 to @2 by operator") in house.timeline()
+
+    await house.case.result()
+    assert steps_sent(house) == ["first-reminder", "nudge", "second-reminder", "restrict", "last-letter", "hand-over"]
+    assert house.broken_laws() == []
+    text = as_text(verify(gather(house.desk.database, "inv-1")))
+    assert "Ladder gentle-saas@1" in text
+    assert "Ladder gentle-saas@2" in text
+
+
+async def test_a_move_never_goes_back_to_an_earlier_letter(house: House, edited: dict[str, Policy]) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=23)
+    assert steps_sent(house) == ["first-reminder", "second-reminder"]
+    moving = moves_of(house, edited)
+    (move,) = moving.preview("operator")
+    assert move.passed == ("nudge",)
+    await confirm(house, moving, [move])
+    await house.case.result()
+    assert steps_sent(house) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
+
+
+async def test_a_case_that_changed_after_the_preview_is_not_moved(house: House, edited: dict[str, Policy]) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    moving = moves_of(house, edited)
+    (move,) = moving.preview("operator")
+    await house.tell("payment_received", payment_id="p1", amount="100.00", currency="EUR")
+    await house.pass_time(hours=1)
+    (told,) = await confirm(house, moving, [move])
+    assert "the case has changed since the preview" in str(told.refused)
+    status = await house.status()
+    assert (status.policy, status.amount_due) == (ONE, an_invoice().amount - 100)
+
+
+async def test_an_old_preview_kept_in_a_file_does_not_move_a_case_that_changed(
+    house: House, edited: dict[str, Policy], tmp_path: Path
+) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    moving, kept = moves_of(house, edited), tmp_path / "seen.json"
+    (move,) = moving.preview("operator")
+    facts = {"invoice_id": "inv-1", "fingerprint": move.event.fingerprint, "refused": None}
+    kept.write_text(json.dumps({"moves": [facts, facts | {"invoice_id": "inv-0"}]}), encoding="utf-8")
+    await house.tell("pause", reason="hardship", by="agent-7")
+    await house.pass_time(hours=1)
+
+    moves, gone = as_seen(moving.preview("operator"), read_seen(kept))
+    assert [one.invoice_id for one in gone] == ["inv-0"]
+    (told,) = await confirm(house, moving, moves)
+    assert "the case has changed since the preview" in str(told.refused)
+    assert (await house.status()).policy == ONE
+
+
+async def test_a_version_that_was_moved_to_can_be_left_again(house: House, edited: dict[str, Policy]) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    there = moves_of(house, edited)
+    await confirm(house, there, there.preview("operator"))
+    back = moves_of(house, edited, TWO, ONE)
+    assert await confirm(house, back, back.preview("operator")) == [Told("inv-1")]
+    await house.case.result()
+    assert steps_sent(house) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
+
+
+# A folder that changes under running cases ---------------------------------------------------------------
+
+
+def a_hundred(registrar: Registrar) -> dict[str, str]:
+    """Register a hundred invoices of ten customers, as the same file does each time; their cases as kept."""
+    for number in range(100):
+        customer = a_customer(customer_id=f"c{number % 10}", contacts=())
+        registrar.register(an_invoice(invoice_id=f"inv-{number}", customer=customer), AS_OF)
+    return kept(registrar._desk.database)
+
+
+def kept(database: Database) -> dict[str, str]:
+    with database.reading() as session:
+        return {row.invoice_id: json.dumps(row.state, sort_keys=True) for row, _, _ in cases.rows(session)}
+
+
+def test_a_hundred_running_cases_stay_as_they_are_when_the_file_changes(
+    database: Database, edited: dict[str, Policy]
+) -> None:
+    desk = a_desk(database)
+    before = a_hundred(Registrar(desk, the_ladders()))
+    assert len(before) == 100
+    # the file has version 2 now; the same invoices are handed in again, and a new one
+    registrar = Registrar(a_desk(database), edited)
+    assert a_hundred(registrar) == before
+    new = registrar.register(an_invoice(invoice_id="inv-new", customer=a_customer(customer_id="c0")), AS_OF)
+    assert new.opening.case.policy == TWO
+    # looking at a move changes nothing either
+    moves = Moves(desk, edited, ONE, TWO).preview("operator")
+    assert len(moves) == 100
+    after = kept(database)
+    assert {invoice: after[invoice] for invoice in before} == before
+
+
+def test_a_ladder_edited_without_a_new_version_is_refused(database: Database, edited: dict[str, Policy]) -> None:
+    before = a_hundred(Registrar(a_desk(database), the_ladders()))
+    same = {**edited, "gentle-saas": edited["gentle-saas"].model_copy(update={"version": 1})}
+    with pytest.raises(Refused, match="raise its version to 2"):
+        Registrar(a_desk(database), same).register(an_invoice(invoice_id="inv-new"), AS_OF)
+    assert kept(database) == before
+
+
+def test_looking_keeps_no_version(database: Database, edited: dict[str, Policy]) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
+    Moves(a_desk(database), edited, ONE, TWO).preview("operator")
+    with database.reading() as session, pytest.raises(LookupError):
+        policies.load(session, "gentle-saas", 2)
+
+
+# What cannot be ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["gentle-saas", "gentle-saas@", "gentle-saas@0", "@1", "a@1@2", "a b@1", "a@1\n", ""]
+)
+def test_what_names_no_version_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="names no version of a ladder"):
+        read_ref("from", text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("gentle-saas@1", "gradual-pressure@1", "another ladder"),
+        ("gentle-saas@1", "gentle-saas@1", "the version it comes from"),
+        ("gentle-saas@7", "gentle-saas@2", "no case was ever started by gentle-saas@7"),
+        ("gentle-saas@1", "gentle-saas@3", "gentle-saas.toml is version 2"),
+    ],
+)
+def test_a_move_that_cannot_be_is_refused(
+    database: Database, edited: dict[str, Policy], old: str, new: str, reason: str
+) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
+    with pytest.raises(Refused, match=reason):
+        Moves(a_desk(database), edited, read_ref("from", old), read_ref("to", new))
+
+
+def test_a_file_unlike_its_version_in_use_is_refused(database: Database, edited: dict[str, Policy]) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
+    Registrar(a_desk(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
+    other = {"gentle-saas": edited["gentle-saas"].model_copy(update={"gap_days": 3})}
+    with pytest.raises(Refused, match="differs from version 2 that is in use"):
+        Moves(a_desk(database), other, ONE, TWO)
+    # the same ladder read from its file and from the database are one
+    assert Moves(a_desk(database), edited, ONE, TWO).preview("operator") != []
+
+
+def test_one_case_can_be_chosen_and_must_fit(database: Database, edited: dict[str, Policy]) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
+    Registrar(a_desk(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
+    moving = Moves(a_desk(database), edited, ONE, TWO)
+    assert [move.invoice_id for move in moving.preview("operator", "inv-1")] == ["inv-1"]
+    with pytest.raises(Refused, match="inv-2 is on gentle-saas@2"):
+        moving.preview("operator", "inv-2")
+    with pytest.raises(Refused, match="'nobody' is not registered"):
+        moving.preview("operator", "nobody")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"moves": [1]}', '{"moves": [{"invoice_id": "a"}]}', "\x00"])
+def test_a_file_that_is_no_preview_is_refused(tmp_path: Path, content: Any) -> None:
+    path = tmp_path / "seen.json"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(Refused, match="is no preview"):
+        read_seen(path)
