@@ -32,7 +32,8 @@ from activities.desk import Desk
 from domain.case import Case
 from domain.clock import Clock
 from domain.invoice import Contact, Customer, Invoice
-from domain.policy import Policy, Trait, parse_policy
+from domain.ladder_file import parse_policy
+from domain.policy import Policy, Trait
 from domain.terms import Level, Role, Stage
 from intake.registrar import Registrar
 from local.demo import outbox_desk

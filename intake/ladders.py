@@ -4,7 +4,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from domain.policy import Policy, PolicyError, Problem, Trait, parse_policy
+from domain.ladder_file import parse_policy
+from domain.ladder_problems import PolicyError, Problem
+from domain.policy import Policy, Trait
 
 FOLDER = Path(__file__).parent.parent / "policies"
 DEFAULT_LADDER = "gentle-saas"

@@ -11,7 +11,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.wording import CatalogueError
-from domain.policy import PolicyError, Trait
+from domain.ladder_problems import PolicyError
+from domain.policy import Trait
 from intake.cases import Cases, Patience
 from intake.ladders import read_ladders
 from settings import Settings, SettingsError, load_settings, temporal_connect
