@@ -129,11 +129,11 @@ def hear(session: Session, news: News, now: datetime) -> Heard:
     if news.state is None:
         return Heard()
     if row is None:
-        return Heard(later=news.message_id is None and news.state is not MessageState.ACCEPTED)
+        return Heard(later=news.provider_id is not None and news.state is not MessageState.ACCEPTED)
     at = _time_of_report(session, row, news, now)
     code = None if news.state is MessageState.DELIVERED else news.code
     affected = report(session, row, news.state, code, at, at, news.closes)
-    tell = tuple(one for one in affected if _must_act(session, row, one, news.state, now))
+    tell = tuple(one for one in affected if _must_act(session, row, one, news.state))
     if not tell:
         return Heard()
     said = DeliveryReport.model_validate(
@@ -146,7 +146,7 @@ def _about_address(news: News) -> bool:
     return news.state is None and (news.closes is not None or news.reopens or news.text is not None)
 
 
-def _must_act(session: Session, row: MessageRow, invoice_id: str, state: MessageState, now: datetime) -> bool:
+def _must_act(session: Session, row: MessageRow, invoice_id: str, state: MessageState) -> bool:
     """A case is only woken when it has something to do: reach further, or look at its proof again."""
     kept = cases.get_row(session, invoice_id)
     if kept is None:
@@ -155,10 +155,7 @@ def _must_act(session: Session, row: MessageRow, invoice_id: str, state: Message
         return not_arrived(session, row, invoice_id, state) is not None
     if not (arrived(row, state) and row.warning):
         return False
-    waits = Case.model_validate(kept.state).blocked_until is not None
-    # A step in flight may have looked for its proof a moment before, without having written down that it waits.
-    in_flight = kept.next_at is not None and kept.next_at <= now
-    return waits or (in_flight and kept.next_step != step_of(session, row.message_id, invoice_id))
+    return Case.model_validate(kept.state).blocked_until is not None
 
 
 def _time_of_report(session: Session, row: MessageRow, news: News, now: datetime) -> datetime:

@@ -83,10 +83,11 @@ class Ledger:
             _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
             return
         state = MessageState(report.status)
-        delivery.report(session, row, state, report.code, report.at, now)
-        # A webhook may have written the report down already: the case still has to hear what it means.
-        answer.arrived = delivery.arrived(row, state)
-        answer.not_arrived = delivery.not_arrived(session, row, case.invoice_id, state)
+        news = bool(delivery.report(session, row, state, report.code, report.at, now))
+        # A webhook may have written the report down already: the case still has to hear what it means, once.
+        answer.arrived = delivery.arrived(row, state) and (news or case.blocked_until is not None)
+        step = delivery.not_arrived(session, row, case.invoice_id, state)
+        answer.not_arrived = step if news or step not in case.again else None
 
     def _follow(self, session: Session, case: Case, now: datetime) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""

@@ -1,0 +1,246 @@
+"""The web service without a port, its signing keys, and a Temporal that only remembers."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from twilio.request_validator import RequestValidator
+
+from domain.case import Case, PolicyRef, Rules
+from domain.invoice import Invoice
+from domain.policy import PromiseRules, Reactions
+from domain.terms import Channel, Role
+from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
+from intake.cases import Cases, Patience
+from store import addresses, cases, invoices, notes, outbox, timeline
+from store.database import Database
+from store.tables import CaseRow, MessageInvoiceRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
+from web.app import make_app
+from web.service import Keys, Service, make_service
+
+SENT = at("2027-03-02 09:00")
+PHONE = "+4915112345678"
+TOKEN = "token-of-the-api"
+TWILIO_TOKEN = "token-of-twilio"
+PUBLIC_URL = "https://dunning.example"
+CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE), a_contact(Role.USER)))
+
+
+def a_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def as_shown(key: ec.EllipticCurvePrivateKey) -> str:
+    """The public key as SendGrid's settings page shows it."""
+    return base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+@dataclass
+class FakeTemporal:
+    """Temporal's client: remembers what was signalled. `away`: no server; `ended`: workflows that are over."""
+
+    signals: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    away: bool = False
+    ended: set[str] = field(default_factory=set)
+
+    def get_workflow_handle(self, workflow_id: str) -> "FakeHandle":
+        return FakeHandle(self, workflow_id)
+
+
+@dataclass
+class FakeHandle:
+    temporal: FakeTemporal
+    id: str
+
+    async def signal(self, name: str, content: Mapping[str, Any]) -> None:
+        if self.temporal.away:
+            raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+        if self.id in self.temporal.ended:
+            raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
+        self.temporal.signals.append((self.id, name, content))
+
+
+@dataclass
+class Site:
+    """The service at work, and what came of it."""
+
+    service: Service
+    http: httpx.AsyncClient
+    temporal: FakeTemporal
+    key: ec.EllipticCurvePrivateKey
+
+    # Sending to it
+
+    async def sendgrid(
+        self, body: object, key: ec.EllipticCurvePrivateKey | None = None, **headers: str | None
+    ) -> httpx.Response:
+        """Post a batch signed as SendGrid signs; `headers` replaces signature or timestamp, None leaves it out."""
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {"timestamp": "1803978000", "signature": sign(key or self.key, "1803978000", raw)} | headers
+        names = {"timestamp": TIMESTAMP_HEADER, "signature": SIGNATURE_HEADER}
+        sent = {names[name]: value for name, value in given.items() if value is not None}
+        return await self.http.post("/webhooks/sendgrid", content=raw, headers=sent)
+
+    async def twilio(
+        self, path: str, token: str = TWILIO_TOKEN, signed: bool = True, **fields: str
+    ) -> httpx.Response:
+        signature = RequestValidator(token).compute_signature(f"{PUBLIC_URL}/webhooks/twilio/{path}", fields)
+        headers = {"X-Twilio-Signature": signature} if signed else {}
+        return await self.http.post(f"/webhooks/twilio/{path}", data=fields, headers=headers)
+
+    async def sms(self, text: str, sid: str = "SM1", sender: str = PHONE, **more: str) -> httpx.Response:
+        return await self.twilio("inbound", MessageSid=sid, From=sender, To="+15005550006", Body=text, **more)
+
+    async def bring(self) -> int:
+        return await self.service.courier.bring()
+
+    # Preparing it
+
+    def case(self, invoice: Invoice | None = None, *, rehearsal: bool = False, **state: Any) -> None:
+        invoice = invoice or an_invoice(customer=CUSTOMER)
+        with self.database.writing() as session:
+            invoices.put_customer(session, invoice.customer)
+            invoices.add_invoice(session, invoice, "gentle-saas", 1)
+            case = Case(
+                invoice_id=invoice.invoice_id,
+                customer_id=invoice.customer.customer_id,
+                policy=PolicyRef(name="gentle-saas", version=1),
+                rules=Rules(promises=PromiseRules(), reactions=Reactions()),
+                currency=invoice.currency,
+                digits=invoice.digits,
+                issued_on=invoice.issued_on,
+                due_on=invoice.due_on,
+                amount=invoice.amount,
+                **state,
+            )
+            cases.put(session, case, rehearsal=rehearsal, now=SENT)
+
+    def message(
+        self, message_id: str = "m1", *, channel: Channel = Channel.EMAIL, also: tuple[str, ...] = (), **changes: Any
+    ) -> None:
+        contact = CUSTOMER.contacts[0]
+        facts: dict[str, Any] = {
+            "message_id": message_id,
+            "customer_id": CUSTOMER.customer_id,
+            "step": "first-reminder",
+            "message": "reminder-first",
+            "channel": channel.value,
+            "contact_id": contact.contact_id,
+            "address": contact.address(channel),
+            "subject": "",
+            "body": "",
+            "asks": True,
+            "warning": True,
+            "amount": Decimal("1200.00"),
+            "state": "accepted",
+            "call": "answered",
+            "planned_at": SENT,
+            "claimed_at": SENT,
+            "sent_at": SENT,
+            "provider_id": f"SM{message_id}" if channel is Channel.SMS else f"sg-{message_id}",
+        }
+        with self.database.writing() as session:
+            row = MessageRow(**facts | changes)
+            outbox.add(session, row, "inv-1")
+            for invoice_id in also:
+                link = {"step": row.step, "contact_id": row.contact_id, "channel": row.channel}
+                session.add(MessageInvoiceRow(invoice_id=invoice_id, message_id=message_id, **link))
+
+    # What came of it
+
+    @property
+    def database(self) -> Database:
+        return self.service.database
+
+    def row(self, message_id: str = "m1") -> MessageRow:
+        with self.database.reading() as session:
+            row = outbox.get(session, message_id)
+            assert row is not None
+            return row
+
+    def entries(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
+        with self.database.reading() as session:
+            return [(entry.kind, entry.reason) for _, entry in timeline.read(session, invoice_id)]
+
+    def kinds(self, invoice_id: str = "inv-1") -> list[str]:
+        return [kind for kind, _ in self.entries(invoice_id)]
+
+    def events(self) -> list[WebhookEventRow]:
+        with self.database.reading() as session:
+            return list(session.query(WebhookEventRow).order_by(WebhookEventRow.event_id))
+
+    def closed(self, channel: Channel = Channel.EMAIL, address: str | None = None) -> str | None:
+        place = address or CUSTOMER.contacts[0].address(channel)
+        assert place is not None
+        with self.database.reading() as session:
+            return addresses.why_closed(session, channel, place)
+
+    def tasks(self) -> list[TaskRow]:
+        with self.database.reading() as session:
+            return list(session.query(TaskRow).order_by(TaskRow.task_id))
+
+    def notes(self, invoice_id: str = "inv-1") -> list[NoteRow]:
+        with self.database.reading() as session:
+            return list(notes.of_invoice(session, invoice_id))
+
+    def case_row(self, invoice_id: str = "inv-1") -> CaseRow:
+        with self.database.reading() as session:
+            row = cases.get_row(session, invoice_id)
+            assert row is not None
+            return row
+
+
+def sign(key: ec.EllipticCurvePrivateKey, timestamp: str, body: bytes) -> str:
+    return base64.b64encode(key.sign(timestamp.encode() + body, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
+    return Keys(
+        api_token=TOKEN,
+        sendgrid_key=public_key(as_shown(key)),
+        twilio_token=TWILIO_TOKEN,
+        public_url=PUBLIC_URL,
+    )
+
+
+def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
+    desk = a_desk(database)
+    return make_service(client, desk, the_ladders(), Cases(client, database, patience), keys)
+
+
+def browse(service: Service) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=make_app(service))
+    return httpx.AsyncClient(transport=transport, base_url="http://inside.example:8080")
+
+
+@pytest.fixture
+async def site(database: Database) -> AsyncIterator[Site]:
+    key, temporal = a_key(), FakeTemporal()
+    hurried = Patience(answer=timedelta(seconds=5), server=timedelta(0))
+    service = serve(cast(Client, temporal), database, keys_for(key), hurried)
+    async with browse(service) as http:
+        yield Site(service, http, temporal, key)
+
+
+def an_event(kind: str, **changes: Any) -> dict[str, Any]:
+    """An event as SendGrid writes it."""
+    return {
+        "event": kind,
+        "email": CUSTOMER.contacts[0].email,
+        "timestamp": int(SENT.timestamp()) + 60,
+        "sg_event_id": f"e-{kind}",
+        "sg_message_id": "sg-1.filter",
+        "message_id": "m1",
+    } | changes
