@@ -21,12 +21,8 @@ POLICIES = Path(__file__).parents[2] / "policies"
 
 ASKING = Trait(asks=True)
 MESSAGES: Mapping[str, Trait] = {
-    **dict.fromkeys(
-        ("restored", "thank-you", "promise-confirmed", "dispute-received", "plan-agreed"), Trait()
-    ),
-    **dict.fromkeys(
-        ("before-due", "due-today", "reminder-first", "reminder-second", "part-received"), ASKING
-    ),
+    **dict.fromkeys(("restored", "thank-you", "promise-confirmed", "dispute-received", "plan-agreed"), Trait()),
+    **dict.fromkeys(("before-due", "due-today", "reminder-first", "reminder-second", "part-received"), ASKING),
     **dict.fromkeys(("promise-broken", "dispute-closed", "instalment-missed"), ASKING),
     **dict.fromkeys(("milestone-invoice", "milestone-reminder"), ASKING),
     **dict.fromkeys(("final-warning", "formal-complaint"), Trait(asks=True, announces=True)),
@@ -293,9 +289,7 @@ REFUSALS: list[tuple[str, Edit, str]] = [
     ),
     (
         "below the end",
-        lambda data: (
-            data["step"].insert(2, {"id": "close", "when": "second + 1 day", "ends": "written_off"}),
-        ),
+        lambda data: (data["step"].insert(2, {"id": "close", "when": "second + 1 day", "ends": "written_off"}),),
         "step restrict: stands below 'close', which ends the case",
     ),
     (
@@ -479,9 +473,7 @@ def test_freelance_milestones_stops_work_from_the_start() -> None:
     assert policy.steps[0].when.anchor == "issued"
 
 
-_scalars = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.just("due + 1 day")
-)
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.just("due + 1 day")
 _anything = st.recursive(
     _scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
