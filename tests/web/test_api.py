@@ -1,0 +1,276 @@
+"""The HTTP API against a case that lives on the time-skipping server."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.terms import Level
+from intake.cases import Patience
+from store import accounts
+from tests.builders import an_invoice
+from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
+from tests.workflows.conftest import house, time_skipping  # noqa: F401
+from tests.workflows.house import House
+from web.service import Keys
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+
+
+@dataclass
+class Open:
+    """The service beside a house with a worker."""
+
+    house: House
+    site: Site
+
+    @property
+    def http(self) -> httpx.AsyncClient:
+        return self.site.http
+
+    async def post(self, path: str, body: object, **headers: str) -> httpx.Response:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.http.post(f"/api{path}", content=raw, headers=BEARER | headers)
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.http.get(f"/api{path}", headers=BEARER)
+
+
+@pytest.fixture
+async def api(house: House) -> AsyncIterator[Open]:  # noqa: F811
+    key = a_key()
+    client = house.env.client
+    service = serve(client, house.desk.database, keys_for(key), Patience(answer=timedelta(seconds=5)))
+    async with browse(service) as http:
+        yield Open(house, Site(service, http, None, key))  # type: ignore[arg-type]
+
+
+def written(invoice_id: str = "inv-1", **changes: Any) -> dict[str, Any]:
+    """An invoice as the billing system writes it, due in a month."""
+    today = datetime.now(UTC).date()
+    return {
+        "invoice_id": invoice_id,
+        "number": "2027-001",
+        "customer": {
+            "id": "acme",
+            "name": "Acme GmbH",
+            "country": "DE",
+            "time_zone": "Europe/Berlin",
+            "language": "en",
+            "contacts": [{"role": "accounts_payable", "name": "Ada", "email": "ada@acme.example"}],
+        },
+        "amount": "1200.00",
+        "currency": "EUR",
+        "issued_on": today.isoformat(),
+        "due_on": (today + timedelta(days=30)).isoformat(),
+    } | changes
+
+
+# Who may come in -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({"Authorization": ""}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Basic {TOKEN}"}, 401),
+        ({"Authorization": f"Bearer {TOKEN}x"}, 401),
+        ({"Authorization": b"Bearer \xff\xfe"}, 401),
+        (BEARER, 404),  # let in; there is no such customer
+        ({"Authorization": f"bearer  {TOKEN}"}, 404),
+    ],
+)
+async def test_the_token(site: Site, headers: dict[str, str], status: int) -> None:
+    answer = await site.http.get("/api/accounts/nobody/access", headers=headers)
+    assert answer.status_code == status
+    assert TOKEN not in answer.text
+
+
+async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
+    keys = keys_for(site.key)
+    shut = Keys(None, keys.sendgrid_key, keys.twilio_token, keys.public_url)
+    service = serve(site.service.client, site.database, shut)
+    async with browse(service) as http:
+        answer = await http.get("/api/accounts/acme/access", headers=BEARER)
+        assert (answer.status_code, "API_TOKEN" in answer.json()["reason"]) == (503, True)
+        headers = {
+            "X-Twilio-Email-Event-Webhook-Signature": sign(site.key, "1", b"[]"),
+            "X-Twilio-Email-Event-Webhook-Timestamp": "1",
+        }
+        assert (await http.post("/webhooks/sendgrid", content=b"[]", headers=headers)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY"), ("twilio/status", "TWILIO_AUTH_TOKEN")],
+)
+async def test_a_webhook_without_its_key_says_what_to_set(site: Site, path: str, named: str) -> None:
+    async with browse(serve(site.service.client, site.database, Keys())) as http:
+        answer = await http.post(f"/webhooks/{path}", content=b"[]")
+    assert (answer.status_code, named in answer.json()["reason"]) == (503, True)
+
+
+# Starting ------------------------------------------------------------------------------------------------
+
+
+async def test_invoices_are_started_once_and_each_is_answered(api: Open) -> None:
+    one = await api.post("/invoices", written())
+    assert (one.status_code, one.json()) == (
+        200,
+        {"items": [{"item": 1, "invoice_id": "inv-1", "result": "started"}]},
+    )
+    batch = [written(), written("inv-2"), written("inv-2"), written("inv-3", amount="-1"), 7]
+    mixed = await api.post("/invoices", batch)
+    assert mixed.status_code == 207
+    assert [(item["invoice_id"], item["result"]) for item in mixed.json()["items"]] == [
+        ("inv-1", "already running"),
+        ("inv-2", "started"),
+        ("inv-2", "refused"),
+        ("inv-3", "refused"),
+        (None, "refused"),
+    ]
+    assert mixed.json()["items"][3]["problems"][0]["field"] == "amount"
+    changed = await api.post("/invoices", written(amount="1300.00"))
+    assert (changed.status_code, changed.json()["items"][0]["problems"][0]["field"]) == (422, "amount")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(b"", 400, id="empty"),
+        pytest.param(b"{", 400, id="cut off"),
+        pytest.param(b"\xff", 400, id="no UTF-8"),
+        pytest.param(b"[" * 100_000, 400, id="nested"),
+        pytest.param(b'{"amount": NaN}', 400, id="NaN"),
+        pytest.param(b"[]", 422, id="an empty list"),
+        pytest.param(b"7", 422, id="a number"),
+        pytest.param(b"null", 422, id="null"),
+        pytest.param(b'{"invoice_id": "a", "invoice_id": "b"}', 422, id="a key twice"),
+        pytest.param(b'{"invoice_id": "\\u0000\\ud800"}', 422, id="broken text"),
+        pytest.param(b"[" + b"1," * 500 + b"1]", 413, id="too many"),
+        pytest.param(b" " * (1024 * 1024 + 1), 413, id="too long"),
+    ],
+)
+async def test_a_body_that_holds_no_invoice(site: Site, body: bytes, status: int) -> None:
+    answer = await site.http.post("/api/invoices", content=body, headers=BEARER)
+    assert answer.status_code == status
+    assert answer.json()
+
+
+# Telling -------------------------------------------------------------------------------------------------
+
+
+async def test_a_payment_its_refusal_and_its_repetition(api: Open) -> None:
+    await api.post("/invoices", written())
+    part = {"payment_id": "p1", "amount": "200.00", "currency": "EUR"}
+    for _ in range(2):
+        paid = await api.post("/cases/inv-1/payment_received", part)
+        assert (paid.status_code, paid.json()["amount_due"]) == (200, "1000.00")
+    wrong = await api.post("/cases/inv-1/payment_received", part | {"payment_id": "p2", "currency": "USD"})
+    assert wrong.status_code == 422
+    assert (wrong.json()["field"], "EUR" in wrong.json()["reason"]) == ("currency", True)
+    status = await api.get("/cases/inv-1")
+    assert (status.status_code, status.json()["amount_due"], status.json()["stage"]) == (200, "1000.00", "scheduled")
+
+
+async def test_money_for_a_case_that_ended_still_counts(api: Open) -> None:
+    await api.post("/invoices", written())
+    payment = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
+    assert (await api.post("/cases/inv-1/payment_received", payment)).json()["stage"] == "paid"
+    paused = await api.post("/cases/inv-1/pause", {"reason": "hardship", "by": "agent"})
+    assert (paused.status_code, paused.json()["field"]) == (422, "stage")
+    back = await api.post("/cases/inv-1/payment_reversed", {"payment_id": "p1", "reason": "chargeback"})
+    assert back.status_code in {200, 202}
+    assert (await api.get("/cases/inv-1")).json()["amount_due"] == "1200.00"
+
+
+async def test_free_words_stay_in_the_database(api: Open) -> None:
+    await api.post("/invoices", written())
+    day = (datetime.now(UTC).date() + timedelta(days=5)).isoformat()
+    content = {"date": day, "promised_by": "accounts_payable", "note": "Ada said: on Friday \x00"}
+    answer = await api.post("/cases/inv-1/promise_to_pay", content, **{"Idempotency-Key": "r1"})
+    again = await api.post("/cases/inv-1/promise_to_pay", content, **{"Idempotency-Key": "r1"})
+    assert (answer.status_code, again.status_code) == (200, 200)
+    assert [note.text for note in api.site.notes()] == ["Ada said: on Friday"]
+    assert [promise["ref"] for promise in answer.json()["promises"]] == ["note-r1"]
+    assert "Friday" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/cases/nobody/pause", {"reason": "r", "by": "a"}, 404),
+        ("/cases/no%20body%00/pause", {"reason": "r", "by": "a"}, 404),
+        ("/cases/inv-1/explode", {}, 404),
+        ("/cases/inv-1/delivery_report", {}, 404),  # providers tell that, and they sign it
+        ("/cases/inv-1/pause", [], 422),
+        ("/cases/inv-1/pause", {"reason": "r"}, 422),
+        ("/cases/inv-1/pause", b'{"reason": "r", "by": "a", "by": "b"}', 422),
+        ("/cases/inv-1/pause", {"reason": "ada@acme.example", "by": "a"}, 422),
+        ("/cases/inv-1/pause", {"reason": "r", "by": "a", "note": 7}, 422),
+        ("/cases/inv-1/pause", {"reason": "r", "by": "a", "note": "x" * 5_000}, 422),
+        ("/cases/inv-1/pause", b"{", 400),
+        ("/cases/inv-1/payment_received", b'{"payment_id": "p", "amount": 1e400, "currency": "EUR"}', 422),
+    ],
+)
+async def test_what_makes_no_sense(site: Site, path: str, body: object, status: int) -> None:
+    site.case()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    answer = await site.http.post(f"/api{path}", content=raw, headers=BEARER)
+    assert answer.status_code == status
+    assert answer.json()["reason"]
+    assert "ada@" not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/cases/nobody", "/accounts/nobody/access", "/accounts/%00/access", "/nothing"])
+async def test_what_is_not_there(api: Open, path: str) -> None:
+    answer = await api.get(path)
+    assert (answer.status_code, bool(answer.json()["reason"])) == (404, True)
+
+
+async def test_the_access_of_an_account_with_its_holds(site: Site) -> None:
+    site.case()
+    path = "/api/accounts/acme/access"
+    free = (await site.http.get(path, headers=BEARER)).json()
+    assert free == {"customer_id": "acme", "access": "full", "work_on_hold": False, "holds": []}
+    since = datetime(2027, 3, 20, 9, tzinfo=UTC)
+    with site.database.writing("acme") as session:
+        accounts.place_hold(session, "acme", "inv-1", Level.RESTRICTED, "invoice inv-1: step restrict", since)
+        accounts.place_hold(session, "acme", "inv-1", Level.WORK, "a stage of the work", since)
+    held = (await site.http.get(path, headers=BEARER)).json()
+    assert (held["access"], held["work_on_hold"]) == ("restricted", True)
+    assert held["holds"][0] == {
+        "invoice_id": "inv-1",
+        "level": "restricted",
+        "reason": "invoice inv-1: step restrict",
+        "since": "2027-03-20T09:00:00+00:00",
+    }
+
+
+# From the provider to the case ---------------------------------------------------------------------------
+
+
+async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
+    lived = api.house
+    await lived.start(an_invoice(customer=CUSTOMER))
+    await lived.pass_time(days=9)
+    mail = next(m for m in lived.messages() if m["contact"] == "acme.accounts_payable.1")
+    assert (mail["channel"], mail["state"]) == ("email", "delivered")
+    with api.site.database.reading() as session:
+        from store import outbox
+
+        message_id = outbox.of_invoice(session, "inv-1", mail["step"])[0].message_id
+    await api.site.sendgrid([an_event("bounce", message_id=message_id, status="5.1.1")])
+    assert await api.site.bring() == 1
+    await lived.pass_time(days=1)
+    sent = {(m["contact"], m["channel"], m["state"]) for m in lived.messages()}
+    assert ("acme.accounts_payable.1", "email", "bounced") in sent
+    assert ("acme.accounts_payable.1", "sms", "delivered") in sent
+    assert PHONE not in str(lived.timeline())
