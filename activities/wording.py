@@ -5,79 +5,56 @@ print: money and dates as the locale writes them, plurals as functions, shared s
 a case lacks is false in `{% if %}` and an error where it would be printed, so no gap ever reaches a debtor.
 """
 
-import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, TypeVar
-from unicodedata import category
+from typing import TypeVar
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton
-from babel.lists import format_list
-from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
-from markupsafe import Markup
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
+from activities.layout import html_document, one_line, parse, plain_text, sms_parts, tidy
+from activities.phrases import (
+    BODY,
+    CALL,
+    FACT_NAMES,
+    SAMPLE,
+    SHORT,
+    SUBJECT,
+    TIGHT,
+    Facts,
+    Instalment,
+    OtherInvoice,
+    Pen,
+    Voice,
+    counter,
+    words,
+)
 from domain.model import Value
+
+__all__ = [
+    "CONSEQUENCES",
+    "FALLBACK",
+    "Catalogue",
+    "CatalogueError",
+    "Composed",
+    "Facts",
+    "Instalment",
+    "OtherInvoice",
+    "Traits",
+]
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
 """What a message may announce, or say has happened."""
 
 FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
-
-
-class Instalment(Value):
-    """One part of an agreed payment plan."""
-
-    on: date
-    amount: Decimal
-
-
-class Facts(Value):
-    """All that a message may speak of: one invoice, one person, one day.
-
-    Amounts are in `currency` with `digits` minor units. `open` is what is unpaid, `asked` is `open` minus a
-    disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
-    the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
-    next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
-    latest promise, `instalments` the agreed plan.
-    """
-
-    contact_name: str
-    company: str
-    number: str
-    issued_on: date
-    due_on: date
-    today: date
-    amount: Decimal
-    paid: Decimal
-    open: Decimal
-    asked: Decimal
-    currency: str
-    digits: int
-    payment_url: str | None = None
-    earlier: tuple[date, ...] = ()
-    consequence: str | None = None
-    consequence_on: date | None = None
-    promise_on: date | None = None
-    promise_amount: Decimal | None = None
-    instalments: tuple[Instalment, ...] = ()
-    credit: Decimal = Decimal(0)
-    sender_name: str
-    sender_company: str
-    reply_to: str | None = None
 
 
 class Composed(Value):
@@ -150,153 +127,9 @@ class _Language(Value):
     fragments: dict[str, StrictStr]
 
 
-# ---- how a value is written
-
-_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
-
-
-def _one_line(text: str) -> str:
-    """`text` on one line, without control characters: a name can forge neither a header nor a paragraph."""
-    return " ".join(_without_controls(text).split())
-
-
-def _literal(text: str) -> str:
-    """`text` so that Markdown shows it as it is."""
-    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", _without_controls(text)).strip()
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
-
-
-def _without_controls(text: str) -> str:
-    return "".join(char for char in text if char.isspace() or category(char) != "Cc")
-
-
-@dataclass(frozen=True)
-class _Voice:
-    """How facts are written into one field of a message."""
-
-    dates: Literal["medium", "long"]
-    guard: Callable[[str], str]
-    brief: bool = False  # for SMS: no needless year, and only currency signs of the basic SMS alphabet
-
-
-_SUBJECT = _Voice("medium", _one_line)
-_BODY = _Voice("long", _literal)
-_SHORT = _Voice("medium", _one_line, brief=True)
-_CALL = _Voice("long", _one_line)
-
-
-@dataclass(frozen=True)
-class _Pen:
-    """Writes facts the way `locale` does, in one voice."""
-
-    locale: Locale
-    voice: _Voice
-
-    def text(self, value: str | None) -> str | None:
-        return self.voice.guard(value) if value else None
-
-    def day(self, value: date | None, today: date) -> str | None:
-        if value is None:
-            return None
-        if self.voice.brief and value.year == today.year:
-            return self.text(format_skeleton("MMMd", value, locale=self.locale))
-        return self.text(format_date(value, self.voice.dates, locale=self.locale))
-
-    def days(self, values: tuple[date, ...], today: date) -> str | None:
-        """The days in order, as a list in words; without the year while all are of this year."""
-        ordered = sorted(set(values))
-        if all(day.year == today.year for day in ordered):
-            written = [format_skeleton("MMMMd", day, locale=self.locale) for day in ordered]
-        else:
-            written = [format_date(day, self.voice.dates, locale=self.locale) for day in ordered]
-        return self.text(format_list(written, locale=self.locale))
-
-    def money(self, value: Decimal | None, facts: Facts) -> str | None:
-        """The amount with the invoice's own minor units; None for no amount."""
-        if value is None:
-            return None
-        shape = self.locale.currency_formats["standard"].pattern
-        symbol = get_currency_symbol(facts.currency, locale=self.locale)
-        if self.voice.brief and not (symbol.isascii() or symbol in "£¥€"):
-            shape, symbol = shape.replace("¤", "¤¤"), facts.currency  # "¤¤" is the currency's ISO code
-        if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
-            shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
-        pattern = parse_pattern(shape)
-        pattern.frac_prec = (facts.digits, facts.digits)
-        written = pattern.apply(value, self.locale, facts.currency, currency_digits=False, decimal_quantization=False)
-        return self.text(written)
-
-
-def _words(facts: Facts, pen: _Pen) -> dict[str, object]:
-    """Every fact a template may use, ready for print. What the case does not have is left out."""
-
-    def day(value: date | None) -> str | None:
-        return pen.day(value, facts.today)
-
-    def unless_zero(value: Decimal) -> str | None:
-        return pen.money(value, facts) if value else None
-
-    words: dict[str, object | None] = {
-        "contact_name": pen.text(facts.contact_name),
-        "company": pen.text(facts.company),
-        "number": pen.text(facts.number),
-        "sender_name": pen.text(facts.sender_name),
-        "sender_company": pen.text(facts.sender_company),
-        "reply_to": pen.text(facts.reply_to),
-        "payment_url": pen.text(facts.payment_url),
-        "issued_on": day(facts.issued_on),
-        "due_on": day(facts.due_on),
-        "today": day(facts.today),
-        "days_left": max(0, (facts.due_on - facts.today).days),
-        "days_late": max(0, (facts.today - facts.due_on).days),
-        "amount": pen.money(facts.amount, facts),
-        "open": pen.money(facts.open, facts),
-        "asked": pen.money(facts.asked, facts),
-        "paid": unless_zero(facts.paid),
-        "disputed": unless_zero(facts.open - facts.asked),
-        "credit": unless_zero(facts.credit),
-        "earlier": pen.days(facts.earlier, facts.today) if facts.earlier else None,
-        "consequence_on": day(facts.consequence_on),
-        "promise_on": day(facts.promise_on),
-        "promise_amount": pen.money(facts.promise_amount, facts),
-        "instalments": [{"on": day(part.on), "amount": pen.money(part.amount, facts)} for part in facts.instalments]
-        or None,
-    }
-    return {name: word for name, word in words.items() if word is not None}
-
-
-_SAMPLE = Facts(
-    contact_name="Ada Byron",
-    company="Engine Works",
-    number="A-1",
-    issued_on=date(2026, 1, 2),
-    due_on=date(2026, 2, 1),
-    today=date(2026, 2, 15),
-    amount=Decimal(100),
-    paid=Decimal(10),
-    open=Decimal(90),
-    asked=Decimal(80),
-    currency="EUR",
-    digits=2,
-    payment_url="https://pay.example/a-1",
-    earlier=(date(2026, 2, 3), date(2026, 2, 9)),
-    consequence="restricted",
-    consequence_on=date(2026, 2, 20),
-    promise_on=date(2026, 2, 18),
-    promise_amount=Decimal(40),
-    instalments=(Instalment(on=date(2026, 2, 18), amount=Decimal(40)),),
-    credit=Decimal(5),
-    sender_name="Max Weber",
-    sender_company="Looms Ltd",
-    reply_to="max@looms.example",
-)
-"""A case that has every fact: each template is tried with it when a catalogue is loaded."""
-
-_FACT_NAMES = frozenset(_words(_SAMPLE, _Pen(Locale("en"), _CALL)))
-_CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
-
-
 # ---- templates
+
+_CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
 
 
 class _Absent(StrictUndefined):
@@ -363,28 +196,38 @@ class _Book:
         """Write message `key`. Raises CatalogueError naming message, field, language and what is missing."""
         script = self.scripts[key]
 
-        def write(field: str, text: _Text, voice: _Voice) -> str:
+        def write(field: str, text: _Text, voice: Voice, known: Facts = facts) -> str:
             try:
-                return text.template.render(self._context(facts, _Pen(locale, voice)))
+                return text.template.render(self._context(known, Pen(locale, voice)))
             except _TEMPLATE_FAULTS as error:
                 raise CatalogueError(
                     str(error), file=self.file, message=key, field=field, language=self.code
                 ) from error
 
-        subject = _one_line(write("subject", script.subject, _SUBJECT))
-        tokens = _MARKDOWN.parse(write("body", script.body, _BODY))
+        def write_short() -> str:
+            """Where telling of other invoices costs a further SMS, words that can be spared make room."""
+            text = one_line(write("short", script.short, SHORT))
+            if facts.others:
+                alone = one_line(write("short", script.short, SHORT, facts.model_copy(update={"others": ()})))
+                tight = one_line(write("short", script.short, TIGHT))
+                if sms_parts(alone) < sms_parts(text) > sms_parts(tight):
+                    return tight
+            return text
+
+        subject = one_line(write("subject", script.subject, SUBJECT))
+        tokens = parse(write("body", script.body, BODY))
         return Composed(
             subject=subject,
-            text=_plain_text(tokens),
-            html=_html_document(tokens, subject, locale, facts.payment_url),
-            short=_one_line(write("short", script.short, _SHORT)),
-            call=_tidy(write("call", script.call, _CALL)),
+            text=plain_text(tokens),
+            html=html_document(tokens, subject, locale, facts.payment_url),
+            short=write_short(),
+            call=tidy(write("call", script.call, CALL)),
         )
 
-    def _context(self, facts: Facts, pen: _Pen) -> Mapping[str, object]:
-        context = _words(facts, pen)
+    def _context(self, facts: Facts, pen: Pen) -> Mapping[str, object]:
+        context = words(facts, pen)
         for name, forms in self.plurals.items():
-            context[name] = _counter(forms, pen.locale)
+            context[name] = counter(forms, pen.locale)
         for name, text in self.fragments.items():
             context[name] = _Spoken(text, context)
         for name, sentences in (
@@ -397,14 +240,6 @@ class _Book:
                 hint = f"unknown consequence {facts.consequence!r}; known: {_listed(CONSEQUENCES)}"
                 context[name] = _Absent(hint)
         return context
-
-
-def _counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
-    def counted(count: int) -> str:
-        form = forms.get(locale.plural_form(count), forms["other"])
-        return form.replace("{n}", format_decimal(count, locale=locale))
-
-    return counted
 
 
 # ---- reading a catalogue file
@@ -423,7 +258,7 @@ class _Reader:
         language = self._language(tables.pop("language", None), path.stem)
         locale = self._locale(language.code)
         self._check_plurals(language, locale)
-        known = dict.fromkeys(_FACT_NAMES | language.plurals.keys(), frozenset[str]())
+        known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
         fragments = self._shared("language.fragments", language.fragments, known, chain=True)
         consequences, consequences_short = (
             self._shared(f"language.{field}", table, known)
@@ -519,6 +354,9 @@ class _Reader:
             raise CatalogueError(reason, file=self.file, message=key, field="states")
         for field, text in texts.items():
             self._check_announcement(key, field, message.announces, text)
+            if message.asks and not text.uses & {"others", "bills"}:
+                reason = "asks for payment, but never tells of {{ others }}, the invoices that share the message"
+                raise CatalogueError(reason, file=self.file, message=key, field=field)
         return _Script(**texts, traits=message.traits)
 
     def _check_announcement(self, key: str, field: str, announces: bool, text: _Text) -> None:
@@ -584,7 +422,8 @@ class Catalogue:
         for book in books.values():
             _check_agrees(book, books[FALLBACK])
             for key in book.scripts:
-                book.compose(key, book.locale, _SAMPLE)
+                book.compose(key, book.locale, SAMPLE)
+                book.compose(key, book.locale, SAMPLE.model_copy(update={"others": ()}))
         return cls(books)
 
     def language_for(self, wanted: str) -> str:
@@ -646,104 +485,3 @@ def _regional(locale: Locale, wanted: str) -> Locale:
         return locale
     same = region.language == locale.language and region.script == locale.script
     return region if same else locale
-
-
-# ---- from Markdown to plain text and HTML
-
-_MARKDOWN = MarkdownIt("commonmark", {"html": False})
-_BUTTON = (
-    "display:inline-block;padding:14px 28px;border-radius:6px;background:#0b5d4b;color:#ffffff;"
-    "font-weight:bold;text-decoration:none"
-)
-_LAYOUT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True).from_string(
-    """\
-<!doctype html>
-<html lang="{{ lang }}" dir="{{ direction }}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-body { margin: 0; background: #f3f4f6; color: #1f2933; }
-main { max-width: 36em; margin: 0 auto; padding: 24px 20px; background: #ffffff;
-  font: 16px/1.5 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
-ul, ol { padding-inline-start: 1.2em; }
-hr { border: 0; border-top: 1px solid #d5dae0; margin: 24px 0 12px; }
-hr ~ p { color: #52606d; font-size: 14px; }
-</style>
-</head>
-<body>
-<main>
-{{ content }}
-</main>
-</body>
-</html>
-"""
-)
-
-
-def _html_document(tokens: list[Token], title: str, locale: Locale, payment_url: str | None) -> str:
-    pay_link = _MARKDOWN.normalizeLink(_one_line(payment_url)) if payment_url else None
-    for token in tokens:
-        for child in token.children or ():
-            if child.type == "link_open" and child.attrGet("href") == pay_link:
-                child.attrSet("style", _BUTTON)
-    content = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
-    return _LAYOUT.render(
-        lang=str(locale).replace("_", "-"),
-        direction=locale.text_direction,
-        title=title,
-        content=Markup(content.strip()),
-    )
-
-
-def _plain_text(tokens: list[Token]) -> str:
-    """The Markdown as people write plain text: lists with marks, links as "label: address"."""
-    blocks: list[str] = []
-    counters: list[int | None] = []  # one per open list; None for a list without numbers
-    mark = ""
-    for token in tokens:
-        if token.type in ("bullet_list_open", "ordered_list_open"):
-            ordered = token.type == "ordered_list_open"
-            counters.append(int(token.attrGet("start") or 1) if ordered else None)
-        elif token.type in ("bullet_list_close", "ordered_list_close"):
-            counters.pop()
-            mark = ""
-            blocks.append("\n")
-        elif token.type == "list_item_open":
-            number = counters[-1]
-            mark = "  " * (len(counters) - 1) + ("- " if number is None else f"{number}. ")
-            counters[-1] = None if number is None else number + 1
-        elif token.type == "inline":
-            blocks.append(mark + _inline_text(token.children or []) + "\n")
-            mark = " " * len(mark) if counters else ""
-        elif token.type in ("paragraph_close", "heading_close") and not token.hidden:
-            blocks.append("\n")
-        elif token.type == "hr":
-            blocks.append("---\n\n")
-        elif token.type in ("code_block", "fence"):
-            blocks.append(token.content + "\n")
-    return _tidy("".join(blocks))
-
-
-def _inline_text(tokens: list[Token]) -> str:
-    text = ""
-    links: list[tuple[int, str]] = []  # where each open link's label starts, and its address
-    for token in tokens:
-        if token.type == "softbreak":
-            text += " "
-        elif token.type == "hardbreak":
-            text += "\n"
-        elif token.type == "link_open":
-            links.append((len(text), str(token.attrGet("href"))))
-        elif token.type == "link_close":
-            start, href = links.pop()
-            text += "" if text[start:] == href else f": {href}"
-        else:
-            text += token.content
-    return text
-
-
-def _tidy(text: str) -> str:
-    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
-    return re.sub(r"\n{3,}", "\n\n", lines)

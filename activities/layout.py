@@ -1,0 +1,186 @@
+"""How a message is laid out: from the catalogue's Markdown to plain text and an HTML page, and what an SMS costs."""
+
+import re
+from collections.abc import Iterator
+from unicodedata import category
+
+from babel import Locale
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
+
+
+def one_line(text: str) -> str:
+    """`text` on one line, without control characters: a name can forge neither a header nor a paragraph."""
+    return " ".join(_without_controls(text).split())
+
+
+def literal(text: str) -> str:
+    """`text` so that Markdown shows it as it is."""
+    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", _without_controls(text)).strip()
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
+
+
+def _without_controls(text: str) -> str:
+    return "".join(char for char in text if char.isspace() or category(char) != "Cc")
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+_BUTTON = (
+    "display:inline-block;padding:14px 28px;border-radius:6px;background:#0b5d4b;color:#ffffff;"
+    "font-weight:bold;text-decoration:none"
+)
+_LAYOUT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True, trim_blocks=True).from_string(
+    """\
+<!doctype html>
+<html lang="{{ lang }}" dir="{{ direction }}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ title }}</title>
+<style>
+body { margin: 0; background: #f3f4f6; color: #1f2933; }
+main { max-width: 36em; margin: 0 auto; padding: 24px 20px; background: #ffffff;
+  font: 16px/1.5 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
+ul, ol { padding-inline-start: 1.2em; }
+hr { border: 0; border-top: 1px solid #d5dae0; margin: 24px 0 12px; }
+hr ~ p { color: #52606d; font-size: 14px; }
+{% if table %}
+table { width: 100%; border-collapse: collapse; font-size: 14px; overflow-wrap: break-word; }
+th, td { padding: 8px 6px; border-bottom: 1px solid #d5dae0; text-align: start; vertical-align: top; }
+th { color: #52606d; font-weight: normal; }
+td:first-child { overflow-wrap: anywhere; min-width: 5em; }
+a { color: #0b5d4b; }
+{% endif %}
+</style>
+</head>
+<body>
+<main>
+{{ content }}
+</main>
+</body>
+</html>
+"""
+)
+
+
+def parse(markdown: str) -> list[Token]:
+    """The Markdown as tokens, for `plain_text` and `html_document`."""
+    return _MARKDOWN.parse(markdown)
+
+
+def html_document(tokens: list[Token], title: str, locale: Locale, payment_url: str | None) -> str:
+    """A whole page, readable on a phone. A link to `payment_url` outside a table becomes the pay button."""
+    pay_link = _MARKDOWN.normalizeLink(one_line(payment_url)) if payment_url else None
+    in_table = False
+    for token in tokens:
+        in_table = token.type == "table_open" or (in_table and token.type != "table_close")
+        if token.type == "th_open":
+            token.attrSet("scope", "col")
+        for child in token.children or ():
+            if child.type == "link_open" and child.attrGet("href") == pay_link and not in_table:
+                child.attrSet("style", _BUTTON)
+    content = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    return _LAYOUT.render(
+        lang=str(locale).replace("_", "-"),
+        direction=locale.text_direction,
+        title=title,
+        content=Markup(content.strip()),
+        table=any(token.type == "table_open" for token in tokens),
+    )
+
+
+def plain_text(tokens: list[Token]) -> str:
+    """The Markdown as people write plain text: lists with marks, links as "label: address", a table row by row."""
+    blocks: list[str] = []
+    stream = iter(tokens)
+    counters: list[int | None] = []  # one per open list; None for a list without numbers
+    mark = ""
+    for token in stream:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            ordered = token.type == "ordered_list_open"
+            counters.append(int(token.attrGet("start") or 1) if ordered else None)
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            counters.pop()
+            mark = ""
+            blocks.append("\n")
+        elif token.type == "list_item_open":
+            number = counters[-1]
+            mark = "  " * (len(counters) - 1) + ("- " if number is None else f"{number}. ")
+            counters[-1] = None if number is None else number + 1
+        elif token.type == "table_open":
+            blocks.append(_table_text(stream))
+        elif token.type == "inline":
+            blocks.append(mark + _inline_text(token.children or []) + "\n")
+            mark = " " * len(mark) if counters else ""
+        elif token.type in ("paragraph_close", "heading_close") and not token.hidden:
+            blocks.append("\n")
+        elif token.type == "hr":
+            blocks.append("---\n\n")
+        elif token.type in ("code_block", "fence"):
+            blocks.append(token.content + "\n")
+    return tidy("".join(blocks))
+
+
+def _table_text(tokens: Iterator[Token]) -> str:
+    """A table up to its end: the headings, then an entry a row, with a link on a line below."""
+    lines: list[str] = []
+    cells: list[str] = []
+    links: list[str] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            cells, links = [], []
+        elif token.type == "inline" and token.content:
+            linked = any(child.type == "link_open" for child in token.children or ())
+            (links if linked else cells).append(_inline_text(token.children or []))
+        elif token.type == "tr_close":
+            lines += [("- " if lines else "") + " · ".join(cells), *(f"  {link}" for link in links)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _inline_text(tokens: list[Token]) -> str:
+    text = ""
+    links: list[tuple[int, str]] = []  # where each open link's label starts, and its address
+    for token in tokens:
+        if token.type == "softbreak":
+            text += " "
+        elif token.type == "hardbreak":
+            text += "\n"
+        elif token.type == "link_open":
+            links.append((len(text), str(token.attrGet("href"))))
+        elif token.type == "link_close":
+            start, href = links.pop()
+            text += "" if text[start:] == href else f": {href}"
+        else:
+            text += token.content
+    return text
+
+
+def tidy(text: str) -> str:
+    """`text` without spaces at line ends and without two empty lines in a row."""
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines)
+
+
+# ---- what an SMS costs
+
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_7_EXTENDED = frozenset("^{}\\[~]|€")  # each takes the room of two
+
+
+def sms_parts(text: str) -> int:
+    """How many SMS `text` costs: one holds 160 characters of the basic alphabet, or 70 of any other."""
+    if set(text) <= _GSM_7 | _GSM_7_EXTENDED:
+        length, single, joined = len(text) + sum(char in _GSM_7_EXTENDED for char in text), 160, 153
+    else:
+        length, single, joined = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if length <= single else -(-length // joined)

@@ -1,0 +1,275 @@
+"""The facts a message may speak of, and how each language writes them: amounts, days, lists, counted things."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton
+from babel.lists import format_list
+from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
+
+from activities.layout import literal, one_line
+from domain.model import Value
+
+
+class Instalment(Value):
+    """One part of an agreed payment plan."""
+
+    on: date
+    amount: Decimal
+
+
+class OtherInvoice(Value):
+    """Another open invoice of the same customer, told of in the same message: what is asked, and its days.
+
+    `asked` is in `currency` with `digits` minor units.
+    """
+
+    number: str
+    issued_on: date
+    due_on: date
+    asked: Decimal
+    currency: str
+    digits: int
+    payment_url: str | None = None
+
+
+class Facts(Value):
+    """All that a message may speak of: one invoice, one person, one day, and the invoices told of beside it.
+
+    Amounts are in `currency` with `digits` minor units. `open` is what is unpaid, `asked` is `open` minus a
+    disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
+    the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
+    next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
+    latest promise, `instalments` the agreed plan. `others` are further invoices that a message asking for
+    payment asks for too; the register, the warnings and the promises stay those of this invoice.
+    """
+
+    contact_name: str
+    company: str
+    number: str
+    issued_on: date
+    due_on: date
+    today: date
+    amount: Decimal
+    paid: Decimal
+    open: Decimal
+    asked: Decimal
+    currency: str
+    digits: int
+    payment_url: str | None = None
+    earlier: tuple[date, ...] = ()
+    consequence: str | None = None
+    consequence_on: date | None = None
+    promise_on: date | None = None
+    promise_amount: Decimal | None = None
+    instalments: tuple[Instalment, ...] = ()
+    credit: Decimal = Decimal(0)
+    others: tuple[OtherInvoice, ...] = ()
+    sender_name: str
+    sender_company: str
+    reply_to: str | None = None
+
+    @property
+    def bills(self) -> tuple[OtherInvoice, ...]:
+        """Every invoice of the message: this one, then the others, the longest due first."""
+        own = OtherInvoice(
+            number=self.number,
+            issued_on=self.issued_on,
+            due_on=self.due_on,
+            asked=self.asked,
+            currency=self.currency,
+            digits=self.digits,
+            payment_url=self.payment_url,
+        )
+        return (own, *sorted(self.others, key=lambda other: (other.due_on, other.number)))
+
+
+# ---- how a value is written
+
+
+@dataclass(frozen=True)
+class Voice:
+    """How facts are written into one field of a message."""
+
+    dates: Literal["medium", "long"]
+    rows: Literal["medium", "long"]  # dates in a line of many facts
+    guard: Callable[[str], str]
+    brief: bool = False  # for SMS: no needless year, and only currency signs of the basic SMS alphabet
+    roomy: bool = True  # with room for words that a message can do without
+
+
+SUBJECT = Voice("medium", "medium", one_line)
+BODY = Voice("long", "medium", literal)
+SHORT = Voice("medium", "medium", one_line, brief=True)
+TIGHT = Voice("medium", "medium", one_line, brief=True, roomy=False)
+CALL = Voice("long", "long", one_line)
+
+
+@dataclass(frozen=True)
+class Pen:
+    """Writes facts the way `locale` does, in one voice."""
+
+    locale: Locale
+    voice: Voice
+
+    def text(self, value: str | None) -> str | None:
+        return self.voice.guard(value) if value else None
+
+    def day(self, value: date | None, today: date) -> str | None:
+        if value is None:
+            return None
+        if self.voice.brief and value.year == today.year:
+            return self.text(format_skeleton("MMMd", value, locale=self.locale))
+        return self.text(format_date(value, self.voice.dates, locale=self.locale))
+
+    def days(self, values: tuple[date, ...], today: date) -> str | None:
+        """The days in order, as a list in words; without the year while all are of this year."""
+        ordered = sorted(set(values))
+        if all(day.year == today.year for day in ordered):
+            written = [format_skeleton("MMMMd", day, locale=self.locale) for day in ordered]
+        else:
+            written = [format_date(day, self.voice.dates, locale=self.locale) for day in ordered]
+        return self.text(format_list(written, locale=self.locale))
+
+    def money(self, value: Decimal | None, currency: str, digits: int) -> str | None:
+        """The amount with `digits` minor units; None for no amount."""
+        return None if value is None else self.text(self._amount(value, currency, digits))
+
+    def totals(self, bills: tuple[OtherInvoice, ...]) -> str | None:
+        """What `bills` ask for in all, as a list of one sum a currency; None where there is no room for several."""
+        sums: dict[str, Decimal] = {}
+        digits: dict[str, int] = {}
+        for bill in bills:
+            sums[bill.currency] = sums.get(bill.currency, Decimal(0)) + bill.asked
+            digits[bill.currency] = max(digits.get(bill.currency, 0), bill.digits)
+        if len(sums) > 1 and not self.voice.roomy:
+            return None
+        written = [self._amount(value, currency, digits[currency]) for currency, value in sums.items()]
+        return self.text(format_list(written, locale=self.locale))
+
+    def row(self, bill: OtherInvoice, today: date) -> dict[str, object]:
+        """One invoice of several. A fact that it lacks is None."""
+        return {
+            "number": self.text(bill.number),
+            "issued_on": self.text(format_date(bill.issued_on, self.voice.rows, locale=self.locale)),
+            "due_on": self.text(format_date(bill.due_on, self.voice.rows, locale=self.locale)),
+            "days_left": max(0, (bill.due_on - today).days),
+            "days_late": max(0, (today - bill.due_on).days),
+            "asked": self.money(bill.asked, bill.currency, bill.digits),
+            "payment_url": self.text(bill.payment_url),
+        }
+
+    def _amount(self, value: Decimal, currency: str, digits: int) -> str:
+        shape = self.locale.currency_formats["standard"].pattern
+        symbol = get_currency_symbol(currency, locale=self.locale)
+        if self.voice.brief and not (symbol.isascii() or symbol in "£¥€"):
+            shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
+        if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
+            shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
+        pattern = parse_pattern(shape)
+        pattern.frac_prec = (digits, digits)
+        written: str = pattern.apply(value, self.locale, currency, currency_digits=False, decimal_quantization=False)
+        return written
+
+
+def words(facts: Facts, pen: Pen) -> dict[str, object]:
+    """Every fact a template may use, ready for print. What the case does not have is left out."""
+
+    def day(value: date | None) -> str | None:
+        return pen.day(value, facts.today)
+
+    def money(value: Decimal | None) -> str | None:
+        return pen.money(value, facts.currency, facts.digits)
+
+    def unless_zero(value: Decimal) -> str | None:
+        return money(value) if value else None
+
+    rows = [pen.row(bill, facts.today) for bill in facts.bills] if facts.others else []
+    written: dict[str, object | None] = {
+        "contact_name": pen.text(facts.contact_name),
+        "company": pen.text(facts.company),
+        "number": pen.text(facts.number),
+        "sender_name": pen.text(facts.sender_name),
+        "sender_company": pen.text(facts.sender_company),
+        "reply_to": pen.text(facts.reply_to),
+        "payment_url": pen.text(facts.payment_url),
+        "issued_on": day(facts.issued_on),
+        "due_on": day(facts.due_on),
+        "today": day(facts.today),
+        "days_left": max(0, (facts.due_on - facts.today).days),
+        "days_late": max(0, (facts.today - facts.due_on).days),
+        "amount": money(facts.amount),
+        "open": money(facts.open),
+        "asked": money(facts.asked),
+        "paid": unless_zero(facts.paid),
+        "disputed": unless_zero(facts.open - facts.asked),
+        "credit": unless_zero(facts.credit),
+        "earlier": pen.days(facts.earlier, facts.today) if facts.earlier else None,
+        "consequence_on": day(facts.consequence_on),
+        "promise_on": day(facts.promise_on),
+        "promise_amount": money(facts.promise_amount),
+        "instalments": [{"on": day(part.on), "amount": money(part.amount)} for part in facts.instalments] or None,
+        "bills": rows or None,
+        "others": rows[1:] or None,
+        "total": pen.totals(facts.bills) if facts.others else None,
+        "links": any(row["payment_url"] for row in rows) or None,
+        "roomy": pen.voice.roomy or None,
+    }
+    return {name: word for name, word in written.items() if word is not None}
+
+
+def counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
+    """Says a number of things with the plural form that `locale` uses for it."""
+
+    def counted(count: int) -> str:
+        form = forms.get(locale.plural_form(count), forms["other"])
+        return form.replace("{n}", format_decimal(count, locale=locale))
+
+    return counted
+
+
+SAMPLE = Facts(
+    contact_name="Ada Byron",
+    company="Engine Works",
+    number="A-1",
+    issued_on=date(2026, 1, 2),
+    due_on=date(2026, 2, 1),
+    today=date(2026, 2, 15),
+    amount=Decimal(100),
+    paid=Decimal(10),
+    open=Decimal(90),
+    asked=Decimal(80),
+    currency="EUR",
+    digits=2,
+    payment_url="https://pay.example/a-1",
+    earlier=(date(2026, 2, 3), date(2026, 2, 9)),
+    consequence="restricted",
+    consequence_on=date(2026, 2, 20),
+    promise_on=date(2026, 2, 18),
+    promise_amount=Decimal(40),
+    instalments=(Instalment(on=date(2026, 2, 18), amount=Decimal(40)),),
+    credit=Decimal(5),
+    others=(
+        OtherInvoice(
+            number="A-2",
+            issued_on=date(2026, 2, 1),
+            due_on=date(2026, 3, 3),
+            asked=Decimal(60),
+            currency="EUR",
+            digits=2,
+            payment_url="https://pay.example/a-2",
+        ),
+    ),
+    sender_name="Max Weber",
+    sender_company="Looms Ltd",
+    reply_to="max@looms.example",
+)
+"""A case that has every fact: each template is tried with it when a catalogue is loaded."""
+
+FACT_NAMES = frozenset(words(SAMPLE, Pen(Locale("en"), CALL)))
+"""The names a template may use."""
