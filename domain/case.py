@@ -639,6 +639,7 @@ class Case(Record):
 
     def _owe(self, message: str | None) -> None:
         if message:
+            self.blocked_until = None  # a step that has to wait does not hold back an answer
             self.answers += 1
             self.owed.append(f"{message}~{self.answers}")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain import agenda
 from domain.calendar import BusinessCalendar
 from domain.case import Case, PolicyRef, Rules, StepOutcome
-from domain.events import PaymentReceived, PaymentReversed, PolicyMoved, PromiseToPay
+from domain.events import Pause, PaymentReceived, PaymentReversed, PolicyMoved, PromiseToPay, Resume
 from domain.ladder import NextAction
 from domain.moves import Move, preview
 from domain.policy import Policy, PromiseRules, Reactions, Step, When
@@ -140,11 +140,13 @@ def test_version_rules_and_history_follow() -> None:
     case = a_case("a")
     new = a_ladder(2, *ONE.steps, promises=PromiseRules(limit=5), reactions=Reactions(paid="thank-you"))
     before = case.revision
+    case.next_action = NextAction(step="b", at=NOW + timedelta(days=1), why="a + 5 days")
     assert move(case, new) == ["from letters@1 to @2 by operator"]
     assert case.policy == PolicyRef(name="letters", version=2)
     assert case.former == [PolicyRef(name="letters", version=1)]
     assert (case.rules.promises.limit, case.rules.reactions.paid) == (5, "thank-you")
     assert case.revision == before + 1
+    assert case.next_action is None  # the old version's plan is not carried out any more
     assert case.owed == []
 
 
@@ -155,6 +157,15 @@ def test_a_move_leaves_a_day_to_look_at_it() -> None:
     after = seen(case, new).after
     assert after is not None
     assert (after.step, after.at >= NOW + timedelta(days=1)) == ("x", True)
+
+
+def test_an_answer_is_not_held_back_by_the_day_of_quiet() -> None:
+    case, new = a_case("a"), a_ladder(2, *ONE.steps, reactions=Reactions(part_paid="part-received"))
+    move(case, new)
+    case.apply(CHANGES["money came"], NOW)
+    answer = agenda.next_action(case, new, the_calendar(), NOW)
+    assert answer is not None
+    assert (answer.step, answer.at) == ("part-received~1", NOW)
 
 
 def test_the_preview_names_what_vanishes_and_what_appears() -> None:
@@ -172,7 +183,7 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("change", [*CHANGES, "a step", "another version"])
+@pytest.mark.parametrize("change", [*CHANGES, "a step", "another version", "a pause and its end"])
 def test_a_case_that_changed_since_it_was_seen_refuses(change: str) -> None:
     case = a_case("a")
     event = seen(case, letters(2, "a x b")).event
@@ -181,6 +192,9 @@ def test_a_case_that_changed_since_it_was_seen_refuses(change: str) -> None:
             case.take(StepOutcome(step="b", status="done", at=NOW))
         case "another version":
             move(case, letters(3, "a b"))
+        case "a pause and its end":
+            case.apply(Pause(reason="audit", by="agent-7"), NOW)
+            case.apply(Resume(by="agent-7"), NOW)
         case _:
             case.apply(CHANGES[change], NOW)
     with pytest.raises(Refused, match="fingerprint: the case has changed"):
