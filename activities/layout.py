@@ -51,9 +51,9 @@ hr { border: 0; border-top: 1px solid #d5dae0; margin: 24px 0 12px; }
 hr ~ p { color: #52606d; font-size: 14px; }
 {% if table %}
 table { width: 100%; border-collapse: collapse; font-size: 14px; overflow-wrap: break-word; }
-th, td { padding: 8px 6px; border-bottom: 1px solid #d5dae0; text-align: start; vertical-align: top; }
+th, td { padding: 8px 5px; border-bottom: 1px solid #d5dae0; text-align: start; vertical-align: top; }
 th { color: #52606d; font-weight: normal; }
-td:first-child { overflow-wrap: anywhere; min-width: 5em; }
+td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
 a { color: #0b5d4b; }
 {% endif %}
 </style>
