@@ -56,7 +56,7 @@ def report(
     if before is MessageState.UNKNOWN:
         tasks.close_task(session, f"{row.message_id}.unknown", f"the provider reported: {state.value}", now)
     session.flush()
-    links = webhooks.carried(session, row.message_id)
+    links = outbox.links(session, row.message_id)
     for link in links:
         timeline.write(session, link.invoice_id, [_entry(row, link.step, state, code, now)])
     return [link.invoice_id for link in links]
@@ -88,7 +88,7 @@ def arrived(row: MessageRow, state: MessageState) -> bool:
 
 def step_of(session: Session, message_id: str, invoice_id: str) -> str | None:
     """The step of this invoice that a message carries out; None when the message is not about the invoice."""
-    links = webhooks.carried(session, message_id)
+    links = outbox.links(session, message_id)
     return next((link.step for link in links if link.invoice_id == invoice_id), None)
 
 
@@ -153,14 +153,15 @@ def _must_act(session: Session, row: MessageRow, invoice_id: str, state: Message
         return False
     if state in _NOT_ARRIVED:
         return not_arrived(session, row, invoice_id, state) is not None
-    if not (arrived(row, state) and row.warning):
+    links = outbox.links(session, row.message_id)
+    if not (arrived(row, state) and any(link.warning for link in links if link.invoice_id == invoice_id)):
         return False
     return Case.model_validate(kept.state).blocked_until is not None
 
 
 def _time_of_report(session: Session, row: MessageRow, news: News, now: datetime) -> datetime:
     """The provider's own time, never in the future; a rehearsal has a clock that no provider knows."""
-    for link in webhooks.carried(session, row.message_id):
+    for link in outbox.links(session, row.message_id):
         kept = cases.get_row(session, link.invoice_id)
         if kept is not None and kept.rehearsal:
             return max(kept.updated_at, row.claimed_at)

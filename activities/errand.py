@@ -8,6 +8,7 @@ from domain.policy import Policy, Step
 from domain.terms import Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
+_RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
 _ANSWER_BY = (Channel.EMAIL, Channel.SMS)
 
 
@@ -36,7 +37,8 @@ def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
     message = agenda.answer_message(step_id)
     if message is not None:
         again = step_id in case.again
-        return Errand(step_id, step_id, message, _ANSWER_TO, _ANSWER_BY, None, again)
+        to = _RESTORED_TO if message == case.rules.reactions.restored else _ANSWER_TO
+        return Errand(step_id, step_id, message, to, _ANSWER_BY, None, again)
     step = policy.step(step_id)
     key = f"{step_id}.again{case.reopened}" if step_id in case.redo else step_id
     return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.again)

@@ -70,8 +70,8 @@ def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCal
     """The days on which earlier warnings of this invoice left and were not returned."""
     days = {
         calendar.local_date(row.sent_at)
-        for row in outbox.of_invoice(session, case.invoice_id)
-        if row.warning and row.sent_at and row.step != errand.key and row.state in {"accepted", "delivered"}
+        for step, row in outbox.warnings(session, case.invoice_id)
+        if row.sent_at and step != errand.key and row.state in {"accepted", "delivered"}
     }
     return tuple(sorted(days))
 

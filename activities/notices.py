@@ -1,25 +1,25 @@
 """Carries out one step of a case: judge it, change access, reach people, say what comes next."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 from temporalio import activity
 
+from activities import caps, composing, proof
+from activities.claims import Result
 from activities.desk import Answer, Desk, Request, entries_of, moment
 from activities.errand import Errand, errand_for
-from activities.sending import Job, Sending
+from activities.job import Job
+from activities.journal import note
+from activities.sending import Sending
 from domain import agenda, ladder
 from domain.case import StepOutcome
 from domain.invoice import Contact, Customer
 from domain.ladder import Verdict
 from domain.policy import Step
 from domain.terms import Access, Channel, Late, Level, Role
-from domain.timeline import Entry
-from store import accounts, addresses, cases, invoices, ledger, outbox, tasks, timeline
-
-_LOOK_AGAIN = timedelta(days=7)
-"""How long a step that lacks its proof waits before it looks again; a delivery report wakes it earlier."""
+from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
 
 
 class StepRequest(Request):
@@ -46,8 +46,8 @@ class Notices:
             outcome = self._judge(session, job)
             if outcome.status == "done" and not job.errand.again:
                 outcome = self._change_access(session, job, outcome)
-        if outcome.status == "done" and job.errand.message is not None:
-            self._reach_people(job)
+        if outcome.status == "done" and job.errand.message is not None and not self._reach_people(job):
+            outcome = StepOutcome(step=job.errand.step, status="stale", at=now)
         return self._finish(request, job, outcome)
 
     def _job(self, session: Session, request: StepRequest, now: datetime) -> Job:
@@ -76,8 +76,12 @@ class Notices:
             until = calendar.next_open(now)
             closed = calendar.why_closed(calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
-        if errand.ladder is None or errand.again:
+        if errand.again:
             return StepOutcome(step=errand.step, status="done", at=now)
+        if errand.ladder is None:
+            begun = bool(outbox.of_invoice(session, case.invoice_id, errand.key))
+            waits = self._too_often(session, job, begun)
+            return waits or StepOutcome(step=errand.step, status="done", at=now)
         return self._judge_step(session, job, errand.ladder)
 
     def _judge_step(self, session: Session, job: Job, step: Step) -> StepOutcome:
@@ -89,15 +93,15 @@ class Notices:
             return StepOutcome(step=step.id, status="stale", at=now)
         late = judged.verdict is Verdict.LATE and not begun
         if late and judged.do is Late.SKIP:
-            self._note(session, job, "skipped", "skipped", f"its time has passed: {judged.why}")
+            note(session, job, "skipped", "skipped", f"its time has passed: {judged.why}")
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
-        missing = self._missing_proof(session, job, step)
+        missing = self._missing_proof(session, job) or self._too_often(session, job, begun)
         if missing:
             return missing
         shift = judged.shift if late and judged.do is Late.SHIFT else 0
         if shift:
             days = round(shift / 86_400)
-            self._note(session, job, "shifted", "shifted", f"{days} day(s) late: the rest moves along")
+            note(session, job, "shifted", "shifted", f"{days} day(s) late: the rest moves along")
         return StepOutcome(
             step=step.id,
             status="done",
@@ -107,39 +111,27 @@ class Notices:
             ends=step.ends,
         )
 
-    def _missing_proof(self, session: Session, job: Job, step: Step) -> StepOutcome | None:
-        """G2: the step waits until enough warnings are known to have arrived, and long enough ago."""
-        if step.needs is None:
+    def _missing_proof(self, session: Session, job: Job) -> StepOutcome | None:
+        """G2: without proof the step waits, and when warnings are missing a person is told."""
+        lacking = proof.missing(session, job)
+        if lacking is None:
             return None
-        arrived: dict[str, datetime] = {}
-        for row in outbox.delivered_warnings(session, job.case.invoice_id):
-            warned = row.step.partition(".")[0]  # "<step>.again<n>" after a reversal is the same step
-            if warned == step.id:
-                continue  # its own news, when it is repeated: no warning of it
-            if addresses.why_closed(session, Channel(row.channel), row.address) is None and row.settled_at:
-                arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
-        needed = max(
-            step.needs.delivered_warnings, job.policy.warnings_before_restriction if step.restricts else 0
-        )
-        if len(arrived) < needed:
-            why = f"{needed} delivered warnings are needed, {len(arrived)} arrived: access stays as it is"
-            self._ask_a_person(
-                session, job, "proof", f"{why}. Reach the customer, or renew the contact's address."
-            )
-            return self._hold_back(session, job, "blocked", job.now + _LOOK_AGAIN, why)
-        ready = max(arrived.values()) + timedelta(days=step.needs.days)
-        if ready > job.now:
-            why = f"the last warning arrived less than {step.needs.days} days ago"
-            return self._hold_back(session, job, "delayed", ready, why)
-        return None
+        if lacking.warnings:
+            advice = "Reach the customer, or renew the contact's address."
+            self._ask_a_person(session, job, "proof", f"{lacking.why}. {advice}")
+        return self._hold_back(session, job, "blocked" if lacking.warnings else "delayed", lacking.until, lacking.why)
+
+    def _too_often(self, session: Session, job: Job, begun: bool) -> StepOutcome | None:
+        """G5: a person who heard of us just now, about whatever invoice, is left alone for a while."""
+        wait = None if begun else caps.earliest(session, job, _named(job))
+        if wait is None:
+            return None
+        calendar = self._desk.case_calendar(session, job.case, job.now)
+        return self._hold_back(session, job, "delayed", calendar.next_open(wait[0]), wait[1])
 
     def _hold_back(self, session: Session, job: Job, status: str, until: datetime, why: str) -> StepOutcome:
-        self._note(
-            session, job, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)"
-        )
-        return StepOutcome.model_validate(
-            {"step": job.errand.step, "status": status, "at": job.now, "until": until}
-        )
+        note(session, job, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)")
+        return StepOutcome.model_validate({"step": job.errand.step, "status": status, "at": job.now, "until": until})
 
     # Access ----------------------------------------------------------------------------------------------
 
@@ -153,42 +145,46 @@ class Notices:
         if accounts.place_hold(session, case.customer_id, case.invoice_id, level, reason, job.now):
             access: Access = accounts.access(session, case.customer_id)
             text = f"hold {level.value} placed; the account's access is now {access.value}"
-            self._note(session, job, f"hold.{level.value}", "access", text)
+            note(session, job, f"hold.{level.value}", "access", text)
         return outcome.model_copy(update={"placed_hold": True})
 
     # People ----------------------------------------------------------------------------------------------
 
-    def _reach_people(self, job: Job) -> None:
-        """Everybody the step names; if none of the debtor's people can be reached, others; at last a person calls."""
-        errand = job.errand
-        named = [contact for role in errand.to for contact in _of_role(job.customer, role)]
-        reached = [contact for contact in named if self._reach(job, contact)]
-        if any(contact.role is not Role.ACCOUNT_MANAGER for contact in reached) or not _meant_for_debtor(
-            errand
-        ):
-            return
-        for contact in _others(job.customer, named):
-            if self._reach(job, contact):
-                return
-        if errand.ladder is not None:
-            with self._desk.database.writing(job.case.customer_id) as session:
-                why = f"nobody could be reached in writing for step {errand.step}: please call"
-                self._ask_a_person(session, job, "unreachable", why)
+    def _reach_people(self, job: Job) -> bool:
+        """Everybody the step names; if nobody of the debtor's can be reached, others; at last a person calls.
 
-    def _reach(self, job: Job, contact: Contact) -> bool:
+        False when the case fell silent before anybody was reached: then the step was not done.
+        """
+        results = {contact: self._reach(job, contact) for contact in _named(job)}
+        debtor = {contact: result for contact, result in results.items() if _is_debtors(contact)}
+        if "reached" in debtor.values() or not _meant_for_debtor(job.errand):
+            return True
+        if "silent" in debtor.values():
+            return False
+        for contact in _others(job.customer, list(results)):
+            result = self._reach(job, contact)
+            if result != "closed":
+                return result == "reached"
+        if job.errand.ladder is not None:
+            with self._desk.database.writing(job.case.customer_id) as session:
+                why = f"nobody could be reached in writing for step {job.errand.step}: please call"
+                self._ask_a_person(session, job, "unreachable", why)
+        return True
+
+    def _reach(self, job: Job, contact: Contact) -> Result:
         """Try the step's channels in order of preference until one is open to this contact."""
         for channel in job.errand.by:
             if channel is Channel.CALL:
                 self._raise_call(job, contact)
-                return True
+                return "reached"
             result = self._sending.send(job, contact, channel)
-            if result in {"reached", "silent"}:
-                return True
-        return False
+            if result != "closed":
+                return result
+        return "closed"
 
     def _raise_call(self, job: Job, contact: Contact) -> None:
         with self._desk.database.writing(job.case.customer_id) as session:
-            script = self._sending.compose(session, job, job.case, contact).call
+            _, composed = composing.compose(session, self._desk, job, contact, [])
             task_id = f"{job.case.invoice_id}.{job.errand.key}.{contact.role.value}"
             raised = tasks.raise_task(
                 session,
@@ -199,11 +195,20 @@ class Notices:
                 contact_id=contact.contact_id,
                 due_at=job.now,
                 reason=f"{job.errand.message}: call {contact.contact_id}",
-                script=script,
+                script=composed.call,
             )
             if raised:
+                self._withdraw_earlier_calls(session, job, task_id)
                 text = f"{job.errand.message}: call {contact.contact_id}"
-                self._note(session, job, f"call.{contact.role.value}", "task", text, "call", task_id)
+                note(session, job, f"call.{contact.role.value}", "task", text, Channel.CALL, task_id)
+
+    def _withdraw_earlier_calls(self, session: Session, job: Job, task_id: str) -> None:
+        """One call is enough: those of earlier steps that nobody made are not made any more."""
+        for task in tasks.open_tasks(session, job.case.invoice_id):
+            if task.kind == "call" and task.step != job.errand.step:
+                task.state, task.outcome, task.closed_at = "withdrawn", f"replaced by {task_id}", job.now
+                text = f"not made in time: {task.step} is replaced by {job.errand.step}"
+                note(session, job, f"replaced.{task.task_id}", "task", text, Channel.CALL, task.task_id)
 
     def _ask_a_person(self, session: Session, job: Job, topic: str, why: str) -> None:
         task_id = f"{job.case.invoice_id}.{job.errand.key}.{topic}"
@@ -219,7 +224,7 @@ class Notices:
             script="",
         )
         if raised:
-            self._note(session, job, topic, "task", why, None, task_id)
+            note(session, job, topic, "task", why, None, task_id)
 
     # The end of the step ---------------------------------------------------------------------------------
 
@@ -240,26 +245,14 @@ class Notices:
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=job.now)
         return answer
 
-    def _note(
-        self,
-        session: Session,
-        job: Job,
-        key: str,
-        kind: str,
-        reason: str,
-        channel: str | None = None,
-        ref: str | None = None,
-    ) -> None:
-        entry = Entry(
-            key=f"{job.errand.key}.{key}",
-            at=job.now,
-            kind=kind,
-            step=job.errand.step,
-            channel=channel,
-            reason=reason,
-            ref=ref,
-        )
-        timeline.write(session, job.case.invoice_id, [entry])
+
+def _named(job: Job) -> list[Contact]:
+    """The people the step names."""
+    return [contact for role in job.errand.to for contact in _of_role(job.customer, role)]
+
+
+def _is_debtors(contact: Contact) -> bool:
+    return contact.role is not Role.ACCOUNT_MANAGER
 
 
 def _of_role(customer: Customer, role: Role) -> Iterator[Contact]:
@@ -268,11 +261,7 @@ def _of_role(customer: Customer, role: Role) -> Iterator[Contact]:
 
 def _others(customer: Customer, tried: list[Contact]) -> Iterator[Contact]:
     """The debtor's other people; never our own account manager."""
-    return (
-        contact
-        for contact in customer.contacts
-        if contact not in tried and contact.role is not Role.ACCOUNT_MANAGER
-    )
+    return (contact for contact in customer.contacts if contact not in tried and _is_debtors(contact))
 
 
 def _meant_for_debtor(errand: Errand) -> bool:

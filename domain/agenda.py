@@ -1,6 +1,6 @@
 """What a case waits for next: an answer to send, a day that was agreed, or the ladder's next step."""
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from domain import ladder
 from domain.calendar import BusinessCalendar
@@ -39,7 +39,8 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
         return _pause(case, calendar)
     if case.owed:
         step = case.owed[0]
-        return NextAction(step=step, at=calendar.next_open(now), why=f"answer: {answer_message(step)}")
+        at = calendar.next_open(max(now, case.not_before(step) or now))
+        return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
     if case.ended or (case.dispute and case.asked == 0):
         return None
     agreed = _agreed_day(case, calendar)
@@ -60,17 +61,22 @@ def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
 
 
 def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
-    grace = timedelta(days=case.rules.promises.grace_days)
     if case.plan:
         due = case.plan.instalments[case.plan.met]
-        at = calendar.end_of_day(calendar.next_business_day(due.date) + grace)
+        at = _grace_over(case, calendar, due.date)
         why = f"instalment {case.plan.met + 1} of {len(case.plan.instalments)} due on {due.date}"
         return NextAction(step=INSTALMENT_DUE, at=at, why=why)
     if case.promise:
-        at = calendar.end_of_day(calendar.next_business_day(case.promise.date) + grace)
+        at = _grace_over(case, calendar, case.promise.date)
         why = f"{case.promise.amount} {case.currency} promised for {case.promise.date}"
         return NextAction(step=PROMISE_DUE, at=at, why=why)
     return None
+
+
+def _grace_over(case: Case, calendar: BusinessCalendar, day: date) -> datetime:
+    """The end of the grace after a promised day, in business days: no bank pays on the others."""
+    grace = case.rules.promises.grace_days
+    return calendar.end_of_day(calendar.add_business_days(calendar.next_business_day(day), grace))
 
 
 def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
@@ -78,9 +84,7 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
     if action is None:
         return None
     if case.blocked_until and case.blocked_until > action.at:
-        return action.model_copy(
-            update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"}
-        )
+        return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"})
     if case.hurry and not policy.step(action.step).consequence:
         at = calendar.next_open(max(now, *_earliest(case, policy)))
         if at < action.at:

@@ -28,9 +28,7 @@ class BusinessCalendar:
     def __post_init__(self) -> None:
         """Raises ValueError for a calendar that never opens: looking for its next opening would not end."""
         if self.opens >= self.closes:
-            raise ValueError(
-                f"the window {self.opens:%H:%M}-{self.closes:%H:%M} never opens: put the earlier first"
-            )
+            raise ValueError(f"the window {self.opens:%H:%M}-{self.closes:%H:%M} never opens: put the earlier first")
         if self.weekend >= frozenset(range(7)):
             raise ValueError("every day is a weekend day: leave one business day at least")
 

@@ -125,6 +125,7 @@ class Case(Record):
     awake_since: datetime | None = None
     hurry: bool = False  # a word was broken: the next letter does not wait for its day
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
+    blocked_step: str | None = None  # that step; None means whichever comes next
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
     redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
@@ -147,12 +148,12 @@ class Case(Record):
     @property
     def open_amount(self) -> Decimal:
         """What is unpaid; never below zero."""
-        return max(self.amount - self.paid, Decimal(0))
+        return self._whole(self.amount - self.paid)
 
     @property
     def credit(self) -> Decimal:
         """What was paid too much."""
-        return max(self.paid - self.amount, Decimal(0))
+        return self._whole(self.paid - self.amount)
 
     @property
     def asked(self) -> Decimal:
@@ -160,8 +161,8 @@ class Case(Record):
         if self.dispute is None:
             return self.open_amount
         if self.dispute.amount is None:
-            return Decimal(0)
-        return max(self.open_amount - self.dispute.amount, Decimal(0))
+            return self._whole(Decimal(0))
+        return self._whole(self.open_amount - self.dispute.amount)
 
     @property
     def promise(self) -> Promise | None:
@@ -198,6 +199,10 @@ class Case(Record):
     @property
     def finished(self) -> bool:
         return self.ended is not None and not self.owed
+
+    def not_before(self, step: str) -> datetime | None:
+        """When `step`, which could not be carried out, is looked at again."""
+        return self.blocked_until if self.blocked_step in {None, step} else None
 
     # What happens to it ----------------------------------------------------------------------------------
 
@@ -523,7 +528,7 @@ class Case(Record):
         self._pass_over(passed)
         self.again = [step for step in self.again if self._knows(step)]
         self.next_action = None  # made by the old version
-        self.blocked_until = now + _QUIET_AFTER_MOVE
+        self.blocked_until, self.blocked_step = now + _QUIET_AFTER_MOVE, None
         text = f"from {before.name}@{before.version} to @{event.to_version} by {event.by}"
         return [Said("policy_moved", text + (f"; left out: {', '.join(passed)}" if passed else ""))]
 
@@ -589,7 +594,7 @@ class Case(Record):
             return []
         self.revision += 1
         if outcome.status in {"delayed", "blocked"}:
-            self.blocked_until = outcome.until
+            self.blocked_until, self.blocked_step = outcome.until, outcome.step
             return []
         self.blocked_until = None
         if outcome.step in self.again:
@@ -611,8 +616,10 @@ class Case(Record):
         self.legal = self.legal or outcome.legal
         if outcome.placed_hold:
             self.consequences.append(outcome.step)
-        if outcome.ends:
+        if outcome.ends and not self.ended:
             return self._end(outcome.ends, "the last step of the ladder")
+        if self.ended is Stage.PAID and kind == "done" and len(self.steps) == 1:
+            self._owe(self.rules.reactions.paid)  # the money came while the first letter was leaving
         return []
 
     def reach_further(self, step: str) -> None:
@@ -639,7 +646,8 @@ class Case(Record):
 
     def _owe(self, message: str | None) -> None:
         if message:
-            self.blocked_until = None  # a step that has to wait does not hold back an answer
+            if self.blocked_step is None:
+                self.blocked_until = None  # the quiet day after a move does not hold back an answer
             self.answers += 1
             self.owed.append(f"{message}~{self.answers}")
 
@@ -652,6 +660,10 @@ class Case(Record):
                 self.shift += max(int((now - self.rest_since).total_seconds()), 0)
             self.rest_since = None
             self.awake_since = now
+
+    def _whole(self, amount: Decimal) -> Decimal:
+        """`amount`, not below zero, with the currency's places: "0.00" and not "0"."""
+        return max(amount, Decimal(0)).quantize(Decimal(1).scaleb(-self.digits))
 
     def _check_digits(self, field: str, amount: Decimal) -> None:
         if amount != round(amount, self.digits):

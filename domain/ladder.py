@@ -101,9 +101,7 @@ class PreviewLine(Value):
     ends: Stage | None
 
 
-def next_action(
-    policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime
-) -> NextAction | None:
+def next_action(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """The first step in order that is not behind the case, never before `now`; None at the ladder's end."""
     judgement = judge(policy, standing, calendar, now)
     if judgement is None:
@@ -133,9 +131,7 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
         at=plan.at if do is Late.SKIP else at,
         planned=plan.at,
         shift=delay * _DAY_SECONDS if do is Late.SHIFT else 0,
-        why=f"{plan.why}, planned for {_shown(calendar.local_date(plan.at))}: {_LATE[do]}"
-        if late
-        else plan.why,
+        why=f"{plan.why}, planned for {_shown(calendar.local_date(plan.at))}: {_LATE[do]}" if late else plan.why,
     )
 
 
@@ -147,9 +143,7 @@ def advanced(standing: Standing, judgement: Judgement) -> Standing:
     return standing.model_copy(update={"done": (*standing.done, step), "shift": shift})
 
 
-def preview(
-    policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime
-) -> tuple[PreviewLine, ...]:
+def preview(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime) -> tuple[PreviewLine, ...]:
     """All steps to come if nobody pays or speaks, from `now` on, each with its moment and reason."""
     lines = []
     while (judgement := judge(policy, standing, calendar, now)) is not None:

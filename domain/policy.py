@@ -183,7 +183,8 @@ class Policy(Value):
     """One version of a ladder. A running case keeps the very value it began with.
 
     window         local opening and closing time for contacts
-    gap_days       the fewest days between two contacts of one case
+    gap_days       the fewest days between two requests for payment to one contact, whatever the invoice
+    contacts_per_week, calls_per_week: the most messages, and calls, one contact gets in seven days
     hold           placed when the case opens (only `work`)
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
     floor          below this open amount (currency of the invoice) nothing goes to lawyers or collectors
@@ -196,6 +197,8 @@ class Policy(Value):
     warnings_before_restriction: int = 2
     window: tuple[time, time] = (time(9), time(17))
     gap_days: int = 1
+    contacts_per_week: int = 4
+    calls_per_week: int = 7
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None

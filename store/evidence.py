@@ -81,15 +81,16 @@ def _policy(session: Session, ref: PolicyRef) -> dict[str, Any]:
 
 
 def _messages(session: Session, invoice_id: str) -> Iterator[Fact]:
-    about: dict[str, list[str]] = {}
     mine = outbox.of_invoice(session, invoice_id)
     links = select(MessageInvoiceRow).where(MessageInvoiceRow.message_id.in_([row.message_id for row in mine]))
-    for link in session.scalars(links.order_by(MessageInvoiceRow.invoice_id)):
-        about.setdefault(link.message_id, []).append(link.invoice_id)
+    carried: dict[str, list[dict[str, Any]]] = {}
+    for link in session.scalars(links.order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)):
+        facts = _columns(link, "message_id", "contact_id", "channel")
+        carried.setdefault(link.message_id, []).append(facts)
     for row in mine:
         data = _columns(row, "customer_id", "address") | {
             "to": row.address,
-            "invoices": about.get(row.message_id, []),
+            "carries": carried[row.message_id],
             "body_sha256": digest(row.body),
             "html_sha256": digest(row.html) if row.html is not None else None,
         }

@@ -1,8 +1,9 @@
 """The outbox: every message decided, whatever became of it. Call inside a transaction with the customer's lock."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Channel, MessageState
@@ -11,27 +12,51 @@ from store.tables import ContactRow, MessageInvoiceRow, MessageRow
 
 def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
     """The message that carries this step of this invoice to this contact on this channel."""
-    link = session.get(MessageInvoiceRow, (invoice_id, step, contact_id, channel.value))
-    return None if link is None else session.get(MessageRow, link.message_id)
+    carried = session.get(MessageInvoiceRow, (invoice_id, step, contact_id, channel.value))
+    return None if carried is None else session.get(MessageRow, carried.message_id)
 
 
 def get(session: Session, message_id: str) -> MessageRow | None:
     return session.get(MessageRow, message_id)
 
 
-def add(session: Session, row: MessageRow, invoice_id: str) -> None:
+def add(session: Session, row: MessageRow) -> None:
     session.add(row)
     session.flush()
-    session.add(
+
+
+def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warning: bool) -> None:
+    """Let the message carry this step of this invoice."""
+    session.merge(
         MessageInvoiceRow(
             invoice_id=invoice_id,
-            step=row.step,
+            step=step,
             contact_id=row.contact_id,
             channel=row.channel,
             message_id=row.message_id,
+            warning=warning,
         )
     )
     session.flush()
+
+
+def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
+    """Let the message, which never left, speak of this one invoice only."""
+    session.execute(
+        delete(MessageInvoiceRow).where(
+            MessageInvoiceRow.message_id == row.message_id, MessageInvoiceRow.invoice_id != invoice_id
+        )
+    )
+    session.flush()
+
+
+def links(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
+    """The steps that a message carries."""
+    return session.scalars(
+        select(MessageInvoiceRow)
+        .where(MessageInvoiceRow.message_id == message_id)
+        .order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)
+    ).all()
 
 
 def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Sequence[MessageRow]:
@@ -47,13 +72,30 @@ def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Se
     return session.scalars(query).all()
 
 
-def delivered_warnings(session: Session, invoice_id: str) -> Sequence[MessageRow]:
-    """The written warnings of this invoice that are known to have arrived."""
-    return [
-        row
-        for row in of_invoice(session, invoice_id)
-        if row.warning and row.state == MessageState.DELIVERED and row.channel != Channel.CALL
-    ]
+def warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
+    """The written warnings of this invoice, each with the step it carries, oldest first."""
+    query = (
+        select(MessageInvoiceRow.step, MessageRow)
+        .join(MessageRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+        .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.warning)
+        .order_by(MessageRow.claimed_at, MessageRow.message_id)
+    )
+    return [(step, row) for step, row in session.execute(query)]
+
+
+def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
+    """Those of them that are known to have arrived."""
+    return [(step, row) for step, row in warnings(session, invoice_id) if row.state == MessageState.DELIVERED]
+
+
+def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[MessageRow]:
+    """What this contact got, or is about to get, after `since`, about whatever invoice."""
+    gone = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
+    return session.scalars(
+        select(MessageRow)
+        .where(MessageRow.contact_id == contact_id, MessageRow.claimed_at > since, MessageRow.state.not_in(gone))
+        .order_by(MessageRow.claimed_at)
+    ).all()
 
 
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:
@@ -64,7 +106,7 @@ def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[Mess
         else session.scalars(select(MessageRow).order_by(MessageRow.claimed_at, MessageRow.message_id)).all()
     )
     invoices: dict[str, list[str]] = {}
-    for link in session.scalars(select(MessageInvoiceRow).order_by(MessageInvoiceRow.invoice_id)):
-        invoices.setdefault(link.message_id, []).append(link.invoice_id)
+    for carried in session.scalars(select(MessageInvoiceRow).order_by(MessageInvoiceRow.invoice_id)):
+        invoices.setdefault(carried.message_id, []).append(carried.invoice_id)
     roles = {row.contact_id: row.role for row in session.scalars(select(ContactRow))}
     return [(row, invoices.get(row.message_id, []), roles.get(row.contact_id, "")) for row in messages]

@@ -134,7 +134,6 @@ class MessageRow(Base):
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[bool]
-    warning: Mapped[bool]
     amount: Mapped[Decimal]
     state: Mapped[str] = mapped_column(String(12), index=True)
     reason: Mapped[str | None] = mapped_column(Text)
@@ -149,7 +148,10 @@ class MessageRow(Base):
 
 
 class MessageInvoiceRow(Base):
-    """Which step of which invoice a message carries. The key is guarantee G3."""
+    """Which step of which invoice a message carries; one message may speak of several. The key is guarantee G3.
+
+    `warning`: for this invoice the message is a written warning.
+    """
 
     __tablename__ = "message_invoices"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -157,6 +159,7 @@ class MessageInvoiceRow(Base):
     contact_id: Mapped[str] = mapped_column(primary_key=True)
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.message_id"), index=True)
+    warning: Mapped[bool]
 
 
 class HoldRow(Base):

@@ -69,5 +69,19 @@ def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[Task
     return session.scalars(query).all()
 
 
+def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[datetime]:
+    """When this contact was to be called after `since`, oldest first; calls that were withdrawn do not count."""
+    return session.scalars(
+        select(TaskRow.due_at)
+        .where(
+            TaskRow.contact_id == contact_id,
+            TaskRow.kind == "call",
+            TaskRow.due_at > since,
+            TaskRow.state != "withdrawn",
+        )
+        .order_by(TaskRow.due_at)
+    ).all()
+
+
 def get(session: Session, task_id: str) -> TaskRow | None:
     return session.get(TaskRow, task_id)

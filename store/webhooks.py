@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Channel
-from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageInvoiceRow, MessageRow, WebhookEventRow
+from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, WebhookEventRow
 
 _AT_ONCE = 500
 
@@ -79,15 +79,6 @@ def message(session: Session, message_id: str | None, provider_id: str | None) -
     if provider_id is None:
         return None
     return session.scalars(select(MessageRow).where(MessageRow.provider_id == provider_id).limit(1)).first()
-
-
-def carried(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
-    """The invoices a message speaks of, each with the step that sent it."""
-    return session.scalars(
-        select(MessageInvoiceRow)
-        .where(MessageInvoiceRow.message_id == message_id)
-        .order_by(MessageInvoiceRow.invoice_id)
-    ).all()
 
 
 def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[ContactRow]:

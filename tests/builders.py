@@ -50,6 +50,15 @@ def a_customer(**changes: Any) -> Customer:
     return Customer(**facts | changes)
 
 
+def another_customer(name: str, **changes: Any) -> Customer:
+    """A customer with people of its own, for tests in which several must not share a contact."""
+    roles = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)
+    people = tuple(
+        a_contact(role, contact_id=f"{name}.{role.value}.1", email=f"{role.value}@{name}.example") for role in roles
+    )
+    return a_customer(**{"customer_id": name, "contacts": people} | changes)
+
+
 def an_invoice(**changes: Any) -> Invoice:
     facts: dict[str, Any] = {
         "invoice_id": "inv-1",

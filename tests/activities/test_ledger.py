@@ -12,7 +12,7 @@ from store import cases, ledger
 from store.database import Database
 from store.tables import CreditRow
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
-from tests.builders import a_contact, a_customer, a_desk, an_invoice, at
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, another_customer, at
 from tests.gateways.fakes import FakeSendGrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
@@ -230,7 +230,7 @@ def test_what_a_report_means_for_the_step(sent: Office, status: str, arrived: bo
 
 def test_a_report_about_somebody_elses_message_is_refused(sent: Office) -> None:
     other = Office(sent.desk)
-    other.open(an_invoice(invoice_id="inv-2", customer=ONE))
+    other.open(an_invoice(invoice_id="inv-2", customer=another_customer("c2")))
     other.carry_out("first-reminder", FIRST)
     sent.report(other.messages()[0], "bounced", "2027-03-02 09:05")
     assert other.messages()[0].state == "accepted"

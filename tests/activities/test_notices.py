@@ -355,10 +355,12 @@ def test_an_unreachable_product_is_left_for_later(make_office: MakeOffice, close
 
 def test_another_invoices_hold_stays_when_one_is_paid(office: Office) -> None:
     other = Office(office.desk)
-    for one, number in ((office, 1), (other, 2)):
+    both = ((office, 1), (other, 2))
+    for one, number in both:
         one.open(an_invoice(invoice_id=f"inv-{number}"))
-        until_restricted(one)
-        one.carry_out("restrict", RESTRICT)
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        for one, _ in both:
+            one.carry_out(step, when)
     assert office.pay("2027-03-22 10:00").access == "restricted"
     assert other.pay("2027-03-22 11:00").access == "full"
 

@@ -20,7 +20,7 @@ from store import invoices, outbox
 from store.database import Database
 from store.tables import MessageRow, PaymentRow
 from tests.activities.conftest import DyingWorker, MakeOffice, Office, WorkerDied, by_sendgrid, by_twilio
-from tests.builders import a_contact, a_customer, a_desk, an_invoice
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, another_customer
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio
 
 FIRST, RETRY, LATER = "2027-03-02 09:00", "2027-03-02 09:02", "2027-03-02 09:04"
@@ -31,7 +31,7 @@ ONE_BY_SMS = a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No call is thought to be still under way."""
-    monkeypatch.setattr("activities.sending.CALL_PATIENCE", timedelta(0))
+    monkeypatch.setattr("activities.claims.CALL_PATIENCE", timedelta(0))
 
 
 # A worker that dies --------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_two_workers_with_the_same_step_send_each_message_once(database: Databas
     desk = a_desk(database, email=by_sendgrid(sendgrid))
     for number in range(5):
         office = Office(desk)
-        case = office.open(an_invoice(invoice_id=f"inv-{number}"))
+        case = office.open(an_invoice(invoice_id=f"inv-{number}", customer=another_customer(f"c{number}")))
         start = threading.Barrier(3)
 
         def step(case: Any = case, start: threading.Barrier = start) -> None:

@@ -71,7 +71,7 @@ _REMINDED = _done("first-reminder")
             [_PROMISE, _no_answers],
             "2027-03-10 09:00",
             PROMISE_DUE,
-            "2027-03-20 23:00",
+            "2027-03-22 23:00",
             id="a promise, 1 day of grace",
         ),
         pytest.param(
@@ -104,7 +104,7 @@ _REMINDED = _done("first-reminder")
             [_REMINDED, lambda case: case.reach_further("first-reminder"), _PROMISE, _no_answers],
             "2027-03-10 09:00",
             PROMISE_DUE,
-            "2027-03-20 23:00",
+            "2027-03-22 23:00",
             id="a promise spares the second try",
         ),
         # held back

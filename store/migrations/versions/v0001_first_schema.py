@@ -124,7 +124,6 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("html", sa.Text(), nullable=True),
         sa.Column("asks", sa.Boolean(), nullable=False),
-        sa.Column("warning", sa.Boolean(), nullable=False),
         sa.Column("amount", store.columns.Amount(precision=24, scale=6), nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
@@ -223,6 +222,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.String(length=200), nullable=False),
         sa.Column("channel", sa.String(length=10), nullable=False),
         sa.Column("message_id", sa.String(length=200), nullable=False),
+        sa.Column("warning", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["invoice_id"],
             ["invoices.invoice_id"],

@@ -1,0 +1,154 @@
+"""Decides that a message leaves: the row that is claimed before a provider is called.
+
+The claim commits in the transaction that looked at the balance, under the customer's lock, so the database orders
+it against every payment (G1). Its key is (invoice, step, contact, channel), so there is one for each at most (G3).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy.orm import Session
+from temporalio.exceptions import ApplicationError
+
+from activities import companions
+from activities.composing import compose
+from activities.desk import Desk
+from activities.job import Job, message_id
+from activities.journal import note
+from domain.case import Case
+from domain.invoice import Contact
+from domain.terms import DEAD_STATES, Channel, MessageState
+from gateways.base import Envelope
+from store import addresses, cases, ledger, outbox
+from store.tables import MessageRow
+
+CALL_PATIENCE = timedelta(seconds=90)
+"""Longer than any provider call may take: before that, a begun call may still be under way."""
+
+_COMPANION_PATIENCE = timedelta(seconds=2)
+"""How soon a case looks again whether another case's call, which carries its step, was answered."""
+
+Result = Literal["reached", "closed", "silent"]
+"""reached: contacted, or nobody knows. closed: not on this channel. silent: the case wants no message any more."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is ours to send; `begun_before` when an earlier attempt called and vanished."""
+
+    envelope: Envelope
+    begun_at: datetime
+    begun_before: bool
+
+
+class Claims:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def claim(self, session: Session, job: Job, contact: Contact, channel: Channel, address: str) -> Claim | Result:
+        """Claim the message inside the caller's transaction, or say why there is nothing to claim."""
+        row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel)
+        if row is not None and row.call == "answered":
+            return reported(row)
+        if row is not None and row.call == "begun":
+            return self._vanished(row, contact)
+        case = _fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
+        if case is None:
+            return _stay_silent(session, job, row, contact, channel)
+        closed = addresses.why_closed(session, channel, address)
+        if closed:
+            reason = f"{contact.contact_id} is not written to by {channel.value}: the address {closed}"
+            note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
+            return "closed"
+        row = self._write(session, replace(job, case=case), row, contact, channel, address)
+        return Claim(_envelope(row, contact, self._desk), row.called_at or job.now, begun_before=False)
+
+    def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
+        """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
+        if row.called_at and datetime.now(UTC) - row.called_at < CALL_PATIENCE:
+            raise ApplicationError(
+                "an earlier call for this message may still be under way",
+                type="InFlight",
+                next_retry_delay=_COMPANION_PATIENCE,
+            )
+        return Claim(_envelope(row, contact, self._desk), row.called_at or row.claimed_at, begun_before=True)
+
+    def _write(
+        self,
+        session: Session,
+        job: Job,
+        row: MessageRow | None,
+        contact: Contact,
+        channel: Channel,
+        address: str,
+    ) -> MessageRow:
+        """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
+        if row is not None:
+            outbox.unlink_others(session, row, job.case.invoice_id)
+        others = companions.find(session, self._desk, job, contact, channel)
+        lead, composed = compose(session, self._desk, job, contact, others)
+        if row is None:
+            row = MessageRow(
+                message_id=message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel),
+                customer_id=job.case.customer_id,
+                channel=channel.value,
+                contact_id=contact.contact_id,
+                address=address,
+                planned_at=job.planned_at,
+                claimed_at=job.now,
+            )
+        short = channel is Channel.SMS
+        row.step, row.message = lead.errand.key, str(lead.errand.message)
+        row.asks = self._desk.catalogue.traits[row.message].asks
+        row.subject = "" if short else composed.subject
+        row.body = composed.short if short else composed.text
+        row.html = None if short else composed.html
+        row.amount = sum((one.case.asked for one in others), job.case.asked)
+        row.state, row.reason = MessageState.CLAIMED.value, None
+        row.call, row.called_at = "begun", datetime.now(UTC)
+        outbox.add(session, row)
+        for one in (job, *others):
+            outbox.link(session, row, one.case.invoice_id, one.errand.key, warning=one.errand.warning)
+        return row
+
+
+def reported(row: MessageRow) -> Result:
+    """What is known of a message already; its delivery report may be faster than the provider's answer."""
+    return "closed" if row.state in DEAD_STATES else "reached"
+
+
+def _stay_silent(session: Session, job: Job, row: MessageRow | None, contact: Contact, channel: Channel) -> Result:
+    """The money came, or the case began to rest, after the step was judged."""
+    reason = f"{job.errand.message} by {channel.value} to {contact.contact_id}: nothing may be asked for now"
+    if row is not None:
+        row.state, row.reason = MessageState.WITHHELD.value, "nothing may be asked for now"
+    note(session, job, f"{contact.contact_id}.{channel.value}.silent", "withheld", reason, channel)
+    return "silent"
+
+
+def _fresh(session: Session, job: Job, asks: bool) -> Case | None:
+    """The case as the database knows it now; None when it wants no such message any more."""
+    case = cases.get(session, job.case.invoice_id) or job.case
+    if case.revision < job.case.revision:
+        case = job.case
+    case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+    presses = job.errand.ladder is not None or asks
+    if presses and (case.asked <= 0 or case.resting):
+        return None
+    return case
+
+
+def _envelope(row: MessageRow, contact: Contact, desk: Desk) -> Envelope:
+    domain = (desk.sender.reply_to or "dunwell.invalid").rpartition("@")[2]
+    headers = {"Message-ID": f"<{row.message_id}@{domain}>"}
+    return Envelope(
+        message_id=row.message_id,
+        channel=Channel(row.channel),
+        to=row.address,
+        to_name=contact.name,
+        subject=row.subject,
+        text=row.body,
+        html=row.html,
+        headers=headers if row.channel == Channel.EMAIL else {},
+    )

@@ -1,0 +1,92 @@
+"""One customer, one message: the steps of the customer's other invoices that fall into the same send window.
+
+Found inside the transaction that claims the message, under the customer's lock, so an invoice paid a moment before
+is not among them. Each case records the message as its own step when its own turn comes.
+"""
+
+from dataclasses import replace
+from datetime import time
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from activities import proof
+from activities.desk import Desk
+from activities.errand import errand_for
+from activities.job import Job
+from domain import agenda, ladder
+from domain.calendar import BusinessCalendar
+from domain.case import Case
+from domain.invoice import Contact
+from domain.policy import Step
+from domain.terms import Channel, Late
+from store import ledger, outbox
+from store.tables import CaseRow
+
+
+def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> list[Job]:
+    """The other jobs that one message to `contact` on `channel` can carry as well, by invoice id."""
+    own = job.errand.ladder
+    if own is None or job.errand.again:
+        return []
+    calendar = desk.case_calendar(session, job.case, job.now)
+    closing = calendar.at(calendar.local_date(job.now), time(23, 59))
+    rows = session.scalars(
+        select(CaseRow)
+        .where(
+            CaseRow.customer_id == job.case.customer_id,
+            CaseRow.invoice_id != job.case.invoice_id,
+            CaseRow.rehearsal == job.rehearsal,
+            CaseRow.next_at <= closing,
+        )
+        .order_by(CaseRow.invoice_id)
+    )
+    found = (_job_of(session, desk, job, Case.model_validate(row.state)) for row in rows)
+    return [
+        other
+        for other in found
+        if other is not None
+        and _fits(own, other, contact, channel)
+        and _is_meant_now(other, calendar)
+        and proof.missing(session, other) is None
+        and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel) is None
+    ]
+
+
+def firmness(job: Job) -> tuple[bool, bool, int]:
+    """How firm a step is: what it announces, whether it presses after the due date, how late on the ladder."""
+    step = job.errand.ladder
+    if step is None:
+        return False, False, 0
+    return bool(step.announces), step.warning, step.days_after_due or 0
+
+
+def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
+    """The other case's errand, by the figures of this transaction; None when it has nothing to ask for now."""
+    action = case.next_action
+    case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+    if action is None or case.resting or case.asked <= 0 or case.currency != job.case.currency:
+        return None
+    if action.step in agenda.DATES or agenda.answer_message(action.step) or action.step in case.again:
+        return None
+    policy = desk.policy(session, case.policy)
+    errand = errand_for(case, policy, action.step)
+    return replace(job, case=case, policy=policy, errand=errand, planned_at=action.at)
+
+
+def _fits(own: Step, other: Job, contact: Contact, channel: Channel) -> bool:
+    """Both speak to this contact on this channel, and do the same: a consequence is told with its like only."""
+    step = other.errand.ladder
+    return (
+        step is not None
+        and step.message is not None
+        and contact.role in step.to
+        and channel in step.by
+        and own.does == step.does
+    )
+
+
+def _is_meant_now(other: Job, calendar: BusinessCalendar) -> bool:
+    """The other ladder would do this step today, and not leave it out."""
+    judged = ladder.judge(other.policy, agenda.standing(other.case), calendar, other.now)
+    return judged is not None and judged.step == other.errand.step and judged.do is not Late.SKIP

@@ -1,0 +1,40 @@
+"""Writes the text of one message, in the firmest register due, about all of the invoices it carries."""
+
+from sqlalchemy.orm import Session
+
+from activities import facts
+from activities.companions import firmness
+from activities.desk import Desk
+from activities.job import Job
+from activities.wording import Composed, OtherInvoice
+from domain.invoice import Contact
+from store import invoices
+
+
+def compose(session: Session, desk: Desk, job: Job, contact: Contact, others: list[Job]) -> tuple[Job, Composed]:
+    """The job that leads, and the words: by the figures of this very transaction."""
+    lead = max([job, *others], key=firmness)
+    rest = [other for other in (job, *others) if other is not lead]
+    calendar = desk.case_calendar(session, lead.case, lead.now)
+    sender = (desk.sender.name, desk.sender.company, desk.sender.reply_to)
+    known = facts.gather(
+        session, lead.case, lead.customer, contact, lead.errand, lead.policy, calendar, lead.now, sender
+    )
+    known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest)})
+    language = desk.catalogue.language_for(lead.customer.language)
+    return lead, desk.catalogue.compose(str(lead.errand.message), language, known)
+
+
+def _other(session: Session, job: Job) -> OtherInvoice:
+    row = invoices.get_row(session, job.case.invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {job.case.invoice_id!r} is not in the database")
+    return OtherInvoice(
+        number=row.number,
+        issued_on=job.case.issued_on,
+        due_on=job.case.due_on,
+        asked=job.case.asked,
+        currency=job.case.currency,
+        digits=job.case.digits,
+        payment_url=row.payment_url,
+    )

@@ -1,0 +1,31 @@
+"""What all messages of one errand share, and the id each of them has."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.errand import Errand
+from domain.case import Case
+from domain.invoice import Customer
+from domain.policy import Policy
+from domain.terms import Channel
+
+_NAMESPACE = uuid.UUID("6b2d8f3e-5f0a-4f5e-9a53-0d0a6c1e7b11")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One errand of one case, at one moment. `planned_at` is when the plan meant it."""
+
+    case: Case
+    customer: Customer
+    policy: Policy
+    errand: Errand
+    now: datetime
+    planned_at: datetime
+    rehearsal: bool
+
+
+def message_id(invoice_id: str, step: str, contact_id: str, channel: Channel) -> str:
+    """The same for the same (invoice, step, contact, channel), always, and telling nothing about them."""
+    return uuid.uuid5(_NAMESPACE, "/".join((invoice_id, step, contact_id, channel.value))).hex

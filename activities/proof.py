@@ -1,0 +1,44 @@
+"""The proof a consequence needs: enough written warnings that are known to have arrived, long enough ago (G2)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from activities.job import Job
+from domain.terms import Channel
+from store import addresses, outbox
+
+LOOK_AGAIN = timedelta(days=7)
+"""How long a step that lacks warnings waits before it looks again; a delivery report wakes it earlier."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What is missing, and when to look again. `warnings` False: only time is missing."""
+
+    warnings: bool
+    until: datetime
+    why: str
+
+
+def missing(session: Session, job: Job) -> Missing | None:
+    """What the job's step still lacks; None when it may happen."""
+    step = job.errand.ladder
+    if step is None or step.needs is None:
+        return None
+    arrived: dict[str, datetime] = {}
+    for claimed, row in outbox.delivered_warnings(session, job.case.invoice_id):
+        warned = claimed.partition(".")[0]  # "<step>.again<n>" after a reversal is the same step
+        if warned == step.id:
+            continue  # its own news, when it is repeated: no warning of it
+        if addresses.why_closed(session, Channel(row.channel), row.address) is None and row.settled_at:
+            arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
+    needed = max(step.needs.delivered_warnings, job.policy.warnings_before_restriction if step.restricts else 0)
+    if len(arrived) < needed:
+        why = f"{needed} delivered warnings are needed, {len(arrived)} arrived: access stays as it is"
+        return Missing(True, job.now + LOOK_AGAIN, why)
+    ready = max(arrived.values()) + timedelta(days=step.needs.days)
+    if ready > job.now:
+        return Missing(False, ready, f"the last warning arrived less than {step.needs.days} days ago")
+    return None
