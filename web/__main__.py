@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import signal
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import uvicorn
@@ -57,18 +59,31 @@ async def serve(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=20,
     )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
     try:
-        await uvicorn.Server(config).serve()
+        await server.serve()
     finally:
         service.database.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`; by itself it would raise them once more after a clean end."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+    def stop(self) -> None:
+        """Finish what is under way; asked twice, do not wait for it."""
+        self.force_exit, self.should_exit = self.should_exit, True
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         asyncio.run(serve(load_settings()))
-    except KeyboardInterrupt:
-        sys.exit(130)
     except (NotReady, SettingsError, PolicyError, CatalogueError) as problem:
         sys.exit(str(problem))
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from domain.events import EVENTS, PERSONAL_DECISIONS
 from domain.invoice import Invoice
 from domain.refusal import Refused
-from intake.cases import How, NoAnswer, Result, ServerAway, Unfit, start_all
+from intake.cases import How, Known, NoAnswer, Result, ServerAway, Unfit, start_all, stored_status
 from intake.invoices import parse_invoice
 from intake.records import JsonObject
 from intake.refusals import shown
@@ -60,6 +60,7 @@ async def start_invoices(request: Request) -> JSONResponse:
         raise Problem(422, "The list is empty: send at least one invoice.")
     if len(items) > _MOST_INVOICES:
         raise Problem(413, f"The list has {len(items)} invoices: send at most {_MOST_INVOICES} at a time.")
+    await _server(request)
     answers: list[dict[str, Any]] = []
     away: str | None = None
     seen: set[str] = set()
@@ -120,8 +121,14 @@ def _named(item: object) -> str | None:
 async def case_status(request: Request, invoice_id: str) -> JSONResponse:
     """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why."""
     _check_id(invoice_id)
+    service = service_of(request)
     try:
-        known = await service_of(request).cases.status(invoice_id)
+        try:
+            await service.line.ensure()
+            known = await service.cases.status(invoice_id)
+        except ServerAway:
+            copy = await asyncio.to_thread(stored_status, service.database, invoice_id)
+            known = Known(copy, "the server did not answer")
     except Refused as refused:
         raise _problem(refused) from None
     body = known.status.model_dump(mode="json")
@@ -144,6 +151,7 @@ async def tell_case(
         raise Problem(404, f"There is no event of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}.")
     content = _object(decoded(await raw(request)))
     note = _note(content.pop("note", None))
+    await _server(request)
     try:
         told = await service_of(request).cases.tell(
             invoice_id, event, content, note=note, author="api", request_id=idempotency_key
@@ -163,6 +171,13 @@ _MEANING: Mapping[How, str] = {
     How.SENT: "the server keeps it for the next worker; a refusal would stand in the timeline",
     How.REOPENED: "the case had ended; a new run of it begins with this",
 }
+
+
+async def _server(request: Request) -> None:
+    try:
+        await service_of(request).line.ensure()
+    except ServerAway as away:
+        raise Problem(503, str(away)) from None
 
 
 def _object(data: object) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from domain.refusal import Refused
 from intake.cases import Cases, ServerAway
 from web.inbox import Inbox, Letter
+from web.line import Line
 
 EVERY = 30.0
 """Seconds between two rounds when nobody wakes the courier."""
@@ -19,9 +20,10 @@ _log = logging.getLogger("dunwell.web")
 class Courier:
     """One for a process. A letter is kept until it was delivered, so a crash only delivers it later, or twice."""
 
-    def __init__(self, inbox: Inbox, cases: Cases) -> None:
+    def __init__(self, inbox: Inbox, cases: Cases, line: Line) -> None:
         self._inbox = inbox
         self._cases = cases
+        self._line = line
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -58,6 +60,7 @@ class Courier:
         content = letter.report.model_dump(mode="json", exclude_none=True)
         for invoice_id in letter.invoices:
             try:
+                await self._line.ensure()
                 await self._cases.tell(invoice_id, "delivery_report", content, wait=False)
             except Refused:
                 continue  # the case has ended: the timeline has the report, and there is nothing left to do

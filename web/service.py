@@ -18,6 +18,7 @@ from settings import Settings, SettingsError
 from store.database import Database
 from web.courier import Courier
 from web.inbox import Inbox
+from web.line import Line
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Keys:
 class Service:
     """Everything a request may use."""
 
-    client: Client
+    line: Line
     database: Database
     cases: Cases
     registrar: Registrar
@@ -56,7 +57,7 @@ class Service:
 
     async def health(self) -> dict[str, bool]:
         """Which of the two things this service needs can be reached."""
-        database, server = await asyncio.gather(asyncio.to_thread(self._database_answers), self._server_answers())
+        database, server = await asyncio.gather(asyncio.to_thread(self._database_answers), self.line.is_well())
         return {"database": database, "server": server}
 
     def _database_answers(self) -> bool:
@@ -67,27 +68,17 @@ class Service:
             return False
         return True
 
-    async def _server_answers(self) -> bool:
-        try:
-            async with asyncio.timeout(_HEALTH_SECONDS):
-                return await self.client.service_client.check_health()
-        except Exception:  # a client that never connected raises whatever its transport raises
-            return False
-
-
-_HEALTH_SECONDS = 3.0
-
 
 def make_service(client: Client, desk: Desk, ladders: dict[str, Policy], cases: Cases, keys: Keys) -> Service:
     """Put a service together. Connects to nothing."""
-    inbox = Inbox(desk.database)
+    inbox, line = Inbox(desk.database), Line(client)
     return Service(
-        client=client,
+        line=line,
         database=desk.database,
         cases=cases,
         registrar=Registrar(desk, ladders),
         inbox=inbox,
-        courier=Courier(inbox, cases),
+        courier=Courier(inbox, cases, line),
         keys=keys,
     )
 

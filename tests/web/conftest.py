@@ -2,10 +2,13 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+import shutil
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, cast
 
 import httpx
@@ -25,7 +28,8 @@ from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_
 from intake.cases import Cases, Patience
 from store import addresses, cases, invoices, notes, outbox, timeline
 from store.database import Database
-from store.tables import CaseRow, MessageInvoiceRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
+from store.schema import migrate
+from store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
 from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
 from web.app import make_app
 from web.service import Keys, Service, make_service
@@ -54,6 +58,15 @@ class FakeTemporal:
     signals: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
     away: bool = False
     ended: set[str] = field(default_factory=set)
+
+    @property
+    def service_client(self) -> "FakeTemporal":
+        return self
+
+    async def check_health(self) -> bool:
+        if self.away:
+            raise RuntimeError("Connection failed: refused")  # what a client says that never had a connection
+        return True
 
     def get_workflow_handle(self, workflow_id: str) -> "FakeHandle":
         return FakeHandle(self, workflow_id)
@@ -94,14 +107,23 @@ class Site:
         return await self.http.post("/webhooks/sendgrid", content=raw, headers=sent)
 
     async def twilio(
-        self, path: str, token: str = TWILIO_TOKEN, signed: bool = True, **fields: str
+        self, path: str, fields: dict[str, str], *, token: str = TWILIO_TOKEN, signed: bool = True
     ) -> httpx.Response:
+        """Post a form signed as Twilio signs."""
         signature = RequestValidator(token).compute_signature(f"{PUBLIC_URL}/webhooks/twilio/{path}", fields)
         headers = {"X-Twilio-Signature": signature} if signed else {}
         return await self.http.post(f"/webhooks/twilio/{path}", data=fields, headers=headers)
 
-    async def sms(self, text: str, sid: str = "SM1", sender: str = PHONE, **more: str) -> httpx.Response:
-        return await self.twilio("inbound", MessageSid=sid, From=sender, To="+15005550006", Body=text, **more)
+    async def status(self, sid: str, status: str, code: str = "") -> httpx.Response:
+        return await self.twilio("status", {"MessageSid": sid, "MessageStatus": status, "ErrorCode": code})
+
+    async def sms(self, text: str, sid: str = "SM1", **more: str) -> httpx.Response:
+        fields = {"MessageSid": sid, "From": PHONE, "To": "+15005550006", "Body": text}
+        return await self.twilio("inbound", fields | more)
+
+    @property
+    def client(self) -> Client:
+        return cast(Client, self.temporal)
 
     async def bring(self) -> int:
         return await self.service.courier.bring()
@@ -128,7 +150,13 @@ class Site:
             cases.put(session, case, rehearsal=rehearsal, now=SENT)
 
     def message(
-        self, message_id: str = "m1", *, channel: Channel = Channel.EMAIL, also: tuple[str, ...] = (), **changes: Any
+        self,
+        message_id: str = "m1",
+        *,
+        channel: Channel = Channel.EMAIL,
+        also: tuple[str, ...] = (),
+        warning: bool = True,
+        **changes: Any,
     ) -> None:
         contact = CUSTOMER.contacts[0]
         facts: dict[str, Any] = {
@@ -142,7 +170,6 @@ class Site:
             "subject": "",
             "body": "",
             "asks": True,
-            "warning": True,
             "amount": Decimal("1200.00"),
             "state": "accepted",
             "call": "answered",
@@ -153,10 +180,9 @@ class Site:
         }
         with self.database.writing() as session:
             row = MessageRow(**facts | changes)
-            outbox.add(session, row, "inv-1")
-            for invoice_id in also:
-                link = {"step": row.step, "contact_id": row.contact_id, "channel": row.channel}
-                session.add(MessageInvoiceRow(invoice_id=invoice_id, message_id=message_id, **link))
+            outbox.add(session, row)
+            for invoice_id in ("inv-1", *also):
+                outbox.link(session, row, invoice_id, row.step, warning=warning)
 
     # What came of it
 
@@ -225,8 +251,40 @@ def browse(service: Service) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url="http://inside.example:8080")
 
 
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the schema of this release, to be copied."""
+    file = tmp_path_factory.mktemp("blank") / "blank.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
 @pytest.fixture
-async def site(database: Database) -> AsyncIterator[Site]:
+def file_database(blank_file: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copy(blank_file, tmp_path / "web.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/web.sqlite")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+async def site(file_database: Database) -> AsyncIterator[Site]:
+    """On an SQLite file, for rules that do not care which database keeps them."""
+    async with site_on(file_database) as site:
+        yield site
+
+
+@pytest.fixture
+async def each_site(database: Database) -> AsyncIterator[Site]:
+    """On either kind of database."""
+    async with site_on(database) as site:
+        yield site
+
+
+@asynccontextmanager
+async def site_on(database: Database) -> AsyncIterator[Site]:
     key, temporal = a_key(), FakeTemporal()
     hurried = Patience(answer=timedelta(seconds=5), server=timedelta(0))
     service = serve(cast(Client, temporal), database, keys_for(key), hurried)

@@ -11,7 +11,8 @@ import pytest
 
 from domain.terms import Level
 from intake.cases import Patience
-from store import accounts
+from store import accounts, outbox
+from store.database import Database
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
@@ -38,6 +39,12 @@ class Open:
 
     async def get(self, path: str) -> httpx.Response:
         return await self.http.get(f"/api{path}", headers=BEARER)
+
+
+@pytest.fixture
+def database(file_database: Database) -> Database:
+    """The rules of HTTP do not care which database keeps the case."""
+    return file_database
 
 
 @pytest.fixture
@@ -96,7 +103,7 @@ async def test_the_token(site: Site, headers: dict[str, str], status: int) -> No
 async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
     keys = keys_for(site.key)
     shut = Keys(None, keys.sendgrid_key, keys.twilio_token, keys.public_url)
-    service = serve(site.service.client, site.database, shut)
+    service = serve(site.client, site.database, shut)
     async with browse(service) as http:
         answer = await http.get("/api/accounts/acme/access", headers=BEARER)
         assert (answer.status_code, "API_TOKEN" in answer.json()["reason"]) == (503, True)
@@ -112,7 +119,7 @@ async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
     [("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY"), ("twilio/status", "TWILIO_AUTH_TOKEN")],
 )
 async def test_a_webhook_without_its_key_says_what_to_set(site: Site, path: str, named: str) -> None:
-    async with browse(serve(site.service.client, site.database, Keys())) as http:
+    async with browse(serve(site.client, site.database, Keys())) as http:
         answer = await http.post(f"/webhooks/{path}", content=b"[]")
     assert (answer.status_code, named in answer.json()["reason"]) == (503, True)
 
@@ -254,6 +261,17 @@ async def test_the_access_of_an_account_with_its_holds(site: Site) -> None:
     }
 
 
+async def test_while_the_server_is_away(site: Site) -> None:
+    site.case()
+    site.temporal.away = True
+    for path, body in (("invoices", written()), ("cases/inv-1/pause", {"reason": "r", "by": "a"})):
+        answer = await site.http.post(f"/api/{path}", json=body, headers=BEARER)
+        assert (answer.status_code, "TEMPORAL_ADDRESS" in answer.json()["reason"]) == (503, True)
+    status = await site.http.get("/api/cases/inv-1", headers=BEARER)
+    assert (status.status_code, status.json()["copied"]) == (200, "the server did not answer")
+    assert (await site.http.get("/api/cases/nobody", headers=BEARER)).status_code == 404
+
+
 # From the provider to the case ---------------------------------------------------------------------------
 
 
@@ -264,8 +282,6 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
     mail = next(m for m in lived.messages() if m["contact"] == "acme.accounts_payable.1")
     assert (mail["channel"], mail["state"]) == ("email", "delivered")
     with api.site.database.reading() as session:
-        from store import outbox
-
         message_id = outbox.of_invoice(session, "inv-1", mail["step"])[0].message_id
     await api.site.sendgrid([an_event("bounce", message_id=message_id, status="5.1.1")])
     assert await api.site.bring() == 1

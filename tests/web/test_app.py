@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from settings import Settings, SettingsError
 from store.database import Database
-from tests.web.conftest import CUSTOMER, Site, a_key, an_event, as_shown
+from tests.web.conftest import CUSTOMER, PHONE, Site, a_key, an_event, as_shown
 from web.__main__ import open_service
 from web.app import make_app
 from web.service import Service, read_keys
@@ -21,6 +21,9 @@ from worker import NotReady
 
 
 async def test_health_names_what_does_not_answer(site: Site) -> None:
+    answer = await site.http.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"database": "ok", "server": "ok"})
+    site.temporal.away = True
     answer = await site.http.get("/healthz")
     assert (answer.status_code, answer.json()) == (503, {"database": "ok", "server": "does not answer"})
 
@@ -111,7 +114,7 @@ async def test_nothing_personal_is_logged_on_the_way(site: Site, caplog: pytest.
     with caplog.at_level(logging.DEBUG, logger="dunwell"):
         await site.sms("please call me at home")
         await site.sms("STOP", "SM2")
-        await site.twilio("inbound", signed=False, MessageSid="SM3", From="+4915112345678", Body="hello")
+        await site.twilio("inbound", {"MessageSid": "SM3", "From": PHONE, "Body": "hello"}, signed=False)
     assert "at home" not in caplog.text
     assert "+49" not in caplog.text
     assert "refused: twilio" in caplog.text
@@ -141,10 +144,10 @@ def test_the_keys_of_the_settings() -> None:
 
 
 async def test_the_service_opens_without_a_temporal_server(
-    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    file_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    service: Service = await open_service(Settings(database_url=database.url, temporal_address="127.0.0.1:1"))
+    service: Service = await open_service(Settings(database_url=file_database.url, temporal_address="127.0.0.1:1"))
     assert await service.health() == {"database": True, "server": False}
     service.database.close()
 

@@ -1,5 +1,6 @@
 """SendGrid's events: who may tell them, what each does, and that nothing is told twice or lost."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from tests.web.conftest import CUSTOMER, SENT, Site, a_key, an_event, sign
 # Who may tell --------------------------------------------------------------------------------------------
 
 
-async def test_a_signed_batch_is_taken_and_a_repeated_one_changes_nothing(site: Site) -> None:
+async def test_a_signed_batch_is_taken_and_a_repeated_one_changes_nothing(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.message()
     first = await site.sendgrid([an_event("delivered")])
@@ -52,32 +54,33 @@ async def test_another_key_or_an_altered_byte_is_refused(site: Site) -> None:
     assert site.events() == []
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        pytest.param(b"", 400, id="empty"),
-        pytest.param(b"hello", 400, id="no JSON"),
-        pytest.param(b"\xff\xfe[]", 400, id="no UTF-8"),
-        pytest.param(b'{"event": "bounce"}', 400, id="no list"),
-        pytest.param(b'[{"event": NaN}]', 400, id="NaN"),
-        pytest.param(b"[" * 50_000 + b"]" * 50_000, 400, id="nested too deeply"),
-        pytest.param(b'[{"timestamp": 1' + b"0" * 5_000 + b"}]", 200, id="a number of 5000 digits"),
-        pytest.param(b'[{"timestamp": 1e999999999999999999999}]', 400, id="an impossible exponent"),
-        pytest.param(b'[1, null, "x", [], {}]', 200, id="items that are no events"),
-        pytest.param(b'[{"event": {"a": []}, "sg_event_id": 7, "email": 3, "timestamp": []}]', 200, id="types"),
-        pytest.param(b'[{"event": "a\\u0000b", "sg_event_id": "\\u0000\\ud800", "email": "\\u0000@"}]', 200, id="0"),
-        pytest.param(b'[{"event": "bounce", "message_id": "\\u0000", "sg_event_id": "z"}]', 200, id="NUL in our id"),
-        pytest.param(b'[{"event": "x", "sg_event_id": "' + b"y" * 9_000 + b'"}]', 200, id="a long id"),
-        pytest.param(b"[" + b" " * 1024 * 1024 + b"]", 413, id="huge"),
-    ],
-)
-async def test_garbage_is_refused_or_ignored(site: Site, body: bytes, status: int) -> None:
+GARBAGE = {
+    "empty": (b"", 400),
+    "no JSON": (b"hello", 400),
+    "no UTF-8": (b"\xff\xfe[]", 400),
+    "no list": (b'{"event": "bounce"}', 400),
+    "NaN": (b'[{"event": NaN}]', 400),
+    "nested too deeply": (b"[" * 50_000 + b"]" * 50_000, 400),
+    "a number of 5000 digits": (b'[{"timestamp": 1' + b"0" * 5_000 + b"}]", 200),
+    "an impossible exponent": (b'[{"timestamp": 1e999999999999999999999}]', 400),
+    "items that are no events": (b'[1, null, "x", [], {}]', 200),
+    "types": (b'[{"event": {"a": []}, "sg_event_id": 7, "email": 3, "timestamp": []}]', 200),
+    "0": (b'[{"event": "a\\u0000b", "sg_event_id": "\\u0000\\ud800", "email": "\\u0000@"}]', 200),
+    "NUL in our id": (b'[{"event": "bounce", "message_id": "\\u0000", "sg_event_id": "z"}]', 200),
+    "a long id": (b'[{"event": "x", "sg_event_id": "' + b"y" * 9_000 + b'"}]', 200),
+    "huge": (b"[" + b" " * 1024 * 1024 + b"]", 413),
+}
+
+
+async def test_garbage_is_refused_or_ignored(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.message()
-    assert (await site.sendgrid(body)).status_code == status
+    answers = {name: (await site.sendgrid(body)).status_code for name, (body, _) in GARBAGE.items()}
+    assert answers == {name: status for name, (_, status) in GARBAGE.items()}
     assert (site.row().state, site.kinds()) == ("accepted", [])
-    # What is well in the next batch is not harmed by it.
-    assert (await site.sendgrid([{}, an_event("delivered")])).status_code == 200
+    # What is well beside it is not harmed.
+    assert (await site.sendgrid([{}, 7, an_event("delivered")])).json() == {"received": 3, "new": 1}
     assert site.row().state == "delivered"
 
 
@@ -131,7 +134,8 @@ async def test_no_words_of_the_mail_system_are_kept(site: Site) -> None:
     assert site.entries() == [("bounced", "reminder-first by email to acme.accounts_payable.1: bounced (5.1.1)")]
 
 
-async def test_whoever_unsubscribes_may_come_back(site: Site) -> None:
+async def test_whoever_unsubscribes_may_come_back(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.message()
     await site.sendgrid([an_event("unsubscribe", email="Accounts_Payable1@ACME.example", message_id=None)])
@@ -171,7 +175,8 @@ async def test_any_order(site: Site, kinds: list[str], state: str, entries: list
     assert (site.row().state, site.kinds()) == (state, entries)
 
 
-async def test_a_message_about_two_invoices_tells_both(site: Site) -> None:
+async def test_a_message_about_two_invoices_tells_both(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.case(an_invoice(invoice_id="inv-2", customer=CUSTOMER))
     site.message(also=("inv-2",))
@@ -223,7 +228,8 @@ async def test_the_signal_says_what_the_row_says(site: Site) -> None:
     assert site.temporal.signals == [("invoice-inv-1", "delivery_report", said | {"at": now_or_then})]
 
 
-async def test_a_server_that_is_away_hears_of_it_later(site: Site) -> None:
+async def test_a_server_that_is_away_hears_of_it_later(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.message()
     site.temporal.away = True
@@ -280,3 +286,13 @@ async def test_a_report_settles_what_nobody_knew(site: Site, kind: str, state: s
         tasks.raise_task(session, task_id="m1.unknown", due_at=SENT, reason="?", script="", **facts)  # type: ignore[arg-type]
     await site.sendgrid([an_event(kind)])
     assert (site.row().state, [task.outcome for task in site.tasks()]) == (state, [outcome])
+
+
+async def test_the_same_batch_from_several_doors_at_once_counts_once(each_site: Site) -> None:
+    site = each_site
+    site.case()
+    site.message()
+    answers = await asyncio.gather(*(site.sendgrid([an_event("bounce"), an_event("spamreport")]) for _ in range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert sum(answer.json()["new"] for answer in answers) == 2
+    assert (site.kinds(), site.closed()) == (["bounced", "opted_out"], "stopped")

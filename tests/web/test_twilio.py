@@ -27,7 +27,7 @@ async def test_what_twilio_did_not_sign_is_refused(
     site: Site, path: str, fields: dict[str, str], how: dict[str, Any]
 ) -> None:
     text_message(site)
-    answer = await site.twilio(path, **how, **fields)
+    answer = await site.twilio(path, fields, **how)
     assert answer.status_code == 403
     assert answer.json()["reason"]
     assert (site.events(), site.row().state, site.closed(Channel.SMS)) == ([], "accepted", None)
@@ -54,16 +54,17 @@ async def test_what_a_status_does(
     site: Site, fields: dict[str, str], state: str, closed: str | None, woken: int
 ) -> None:
     text_message(site)
-    answer = await site.twilio("status", **({"MessageSid": "SM9", "To": PHONE} | fields))
+    answer = await site.twilio("status", {"MessageSid": "SM9", "To": PHONE} | fields)
     assert answer.status_code == 204
     await site.bring()
     assert (site.row().state, site.closed(Channel.SMS)) == (state, closed)
     assert len(site.temporal.signals) == woken
 
 
-async def test_a_status_that_overtakes_its_own_message_waits_for_it(site: Site) -> None:
+async def test_a_status_that_overtakes_its_own_message_waits_for_it(each_site: Site) -> None:
+    site = each_site
     text_message(site, state="claimed")
-    await site.twilio("status", MessageSid="SM77", MessageStatus="undelivered", ErrorCode="30003")
+    await site.status("SM77", "undelivered", "30003")
     assert await site.bring() == 0
     assert site.events()[0].done_at is None
     with site.database.writing() as session:
@@ -73,7 +74,7 @@ async def test_a_status_that_overtakes_its_own_message_waits_for_it(site: Site) 
 
 
 async def test_a_status_of_somebody_elses_message_is_forgotten_after_a_day(site: Site) -> None:
-    await site.twilio("status", MessageSid="SM404", MessageStatus="delivered")
+    await site.status("SM404", "delivered")
     received = site.events()[0].received_at
     assert site.service.inbox.waiting(received + timedelta(hours=23)) == []
     assert site.events()[0].done_at is None
@@ -111,7 +112,8 @@ async def test_which_words_close_a_number(site: Site, text: str, closed: str | N
     assert site.kinds() == (["opted_out"] if closed else ["task"])
 
 
-async def test_stop_counts_for_every_invoice_and_every_customer_of_the_number(site: Site) -> None:
+async def test_stop_counts_for_every_invoice_and_every_customer_of_the_number(each_site: Site) -> None:
+    site = each_site
     accountant = a_customer(
         customer_id="beta", contacts=(a_contact(contact_id="beta.accounts_payable.1", phone=PHONE),)
     )
@@ -148,12 +150,13 @@ async def test_twilios_own_judgement_counts(site: Site) -> None:
 
 async def test_stop_outranks_a_landline_code(site: Site) -> None:
     text_message(site)
-    await site.twilio("status", MessageSid="SM9", MessageStatus="undelivered", ErrorCode="30006")
+    await site.status("SM9", "undelivered", "30006")
     await site.sms("STOP")
     assert site.closed(Channel.SMS) == "stopped"
 
 
-async def test_a_reply_becomes_a_task_on_the_newest_open_case(site: Site) -> None:
+async def test_a_reply_becomes_a_task_on_the_newest_open_case(each_site: Site) -> None:
+    site = each_site
     site.case()
     site.case(an_invoice(invoice_id="inv-2", customer=CUSTOMER, issued_on=an_invoice().due_on))
     site.case(an_invoice(invoice_id="inv-3", customer=CUSTOMER, issued_on=SENT.date()), ended="paid")
@@ -178,7 +181,7 @@ async def test_a_reply_becomes_a_task_on_the_newest_open_case(site: Site) -> Non
 )
 async def test_an_sms_from_nobody_harms_nothing(site: Site, fields: dict[str, str]) -> None:
     site.case()
-    assert (await site.twilio("inbound", MessageSid="SM1", **fields)).status_code == 200
+    assert (await site.twilio("inbound", {"MessageSid": "SM1"} | fields)).status_code == 200
     assert (site.kinds(), site.tasks()) == ([], [])
 
 
