@@ -1,6 +1,5 @@
 """The command `evidence` of starter.py: the whole record of a case in one file, and the check of such a file."""
 
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -36,15 +35,14 @@ def add_evidence(app: typer.Typer, opened: Callable[[], AbstractContextManager[D
             if out is not None:
                 raise typer.BadParameter("--out does not go with --verify")
             proof = check(verify_file)
-            sys.stdout.write(as_text(proof) if text else f"ok: {_summary(proof)}\n")
+            typer.echo(as_text(proof).encode() if text else f"ok: {_summary(proof)}\n", nl=False)
             return
         with opened() as database:
             content = gather(database, str(invoice))
         proof = verify(content)
         shown = as_text(proof).encode() if text else content
         if out is None:
-            sys.stdout.write(shown.decode())
-            sys.stdout.flush()
+            typer.echo(shown, nl=False)  # bytes: no terminal setting may change one of them
             typer.echo(_summary(proof), err=True)
         else:
             write_new(out, shown)

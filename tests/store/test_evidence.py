@@ -22,10 +22,10 @@ from domain.terms import Channel, Level
 from intake.evidence_command import add_evidence
 from intake.evidence_file import as_text, check, gather, write_new
 from intake.registrar import Registrar
-from store import accounts, addresses, cases, ledger, notes, outbox, tasks, timeline
+from store import accounts, addresses, cases, ledger, notes, tasks, timeline
 from store.database import Database
 from store.evidence import collect
-from store.tables import MessageRow
+from store.tables import MessageInvoiceRow, MessageRow
 from tests.builders import a_desk, an_invoice, at, the_ladders
 
 OPENED = at("2027-02-22 08:00")
@@ -60,7 +60,6 @@ def lived(database: Database) -> None:
             body=BODY,
             html="<p>Liebe Frau Müller</p>",
             asks=True,
-            warning=True,
             amount=an_invoice().amount,
             state="bounced",
             reason="550",
@@ -73,7 +72,18 @@ def lived(database: Database) -> None:
             provider="SendGrid",
             provider_id="sg-77",
         )
-        outbox.add(session, row, "inv-1")
+        session.add(row)
+        session.flush()
+        session.add(
+            MessageInvoiceRow(
+                invoice_id="inv-1",
+                step=row.step,
+                contact_id=row.contact_id,
+                channel=row.channel,
+                message_id=row.message_id,
+                warning=True,
+            )
+        )
         addresses.close(session, Channel.EMAIL, row.address, "bounced", at("2027-03-02 10:05"))
         notes.add(
             session,
@@ -144,7 +154,7 @@ def test_a_message_is_there_to_the_letter(database: Database) -> None:
     assert (message["state"], message["reason"]) == ("bounced", "550")
     assert (message["provider"], message["provider_id"]) == ("SendGrid", "sg-77")
     assert message["settled_at"] == "2027-03-02T10:05:00+00:00"
-    assert message["invoices"] == ["inv-1"]
+    assert message["carries"] == [{"invoice_id": "inv-1", "step": "first-reminder", "warning": True}]
 
 
 def test_money_promises_calls_and_access_are_there(database: Database) -> None:
@@ -163,6 +173,20 @@ def test_money_promises_calls_and_access_are_there(database: Database) -> None:
         ("full", None),
     ]
     assert the_only(proof, "standing")["stage"] == "paid"
+
+
+def test_a_running_plan_is_there(database: Database) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), OPENED)
+    plan = {"instalments": [{"date": "2027-03-20", "amount": "1200.00"}], "by": "agent-7"}
+    with database.writing("acme") as session:
+        case = cases.get(session, "inv-1")
+        assert case is not None
+        case.apply(parse_event("payment_plan_agreed", [plan]), OPENED)
+        cases.put(session, case, rehearsal=True, now=OPENED)
+    proof = verify(gather(database, "inv-1"))
+    standing = the_only(proof, "standing")
+    assert (standing["stage"], standing["plan"]["instalments"]) == ("plan", plan["instalments"])
+    assert "A REHEARSAL" in as_text(proof)
 
 
 def test_the_same_case_makes_the_same_bytes(database: Database) -> None:
