@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
@@ -25,6 +26,7 @@ from activities.desk import Desk, Sender
 from activities.ledger import Ledger
 from activities.notices import Notices
 from activities.planning import Planning
+from activities.watch import Watch
 from activities.wording import Catalogue
 from domain.terms import Channel
 from gateways.base import MessageGateway, ProductGateway
@@ -37,6 +39,7 @@ from gateways.twilio import TwilioGateway
 from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.database import Database
 from store.schema import is_current, migrate
+from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
 
@@ -170,12 +173,13 @@ def make_worker(client: Client, desk: Desk, executor: ThreadPoolExecutor, *, tas
     return Worker(
         client,
         task_queue=task_queue,
-        workflows=[InvoiceDunning],
+        workflows=[InvoiceDunning, DeliveryWatch],
         activities=[
             Planning(desk).open_case,
             ledger.record,
             notices.carry_out,
             AccessChanges(desk).publish,
+            Watch(desk).find_silent,
         ],
         activity_executor=executor,
         max_concurrent_activities=_STEPS_AT_ONCE,
@@ -197,10 +201,23 @@ async def work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(_STEPS_AT_ONCE) as executor:
         async with make_worker(client, desk, executor):
+            await start_watch(client)
             _log.info("working on queue %s, namespace %s", TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("stopping: finishing what is in flight")
     desk.database.close()
+
+
+async def start_watch(client: Client) -> None:
+    """One for the whole namespace, whoever starts it first."""
+    await client.start_workflow(
+        DeliveryWatch.run,
+        3600,
+        id=WATCH_ID,
+        task_queue=TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="looks for messages whose delivery nobody confirmed",
+    )
 
 
 def _runtime(settings: Settings) -> Runtime:

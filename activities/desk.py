@@ -114,11 +114,13 @@ class Desk:
         offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
         case.utc_offset_minutes = int(offset.total_seconds() // 60)
         case.access = accounts.access(session, case.customer_id)
-        case.holds = [
-            Level(hold.level) for hold in accounts.open_holds(session, case.customer_id, case.invoice_id)
-        ]
+        case.holds = [Level(hold.level) for hold in accounts.open_holds(session, case.customer_id, case.invoice_id)]
         case.next_action = agenda.next_action(case, self.policy(session, case.policy), calendar, now)
         cases.put(session, case, rehearsal=rehearsal, now=now)
+        self.recall(session, case, answer, seen)
+
+    def recall(self, session: Session, case: Case, answer: Answer, seen: int = 0) -> None:
+        """Fill in what the database knows of a case as it stands, without planning it anew."""
         answer.next_action, answer.access, answer.holds = case.next_action, case.access, case.holds
         answer.utc_offset_minutes = case.utc_offset_minutes
         written = timeline.read(session, case.invoice_id, after=seen)

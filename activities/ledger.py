@@ -89,6 +89,17 @@ class Ledger:
         step = delivery.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if news or step not in case.again else None
 
+    def _hold_again(self, session: Session, case: Case, now: datetime) -> None:
+        """The next stage of the work waits again when the payment for this one was taken back."""
+        level = self._desk.policy(session, case.policy).hold
+        if level is None:
+            return
+        reason = f"the payment of invoice {case.invoice_id} was reversed"
+        if accounts.place_hold(session, case.customer_id, case.invoice_id, level, reason, now):
+            text = f"hold {level.value}: {reason}"
+            key = f"hold.again.{case.reopened}"
+            _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
+
     def _follow(self, session: Session, case: Case, now: datetime) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
         ledger.note_credit(session, case, now)
@@ -100,6 +111,8 @@ class Ledger:
                 text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
                 key = f"release.{case.reopened}.{case.ended}"
                 _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
+        elif case.reopened:
+            self._hold_again(session, case, now)
         if case.resting:
             for task_id in tasks.withdraw_calls(session, case.invoice_id, f"the case is {case.stage.value}", now):
                 text = f"the call is not needed: the case is {case.stage.value}"

@@ -49,22 +49,20 @@ class Planning:
         with self._desk.database.reading() as session:
             row = invoices.get_row(session, invoice_id)
             if row is None:
-                raise LookupError(
-                    f"invoice {invoice_id!r} is not in the database: register it with starter.py start"
-                )
+                raise LookupError(f"invoice {invoice_id!r} is not in the database: register it with starter.py start")
             customer_id, number = row.customer_id, row.number
         with self._desk.database.writing(customer_id) as session:
             return self.open_in(session, invoice_id, number, now, rehearsal)
 
-    def open_in(
-        self, session: Session, invoice_id: str, number: str, now: datetime, rehearsal: bool
-    ) -> Opening:
+    def open_in(self, session: Session, invoice_id: str, number: str, now: datetime, rehearsal: bool) -> Opening:
         """The same inside the caller's transaction, which holds the customer's lock."""
         case = cases.get(session, invoice_id)
+        answer = Answer()
         if case is None:
             case = self._new_case(session, invoice_id, now)
-        answer = Answer()
-        self._desk.answer(session, case, now=now, rehearsal=rehearsal, seen=0, answer=answer)
+            self._desk.answer(session, case, now=now, rehearsal=rehearsal, seen=0, answer=answer)
+        else:
+            self._desk.recall(session, case, answer)
         return Opening(case=case, answer=answer, number=number)
 
     def _new_case(self, session: Session, invoice_id: str, now: datetime) -> Case:
@@ -96,6 +94,4 @@ class Planning:
         reason = f"invoice {case.invoice_id} pays for a stage of the work"
         if accounts.place_hold(session, case.customer_id, case.invoice_id, policy.hold, reason, now):
             text = f"hold {policy.hold.value}: the next stage waits until this invoice is paid"
-            timeline.write(
-                session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)]
-            )
+            timeline.write(session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)])

@@ -18,7 +18,7 @@ EARLIEST, LATEST = time(8), time(21)
 
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
-    *("contacts_per_week", "calls_per_week"),
+    *("contacts_per_week", "calls_per_week", "silence_days"),
     *("hold", "unknown_email", "floor", "promises", "reactions", "step"),
 )
 _STEP_KEYS = (
@@ -84,6 +84,7 @@ def _read_head(table: Table) -> Policy:
         gap_days=table.whole("gap_days", 1, 1, 60),
         contacts_per_week=table.whole("contacts_per_week", 4, 1, 20),
         calls_per_week=table.whole("calls_per_week", 7, 1, 7),
+        silence_days=table.whole("silence_days", 2, 1, 14),
         hold=table.word("hold", (Level.WORK,)),
         floor=_read_floor(table),
         steps=(),

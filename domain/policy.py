@@ -184,6 +184,7 @@ class Policy(Value):
 
     window         local opening and closing time for contacts
     gap_days       the fewest days between two requests for payment to one contact, whatever the invoice
+    silence_days   a message whose delivery nobody confirmed in so many days did not arrive
     contacts_per_week, calls_per_week: the most messages, and calls, one contact gets in seven days
     hold           placed when the case opens (only `work`)
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
@@ -199,6 +200,7 @@ class Policy(Value):
     gap_days: int = 1
     contacts_per_week: int = 4
     calls_per_week: int = 7
+    silence_days: int = 2
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from domain.terms import Channel, MessageState
-from store.tables import ContactRow, MessageInvoiceRow, MessageRow
+from domain.terms import ENDS, Channel, MessageState
+from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow
 
 
 def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
@@ -96,6 +96,26 @@ def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[M
         .where(MessageRow.contact_id == contact_id, MessageRow.claimed_at > since, MessageRow.state.not_in(gone))
         .order_by(MessageRow.claimed_at)
     ).all()
+
+
+def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
+    """Requests that a provider took before that time and nobody confirmed; rehearsals have no such clock."""
+    query = (
+        select(MessageRow)
+        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+        .join(CaseRow, CaseRow.invoice_id == MessageInvoiceRow.invoice_id)
+        .where(
+            MessageRow.state == MessageState.ACCEPTED,
+            MessageRow.asks,
+            MessageRow.sent_at < before,
+            CaseRow.rehearsal.is_(False),
+            CaseRow.stage.not_in([stage.value for stage in ENDS]),
+        )
+        .distinct()
+        .order_by(MessageRow.sent_at)
+        .limit(most)
+    )
+    return session.scalars(query).all()
 
 
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:
