@@ -92,7 +92,8 @@ def _sms(settings: Settings) -> MessageGateway:
     sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
     if sid is None or token is None or sender is None:
         return OutboxGateway(Channel.SMS)
-    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url)
+    callback = f"{settings.public_url.rstrip('/')}/webhooks/twilio/status" if settings.public_url else None
+    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=callback)
 
 
 def _product(settings: Settings) -> ProductGateway:

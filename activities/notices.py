@@ -235,6 +235,9 @@ class Notices:
             stored = cases.get(session, case.invoice_id)
             if stored is not None and stored.revision > case.revision and outcome.status != "stale":
                 case = stored  # what was recorded beside this step must not be overwritten by its older copy
+            if outcome.status == "blocked" and proof.missing(session, job) is None:
+                # A delivery was reported between the judgement and now: nobody else would wake the case.
+                outcome = answer.outcome = outcome.model_copy(update={"until": job.now})
             said = case.take(outcome)
             timeline.write(
                 session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, Protocol
@@ -32,7 +33,10 @@ from settings import UP_ENV, Settings, SettingsError, configured_server, load_se
 
 UP_LOCK = "up.lock"
 WORKER_LOG = "worker.log"
-WORKER = Path(__file__).resolve().parent.parent / "worker.py"
+WEB_LOG = "web.log"
+WEB_PORT = 8080
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = ROOT / "worker.py"
 
 _WATCH_SECONDS = 0.2
 _WORKER_STOP_SECONDS = 30.0
@@ -65,18 +69,18 @@ class Running(Protocol):
 
 
 @dataclass(frozen=True)
-class Worker:
-    """A running worker process."""
+class Child:
+    """A running process of ours: the worker or the web service."""
 
     process: subprocess.Popen[bytes]
     log: Log
 
     @classmethod
-    def start(cls, script: Path, state: Path, environment: Mapping[str, str], *arguments: str) -> "Worker":
-        """Run the script with this Python; its words go to the worker's log in `state`."""
-        log = Log.open(state / WORKER_LOG)
+    def start(cls, log_file: Path, environment: Mapping[str, str], *arguments: str) -> "Child":
+        """Run this Python with `arguments`; its words go to `log_file`."""
+        log = Log.open(log_file)
         process = subprocess.Popen(
-            [sys.executable, str(script), *arguments],
+            [sys.executable, *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log.file,
@@ -223,8 +227,10 @@ class Engine:
     watch: Watch | None
 
 
-def run(worker: Path, patience: Patience) -> NoReturn:
+def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
     """Bring everything up and watch it, then, when interrupted, end the worker before the server.
+
+    `web`: the web service too.
 
     Raises KeyboardInterrupt when asked to stop, else UpError, ServerError or SettingsError.
     """
@@ -237,18 +243,29 @@ def run(worker: Path, patience: Patience) -> NoReturn:
             "TEMPORAL_NAMESPACE": engine.namespace,
             "DATABASE_URL": absolute_database(settings.database_url),
         }
+        if web and "web_address" not in settings.model_fields_set:
+            variables["WEB_ADDRESS"] = f"{HOST}:{free_port(WEB_PORT)}"
         environment = os.environ | variables | {"DUNWELL_STATE": str(state), "PYTHONUNBUFFERED": "1"}
         _set_up(worker, state, environment)
-        watch = Watch("worker", lambda: Worker.start(worker, state, environment), patience)
-        stack.callback(watch.stop)
-        watch.start()
+        children = {"worker": (WORKER_LOG, (str(worker),))}
+        if web:
+            children["web service"] = (WEB_LOG, ("-m", "web"))
+            environment["PYTHONPATH"] = str(ROOT)
+        watches = [
+            Watch(name, partial(Child.start, state / log, environment, *arguments), patience)
+            for name, (log, arguments) in children.items()
+        ]
+        for watch in watches:
+            stack.callback(watch.stop)
+            watch.start()
         stack.enter_context(announced(state, variables))
         stack.callback(_say, "Stopping: first the worker, then the server.")
-        _say(_banner(settings, state, engine))
+        _say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
         while True:
             if engine.watch is not None:
                 engine.watch.look()
-            watch.look()
+            for watch in watches:
+                watch.look()
             time.sleep(_WATCH_SECONDS)
 
 
@@ -272,7 +289,7 @@ def _engine(settings: Settings, state: Path, patience: Patience, stack: ExitStac
 
 def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
     """Migrate the database and register search attributes. Raises UpError with what the script said."""
-    worker = Worker.start(script, state, environment, "--set-up")
+    worker = Child.start(state / WORKER_LOG, environment, str(script), "--set-up")
     try:
         code = worker.process.wait()
         if code != 0:
@@ -281,7 +298,7 @@ def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
         worker.stop()
 
 
-def _banner(settings: Settings, state: Path, engine: Engine) -> str:
+def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) -> str:
     outbox = "the outbox in the database, no provider (.venv/bin/python starter.py outbox)"
     mail = f"SendGrid{_elsewhere(settings.sendgrid_api_url)}, from {settings.mail_from}"
     text = f"Twilio{_elsewhere(settings.twilio_api_url)}, from {settings.twilio_from}"
@@ -289,16 +306,15 @@ def _banner(settings: Settings, state: Path, engine: Engine) -> str:
     server = f"{engine.address}, namespace {engine.namespace}" + (
         "" if engine.watch else " (yours: by the environment or Temporal's profile file)"
     )
+    logs = [SERVER_LOG] * (engine.watch is not None) + [WORKER_LOG] + [WEB_LOG] * (web is not None)
     lines = (
         ("Temporal UI", engine.ui_url),
         ("Temporal", server),
+        ("Web service", f"http://{web} (webhooks, HTTP API)" if web else None),
         ("E-mail to", mail if settings.sendgrid_api_key else outbox),
         ("SMS to", text if settings.twilio_account_sid else outbox),
         ("Database", _database(absolute_database(settings.database_url))),
-        (
-            "State, logs",
-            f"{state} ({SERVER_LOG}, {WORKER_LOG})" if engine.watch else f"{state} ({WORKER_LOG})",
-        ),
+        ("State, logs", f"{state} ({', '.join(logs)})"),
         ("Next, in another terminal", f"{state_prefix}.venv/bin/python starter.py start FILE"),
     )
     shown = [f"  {label:<26}{value}" for label, value in lines if value is not None]
@@ -321,12 +337,12 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main(worker: Path = WORKER, patience: Patience | None = None) -> int:
+def main(worker: Path = WORKER, patience: Patience | None = None, *, web: bool = False) -> int:
     """Run until Ctrl-C, SIGTERM or a closed terminal (exit code 0), or until something cannot go on (1)."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
-        run(worker, patience or Patience())
+        run(worker, patience or Patience(), web=web)
     except KeyboardInterrupt:
         _say("Stopped.")
         return 0
@@ -336,4 +352,4 @@ def main(worker: Path = WORKER, patience: Patience | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(web=True))
