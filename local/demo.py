@@ -53,7 +53,7 @@ from local.server import DevServer, Log, ServerError, die_with_parent, stop_proc
 from store import outbox
 from store.database import Database
 from store.schema import migrate
-from worker import MESSAGES
+from worker import MESSAGES, leave
 from workflows.display import first_attributes, summary
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, workflow_id
@@ -496,4 +496,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -247,7 +247,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
             variables["WEB_ADDRESS"] = f"{HOST}:{free_port(WEB_PORT)}"
         environment = os.environ | variables | {"DUNWELL_STATE": str(state), "PYTHONUNBUFFERED": "1"}
         _set_up(worker, state, environment)
-        children = {"worker": (WORKER_LOG, (str(worker),))}
+        children: dict[str, tuple[str, tuple[str, ...]]] = {"worker": (WORKER_LOG, (str(worker),))}
         if web:
             children["web service"] = (WEB_LOG, ("-m", "web"))
             environment["PYTHONPATH"] = str(ROOT)

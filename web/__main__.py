@@ -21,7 +21,7 @@ from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.schema import is_current
 from web.app import make_app
 from web.service import Service, make_service, read_keys
-from worker import NotReady, make_desk
+from worker import NotReady, leave, make_desk
 
 _PATIENCE = Patience(server=timedelta(seconds=5))
 """Shorter than the command line's: whoever calls over HTTP can call again."""
@@ -85,7 +85,9 @@ def main() -> None:
     try:
         asyncio.run(serve(load_settings()))
     except (NotReady, SettingsError, PolicyError, CatalogueError) as problem:
-        sys.exit(str(problem))
+        print(problem, file=sys.stderr)
+        leave(1)
+    leave(0)
 
 
 if __name__ == "__main__":
