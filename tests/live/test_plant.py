@@ -118,3 +118,18 @@ async def test_a_worker_stops_politely(plant: Plant) -> None:
     assert await asyncio.to_thread(plant.stop_workers) == [0]
     with plant.database.reading() as session:
         assert [row.state for row in outbox.of_invoice(session, "inv-0")] == ["accepted"]
+
+
+async def test_ten_invoices_of_one_customer_make_one_mail_a_step(plant: Plant) -> None:
+    """Ten workflows wake for the same step; one letter about all of them leaves, and each case has it as its own."""
+    payer = a_customer(contacts=(a_contact(),))
+    many = [an_invoice(invoice_id=f"inv-{n}", number=f"N{n}", customer=payer) for n in range(10)]
+    handles = await plant.start(many, speed=DAY_A_SECOND)
+    for handle in handles:
+        await plant.until(handle, lambda status: any(line.kind == "sent" for line in status.timeline), seconds=40)
+    mails = plant.sendgrid.mails
+    assert [mail["subject"] for mail in mails] == [mails[0]["subject"]]
+    assert all(f"N{n}" in mails[0]["content"][0]["value"] for n in range(10))
+    for handle in handles:
+        await handle.signal("cancel", {"reason": "test-over", "by": "test"})
+    assert {(await handle.result()).stage for handle in handles} == {Stage.CANCELLED}

@@ -1,0 +1,40 @@
+"""Silence is no delivery: a message that nobody confirmed leads on to the next channel."""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from gateways.sendgrid import SendGridGateway
+from store.database import Database
+from tests.builders import a_contact, a_customer, a_desk, an_invoice
+from tests.gateways.fakes import FakeSendGrid
+from tests.workflows.house import House
+from worker import make_worker
+from workflows.delivery_watch import WATCH_ID, DeliveryWatch
+from workflows.options import TASK_QUEUE
+
+
+@pytest.fixture
+async def mailing(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
+    """A house whose e-mail goes to a provider that takes everything and never reports."""
+    with FakeSendGrid() as sendgrid, ThreadPoolExecutor(20) as executor:
+        email = SendGridGateway("SG.test", ("ana@dunwell.example", "Ana Lopez"), sendgrid.url)
+        desk = a_desk(database, email=email)
+        async with make_worker(time_skipping.client, desk, executor):
+            yield House(time_skipping, desk)
+
+
+async def test_an_unconfirmed_letter_goes_on_by_sms(mailing: House) -> None:
+    """Real time, not a rehearsal: the day this test runs shifts the letter by some days, never its order."""
+    people = (a_contact(phone="+15005550006"),)
+    today = (await mailing.env.get_current_time()).date()
+    invoice = an_invoice(customer=a_customer(contacts=people), issued_on=today, due_on=today)
+    await mailing.start(invoice, real_time=True)
+    await mailing.env.client.start_workflow(DeliveryWatch.run, 6 * 3600, id=WATCH_ID, task_queue=TASK_QUEUE)
+    await mailing.pass_time(days=13)
+    sent = [(m["step"], m["channel"], m["state"]) for m in mailing.messages()][:2]
+    assert sent == [("first-reminder", "email", "failed"), ("first-reminder", "sms", "delivered")]
+    assert any("not confirmed in 2 days" in reason for _, reason in mailing.timeline())
+    await mailing.env.client.get_workflow_handle(WATCH_ID).terminate()
