@@ -108,6 +108,7 @@ class Case(Record):
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
+    former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
     legal: bool = False
     pause: PauseState | None = None
     dispute: Dispute | None = None
@@ -261,7 +262,7 @@ class Case(Record):
             return []  # the same news again
         self.payments[event.payment_id] = event.amount
         self.paid += event.amount
-        said = [Said("payment", f"{event.amount} {self.currency} received")]
+        said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
         if self.open_amount > 0:
             return said + self._after_part()
         said += self._too_much()
@@ -281,6 +282,7 @@ class Case(Record):
                 promise.state = "kept"
                 said.append(Said("promise_kept", f"the promise for {promise.date} was kept"))
         self.plan = self.pause = self.dispute = None
+        self.former_end = self.ended
         said += self._end(Stage.PAID, "nothing is open any more")
         if Level.RESTRICTED in self.holds or Level.SUSPENDED in self.holds:
             self._owe(self.rules.reactions.restored)
@@ -323,16 +325,23 @@ class Case(Record):
         self.reversed_payments.append(event.payment_id)
         del self.payments[event.payment_id]
         self.paid -= amount
-        said = [Said("reversed", f"{amount} {self.currency} taken back by the bank: {event.reason}")]
+        said = [Said("reversed", f"{self._whole(amount)} {self.currency} taken back by the bank: {event.reason}")]
         if self.plan:
             said += self._count_instalments(self.plan)
         if self.ended is Stage.PAID and self.open_amount > 0:
-            self.ended = None
-            self.reopened += 1
-            self.owed.clear()
-            self._undo_consequences()
-            said.append(Said("reopened", f"{self.open_amount} {self.currency} open again; goes on where it stood"))
+            said.append(self._reopened())
         return said
+
+    def _reopened(self) -> "Said":
+        """Not paid after all: back to where it stood before, be it the ladder or another end."""
+        self.ended, self.former_end = self.former_end, None
+        self.reopened += 1
+        self.owed.clear()
+        again = f"{self.open_amount} {self.currency} open again"
+        if self.ended:
+            return Said("ended", f"{self.ended.value}: {again}; it had ended so before this payment")
+        self._undo_consequences()
+        return Said("reopened", f"{again}; goes on where it stood")
 
     def _undo_consequences(self) -> None:
         """The payment freed the account; what had been done to it before is due again, warnings stand."""

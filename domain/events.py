@@ -21,6 +21,11 @@ _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
 _MOST_DIGITS = 6
 _PLAIN_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 _ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO_PHONE = re.compile(
+    r"(?<![0-9])[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])"  # a day
+    r"|(?i:\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)"  # an id as identity servers make them
+)
+_PHONE = re.compile(r"\d(?:[ .:/+_-]*\d){6}")
 _UNFIT_FOR_A_FIELD_NAME = re.compile(r"[^A-Za-z0-9_.]")
 
 
@@ -65,12 +70,20 @@ def _sane_day(value: date) -> date:
     return value
 
 
+def _no_phone_number(value: str) -> str:
+    if _PHONE.search(_NO_PHONE.sub("#", value)):
+        raise ValueError("holds what may be a phone number: give a role, an id or a short code")
+    return value
+
+
 Amount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(gt=0)]
 NewAmount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(ge=0)]
 Day = Annotated[date, BeforeValidator(_day_as_text)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment_as_text), AfterValidator(_sane_moment)]
 Code = Annotated[str, Field(pattern=r"^[\w .:/+-]{1,60}$", strict=True)]
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
+Spoken = Annotated[Code, AfterValidator(_no_phone_number)]
+"""The same where people write by hand: there a phone number may slip in, while ids of payments are long numbers."""
 StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", strict=True)]
 
 
@@ -84,7 +97,7 @@ class PaymentReceived(Value):
 
 class PaymentReversed(Value):
     payment_id: Code
-    reason: Code
+    reason: Spoken
 
 
 class PromiseToPay(Value):
@@ -92,16 +105,16 @@ class PromiseToPay(Value):
 
     date: Day
     amount: Amount | None = None
-    promised_by: Code
-    via: Code | None = None
+    promised_by: Spoken
+    via: Spoken | None = None
     ref: Code | None = None
 
 
 class DisputeOpened(Value):
     """`amount` None disputes the whole invoice."""
 
-    reason: Code
-    opened_by: Code
+    reason: Spoken
+    opened_by: Spoken
     amount: Amount | None = None
     ref: Code | None = None
 
@@ -111,7 +124,7 @@ class DisputeResolved(Value):
 
     outcome: Literal["upheld", "rejected", "adjusted"]
     new_amount: NewAmount | None = None
-    by: Code
+    by: Spoken
 
 
 class Instalment(Value):
@@ -121,19 +134,19 @@ class Instalment(Value):
 
 class PaymentPlanAgreed(Value):
     instalments: Annotated[tuple[Instalment, ...], Field(min_length=1, max_length=60)]
-    by: Code
+    by: Spoken
 
 
 class Pause(Value):
     """`until` None pauses until somebody resumes. The case resumes at the start of that day."""
 
-    reason: Code
-    by: Code
+    reason: Spoken
+    by: Spoken
     until: Day | None = None
 
 
 class Resume(Value):
-    by: Code
+    by: Spoken
 
 
 class CallPromise(Value):
@@ -147,25 +160,25 @@ CallResult = Literal["paid", "promise", "dispute", "no_answer", "wrong_number", 
 class CallOutcome(Value):
     task_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
     outcome: CallResult
-    by: Code
+    by: Spoken
     promise: CallPromise | None = None
-    reason_code: Code | None = None
+    reason_code: Spoken | None = None
 
 
 class InvoiceAmended(Value):
     amount: Amount | None = None
     due_on: Day | None = None
-    by: Code
+    by: Spoken
 
 
 class WriteOff(Value):
-    reason: Code
-    by: Code
+    reason: Spoken
+    by: Spoken
 
 
 class Cancel(Value):
-    reason: Code
-    by: Code
+    reason: Spoken
+    by: Spoken
 
 
 class PolicyMoved(Value):
@@ -178,7 +191,7 @@ class PolicyMoved(Value):
     name: Code
     to_version: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
-    by: Code
+    by: Spoken
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
     steps: Annotated[tuple[StepId, ...], Field(min_length=1, max_length=100)]
     promises: PromiseRules

@@ -6,7 +6,9 @@ A policy read from a ladder file has passed every check, so it can be run withou
 import re
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from domain.calendar import BusinessCalendar
 from domain.model import Value
@@ -82,11 +84,14 @@ class Needs(Value):
 
 
 class PromiseRules(Value):
-    """How often a date may be promised, how many days ahead, and how many days late a payment may come in."""
+    """How often a date may be promised, how many days ahead, and how many days late a payment may come in.
 
-    limit: int = 2
-    max_days: int = 14
-    grace_days: int = 1
+    Bounded here too, and not in ladder files alone: a move brings the rules in a message.
+    """
+
+    limit: Annotated[int, Field(ge=0, le=100)] = 2
+    max_days: Annotated[int, Field(ge=1, le=365)] = 14
+    grace_days: Annotated[int, Field(ge=0, le=60)] = 1
 
 
 class Reactions(Value):

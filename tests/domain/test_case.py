@@ -16,6 +16,7 @@ from domain.policy import PromiseRules, Reactions
 from domain.refusal import Refused
 from domain.terms import Level, Stage
 from tests.builders import at
+from tests.domain import stages
 
 NOW = at("2027-03-10 09:00")
 REACTIONS = Reactions(
@@ -102,6 +103,12 @@ def _handed_over() -> Case:
     return case
 
 
+def _paid_late() -> Case:
+    case = _handed_over()
+    pay(case, "1000.00")
+    return case
+
+
 PLAN = [{"date": "2027-03-20", "amount": "400.00"}, {"date": "2027-04-20", "amount": "600.00"}]
 
 STANDINGS: dict[str, Callable[[], Case]] = {
@@ -114,15 +121,16 @@ STANDINGS: dict[str, Callable[[], Case]] = {
     "paused": _after("pause", reason="hardship", by="agent-7"),
     "legal": _legal,
     "paid": _after("payment_received", payment_id="p1", amount="1000.00", currency="EUR"),
+    "paid_late": _paid_late,
     "handed_over": _handed_over,
     "written_off": _after("write_off", reason="small", by="agent-7"),
     "cancelled": _after("cancel", reason="credit-note", by="agent-7"),
 }
 
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "full": ("payment_received", {"payment_id": "p9", "amount": "1000.00", "currency": "EUR"}),
-    "part": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "EUR"}),
-    "dollars": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "USD"}),
+    "paid_in_full": ("payment_received", {"payment_id": "p9", "amount": "1000.00", "currency": "EUR"}),
+    "paid_in_part": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "EUR"}),
+    "other_currency": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "USD"}),
     "reversed": ("payment_reversed", {"payment_id": "p0", "reason": "chargeback"}),
     "promise": ("promise_to_pay", {"date": "2027-03-17", "promised_by": "user"}),
     "dispute": ("dispute_opened", {"reason": "price", "opened_by": "user"}),
@@ -132,11 +140,11 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "pause": ("pause", {"reason": "holiday", "by": "agent-7", "until": "2027-04-01"}),
     "resume": ("resume", {"by": "agent-7"}),
     "call": ("call_outcome", {"task_id": "t1", "outcome": "no_answer", "by": "agent-7"}),
-    "call+date": (
+    "call_with_date": (
         "call_outcome",
         {"task_id": "t1", "outcome": "promise", "by": "agent-7", "promise": {"date": "2027-03-18"}},
     ),
-    "call+no": ("call_outcome", {"task_id": "t1", "outcome": "dispute", "by": "agent-7"}),
+    "call_disputes": ("call_outcome", {"task_id": "t1", "outcome": "dispute", "by": "agent-7"}),
     "amended": ("invoice_amended", {"amount": "1300.00", "by": "billing"}),
     "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
     "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
@@ -160,63 +168,91 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
-# "." stays where it is; "!field" is refused for that field; anything else is the new stage.
-TABLE = """
-            scheduled   chasing     promised    plan        disputed  partly      paused      legal       paid    handed_over written_off cancelled
-full        paid        paid        paid        paid        paid      paid        paid        paid        .       paid        paid        .
-part        .           .           .           .           .         .           .           .           .       .           .           .
-dollars     !currency   !currency   !currency   !currency   !currency !currency   !currency   !currency   !currency !currency !currency   !currency
-reversed    .           .           .           .           .         .           .           .           chasing .           .           .
-promise     promised    promised    .           !stage      !stage    promised    .           promised    !stage  !stage      !stage      !stage
-dispute     disputed    disputed    disputed    disputed    !stage    !stage      .           disputed    !stage  !stage      !stage      !stage
-rejected    !stage      !stage      !stage      !stage      chasing   .           !stage      !stage      !stage  !stage      !stage      !stage
-upheld      !stage      !stage      !stage      !stage      paid      .           !stage      !stage      !stage  !stage      !stage      !stage
-agreed      plan        plan        plan        .           .         plan        .           plan        !stage  !stage      !stage      !stage
-pause       paused      paused      paused      paused      paused    paused      .           paused      !stage  !stage      !stage      !stage
-resume      !stage      !stage      !stage      !stage      !stage    !stage      chasing     !stage      !stage  !stage      !stage      !stage
-call        .           .           .           .           .         .           .           .           .       .           .           .
-call+date   promised    promised    .           !stage      !stage    promised    .           promised    !stage  !stage      !stage      !stage
-call+no     disputed    disputed    disputed    disputed    .         .           .           disputed    .       .           .           .
-amended     .           .           .           .           .         .           .           .           !stage  !stage      !stage      !stage
-shrunk      paid        paid        paid        paid        paid      paid        paid        paid        !stage  !stage      !stage      !stage
-write_off   written_off written_off written_off written_off written_off written_off written_off written_off !stage !stage     !stage      !stage
-moved       !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !fingerprint !stage !stage !stage !stage
-cancel      cancelled   cancelled   cancelled   cancelled   cancelled cancelled   cancelled   cancelled   !stage  !stage      !stage      !stage
-report      .           .           .           .           .         .           .           .           .       .           .           .
-"""  # noqa: E501
+PASSING = {"day_promise": "promise_due", "day_instalment": "instalment_due", "day_pause": "pause_over"}
+"""What time does to a case: row of the table and the method of that name."""
 
 
-def _rows() -> list[Any]:
-    head, *lines = TABLE.strip().splitlines()
-    standings = head.split()
-    cells = [(line.split()[0], line.split()[1:]) for line in lines]
-    return [
-        pytest.param(event, standing, expected, id=f"{event}-in-{standing}")
-        for event, outcomes in cells
-        for standing, expected in zip(standings, outcomes, strict=True)
-    ]
-
-
-@pytest.mark.parametrize(("event", "standing", "expected"), _rows())
+@pytest.mark.parametrize(
+    ("event", "standing", "expected"), [pytest.param(*cell, id=f"{cell[0]}-in-{cell[1]}") for cell in stages.cells()]
+)
 def test_every_event_in_every_stage(event: str, standing: str, expected: str) -> None:
     case = STANDINGS[standing]()
     before, stage = case.model_dump(), case.stage
-    name, content = EVENTS[event]
-    if expected.startswith("!"):
+    if event in PASSING:
+        getattr(case, PASSING[event])(NOW + timedelta(days=30))
+    elif expected.startswith(stages.REFUSED):
+        name, content = EVENTS[event]
         with pytest.raises(Refused) as refused:
             tell(case, name, **content)
-        assert refused.value.field == expected[1:]
+        assert refused.value.field == expected.removeprefix(stages.REFUSED).strip()
         assert case.model_dump() == before
         return
-    tell(case, name, **content)
-    assert case.stage == (stage if expected == "." else expected)
+    else:
+        name, content = EVENTS[event]
+        tell(case, name, **content)
+    assert case.stage == (stage if expected == stages.STAYS else expected)
 
 
-def test_the_table_tells_every_event_in_every_stage() -> None:
+def test_the_page_tells_every_event_in_every_stage() -> None:
     from domain.events import EVENTS as known
 
+    rows = [event for event, standing, _ in stages.cells() if standing == "scheduled"]
+    columns = [standing for event, standing, _ in stages.cells() if event == rows[0]]
+    assert columns == stages.explained(0) == list(STANDINGS)
+    assert rows == stages.explained(1)
+    assert sorted(rows) == sorted([*EVENTS, *PASSING])
     assert {name for name, _ in EVENTS.values()} == set(known)
     assert {build().stage for build in STANDINGS.values()} == set(Stage)
+
+
+@pytest.mark.parametrize("former", ["written_off", "handed_over"])
+def test_a_payment_taken_back_leads_to_the_former_end(former: str) -> None:
+    case = STANDINGS[former]()
+    for number in (1, 2):  # a second late payment that fails leads there as well
+        assert pay(case, "1000.00", f"r{number}") == ["payment", "ended"]
+        case = _through_json(case)
+        assert tell(case, "payment_reversed", payment_id=f"r{number}", reason="chargeback") == ["reversed", "ended"]
+        assert (case.stage, case.owed, case.open_amount) == (former, [], Decimal("1000.00"))
+    assert case.finished
+
+
+def test_an_end_reached_after_a_reversal_is_not_confused_with_a_former_one() -> None:
+    case = STANDINGS["written_off"]()
+    pay(case, "1000.00", "r1")
+    tell(case, "payment_reversed", payment_id="r1", reason="chargeback")
+    assert case.former_end is None
+    fresh = STANDINGS["paid"]()
+    tell(fresh, "payment_reversed", payment_id="p1", reason="chargeback")
+    assert fresh.stage == Stage.CHASING
+
+
+@pytest.mark.parametrize(
+    ("standing", "events", "stage", "promises"),
+    [
+        # a dispute over all wins over the promise, whose day counts again afterwards
+        ("promised", ["dispute"], "disputed", ["open"]),
+        ("promised", ["dispute", "rejected"], "promised", ["open"]),
+        # a plan takes the promise's place, which was neither kept nor broken
+        ("promised", ["agreed"], "plan", ["replaced"]),
+        ("promised", ["agreed", "day_instalment"], "chasing", ["replaced"]),
+        # money ends the pause only when it settles all
+        ("paused", ["paid_in_part"], "paused", []),
+        ("paused", ["paid_in_part", "resume"], "chasing", []),
+        ("paused", ["paid_in_full"], "paid", []),
+        # a pause over a promise: the day is looked at when the pause is over
+        ("promised", ["pause", "day_pause"], "promised", ["open"]),
+        ("promised", ["pause", "day_pause", "day_promise"], "chasing", ["broken"]),
+    ],
+)
+def test_where_two_things_meet(standing: str, events: list[str], stage: str, promises: list[str]) -> None:
+    case = STANDINGS[standing]()
+    for event in events:
+        if event in PASSING:
+            getattr(case, PASSING[event])(NOW + timedelta(days=30))
+        else:
+            name, content = EVENTS[event]
+            tell(case, name, **content)
+    assert (case.stage, [promise.state for promise in case.promises]) == (stage, promises)
 
 
 @pytest.mark.parametrize(
@@ -303,18 +339,18 @@ def test_an_invoice_upheld_before_any_payment_is_cancelled() -> None:
 @pytest.mark.parametrize(
     ("standing", "event", "owed"),
     [
-        ("chasing", "full", ["thank-you"]),
-        ("scheduled", "full", []),  # nobody was asked, nobody is thanked
-        ("chasing", "part", ["part-received"]),
-        ("scheduled", "part", []),
-        ("paused", "part", []),
+        ("chasing", "paid_in_full", ["thank-you"]),
+        ("scheduled", "paid_in_full", []),  # nobody was asked, nobody is thanked
+        ("chasing", "paid_in_part", ["part-received"]),
+        ("scheduled", "paid_in_part", []),
+        ("paused", "paid_in_part", []),
         ("chasing", "promise", ["promise-confirmed"]),
         ("chasing", "agreed", ["plan-agreed"]),
         ("chasing", "dispute", ["dispute-received"]),
-        ("chasing", "call+no", ["dispute-received"]),
+        ("chasing", "call_disputes", ["dispute-received"]),
         ("chasing", "write_off", []),
-        ("written_off", "full", ["thank-you"]),
-        ("cancelled", "full", []),
+        ("written_off", "paid_in_full", ["thank-you"]),
+        ("cancelled", "paid_in_full", []),
     ],
 )
 def test_the_answer_an_event_gets(standing: str, event: str, owed: list[str]) -> None:

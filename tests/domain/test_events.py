@@ -174,6 +174,71 @@ def test_a_malformed_field_is_named_with_its_reason(
     assert reason in refused.value.reason
 
 
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        # as people write telephone numbers
+        ("+49 30 1234567", True),
+        ("030/123456", True),
+        ("555-0142", True),
+        ("call 0171.234.5678", True),
+        ("+1-202-555-0142", True),
+        ("tel491712345678", True),
+        ("٠١٢٣٤٥٦٧٨", True),
+        # roles, ids, codes and days
+        ("agent-7", False),
+        ("accounts payable 2", False),
+        ("agent-123456", False),
+        ("R01", False),
+        ("waits until 2027-03-15", False),
+        ("2027-03-15 to 2027-04-01", False),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", False),
+        ("00000000-1111-2222-3333-444444444444", False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        (name, field)
+        for name, model in EVENTS.items()
+        for field in model.model_fields
+        if field in {"by", "promised_by", "opened_by", "reason", "reason_code", "via"}
+    ],
+)
+def test_no_phone_number_where_people_write(name: str, field: str, value: str, refused: bool) -> None:
+    if not refused:
+        assert getattr(parse_event(name, [GOOD[name] | {field: value}]), field) == value
+        return
+    with pytest.raises(Refused, match="what may be a phone number") as said:
+        parse_event(name, [GOOD[name] | {field: value}])
+    assert said.value.field == field
+    assert value not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("payment_received", "payment_id"),
+        ("payment_reversed", "payment_id"),
+        ("promise_to_pay", "ref"),
+        ("call_outcome", "task_id"),
+        ("delivery_report", "message_id"),
+    ],
+)
+def test_an_id_of_a_machine_may_be_a_long_number(name: str, field: str) -> None:
+    assert getattr(parse_event(name, [GOOD[name] | {field: "004915112345678"}]), field)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [("max_days", 366), ("max_days", 0), ("max_days", 10**12), ("limit", -1), ("limit", 101), ("grace_days", 61)],
+)
+def test_a_move_brings_no_boundless_promises(rule: str, value: int) -> None:
+    with pytest.raises(Refused) as refused:
+        parse_event("policy_moved", [GOOD["policy_moved"] | {"promises": {rule: value}}])
+    assert refused.value.field == f"promises.{rule}"
+
+
 def test_a_refusal_never_repeats_the_value() -> None:
     with pytest.raises(Refused) as refused:
         parse_event("resume", [{"by": "ada.lovelace@debtor.example"}])
