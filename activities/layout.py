@@ -184,3 +184,11 @@ def sms_parts(text: str) -> int:
     else:
         length, single, joined = len(text.encode("utf-16-le")) // 2, 70, 67
     return 1 if length <= single else -(-length // joined)
+
+
+_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=\s|<|$)")
+
+
+def one_stop(text: str) -> str:
+    """A name that ends in a full stop ("Inc.") also ends its sentence."""
+    return _TWO_STOPS.sub(".", text)

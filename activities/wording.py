@@ -19,7 +19,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from activities.layout import html_document, one_line, parse, plain_text, sms_parts, tidy
+from activities.layout import html_document, one_line, one_stop, parse, plain_text, sms_parts, tidy
 from activities.phrases import (
     BODY,
     CALL,
@@ -218,10 +218,10 @@ class _Book:
         tokens = parse(write("body", script.body, BODY))
         return Composed(
             subject=subject,
-            text=plain_text(tokens),
-            html=html_document(tokens, subject, locale, facts.payment_url),
-            short=write_short(),
-            call=tidy(write("call", script.call, CALL)),
+            text=one_stop(plain_text(tokens)),
+            html=one_stop(html_document(tokens, subject, locale, facts.payment_url)),
+            short=one_stop(write_short()),
+            call=one_stop(tidy(write("call", script.call, CALL))),
         )
 
     def _context(self, facts: Facts, pen: Pen) -> Mapping[str, object]:

@@ -892,3 +892,12 @@ def test_a_new_language_is_one_new_file(tmp_path: Path) -> None:
     composed = catalogue.compose("first", "ar-EG", facts(due_on=date(2026, 3, 17)))
     assert 'dir="rtl"' in composed.html
     assert "few 5" in composed.text
+
+
+@pytest.mark.parametrize("language", CATALOGUE.languages)
+def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> None:
+    for key in CATALOGUE.keys:
+        composed = CATALOGUE.compose(key, language, facts(company="Marsa W.L.L.", sender_company="Dunwell Inc."))
+        for part in (composed.text, composed.html, composed.short, composed.call):
+            assert ".. " not in part
+            assert "..\n" not in part
