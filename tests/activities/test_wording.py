@@ -897,7 +897,8 @@ def test_a_new_language_is_one_new_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("language", CATALOGUE.languages)
 def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> None:
     for key in CATALOGUE.keys:
-        composed = CATALOGUE.compose(key, language, facts(company="Marsa W.L.L.", sender_company="Dunwell Inc."))
+        names = {"company": "Marsa W.L.L.", "sender_company": "Dunwell Inc."}
+        composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | names))
         for part in (composed.text, composed.html, composed.short, composed.call):
             assert ".. " not in part
             assert "..\n" not in part
