@@ -151,14 +151,15 @@ class InvoiceDunning:
         self._adopt(answer, case.revision if unchanged else -1)
         if outcome.status == "stale" and unchanged and answer.newer is None:
             # The store disagrees and has nothing newer to offer: do not spin on it.
-            case.blocked_until = self._now() + options.AFTER_TROUBLE
+            case.blocked_until, case.blocked_step = self._now() + options.AFTER_TROUBLE, None
+            self._stale = True
 
     def _report_trouble(self, step: str, error: ActivityError) -> None:
         """A step that failed for good: said openly, tried again later, and the case lives on."""
         cause = error.cause
         why = f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else type(cause).__name__
         until = self._now() + options.AFTER_TROUBLE
-        self._the_case.blocked_until = until
+        self._the_case.blocked_until, self._the_case.blocked_step = until, None
         self._say(
             [Said("trouble", f"the step could not be carried out ({why[:200]}); tried again at {until:%H:%M} UTC")],
             step,

@@ -94,6 +94,8 @@ async def test_every_nonsense_is_answered(house: House) -> None:
     await house.case.result()
     refusals = [line.reason for line in (await house.status()).timeline if line.kind == "refused"]
     assert len(refusals) == 14
+    history = await house.case.fetch_history()
+    assert not [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
     assert all(reason.count(": ") >= 2 for reason in refusals)
 
 
