@@ -26,6 +26,7 @@ from temporalio.worker import Worker
 
 from activities.access import AccessChanges
 from activities.desk import Desk, Sender
+from activities.discretion import Discretion
 from activities.ledger import Ledger
 from activities.notices import Notices
 from activities.planning import Planning
@@ -192,6 +193,7 @@ def make_worker(client: Client, desk: Desk, executor: ThreadPoolExecutor, *, tas
             Watch(desk).find_silent,
         ],
         activity_executor=executor,
+        interceptors=[Discretion()],
         max_concurrent_activities=_STEPS_AT_ONCE,
         graceful_shutdown_timeout=_GRACE,
     )

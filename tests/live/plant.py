@@ -58,9 +58,7 @@ class Plant:
         }
         with (self.state / "worker.log").open("ab") as log:
             command = [sys.executable, str(ROOT / "worker.py")]
-            self.workers.append(
-                subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log)
-            )
+            self.workers.append(subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log))
 
     def kill_workers(self) -> None:
         """As the power would: no chance to finish anything."""

@@ -57,9 +57,7 @@ async def test_workers_and_server_are_killed_in_the_middle(plant: Plant) -> None
 
 async def test_money_silences_the_step_in_flight(plant: Plant) -> None:
     """The first of two letters is on its way when the money comes: the second is never sent."""
-    people = tuple(
-        a_contact(contact_id=f"acme.accounts_payable.{n}", email=f"payer{n}@acme.example") for n in (1, 2)
-    )
+    people = tuple(a_contact(contact_id=f"acme.accounts_payable.{n}", email=f"payer{n}@acme.example") for n in (1, 2))
     plant.sendgrid.next(Answer(delay=3, accepts=True))
     [handle] = await plant.start([an_invoice(customer=a_customer(contacts=people))], speed=10 * DAY_A_SECOND)
     while not plant.sendgrid.requests:
@@ -94,8 +92,7 @@ async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
     assert str(status.amount_due) == "1000.00"
     assert [line.kind for line in status.timeline] == ["opened", "payment", "refused", "refused"]
     found = [
-        item.id
-        async for item in plant.client.list_workflows("DunningStage = 'scheduled' and CustomerId = 'c0'")
+        item.id async for item in plant.client.list_workflows("DunningStage = 'scheduled' and CustomerId = 'c0'")
     ]
     assert found == [handle.id]
 
@@ -104,7 +101,9 @@ async def test_a_double_start_changes_nothing(plant: Plant) -> None:
     [handle] = await plant.start(invoices(1), speed=1)
     with pytest.raises(WorkflowAlreadyStartedError):
         await plant.start(invoices(1), speed=1)
-    events = [e async for e in handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT)]
+    events = [
+        e async for e in handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.ALL_EVENT)
+    ]
     assert sum(e.HasField("workflow_execution_started_event_attributes") for e in events) == 1
     assert handle.id == workflow_id("inv-0")
 

@@ -157,7 +157,9 @@ async def is_amended(house: House) -> None:
 async def hears_nonsense(house: House) -> None:
     """Every signal that makes no sense is refused, and the case goes on."""
     await house.start(an_invoice())
-    for content in ("text", 7, None, [], {"payment_id": "p1"}, {"amount": "-5", "payment_id": "x", "currency": "EUR"}):
+    negative = {"amount": "-5", "payment_id": "x", "currency": "EUR"}
+    nonsense: list[object] = ["text", 7, None, [], {"payment_id": "p1"}, negative]
+    for content in nonsense:
         await house.case.signal("payment_received", content)
     await house.case.signal("payment_received")
     await house.case.signal("payment_received", args=[{}, {}])

@@ -57,7 +57,9 @@ EXPECTED = {
         frozenset({"access"}),
     ),
     "pays_and_the_bank_reverses": Told(
-        Stage.PAID, "03-02 first-reminder, 03-03 part-received~1, 03-15 thank-you~2", frozenset({"reversed", "credit"})
+        Stage.PAID,
+        "03-02 first-reminder, 03-03 part-received~1, 03-15 thank-you~2",
+        frozenset({"reversed", "credit"}),
     ),
     # by SMS, because both e-mail addresses are dead
     "bounces": Told(
@@ -65,7 +67,9 @@ EXPECTED = {
         "03-02 first-reminder, 03-16 second-reminder, 03-22 restrict",
         frozenset({"bounced", "withheld"}),
     ),
-    "is_called": Told(Stage.PAID, "03-02 promise-confirmed~1, 03-04 thank-you~2", frozenset({"task", "call", "promise"})),
+    "is_called": Told(
+        Stage.PAID, "03-02 promise-confirmed~1, 03-04 thank-you~2", frozenset({"task", "call", "promise"})
+    ),
     # the second letter waits for the new due date to pass
     "is_amended": Told(Stage.PAID, "03-02 first-reminder, 04-05 second-reminder, 04-08 thank-you~1"),
     "hears_nonsense": Told(Stage.PAID, "", frozenset({"refused"})),

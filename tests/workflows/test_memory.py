@@ -135,7 +135,11 @@ async def test_an_update_answers_at_once(house: House) -> None:
         # nothing to resume
         ("resume", {"by": "agent-7"}, "stage"),
         # not everything that is open
-        ("payment_plan_agreed", {"instalments": [{"date": "2027-03-05", "amount": "1.00"}], "by": "a"}, "instalments"),
+        (
+            "payment_plan_agreed",
+            {"instalments": [{"date": "2027-03-05", "amount": "1.00"}], "by": "a"},
+            "instalments",
+        ),
         # a typo in a field's name
         ("write_off", {"reason": "x", "by": "a", "resaon": "y"}, "resaon"),
         # no object

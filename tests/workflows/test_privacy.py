@@ -1,5 +1,7 @@
 """G8: names, addresses, numbers and texts never reach the engine."""
 
+import pytest
+
 from domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.workflows.house import House
@@ -26,3 +28,22 @@ async def test_no_personal_data_in_history_memo_or_search_attributes(house: Hous
     described = str((await house.case.describe()).raw_description)
     leaked = [mark for mark in MARKS if mark in history or mark in described]
     assert not leaked
+
+
+async def test_a_failing_activity_quotes_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database or a library may put a whole row into its error; the history gets kind and place only."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"could not write {NAME} <{MAIL}@acme.example>")
+
+    monkeypatch.setattr("activities.notices.Notices._job", fail)
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    history = (await house.case.fetch_history()).to_json()
+    assert "RuntimeError at test_privacy.py:" in history
+    assert NAME not in history
+    assert MAIL not in history
+    assert any(kind == "trouble" for kind in (line.kind for line in (await house.status()).timeline))
+    monkeypatch.undo()
+    await pay(house)
+    await house.case.result()
