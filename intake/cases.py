@@ -7,17 +7,12 @@ news of money arrives even when no worker runs and even when the case has ended.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from sqlalchemy import select
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.orm import Session
 from temporalio.client import (
     Client,
     RPCError,
@@ -35,27 +30,24 @@ from temporalio.service import RPCStatusCode
 from domain.case import Case
 from domain.clock import Clock
 from domain.events import EVENTS, parse_event
-from domain.invoice import Invoice
 from domain.refusal import Refused
+from intake.lookup import check_known, stored_status
 from intake.registrar import Registered
-from store import cases, invoices, notes, timeline
+from store import cases, invoices, notes
 from store.database import Database
-from store.tables import InvoiceRow
 from workflows.display import first_attributes, summary
-from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Line, Status, workflow_id
+from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
 from workflows.options import TASK_QUEUE
 
 REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""
 
 _MONEY = frozenset({"payment_received", "payment_reversed"})
-_IN_FLIGHT = 50
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 _LOOKS, _LOOK_PAUSE = 10, 0.2  # how often, and after how many seconds, a reopened case is looked at again
 _REQUEST = re.compile(r"[\w.:-]{1,50}")
 _AUTHOR = re.compile(r"[\w .:/+-]{1,60}")
-_NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
 _SILENCE = {
     RPCStatusCode.NOT_FOUND: "the server no longer holds this case",
@@ -358,47 +350,6 @@ class Cases:
         return CaseStart(invoice_id=invoice_id, clock=clock), case, invoice.number
 
 
-def check_known(session: Session, invoice_id: str) -> None:
-    """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
-    if invoices.get_row(session, invoice_id) is not None:
-        return
-    near = _neighbours(session, invoice_id)
-    advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
-    raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
-
-
-def _neighbours(session: Session, wanted: str) -> list[str]:
-    ids = select(InvoiceRow.invoice_id)
-    numbered = session.scalars(ids.where(InvoiceRow.number == wanted).limit(3)).all()
-    if numbered:
-        return list(numbered)
-    known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
-    return [known[name] for name in get_close_matches(wanted[:60].lower(), known, n=3, cutoff=0.75)]
-
-
-def stored_status(database: Database, invoice_id: str) -> Status:
-    """The status by the database's copy of the case. Raises Refused when there is none."""
-    with database.reading() as session:
-        check_known(session, invoice_id)
-        case = cases.get(session, invoice_id)
-        entries = [entry for _, entry in timeline.read(session, invoice_id)]
-    if case is None:
-        raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
-    return Status(
-        invoice_id=case.invoice_id,
-        stage=case.stage,
-        amount_due=case.open_amount,
-        currency=case.currency,
-        due_on=case.due_on,
-        access=case.access,
-        policy=case.policy,
-        next_action=case.next_action,
-        promises=case.promises,
-        holds=case.holds,
-        timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in entries],
-    )
-
-
 def _said_no(error: WorkflowUpdateFailedError) -> Exception:
     cause = error.cause
     if isinstance(cause, ApplicationError):
@@ -417,69 +368,3 @@ def _translated(error: RPCError) -> Exception:
         return ServerAway(f"The server does not know the search attributes ({said}): run `worker.py --set-up` first.")
     what = "does not answer" if error.status in _PASSING else "refuses"
     return ServerAway(f"The Temporal server {what} ({error.status.name.lower()}: {said}): look whether it is well.")
-
-
-# Many at once --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Unfit:
-    """An invoice that was well written and still not started."""
-
-    invoice_id: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"invoice {self.invoice_id}: {self.reason}"
-
-
-Result = Start | Unfit
-
-
-async def start_all(
-    talk: Cases,
-    invoices_: list[Invoice],
-    register: Callable[[Invoice], Registered],
-    report: Callable[[Result], None],
-) -> str | None:
-    """Register and start every invoice, reporting each result in the order they come.
-
-    Registering is done by one thread, because the database has one writer at a time; starting overlaps. Returns
-    why the rest was left when the server went away, else None. What is left starts when the same is run again.
-    """
-    loop, slots, away = asyncio.get_running_loop(), asyncio.Semaphore(_IN_FLIGHT), list[str]()
-
-    async def start(invoice_id: str, registered: Registered) -> None:
-        try:
-            report(await talk.start(registered))
-        except ServerAway as error:
-            away.append(str(error))
-            report(Unfit(invoice_id, f"registered but not started. {error} Run the same again for the rest."))
-        finally:
-            slots.release()
-
-    with ThreadPoolExecutor(1) as thread:
-        async with asyncio.TaskGroup() as group:
-            for invoice in invoices_:
-                await slots.acquire()
-                if away:
-                    break
-                try:
-                    registered = await loop.run_in_executor(thread, _registered, register, invoice)
-                except Refused as refused:
-                    slots.release()
-                    report(Unfit(invoice.invoice_id, str(refused)))
-                    continue
-                group.create_task(start(invoice.invoice_id, registered))
-    return away[0] if away else None
-
-
-def _registered(register: Callable[[Invoice], Registered], invoice: Invoice) -> Registered:
-    try:
-        try:
-            return register(invoice)
-        except IntegrityError:
-            return register(invoice)  # another program registered the same at the same moment
-    except (DataError, IntegrityError) as error:
-        said = (str(error.orig).splitlines() or [""])[0][:200]
-        raise Refused("record", f"the database does not take it ({said})") from None

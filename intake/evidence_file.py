@@ -6,7 +6,7 @@ from pathlib import Path
 from domain.chronology import chronology
 from domain.evidence import Broken, Proof, chain, verify
 from domain.refusal import Refused
-from intake.cases import check_known
+from intake.lookup import check_known
 from store import invoices
 from store.database import Database
 from store.evidence import collect

@@ -15,7 +15,8 @@ from domain.case import Case, PolicyRef
 from domain.moves import Move, preview
 from domain.policy import Policy
 from domain.refusal import Refused
-from intake.cases import Cases, NoAnswer, ServerAway, check_known
+from intake.cases import Cases, NoAnswer, ServerAway
+from intake.lookup import check_known
 from store import cases, policies
 from store.tables import CaseRow
 

@@ -53,11 +53,11 @@ from local.server import DevServer, Log, ServerError, die_with_parent, stop_proc
 from store import outbox
 from store.database import Database
 from store.schema import migrate
-from worker import MESSAGES, leave
+from worker import MESSAGES, NotReady, leave, register_search_attributes
 from workflows.display import first_attributes, summary
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, workflow_id
-from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+from workflows.options import TASK_QUEUE
 
 INVOICES = Path(__file__).with_name("demo_invoices.jsonl")
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)  # a Monday
@@ -102,11 +102,12 @@ class House:
 def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
     """Server, database and worker in the folder `state`; everything is stopped at the end of the block.
 
-    Raises ServerError or DemoError.
+    Not for use inside an event loop. Raises ServerError or NotReady.
     """
     with ExitStack() as stack:
-        server = DevServer.start(state, search_attributes=SEARCH_ATTRIBUTES, ui=ui)
+        server = DevServer.start(state, ui=ui)
         stack.callback(server.stop)
+        asyncio.run(_register(server))
         desk = outbox_desk(f"sqlite:///{(state / 'dunwell.sqlite').as_posix()}")
         stack.callback(desk.database.close)
         migrate(desk.database)
@@ -124,6 +125,10 @@ def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
         )
         stack.callback(stop_process, worker, _WORKER_STOP_SECONDS)
         yield House(server, worker, log, desk)
+
+
+async def _register(server: DevServer) -> None:
+    await register_search_attributes(await Client.connect(server.address, namespace=server.namespace))
 
 
 def _environment(state: Path, address: str, namespace: str, database: str) -> dict[str, str]:
@@ -490,7 +495,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except (DemoError, ServerError, Refused, OSError) as error:
+    except (DemoError, ServerError, NotReady, Refused, OSError) as error:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
 

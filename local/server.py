@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,8 +20,6 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, NoReturn
 
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
@@ -148,11 +146,10 @@ class DevServer:
         *,
         port: int | None = None,
         ui_port: int | None = None,
-        search_attributes: Mapping[str, str] | None = None,
         ui: bool = True,
         namespace: str = "default",
     ) -> "DevServer":
-        """Start the server and wait until it serves `namespace` with its search attributes (name -> type).
+        """Start the server and wait until it serves `namespace`.
 
         `state` is the folder for its database and log, made if missing; None keeps everything in memory.
         A port that is given is used or refused; None takes 7233 (8233 for the UI) if free, else any. One
@@ -161,7 +158,6 @@ class DevServer:
 
         Raises ServerError.
         """
-        wanted = dict(search_attributes or {})
         for given in (port, ui_port if ui else None):
             # Looked at first: the other program's answer could be taken for the new server's.
             if given is not None and not _is_free(given):
@@ -171,7 +167,7 @@ class DevServer:
             chosen = port or free_port(PORT if first else None)
             chosen_ui = (ui_port or free_port(UI_PORT if first else None)) if ui else None
             try:
-                return cls._launch(state, chosen, chosen_ui, wanted, namespace)
+                return cls._launch(state, chosen, chosen_ui, namespace)
             except _PortTakenError as error:
                 if port is not None and (ui_port is not None or not ui):
                     raise ServerError(str(error)) from None
@@ -184,10 +180,9 @@ class DevServer:
         state: Path | None,
         port: int,
         ui_port: int | None,
-        search_attributes: dict[str, str],
         namespace: str,
     ) -> "DevServer":
-        command = _command(state, port, ui_port, search_attributes, namespace)
+        command = _command(state, port, ui_port, namespace)
         address = f"{HOST}:{port}"
         with _claimed(state) as claim:
             log = Log.open(state / SERVER_LOG if state else None)
@@ -202,16 +197,16 @@ class DevServer:
             )
         server = cls(address, namespace, f"http://{HOST}:{ui_port}" if ui_port else None, process, log)
         try:
-            server._wait(search_attributes)
+            server._wait()
         except BaseException:
             server.stop()
             raise
         return server
 
-    def _wait(self, search_attributes: Mapping[str, str]) -> None:
+    def _wait(self) -> None:
         # A thread of its own, since the caller may already be inside an event loop.
         with ThreadPoolExecutor(1) as pool:
-            ready = pool.submit(asyncio.run, _ready(self, search_attributes))
+            ready = pool.submit(asyncio.run, _ready(self))
             try:
                 ready.result()
             except BaseException:
@@ -234,17 +229,13 @@ class _PortTakenError(Exception):
     """Somebody took the port between the look and the start."""
 
 
-def _command(
-    state: Path | None, port: int, ui_port: int | None, search_attributes: Mapping[str, str], namespace: str
-) -> list[str]:
+def _command(state: Path | None, port: int, ui_port: int | None, namespace: str) -> list[str]:
     command = [_binary(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--log-level", "error"]
     command += ["--ui-port", str(ui_port)] if ui_port else ["--headless"]
     command += ["--namespace", namespace]
     if state:
         command += ["--db-filename", str(state / SERVER_FILE)]
         command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]
-    for name, kind in search_attributes.items():
-        command += ["--search-attribute", f"{name}={kind}"]
     return command
 
 
@@ -292,7 +283,7 @@ def try_lock(file: IO[bytes]) -> bool:
     return True
 
 
-async def _ready(server: DevServer, search_attributes: Mapping[str, str]) -> None:
+async def _ready(server: DevServer) -> None:
     """Return once the server answers. Raises ServerError or _PortTakenError with the end of its log."""
     deadline = time.monotonic() + _READY_SECONDS
     trouble: Exception | None = None
@@ -300,7 +291,7 @@ async def _ready(server: DevServer, search_attributes: Mapping[str, str]) -> Non
         if server.process.poll() is not None:
             _explain_exit(server)
         try:
-            return await _greet(server, search_attributes)
+            return await _greet(server)
         except (OSError, RuntimeError, RPCError) as error:  # not up yet
             trouble = error
         await asyncio.sleep(0.05)
@@ -325,8 +316,8 @@ def _port_taken(address: str) -> str:
     return f"{address}, or the port of its UI, is in use: end the program that listens there or choose another."
 
 
-async def _greet(server: DevServer, search_attributes: Mapping[str, str]) -> None:
-    """Ask for health, namespace and search attributes, adding those that are missing."""
+async def _greet(server: DevServer) -> None:
+    """Ask for health and for the namespace."""
     host, _, port = server.address.rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))  # fails fast, and cheaply, while it starts
     writer.close()
@@ -335,19 +326,3 @@ async def _greet(server: DevServer, search_attributes: Mapping[str, str]) -> Non
     await client.workflow_service.describe_namespace(
         DescribeNamespaceRequest(namespace=server.namespace), timeout=_RPC_TIMEOUT
     )
-    # A file from an earlier run ignores --search-attribute: what is new must be added through the API.
-    listed = await client.operator_service.list_search_attributes(
-        ListSearchAttributesRequest(namespace=server.namespace), timeout=_RPC_TIMEOUT
-    )
-    missing = {
-        name: IndexedValueType.Value(
-            f"INDEXED_VALUE_TYPE_{'KEYWORD_LIST' if kind == 'KeywordList' else kind.upper()}"
-        )
-        for name, kind in search_attributes.items()
-        if name not in listed.custom_attributes
-    }
-    if missing:
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(namespace=server.namespace, search_attributes=missing),
-            timeout=_RPC_TIMEOUT,
-        )

@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 from domain.events import EVENTS, PERSONAL_DECISIONS
 from domain.invoice import Invoice
 from domain.refusal import Refused
-from intake.cases import How, Known, NoAnswer, Result, ServerAway, Unfit, start_all, stored_status
+from intake.batch import Result, Unfit, start_all
+from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.invoices import parse_invoice
+from intake.lookup import stored_status
 from intake.records import JsonObject
 from intake.refusals import shown
 from intake.registrar import Registered

@@ -5,21 +5,10 @@ from pathlib import Path
 
 import pytest
 
-import starter
 from domain.policy import Policy
 from domain.terms import Stage
 from tests.builders import the_ladders
-from tests.local.test_starter import (  # the place where commands work, and how they are run
-    Run,
-    an_item,
-    here,
-    one_catalogue,
-    run,
-    server,
-    worked_place,
-)
-
-__all__ = ["here", "one_catalogue", "run", "server", "worked_place"]
+from tests.local.conftest import Run, an_item
 
 MOVE = ("move-policy", "--from", "gentle-saas@1", "--to", "gentle-saas@2")
 
@@ -29,7 +18,7 @@ def edit(monkeypatch: pytest.MonkeyPatch) -> None:
     old = the_ladders()["gentle-saas"]
     last = old.step("restrict").model_copy(update={"ends": Stage.WRITTEN_OFF})
     new: Policy = old.model_copy(update={"version": 2, "steps": (*old.steps[:2], last)})
-    monkeypatch.setattr(starter, "read_ladders", lambda _traits: {**the_ladders(), "gentle-saas": new})
+    monkeypatch.setattr("commands.context.read_ladders", lambda _traits: {**the_ladders(), "gentle-saas": new})
 
 
 def started(run: Run, *invoices: str) -> None:

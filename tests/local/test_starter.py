@@ -1,23 +1,16 @@
 """The command line as its users meet it: the real server, a real worker, an SQLite file."""
 
-import asyncio
 import io
 import json
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
-from activities.wording import Catalogue
 from domain.refusal import Refused
 from intake import cases
 from intake.cases import Cases, How, NoAnswer, Patience
@@ -29,107 +22,13 @@ from store import notes
 from store.database import Database
 from store.schema import migrate
 from store.tables import TaskRow
-from tests.builders import a_desk, an_invoice, the_catalogue, the_ladders
-from tests.intake.builders import csv_cells, csv_text, record
-from worker import connect, make_worker
+from tests.builders import a_desk, an_invoice, the_ladders
+from tests.intake.builders import csv_cells, csv_text
+from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
+from worker import connect
 from workflows.messages import workflow_id
-from workflows.options import SEARCH_ATTRIBUTES
 
-ISSUED = datetime.now(UTC).date() - timedelta(days=1)
-DUE = ISSUED + timedelta(days=30)
 SOON = str(ISSUED + timedelta(days=5))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the commands of these tests work."""
-
-    address: str
-    database_url: str
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[DevServer]:
-    running = DevServer.start(None, port=free_port(), ui=False, search_attributes=SEARCH_ATTRIBUTES)
-    yield running
-    running.kill()
-
-
-@pytest.fixture(scope="module")
-def worked_place(server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A server, a database and a worker that runs beside the tests in a loop of its own."""
-    place = Place(server.address, f"sqlite:///{tmp_path_factory.mktemp('starter')}/dunwell.sqlite")
-    database = Database(place.database_url)
-    migrate(database)
-    ready, loop, end = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
-
-    async def work() -> None:
-        # Named outright: this fixture is older than the emptied environment, which may name a server of somebody's.
-        client = await Client.connect(place.address, data_converter=pydantic_data_converter)
-        with ThreadPoolExecutor(20) as executor:
-            async with make_worker(client, a_desk(database), executor):
-                ready.set()
-                await end.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(work()), daemon=True)
-    thread.start()
-    assert ready.wait(20)
-    yield place
-    loop.call_soon_threadsafe(end.set)
-    thread.join(20)
-    database.close()
-
-
-@pytest.fixture(autouse=True)
-def one_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading the messages takes a second, so every command of these tests shares one reading."""
-    known = the_catalogue()
-    monkeypatch.setattr(Catalogue, "load", lambda _folder: known)
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Said]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command in this process; the environment must have been set."""
-
-    def run_one(*arguments: str) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            starter.main(arguments)
-        written = capsys.readouterr()
-        return Said(int(end.value.code or 0), written.out, written.err)
-
-    return run_one
-
-
-@pytest.fixture
-def here(worked_place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setenv("TEMPORAL_ADDRESS", worked_place.address)
-    monkeypatch.setenv("DATABASE_URL", worked_place.database_url)
-    return worked_place
-
-
-def an_item(invoice_id: str, **changes: object) -> dict[str, Any]:
-    facts = {
-        "invoice_id": invoice_id,
-        "issued_on": str(ISSUED),
-        "due_on": str(DUE),
-        "customer__id": f"C-{invoice_id}",
-    }
-    return record(**(facts | changes))
 
 
 def a_file(*items: dict[str, Any], name: str = "invoices.jsonl") -> str:

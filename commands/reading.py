@@ -1,0 +1,217 @@
+"""Reading how things stand: a case, all cases, the messages, the work for people."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from sqlalchemy.orm import Session
+
+from commands.context import InvoiceId, Json, OnlyInvoice, from_database, given, opened_database, with_cases
+from commands.printing import coming_next, local_time, print_json, print_table, say, warn
+from domain.terms import Stage
+from intake.cases import Known, ServerAway
+from intake.lookup import check_known, stored_status
+from settings import Settings, load_settings
+from store import accounts, cases, invoices, notes, outbox, tasks
+from store.tables import CaseRow, CustomerRow, InvoiceRow, MessageRow, TaskRow
+from worker import NotReady
+from workflows.messages import Status
+
+
+def status(invoice: InvoiceId, as_json: Json = False) -> None:
+    """Show how a case stands. Every decision is there with its reason."""
+    settings = load_settings()
+    from_database(settings, lambda session: check_known(session, invoice))
+    try:
+        known = with_cases(settings, lambda talk: talk.status(invoice))
+    except (NotReady, ServerAway):
+        known = _stored(settings, invoice)
+    if known.copied:
+        warn(f"{known.copied}: this is the database's copy")
+    if as_json:
+        print_json(known.status.model_dump(mode="json"))
+        return
+    _print_status(settings, known.status)
+
+
+def _stored(settings: Settings, invoice_id: str) -> Known:
+    with opened_database(settings) as database:
+        return Known(stored_status(database, invoice_id), "the server did not answer")
+
+
+def _print_status(settings: Settings, shown: Status) -> None:
+    def read(session: Session) -> tuple[bool, list[tuple[datetime, str, str]]]:
+        row = cases.get_row(session, shown.invoice_id)
+        written = [(note.at, note.author, note.text) for note in notes.of_invoice(session, shown.invoice_id)]
+        return bool(row and row.rehearsal), written
+
+    rehearsal, written = from_database(settings, read)
+    rest = f"  (ladder {shown.policy.name}@{shown.policy.version})" + ("  REHEARSAL" if rehearsal else "")
+    say(f"{shown.invoice_id}: {shown.stage.value}{rest}")
+    say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
+    held = f"; held by this invoice: {', '.join(shown.holds)}" if shown.holds else ""
+    say(f"access  {shown.access.value}{held}")
+    say(coming_next(shown))
+    for one in shown.promises:
+        say(f"promise {one.amount} {shown.currency} for {one.date} by {one.promised_by}: {one.state}")
+    for at, author, text in written:
+        say(f"note    {at:%Y-%m-%d %H:%M} by {author}: {text}")
+    rows = [
+        (f"{entry.at:%Y-%m-%d %H:%M}", entry.kind, entry.step or "", entry.channel or "", entry.reason)
+        for entry in shown.timeline
+    ]
+    print_table(("when (UTC)", "what", "step", "channel", "why"), rows)
+
+
+def list_cases(
+    stage: Annotated[Stage | None, typer.Option("--stage", help="Only cases in this stage.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the cases, the next to act first."""
+    found = from_database(load_settings(), lambda session: _listed(session, stage))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["invoice_id"] + (" (rehearsal)" if one["rehearsal"] else ""),
+            one["customer"],
+            f"{one['amount_due']} {one['currency']}",
+            one["stage"],
+            one["next_step"] or "-",
+            f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
+            one["access"],
+        )
+        for one in found
+    ]
+    print_table(("invoice", "customer", "due", "stage", "next step", "at (UTC)", "access"), rows, "No cases.")
+
+
+def _listed(session: Session, stage: Stage | None) -> list[dict[str, Any]]:
+    levels: dict[str, str] = {}
+    found = []
+    for row, invoice, customer in cases.rows(session, stage.value if stage else None):
+        if customer.customer_id not in levels:
+            levels[customer.customer_id] = accounts.access(session, customer.customer_id).value
+        found.append(_case_facts(session, row, invoice, customer) | {"access": levels[customer.customer_id]})
+    return found
+
+
+def _case_facts(session: Session, row: CaseRow, invoice: InvoiceRow, customer: CustomerRow) -> dict[str, Any]:
+    case = cases.get(session, row.invoice_id)
+    return {
+        "invoice_id": row.invoice_id,
+        "number": invoice.number,
+        "customer_id": customer.customer_id,
+        "customer": customer.name,
+        "amount_due": case.open_amount if case else invoice.amount,
+        "currency": invoice.currency,
+        "due_on": case.due_on if case else invoice.due_on,
+        "stage": row.stage,
+        "next_step": row.next_step,
+        "next_at": row.next_at,
+        "rehearsal": row.rehearsal,
+    }
+
+
+def show_outbox(invoice: OnlyInvoice = None, as_json: Json = False) -> None:
+    """Show every message with what became of it."""
+
+    def read(session: Session) -> list[dict[str, Any]]:
+        if invoice is not None:
+            check_known(session, invoice)
+        return [_message_facts(row, about) for row, about, _ in outbox.rows(session, invoice)]
+
+    found = from_database(load_settings(), read)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            f"{one.get('sent_at') or one['planned_at']:%Y-%m-%d %H:%M}",
+            ", ".join(one["invoices"]),
+            one["step"],
+            one["channel"],
+            one["to"],
+            one["state"] + (f": {one['reason']}" if "reason" in one else ""),
+            one.get("subject") or one["body"].partition("\n")[0][:80],
+        )
+        for one in found
+    ]
+    print_table(("when (UTC)", "invoices", "step", "by", "to", "state", "words"), rows, "No messages.")
+
+
+def _message_facts(row: MessageRow, about: list[str]) -> dict[str, Any]:
+    facts = {
+        "message_id": row.message_id,
+        "invoices": about,
+        "step": row.step,
+        "channel": row.channel,
+        "contact": row.contact_id,
+        "to": row.address,
+        "state": row.state,
+        "reason": row.reason,
+        "subject": row.subject or None,
+        "body": row.body,
+        "planned_at": row.planned_at,
+        "sent_at": row.sent_at,
+        "provider_id": row.provider_id,
+    }
+    return given(facts)
+
+
+def show_tasks(
+    invoice: OnlyInvoice = None,
+    verbose: Annotated[bool, typer.Option("--verbose", help="With what to say on the phone.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what people have to do. Calls are due in the debtor's own time."""
+
+    def read(session: Session) -> list[dict[str, Any]]:
+        if invoice is not None:
+            check_known(session, invoice)
+        return [_task_facts(session, row) for row in tasks.open_tasks(session, invoice)]
+
+    found = from_database(load_settings(), read)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["task_id"],
+            one["kind"],
+            local_time(one["due_at"], one["time_zone"]),
+            one["customer"],
+            f"{one['contact_name'] or ''} {one['phone'] or ''}".strip() or "-",
+            one["reason"],
+        )
+        for one in found
+    ]
+    print_table(("task", "what", "due there", "customer", "whom", "why"), rows, "Nothing to do.")
+    for one in found if verbose else ():
+        if one["script"]:
+            say(f"\n{one['task_id']}\n{one['script']}")
+
+
+def _task_facts(session: Session, row: TaskRow) -> dict[str, Any]:
+    invoice = invoices.get_row(session, row.invoice_id)
+    customer = invoices.get_customer(session, invoice.customer_id) if invoice else None
+    contacts = customer.contacts if customer else ()
+    contact = next((one for one in contacts if one.contact_id == row.contact_id), None)
+    zone = customer.time_zone if customer else "UTC"
+    return {
+        "task_id": row.task_id,
+        "invoice_id": row.invoice_id,
+        "customer": customer.name if customer else "",
+        "step": row.step,
+        "kind": row.kind,
+        "contact": row.contact_id,
+        "contact_name": contact.name if contact else None,
+        "phone": contact.phone if contact else None,
+        "due_at": row.due_at,
+        "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
+        "time_zone": zone,
+        "reason": row.reason,
+        "script": row.script,
+    }

@@ -1,0 +1,209 @@
+"""Starting cases by the invoices of a file, and showing beforehand what would happen."""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from activities.desk import Desk
+from commands.context import REFUSED, AsOf, File, Json, check_set_up, connected, known_ladders, read_moment
+from commands.printing import local_time, print_json, print_table, say, warn, window
+from domain.clock import Clock
+from domain.invoice import Customer, Invoice
+from domain.ladder import PreviewLine, Standing, preview
+from domain.policy import Policy
+from domain.refusal import Refused
+from intake.batch import Result, Unfit, start_all
+from intake.cases import REHEARSAL_SPEED, Cases, Start
+from intake.invoices import Refusal, open_invoices
+from intake.registrar import Registrar
+from settings import load_settings
+from worker import make_desk
+
+_FASTEST = 10_000_000
+_REFUSALS_SHOWN = 200
+
+
+def start(
+    file: File,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Live through it in fast motion; no real provider is reached.")
+    ] = False,
+    speed: Annotated[
+        float | None, typer.Option("--speed", help="Rehearsal: seconds of the case per real second (86400).")
+    ] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
+    if not rehearse and (speed is not None or as_of is not None):
+        raise typer.BadParameter("--speed and --as-of only go with --rehearse")
+    pace = REHEARSAL_SPEED if speed is None else speed
+    if math.isnan(pace) or not 1 <= pace <= _FASTEST:
+        raise typer.BadParameter(f"--speed must lie between 1 and {_FASTEST}")
+    begins = read_moment("--as-of", as_of) if as_of else None
+    found, refusals = _read(file)
+    settings = load_settings()
+    desk = make_desk(settings)
+    check_set_up(desk.database)
+    registrar = Registrar(desk, known_ladders(desk.catalogue))
+
+    def register(invoice: Invoice) -> Any:
+        now = datetime.now(UTC)
+        clock = Clock(rehearsal=True, speed=pace, real=now, case=begins or now) if rehearse else Clock()
+        return registrar.register(invoice, clock.case or now, clock)
+
+    if rehearse:
+        say(
+            f"REHEARSAL from {(begins or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC, {pace:g} times real time. "
+            "No real provider is reached; read the messages with `starter.py outbox`."
+        )
+    results: list[Result] = []
+
+    async def run() -> str | None:
+        talk = Cases(await connected(settings), desk.database)
+        with _progress(len(found)) as advance:
+
+            def report(result: Result) -> None:
+                results.append(result)
+                advance()
+
+            return await start_all(talk, found, register, report)
+
+    away = asyncio.run(run())
+    desk.database.close()
+    _sum_up(results, refusals, len(found), away)
+
+
+def _read(file: str) -> tuple[list[Invoice], list[Refusal]]:
+    try:
+        items = list(open_invoices(file))
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
+    return (
+        [item for item in items if isinstance(item, Invoice)],
+        [item for item in items if isinstance(item, Refusal)],
+    )
+
+
+def _sum_up(results: list[Result], refusals: list[Refusal], total: int, away: str | None) -> None:
+    unfit: list[Refusal | Unfit] = [*refusals, *(result for result in results if isinstance(result, Unfit))]
+    _print_refusals(unfit)
+    left = total - len(results)
+    if left:
+        warn(f"{left} more not tried: the server went away. Run the same again; it starts only the rest.")
+    counts = {kind: sum(result is kind for result in results) for kind in Start}
+    refused = len({one.where if isinstance(one, Refusal) else one.invoice_id for one in unfit})
+    parts = [f"{count} {kind.value}" for kind, count in counts.items()] + [f"{refused} refused"]
+    say(", ".join(parts) + (f", {left} not tried" if left else ""))
+    if unfit or left or away:
+        raise typer.Exit(REFUSED)
+
+
+def _print_refusals(refused: Sequence[Refusal | Unfit]) -> None:
+    for one in refused[:_REFUSALS_SHOWN]:
+        warn(f"refused: {one}")
+    if len(refused) > _REFUSALS_SHOWN:
+        warn(f"... and {len(refused) - _REFUSALS_SHOWN} more problems")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("starting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or not total) as bar:
+        task = bar.add_task("starting", total=total)
+        yield lambda: bar.advance(task)
+
+
+def show_preview(file: File, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Show what would happen, when and why. It reckons that nobody pays or speaks; nothing is started."""
+    now = read_moment("--as-of", as_of) if as_of else datetime.now(UTC)
+    found, refusals = _read(file)
+    desk = make_desk(load_settings())
+    registrar = Registrar(desk, known_ladders(desk.catalogue))
+    refused: list[Refusal | Unfit] = [*refusals]
+    shown = []
+    for invoice in found:
+        try:
+            policy = registrar.ladder(invoice)
+        except Refused as problem:
+            refused.append(Unfit(invoice.invoice_id, str(problem)))
+            continue
+        lines = _previewed(desk, invoice, policy, now)
+        if as_json:
+            shown.append(_preview_facts(invoice, policy, lines))
+        else:
+            _print_preview(invoice, policy, lines)
+    if as_json:
+        print_json({"invoices": shown, "refused": [_refusal_facts(one) for one in refused]})
+    else:
+        _print_refusals(refused)
+    if refused:
+        raise typer.Exit(REFUSED)
+
+
+def _previewed(desk: Desk, invoice: Invoice, policy: Policy, now: datetime) -> tuple[PreviewLine, ...]:
+    calendar = desk.calendar(invoice.customer, policy, invoice.issued_on, now)
+    standing = Standing(issued_on=invoice.issued_on, due_on=invoice.due_on, open_amount=invoice.amount)
+    return preview(policy, standing, calendar, now)
+
+
+def _preview_facts(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine]) -> dict[str, Any]:
+    zone = ZoneInfo(invoice.customer.time_zone)
+    return {
+        "invoice_id": invoice.invoice_id,
+        "number": invoice.number,
+        "customer": invoice.customer.name,
+        "amount": invoice.amount,
+        "currency": invoice.currency,
+        "due_on": invoice.due_on,
+        "policy": {"name": policy.name, "version": policy.version},
+        "time_zone": invoice.customer.time_zone,
+        "window": window(policy),
+        "steps": [line.model_dump() | {"local": line.at.astimezone(zone).isoformat()} for line in lines],
+    }
+
+
+def _refusal_facts(refusal: Refusal | Unfit) -> dict[str, Any]:
+    if isinstance(refusal, Unfit):
+        return {"where": f"invoice {refusal.invoice_id}", "field": "", "reason": refusal.reason}
+    return {"where": refusal.where, "field": refusal.field, "reason": refusal.reason}
+
+
+def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine]) -> None:
+    customer: Customer = invoice.customer
+    say(
+        f"{invoice.invoice_id}: {invoice.amount} {invoice.currency} due {invoice.due_on}, {customer.name}; "
+        f"ladder {policy.name}@{policy.version}, {customer.time_zone}, contacts {window(policy)} on business days"
+    )
+    rows = [
+        (
+            local_time(line.at, customer.time_zone),
+            line.step,
+            _what(line),
+            line.why,
+            "; ".join(line.closed),
+        )
+        for line in lines
+    ]
+    print_table(("when there", "step", "what", "why", "days passed over"), rows, "Nothing would happen.")
+    say("")
+
+
+def _what(line: PreviewLine) -> str:
+    if line.do.value == "skip":
+        return "left out"
+    parts = []
+    if line.message:
+        parts.append(f"{line.message} to {', '.join(line.to)} by {', '.join(line.by)}")
+    parts += [f"access {line.access.value}"] if line.access else []
+    parts += [f"stage {line.stage.value}"] if line.stage else []
+    parts += [f"ends {line.ends.value}"] if line.ends else []
+    return "; ".join(parts)

@@ -1,0 +1,264 @@
+"""Telling a case what happened: money, what the debtor said, what people decided."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from commands.context import (
+    By,
+    InvoiceId,
+    Note,
+    NoWait,
+    Reason,
+    RequestId,
+    from_database,
+    given,
+    read_moment,
+    with_cases,
+)
+from commands.printing import heard, say
+from domain.refusal import Refused
+from intake.cases import Cases
+from intake.lookup import check_known
+from settings import Settings, load_settings
+from store import invoices, tasks
+
+
+def pay(
+    invoice: InvoiceId,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What came in, such as 1200.00.")],
+    payment_id: Annotated[str, typer.Option("--payment-id", help="The bank's or provider's id; it counts once.")],
+    currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
+    received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
+    no_wait: NoWait = False,
+) -> None:
+    """Record a payment. It arrives even when no worker runs, and even when the case has ended."""
+    settings = load_settings()
+    facts = {
+        "payment_id": payment_id,
+        "amount": amount,
+        "currency": currency or from_database(settings, lambda session: _currency(session, invoice)),
+        "method": method,
+        "received_at": read_moment("--received-at", received_at).isoformat() if received_at else None,
+    }
+    _tell(invoice, "payment_received", facts, no_wait=no_wait, settings=settings)
+
+
+def reverse_payment(
+    invoice: InvoiceId,
+    payment_id: Annotated[str, typer.Argument(metavar="PAYMENT", help="The id it was recorded under.")],
+    reason: Reason = "reversed",
+    no_wait: NoWait = False,
+) -> None:
+    """Take a payment back: a returned debit, a chargeback. A paid case opens again."""
+    _tell(invoice, "payment_reversed", {"payment_id": payment_id, "reason": reason}, no_wait=no_wait)
+
+
+def promise(
+    invoice: InvoiceId,
+    day: Annotated[str, typer.Argument(metavar="DATE", help="When the money will be there, such as 2027-03-12.")],
+    amount: Annotated[str | None, typer.Option("--amount", help="Default: all that is open.")] = None,
+    promised_by: Annotated[
+        str, typer.Option("--promised-by", help="Who promised: a role or an id, never a name.")
+    ] = "debtor",
+    via: Annotated[str | None, typer.Option("--via", help="Such as phone or email.")] = None,
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Record a promise to pay. Chasing rests until its day. --by is who notes it down."""
+    facts = {"date": day, "amount": amount, "promised_by": promised_by, "via": via}
+    _tell(invoice, "promise_to_pay", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def dispute(
+    invoice: InvoiceId,
+    reason: Reason,
+    amount: Annotated[str | None, typer.Option("--amount", help="The part in dispute. Default: all of it.")] = None,
+    opened_by: Annotated[
+        str, typer.Option("--opened-by", help="Who disputes: a role or an id, never a name.")
+    ] = "debtor",
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Open a dispute. What is in dispute is not asked for. --by is who notes it down."""
+    facts = {"reason": reason, "opened_by": opened_by, "amount": amount}
+    _tell(invoice, "dispute_opened", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def resolve_dispute(
+    invoice: InvoiceId,
+    outcome: Annotated[
+        str, typer.Argument(help="upheld: the debtor was right. rejected: we were. adjusted: see --new-amount.")
+    ],
+    new_amount: Annotated[str | None, typer.Option("--new-amount", help="What the invoice comes to now.")] = None,
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Close the dispute of an invoice."""
+    facts = {"outcome": outcome, "new_amount": new_amount, "by": by}
+    _tell(invoice, "dispute_resolved", facts, no_wait=no_wait, request_id=request_id)
+
+
+def plan(
+    invoice: InvoiceId,
+    instalments: Annotated[
+        list[str], typer.Argument(metavar="DATE=AMOUNT...", help="The instalments, in order; all that is open.")
+    ],
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Agree on instalments. A missed one ends the plan."""
+    parts = [item.partition("=") for item in instalments]
+    for day, mark, amount in parts:
+        if not (day and mark and amount):
+            raise typer.BadParameter("an instalment is written DATE=AMOUNT, such as 2027-04-01=600.00")
+    facts = {"instalments": [{"date": day, "amount": amount} for day, _, amount in parts], "by": by}
+    _tell(invoice, "payment_plan_agreed", facts, no_wait=no_wait, request_id=request_id)
+
+
+def pause(
+    invoice: InvoiceId,
+    reason: Reason,
+    until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="Default: until resumed.")] = None,
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Let a case rest. Payments still count."""
+    facts = {"reason": reason, "until": until, "by": by}
+    _tell(invoice, "pause", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def resume(invoice: InvoiceId, by: By = "agent", no_wait: NoWait = False, request_id: RequestId = None) -> None:
+    """Go on with a paused case."""
+    _tell(invoice, "resume", {"by": by}, no_wait=no_wait, request_id=request_id)
+
+
+def call_outcome(
+    invoice: InvoiceId,
+    outcome: Annotated[
+        str,
+        typer.Argument(
+            help="paid, promise, dispute, no_answer, wrong_number, refused, call_back or reached.", metavar="OUTCOME"
+        ),
+    ],
+    task: Annotated[
+        str | None, typer.Option("--task", help="The task_id, by `tasks`. Default: the invoice's only open call.")
+    ] = None,
+    promise_date: Annotated[str | None, typer.Option("--promise-date", metavar="DATE", help="What was said.")] = None,
+    promise_amount: Annotated[str | None, typer.Option("--promise-amount", help="Default: all that is open.")] = None,
+    reason_code: Annotated[str | None, typer.Option("--reason-code", help="A short code.")] = None,
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Say what came of a call."""
+    if promise_amount and not promise_date:
+        raise typer.BadParameter("--promise-amount needs --promise-date")
+    settings = load_settings()
+    facts = {
+        "task_id": task or from_database(settings, lambda session: _only_call(session, invoice)),
+        "outcome": outcome,
+        "by": by,
+        "promise": given({"date": promise_date, "amount": promise_amount}) if promise_date else None,
+        "reason_code": reason_code,
+    }
+    _tell(
+        invoice,
+        "call_outcome",
+        facts,
+        note=note,
+        author=by,
+        no_wait=no_wait,
+        request_id=request_id,
+        settings=settings,
+    )
+
+
+def amend(
+    invoice: InvoiceId,
+    amount: Annotated[str | None, typer.Option("--amount", help="What the invoice comes to now.")] = None,
+    due_on: Annotated[str | None, typer.Option("--due-on", metavar="DATE", help="When it is due now.")] = None,
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Change an invoice's amount or due date."""
+    facts = {"amount": amount, "due_on": due_on, "by": by}
+    _tell(invoice, "invoice_amended", facts, no_wait=no_wait, request_id=request_id)
+
+
+def write_off(
+    invoice: InvoiceId,
+    reason: Reason,
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Give an invoice up. The case ends and the account is free."""
+    facts = {"reason": reason, "by": by}
+    _tell(invoice, "write_off", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def cancel(
+    invoice: InvoiceId,
+    reason: Reason,
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """End a case whose invoice is no longer valid."""
+    facts = {"reason": reason, "by": by}
+    _tell(invoice, "cancel", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def _tell(
+    invoice_id: str,
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    note: str | None = None,
+    author: str = "agent",
+    no_wait: bool = False,
+    request_id: str | None = None,
+    settings: Settings | None = None,
+) -> None:
+    """Pass an event on and say in one line what came of it."""
+    content = given(facts)
+
+    async def ask(talk: Cases) -> str:
+        told = await talk.tell(
+            invoice_id, name, content, note=note, author=author, request_id=request_id, wait=not no_wait
+        )
+        return heard(invoice_id, told.how, told.status, waited=not no_wait)
+
+    say(with_cases(settings or load_settings(), ask))
+
+
+def _currency(session: Session, invoice_id: str) -> str:
+    check_known(session, invoice_id)
+    row = invoices.get_row(session, invoice_id)
+    return row.currency if row else ""
+
+
+def _only_call(session: Session, invoice_id: str) -> str:
+    check_known(session, invoice_id)
+    calls = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind == "call"]
+    if len(calls) == 1:
+        return calls[0]
+    if not calls:
+        raise Refused("task", "no call is open for this invoice; name the task with --task")
+    raise Refused("task", f"{len(calls)} calls are open; choose one with --task: {', '.join(calls)}")

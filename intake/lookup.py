@@ -1,0 +1,55 @@
+"""What the database knows of a case without asking it."""
+
+from difflib import get_close_matches
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from domain.refusal import Refused
+from store import cases, invoices, timeline
+from store.database import Database
+from store.tables import InvoiceRow
+from workflows.messages import Line, Status
+
+_NEIGHBOURS = 5_000  # ids looked through for the one that was meant
+
+
+def check_known(session: Session, invoice_id: str) -> None:
+    """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
+    if invoices.get_row(session, invoice_id) is not None:
+        return
+    near = _neighbours(session, invoice_id)
+    advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
+    raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
+
+
+def _neighbours(session: Session, wanted: str) -> list[str]:
+    ids = select(InvoiceRow.invoice_id)
+    numbered = session.scalars(ids.where(InvoiceRow.number == wanted).limit(3)).all()
+    if numbered:
+        return list(numbered)
+    known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
+    return [known[name] for name in get_close_matches(wanted[:60].lower(), known, n=3, cutoff=0.75)]
+
+
+def stored_status(database: Database, invoice_id: str) -> Status:
+    """The status by the database's copy of the case. Raises Refused when there is none."""
+    with database.reading() as session:
+        check_known(session, invoice_id)
+        case = cases.get(session, invoice_id)
+        entries = [entry for _, entry in timeline.read(session, invoice_id)]
+    if case is None:
+        raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
+    return Status(
+        invoice_id=case.invoice_id,
+        stage=case.stage,
+        amount_due=case.open_amount,
+        currency=case.currency,
+        due_on=case.due_on,
+        access=case.access,
+        policy=case.policy,
+        next_action=case.next_action,
+        promises=case.promises,
+        holds=case.holds,
+        timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in entries],
+    )
