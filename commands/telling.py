@@ -1,6 +1,7 @@
 """Telling a case what happened: money, what the debtor said, what people decided."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -19,11 +20,12 @@ from commands.context import (
     with_cases,
 )
 from commands.printing import heard, say
+from domain.events import parse_event
 from domain.refusal import Refused
 from intake.cases import Cases
 from intake.lookup import check_known
 from settings import Settings, load_settings
-from store import invoices, tasks
+from store import invoices, outbox, tasks
 
 
 def pay(
@@ -186,6 +188,19 @@ def call_outcome(
     )
 
 
+def settle_message(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message_id, by `outbox` or the task.")],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="delivered, bounced or failed.")],
+) -> None:
+    """Say what became of a message whose outcome nobody knew. failed and bounced lead on to the next channel."""
+    settings = load_settings()
+    carried = from_database(settings, lambda session: _carried(session, message))
+    report = {"message_id": message, "status": outcome, "code": "by a person", "at": datetime.now(UTC).isoformat()}
+    parse_event("delivery_report", [report])
+    for invoice in carried:
+        _tell(invoice, "delivery_report", report, no_wait=True, settings=settings)
+
+
 def amend(
     invoice: InvoiceId,
     amount: Annotated[str | None, typer.Option("--amount", help="What the invoice comes to now.")] = None,
@@ -246,6 +261,13 @@ def _tell(
         return heard(invoice_id, told.how, told.status, waited=not no_wait)
 
     say(with_cases(settings or load_settings(), ask))
+
+
+def _carried(session: Session, message_id: str) -> list[str]:
+    carried = sorted({link.invoice_id for link in outbox.links(session, message_id)})
+    if not carried:
+        raise Refused("message", f"{message_id!r} is not in the outbox; `starter.py outbox` shows every message")
+    return carried
 
 
 def _currency(session: Session, invoice_id: str) -> str:

@@ -76,8 +76,10 @@ async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
 
     def signal(name: str, content: object) -> None:
         subprocess.run(
-            [binary("temporal"), "workflow", "signal", "--address", plant.server.address]
-            + ["--workflow-id", handle.id, "--name", name, "--input", json.dumps(content)],
+            [
+                *(binary("temporal"), "workflow", "signal", "--address", plant.server.address),
+                *("--workflow-id", handle.id, "--name", name, "--input", json.dumps(content)),
+            ],
             check=True,
             capture_output=True,
             timeout=30,

@@ -30,5 +30,5 @@ async def test_a_changed_history_is_noticed() -> None:
     changed = path.read_text(encoding="utf-8").replace('"carry_out"', '"carry_off"', 1)
     history = WorkflowHistory.from_json("invoice-inv-1", json.loads(changed))
     replayer = Replayer(workflows=[InvoiceDunning], data_converter=pydantic_data_converter)
-    with pytest.raises(Exception, match="[Nn]ondeterminism"):
+    with pytest.raises(Exception, match=r"[Nn]ondeterminism"):
         await replayer.replay_workflow(history)
