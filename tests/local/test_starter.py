@@ -354,3 +354,11 @@ async def test_money_starts_a_run_for_a_case_that_has_none(
     assert (await talk.tell("LOST-1", "payment_received", payment)).how is How.REOPENED
     running = await client.get_workflow_handle(workflow_id("LOST-1")).describe()
     assert running.status is WorkflowExecutionStatus.RUNNING
+
+
+def test_only_a_message_that_exists_can_be_settled_and_only_by_a_known_word(here: Place, run: Run) -> None:
+    unknown = run("settle-message", "nope", "delivered")
+    assert (unknown.code, unknown.err.strip()) == (
+        1,
+        "refused: message: 'nope' is not in the outbox; `starter.py outbox` shows every message",
+    )
