@@ -2,8 +2,7 @@
 
 import json
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -14,12 +13,12 @@ import typer
 from typer.testing import CliRunner
 
 from activities.desk import entries_of
+from commands.evidence import evidence
 from domain.chronology import KINDS
 from domain.events import parse_event
 from domain.evidence import Proof, chain, verify
 from domain.refusal import Refused
 from domain.terms import Channel, Level
-from intake.evidence_command import add_evidence
 from intake.evidence_file import as_text, check, gather, write_new
 from intake.registrar import Registrar
 from store import accounts, addresses, cases, ledger, notes, tasks, timeline
@@ -223,15 +222,12 @@ def test_an_invoice_without_a_case_is_refused(database: Database) -> None:
 
 
 @pytest.fixture
-def run(database: Database) -> Callable[..., Any]:
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Any]:
     """The command, on this database."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.chdir(tmp_path)  # away from a .env of the developer
     app = typer.Typer()
-
-    @contextmanager
-    def opened() -> Iterator[Database]:
-        yield database
-
-    add_evidence(app, opened)
+    app.command()(evidence)
     return lambda *arguments: CliRunner().invoke(app, [str(one) for one in arguments])
 
 
