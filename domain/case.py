@@ -6,7 +6,7 @@ Every change goes through a method here, which says in plain words what it decid
 
 import json
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal, Self
@@ -585,7 +585,8 @@ class Case(Record):
         was_resting, until = self.resting, self.pause.until
         self.pause = None
         self.revision += 1
-        self._note_rest(was_resting, now)
+        # Seen late, after an outage: the days since then are lateness of the ladder and no more rest.
+        self._note_rest(was_resting, min(now, self._begin_of(until)) if until else now)
         return [Said("resumed", f"the pause ended on {until}")]
 
     def _wake_at_once(self, now: datetime, said: "Said") -> list["Said"]:
@@ -646,6 +647,10 @@ class Case(Record):
     def today(self, now: datetime) -> date:
         """The debtor's date at `now`, by the offset noted at the last planning."""
         return (now + timedelta(minutes=self.utc_offset_minutes)).date()
+
+    def _begin_of(self, day: date) -> datetime:
+        """The debtor's midnight that begins `day`, by the same offset."""
+        return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=self.utc_offset_minutes)
 
     def _end(self, stage: Stage, why: str) -> list["Said"]:
         self.ended = stage

@@ -499,11 +499,23 @@ def test_a_pause_over_a_dispute_is_one_rest() -> None:
     assert (case.stage, case.shift) == (Stage.CHASING, 6 * 86_400)
 
 
-def test_a_pause_ends_by_itself() -> None:
-    case = _chasing()
+@pytest.mark.parametrize(
+    ("offset", "seen_after", "shift"),
+    [
+        # NOW is 09:00 UTC on the 10th, the pause lasts until the 15th
+        (0, timedelta(days=4, hours=15), timedelta(days=4, hours=15)),
+        (60, timedelta(days=4, hours=14), timedelta(days=4, hours=14)),
+        # nobody was there at midnight: what came later is no rest
+        (0, timedelta(days=5), timedelta(days=4, hours=15)),
+        (-240, timedelta(days=40), timedelta(days=4, hours=19)),
+    ],
+)
+def test_a_pause_ends_by_itself(offset: int, seen_after: timedelta, shift: timedelta) -> None:
+    case = _chasing(utc_offset_minutes=offset)
     tell(case, "pause", reason="r", by="a", until="2027-03-15")
-    assert [said.kind for said in case.pause_over(NOW + timedelta(days=5))] == ["resumed"]
-    assert (case.stage, case.shift) == (Stage.CHASING, 5 * 86_400)
+    assert [said.kind for said in case.pause_over(NOW + seen_after)] == ["resumed"]
+    assert (case.stage, timedelta(seconds=case.shift)) == (Stage.CHASING, shift)
+    assert case.awake_since == NOW + shift
 
 
 # Steps ---------------------------------------------------------------------------------------------------

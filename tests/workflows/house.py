@@ -1,10 +1,9 @@
 """A house for one case: the time-skipping server, a worker, a database. Months pass in a moment."""
 
-
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,6 +29,8 @@ from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
 
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
 """A Monday, a week before the invoices of the builders are due."""
+LATER = datetime(2038, 2, 22, 8, tzinfo=UTC)
+"""The same Monday in a year with the same days: where the server's own clock is set for tests of lateness."""
 
 
 @asynccontextmanager
@@ -55,11 +56,23 @@ class House:
     handle: WorkflowHandle[InvoiceDunning, Outcome] | None = None
     clock: Clock = field(default_factory=Clock)
 
+    async def outage(self, **delta: float) -> None:
+        """Server and worker are lost; after that time the case is started again and goes on by the database."""
+        await self.case.terminate("the server was lost")
+        await self.pass_time(**delta)
+        await self._run(CaseStart(invoice_id=self.case.id.removeprefix("invoice-"), clock=self.clock))
+
+    async def turn_server_clock(self, to: datetime) -> None:
+        """A rehearsal's clock waits for whoever is late, so tests of lateness need the server's own."""
+        await self.env.sleep(to - await self.env.get_current_time())
+
     async def now(self) -> datetime:
         """The case's time. It begins at AS_OF, so that no test depends on the day it runs."""
         return self.clock.at(await self.env.get_current_time())
 
-    async def start(self, invoice: Invoice, *, prepared: bool = True, real_time: bool = False, **options: Any) -> None:
+    async def start(
+        self, invoice: Invoice, *, prepared: bool = True, real_time: bool = False, **options: Any
+    ) -> None:
         """Register and start. `prepared=False` starts with the invoice id alone, as other clients do."""
         server_time = await self.env.get_current_time()
         if not real_time:
@@ -67,11 +80,11 @@ class House:
         registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
         start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
         assert start is not None
+        await self._run(start.model_copy(update=options))
+
+    async def _run(self, start: CaseStart) -> None:
         self.handle = await self.env.client.start_workflow(
-            InvoiceDunning.run,
-            start.model_copy(update=options),
-            id=workflow_id(invoice.invoice_id),
-            task_queue=TASK_QUEUE,
+            InvoiceDunning.run, start, id=workflow_id(start.invoice_id), task_queue=TASK_QUEUE
         )
 
     @property
@@ -124,8 +137,8 @@ class House:
 
 
 @asynccontextmanager
-async def house_on(env: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
-    desk = a_desk(database)
+async def house_on(env: WorkflowEnvironment, database: Database, **changes: Any) -> AsyncIterator[House]:
+    desk = replace(a_desk(database), **changes)
     with ThreadPoolExecutor(20) as executor:
         async with make_worker(env.client, desk, executor):
             yield House(env, desk)
