@@ -85,9 +85,7 @@ def _zone(time_zone: str) -> ZoneInfo:
         return ZoneInfo(time_zone)
     except (LookupError, ValueError, OSError):
         # A folder of the zone data ("Europe") is an OSError, a path ("../x") a ValueError.
-        raise ValueError(
-            f"unknown time zone {time_zone!r}: give an IANA name such as Europe/Berlin"
-        ) from None
+        raise ValueError(f"unknown time zone {time_zone!r}: give an IANA name such as Europe/Berlin") from None
 
 
 def _window(window: tuple[str, str]) -> tuple[time, time]:

@@ -29,9 +29,7 @@ class HttpProductGateway:
 
     def __init__(self, url: str, secret: str, *, timeout: float = 10.0) -> None:
         if not secret.strip():
-            raise ValueError(
-                "the secret for the product's URL is empty: set the one the product verifies with"
-            )
+            raise ValueError("the secret for the product's URL is empty: set the one the product verifies with")
         web_address(url, "the product's URL")
         self._url = url
         self._secret = secret

@@ -134,9 +134,7 @@ def refusal(status: int, body: bytes = b"") -> DeliveryError:
     if status in _OURS:
         return DeliveryError(f"{_OURS[status]} (status {code})", code=code)
     if status < 400:
-        return DeliveryError(
-            f"SendGrid's address redirects (status {code}): check SENDGRID_API_URL", code=code
-        )
+        return DeliveryError(f"SendGrid's address redirects (status {code}): check SENDGRID_API_URL", code=code)
     if status >= 500:
         return _unknown(f"status {code} from a server in between", code)
     return _bad_request(code, _fields(body))

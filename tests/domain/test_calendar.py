@@ -40,9 +40,7 @@ def test_says_why_a_day_is_closed(day: date, reason: str | None) -> None:
     ("start", "count", "weekend", "expected"),
     [
         pytest.param(date(2025, 12, 24), 0, {5, 6}, date(2025, 12, 24), id="none"),
-        pytest.param(
-            date(2025, 12, 24), 1, {5, 6}, date(2025, 12, 29), id="over a run of holidays and a weekend"
-        ),
+        pytest.param(date(2025, 12, 24), 1, {5, 6}, date(2025, 12, 29), id="over a run of holidays and a weekend"),
         pytest.param(date(2025, 12, 27), 1, {5, 6}, date(2025, 12, 29), id="from a Saturday"),
         pytest.param(date(2026, 1, 2), -3, {5, 6}, date(2025, 12, 29), id="backwards over New Year"),
         pytest.param(date(2026, 1, 8), 1, {4, 5}, date(2026, 1, 11), id="a Friday-Saturday weekend"),
@@ -56,16 +54,12 @@ def test_counts_business_days(start: date, count: int, weekend: set[int], expect
 @pytest.mark.parametrize(
     ("zone", "day", "expected"),
     [
-        pytest.param(
-            MADRID, date(2026, 3, 27), "2026-03-27T09:00", id="Madrid, the Friday before summer time"
-        ),
+        pytest.param(MADRID, date(2026, 3, 27), "2026-03-27T09:00", id="Madrid, the Friday before summer time"),
         pytest.param(MADRID, date(2026, 3, 30), "2026-03-30T08:00", id="Madrid, the Monday after"),
         pytest.param(MADRID, date(2026, 10, 26), "2026-10-26T09:00", id="Madrid, back in winter"),
         pytest.param(SANTIAGO, date(2026, 4, 3), "2026-04-03T13:00", id="Santiago, southern summer"),
         pytest.param(SANTIAGO, date(2026, 4, 6), "2026-04-06T14:00", id="Santiago, southern winter"),
-        pytest.param(
-            SANTIAGO, date(2026, 9, 7), "2026-09-07T13:00", id="Santiago, the Monday after the jump"
-        ),
+        pytest.param(SANTIAGO, date(2026, 9, 7), "2026-09-07T13:00", id="Santiago, the Monday after the jump"),
     ],
 )
 def test_ten_o_clock_stays_ten_o_clock(zone: ZoneInfo, day: date, expected: str) -> None:

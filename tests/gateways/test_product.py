@@ -137,9 +137,7 @@ GOOD = sign(b"{}", SECRET, AT)
         ("t=soon,v1=00", b"{}", SECRET, NOON, "must read"),
     ],
 )
-def test_a_signature_that_does_not_hold(
-    header: str, body: bytes, secret: str, now: datetime, why: str
-) -> None:
+def test_a_signature_that_does_not_hold(header: str, body: bytes, secret: str, now: datetime, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         verify(body, header, secret, now)
 

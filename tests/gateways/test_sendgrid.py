@@ -98,9 +98,7 @@ def test_a_mail_of_text_alone_to_an_address_alone(sendgrid: FakeSendGrid) -> Non
         (Answer(drop=True, accepts=True), False, True, None),
         (Answer(200, body=b"{}"), False, True, None),
     ],
-    ids=lambda value: (
-        f"{value.status or ('drop' if value.drop else 'slow')}" if isinstance(value, Answer) else ""
-    ),
+    ids=lambda value: f"{value.status or ('drop' if value.drop else 'slow')}" if isinstance(value, Answer) else "",
 )
 def test_what_a_refusal_means(
     sendgrid: FakeSendGrid, answer: Answer, permanent: bool, maybe_sent: bool, closes: str | None
@@ -140,9 +138,7 @@ def test_a_proxy_is_not_asked_for_a_loopback_host(
     assert a_gateway(sendgrid.url).send(an_envelope()).state is MessageState.ACCEPTED
 
 
-@pytest.mark.parametrize(
-    "answer", [Answer(400, message="ada@debtor.example"), Answer(401), Answer(drop=True)]
-)
+@pytest.mark.parametrize("answer", [Answer(400, message="ada@debtor.example"), Answer(401), Answer(drop=True)])
 def test_errors_and_logs_hold_neither_the_key_nor_the_debtor(
     sendgrid: FakeSendGrid, caplog: pytest.LogCaptureFixture, answer: Answer
 ) -> None:

@@ -153,9 +153,7 @@ def test_a_send_without_an_answer_is_found(twilio: FakeTwilio, lost: Answer) -> 
     since = datetime.now(UTC)
     twilio.next(lost)
     assert refused(gateway).maybe_sent
-    assert gateway.find(an_sms(), since) == Receipt(
-        "twilio", twilio.messages[0]["sid"], MessageState.ACCEPTED
-    )
+    assert gateway.find(an_sms(), since) == Receipt("twilio", twilio.messages[0]["sid"], MessageState.ACCEPTED)
 
 
 def test_a_send_that_was_lost_on_the_way_is_not_there(twilio: FakeTwilio) -> None:
