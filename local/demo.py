@@ -56,7 +56,7 @@ from store.schema import migrate
 from worker import MESSAGES, NotReady, leave, register_search_attributes
 from workflows.display import first_attributes, summary
 from workflows.invoice_dunning import InvoiceDunning
-from workflows.messages import CaseStart, workflow_id
+from workflows.messages import CaseStart, Outcome, workflow_id
 from workflows.options import TASK_QUEUE
 
 INVOICES = Path(__file__).with_name("demo_invoices.jsonl")
@@ -292,7 +292,7 @@ class Play:
             async with asyncio.timeout(_TOO_LONG):
                 await part.story(debtor)
                 await debtor.end()
-                handle = self._client.get_workflow_handle_for(InvoiceDunning.run, workflow_id(invoice.invoice_id))
+                handle = self._client.get_workflow_handle(workflow_id(invoice.invoice_id), result_type=Outcome)
                 trouble = _complaint(part, (await handle.result()).stage, debtor.seen)
         except TimeoutError:
             trouble = f"waited {_TOO_LONG:.0f} s, at last for {debtor.waiting_for or 'the workflow to close'}"
