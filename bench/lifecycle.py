@@ -33,8 +33,9 @@ from domain.case import Case
 from domain.clock import Clock
 from domain.invoice import Contact, Customer, Invoice
 from domain.ladder_file import parse_policy
-from domain.policy import Policy, Trait
+from domain.policy import Policy
 from domain.terms import Level, Role, Stage
+from intake.ladders import traits_of
 from intake.registrar import Registrar
 from local.demo import outbox_desk
 from local.server import HOST, free_port
@@ -216,7 +217,7 @@ def seven_steps(desk: Desk, consequence: bool) -> Policy:
         "dispute_closed": "dispute-closed",
     }
     head = {"name": name, "version": 1, "title": "Seven steps", "language": "en", "reactions": reactions}
-    traits = {key: Trait(**one.model_dump()) for key, one in desk.catalogue.traits.items()}
+    traits = traits_of(desk.catalogue)
     return parse_policy({**head, "step": steps}, f"{name}.toml", traits)
 
 

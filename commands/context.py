@@ -15,10 +15,10 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 
 from activities.wording import Catalogue, CatalogueError
 from domain.ladder_problems import PolicyError
-from domain.policy import Policy, Trait
+from domain.policy import Policy
 from domain.refusal import Refused
 from intake.cases import Cases, NoAnswer, ServerAway
-from intake.ladders import read_ladders
+from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError
 from store.database import Database
 from store.schema import is_current
@@ -59,15 +59,10 @@ def given(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def message_traits(catalogue: Catalogue) -> dict[str, Trait]:
-    """What the rules for ladders have to know of each message."""
-    return {key: Trait(**traits.model_dump()) for key, traits in catalogue.traits.items()}
-
-
 def known_ladders(catalogue: Catalogue) -> dict[str, Policy]:
     """Every ladder of the folder policies by name. Raises NotReady when one of them is bad."""
     try:
-        return read_ladders(message_traits(catalogue))
+        return read_ladders(traits_of(catalogue))
     except PolicyError as error:
         raise NotReady(f"A ladder of the folder policies cannot be used:\n{error}") from None
 

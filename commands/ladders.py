@@ -13,14 +13,13 @@ from commands.context import (
     OnlyInvoice,
     check_set_up,
     known_ladders,
-    message_traits,
     with_cases,
 )
 from commands.printing import print_json, print_table, say, warn
 from domain.ladder import NextAction
 from domain.ladder_problems import PolicyError
 from domain.moves import Move
-from intake.ladders import read_ladder
+from intake.ladders import read_ladder, traits_of
 from intake.moves import Moves, Told, as_seen, read_ref, read_seen
 from settings import load_settings
 from worker import MESSAGES, make_desk
@@ -31,7 +30,7 @@ def check_policy(
 ) -> None:
     """Say whether a ladder can be used, or all that is wrong with it."""
     try:
-        policy = read_ladder(file, message_traits(Catalogue.load(MESSAGES)))
+        policy = read_ladder(file, traits_of(Catalogue.load(MESSAGES)))
     except PolicyError as error:
         if as_json:
             print_json({"ok": False, "problems": [one.model_dump(mode="json") for one in error.problems]})

@@ -97,7 +97,7 @@ class PaymentReceived(Value):
 
 class PaymentReversed(Value):
     payment_id: Code
-    reason: Spoken
+    reason: Code  # a bank's own reference may be long digits; money news must not fail over it
 
 
 class PromiseToPay(Value):

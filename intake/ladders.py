@@ -4,12 +4,18 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from activities.wording import Catalogue
 from domain.ladder_file import parse_policy
 from domain.ladder_problems import PolicyError, Problem
 from domain.policy import Policy, Trait
 
 FOLDER = Path(__file__).parent.parent / "policies"
 DEFAULT_LADDER = "gentle-saas"
+
+
+def traits_of(catalogue: Catalogue) -> dict[str, Trait]:
+    """What each message of the catalogue does, as the ladder's rules need it."""
+    return {key: Trait(**traits.model_dump()) for key, traits in catalogue.traits.items()}
 
 
 def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:

@@ -39,14 +39,13 @@ from activities.desk import Desk, Sender
 from activities.wording import Catalogue
 from domain.clock import Clock
 from domain.invoice import Invoice
-from domain.policy import Trait
 from domain.refusal import Refused
 from domain.terms import Channel, Level, Stage
 from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
 from intake.invoices import Refusal, open_invoices
-from intake.ladders import read_ladders
+from intake.ladders import read_ladders, traits_of
 from intake.registrar import Registered, Registrar
 from local.debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
 from local.server import DevServer, Log, ServerError, die_with_parent, stop_process
@@ -219,7 +218,7 @@ class Play:
             await asyncio.gather(watching, stories, return_exceptions=True)
 
     def _register(self) -> list[Registered]:
-        traits = {key: Trait(**one.model_dump()) for key, one in self._house.desk.catalogue.traits.items()}
+        traits = traits_of(self._house.desk.catalogue)
         registrar = Registrar(self._house.desk, read_ladders(traits))
         return [registrar.register(one, AS_OF, self._clock(AS_OF)) for one in self.invoices]
 

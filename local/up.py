@@ -59,7 +59,7 @@ class Patience:
 
 
 class Running(Protocol):
-    """One life of a child: `DevServer` or `Worker`."""
+    """One life of a child: `DevServer` or `Child`."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]: ...

@@ -15,7 +15,7 @@ from gateways.base import MessageGateway, ProductGateway
 from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
-from intake.ladders import read_ladders
+from intake.ladders import read_ladders, traits_of
 from store.database import Database
 from worker import MESSAGES
 
@@ -82,7 +82,7 @@ def the_catalogue() -> Catalogue:
 
 @lru_cache(maxsize=1)
 def the_traits() -> Mapping[str, Trait]:
-    return {key: Trait(**traits.model_dump()) for key, traits in the_catalogue().traits.items()}
+    return traits_of(the_catalogue())
 
 
 @lru_cache(maxsize=1)

@@ -14,9 +14,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.wording import CatalogueError
 from domain.ladder_problems import PolicyError
-from domain.policy import Trait
 from intake.cases import Cases, Patience
-from intake.ladders import read_ladders
+from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.schema import is_current
 from web.app import make_app
@@ -34,7 +33,7 @@ async def open_service(settings: Settings) -> Service:
     """
     keys = read_keys(settings)
     desk = make_desk(settings)
-    ladders = read_ladders({key: Trait(**traits.model_dump()) for key, traits in desk.catalogue.traits.items()})
+    ladders = read_ladders(traits_of(desk.catalogue))
     try:
         current = is_current(desk.database)
     except SQLAlchemyError as error:

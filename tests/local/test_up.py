@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from local.server import die_with_parent
-from local.up import Patience, UpError, Watch, Worker, only_one
+from local.up import Child, Patience, UpError, Watch, only_one
 from settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -171,7 +171,11 @@ def test_what_cannot_start_says_so(up: Callable[..., Up], environment: dict[str,
 def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text("print('no such database'); raise SystemExit(4)")
-    watch = Watch("worker", lambda: Worker.start(script, tmp_path, os.environ), Patience(first_pause=0.01, deaths=3))
+    watch = Watch(
+        "worker",
+        lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)),
+        Patience(first_pause=0.01, deaths=3),
+    )
     watch.start()
 
     def dies_once_more() -> bool:
@@ -187,7 +191,7 @@ def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text("print('again')")
     patience = Patience(quick_seconds=0, first_pause=0, deaths=2)
-    watch = Watch("worker", lambda: Worker.start(script, tmp_path, os.environ), patience)
+    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), patience)
     watch.start()
 
     def died_four_times() -> bool:
