@@ -9,7 +9,7 @@ from domain.refusal import Refused
 from store import cases, invoices, timeline
 from store.database import Database
 from store.tables import InvoiceRow
-from workflows.messages import Line, Status
+from workflows.messages import Status, status_of
 
 _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
@@ -40,16 +40,4 @@ def stored_status(database: Database, invoice_id: str) -> Status:
         entries = [entry for _, entry in timeline.read(session, invoice_id)]
     if case is None:
         raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
-    return Status(
-        invoice_id=case.invoice_id,
-        stage=case.stage,
-        amount_due=case.open_amount,
-        currency=case.currency,
-        due_on=case.due_on,
-        access=case.access,
-        policy=case.policy,
-        next_action=case.next_action,
-        promises=case.promises,
-        holds=case.holds,
-        timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in entries],
-    )
+    return status_of(case, entries)

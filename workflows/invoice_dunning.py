@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.timeline import Entry
     from workflows import options
     from workflows.display import details, due_moment
-    from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, Carried, CaseStart, Line, Outcome, Status
+    from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, Carried, CaseStart, Outcome, Status, status_of
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -268,21 +268,7 @@ class InvoiceDunning:
 
     @workflow.query(name=STATUS_QUERY)
     def status(self) -> Status:
-        case = self._the_case
-        timeline = sorted(self._timeline, key=lambda entry: entry.at)
-        return Status(
-            invoice_id=case.invoice_id,
-            stage=case.stage,
-            amount_due=case.open_amount,
-            currency=case.currency,
-            due_on=case.due_on,
-            access=case.access,
-            policy=case.policy,
-            next_action=case.next_action,
-            promises=case.promises,
-            holds=case.holds,
-            timeline=[Line(**entry.model_dump(exclude={"key"})) for entry in timeline],
-        )
+        return status_of(self._the_case, self._timeline)
 
     def _show(self) -> None:
         """Details for the UI on every change (free); search attributes only when stage, access or money changed."""

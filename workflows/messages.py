@@ -1,5 +1,6 @@
 """What goes in and out of the workflow: ids, the start, the status. Signals and updates are in domain/events.py."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -73,6 +74,25 @@ class Status(Record):
     promises: list[Promise]
     holds: list[Level]
     timeline: list[Line]
+
+
+def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
+    """The case as everybody sees it, whoever holds it: the workflow or the database."""
+    return Status(
+        invoice_id=case.invoice_id,
+        stage=case.stage,
+        amount_due=case.open_amount,
+        currency=case.currency,
+        due_on=case.due_on,
+        access=case.access,
+        policy=case.policy,
+        next_action=case.next_action,
+        promises=case.promises,
+        holds=case.holds,
+        timeline=[
+            Line(**entry.model_dump(exclude={"key"})) for entry in sorted(timeline, key=lambda entry: entry.at)
+        ],
+    )
 
 
 class Outcome(Record):
