@@ -47,8 +47,14 @@ class Notices:
             if outcome.status == "done" and not job.errand.again:
                 outcome = self._change_access(session, job, outcome)
         if outcome.status == "done" and job.errand.message is not None and not self._reach_people(job):
-            outcome = StepOutcome(step=job.errand.step, status="stale", at=now)
+            outcome = self._fallen_silent(job)
         return self._finish(request, job, outcome)
+
+    def _fallen_silent(self, job: Job) -> StepOutcome:
+        """A step of the ladder keeps its turn; an answer that may not be given is owed no more, for others wait."""
+        if job.errand.ladder is not None:
+            return StepOutcome(step=job.errand.step, status="stale", at=job.now)
+        return StepOutcome(step=job.errand.step, status="skipped", at=job.now)
 
     def _job(self, session: Session, request: StepRequest, now: datetime) -> Job:
         policy = self._desk.policy(session, request.case.policy)

@@ -612,7 +612,8 @@ class Case(Record):
             return []
         if outcome.step in self.owed:
             self.owed.remove(outcome.step)
-            self.last_answer_at = outcome.at
+            if outcome.status == "done":
+                self.last_answer_at = outcome.at
             return []
         return self._step_taken(outcome)
 

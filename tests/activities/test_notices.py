@@ -450,3 +450,17 @@ def test_a_rehearsal_reaches_the_outbox_only(
     assert office.access() == "restricted"
     assert {row.provider for row in office.messages()} == {"outbox"}
     assert (sendgrid.requests, product.requests) == ([], [])
+
+
+def test_an_answer_that_may_not_be_given_any_more_does_not_hold_up_the_next(office: Office) -> None:
+    """A part came in on Saturday, on Sunday a date for the rest: on Monday only the date is answered."""
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.pay("2027-03-06 10:00", "100.00")
+    office.record("promise_to_pay", "2027-03-07 10:00", date="2027-03-12", promised_by="user")
+    first = office.carry_out("part-received~1", "2027-03-08 09:00")
+    assert (first.next_action and first.next_action.step) == "promise-confirmed~2"
+    assert office.entries("withheld")[0].step == "part-received~1"
+    second = office.carry_out("promise-confirmed~2", "2027-03-08 09:00")
+    assert (second.next_action and second.next_action.step) == "@promise"
+    assert not office.messages("part-received~1")
