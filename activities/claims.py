@@ -84,13 +84,18 @@ class Claims:
         address: str,
     ) -> MessageRow:
         """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
-        if row is not None:
+        own_id = message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel)
+        if row is not None and row.message_id != own_id:
+            # It never left. Its name stays with the invoice that claimed it, whose turn may come again.
+            outbox.forget(session, row)
+            row = None
+        elif row is not None:
             outbox.unlink_others(session, row, job.case.invoice_id)
         others = companions.find(session, self._desk, job, contact, channel)
         lead, composed = compose(session, self._desk, job, contact, others)
         if row is None:
             row = MessageRow(
-                message_id=message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel),
+                message_id=own_id,
                 customer_id=job.case.customer_id,
                 channel=channel.value,
                 contact_id=contact.contact_id,

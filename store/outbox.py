@@ -40,6 +40,13 @@ def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warni
     session.flush()
 
 
+def forget(session: Session, row: MessageRow) -> None:
+    """Remove a message that never left, and all that it would have carried."""
+    session.execute(delete(MessageInvoiceRow).where(MessageInvoiceRow.message_id == row.message_id))
+    session.delete(row)
+    session.flush()
+
+
 def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
     """Let the message, which never left, speak of this one invoice only."""
     session.execute(

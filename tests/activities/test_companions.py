@@ -4,11 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from domain.terms import Role
 from store import accounts, outbox
-from tests.activities.conftest import MakeOffice, Office
+from tests.activities.conftest import MakeOffice, Office, by_sendgrid
 from tests.builders import a_contact, a_customer, an_invoice
+from tests.gateways.fakes import Answer, FakeSendGrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
 PAYER = a_customer(contacts=(a_contact(phone="+15005550006"),))
@@ -98,6 +100,34 @@ def test_a_bounced_letter_about_all_goes_on_by_sms_about_all(make_office: MakeOf
     for one in offices:
         one.carry_out("first-reminder", FIRST)
     assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+
+
+def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    """The provider was away, the first invoice was paused, the second one's turn came: later the first goes on."""
+    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+    sendgrid.next(Answer(status=503))
+    with pytest.raises(ApplicationError):
+        first.carry_out("first-reminder", FIRST)
+    first.record("pause", "2027-03-02 09:01", reason="talks", by="agent-7")
+    second.carry_out("first-reminder", "2027-03-02 09:02")
+    first.record("resume", "2027-03-03 12:00", by="agent-7")
+    answer = first.carry_out("first-reminder", "2027-03-03 12:00")
+    assert (answer.outcome and answer.outcome.status) == "done"
+    assert [invoices for _, invoices, _ in letters(first)] == [["inv-1"], ["inv-0"]]
+    assert len(sendgrid.mails) == 2
+
+
+def test_a_letter_taken_over_still_speaks_of_both(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+    sendgrid.next(Answer(status=503))
+    with pytest.raises(ApplicationError):
+        first.carry_out("first-reminder", FIRST)
+    second.carry_out("first-reminder", FIRST)
+    first.carry_out("first-reminder", "2027-03-02 09:02")
+    assert [invoices for _, invoices, _ in letters(first)] == [["inv-0", "inv-1"]]
+    assert len(sendgrid.mails) == 1
 
 
 @pytest.mark.parametrize(
