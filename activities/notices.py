@@ -75,7 +75,8 @@ class Notices:
         stored = cases.get_row(session, case.invoice_id)
         changed = stored is not None and stored.revision > case.revision
         paid = ledger.paid(session, case.invoice_id)
-        if changed or (errand.ladder is not None and paid >= case.amount):
+        # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
+        if changed or (errand.ladder is not None and (case.resting or paid >= case.amount)):
             return StepOutcome(step=errand.step, status="stale", at=now)
         calendar = self._desk.case_calendar(session, case, now)
         if not calendar.is_open(now):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
+from domain.events import parse_event
 from domain.invoice import Contact
 from domain.terms import Channel, Role
 from gateways.base import Envelope, Receipt
@@ -383,6 +384,27 @@ def test_after_a_reversal_the_restriction_is_done_and_told_again(office: Office)
 
 
 # Silent after money --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("dispute_opened", {"reason": "price", "opened_by": "user"}),
+        ("pause", {"reason": "talks", "by": "agent-7"}),
+        ("promise_to_pay", {"date": "2027-03-25", "promised_by": "user"}),
+        ("payment_received", {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}),
+    ],
+)
+def test_what_is_heard_as_the_step_begins_leaves_access_alone(
+    office: Office, name: str, content: dict[str, Any]
+) -> None:
+    """The case knows of it; the database is only about to be told."""
+    office.open()
+    until_restricted(office)
+    office.case.apply(parse_event(name, [content]), at(RESTRICT))
+    answer = office.carry_out("restrict", RESTRICT)
+    assert (answer.outcome and answer.outcome.status) == "stale"
+    assert office.access() == "full"
 
 
 def test_a_payment_recorded_before_the_step_leaves_it_nothing_to_do(office: Office) -> None:
