@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint bench
+.PHONY: help install demo up test lint bench chaos
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -32,3 +32,6 @@ test: lint  ## everything: lint, types, import contracts, tests
 
 bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.lifecycle
+
+chaos: install  ## a storm of kills and provider failures from a printed seed, and a checker; SEED=n repeats one
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

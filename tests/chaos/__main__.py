@@ -1,0 +1,61 @@
+"""`make chaos`: live through a storm drawn from a seed, then judge what it left behind.
+
+    python -m tests.chaos --seed 7 --cases 1000 --worker-kills 30 --server-kills 5
+
+Exit code 1 when a guarantee was violated or a case did not end.
+"""
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.checker import check
+from tests.chaos.storm import Plan, run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="default: a new one, printed")
+    parser.add_argument("--cases", type=int, default=200)
+    parser.add_argument("--worker-kills", type=int, default=8)
+    parser.add_argument("--server-kills", type=int, default=2)
+    parser.add_argument("--keep", type=Path, help="a new folder for database, logs and histories; kept")
+    chosen = parser.parse_args()
+    plan = _plan(chosen.seed, chosen.cases, chosen.worker_kills, chosen.server_kills)
+    print(
+        f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
+        f"--server-kills {plan.server_kills}",
+        flush=True,
+    )
+    state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
+    state.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    asyncio.run(run(plan, state))
+    verdict = check(state)
+    print(f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end\n")
+    print(verdict.table())
+    for line in [*verdict.violations, *(f"{name} did not end" for name in verdict.running)]:
+        print(line)
+    good = not verdict.violations and not verdict.running
+    if good and chosen.keep is None:
+        shutil.rmtree(state)
+    elif not good:
+        print(f"what it left behind: {state}")
+    return 0 if good else 1
+
+
+def _plan(seed: int, cases: int, worker_kills: int, server_kills: int) -> Plan:
+    """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
+    seconds = max(60.0, cases * 0.45, (worker_kills + 2 * server_kills) * 6.0)
+    return Plan(
+        seed, cases, worker_kills, server_kills, seconds, drain=300 + cases * 0.3, days_a_second=150 / seconds
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,279 @@
+"""Judges a run by what it left behind. Shares no code with the product, so that both cannot be wrong together."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tests.chaos.records import Records, Row, moment
+
+_ENDS = {"paid", "cancelled", "written_off", "handed_over"}
+_GONE = {"bounced", "failed", "withheld"}
+_WORSE = {"restricted": 1, "suspended": 2}
+_WEEK = timedelta(days=7)
+
+
+def _days(*days: tuple[int, int]) -> frozenset[date]:
+    return frozenset(date(2027, month, day) for month, day in days)
+
+
+_HOLIDAYS: Mapping[str, frozenset[date]] = {
+    "DE": _days((3, 26), (3, 29), (5, 6), (5, 17)),
+    "US": _days((5, 31), (6, 18), (7, 5)),
+    "JP": _days((3, 22), (4, 29), (5, 3), (5, 4), (5, 5), (7, 19)),
+}
+"""Holidays of the whole country on weekdays from March to July 2027, copied by hand from official lists."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What was found for one guarantee. `violations` say where and what."""
+
+    guarantee: str
+    cases: int
+    contacts: int
+    violations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    tallies: tuple[Tally, ...]
+    running: tuple[str, ...]
+    """Cases that had not ended when the run was over."""
+
+    @property
+    def violations(self) -> list[str]:
+        return [f"{tally.guarantee}: {what}" for tally in self.tallies for what in tally.violations]
+
+    def table(self) -> str:
+        head = "| guarantee | cases | contacts | violations |\n|---|---|---|---|\n"
+        lines = (f"| {t.guarantee} | {t.cases} | {t.contacts} | {len(t.violations)} |" for t in self.tallies)
+        return head + "\n".join(lines)
+
+
+def check(folder: Path) -> Verdict:
+    """Read the folder of a finished run and count violations for each guarantee."""
+    records = Records(folder)
+    contacts = len(records.accepted) + sum(task["kind"] == "call" for task in records.tasks)
+    tallies = tuple(
+        Tally(name, len(records.cases), contacts, tuple(dict.fromkeys(rule(records)))) for name, rule in RULES.items()
+    )
+    running = [name for name, case in records.cases.items() if name not in records.statuses()]
+    return Verdict(tallies, tuple(running))
+
+
+def silent_after_money(records: Records) -> Iterator[str]:
+    """G1: nothing that asks for money was claimed after the payment that settles, and then accepted."""
+    claims = defaultdict(list)
+    for line in records.audit:
+        if line["kind"] == "claim":
+            claims[line["key"]].append(line)
+    for accepted in records.accepted:
+        row = records.row_of(accepted)
+        if row is None or not row["asks"]:
+            continue
+        before = [c for c in claims[row["message_id"]] if moment(c["at"]) <= moment(accepted["at"])]
+        if not before:
+            yield f"message {row['message_id']} left before it was claimed"
+            continue
+        for invoice in records.invoices_of[row["message_id"]]:
+            if records.settled_at(before[-1]["seq"], invoice):
+                yield f"message {row['message_id']} ({row['message']}) asked for {invoice}, which was paid"
+
+
+def no_restriction_without_proof(records: Records) -> Iterator[str]:
+    """G2: as many warnings as the policy says had arrived, at open addresses, the policy's days before."""
+    holds = {row["hold_id"]: row for row in records.rows("SELECT * FROM holds")}
+    for line in records.audit:
+        if line["kind"] != "hold" or line["value"] not in _WORSE:
+            continue
+        hold = holds[line["key"]]
+        policy = records.policy(hold["invoice_id"])
+        needs = next(s["needs"] for s in policy["steps"] if s["access"] == hold["level"])
+        arrived = _arrived_warnings(records, hold["invoice_id"], line["seq"])
+        wanted = max(policy["warnings_before_restriction"], needs["delivered_warnings"] if needs else 0)
+        if len(arrived) < wanted:
+            yield f"hold {hold['hold_id']} after {len(arrived)} delivered warnings instead of {wanted}"
+        elif needs and max(arrived.values()) + timedelta(days=needs["days"]) > moment(hold["placed_at"]):
+            yield f"hold {hold['hold_id']} less than {needs['days']} days after the last warning arrived"
+
+
+def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, datetime]:
+    """The steps whose warning had arrived before audit number `seq`, by the reports that were really made."""
+    state, closed = dict[str, str](), set[tuple[str, str]]()
+    for line in records.audit:
+        if line["seq"] < seq and line["kind"] in {"state", "claim"}:
+            state[line["key"]] = line["value"]
+        if line["seq"] < seq and line["kind"] == "closed":
+            closed.add((line["key"], line["value"]))
+    arrived = dict[str, datetime]()
+    for link in records.links:
+        row = records.messages[link["message_id"]]
+        true = row["message_id"] in records.reported_delivered and state.get(row["message_id"]) == "delivered"
+        is_open = (row["channel"], row["address"]) not in closed
+        if link["invoice_id"] == invoice_id and link["warning"] and true and is_open and row["settled_at"]:
+            step = link["step"].partition(".")[0]
+            arrived[step] = max(moment(row["settled_at"]), arrived.get(step, moment(row["settled_at"])))
+    return arrived
+
+
+def once(records: Records) -> Iterator[str]:
+    """G3: no id accepted twice, nothing accepted that was not claimed, no two messages for one thing."""
+    mails = Counter(line["id"] for line in records.accepted if line["provider"] == "sendgrid")
+    for message_id, times in mails.items():
+        if times > 1:
+            yield f"mail {message_id} was accepted {times} times"
+        if message_id not in records.messages:
+            yield f"mail {message_id} was accepted and is not in the outbox"
+    texts = Counter((line["to"], line["body"]) for line in records.accepted if line["provider"] == "twilio")
+    rows = Counter((row["address"], row["body"]) for row in records.messages.values() if row["channel"] == "sms")
+    for text, times in texts.items():
+        if times > rows[text]:
+            yield f"SMS to {text[0]} was accepted {times} times for {rows[text]} in the outbox"
+    carried = defaultdict(set)
+    for link in records.links:
+        key = (link["invoice_id"], link["step"], link["contact_id"], link["channel"])
+        carried[key].add(link["message_id"])
+    for key, messages in carried.items():
+        if len(messages) > 1:
+            yield f"{' '.join(key)} went out as {len(messages)} messages"
+
+
+def no_step_lost(records: Records) -> Iterator[str]:
+    """G4: the ladder's order, all of it before the end, each warning before its consequence, a trace of each."""
+    reached = {(link["invoice_id"], link["step"].partition(".")[0]) for link in records.links}
+    reached |= {(task["invoice_id"], task["step"]) for task in records.tasks}
+    for name, case in records.cases.items():
+        ladder, state = records.policy(name)["steps"], case["state"]
+        behind = {done["step"]: done["outcome"] for done in state["steps"]}
+        again = set(state["redo"])
+        places = [place for done in behind for place, s in enumerate(ladder) if s["id"] == done and done not in again]
+        if places != sorted(places):
+            yield f"{name} did its steps in the order {', '.join(behind)}"
+        last = max(places, default=-1)
+        for place, step in enumerate(ladder):
+            missing = step["id"] not in behind and step["id"] not in again
+            if missing and place < last:
+                yield f"{name} jumped over {step['id']}"
+            elif missing and case["stage"] == "handed_over":
+                yield f"{name} was handed over without {step['id']}"
+            elif _warns(step) and behind.get(step["id"]) == "skipped" and _consequence_after(ladder, place, behind):
+                yield f"{name} skipped the warning {step['id']} on the way to a consequence"
+            elif behind.get(step["id"]) == "done" and step["message"] and (name, step["id"]) not in reached:
+                yield f"{name} did {step['id']} and nobody heard of it"
+
+
+def _warns(step: Row) -> bool:
+    return bool(step["asks"] and {"email", "sms"} & set(step["by"]) and (step["days_after_due"] or 0) > 0)
+
+
+def _consequence_after(ladder: list[Row], place: int, behind: Mapping[str, str]) -> bool:
+    return any(s["id"] in behind and (s["access"] or s["stage"] or s["ends"]) for s in ladder[place + 1 :])
+
+
+def decent_hours(records: Records) -> Iterator[str]:
+    """G5: inside the window of the debtor's zone, on business days, and not too often."""
+    heard = defaultdict(list)
+    for row in records.messages.values():
+        if row["state"] == "withheld":
+            continue
+        customer = records.customers[row["customer_id"]]
+        invoice = next(iter(records.invoices_of[row["message_id"]]), None)
+        if invoice is None:
+            continue
+        local = moment(row["claimed_at"]).astimezone(ZoneInfo(customer["time_zone"]))
+        policy = records.policy(invoice)
+        opens, closes = (time.fromisoformat(one) for one in policy["window"])
+        if not opens <= local.time() <= closes:
+            yield f"message {row['message_id']} was claimed at {local:%H:%M} in {customer['time_zone']}"
+        if local.weekday() > 4 or local.date() in _HOLIDAYS[customer["country"]]:
+            yield f"message {row['message_id']} was claimed on {local:%a %d %b} in {customer['country']}"
+        if row["state"] not in _GONE:
+            heard[row["contact_id"], policy["contacts_per_week"]].append(moment(row["claimed_at"]))
+    for (contact, cap), times in heard.items():
+        for end in times:
+            count = sum(end - _WEEK < at <= end for at in times)
+            if count > cap:
+                yield f"{contact} got {count} messages in the 7 days to {end:%d %b %H:%M}, cap {cap}"
+
+
+def back_at_once(records: Records) -> Iterator[str]:
+    """G7: no hold of a case that is over otherwise than by hand-over; access is the worst of the holds left."""
+    worst = Counter[str]()
+    for hold in records.rows("SELECT * FROM holds WHERE released_at IS NULL"):
+        stage = records.cases[hold["invoice_id"]]["stage"]
+        if stage in _ENDS - {"handed_over"}:
+            yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} is {stage}"
+        worst[hold["customer_id"]] = max(worst[hold["customer_id"]], _WORSE.get(hold["level"], 0))
+    access = dict.fromkeys(records.customers, "full")
+    for change in records.rows("SELECT * FROM access_changes ORDER BY sequence"):
+        access[change["customer_id"]] = change["access"]
+    for customer, level in access.items():
+        if _WORSE.get(level, 0) != worst[customer]:
+            yield f"{customer} has access {level}, its holds say otherwise"
+
+
+def explained_alike(records: Records) -> Iterator[str]:
+    """G9: the workflow tells the database's timeline; only what came after its last word may be missing."""
+    last = {line["key"]: line["seq"] for line in records.audit if line["kind"] == "case"}
+    written = {(line["key"], int(line["value"])): line["seq"] for line in records.audit if line["kind"] == "line"}
+    stored = defaultdict(list)
+    for row in records.rows("SELECT * FROM timeline"):
+        stored[row["invoice_id"]].append(row)
+    for name, status in records.statuses().items():
+        told = Counter(_line(line) for line in status["timeline"])
+        kept = Counter(_line(row) for row in stored[name])
+        # An ended case hears no more of what another one, which shared a letter with it, still learns.
+        later = Counter(_line(row) for row in stored[name] if written[name, row["seq"]] > last[name])
+        for line in told - kept:
+            yield f"{name} tells what the database lacks: {line[1]} {line[4]}"
+        for line in kept - told - later:
+            yield f"{name} does not tell what the database has: {line[1]} {line[4]}"
+
+
+def _line(row: Row) -> tuple[datetime, str, str | None, str | None, str, str | None]:
+    return moment(row["at"]), row["kind"], row["step"], row["channel"], row["reason"], row["ref"]
+
+
+def exact_money(records: Records) -> Iterator[str]:
+    """G10: what the case counts as paid is the sum of its payments, in the database and in the signals it heard."""
+    rows = defaultdict(list)
+    for row in records.rows("SELECT * FROM payments"):
+        rows[row["invoice_id"]].append(row)
+    credits = {row["invoice_id"]: Decimal(row["amount"]) for row in records.rows("SELECT * FROM credits")}
+    heard = records.signals()
+    for name, case in records.cases.items():
+        if name not in heard:
+            continue
+        booked = sum((Decimal(r["amount"]) for r in rows[name] if r["reversed_at"] is None), Decimal(0))
+        counted, signalled = Decimal(case["state"]["paid"]), _signalled(heard[name])
+        if not booked == counted == signalled:
+            yield f"{name}: {signalled} was signalled, {booked} booked, {counted} counted as paid"
+        over = max(counted - Decimal(case["state"]["amount"]), Decimal(0))
+        if credits.get(name, Decimal(0)) != over:
+            yield f"{name}: {over} was paid too much, the credit says {credits.get(name, 0)}"
+
+
+def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
+    paid = dict[str, Decimal]()
+    for name, content in signals:
+        if name == "payment_received":
+            paid.setdefault(content["payment_id"], Decimal(content["amount"]))
+        if name == "payment_reversed":
+            paid[content["payment_id"]] = Decimal(0)
+    return sum(paid.values(), Decimal(0))
+
+
+RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
+    "G1 silent after money": silent_after_money,
+    "G2 no restriction without proof": no_restriction_without_proof,
+    "G3 once": once,
+    "G4 no lost step": no_step_lost,
+    "G5 decent hours": decent_hours,
+    "G7 back at once": back_at_once,
+    "G9 explained alike": explained_alike,
+    "G10 exact money": exact_money,
+}

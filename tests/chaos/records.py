@@ -1,0 +1,143 @@
+"""What a run left behind, read without any of the product's code: plain SQL, JSON, and the emulators' own log."""
+
+import base64
+import json
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def moment(text: str) -> datetime:
+    """A time of the database (UTC, unsaid) or of JSON."""
+    read = datetime.fromisoformat(text)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Records:
+    """The folder of a run: dunwell.sqlite, providers.jsonl, histories/, statuses/."""
+
+    folder: Path
+
+    def rows(self, query: str) -> list[Row]:
+        connection = sqlite3.connect(self.folder / "dunwell.sqlite")
+        connection.row_factory = sqlite3.Row
+        found = [dict(row) for row in connection.execute(query)]
+        connection.close()
+        return found
+
+    @cached_property
+    def cases(self) -> dict[str, Row]:
+        """By invoice id, with `state` (and in it the steps) read from its JSON."""
+        found = {row["invoice_id"]: row for row in self.rows("SELECT * FROM cases")}
+        for row in found.values():
+            row["state"] = _json(row["state"])
+        return found
+
+    @cached_property
+    def invoices(self) -> dict[str, Row]:
+        return {row["invoice_id"]: row for row in self.rows("SELECT * FROM invoices")}
+
+    @cached_property
+    def customers(self) -> dict[str, Row]:
+        return {row["customer_id"]: row for row in self.rows("SELECT * FROM customers")}
+
+    @cached_property
+    def messages(self) -> dict[str, Row]:
+        return {row["message_id"]: row for row in self.rows("SELECT * FROM messages")}
+
+    @cached_property
+    def links(self) -> list[Row]:
+        return self.rows("SELECT * FROM message_invoices")
+
+    @cached_property
+    def invoices_of(self) -> dict[str, list[str]]:
+        carried = defaultdict(list)
+        for link in self.links:
+            carried[link["message_id"]].append(link["invoice_id"])
+        return carried
+
+    @cached_property
+    def tasks(self) -> list[Row]:
+        return self.rows("SELECT * FROM tasks")
+
+    @cached_property
+    def audit(self) -> list[Row]:
+        """In the order of the database's own writes."""
+        return self.rows("SELECT * FROM chaos_audit ORDER BY seq")
+
+    @cached_property
+    def _policies(self) -> dict[tuple[str, int], Row]:
+        return {(row["name"], row["version"]): _json(row["body"]) for row in self.rows("SELECT * FROM policies")}
+
+    def policy(self, invoice_id: str) -> Row:
+        invoice = self.invoices[invoice_id]
+        return self._policies[invoice["policy_name"], invoice["policy_version"]]
+
+    @cached_property
+    def _log(self) -> list[Row]:
+        return [json.loads(line) for line in (self.folder / "providers.jsonl").read_text().splitlines()]
+
+    @cached_property
+    def accepted(self) -> list[Row]:
+        return [line for line in self._log if line["event"] == "accepted"]
+
+    @cached_property
+    def reported_delivered(self) -> set[str]:
+        return {line["id"] for line in self._log if line["event"] == "reported" and line["status"] == "delivered"}
+
+    def row_of(self, accepted: Row) -> Row | None:
+        """The outbox row behind something a provider accepted."""
+        if accepted["provider"] == "sendgrid":
+            return self.messages.get(accepted["id"])
+        known = [row for row in self.messages.values() if row["provider_id"] == accepted["id"]]
+        same = [
+            row
+            for row in self.messages.values()
+            if (row["channel"], row["address"], row["body"]) == ("sms", accepted["to"], accepted["body"])
+        ]
+        return next(iter(known + same), None)
+
+    def statuses(self) -> dict[str, Row]:
+        """The workflow's own answers to `status`, of the cases that ended."""
+        return {path.stem: json.loads(path.read_text()) for path in (self.folder / "statuses").glob("*.json")}
+
+    def signals(self) -> dict[str, list[tuple[str, Row]]]:
+        """(name, content) of every signal in the histories, in order, of the cases that ended."""
+        return {path.stem: list(_signals(path)) for path in (self.folder / "histories").glob("*.json")}
+
+    def settled_at(self, seq: int, invoice_id: str) -> bool:
+        """Whether the payments written before audit number `seq` cover the invoice."""
+        return self.paid_before(seq, invoice_id) >= Decimal(self.invoices[invoice_id]["amount"])
+
+    def paid_before(self, seq: int, invoice_id: str) -> Decimal:
+        sign = {"payment": 1, "reversal": -1}
+        return sum(
+            (
+                sign[line["kind"]] * Decimal(line["value"])
+                for line in self.audit
+                if line["seq"] < seq and line["kind"] in sign and line["key"] == invoice_id
+            ),
+            Decimal(0),
+        )
+
+
+def _signals(path: Path) -> list[tuple[str, Row]]:
+    found = []
+    for event in json.loads(path.read_text())["events"]:
+        told = event.get("workflowExecutionSignaledEventAttributes")
+        if told:
+            content = json.loads(base64.b64decode(told["input"]["payloads"][0]["data"]))
+            found.append((told["signalName"], content))
+    return found
+
+
+def _json(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value

@@ -1,0 +1,284 @@
+"""The checker itself: it passes a good run and catches each kind of violation, made by plain SQL or a false line."""
+
+import base64
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from store.database import Database
+from store.schema import migrate
+from tests.builders import the_ladders
+from tests.chaos import audit
+from tests.chaos.checker import check
+
+
+def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str = "delivered") -> list[str]:
+    """Claimed by inv-1 at 10:00 in Berlin, then known to be `state` five minutes later."""
+    return [
+        "INSERT INTO messages(message_id, customer_id, step, message, channel, contact_id, address, subject, body,"
+        " asks, amount, state, call, called_at, planned_at, claimed_at) VALUES"
+        f" ('{id_}', 'c1', '{step}', '{step}', 'email', 'c1.ap', 'ap@c1.example', 's', 'b', 1, '1200.00', 'claimed',"
+        f" 'begun', '{day} 09:00:00', '{day} 09:00:00', '{day} 09:00:00')",
+        f"INSERT INTO message_invoices VALUES ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
+        f"UPDATE messages SET state='{state}', settled_at='{day} 09:05:00' WHERE message_id='{id_}'",
+    ]
+
+
+def _good() -> list[str]:
+    """inv-1 is warned twice, restricted, paid and freed; inv-2 is handed over after the whole ladder."""
+    ladder = the_ladders()["gentle-saas"]
+    body = ladder.model_dump_json().replace("'", "''")
+    steps = [{"step": s.id, "outcome": "done"} for s in ladder.steps]
+
+    def case(name: str, stage: str, paid: str, count: int) -> str:
+        state = json.dumps({"paid": paid, "amount": "1200.00", "redo": [], "steps": steps[:count]})
+        return (
+            "INSERT INTO cases(invoice_id, customer_id, stage, rehearsal, revision, state, updated_at)"
+            f" VALUES ('{name}', 'c1', '{stage}', 1, 1, '{state}', '2027-03-23 09:00:00')"
+        )
+
+    def line(name: str, seq: int, kind: str) -> str:
+        return (
+            "INSERT INTO timeline(invoice_id, seq, key, at, kind, reason)"
+            f" VALUES ('{name}', {seq}, 'k{seq}', '2027-03-02 09:00:00', '{kind}', 'because')"
+        )
+
+    def invoice(name: str) -> str:
+        return (
+            "INSERT INTO invoices(invoice_id, number, customer_id, amount, currency, digits, issued_on, due_on,"
+            f" policy_name, policy_version) VALUES ('{name}', 'N', 'c1', '1200.00', 'EUR', 2, '2027-02-01',"
+            " '2027-03-01', 'gentle-saas', 1)"
+        )
+
+    def task(step: str) -> str:
+        return (
+            "INSERT INTO tasks(task_id, invoice_id, step, kind, due_at, reason, script, state)"
+            f" VALUES ('inv-2.{step}', 'inv-2', '{step}', 'call', '2027-03-02 09:00:00', 'r', '', 'open')"
+        )
+
+    def change(number: int, access: str) -> str:
+        return (
+            "INSERT INTO access_changes(change_id, customer_id, invoice_id, access, work_on_hold, reason, at)"
+            f" VALUES ('c1.{number}', 'c1', 'inv-1', '{access}', 0, 'r', '2027-03-22 09:00:00')"
+        )
+
+    return [
+        f"INSERT INTO policies VALUES ('gentle-saas', 1, 'd', '{body}')",
+        "INSERT INTO customers VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en')",
+        invoice("inv-1"),
+        invoice("inv-2"),
+        *_message("m1", "first-reminder", "2027-03-02"),
+        *_message("m2", "second-reminder", "2027-03-16"),
+        "INSERT INTO holds VALUES ('inv-1.restricted.1', 'c1', 'inv-1', 'restricted', 'r', '2027-03-22 09:00:00',"
+        " NULL, NULL)",
+        change(1, "restricted"),
+        *_message("m3", "restrict", "2027-03-22"),
+        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at)"
+        " VALUES ('inv-1', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00')",
+        "UPDATE holds SET released_at='2027-03-23 09:00:00'",
+        change(2, "full"),
+        *(task(s.id) for s in ladder.steps),
+        line("inv-1", 1, "opened"),
+        line("inv-1", 2, "ended"),
+        line("inv-2", 1, "opened"),
+        case("inv-1", "paid", "1200.00", 3),
+        case("inv-2", "handed_over", "0.00", 5),
+    ]
+
+
+def _signalled(*signals: tuple[str, dict[str, str]]) -> str:
+    def event(name: str, content: dict[str, str]) -> dict[str, object]:
+        data = base64.b64encode(json.dumps(content).encode()).decode()
+        told = {"signalName": name, "input": {"payloads": [{"data": data}]}}
+        return {"workflowExecutionSignaledEventAttributes": told}
+
+    return json.dumps({"events": [event(name, content) for name, content in signals]})
+
+
+def _log_line(id_: str, event: str = "accepted", provider: str = "sendgrid", **more: str) -> str:
+    return (
+        json.dumps({"at": "2098-01-01T00:00:00+00:00", "provider": provider, "event": event, "id": id_} | more) + "\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run without fault, small enough to read. Nobody edits it: each test has its copy."""
+    folder = tmp_path_factory.mktemp("good")
+    database = Database(f"sqlite:///{folder}/dunwell.sqlite")
+    migrate(database)
+    database.close()
+    audit.watch(folder / "dunwell.sqlite")
+    _sql(folder, *_good())
+    mails = [_log_line(id_) + _log_line(id_, "reported", "reports", status="delivered") for id_ in ("m1", "m2", "m3")]
+    (folder / "providers.jsonl").write_text("".join(mails))
+    for name, kinds in (("inv-1", ("opened", "ended")), ("inv-2", ("opened",))):
+        nothing = {"step": None, "channel": None, "ref": None}
+        told = [{"at": "2027-03-02T09:00:00Z", "kind": kind, "reason": "because"} | nothing for kind in kinds]
+        _write(folder, "statuses", name, json.dumps({"timeline": told}))
+    _write(folder, "histories", "inv-1", _signalled(("payment_received", {"payment_id": "p1", "amount": "1200.00"})))
+    _write(folder, "histories", "inv-2", _signalled())
+    return folder
+
+
+@pytest.fixture
+def copy(good: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(good, tmp_path / "copy")
+
+
+def _write(folder: Path, kind: str, name: str, content: str) -> None:
+    (folder / kind).mkdir(exist_ok=True)
+    (folder / kind / f"{name}.json").write_text(content)
+
+
+def _sql(folder: Path, *statements: str) -> None:
+    with sqlite3.connect(folder / "dunwell.sqlite") as connection:
+        for statement in statements:
+            connection.execute(statement)
+    connection.close()
+
+
+def _logged(line: str) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        with (folder / "providers.jsonl").open("a") as file:
+            file.write(line)
+
+    return edit
+
+
+def _done(*statements: str) -> Callable[[Path], None]:
+    return lambda folder: _sql(folder, *statements)
+
+
+def _steps(name: str, *steps: str, outcome: str = "done") -> Callable[[Path], None]:
+    taken = json.dumps([{"step": step, "outcome": outcome} for step in steps])
+    return _done(f"UPDATE cases SET state=json_set(state, '$.steps', json('{taken}')) WHERE invoice_id='{name}'")
+
+
+def _history(*signals: tuple[str, dict[str, str]]) -> Callable[[Path], None]:
+    return lambda folder: _write(folder, "histories", "inv-1", _signalled(*signals))
+
+
+def _letter_after_payment(folder: Path) -> None:
+    _sql(folder, *_message("m4", "last-letter", "2027-04-06"))
+    _logged(_log_line("m4"))(folder)
+
+
+def _two_messages_for_one_step(folder: Path) -> None:
+    _sql(
+        folder,
+        "ALTER TABLE message_invoices RENAME TO kept",
+        "CREATE TABLE message_invoices AS SELECT * FROM kept",
+        "INSERT INTO message_invoices VALUES ('inv-1', 'first-reminder', 'c1.ap', 'email', 'm2', 1)",
+    )
+
+
+def _too_many_letters(folder: Path) -> None:
+    for number in range(5):
+        _sql(folder, *_message(f"x{number}", f"answer~{number}", "2027-04-06", warning=False))
+
+
+_REVERSED = ("payment_reversed", {"payment_id": "p1"})
+_PAID = ("payment_received", {"payment_id": "p1", "amount": "1200.00"})
+_ALL = [step.id for step in the_ladders()["gentle-saas"].steps]
+_AUDIT = "UPDATE chaos_audit SET value='accepted' WHERE kind='state' AND key='m2'"
+
+VIOLATIONS = {
+    "a letter claimed after the payment": ("G1", "m4", _letter_after_payment),
+    "a letter that left before any claim": ("G1", "m1", _done("DELETE FROM chaos_audit WHERE key='m1'")),
+    "a hold after one delivered warning": ("G2", "after 1 delivered", _done(_AUDIT)),
+    "a warning nobody reported as delivered": ("G2", "after 1 delivered", lambda f: _drop_report(f, "m2")),
+    "a warning to an address that is closed": (
+        "G2",
+        "after 0 delivered",
+        _done("INSERT INTO chaos_audit(seq, kind, key, value) VALUES (0, 'closed', 'email', 'ap@c1.example')"),
+    ),
+    "a hold a day after the last warning": (
+        "G2",
+        "less than 3 days",
+        _done("UPDATE messages SET settled_at='2027-03-21 09:00:00' WHERE message_id='m2'"),
+    ),
+    "a mail accepted twice": ("G3", "m1 was accepted 2 times", _logged(_log_line("m1"))),
+    "a mail that is in no outbox": ("G3", "ghost", _logged(_log_line("ghost"))),
+    "an SMS that is in no outbox": (
+        "G3",
+        "+1555",
+        _logged(_log_line("SM1", provider="twilio", to="+1555", body="b")),
+    ),
+    "one step, contact and channel twice": ("G3", "2 messages", _two_messages_for_one_step),
+    "steps in another order": ("G4", "order", _steps("inv-1", "second-reminder", "first-reminder")),
+    "a jump over a warning": ("G4", "jumped over second", _steps("inv-1", "first-reminder", "restrict")),
+    "handed over before the ladder's end": ("G4", "without hand-over", _steps("inv-2", *_ALL[:-1])),
+    "warnings skipped before a consequence": ("G4", "skipped", _steps("inv-2", *_ALL, outcome="skipped")),
+    "a step that nobody heard of": ("G4", "nobody heard", _done("DELETE FROM tasks WHERE step='restrict'")),
+    "a letter at night": (
+        "G5",
+        "23:00",
+        _done("UPDATE messages SET claimed_at='2027-03-02 22:00:00' WHERE message_id='m1'"),
+    ),
+    "a letter on a Sunday": (
+        "G5",
+        "Sun 07 Mar",
+        _done("UPDATE messages SET claimed_at='2027-03-07 09:00:00' WHERE message_id='m1'"),
+    ),
+    "a letter on a holiday": (
+        "G5",
+        "Fri 26 Mar",
+        _done("UPDATE messages SET claimed_at='2027-03-26 09:00:00' WHERE message_id='m1'"),
+    ),
+    "five letters in a week": ("G5", "cap 4", _too_many_letters),
+    "a hold left after payment": ("G7", "is left", _done("UPDATE holds SET released_at=NULL")),
+    "access kept low without a hold": ("G7", "otherwise", _done("DELETE FROM access_changes WHERE access='full'")),
+    "a decision only the database knows": (
+        "G9",
+        "does not tell",
+        _done("UPDATE timeline SET reason='other' WHERE invoice_id='inv-1' AND seq=1"),
+    ),
+    "a decision only the workflow tells": ("G9", "database lacks", _done("DELETE FROM timeline WHERE seq=2")),
+    "a case that counts another sum": (
+        "G10",
+        "counted",
+        _done("UPDATE cases SET state=json_set(state, '$.paid', '1100.00') WHERE invoice_id='inv-1'"),
+    ),
+    "a payment signalled and not booked": (
+        "G10",
+        "2400",
+        _history(_PAID, (_PAID[0], _PAID[1] | {"payment_id": "p2"})),
+    ),
+    "a reversal signalled and not booked": ("G10", "0 was signalled", _history(_PAID, _REVERSED)),
+    "a credit nobody paid": (
+        "G10",
+        "credit",
+        _done("INSERT INTO credits VALUES ('inv-1', 'c1', '5.00', 'EUR', '2027-03-23 09:00:00')"),
+    ),
+}
+
+
+def _drop_report(folder: Path, id_: str) -> None:
+    lines = (folder / "providers.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not (f'"{id_}"' in line and "reported" in line)]
+    (folder / "providers.jsonl").write_text("".join(kept))
+
+
+def test_a_good_run_passes(copy: Path) -> None:
+    verdict = check(copy)
+    assert (verdict.violations, verdict.running) == ([], ())
+    assert {(tally.cases, tally.contacts) for tally in verdict.tallies} == {(2, 8)}
+
+
+def test_a_case_without_an_end_is_named(copy: Path) -> None:
+    (copy / "statuses" / "inv-2.json").unlink()
+    assert check(copy).running == ("inv-2",)
+
+
+@pytest.mark.parametrize(("guarantee", "words", "edit"), VIOLATIONS.values(), ids=VIOLATIONS.keys())
+def test_each_kind_of_violation_is_caught(
+    guarantee: str, words: str, edit: Callable[[Path], None], copy: Path
+) -> None:
+    edit(copy)
+    found = check(copy).violations
+    assert any(line.startswith(f"{guarantee} ") and words in line for line in found), found
