@@ -44,6 +44,7 @@ class InvoiceDunning:
         self._seen = 0
         self._said = 0
         self._stale = False
+        self._planned_for = -1  # the revision of the case that its next action was planned for
         self._woken = False
         self._shown: tuple[object, ...] | None = None
         self._writing = asyncio.Lock()
@@ -99,7 +100,13 @@ class InvoiceDunning:
                 await workflow.wait_condition(lambda: self._woken, timeout=delay, timeout_summary=_summary(action))
                 return False
             self._set_clock(action.at)
-        return not self._stale
+        if self._stale:
+            return False
+        if self._planned_for != self._the_case.revision and workflow.patched(options.NEWS_FIRST):
+            # News came at this very moment; beside us it is written down, and a new plan made.
+            await workflow.wait_condition(lambda: self._woken)
+            return False
+        return True
 
     async def _act(self) -> None:
         action = self._the_case.next_action
@@ -192,6 +199,7 @@ class InvoiceDunning:
             unsaved=self._unsaved,
             seen=self._seen,
             said=self._said,
+            stale=self._stale,
         )
         clock = self._clock.set(workflow.now(), self._now())
         start = CaseStart(
@@ -298,6 +306,7 @@ class InvoiceDunning:
     def _take_over(self, carried: Carried) -> None:
         self._case, self._timeline, self._unsaved = carried.case, carried.timeline, carried.unsaved
         self._seen, self._said = carried.seen, carried.said
+        self._stale, self._planned_for = carried.stale, carried.case.revision
         self._shown = (carried.case.stage, carried.case.access, carried.case.open_amount)
 
     def _request(self, entries: list[Entry]) -> dict[str, Any]:
@@ -323,7 +332,7 @@ class InvoiceDunning:
         self._seen = max(self._seen, answer.seen)
         self._woken = True
         if planned_for == case.revision:
-            case.next_action = answer.next_action
+            case.next_action, self._planned_for = answer.next_action, planned_for
         else:
             self._stale = True
 

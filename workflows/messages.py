@@ -21,13 +21,14 @@ def workflow_id(invoice_id: str) -> str:
 
 
 class Carried(Record):
-    """What a run hands to the next one: all of its memory."""
+    """What a run hands to the next one: all of its memory. `stale`: its plan has to be made anew."""
 
     case: Case
     timeline: list[Entry]
     unsaved: list[Entry]
     seen: int
     said: int
+    stale: bool = False
 
 
 class CaseStart(Record):

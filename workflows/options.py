@@ -62,3 +62,6 @@ AFTER_TROUBLE = timedelta(hours=1)
 
 TIMELINE_KEPT = 400
 """Entries a run keeps for its query; the database has them all."""
+
+NEWS_FIRST = "news-first"
+"""Patch: what was planned for a moment waits for the news of that moment. What raced before it replays as it went."""

@@ -111,6 +111,18 @@ class Plant:
             assert asyncio.get_running_loop().time() < deadline, status
             await asyncio.sleep(0.1)
 
+    async def until_fired(self, handle: Handle, seconds: float = 30) -> None:
+        """Wait for the case's last timer, which needs no worker."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            events = [event async for event in handle.fetch_history_events()]
+            started = [event for event in events if event.HasField("timer_started_event_attributes")]
+            fired = [event for event in events if event.HasField("timer_fired_event_attributes")]
+            if fired and fired[-1].timer_fired_event_attributes.started_event_id == started[-1].event_id:
+                return
+            assert asyncio.get_running_loop().time() < deadline, "the timer did not fire"
+            await asyncio.sleep(0.1)
+
     def mails(self) -> Counter[str]:
         """How often the provider accepted each message, by message id."""
         return Counter(mail["personalizations"][0]["custom_args"]["message_id"] for mail in self.sendgrid.mails)

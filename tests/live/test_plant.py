@@ -70,6 +70,21 @@ async def test_money_silences_the_step_in_flight(plant: Plant) -> None:
     assert [row.contact_id for row in asked] == ["acme.accounts_payable.1"]
 
 
+async def test_an_instalment_paid_while_no_worker_ran_is_met(plant: Plant) -> None:
+    """The payment and the end of the first one's grace reach the case at once: the second is not missed for it."""
+    [handle] = await plant.start(invoices(1), speed=DAY_A_SECOND)
+    plan = [{"date": day, "amount": "600.00"} for day in ("2027-03-01", "2027-06-01")]
+    await handle.signal("payment_plan_agreed", {"instalments": plan, "by": "agent-7"})
+    await plant.until(handle, lambda status: status.next_action and status.next_action.step == "@instalment")
+    plant.kill_workers()
+    await plant.until_fired(handle)
+    await handle.signal("payment_received", {"payment_id": "p1", "amount": "600.00", "currency": "EUR"})
+    plant.start_worker()
+    await plant.until(handle, lambda status: "1 of 2 instalments are met" in str(status.timeline))
+    status = await plant.until(handle, lambda status: status.next_action and "1 of 2" not in status.next_action.why)
+    assert (status.stage, "plan_broken" in str(status.timeline)) == (Stage.PLAN, False)
+
+
 async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
     """An operator without any of our tools pays twice and promises nonsense."""
     [handle] = await plant.start(invoices(1), speed=1)

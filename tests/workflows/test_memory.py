@@ -169,3 +169,11 @@ async def test_the_same_payment_twice_counts_once(house: House) -> None:
     await house.pass_time(hours=1)
     assert str((await house.status()).amount_due) == "1100.00"
     assert sum(kind == "payment" for kind, _ in house.timeline()) == 1
+
+
+async def test_a_refusal_is_written_down_though_the_run_ends_with_it(house: House) -> None:
+    """Each run here is as long as it may be, so the next one has to do what this one was about to."""
+    await house.start(an_invoice(), history_limit=1)
+    await house.tell("resume", by="agent-7")
+    await house.pass_time(hours=1)
+    assert ("refused", "resume: stage: the case is not paused") in house.timeline()
