@@ -57,6 +57,12 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    if re.fullmatch(r"https?://[^/\s?#@]+", value) is None:
+        raise ValueError("not an origin; write scheme, host and port only, for example https://temporal.example.com.")
+    return value.lower()
+
+
 def _database(value: str) -> str:
     # The value stays out of the sentence: a database URL often holds a password.
     # A database in memory is refused: the command line and the worker would each see one of their own.
@@ -87,6 +93,7 @@ def _default_database(values: dict[str, Any]) -> str:
 
 HostPort = Annotated[str, AfterValidator(_host_port)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(BaseSettings):
@@ -125,6 +132,10 @@ class Settings(BaseSettings):
     product_access_secret: SecretStr | None = None
 
     metrics_address: HostPort | None = None
+
+    payload_keys: SecretStr | None = None
+    codec_token: SecretStr | None = None
+    codec_origin: Origin | None = None
 
     web_address: HostPort = "127.0.0.1:8080"
     public_url: WebAddress | None = None
@@ -170,6 +181,8 @@ _PARTNERS = (
         "set the secret that signs what the product is told,",
     ),
     ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
+    ("CODEC_TOKEN", ("PAYLOAD_KEYS",), "set the keys that open what is shown,"),
+    ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
 )
 """(variable, the variables it is useless without, what to do about it)."""
 

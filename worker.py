@@ -19,7 +19,6 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 from temporalio.worker import Worker
@@ -32,6 +31,7 @@ from activities.notices import Notices
 from activities.planning import Planning
 from activities.watch import Watch
 from activities.wording import Catalogue
+from codec import data_converter
 from domain.terms import Channel
 from gateways.base import MessageGateway, ProductGateway
 from gateways.business_days import HolidayLibrary
@@ -112,10 +112,10 @@ def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """Raises NotReady when no server answers."""
-    config = temporal_connect(settings)
+    """Raises NotReady when no server answers, SettingsError for keys or a connection that cannot be meant."""
+    config, converter = temporal_connect(settings), data_converter(settings)
     try:
-        return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+        return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except RuntimeError as error:
         address = config.get("target_host")
         reason = _plain(str(error))

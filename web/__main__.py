@@ -8,17 +8,19 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.wording import CatalogueError
+from codec import data_converter
 from domain.ladder_problems import PolicyError
 from intake.cases import Cases, Patience
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.schema import is_current
 from web.app import make_app
+from web.codec import codec_door
 from web.service import Service, make_service, read_keys
 from worker import NotReady, leave, make_desk
 
@@ -41,8 +43,16 @@ async def open_service(settings: Settings) -> Service:
         raise NotReady(f"The {kind} database of DATABASE_URL does not answer ({type(error).__name__}).") from None
     if not current:
         raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
-    client = await Client.connect(**temporal_connect(settings), data_converter=pydantic_data_converter, lazy=True)
+    client = await Client.connect(**temporal_connect(settings), data_converter=data_converter(settings), lazy=True)
     return make_service(client, desk, ladders, Cases(client, desk.database, _PATIENCE), keys)
+
+
+def open_doors(service: Service, settings: Settings) -> FastAPI:
+    """The application, with `/codec` when keys and token are set. Raises SettingsError for bad keys."""
+    app, door = make_app(service), codec_door(settings)
+    if door is not None:
+        app.mount("/codec", door)
+    return app
 
 
 async def serve(settings: Settings) -> None:
@@ -50,7 +60,7 @@ async def serve(settings: Settings) -> None:
     service = await open_service(settings)
     host, _, port = settings.web_address.rpartition(":")
     config = uvicorn.Config(
-        make_app(service),
+        open_doors(service, settings),
         host=host.strip("[]"),
         port=int(port),
         access_log=False,  # addresses and query strings are nobody's business
