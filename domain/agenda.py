@@ -48,7 +48,8 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
         return agreed
     if case.again:
         why = "a message did not arrive: another channel, another contact or a call"
-        return NextAction(step=case.again[0], at=calendar.next_open(now), why=why)
+        at = calendar.next_open(max(now, case.not_before(case.again[0]) or now))
+        return NextAction(step=case.again[0], at=at, why=why)
     return _ladder(case, policy, calendar, now)
 
 

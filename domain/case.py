@@ -615,6 +615,8 @@ class Case(Record):
             if outcome.status == "done":
                 self.last_answer_at = outcome.at
             return []
+        if "~" in outcome.step:
+            return []  # an answer that ceased to be owed while it left: no step of the ladder
         return self._step_taken(outcome)
 
     def _step_taken(self, outcome: StepOutcome) -> list["Said"]:

@@ -163,6 +163,17 @@ def test_a_case_that_waits_for_nothing(changes: list[Change]) -> None:
     assert next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW) is None
 
 
+def test_reaching_further_rests_after_trouble_like_every_step() -> None:
+    """Otherwise it would be tried again at once, for ever."""
+    case = a_case()
+    _REMINDED(case)
+    case.reach_further("first-reminder")
+    case.blocked_until = at("2027-03-10 10:00")
+    action = next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW)
+    assert action is not None
+    assert (action.step, action.at) == ("first-reminder", at("2027-03-10 10:00"))
+
+
 def test_a_broken_promise_brings_the_next_letter_at_once_but_no_consequence() -> None:
     policy, case = the_ladders()["gentle-saas"], a_case()
     _REMINDED(case)

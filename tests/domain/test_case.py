@@ -658,3 +658,12 @@ def _through_json(case: Case) -> Case:
     assert copy == case
     assert copy.model_dump() == case.model_dump()
     return copy
+
+
+def test_an_answer_overtaken_by_the_end_is_no_step_of_the_ladder() -> None:
+    """The money came while the answer left. Nobody was asked, so nobody is thanked for hurrying."""
+    case = a_case()
+    tell(case, "promise_to_pay", date="2027-03-19", promised_by="user")
+    pay(case, "1200.00")
+    done(case, "promise-confirmed~1")
+    assert (case.steps, case.owed, case.stage) == ([], [], Stage.PAID)
