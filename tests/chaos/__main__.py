@@ -52,9 +52,7 @@ def main() -> int:
 def _plan(seed: int, cases: int, worker_kills: int, server_kills: int) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
     seconds = max(60.0, cases * 0.45, (worker_kills + 2 * server_kills) * 6.0)
-    return Plan(
-        seed, cases, worker_kills, server_kills, seconds, drain=300 + cases * 0.3, days_a_second=150 / seconds
-    )
+    return Plan(seed, cases, worker_kills, server_kills, seconds, drain=300 + cases * 0.3, days_a_second=90 / seconds)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +18,6 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from domain.invoice import Invoice
 from local.server import DevServer, free_port
 from store.database import Database
 from store.schema import migrate
@@ -31,6 +30,7 @@ from workflows.invoice_dunning import InvoiceDunning
 DATABASE = "dunwell.sqlite"
 LOG = "providers.jsonl"
 _PATIENCE = timedelta(seconds=15)
+_BATCH = 20
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,17 @@ async def run(plan: Plan, state: Path) -> None:
             plant.start_worker()
         await _until_they_work(plan, state)
         invoices = town.invoices(chance, plan.cases)
-        handles = dict(
-            zip(
-                (invoice.invoice_id for invoice in invoices),
-                await plant.start(invoices, plan.days_a_second * 86_400),
-                strict=True,
-            )
-        )
+        handles: dict[str, Handle] = {}
         postman = asyncio.create_task(_report_deliveries(plan, log, state / DATABASE, handles))
-        await asyncio.gather(_live(chance, plan, invoices, handles), _kill(plan, plant))
+        lives = []
+        for first in range(0, len(invoices), _BATCH):
+            batch = invoices[first : first + _BATCH]
+            started = await plant.start(batch, plan.days_a_second * 86_400)
+            for invoice, handle in zip(batch, started, strict=True):
+                handles[invoice.invoice_id] = handle
+                deeds = sorted(town.deeds(chance, invoice), key=lambda deed: deed.after)
+                lives.append(asyncio.create_task(_live(plan, deeds, handle)))
+        await asyncio.gather(*lives, _kill(plan, plant), asyncio.sleep(plan.seconds))
         temper.stormy = False
         await _end_all(chance, handles)
         ended = await _wait_for_ends(plan, handles)
@@ -132,14 +134,12 @@ async def _until_they_work(plan: Plan, state: Path) -> None:
     raise RuntimeError(f"the workers did not start in a minute: read {state / 'worker.log'}")
 
 
-async def _live(chance: random.Random, plan: Plan, invoices: list[Invoice], handles: dict[str, Handle]) -> None:
+async def _live(plan: Plan, deeds: Sequence[town.Deed], handle: Handle) -> None:
     """Every deed at its moment, whether or not anybody is there to listen."""
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    for deed in sorted((d for i in invoices for d in town.deeds(chance, i)), key=lambda deed: deed.after):
-        await asyncio.sleep(max(begun + deed.after * plan.seconds - loop.time(), 0))
-        await _tell(handles[deed.invoice_id], deed.signal, deed.content)
-    await asyncio.sleep(max(begun + plan.seconds - loop.time(), 0))
+    begun = asyncio.get_running_loop().time()
+    for deed in deeds:
+        await asyncio.sleep(max(begun + deed.after * plan.seconds - asyncio.get_running_loop().time(), 0))
+        await _tell(handle, deed.signal, deed.content)
 
 
 async def _tell(handle: Handle, name: str, content: dict[str, str]) -> bool:
@@ -170,16 +170,17 @@ async def _report_deliveries(plan: Plan, log: Log, database: Path, handles: dict
     """Tell the cases what became of their messages: repeated, in any order, sometimes bad news, sometimes none."""
     chance = random.Random(plan.seed + 2)
     known: set[str] = set()
-    while True:
-        news = await asyncio.to_thread(_accepted, database, log)
-        for message_id, sent, invoices in news:
-            if message_id in known:
-                continue
-            known.add(message_id)
-            fate = chance.choices(("delivered", "bounced", "failed", ""), (85, 5, 4, 6))[0]
-            if fate:
-                await _report(chance, log, message_id, fate, sent, [handles[one] for one in invoices])
-        await asyncio.sleep(0.2)
+    async with asyncio.TaskGroup() as letters:
+        while True:
+            for message_id, sent, invoices in await asyncio.to_thread(_accepted, database, log):
+                if message_id in known or not handles.keys() >= set(invoices):
+                    continue
+                known.add(message_id)
+                fate = chance.choices(("delivered", "bounced", "failed", ""), (85, 5, 4, 6))[0]
+                if fate:
+                    cases = [handles[one] for one in invoices]
+                    letters.create_task(_report(chance, log, message_id, fate, sent, cases))
+            await asyncio.sleep(0.2)
 
 
 async def _report(
@@ -211,12 +212,15 @@ def _accepted(database: Path, log: Log) -> list[tuple[str, datetime, list[str]]]
 
 async def _end_all(chance: random.Random, handles: dict[str, Handle]) -> None:
     """Pay or cancel whatever still runs."""
-    for name, handle in handles.items():
-        if chance.random() < 0.6:
-            content = {"payment_id": f"{name}.last", "amount": str(town.AMOUNT), "currency": "EUR"}
-            await _tell(handle, "payment_received", content)
-        else:
-            await _tell(handle, "cancel", {"reason": "run-over", "by": "agent.1"})
+    await asyncio.gather(*(_end(chance.random() < 0.6, name, handle) for name, handle in handles.items()))
+
+
+async def _end(by_money: bool, name: str, handle: Handle) -> None:
+    if by_money:
+        content = {"payment_id": f"{name}.last", "amount": str(town.AMOUNT), "currency": "EUR"}
+        await _tell(handle, "payment_received", content)
+    else:
+        await _tell(handle, "cancel", {"reason": "run-over", "by": "agent.1"})
 
 
 async def _wait_for_ends(plan: Plan, handles: dict[str, Handle]) -> dict[str, Handle]:
