@@ -117,12 +117,28 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     try:
         return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except RuntimeError as error:
-        address = config.get("target_host")
-        reason = _plain(str(error))
-        raise NotReady(
-            f"No Temporal server answers at {address} ({reason}). Start one with `make up`, "
-            "or set TEMPORAL_ADDRESS to the one you have."
-        ) from error
+        raise NotReady(_unconnected(str(error), str(config.get("target_host")))) from error
+
+
+def _unconnected(error: str, address: str) -> str:
+    """One sentence about a connection that was not made."""
+    distrust = re.search(r"InvalidCertificate\((\w+)", error)
+    if distrust:
+        return (
+            f"The Temporal server at {address} shows a certificate that is not trusted ({distrust.group(1)}): set "
+            "TEMPORAL_TLS_SERVER_CA_CERT_PATH to the authority that signed it, or TEMPORAL_TLS_SERVER_NAME to the "
+            "name it bears."
+        )
+    if "InvalidMessage" in error or '"transport error"' in error:
+        return (
+            f"What answers at {address} breaks the connection off: set TEMPORAL_TLS as the server has it, "
+            "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH if it asks for a certificate, and check "
+            "TEMPORAL_ADDRESS."
+        )
+    return (
+        f"No Temporal server answers at {address} ({_plain(error)}). Start one with `make up`, "
+        "or set TEMPORAL_ADDRESS to the one you have."
+    )
 
 
 def _plain(error: str) -> str:
