@@ -1,0 +1,93 @@
+"""The web service against its own description, and the providers' doors against bytes of any kind."""
+
+import logging
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import Case
+from schemathesis.core.result import Ok
+
+from tests.fuzz.nonsense import mutated, spoiled, value
+from tests.fuzz.tally import Tally
+from tests.web.conftest import TOKEN, Site, an_event
+from web.app import make_app
+from web.service import Service
+
+
+def described_doors(service: Service, count: int) -> Tally:
+    """`count` requests for each operation of the description. Called on a thread of its own: it blocks."""
+    tally = Tally("web by its description")
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", make_app(service))
+    logging.getLogger("dunwell.web").setLevel(logging.CRITICAL)
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
+        _ask(found.ok(), count, tally)
+    return tally
+
+
+def _ask(operation: Any, count: int, tally: Tally) -> None:
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def ask(case: Case[Any]) -> None:
+        tally.tried += 1
+        try:
+            answer = case.call(headers={"Authorization": f"Bearer {TOKEN}"})
+        except Exception:
+            tally.crashes += 1
+            return
+        tally.refused += 400 <= answer.status_code < 500
+        tally.fives += answer.status_code >= 500
+
+    ask()
+
+
+async def providers_doors(site: Site, random: Random, count: int) -> Tally:
+    """Most requests carry a right signature, so that what lies behind the door is reached."""
+    tally = Tally("webhooks")
+    logging.getLogger("dunwell.web").setLevel(logging.CRITICAL)
+    for _ in range(count):
+        tally.tried += 1
+        try:
+            answer = await _knock(site, random)
+        except UnicodeEncodeError:
+            tally.tried -= 1  # cannot be put on a wire at all
+            continue
+        except Exception:
+            tally.crashes += 1
+            continue
+        tally.refused += 400 <= answer.status_code < 500
+        tally.fives += answer.status_code >= 500
+    return tally
+
+
+async def _knock(site: Site, random: Random) -> httpx.Response:
+    kind = random.randrange(6)
+    if kind == 0:
+        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound"])
+        return await site.http.post(f"/webhooks/{path}", content=random.randbytes(random.randrange(3000)))
+    if kind == 1:
+        return await site.sendgrid(random.randbytes(random.randrange(500)))
+    if kind == 2:
+        batch = [an_event(random.choice(["delivered", "bounce", "dropped", "unsubscribe", "open"])) for _ in range(2)]
+        return await site.sendgrid(spoiled(random, httpx.Request("POST", "http://x", json=batch).content))
+    if kind == 3:
+        return await site.sendgrid([mutated(random, an_event(random.choice(["delivered", "bounce"])))])
+    good: Mapping[str, str] = {
+        "MessageSid": "SM1",
+        "MessageStatus": "undelivered",
+        "ErrorCode": "30003",
+        "Body": "STOP",
+    }
+    fields = {key: str(one) for key, one in mutated(random, dict(good)).items()}
+    fields |= {"From": random.choice(["+4915112345678", str(value(random, 0))]), "To": str(value(random, 0))[:40]}
+    return await site.twilio(random.choice(["status", "inbound"]), fields)
