@@ -1,0 +1,364 @@
+"""A case lived through without engine and database: the workflow's loop around the same pure model.
+
+Every message, hold and payment is put down at the moment it happens, and each is held against the guarantees then.
+"""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, Literal
+
+from domain import agenda, ladder
+from domain.calendar import BusinessCalendar
+from domain.case import Case, PolicyRef, Rules, Said, StepOutcome
+from domain.events import parse_event
+from domain.ladder import Verdict
+from domain.policy import Policy, Step
+from domain.refusal import Refused
+from domain.terms import Late, Level, Stage
+from tests.builders import the_traits
+
+Fate = Literal["delivered", "bounced", "silent"]
+FATES: tuple[Fate, ...] = ("delivered", "delivered", "bounced", "silent")
+Delivery = tuple[Fate, int]
+"""What becomes of a message, and after how many hours somebody says so."""
+
+_LOOK_AGAIN = timedelta(days=7)
+_MOST_ACTS = 60
+_QUIET = timedelta(days=700)
+_MOST_REACHED = 4
+
+
+@dataclass(frozen=True)
+class Happening:
+    """After `wait` hours somebody says `name`, or the machines are out for `content["hours"]`.
+
+    in_flight: it comes while the next step is being carried out, after its messages have left.
+    """
+
+    wait: int
+    name: str
+    content: dict[str, Any]
+    in_flight: bool = False
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that left. `step` is its key, which differs from the ladder's name after a reversal."""
+
+    key: str
+    step: str
+    at: datetime
+    ladder: Step | None
+    again: bool
+
+
+@dataclass
+class Life:
+    """One invoice from before it is due until long after everybody went quiet."""
+
+    policy: Policy
+    calendar: BusinessCalendar
+    case: Case
+    now: datetime
+    deliveries: list[Delivery]
+    fallback: Delivery = ("delivered", 1)
+    sent: list[Sent] = field(default_factory=list)
+    arrived: dict[str, datetime] = field(default_factory=dict)
+    holds: set[Level] = field(default_factory=set)
+    live: dict[str, Decimal] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    refused: int = 0
+    _reached: dict[str, int] = field(default_factory=dict)
+    _mail: list[tuple[datetime, int, str, Fate]] = field(default_factory=list)
+    _asleep_until: datetime | None = None
+    _in_flight: list[Happening] = field(default_factory=list)
+
+    def live_through(self, happenings: list[Happening]) -> None:
+        """Everything in order, then silence until nothing is left to wait for."""
+        if self.policy.hold:
+            self.holds.add(self.policy.hold)
+        self._plan()
+        for happening in happenings:
+            self._advance(self.now + timedelta(hours=happening.wait))
+            if happening.name == "outage":
+                self._asleep_until = self.now + timedelta(hours=happening.content["hours"])
+                self._sleep()
+            elif happening.in_flight:
+                self._in_flight.append(happening)
+            else:
+                self._hear(happening)
+        self._advance(self.now + _QUIET)
+        self._law_g4_nothing_is_lost()
+
+    # The workflow's loop ---------------------------------------------------------------------------------
+
+    def _sleep(self) -> None:
+        """Nobody works: what falls due meanwhile is found late."""
+        if self._asleep_until:
+            self.now, self._asleep_until = self._asleep_until, None
+
+    def _advance(self, to: datetime) -> None:
+        acts, last = 0, self.now
+        while True:
+            action = self.case.next_action
+            mail = self._mail[0][0] if self._mail else None
+            due = min((moment for moment in (action and action.at, mail) if moment), default=None)
+            if due is None or due > to:
+                self.now = max(self.now, to)
+                return
+            self.now = max(self.now, due)
+            acts, last = (acts + 1, last) if self.now == last else (0, self.now)
+            assert acts < _MOST_ACTS, f"G4: goes in circles at {self.now}: {action}"
+            if mail is not None and mail <= self.now:
+                self._deliver()
+            elif action is not None:
+                self._act(action.step)
+
+    def _plan(self) -> None:
+        case = self.case
+        offset = self.now.astimezone(self.calendar.zone).utcoffset() or timedelta()
+        case.utc_offset_minutes = int(offset.total_seconds() // 60)
+        case.holds = sorted(self.holds)
+        case.next_action = agenda.next_action(case, self.policy, self.calendar, self.now)
+
+    def _hear(self, happening: Happening) -> None:
+        case = self.case
+        before = case.model_dump_json()
+        try:
+            said = case.apply(parse_event(happening.name, [happening.content]), self.now)
+        except Refused:
+            self.refused += 1
+            assert case.model_dump_json() == before, f"G12: refused, and changed by {happening}"
+            said = []
+        self._count_money(happening, said)
+        self._follow()
+        self._plan()
+        self._laws_of_state()
+
+    def _count_money(self, happening: Happening, said: list[Said]) -> None:
+        """A ledger of its own beside the model's."""
+        if not said:
+            return
+        payment = happening.content.get("payment_id", "")
+        if happening.name == "payment_received":
+            self.live[payment] = Decimal(happening.content["amount"])
+        elif happening.name == "payment_reversed":
+            del self.live[payment]
+            self.gone.add(payment)
+
+    def _follow(self) -> None:
+        if self.case.frees_account:
+            self.holds.clear()
+        elif self.case.reopened and self.policy.hold:
+            self.holds.add(self.policy.hold)
+
+    def _act(self, step: str) -> None:
+        case = self.case
+        if step in agenda.DATES:
+            due = {
+                agenda.PROMISE_DUE: case.promise_due,
+                agenda.INSTALMENT_DUE: case.instalment_due,
+                agenda.PAUSE_OVER: case.pause_over,
+            }[step]
+            assert due(self.now), f"G4: {step} came and nothing was waiting for it"
+        else:
+            outcome = self._carry_out(step)
+            while self._in_flight:
+                self._hear(self._in_flight.pop(0))
+            case.take(outcome)
+            self._follow()
+        self._plan()
+        self._laws_of_state()
+
+    # A step ----------------------------------------------------------------------------------------------
+
+    def _carry_out(self, step: str) -> StepOutcome:
+        if not self.calendar.is_open(self.now):
+            return StepOutcome(step=step, status="delayed", at=self.now, until=self.calendar.next_open(self.now))
+        message = agenda.answer_message(step)
+        if step in self.case.again:
+            self._send(step, again=True)
+            return StepOutcome(step=step, status="done", at=self.now)
+        if message is None:
+            return self._step(self.policy.step(step))
+        if the_traits()[message].asks and (self.case.asked <= 0 or self.case.resting):
+            return StepOutcome(step=step, status="skipped", at=self.now)
+        self._send(step)
+        return StepOutcome(step=step, status="done", at=self.now)
+
+    def _step(self, step: Step) -> StepOutcome:
+        case, now = self.case, self.now
+        judged = ladder.judge(self.policy, agenda.standing(case), self.calendar, now)
+        assert judged is not None and judged.step == step.id, f"G4: agenda says {step.id}, the ladder {judged}"
+        late = judged.verdict is Verdict.LATE
+        if late and judged.do is Late.SKIP:
+            self._law_g4_only_what_may_be_skipped(step)
+            return StepOutcome(step=step.id, status="skipped", at=judged.planned)
+        until = self._proof_missing(step)
+        if until is not None:
+            return StepOutcome(step=step.id, status="blocked", at=now, until=until)
+        self._law_g4_in_order(step)
+        self._law_g2_proof(step)
+        if step.access:
+            self._law_g1_silent(step.id)
+            self.holds.add(Level(step.access))
+        if step.message:
+            self._send(step.id, step)
+        return StepOutcome(
+            step=step.id,
+            status="done",
+            at=now,
+            shift=judged.shift if late and judged.do is Late.SHIFT else 0,
+            legal=step.stage is not None,
+            ends=step.ends,
+            placed_hold=step.access is not None,
+        )
+
+    def _proof_missing(self, step: Step) -> datetime | None:
+        """When to look again, as the proof's own activity says it."""
+        if step.needs is None:
+            return None
+        warnings = [at for warned, at in self.arrived.items() if warned != step.id]
+        wanted = max(step.needs.delivered_warnings, self.policy.warnings_before_restriction if step.restricts else 0)
+        if len(warnings) < wanted:
+            return self.now + _LOOK_AGAIN
+        ready = max(warnings) + timedelta(days=step.needs.days)
+        return ready if ready > self.now else None
+
+    def _send(self, step: str, rung: Step | None = None, *, again: bool = False) -> None:
+        own = rung or next((one for one in self.policy.steps if one.id == step), None)
+        key = f"{step}.again{self.case.reopened}" if step in self.case.redo else step
+        message = Sent(key, step, self.now, own, again)
+        self._laws_of_message(message)
+        self.sent.append(message)
+        written = own is None or own.written
+        if not written:
+            return
+        fate, hours = self.deliveries.pop(0) if self.deliveries else self.fallback
+        heapq.heappush(self._mail, (self.now + timedelta(hours=hours), len(self.sent), step, fate))
+
+    def _deliver(self) -> None:
+        """A provider's word about a message, or its silence, reaches the case."""
+        at, _, step, fate = heapq.heappop(self._mail)
+        rung = next((one for one in self.policy.steps if one.id == step), None)
+        if fate == "delivered":
+            if rung is not None and rung.warning:
+                self.arrived[step] = at
+            self.case.blocked_until = None
+        elif self._reached.setdefault(step, 0) < _MOST_REACHED:
+            self._reached[step] += 1
+            self.case.reach_further(step)
+        self._plan()
+
+    # The laws --------------------------------------------------------------------------------------------
+
+    def _laws_of_message(self, message: Sent) -> None:
+        self._law_g5_window(message)
+        self._law_g3_once(message)
+        key = message.ladder.message if message.ladder else agenda.answer_message(message.step)
+        if message.ladder is not None or the_traits()[str(key)].asks:
+            self._law_g1_silent(message.step)
+        if message.ladder is not None and not message.again:
+            self._law_g5_gap(message)
+
+    def _law_g1_silent(self, step: str) -> None:
+        """Nothing is asked for, and nothing taken away, once the money is there, nor while a good word runs."""
+        case = self.case
+        assert case.asked > 0, f"G1: {step} although {case.asked} may be asked for"
+        assert not case.resting, f"G1: {step} although the case is {case.stage}"
+        assert case.paid < case.amount, f"G1: {step} after {case.paid} of {case.amount}"
+
+    def _law_g2_proof(self, step: Step) -> None:
+        """Counted from the messages themselves and not from what the step was allowed."""
+        if not step.restricts:
+            return
+        warned = {one.step for one in self.sent if one.ladder and one.ladder.warning and one.step in self.arrived}
+        wanted = self.policy.warnings_before_restriction
+        assert len(warned) >= wanted, f"G2: {step.id} after {sorted(warned)} of {wanted}"
+        assert step.needs is not None
+        last = max(self.arrived[one] for one in warned)
+        assert self.now - last >= timedelta(days=step.needs.days), f"G2: {step.id} too soon after {last}"
+
+    def _law_g3_once(self, message: Sent) -> None:
+        if not message.again:
+            assert all(one.key != message.key or one.again for one in self.sent), f"G3: {message.key} twice"
+
+    def _law_g4_in_order(self, step: Step) -> None:
+        """Every step above is behind, and no warning or announcement was left out on the way to a consequence."""
+        behind = {done.step: done.outcome for done in self.case.steps}
+        for earlier in self.policy.steps:
+            if earlier.id == step.id:
+                return
+            if not self.policy.applies(earlier, self.case.asked):
+                continue
+            assert earlier.id in behind, f"G4: {step.id} before {earlier.id}"
+            if step.consequence and (earlier.warning or step.id in earlier.announces):
+                assert behind[earlier.id] == "done", f"G4: {step.id} though {earlier.id} was left out"
+
+    def _law_g4_only_what_may_be_skipped(self, step: Step) -> None:
+        assert step.late is Late.SKIP, f"G4: {step.id} was left out"
+        assert not step.consequence and not step.announces, f"G4: {step.id} was left out"
+
+    def _law_g4_nothing_is_lost(self) -> None:
+        """After long silence a case has ended, or waits for a person and says for which."""
+        case = self.case
+        if case.ended or case.pause or (case.dispute and case.asked == 0):
+            assert not case.owed or case.pause, f"G4: {case.owed} are still owed"
+            return
+        behind = {done.step for done in case.steps}
+        left = [one for one in self.policy.steps if one.id not in behind and self.policy.applies(one, case.asked)]
+        assert not left or self._proof_missing(left[0]), f"G4: {left[0].id} never came; waits for {case.next_action}"
+
+    def _law_g5_window(self, message: Sent) -> None:
+        assert self.calendar.is_open(message.at), f"G5: {message.step} at {message.at}"
+
+    def _law_g5_gap(self, message: Sent) -> None:
+        """Calendar days in the debtor's zone between two messages of the ladder."""
+        times = [one.at for one in self.sent if one.ladder and not one.again and one.ladder.contact]
+        for earlier, later in pairwise([*times[-1:], message.at]):
+            days = (self.calendar.local_date(later) - self.calendar.local_date(earlier)).days
+            assert days >= self.policy.gap_days, f"G5: {message.step} {days} days after the last"
+
+    def _laws_of_state(self) -> None:
+        for law in self._state_laws():
+            law()
+
+    def _state_laws(self) -> Iterator[Any]:
+        yield self._law_g7_back_at_once
+        yield self._law_g10_exact_money
+
+    def _law_g7_back_at_once(self) -> None:
+        case = self.case
+        if case.open_amount == 0:
+            assert case.frees_account, f"G7: nothing is open and the case is {case.stage}"
+        if case.frees_account:
+            assert not self.holds, f"G7: {self.holds} although {case.stage}"
+
+    def _law_g10_exact_money(self) -> None:
+        case = self.case
+        cent = Decimal(1).scaleb(-case.digits)
+        assert case.paid == sum(self.live.values()), f"G10: {case.paid} of {self.live}"
+        assert not self.gone & set(case.payments), "G10: a reversed payment counts"
+        assert case.amount - case.paid == case.open_amount - case.credit, "G10: open and credit do not add up"
+        assert not (case.open_amount and case.credit), "G10: open and credit at once"
+        assert 0 <= case.asked <= case.open_amount, f"G10: asks for {case.asked} of {case.open_amount}"
+        assert case.open_amount == case.open_amount.quantize(cent), f"G10: {case.open_amount}"
+        assert case.stage is not Stage.PAID or case.open_amount == 0, "G10: paid, and something is open"
+        if case.plan and not case.ended:
+            came = case.paid - case.plan.paid_before
+            assert came < case.plan.owed_by(case.plan.met + 1), "G10: an instalment that came is not counted"
+
+
+def a_case_for(policy: Policy, **changes: Any) -> Case:
+    """A case that begins on that ladder."""
+    facts: dict[str, Any] = {
+        "invoice_id": "inv-1",
+        "customer_id": "acme",
+        "policy": PolicyRef(name=policy.name, version=policy.version),
+        "rules": Rules(promises=policy.promises, reactions=policy.reactions),
+    }
+    return Case(**facts | changes)
