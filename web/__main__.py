@@ -13,14 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 
 from activities.wording import CatalogueError
-from codec import data_converter
+from codec import SealError, data_converter
 from domain.ladder_problems import PolicyError
 from intake.cases import Cases, Patience
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.schema import is_current
 from web.app import make_app
-from web.codec import codec_door
+from web.codec import codec_door, locked_out
 from web.service import Service, make_service, read_keys
 from worker import NotReady, leave, make_desk
 
@@ -50,6 +50,7 @@ async def open_service(settings: Settings) -> Service:
 def open_doors(service: Service, settings: Settings) -> FastAPI:
     """The application, with `/codec` when keys and token are set. Raises SettingsError for bad keys."""
     app, door = make_app(service), codec_door(settings)
+    app.add_exception_handler(SealError, locked_out)
     if door is not None:
         app.mount("/codec", door)
     return app

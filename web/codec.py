@@ -27,6 +27,11 @@ def codec_door(settings: Settings) -> FastAPI | None:
     return make_door(Seal(ring), token.get_secret_value(), settings.codec_origin)
 
 
+def locked_out(_: Request, error: Exception) -> Response:
+    """What the rest of the service answers when it lacks a key: 503, because the same works once it is there."""
+    return Problem(503, f"This service cannot read what the case keeps. {error}").response()
+
+
 def make_door(seal: PayloadCodec, token: str, origin: str | None) -> FastAPI:
     """`POST /encode` and `POST /decode`, as Temporal's codec protocol has them: {"payloads": [...]} both ways.
 

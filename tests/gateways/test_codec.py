@@ -7,7 +7,7 @@ import traceback
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -190,6 +190,7 @@ async def begin(client: Client, database: Database, invoice_id: str) -> Workflow
         registered.start,
         id=workflow_id(invoice_id),
         task_queue=TASK_QUEUE,
+        task_timeout=timedelta(seconds=3),  # how long a task that a worker failed at twice is left alone
         static_summary=f"{AMOUNT} EUR",
         memo={"amount": AMOUNT},
     )

@@ -10,7 +10,9 @@ from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload, Payloads
 
 from codec import SEALED, KeyRing, Seal
+from intake.cases import Cases
 from settings import Settings
+from tests.web.conftest import TOKEN as API_TOKEN
 from tests.web.conftest import Site
 from web.__main__ import open_doors
 
@@ -126,3 +128,14 @@ async def test_without_an_origin_no_page_may_ask(site: Site) -> None:
         answer = await http.post("/codec/decode", content=as_json(PLAIN), headers=BEARER | {"Origin": UI})
     assert answer.status_code == 200
     assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_the_api_says_which_key_it_lacks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask(*_: object) -> object:
+        return await Seal(KeyRing.parse(NEW)).decode([await sealed(OLD)])
+
+    monkeypatch.setattr(Cases, "status", ask)
+    async with web(site, settings()) as http:
+        answer = await http.get("/api/cases/INV-1", headers={"Authorization": f"Bearer {API_TOKEN}"})
+    assert answer.status_code == 503
+    assert "'old', which PAYLOAD_KEYS does not hold" in answer.json()["reason"]
