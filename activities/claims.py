@@ -56,7 +56,7 @@ class Claims:
         case = _fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
         if case is None:
             return _stay_silent(session, job, row, contact, channel)
-        closed = addresses.why_closed(session, channel, address)
+        closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
         if closed:
             reason = f"{contact.contact_id} is not written to by {channel.value}: the address {closed}"
             note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)

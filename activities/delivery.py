@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.events import DeliveryReport
+from domain.invoice import is_rehearsal
 from domain.terms import ENDS, Channel, MessageState
 from domain.timeline import Entry
 from gateways.news import News
@@ -45,7 +46,10 @@ def report(
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)
     if closes:
-        _close(session, Channel(row.channel), row.address, closes, now)
+        if is_rehearsal(row.customer_id):
+            addresses.close(session, Channel(row.channel), row.address, closes, now, rehearsal=True)
+        else:
+            _close(session, Channel(row.channel), row.address, closes, now)
     before = MessageState(row.state)
     if _RANK.get(state, 0) <= _RANK.get(before, 3):
         return []

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from activities.job import Job
 from domain.terms import Channel
 from store import addresses, outbox
+from store.tables import MessageRow
 
 LOOK_AGAIN = timedelta(days=7)
 """How long a step that lacks warnings waits before it looks again; a delivery report wakes it earlier."""
@@ -32,7 +33,7 @@ def missing(session: Session, job: Job) -> Missing | None:
         warned = claimed.partition(".")[0]  # "<step>.again<n>" after a reversal is the same step
         if warned == step.id:
             continue  # its own news, when it is repeated: no warning of it
-        if addresses.why_closed(session, Channel(row.channel), row.address) is None and row.settled_at:
+        if _is_open(session, row, job) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
     needed = max(step.needs.delivered_warnings, job.policy.warnings_before_restriction if step.restricts else 0)
     if len(arrived) < needed:
@@ -42,3 +43,8 @@ def missing(session: Session, job: Job) -> Missing | None:
     if ready > job.now:
         return Missing(False, ready, f"the last warning arrived less than {step.needs.days} days ago")
     return None
+
+
+def _is_open(session: Session, row: MessageRow, job: Job) -> bool:
+    """A warning counts only while its contact can still be reached there."""
+    return addresses.why_closed(session, Channel(row.channel), row.address, rehearsal=job.rehearsal) is None

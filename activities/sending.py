@@ -85,7 +85,14 @@ class Sending:
             row.sent_at = job.now if arrived or receipt.provider_id else None
             row.settled_at = None if receipt.state is MessageState.ACCEPTED else job.now
             if receipt.closes_address:
-                addresses.close(session, Channel(row.channel), row.address, receipt.closes_address, job.now)
+                addresses.close(
+                    session,
+                    Channel(row.channel),
+                    row.address,
+                    receipt.closes_address,
+                    job.now,
+                    rehearsal=job.rehearsal,
+                )
             code = f" ({receipt.code})" if receipt.code else ""
             kind = "sent" if arrived else receipt.state.value
             note_message(session, row, kind, f"{receipt.state.value}{code}", job.now)

@@ -383,6 +383,7 @@ class Case(Record):
                 made_at=now,
             )
         )
+        self._no_longer_owe(self.rules.reactions.promise_made)
         self._owe(self.rules.reactions.promise_made)
         said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
         return [Said("promise", said, ref=event.ref)]
@@ -443,6 +444,7 @@ class Case(Record):
             raise Refused("instalments", f"add up to {total}, but {self.open_amount} {self.currency} are open")
         if self.promise:
             self.promise.state = "replaced"
+        self._no_longer_owe(self.rules.reactions.promise_made)
         self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid)
         self._owe(self.rules.reactions.plan_agreed)
         return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
@@ -667,6 +669,10 @@ class Case(Record):
                 self.blocked_until = None  # the quiet day after a move does not hold back an answer
             self.answers += 1
             self.owed.append(f"{message}~{self.answers}")
+
+    def _no_longer_owe(self, message: str | None) -> None:
+        """What has been replaced is not confirmed any more, when that was not sent yet."""
+        self.owed = [owed for owed in self.owed if owed.partition("~")[0] != message]
 
     def _note_rest(self, was_resting: bool, now: datetime) -> None:
         """Rest does not count as time on the ladder: when it ends, what is left moves by its length."""

@@ -1,4 +1,8 @@
-"""What the billing system hands over: an invoice, its customer and the people who can be reached."""
+"""What the billing system hands over: an invoice, its customer and the people who can be reached.
+
+A rehearsal has a customer of its own, made from the real one, so that nothing it does (contacts made, holds,
+addresses that bounce) ever counts for the real account.
+"""
 
 from datetime import date
 from decimal import Decimal
@@ -45,3 +49,23 @@ class Invoice(Value):
     payment_url: str | None = None
     policy: str | None = None  # name of a ladder; None means the default ladder
     jurisdiction: str | None = None
+
+
+_REHEARSAL = "rehearsal."
+
+
+def is_rehearsal(customer_id: str) -> bool:
+    """Whether this is the customer of a rehearsal."""
+    return customer_id.startswith(_REHEARSAL)
+
+
+def for_rehearsal(invoice: Invoice) -> Invoice:
+    """The same invoice for a customer and contacts that only rehearsals know."""
+    customer = invoice.customer
+    if is_rehearsal(customer.customer_id):
+        return invoice
+    contacts = tuple(
+        contact.model_copy(update={"contact_id": _REHEARSAL + contact.contact_id}) for contact in customer.contacts
+    )
+    apart = customer.model_copy(update={"customer_id": _REHEARSAL + customer.customer_id, "contacts": contacts})
+    return invoice.model_copy(update={"customer": apart})

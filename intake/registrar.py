@@ -7,7 +7,7 @@ from datetime import datetime
 from activities.desk import Desk
 from activities.planning import Opening, Planning
 from domain.clock import Clock
-from domain.invoice import Invoice
+from domain.invoice import Invoice, for_rehearsal, is_rehearsal
 from domain.policy import Policy
 from domain.refusal import Refused
 from intake.ladders import DEFAULT_LADDER
@@ -37,6 +37,10 @@ class Registrar:
         Raises Refused when the ladder is unknown or changed, or the invoice differs from what is known.
         """
         clock = clock or Clock()
+        if clock.rehearsal:
+            invoice = for_rehearsal(invoice)
+        elif is_rehearsal(invoice.customer.customer_id):
+            raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
         policy = self.ladder(invoice)
         customer_id = invoice.customer.customer_id
         with self._desk.database.writing() as session:

@@ -667,3 +667,13 @@ def test_an_answer_overtaken_by_the_end_is_no_step_of_the_ladder() -> None:
     pay(case, "1200.00")
     done(case, "promise-confirmed~1")
     assert (case.steps, case.owed, case.stage) == ([], [], Stage.PAID)
+
+
+def test_a_promise_that_a_plan_replaced_is_not_confirmed_any_more() -> None:
+    case = _chasing()
+    case.owed.clear()
+    tell(case, "promise_to_pay", date="2027-03-12", promised_by="user")
+    assert answered(case) == ["promise-confirmed"]
+    instalments = [{"date": "2027-03-20", "amount": str(case.open_amount)}]
+    tell(case, "payment_plan_agreed", instalments=instalments, by="agent-7")
+    assert answered(case) == ["plan-agreed"]

@@ -67,7 +67,7 @@ async def test_money_silences_the_step_in_flight(plant: Plant) -> None:
     assert (await handle.result()).stage is Stage.PAID
     with plant.database.reading() as session:
         asked = [row for row in outbox.of_invoice(session, "inv-1") if row.message == "reminder-first"]
-    assert [row.contact_id for row in asked] == ["acme.accounts_payable.1"]
+    assert [row.contact_id for row in asked] == ["rehearsal.acme.accounts_payable.1"]
 
 
 async def test_an_instalment_paid_while_no_worker_ran_is_met(plant: Plant) -> None:
@@ -109,7 +109,8 @@ async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
     assert str(status.amount_due) == "1000.00"
     assert [line.kind for line in status.timeline] == ["opened", "payment", "refused", "refused"]
     found = [
-        item.id async for item in plant.client.list_workflows("DunningStage = 'scheduled' and CustomerId = 'c0'")
+        item.id
+        async for item in plant.client.list_workflows("DunningStage = 'scheduled' and CustomerId = 'rehearsal.c0'")
     ]
     assert found == [handle.id]
 
