@@ -129,7 +129,7 @@ def _unconnected(error: str, address: str) -> str:
             "TEMPORAL_TLS_SERVER_CA_CERT_PATH to the authority that signed it, or TEMPORAL_TLS_SERVER_NAME to the "
             "name it bears."
         )
-    if "InvalidMessage" in error or '"transport error"' in error:
+    if re.search(r"InvalidMessage|after connection: Status \{ code: (Unknown|Cancelled|Internal|Unavailable)", error):
         return (
             f"What answers at {address} breaks the connection off: set TEMPORAL_TLS as the server has it, "
             "TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH if it asks for a certificate, and check "

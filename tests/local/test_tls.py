@@ -132,6 +132,10 @@ def hall(server: DevServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     async def serve() -> None:
         await asyncio.gather(*(door.serve(one, end) for door, one in zip((plain, mutual), ready, strict=True)))
+        passing = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in passing:
+            task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
