@@ -27,7 +27,7 @@ from store.tables import CaseRow
 def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> list[Job]:
     """The other jobs that one message to `contact` on `channel` can carry as well, by invoice id."""
     own = job.errand.ladder
-    if own is None or job.errand.again:
+    if own is None:
         return []
     calendar = desk.case_calendar(session, job.case, job.now)
     closing = calendar.at(calendar.local_date(job.now), time(23, 59))
@@ -67,7 +67,7 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
     case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
     if action is None or case.resting or case.asked <= 0 or case.currency != job.case.currency:
         return None
-    if action.step in agenda.DATES or agenda.answer_message(action.step) or action.step in case.again:
+    if action.step in agenda.DATES or agenda.answer_message(action.step):
         return None
     policy = desk.policy(session, case.policy)
     errand = errand_for(case, policy, action.step)
@@ -87,6 +87,8 @@ def _fits(own: Step, other: Job, contact: Contact, channel: Channel) -> bool:
 
 
 def _is_meant_now(other: Job, calendar: BusinessCalendar) -> bool:
-    """The other ladder would do this step today, and not leave it out."""
+    """The other ladder would do this step today, and not leave it out; or a bounce lets it reach further now."""
+    if other.errand.again:
+        return True
     judged = ladder.judge(other.policy, agenda.standing(other.case), calendar, other.now)
     return judged is not None and judged.step == other.errand.step and judged.do is not Late.SKIP

@@ -18,7 +18,7 @@ from domain.case import StepOutcome
 from domain.invoice import Contact, Customer
 from domain.ladder import Verdict
 from domain.policy import Step
-from domain.terms import Access, Channel, Late, Level, Role
+from domain.terms import DEAD_STATES, Access, Channel, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
 
 
@@ -83,11 +83,8 @@ class Notices:
             until = calendar.next_open(now)
             closed = calendar.why_closed(calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
-        if errand.again:
-            return StepOutcome(step=errand.step, status="done", at=now)
-        if errand.ladder is None:
-            begun = bool(outbox.of_invoice(session, case.invoice_id, errand.key))
-            waits = self._too_often(session, job, begun)
+        if errand.again or errand.ladder is None:
+            waits = self._too_often(session, job)
             return waits or StepOutcome(step=errand.step, status="done", at=now)
         return self._judge_step(session, job, errand.ladder)
 
@@ -102,7 +99,7 @@ class Notices:
         if late and judged.do is Late.SKIP:
             note(session, job, "skipped", "skipped", f"its time has passed: {judged.why}")
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
-        missing = self._missing_proof(session, job) or self._too_often(session, job, begun)
+        missing = self._missing_proof(session, job) or self._too_often(session, job)
         if missing:
             return missing
         shift = judged.shift if late and judged.do is Late.SHIFT else 0
@@ -128,9 +125,15 @@ class Notices:
             self._ask_a_person(session, job, "proof", f"{lacking.why}. {advice}")
         return self._hold_back(session, job, "blocked" if lacking.warnings else "delayed", lacking.until, lacking.why)
 
-    def _too_often(self, session: Session, job: Job, begun: bool) -> StepOutcome | None:
-        """G5: a person who heard of us just now, about whatever invoice, is left alone for a while."""
-        wait = None if begun else caps.earliest(session, job, _named(job))
+    def _too_often(self, session: Session, job: Job) -> StepOutcome | None:
+        """G5: a person who heard of us just now, about whatever invoice, is left alone for a while.
+
+        Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
+        """
+        sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+        served = {row.contact_id for row in sent if row.state not in DEAD_STATES}
+        waiting = [contact for contact in _named(job) if contact.contact_id not in served]
+        wait = caps.earliest(session, job, waiting)
         if wait is None:
             return None
         calendar = self._desk.case_calendar(session, job.case, job.now)
@@ -169,7 +172,7 @@ class Notices:
         if "silent" in debtor.values():
             return False
         for contact in _others(job.customer, list(results)):
-            result = self._reach(job, contact)
+            result = "closed" if self._has_had_enough(job, contact) else self._reach(job, contact)
             if result != "closed":
                 return result == "reached"
         if job.errand.ladder is not None:
@@ -177,6 +180,16 @@ class Notices:
                 why = f"nobody could be reached in writing for step {job.errand.step}: please call"
                 self._ask_a_person(session, job, "unreachable", why)
         return True
+
+    def _has_had_enough(self, job: Job, contact: Contact) -> bool:
+        """Somebody whom the step does not name is spared when the week's messages are used up."""
+        with self._desk.database.writing(job.case.customer_id) as session:
+            sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+            wait = caps.earliest(session, job, [contact])
+            if wait is None or any(row.contact_id == contact.contact_id for row in sent):
+                return False
+            note(session, job, f"{contact.contact_id}.enough", "withheld", wait[1])
+            return True
 
     def _reach(self, job: Job, contact: Contact) -> Result:
         """Try the step's channels in order of preference until one is open to this contact."""

@@ -136,10 +136,11 @@ def show_outbox(invoice: OnlyInvoice = None, as_json: Json = False) -> None:
             one["to"],
             one["state"] + (f": {one['reason']}" if "reason" in one else ""),
             one.get("subject") or one["body"].partition("\n")[0][:80],
+            one["message_id"],
         )
         for one in found
     ]
-    print_table(("when (UTC)", "invoices", "step", "by", "to", "state", "words"), rows, "No messages.")
+    print_table(("when (UTC)", "invoices", "step", "by", "to", "state", "words", "message"), rows, "No messages.")
 
 
 def _message_facts(row: MessageRow, about: list[str]) -> dict[str, Any]:

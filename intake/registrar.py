@@ -50,15 +50,15 @@ class Registrar:
                 raise Refused("policy", str(error)) from None
             invoices.put_customer(session, invoice.customer)
         with self._desk.database.writing(customer_id) as session:
+            known = cases.get_row(session, invoice.invoice_id)
+            if known is not None and known.rehearsal != clock.rehearsal:
+                kind = "a rehearsal" if known.rehearsal else "a real case"
+                raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
             row = invoices.get_row(session, invoice.invoice_id)
             if row is None:
                 invoices.add_invoice(session, invoice, policy.name, policy.version)
             else:
                 _check_same(row, invoice)
-            known = cases.get_row(session, invoice.invoice_id)
-            if known is not None and known.rehearsal != clock.rehearsal:
-                kind = "a rehearsal" if known.rehearsal else "a real case"
-                raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
             opening = self._planning.open_in(session, invoice.invoice_id, invoice.number, now, clock.rehearsal)
         ended = opening.case.finished
         start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)

@@ -69,7 +69,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
         assert {row.provider for row, _, _ in outbox.rows(session)} == {"outbox"}
     told = capsys.readouterr().out
     assert "480.00 USD received" in told
-    assert "reminder-first by sms to cust-rodopi.accounts_payable.1: delivered" in told
+    assert "reminder-first by sms to rehearsal.cust-rodopi.accounts_payable.1: delivered" in told
 
     page = Console(width=200, record=True, file=StringIO())
     board = Board(page, demo_invoices(), "http://127.0.0.1:8233")
