@@ -27,8 +27,8 @@ lint: install  ## style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test: lint  ## everything: lint, types, import contracts, tests
-	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local
-	$(BIN)/pytest tests/live tests/local  # whole servers: one after the other, on quiet cores
+	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos
+	$(BIN)/pytest tests/live tests/local tests/chaos  # whole servers: one after the other, on quiet cores
 
 bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.lifecycle
