@@ -1,7 +1,8 @@
 """The web service against its own description, and the providers' doors against bytes of any kind."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -22,11 +23,23 @@ def described_doors(service: Service, count: int) -> Tally:
     """`count` requests for each operation of the description. Called on a thread of its own: it blocks."""
     tally = Tally("web by its description")
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", make_app(service))
-    logging.getLogger("dunwell.web").setLevel(logging.CRITICAL)
-    for found in schema.get_all_operations():
-        assert isinstance(found, Ok), found
-        _ask(found.ok(), count, tally)
+    with quiet():
+        for found in schema.get_all_operations():
+            assert isinstance(found, Ok), found
+            _ask(found.ok(), count, tally)
     return tally
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Thousands of refusals need no line each; afterwards the log is as it was."""
+    log = logging.getLogger("dunwell.web")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _ask(operation: Any, count: int, tally: Tally) -> None:
@@ -54,20 +67,24 @@ def _ask(operation: Any, count: int, tally: Tally) -> None:
 async def providers_doors(site: Site, random: Random, count: int) -> Tally:
     """Most requests carry a right signature, so that what lies behind the door is reached."""
     tally = Tally("webhooks")
-    logging.getLogger("dunwell.web").setLevel(logging.CRITICAL)
-    for _ in range(count):
-        tally.tried += 1
-        try:
-            answer = await _knock(site, random)
-        except UnicodeEncodeError:
-            tally.tried -= 1  # cannot be put on a wire at all
-            continue
-        except Exception:
-            tally.crashes += 1
-            continue
-        tally.refused += 400 <= answer.status_code < 500
-        tally.fives += answer.status_code >= 500
+    with quiet():
+        for _ in range(count):
+            await _count_knock(site, random, tally)
     return tally
+
+
+async def _count_knock(site: Site, random: Random, tally: Tally) -> None:
+    try:
+        answer = await _knock(site, random)
+    except UnicodeEncodeError:
+        return  # cannot be put on a wire at all
+    except Exception:
+        tally.tried += 1
+        tally.crashes += 1
+        return
+    tally.tried += 1
+    tally.refused += 400 <= answer.status_code < 500
+    tally.fives += answer.status_code >= 500
 
 
 async def _knock(site: Site, random: Random) -> httpx.Response:

@@ -279,7 +279,7 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
     lived = api.house
     await lived.start(an_invoice(customer=CUSTOMER))
     await lived.pass_time(days=9)
-    mail = next(m for m in lived.messages() if m["contact"] == "acme.accounts_payable.1")
+    mail = next(m for m in lived.messages() if m["contact"] == "rehearsal.acme.accounts_payable.1")
     assert (mail["channel"], mail["state"]) == ("email", "delivered")
     with api.site.database.reading() as session:
         message_id = outbox.of_invoice(session, "inv-1", mail["step"])[0].message_id
@@ -287,6 +287,6 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
     assert await api.site.bring() == 1
     await lived.pass_time(days=1)
     sent = {(m["contact"], m["channel"], m["state"]) for m in lived.messages()}
-    assert ("acme.accounts_payable.1", "email", "bounced") in sent
-    assert ("acme.accounts_payable.1", "sms", "delivered") in sent
+    assert ("rehearsal.acme.accounts_payable.1", "email", "bounced") in sent
+    assert ("rehearsal.acme.accounts_payable.1", "sms", "delivered") in sent
     assert PHONE not in str(lived.timeline())
