@@ -195,3 +195,15 @@ def test_an_answer_counts_and_waits_like_any_message(office: Office) -> None:
     assert answer.outcome.status == "delayed"
     assert answer.next_action is not None
     assert answer.next_action.at == datetime(2027, 3, 9, 9, 0, tzinfo=UTC)
+
+
+def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(office: Office) -> None:
+    """Each case hears of the bounce and reaches further; the customer gets one text about all of them."""
+    offices = ten(office, 3)
+    for one in offices:
+        one.carry_out("first-reminder", FIRST)
+    for one in offices:
+        one.report(one.messages()[0], "bounced", "2027-03-02 09:10")
+    for one in offices:
+        one.carry_out("first-reminder", "2027-03-02 09:11")
+    assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
