@@ -1,5 +1,6 @@
 """One customer, one message: steps of several invoices that fall into one window, and what keeps them apart (G5)."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -8,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from domain.terms import Role
 from store import accounts, outbox
+from store.tables import MessageRow
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.gateways.fakes import Answer, FakeSendGrid
@@ -207,3 +209,22 @@ def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(office: Office) ->
     for one in offices:
         one.carry_out("first-reminder", "2027-03-02 09:11")
     assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+
+
+def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(office: Office) -> None:
+    """The payer's address is dead, so each answer goes to the manager, who is not named: four a week, no more."""
+    people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
+    both = a_customer(contacts=people)
+    for number in range(6):
+        one = Office(office.desk)
+        one.open(an_invoice(invoice_id=f"inv-{number}", customer=both))
+        one.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-10", promised_by="accounts_payable")
+        one.carry_out("promise-confirmed~1", f"2027-03-02 09:1{number}")
+    reached = [row for row, _, _ in _rows(office) if row.contact_id == "acme.manager.1" and row.state == "delivered"]
+    assert len(reached) == 4
+    assert "had 4 messages in 7 days" in one.entries("withheld")[-1].reason
+
+
+def _rows(office: Office) -> Sequence[tuple[MessageRow, list[str], str]]:
+    with office.desk.database.reading() as session:
+        return outbox.rows(session)
