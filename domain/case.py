@@ -642,11 +642,6 @@ class Case(Record):
         if step not in self.again and not step.startswith("@") and self._knows(step):
             self.again.append(step)
 
-    def is_done(self, step: str) -> bool:
-        return all(step != owed for owed in self.owed) and (
-            "~" in step or any(done.step == step for done in self.steps)
-        )
-
     # Helpers ---------------------------------------------------------------------------------------------
 
     def today(self, now: datetime) -> date:

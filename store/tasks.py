@@ -81,7 +81,3 @@ def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[dat
         )
         .order_by(TaskRow.due_at)
     ).all()
-
-
-def get(session: Session, task_id: str) -> TaskRow | None:
-    return session.get(TaskRow, task_id)

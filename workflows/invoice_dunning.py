@@ -135,7 +135,7 @@ class InvoiceDunning:
         request = StepRequest(**self._request(entries), step=action.step, planned_at=action.at)
         try:
             answer: StepAnswer = await workflow.execute_activity_method(
-                Notices.carry_out, request, summary=f"{action.step}: {action.why}"[:200], **options.STEP_WORK
+                Notices.carry_out, request, summary=_summary(action), **options.STEP_WORK
             )
         except ActivityError as error:
             self._report_trouble(action.step, error)
