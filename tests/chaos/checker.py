@@ -92,8 +92,9 @@ def no_restriction_without_proof(records: Records) -> Iterator[str]:
             continue
         hold = holds[line["key"]]
         policy = records.policy(hold["invoice_id"])
-        needs = next(s["needs"] for s in policy["steps"] if s["access"] == hold["level"])
-        arrived = _arrived_warnings(records, hold["invoice_id"], line["seq"])
+        step = next(s for s in policy["steps"] if s["access"] == hold["level"])
+        needs, arrived = step["needs"], _arrived_warnings(records, hold["invoice_id"], line["seq"])
+        arrived.pop(step["id"], None)  # after a reversal it is done again: its first news was no warning of it
         wanted = max(policy["warnings_before_restriction"], needs["delivered_warnings"] if needs else 0)
         if len(arrived) < wanted:
             yield f"hold {hold['hold_id']} after {len(arrived)} delivered warnings instead of {wanted}"

@@ -270,6 +270,16 @@ def test_a_good_run_passes(copy: Path) -> None:
     assert {(tally.cases, tally.contacts) for tally in verdict.tallies} == {(2, 8)}
 
 
+def test_the_news_of_a_restriction_is_no_warning_of_it(copy: Path) -> None:
+    """Paid, taken back by the bank, restricted again the next day: the warnings of weeks ago are proof enough."""
+    _sql(
+        copy,
+        "INSERT INTO holds VALUES ('inv-1.restricted.2', 'c1', 'inv-1', 'restricted', 'r', '2027-03-23 09:30:00',"
+        " '2027-03-23 09:40:00', NULL)",
+    )
+    assert check(copy).violations == []
+
+
 def test_a_case_without_an_end_is_named(copy: Path) -> None:
     (copy / "statuses" / "inv-2.json").unlink()
     assert check(copy).running == ("inv-2",)
