@@ -13,6 +13,14 @@ from store import outbox, tasks
 _WEEK = timedelta(days=7)
 
 
+class TooOften(Exception):
+    """Somebody had the week's last message between the judgement of a step and its claim."""
+
+    def __init__(self, until: datetime, why: str) -> None:
+        super().__init__(why)
+        self.until, self.why = until, why
+
+
 def earliest(session: Session, job: Job, contacts: Iterable[Contact]) -> tuple[datetime, str] | None:
     """When the errand may reach all of `contacts`, and why not now; None when it may."""
     waits = [wait for contact in contacts for wait in _waits(session, job, contact)]

@@ -11,11 +11,12 @@ from typing import Literal
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
-from activities import companions
+from activities import caps, companions
 from activities.composing import compose
 from activities.desk import Desk
 from activities.job import Job, message_id
 from activities.journal import note
+from domain import agenda
 from domain.case import Case
 from domain.invoice import Contact
 from domain.terms import DEAD_STATES, Channel, MessageState
@@ -47,7 +48,10 @@ class Claims:
         self._desk = desk
 
     def claim(self, session: Session, job: Job, contact: Contact, channel: Channel, address: str) -> Claim | Result:
-        """Claim the message inside the caller's transaction, or say why there is nothing to claim."""
+        """Claim the message inside the caller's transaction, or say why there is nothing to claim.
+
+        Raises TooOften when another case was faster to use up what this contact may get.
+        """
         row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel)
         if row is not None and row.call == "answered":
             return reported(row)
@@ -61,6 +65,9 @@ class Claims:
             reason = f"{contact.contact_id} is not written to by {channel.value}: the address {closed}"
             note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
+        wait = caps.earliest(session, job, [contact]) if row is None else None
+        if wait is not None:
+            raise caps.TooOften(*wait)
         row = self._write(session, replace(job, case=case), row, contact, channel, address)
         return Claim(_envelope(row, contact, self._desk), row.called_at or job.now, begun_before=False)
 
@@ -138,10 +145,7 @@ def _fresh(session: Session, job: Job, asks: bool) -> Case | None:
     if case.revision < job.case.revision:
         case = job.case
     case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
-    presses = job.errand.ladder is not None or asks
-    if presses and (case.asked <= 0 or case.resting):
-        return None
-    return case
+    return case if agenda.is_wanted(case, job.errand.step, asks=asks) else None
 
 
 def _envelope(row: MessageRow, contact: Contact, desk: Desk) -> Envelope:

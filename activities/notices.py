@@ -46,9 +46,17 @@ class Notices:
             outcome = self._judge(session, job)
             if outcome.status == "done" and not job.errand.again:
                 outcome = self._change_access(session, job, outcome)
-        if outcome.status == "done" and job.errand.message is not None and not self._reach_people(job):
-            outcome = self._fallen_silent(job)
+        if outcome.status == "done" and job.errand.message is not None:
+            outcome = self._bring_message(job, outcome)
         return self._finish(request, job, outcome)
+
+    def _bring_message(self, job: Job, outcome: StepOutcome) -> StepOutcome:
+        try:
+            return outcome if self._reach_people(job) else self._fallen_silent(job)
+        except caps.TooOften as wait:
+            # Another case of this customer was faster. Who has the message already does not get it again.
+            with self._desk.database.writing(job.case.customer_id) as session:
+                return self._wait(session, job, wait.until, wait.why)
 
     def _fallen_silent(self, job: Job) -> StepOutcome:
         """A step of the ladder keeps its turn; an answer that may not be given is owed no more, for others wait."""
@@ -134,10 +142,11 @@ class Notices:
         served = {row.contact_id for row in sent if row.state not in DEAD_STATES}
         waiting = [contact for contact in _named(job) if contact.contact_id not in served]
         wait = caps.earliest(session, job, waiting)
-        if wait is None:
-            return None
+        return None if wait is None else self._wait(session, job, *wait)
+
+    def _wait(self, session: Session, job: Job, until: datetime, why: str) -> StepOutcome:
         calendar = self._desk.case_calendar(session, job.case, job.now)
-        return self._hold_back(session, job, "delayed", calendar.next_open(wait[0]), wait[1])
+        return self._hold_back(session, job, "delayed", calendar.next_open(until), why)
 
     def _hold_back(self, session: Session, job: Job, status: str, until: datetime, why: str) -> StepOutcome:
         note(session, job, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)")

@@ -25,7 +25,8 @@ class Sending:
     def send(self, job: Job, contact: Contact, channel: Channel) -> Result:
         """Bring the errand's message to `contact` on `channel`, once.
 
-        Raises ApplicationError when the provider surely did not take it and may do so later.
+        Raises ApplicationError when the provider surely did not take it and may do so later, TooOften when the
+        contact has just had the last message that it may get for a while.
         """
         address = contact.address(channel)
         if address is None:

@@ -4,9 +4,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from domain import ladder
 from domain.calendar import BusinessCalendar
-from domain.case import Case
+from domain.case import Case, Plan
 from domain.ladder import NextAction, Standing
 from domain.policy import Policy
+from domain.terms import Stage
 
 PROMISE_DUE = "@promise"
 INSTALMENT_DUE = "@instalment"
@@ -43,7 +44,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
         return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
     if case.ended or (case.dispute and case.asked == 0):
         return None
-    agreed = _agreed_day(case, calendar)
+    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
     if agreed:
         return agreed
     if case.again:
@@ -61,9 +62,44 @@ def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
     )
 
 
+def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
+    """Whether the message of this step may still leave, by the case as it stands now.
+
+    What asks for money needs some to ask for, and a ladder that does not rest. A reminder of an agreed day needs
+    that very agreement, and an answer that asks for nothing may always be given.
+    """
+    if answer_message(step) is None or asks:
+        return case.asked > 0 and (step == _reminder(case) or not case.resting)
+    return True
+
+
+def _reminder(case: Case) -> str | None:
+    """The step that reminds of the day agreed now: "promise-due~2027-03-19". None without one."""
+    if case.stage is Stage.PLAN and case.plan:
+        key, day = case.rules.reactions.instalment_due, case.plan.next.date
+    elif case.stage is Stage.PROMISED and case.promise:
+        key, day = case.rules.reactions.promise_due, case.promise.date
+    else:
+        return None
+    return f"{key}~{day}" if key else None
+
+
+def _eve(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """A friendly word on the business day before the agreed one; none for a day agreed yesterday, or too late."""
+    step, agreed = _reminder(case), case.plan or case.promise
+    if step is None or step in case.reminded or agreed is None or agreed.made_at is None:
+        return None
+    day = agreed.next.date if isinstance(agreed, Plan) else agreed.date
+    eve = calendar.add_business_days(day, -1)
+    at = calendar.next_open(max(now, calendar.at(eve, time(0)), case.not_before(step) or now))
+    if calendar.local_date(agreed.made_at) >= eve or calendar.local_date(at) > eve:
+        return None
+    return NextAction(step=step, at=at, why=f"a reminder of {day}, the day agreed")
+
+
 def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
     if case.plan:
-        due = case.plan.instalments[case.plan.met]
+        due = case.plan.next
         at = _grace_over(case, calendar, due.date)
         why = f"instalment {case.plan.met + 1} of {len(case.plan.instalments)} due on {due.date}"
         return NextAction(step=INSTALMENT_DUE, at=at, why=why)

@@ -49,6 +49,12 @@ class Plan(Record):
     by: str
     paid_before: Decimal
     met: int = 0
+    made_at: datetime | None = None
+
+    @property
+    def next(self) -> ev.Instalment:
+        """The instalment that is waited for."""
+        return self.instalments[self.met]
 
     def owed_by(self, count: int) -> Decimal:
         """What the first `count` instalments add up to."""
@@ -118,6 +124,7 @@ class Case(Record):
 
     steps: list[StepDone] = Field(default_factory=list)
     owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
+    reminded: list[str] = Field(default_factory=list)  # reminders of agreed days that had their turn, by step
     last_answer_at: datetime | None = None
     answers: int = 0  # how many answers were ever owed: makes each one's step id unique
     reopened: int = 0
@@ -445,7 +452,7 @@ class Case(Record):
         if self.promise:
             self.promise.state = "replaced"
         self._no_longer_owe(self.rules.reactions.promise_made)
-        self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid)
+        self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid, made_at=now)
         self._owe(self.rules.reactions.plan_agreed)
         return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
 
@@ -574,7 +581,7 @@ class Case(Record):
         """An instalment's day and its grace are over. A missed one ends the plan."""
         if self.plan is None:
             return []
-        missed = self.missed = self.plan.instalments[self.plan.met]
+        missed = self.missed = self.plan.next
         self.plan = None
         self._owe(self.rules.reactions.instalment_missed)
         return self._wake_at_once(
@@ -618,7 +625,9 @@ class Case(Record):
                 self.last_answer_at = outcome.at
             return []
         if "~" in outcome.step:
-            return []  # an answer that ceased to be owed while it left: no step of the ladder
+            # No step of the ladder: a reminder of an agreed day, or an answer that ceased to be owed while it left.
+            self.reminded.append(outcome.step)
+            return []
         return self._step_taken(outcome)
 
     def _step_taken(self, outcome: StepOutcome) -> list["Said"]:

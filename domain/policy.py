@@ -95,15 +95,20 @@ class PromiseRules(Value):
 
 
 class Reactions(Value):
-    """The message sent when something happens; None sends nothing."""
+    """The message sent when something happens; None sends nothing.
+
+    promise_due and instalment_due leave on the business day before the agreed one.
+    """
 
     paid: str | None = None
     part_paid: str | None = None
     promise_made: str | None = None
+    promise_due: str | None = None
     promise_broken: str | None = None
     dispute_opened: str | None = None
     dispute_closed: str | None = None
     plan_agreed: str | None = None
+    instalment_due: str | None = None
     instalment_missed: str | None = None
     restored: str | None = None
 

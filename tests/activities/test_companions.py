@@ -7,8 +7,11 @@ from decimal import Decimal
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from domain.terms import Role
+from domain.terms import Channel, Role
+from gateways.base import Envelope, Receipt
+from gateways.outbox import OutboxGateway
 from store import accounts, outbox
+from store.database import Database
 from store.tables import MessageRow
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
 from tests.builders import a_contact, a_customer, an_invoice
@@ -223,6 +226,38 @@ def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(office: Office) -> 
     reached = [row for row, _, _ in _rows(office) if row.contact_id == "acme.manager.1" and row.state == "delivered"]
     assert len(reached) == 4
     assert "had 4 messages in 7 days" in one.entries("withheld")[-1].reason
+
+
+class RivalGateway(OutboxGateway):
+    """While the first letter leaves, another case uses up what the user may get this week."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(Channel.EMAIL)
+        self.database, self.rivals = database, 4
+
+    def send(self, envelope: Envelope) -> Receipt:
+        with self.database.writing("acme") as session:
+            own = outbox.get(session, envelope.message_id)
+            assert own is not None
+            facts = {column.key: getattr(own, column.key) for column in MessageRow.__table__.columns}
+            while self.rivals:
+                self.rivals -= 1
+                rival = {"message_id": f"rival-{self.rivals}", "contact_id": "acme.user.1", "state": "accepted"}
+                outbox.add(session, MessageRow(**facts | rival))
+        return super().send(envelope)
+
+
+def test_whoever_is_faster_gets_the_weeks_last_message(make_office: MakeOffice, file_database: Database) -> None:
+    """The user's four came between the judgement of the step and its second letter: the step waits for the rest."""
+    one = make_office(email=RivalGateway(file_database))
+    one.open()
+    answer = one.carry_out("first-reminder", FIRST)
+    assert answer.outcome is not None
+    assert (answer.outcome.status, answer.outcome.until) == ("delayed", datetime(2027, 3, 9, 9, tzinfo=UTC))
+    assert one.states("first-reminder") == {"accounts_payable email": "delivered"}
+    assert "had 4 messages in 7 days" in one.entries("delayed")[0].reason
+    one.carry_out("first-reminder", "2027-03-09 09:00")
+    assert one.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
 
 
 def _rows(office: Office) -> Sequence[tuple[MessageRow, list[str], str]]:

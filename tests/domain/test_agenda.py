@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.agenda import INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, next_action
+from domain.agenda import INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, is_wanted, next_action
 from domain.calendar import BusinessCalendar
 from domain.case import Case, StepOutcome
 from domain.terms import Stage
@@ -161,6 +161,79 @@ def test_a_case_that_waits_for_nothing(changes: list[Change]) -> None:
     for change in changes:
         change(case)
     assert next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW) is None
+
+
+def _with_reminders(case: Case) -> None:
+    reactions = case.rules.reactions.model_copy(
+        update={"promise_due": "promise-due", "instalment_due": "instalment-due"}
+    )
+    case.rules = case.rules.model_copy(update={"reactions": reactions})
+
+
+_EVE = ("promise-due~2027-03-19", "2027-03-18 08:00")
+_PROMISE_OVER = (PROMISE_DUE, "2027-03-22 23:00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "now", "expected"),
+    [
+        pytest.param([_PROMISE], "2027-03-10 09:00", _EVE, id="the morning before"),
+        pytest.param(
+            [_PROMISE], "2027-03-18 12:00", ("promise-due~2027-03-19", "2027-03-18 12:00"), id="late, same day"
+        ),
+        pytest.param([_PROMISE], "2027-03-18 16:30", _PROMISE_OVER, id="closed for the day: too late"),
+        pytest.param([_PROMISE], "2027-03-19 09:00", _PROMISE_OVER, id="an outage over the eve: too late"),
+        pytest.param([_PROMISE, _done("promise-due~2027-03-19")], "2027-03-18 12:00", _PROMISE_OVER, id="only once"),
+        pytest.param(
+            [_tell("promise_to_pay", date="2027-03-11", promised_by="user")],
+            "2027-03-10 09:00",
+            (PROMISE_DUE, "2027-03-12 23:00"),
+            id="promised for tomorrow: said a moment ago",
+        ),
+        pytest.param([_PLAN], "2027-03-10 09:00", ("instalment-due~2027-03-20", "2027-03-19 08:00"), id="first part"),
+        pytest.param(
+            [_PLAN, lambda case: pay(case, "400.00")],
+            "2027-03-24 09:00",
+            ("instalment-due~2027-03-29", "2027-03-26 08:00"),
+            id="second part, on Easter Monday: the Friday before",
+        ),
+        pytest.param([_PROMISE, _PAUSE], "2027-03-10 09:00", (PAUSE_OVER, "2027-03-31 22:00"), id="paused: silent"),
+    ],
+)
+def test_a_friendly_word_on_the_eve_of_an_agreed_day(
+    changes: list[Change], now: str, expected: tuple[str, str]
+) -> None:
+    case = a_case()
+    for change in (_with_reminders, *changes, _no_answers):
+        change(case)
+    action = next_action(case, the_ladders()["gentle-saas"], BERLIN, at(now))
+    assert action is not None
+    assert (action.step, action.at) == (expected[0], at(expected[1]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "step", "asks", "wanted"),
+    [
+        pytest.param([], "first-reminder", True, True, id="a step of the ladder"),
+        pytest.param([], "first-reminder", False, True, id="a step that asks for nothing"),
+        pytest.param([_PROMISE], "first-reminder", False, False, id="promised: the ladder rests"),
+        pytest.param([_PROMISE], "promise-confirmed~1", False, True, id="an answer"),
+        pytest.param([_PROMISE], "promise-due~2027-03-19", True, True, id="the reminder of this promise"),
+        pytest.param([_PROMISE], "promise-due~2027-03-18", True, False, id="of another one"),
+        pytest.param([_PROMISE, _PAUSE], "promise-due~2027-03-19", True, False, id="paused since"),
+        pytest.param([_PROMISE, _DISPUTE], "promise-due~2027-03-19", True, False, id="disputed since"),
+        pytest.param(
+            [_PROMISE, lambda case: pay(case, "1200.00")], "promise-due~2027-03-19", True, False, id="paid since"
+        ),
+        pytest.param([lambda case: pay(case, "1200.00")], "thank-you~1", False, True, id="thanks"),
+        pytest.param([lambda case: pay(case, "1200.00")], "promise-broken~1", True, False, id="asks after payment"),
+    ],
+)
+def test_what_may_still_leave(changes: list[Change], step: str, asks: bool, wanted: bool) -> None:
+    case = a_case()
+    for change in (_with_reminders, *changes):
+        change(case)
+    assert is_wanted(case, step, asks=asks) is wanted
 
 
 def test_reaching_further_rests_after_trouble_like_every_step() -> None:
