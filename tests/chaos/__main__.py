@@ -24,12 +24,13 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--worker-kills", type=int, default=8)
     parser.add_argument("--server-kills", type=int, default=2)
+    parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
     parser.add_argument("--keep", type=Path, help="a new folder for database, logs and histories; kept")
     chosen = parser.parse_args()
-    plan = _plan(chosen.seed, chosen.cases, chosen.worker_kills, chosen.server_kills)
+    plan = _plan(chosen.seed, chosen.cases, chosen.worker_kills, chosen.server_kills, chosen.seconds)
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
-        f"--server-kills {plan.server_kills}",
+        f"--server-kills {plan.server_kills} --seconds {plan.seconds:.0f}",
         flush=True,
     )
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
@@ -49,9 +50,9 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _plan(seed: int, cases: int, worker_kills: int, server_kills: int) -> Plan:
+def _plan(seed: int, cases: int, worker_kills: int, server_kills: int, seconds: float | None) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
-    seconds = max(60.0, cases * 0.45, (worker_kills + 2 * server_kills) * 6.0)
+    seconds = seconds or max(60.0, cases * 0.45, (worker_kills + 2 * server_kills) * 6.0)
     return Plan(seed, cases, worker_kills, server_kills, seconds, drain=300 + cases * 0.3, days_a_second=90 / seconds)
 
 
