@@ -30,7 +30,7 @@ from activities.ledger import Ledger
 from activities.notices import Notices
 from activities.planning import Planning
 from activities.watch import Watch
-from activities.wording import Catalogue
+from activities.wording import Catalogue, CatalogueError
 from codec import data_converter
 from domain.terms import Channel
 from gateways.base import MessageGateway, ProductGateway
@@ -219,6 +219,7 @@ async def work(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM; then finish what is in flight."""
     client = await connect(settings, _runtime(settings))
     desk = make_desk(settings)
+    desk.catalogue.check()
     with _explained(settings):
         current = is_current(desk.database)
     if not current:
@@ -281,7 +282,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         asyncio.run(main(sys.argv[1:]))
-    except (NotReady, SettingsError) as problem:
+    except (NotReady, SettingsError, CatalogueError) as problem:
         print(problem, file=sys.stderr)
         leave(1)
     leave(0)

@@ -269,7 +269,7 @@ SAMPLE = Facts(
     sender_company="Looms Ltd",
     reply_to="max@looms.example",
 )
-"""A case that has every fact: each template is tried with it when a catalogue is loaded."""
+"""A case that has every fact: each template is tried with it when a catalogue is checked."""
 
 FACT_NAMES = frozenset(words(SAMPLE, Pen(Locale("en"), CALL)))
 """The names a template may use."""

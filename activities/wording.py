@@ -176,7 +176,6 @@ class _Script:
     body: _Text
     short: _Text
     call: _Text
-    traits: Traits
 
 
 @dataclass(frozen=True)
@@ -242,44 +241,35 @@ class _Book:
         return context
 
 
-# ---- reading a catalogue file
+# ---- reading a catalogue file: its shape, at once
 
 _T = TypeVar("_T", bound=Value)
 
 
 @dataclass(frozen=True)
+class _Draft:
+    """One language as its file has it: the shape is right, the templates are not compiled yet."""
+
+    file: str
+    language: _Language
+    locale: Locale
+    messages: Mapping[str, _Message]
+
+
+@dataclass(frozen=True)
 class _Reader:
-    """Checks and compiles one catalogue file."""
+    """Reads one catalogue file and checks its shape."""
 
     file: str
 
-    def read(self, path: Path) -> _Book:
+    def read(self, path: Path) -> _Draft:
         tables = self._tables(path)
         language = self._language(tables.pop("language", None), path.stem)
         locale = self._locale(language.code)
         self._check_plurals(language, locale)
-        known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
-        fragments = self._shared("language.fragments", language.fragments, known, chain=True)
-        consequences, consequences_short = (
-            self._shared(f"language.{field}", table, known)
-            for field, table in (
-                ("consequences", language.consequences),
-                ("consequences_short", language.consequences_short),
-            )
-        )
         self._check_consequences(language)
-        known |= {"consequence": frozenset(), "consequence_short": frozenset()}
-        scripts = {key: self._script(key, table, known) for key, table in tables.items()}
-        return _Book(
-            self.file,
-            language.code,
-            locale,
-            language.plurals,
-            fragments,
-            consequences,
-            consequences_short,
-            scripts,
-        )
+        messages = {key: self._message(key, table) for key, table in tables.items()}
+        return _Draft(self.file, language, locale, messages)
 
     def _tables(self, path: Path) -> dict[str, object]:
         try:
@@ -302,6 +292,13 @@ class _Reader:
             reason = f"{code!r} is no language known to CLDR; use a code such as 'fr' or 'pt-BR'"
             raise CatalogueError(reason, file=self.file, field="language.code")
         return locale
+
+    def _message(self, key: str, table: object) -> _Message:
+        message = self._checked(_Message, table, message=key)
+        if message.states is not None and message.states not in CONSEQUENCES:
+            reason = f"{message.states!r} is no consequence; use one of {_listed(CONSEQUENCES)}"
+            raise CatalogueError(reason, file=self.file, message=key, field="states")
+        return message
 
     def _checked(self, model: type[_T], table: object, prefix: str = "", message: str = "") -> _T:
         try:
@@ -328,13 +325,46 @@ class _Reader:
                 reason = f"needs exactly {_listed(CONSEQUENCES)}; it has {_listed(have)}"
                 raise CatalogueError(reason, file=self.file, field=f"language.{field}")
 
+
+# ---- compiling a language: its templates, when they are first needed
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    """Compiles the templates of one catalogue file and checks what they speak of."""
+
+    file: str
+
+    def compile(self, draft: _Draft) -> _Book:
+        language = draft.language
+        known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
+        fragments = self._shared("language.fragments", language.fragments, known, chain=True)
+        consequences, consequences_short = (
+            self._shared(f"language.{field}", table, known)
+            for field, table in (
+                ("consequences", language.consequences),
+                ("consequences_short", language.consequences_short),
+            )
+        )
+        known |= {"consequence": frozenset(), "consequence_short": frozenset()}
+        return _Book(
+            self.file,
+            language.code,
+            draft.locale,
+            language.plurals,
+            fragments,
+            consequences,
+            consequences_short,
+            {key: self._script(key, message, known) for key, message in draft.messages.items()},
+        )
+
     def _shared(
         self, field: str, table: Mapping[str, str], known: dict[str, frozenset[str]], *, chain: bool = False
     ) -> dict[str, _Text]:
         """Compile a table of shared texts. With `chain`, each may use those above it, so none can loop."""
         texts = {}
         for name, source in table.items():
-            texts[name] = self._compile(source, known, field=f"{field}.{name}")
+            texts[name] = self._text(source, known, field=f"{field}.{name}")
             if chain:
                 if name in known or name in _CONSEQUENCE_NAMES:
                     raise CatalogueError(
@@ -343,21 +373,17 @@ class _Reader:
                 known[name] = texts[name].uses
         return texts
 
-    def _script(self, key: str, table: object, known: Mapping[str, frozenset[str]]) -> _Script:
-        message = self._checked(_Message, table, message=key)
+    def _script(self, key: str, message: _Message, known: Mapping[str, frozenset[str]]) -> _Script:
         texts = {
-            field: self._compile(str(getattr(message, field)), known, field=field, message=key)
+            field: self._text(str(getattr(message, field)), known, field=field, message=key)
             for field in ("subject", "body", "short", "call")
         }
-        if message.states is not None and message.states not in CONSEQUENCES:
-            reason = f"{message.states!r} is no consequence; use one of {_listed(CONSEQUENCES)}"
-            raise CatalogueError(reason, file=self.file, message=key, field="states")
         for field, text in texts.items():
             self._check_announcement(key, field, message.announces, text)
             if message.asks and not text.uses & {"others", "bills"}:
                 reason = "asks for payment, but never tells of {{ others }}, the invoices that share the message"
                 raise CatalogueError(reason, file=self.file, message=key, field=field)
-        return _Script(**texts, traits=message.traits)
+        return _Script(**texts)
 
     def _check_announcement(self, key: str, field: str, announces: bool, text: _Text) -> None:
         """The trait must tell the truth: a ladder is checked against it, so that no threat is empty."""
@@ -370,12 +396,13 @@ class _Reader:
             return
         raise CatalogueError(reason, file=self.file, message=key, field=field)
 
-    def _compile(
+    def _text(
         self, source: str, known: Mapping[str, frozenset[str]], *, field: str, message: str | None = None
     ) -> _Text:
         try:
-            names = find_undeclared_variables(_TEMPLATES.parse(source))
-            template = _TEMPLATES.from_string(source)
+            parsed = _TEMPLATES.parse(source)
+            names = find_undeclared_variables(parsed)
+            template = _TEMPLATES.from_string(parsed)
         except TemplateSyntaxError as error:
             reason = f"line {error.lineno} of the text: {error.message}"
             raise CatalogueError(reason, file=self.file, message=message, field=field) from error
@@ -398,33 +425,49 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class Catalogue:
-    """All messages in all languages. Immutable after `load`; safe to share between threads."""
+    """All messages in all languages; safe to share between threads. A language is compiled when it is first used."""
 
-    def __init__(self, books: Mapping[str, _Book]) -> None:
-        self._books = books
-        self.languages: tuple[str, ...] = tuple(sorted(books))
-        scripts = books[FALLBACK].scripts
-        self.keys: frozenset[str] = frozenset(scripts)
-        self.traits: Mapping[str, Traits] = MappingProxyType({key: script.traits for key, script in scripts.items()})
+    def __init__(self, drafts: Mapping[str, _Draft]) -> None:
+        self._drafts = drafts
+        self._books: dict[str, _Book] = {}
+        self.languages: tuple[str, ...] = tuple(sorted(drafts))
+        messages = drafts[FALLBACK].messages
+        self.keys: frozenset[str] = frozenset(messages)
+        self.traits: Mapping[str, Traits] = MappingProxyType({key: one.traits for key, one in messages.items()})
 
     @classmethod
     def load(cls, folder: Path) -> "Catalogue":
-        """Read every *.toml in `folder`, check that all languages agree, and try each message once.
+        """Read every *.toml in `folder` and check that each has the right shape and that all languages agree.
 
+        The texts themselves are left to `check`, which takes a third of a second a language.
         Raises CatalogueError naming file, message, field and reason.
         """
-        books = {}
+        drafts = {}
         for path in sorted(folder.glob("*.toml")):
-            book = _Reader(f"{folder.name}/{path.name}").read(path)
-            books[book.code] = book
-        if FALLBACK not in books:
+            draft = _Reader(f"{folder.name}/{path.name}").read(path)
+            drafts[draft.language.code] = draft
+        if FALLBACK not in drafts:
             raise CatalogueError(f"{FALLBACK}.toml is missing; every catalogue needs it", file=folder.name)
-        for book in books.values():
-            _check_agrees(book, books[FALLBACK])
+        for draft in drafts.values():
+            _check_agrees(draft, drafts[FALLBACK])
+        return cls(drafts)
+
+    def check(self) -> None:
+        """Compile every language and try each message with every fact there is, with other invoices and without.
+
+        For whoever is about to send, or to judge a ladder. Raises CatalogueError naming file, message, field
+        and reason.
+        """
+        for book in map(self._book, self.languages):
             for key in book.scripts:
                 book.compose(key, book.locale, SAMPLE)
                 book.compose(key, book.locale, SAMPLE.model_copy(update={"others": ()}))
-        return cls(books)
+
+    def _book(self, code: str) -> _Book:
+        if code not in self._books:  # two threads may both compile it: the same twice does no harm
+            draft = self._drafts[code]
+            self._books[code] = _Compiler(draft.file).compile(draft)
+        return self._books[code]
 
     def language_for(self, wanted: str) -> str:
         """The best language there is for BCP 47 tag `wanted`: exact, base, same base, then English."""
@@ -440,27 +483,28 @@ class Catalogue:
         "es" and writes dates and money the Mexican way. Raises CatalogueError naming message, language and
         what is missing.
         """
-        book = self._books[self.language_for(language)]
-        if _base(book.code) != _base(language):
+        code = self.language_for(language)
+        if _base(code) != _base(language):
             reason = f"no such language; there are {', '.join(self.languages)}"
             raise CatalogueError(reason, message=key, language=language)
         if key not in self.keys:
             reason = f"no such message{_did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
+        book = self._book(code)
         return book.compose(key, _regional(book.locale, language), facts)
 
 
-def _check_agrees(book: _Book, reference: _Book) -> None:
-    for key in sorted(reference.scripts.keys() - book.scripts.keys()):
-        raise CatalogueError(f"missing here, but {reference.file} has it", file=book.file, message=key)
-    for key in sorted(book.scripts.keys() - reference.scripts.keys()):
-        raise CatalogueError(f"{reference.file} has no such message", file=book.file, message=key)
-    for key, script in book.scripts.items():
-        for field, expected in reference.scripts[key].traits:
-            actual = getattr(script.traits, field)
+def _check_agrees(draft: _Draft, reference: _Draft) -> None:
+    for key in sorted(reference.messages.keys() - draft.messages.keys()):
+        raise CatalogueError(f"missing here, but {reference.file} has it", file=draft.file, message=key)
+    for key in sorted(draft.messages.keys() - reference.messages.keys()):
+        raise CatalogueError(f"{reference.file} has no such message", file=draft.file, message=key)
+    for key, message in draft.messages.items():
+        for field, expected in reference.messages[key].traits:
+            actual = getattr(message, field)
             if actual != expected:
                 reason = f"is {actual!r}, but {expected!r} in {reference.file}; traits must be the same"
-                raise CatalogueError(reason, file=book.file, message=key, field=field)
+                raise CatalogueError(reason, file=draft.file, message=key, field=field)
 
 
 def _tag(language: str) -> str:

@@ -29,8 +29,10 @@ def check_policy(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A ladder, written in TOML.")], as_json: Json = False
 ) -> None:
     """Say whether a ladder can be used, or all that is wrong with it."""
+    catalogue = Catalogue.load(MESSAGES)
+    catalogue.check()
     try:
-        policy = read_ladder(file, traits_of(Catalogue.load(MESSAGES)))
+        policy = read_ladder(file, traits_of(catalogue))
     except PolicyError as error:
         if as_json:
             print_json({"ok": False, "problems": [one.model_dump(mode="json") for one in error.problems]})

@@ -121,6 +121,10 @@ def visible(html: str) -> str:
 # ---- the catalogue as a whole
 
 
+def test_every_message_of_every_language_can_be_written() -> None:
+    CATALOGUE.check()
+
+
 def test_every_language_has_every_message_with_its_traits() -> None:
     assert CATALOGUE.languages == ("en", "es")
     assert CATALOGUE.keys == TRAITS.keys()
@@ -768,8 +772,8 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             id="states an unknown consequence",
         ),
         pytest.param(
-            swap("announces = true\n", ""),
-            ["message 'last'", "field 'body'", "not marked announces"],
+            swap('call = "Ask for', 'call = "{{ consequence }} Ask for'),
+            ["message 'first'", "field 'call'", "not marked announces"],
             id="a threat that is not marked",
         ),
         pytest.param(
@@ -861,11 +865,11 @@ def swap(old: str, new: str) -> Callable[[str], str]:
         ),
     ],
 )
-def test_load_refuses_and_says_where(tmp_path: Path, edit: Callable[[str], str], says: list[str]) -> None:
+def test_a_bad_file_is_refused_and_says_where(tmp_path: Path, edit: Callable[[str], str], says: list[str]) -> None:
     write(tmp_path, "en")
     write(tmp_path, "es", edit)
     with pytest.raises(CatalogueError) as refused:
-        Catalogue.load(tmp_path)
+        Catalogue.load(tmp_path).check()
     for word in [f"{tmp_path.name}/es.toml", *says]:
         assert word in str(refused.value)
 

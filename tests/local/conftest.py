@@ -19,12 +19,11 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
-from activities.wording import Catalogue
 from local.server import DevServer, free_port
 from settings import Settings
 from store.database import Database
 from store.schema import migrate
-from tests.builders import a_desk, the_catalogue
+from tests.builders import a_desk
 from tests.intake.builders import record
 from worker import make_worker, register_search_attributes
 
@@ -89,13 +88,6 @@ def worked_place(server: DevServer, tmp_path_factory: pytest.TempPathFactory) ->
     database.close()
 
 
-@pytest.fixture
-def one_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading the messages takes a second, so every command that is run here shares one reading."""
-    known = the_catalogue()
-    monkeypatch.setattr(Catalogue, "load", lambda _folder: known)
-
-
 @dataclass(frozen=True)
 class Said:
     code: int
@@ -111,7 +103,7 @@ Run = Callable[..., Said]
 
 
 @pytest.fixture
-def run(one_catalogue: None, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command in this process; the environment must have been set."""
 
     def run_one(*arguments: str) -> Said:
