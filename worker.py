@@ -72,10 +72,11 @@ def make_desk(settings: Settings) -> Desk:
             company=settings.sender_company or "Dunwell Example Ltd",
             reply_to=sender.email if sender else None,
         ),
-        gateways={Channel.EMAIL: email, Channel.SMS: sms},
+        gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: OutboxGateway(Channel.LETTER)},
         rehearsal_gateways={
             Channel.EMAIL: _for_rehearsal(email, settings.sendgrid_api_url),
             Channel.SMS: _for_rehearsal(sms, settings.twilio_api_url),
+            Channel.LETTER: OutboxGateway(Channel.LETTER),
         },
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),

@@ -199,12 +199,22 @@ def _people(session: Session, news: News, row: MessageRow | None) -> Sequence[Co
 def _places(news: News, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
     """The address in every spelling that we use ourselves. An unknown number is kept; an unknown mailbox may
     belong to other mail of the same account, which is none of our business."""
-    places = {person.email if news.channel is Channel.EMAIL else person.phone for person in people}
+    places = {_address(person, news.channel) for person in people}
     if row is not None:
         places.add(row.address)
     if news.channel is Channel.SMS:
         places.add(news.address)
     return sorted(place for place in places if place)
+
+
+def _address(person: ContactRow, channel: Channel) -> str | None:
+    match channel:
+        case Channel.EMAIL:
+            return person.email
+        case Channel.LETTER:
+            return person.post
+        case _:
+            return person.phone
 
 
 def _close(session: Session, channel: Channel, address: str, reason: str, now: datetime) -> None:

@@ -19,11 +19,17 @@ class Contact(Value):
     name: str
     email: str | None = None
     phone: str | None = None  # E.164, "+34600123456"
-    post: str | None = None
+    post: str | None = None  # a postal address, line by line, as it stands on an envelope
 
     def address(self, channel: Channel) -> str | None:
         """Where `channel` reaches this contact; None where it cannot."""
-        return self.email if channel is Channel.EMAIL else self.phone
+        match channel:
+            case Channel.EMAIL:
+                return self.email
+            case Channel.LETTER:
+                return self.post
+            case Channel.SMS | Channel.CALL:
+                return self.phone
 
 
 class Customer(Value):

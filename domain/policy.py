@@ -12,7 +12,7 @@ from pydantic import Field
 
 from domain.calendar import BusinessCalendar
 from domain.model import Value
-from domain.terms import Channel, Late, Level, Role, Stage
+from domain.terms import WRITTEN, Channel, Late, Level, Role, Stage
 
 Unit = Literal["days", "business_days", "hours"]
 
@@ -151,7 +151,7 @@ class Step(Value):
     @property
     def written(self) -> bool:
         """Whether it may reach people in writing."""
-        return Channel.EMAIL in self.by or Channel.SMS in self.by
+        return not WRITTEN.isdisjoint(self.by)
 
     @property
     def reaches_debtor(self) -> bool:

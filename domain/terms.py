@@ -46,6 +46,11 @@ class Channel(StrEnum):
     EMAIL = "email"
     SMS = "sms"
     CALL = "call"
+    LETTER = "letter"
+
+
+WRITTEN = frozenset({Channel.EMAIL, Channel.SMS, Channel.LETTER})
+"""The channels that leave something to read."""
 
 
 class Role(StrEnum):

@@ -14,8 +14,20 @@ from domain.terms import Access, Channel, MessageState
 
 
 @dataclass(frozen=True)
+class Attachment:
+    """A file that travels with a message. `name` is what the recipient sees; `media_type` such as application/pdf."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
 class Envelope:
-    """One message ready to leave. `to` is an e-mail address or an E.164 number."""
+    """One message ready to leave. `to` is an e-mail address, an E.164 number or a postal address of several lines.
+
+    `company` and `country` (ISO 3166-1 alpha-2) are the debtor's; a letter is the one PDF in `attachments`.
+    """
 
     message_id: str
     channel: Channel
@@ -25,6 +37,9 @@ class Envelope:
     text: str
     html: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    company: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True)

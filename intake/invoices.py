@@ -117,7 +117,7 @@ def _customer(fields: Fields) -> dict[str, Any]:
     # An address that was refused is asked for by its own refusal.
     if len(fields.refusals) == before and not any(map(_can_be_asked, contacts)):
         others = ", ".join(role for role in Role if role is not Role.ACCOUNT_MANAGER)
-        fields.refuse("contacts", f"hold nobody to ask: give an e-mail or a phone of one of {others}")
+        fields.refuse("contacts", f"hold nobody to ask: give an e-mail, a phone or a post address of one of {others}")
     return {
         "customer_id": customer_id,
         "name": fields.required("name", checks.text),
@@ -139,4 +139,6 @@ def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
 
 
 def _can_be_asked(contact: dict[str, Any]) -> bool:
-    return contact["role"] is not Role.ACCOUNT_MANAGER and bool(contact["email"] or contact["phone"])
+    # One line is no address that a letter could go to.
+    reachable = contact["email"] or contact["phone"] or "\n" in (contact["post"] or "")
+    return contact["role"] is not Role.ACCOUNT_MANAGER and bool(reachable)

@@ -40,7 +40,7 @@ from activities.wording import Catalogue
 from domain.clock import Clock
 from domain.invoice import Invoice
 from domain.refusal import Refused
-from domain.terms import Channel, Level, Stage
+from domain.terms import WRITTEN, Channel, Level, Stage
 from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
@@ -147,7 +147,7 @@ def _environment(state: Path, address: str, namespace: str, database: str) -> di
 
 def outbox_desk(database_url: str) -> Desk:
     """Clients without a provider: whatever they send goes no further than the outbox."""
-    gateways = {channel: OutboxGateway(channel) for channel in (Channel.EMAIL, Channel.SMS)}
+    gateways = {channel: OutboxGateway(channel) for channel in WRITTEN}
     return Desk(
         database=Database(database_url),
         business_days=HolidayLibrary(),

@@ -48,7 +48,7 @@ class ClosedAddressRow(Base):
 
     __tablename__ = "closed_addresses"
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
-    address: Mapped[str] = mapped_column(primary_key=True)
+    address: Mapped[str] = mapped_column(Text, primary_key=True)
     reason: Mapped[str]
     since: Mapped[datetime]
 
@@ -129,7 +129,7 @@ class MessageRow(Base):
     message: Mapped[str]
     channel: Mapped[str] = mapped_column(String(10))
     contact_id: Mapped[str]
-    address: Mapped[str]
+    address: Mapped[str] = mapped_column(Text)
     subject: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str | None] = mapped_column(Text)

@@ -85,6 +85,8 @@ def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[Co
     """The people an address reaches, of every customer. E-mail addresses count in any case of letters."""
     if channel is Channel.EMAIL:
         here = func.lower(ContactRow.email) == address.lower()
+    elif channel is Channel.LETTER:
+        here = ContactRow.post == address
     else:
         here = ContactRow.phone == address
     return session.scalars(select(ContactRow).where(here).order_by(ContactRow.contact_id)).all()

@@ -95,11 +95,13 @@ def a_desk(
     email: MessageGateway | None = None,
     sms: MessageGateway | None = None,
     product: ProductGateway | None = None,
+    letter: MessageGateway | None = None,
 ) -> Desk:
     """A desk like the worker's, with the outbox where nothing else is given."""
     gateways = {
         Channel.EMAIL: email or OutboxGateway(Channel.EMAIL),
         Channel.SMS: sms or OutboxGateway(Channel.SMS),
+        Channel.LETTER: letter or OutboxGateway(Channel.LETTER),
     }
     outboxes: dict[Channel, MessageGateway] = {channel: OutboxGateway(channel) for channel in gateways}
     return Desk(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.invoice import Invoice
+from domain.terms import Channel
 from intake.invoices import Refusal, parse_invoice
 from tests.intake.builders import GONE, record, with_contact
 
@@ -317,6 +318,12 @@ def test_contacts_of_one_role_are_counted() -> None:
         "C-1.accounts_payable.2",
         "C-1.account_manager.2",
     ]
+
+
+def test_a_postal_address_alone_is_enough_to_be_asked() -> None:
+    found = accepted(with_contact(email=GONE, post="Werkstr. 12\n10115 Berlin"))
+    contact = found.customer.contacts[0]
+    assert (contact.email, contact.address(Channel.LETTER)) == (None, "Werkstr. 12\n10115 Berlin")
 
 
 def test_a_postal_address_keeps_its_lines() -> None:
