@@ -31,7 +31,7 @@ from domain.case import Case
 from domain.clock import Clock
 from domain.events import EVENTS, parse_event
 from domain.refusal import Refused
-from intake.lookup import check_known, stored_status
+from intake.lookup import check_known, stored_status, with_written
 from intake.registrar import Registered
 from store import cases, invoices, notes
 from store.database import Database
@@ -200,7 +200,7 @@ class Cases:
         handle = self._client.get_workflow_handle(workflow_id(invoice_id))
         try:
             status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._patience.answer)
-            return Known(status)
+            return Known(await asyncio.to_thread(with_written, self._database, status))
         except RPCError as error:
             why = _SILENCE.get(error.status, "the server did not answer")
         except WorkflowQueryFailedError:

@@ -1,5 +1,6 @@
 """What the database knows of a case without asking it."""
 
+from collections import Counter
 from difflib import get_close_matches
 
 from sqlalchemy import select
@@ -9,7 +10,7 @@ from domain.refusal import Refused
 from store import cases, invoices, timeline
 from store.database import Database
 from store.tables import InvoiceRow
-from workflows.messages import Status, status_of
+from workflows.messages import Status, lines_of, status_of
 
 _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
@@ -30,6 +31,15 @@ def _neighbours(session: Session, wanted: str) -> list[str]:
         return list(numbered)
     known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
     return [known[name] for name in get_close_matches(wanted[:60].lower(), known, n=3, cutoff=0.75)]
+
+
+def with_written(database: Database, status: Status) -> Status:
+    """`status` with what the database has beyond it: what a webhook wrote shows before the case next wakes."""
+    with database.reading() as session:
+        written = [entry for _, entry in timeline.read(session, status.invoice_id)]
+    told = Counter(status.timeline)
+    lines = [*status.timeline, *((Counter(lines_of(written)) - told).elements())]
+    return status.model_copy(update={"timeline": sorted(lines, key=lambda line: line.at)})
 
 
 def stored_status(database: Database, invoice_id: str) -> Status:

@@ -47,7 +47,7 @@ class CaseStart(Record):
     history_limit: int | None = None
 
 
-class Line(Record):
+class Line(Record, frozen=True):
     """One decision as `status` shows it."""
 
     at: datetime
@@ -90,10 +90,13 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         next_action=case.next_action,
         promises=case.promises,
         holds=case.holds,
-        timeline=[
-            Line(**entry.model_dump(exclude={"key"})) for entry in sorted(timeline, key=lambda entry: entry.at)
-        ],
+        timeline=lines_of(timeline),
     )
+
+
+def lines_of(timeline: Iterable[Entry]) -> list[Line]:
+    """The decisions as they are shown, oldest first."""
+    return [Line(**entry.model_dump(exclude={"key"})) for entry in sorted(timeline, key=lambda entry: entry.at)]
 
 
 class Outcome(Record):
