@@ -107,7 +107,7 @@ def _show_moves(moves: list[Move], told: list[Told], *, confirmed: bool, as_json
 
 
 def _coming(action: NextAction | None) -> str:
-    return f"{action.step} at {action.at:%Y-%m-%d %H:%M} ({action.why})" if action else "waits for a person"
+    return f"{action.name} at {action.at:%Y-%m-%d %H:%M} ({action.why})" if action else "waits for a person"
 
 
 def _move_facts(move: Move) -> dict[str, Any]:

@@ -55,10 +55,11 @@ def heard(invoice_id: str, how: How, status: Status | None, *, waited: bool) -> 
         return f"{invoice_id}: {_standing(status)}{again}"
     if how is How.ACCEPTED:
         return f"{invoice_id}: taken in; the case is still writing it down and will finish by itself"
-    silent = "no worker answered; " if waited else ""
     if how is How.REOPENED:
         return f"{invoice_id}: no workflow of this case was running; a new run was started to take this in"
-    return f"{invoice_id}: {silent}left with the server, which hands it to the case as soon as a worker runs"
+    if waited:
+        return f"{invoice_id}: no worker answered; left with the server, which hands it over as soon as one runs"
+    return f"{invoice_id}: left with the server; the case takes it in by itself, and `status` shows what came of it"
 
 
 def _standing(status: Status) -> str:
@@ -71,7 +72,7 @@ def coming_next(status: Status) -> str:
     """The next action with its time in UTC and its reason."""
     action = status.next_action
     if action is not None:
-        return f"next: {action.step} at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
+        return f"next: {action.name} at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
     return "next: nothing, the case has ended" if status.stage.ended else "next: waits for a person"
 
 

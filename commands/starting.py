@@ -61,7 +61,7 @@ def start(
 
     if rehearse:
         say(
-            f"REHEARSAL from {(begins or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC, {pace:g} times real time. "
+            f"REHEARSAL from {(begins or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC, {pace:,.0f} times real time. "
             "No real provider is reached; read the messages with `starter.py outbox`."
         )
     results: list[Result] = []

@@ -62,6 +62,11 @@ class NextAction(Value):
     at: datetime
     why: str
 
+    @property
+    def name(self) -> str:
+        """The step as people read it: without the marks of agreed days (@) and of answers (~1)."""
+        return self.step.lstrip("@").partition("~")[0]
+
 
 class Verdict(StrEnum):
     ON_TIME = "on_time"

@@ -389,7 +389,7 @@ def _date(_invoice: Invoice, seen: Seen) -> str:
 
 def _next(_invoice: Invoice, seen: Seen) -> str:
     action = seen.case.next_action
-    return f"{action.at:%d %b} {action.step.lstrip('@').partition('~')[0]}" if action else ""
+    return f"{action.at:%d %b} {action.name}" if action else ""
 
 
 _COLUMNS = (

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -74,9 +75,26 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     try:
-        await server.serve()
+        with _bound(config) as door:
+            await server.serve(sockets=[door])
     finally:
         service.database.close()
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    """The listening socket. Raises NotReady when somebody else has the address."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((config.host, config.port))
+    except OSError as error:
+        door.close()
+        raise NotReady(
+            f"WEB_ADDRESS {config.host}:{config.port} cannot be listened on ({error.strerror}): stop what listens "
+            "there, or choose another port."
+        ) from error
+    return door
 
 
 class _Server(uvicorn.Server):

@@ -41,7 +41,7 @@ def details(case: Case, timeline: list[Entry]) -> str:
 def _next(case: Case) -> str:
     action = case.next_action
     if action is not None:
-        return f"Next: **{action.step}** at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
+        return f"Next: **{action.name}** at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
     return "Next: nothing, the case has ended" if case.ended else "Next: waits for a person"
 
 

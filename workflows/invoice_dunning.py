@@ -377,7 +377,7 @@ def _refusal(refused: Refused) -> ApplicationError:
 
 
 def _summary(action: NextAction) -> str:
-    return f"{action.step}: {action.why}"[:200]
+    return f"{action.name}: {action.why}"[:200]
 
 
 def _search_attributes(case: Case) -> list[SearchAttributeUpdate[Any]]:

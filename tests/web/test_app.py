@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import re
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from settings import Settings, SettingsError
 from store.database import Database
 from tests.web.conftest import CUSTOMER, PHONE, Site, a_key, an_event, as_shown
-from web.__main__ import open_service
+from web.__main__ import open_service, serve
 from web.app import make_app
 from web.service import Service, read_keys
 from worker import NotReady
@@ -150,6 +151,16 @@ async def test_the_service_opens_without_a_temporal_server(
     service: Service = await open_service(Settings(database_url=file_database.url, temporal_address="127.0.0.1:1"))
     assert await service.health() == {"database": True, "server": False}
     service.database.close()
+
+
+async def test_an_address_in_use_is_named(
+    file_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(NotReady, match=f"WEB_ADDRESS {address} cannot be listened on"):
+            await serve(Settings(database_url=file_database.url, temporal_address="127.0.0.1:1", web_address=address))
 
 
 async def test_a_database_without_the_schema_says_what_to_run(
