@@ -33,6 +33,7 @@ def gather(
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     consequence, on = _consequence(case, errand, policy, calendar, now)
+    coming = _coming(case)
     promised = case.missed if errand.message == MISSED else (case.promises[-1] if case.promises else None)
     return Facts(
         contact_name=contact.name,
@@ -54,6 +55,8 @@ def gather(
         promise_on=promised.date if promised else None,
         promise_amount=promised.amount if promised else None,
         instalments=_instalments(case),
+        instalment_on=coming.on if coming else None,
+        instalment_amount=coming.amount if coming else None,
         credit=case.credit,
         sender_name=sender[0],
         sender_company=sender[1],
@@ -64,6 +67,16 @@ def gather(
 def _instalments(case: Case) -> tuple[Instalment, ...]:
     plan = case.plan
     return tuple(Instalment(on=item.date, amount=item.amount) for item in plan.instalments) if plan else ()
+
+
+def _coming(case: Case) -> Instalment | None:
+    """The next instalment, less the part of it that came already."""
+    plan = case.plan
+    if plan is None:
+        return None
+    part = plan.instalments[plan.met]
+    missing = plan.owed_by(plan.met + 1) - (case.paid - plan.paid_before)
+    return Instalment(on=part.date, amount=min(part.amount, missing))
 
 
 def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCalendar) -> tuple[date, ...]:

@@ -45,8 +45,9 @@ class Facts(Value):
     disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
     the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
     next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
-    latest promise, `instalments` the agreed plan. `others` are further invoices that a message asking for
-    payment asks for too; the register, the warnings and the promises stay those of this invoice.
+    latest promise, `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less
+    what came of it already. `others` are further invoices that a message asking for payment asks for too; the
+    register, the warnings and the promises stay those of this invoice.
     """
 
     contact_name: str
@@ -68,6 +69,8 @@ class Facts(Value):
     promise_on: date | None = None
     promise_amount: Decimal | None = None
     instalments: tuple[Instalment, ...] = ()
+    instalment_on: date | None = None
+    instalment_amount: Decimal | None = None
     credit: Decimal = Decimal(0)
     others: tuple[OtherInvoice, ...] = ()
     sender_name: str
@@ -214,6 +217,8 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "promise_on": day(facts.promise_on),
         "promise_amount": money(facts.promise_amount),
         "instalments": [{"on": day(part.on), "amount": money(part.amount)} for part in facts.instalments] or None,
+        "instalment_on": day(facts.instalment_on),
+        "instalment_amount": money(facts.instalment_amount),
         "bills": rows or None,
         "others": rows[1:] or None,
         "total": pen.totals(facts.bills) if facts.others else None,
@@ -253,6 +258,8 @@ SAMPLE = Facts(
     promise_on=date(2026, 2, 18),
     promise_amount=Decimal(40),
     instalments=(Instalment(on=date(2026, 2, 18), amount=Decimal(40)),),
+    instalment_on=date(2026, 2, 18),
+    instalment_amount=Decimal(40),
     credit=Decimal(5),
     others=(
         OtherInvoice(

@@ -5,6 +5,7 @@ print: money and dates as the locale writes them, plurals as functions, shared s
 a case lacks is false in `{% if %}` and an error where it would be printed, so no gap ever reaches a debtor.
 """
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from domain.model import Value
 __all__ = [
     "CONSEQUENCES",
     "FALLBACK",
+    "LABELS",
     "Catalogue",
     "CatalogueError",
     "Composed",
@@ -52,6 +54,26 @@ __all__ = [
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
 """What a message may announce, or say has happened."""
+
+LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "copy": frozenset({"name"}),
+        "invoice": frozenset(),
+        "our_reference": frozenset(),
+        "pay_slip": frozenset(),
+        "payable_to": frozenset(),
+        "account": frozenset(),
+        "bank": frozenset(),
+        "amount": frozenset(),
+        "reference": frozenset(),
+        "pay_by": frozenset(),
+        "scan_to_pay": frozenset(),
+        "page": frozenset({"n", "total"}),
+        "enclosed": frozenset({"number"}),
+        "unsubscribe": frozenset(),
+    }
+)
+"""The labels a language must have, each with the places, such as {name}, that the program fills in."""
 
 FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
@@ -124,6 +146,7 @@ class _Language(Value):
     plurals: dict[str, dict[str, StrictStr]]
     consequences: dict[str, StrictStr]
     consequences_short: dict[str, StrictStr]
+    labels: dict[str, StrictStr]
     fragments: dict[str, StrictStr]
 
 
@@ -268,6 +291,7 @@ class _Reader:
         locale = self._locale(language.code)
         self._check_plurals(language, locale)
         self._check_consequences(language)
+        self._check_labels(language.labels)
         messages = {key: self._message(key, table) for key, table in tables.items()}
         return _Draft(self.file, language, locale, messages)
 
@@ -324,6 +348,19 @@ class _Reader:
             if have != CONSEQUENCES:
                 reason = f"needs exactly {_listed(CONSEQUENCES)}; it has {_listed(have)}"
                 raise CatalogueError(reason, file=self.file, field=f"language.{field}")
+
+    def _check_labels(self, labels: Mapping[str, str]) -> None:
+        if labels.keys() != LABELS.keys():
+            missing, unknown = LABELS.keys() - labels.keys(), labels.keys() - LABELS.keys()
+            reason = f"missing: {_listed(missing)}; unknown: {_listed(unknown)}"
+            raise CatalogueError(reason, file=self.file, field="language.labels")
+        for name, text in labels.items():
+            have = frozenset(re.findall(r"\{(.*?)\}", text))
+            if not text.strip() or have != LABELS[name]:
+                reason = (
+                    f"{text!r} must be a text with these braces: {_listed(f'{{{place}}}' for place in LABELS[name])}"
+                )
+                raise CatalogueError(reason, file=self.file, field=f"language.labels.{name}")
 
 
 # ---- compiling a language: its templates, when they are first needed
@@ -475,6 +512,10 @@ class Catalogue:
         by_tag = {_tag(code): code for code in self.languages}
         relatives = [code for code in self.languages if _base(code) == _base(tag)]
         return by_tag.get(tag) or by_tag.get(_base(tag)) or (relatives or [FALLBACK])[0]
+
+    def labels(self, language: str) -> Mapping[str, str]:
+        """The words outside messages (LABELS) in the best language there is for `language`; places as {name}."""
+        return MappingProxyType(self._drafts[self.language_for(language)].language.labels)
 
     def compose(self, key: str, language: str, facts: Facts) -> Composed:
         """Write message `key` for `facts`.

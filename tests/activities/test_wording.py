@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from html import unescape
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from activities.wording import (
     CONSEQUENCES,
+    LABELS,
     Catalogue,
     CatalogueError,
     Composed,
@@ -28,6 +30,7 @@ CATALOGUE = Catalogue.load(FOLDER)
 URL = "https://pay.northwind.example/i/8fk2"
 
 TRAITS = {
+    "welcome-memo": Traits(),
     "before-due": Traits(asks=True),
     "due-today": Traits(asks=True),
     "reminder-first": Traits(asks=True),
@@ -39,11 +42,15 @@ TRAITS = {
     "thank-you": Traits(),
     "part-received": Traits(asks=True),
     "promise-confirmed": Traits(),
+    "promise-due": Traits(asks=True),
     "promise-broken": Traits(asks=True),
     "dispute-received": Traits(),
     "dispute-closed": Traits(asks=True),
     "plan-agreed": Traits(),
+    "instalment-due": Traits(asks=True),
     "instalment-missed": Traits(asks=True),
+    "courtesy-visit": Traits(asks=True),
+    "meeting-request": Traits(asks=True),
     "formal-complaint": Traits(asks=True, announces=True),
     "handover-notice": Traits(asks=True, states="handed_over"),
     "milestone-invoice": Traits(asks=True),
@@ -55,7 +62,9 @@ NEEDS = {
     "final-warning": {"consequence", "consequence_on"},
     "formal-complaint": {"consequence", "consequence_on"},
     "promise-confirmed": {"promise_on"},
+    "promise-due": {"promise_on"},
     "promise-broken": {"promise_on"},
+    "instalment-due": {"instalment_on", "instalment_amount"},
     "plan-agreed": {"instalments"},
 }
 
@@ -70,13 +79,81 @@ OPTIONAL: dict[str, object] = {
         Instalment(on=date(2026, 3, 25), amount=Decimal("400.00")),
         Instalment(on=date(2026, 4, 25), amount=Decimal("800.00")),
     ),
+    "instalment_on": date(2026, 3, 25),
+    "instalment_amount": Decimal("400.00"),
     "credit": Decimal("7.25"),
     "reply_to": "max@northwind.example",
 }
 
+
+@dataclass(frozen=True)
+class Tongue:
+    """What is looked for in one language: the same facts, in its own words. A new language adds one of these."""
+
+    money: str  # how an amount looks, as a pattern
+    issued: str  # 2026-01-30
+    due: str  # 2026-03-01
+    on: str  # the day of the consequence, 2026-03-26, as its sentence begins
+    brief_on: str  # the same in an SMS
+    late: str  # 21 days
+    earlier: str  # 2026-03-03 and 2026-03-17
+    bank: str  # how to pay without a link
+    banks: str  # the same for several invoices
+    consequences: dict[str, str]
+    rows: tuple[str, str, str, str, str]  # how late, or in how many days, by table row
+    in_all: str  # in the subject, how many are open
+    more: str  # in an SMS, how many more
+    sms: int  # how many SMS a short text may cost
+
+
+TONGUES = {
+    "en": Tongue(
+        money=r"€\d(,\d{3})?[\d.]*\.\d\d",
+        issued="January 30, 2026",
+        due="March 1, 2026",
+        on="On March 26, 2026",
+        brief_on="Mar 26",
+        late="21 days",
+        earlier="March 3 and March 17",
+        bank="bank details are on the invoice",
+        banks="bank details are on the invoices",
+        consequences={
+            "restricted": "limited",
+            "suspended": "suspended",
+            "legal": "legal department",
+            "handed_over": "handed over",
+        },
+        rows=("21 days late", "1 day late", "today", "in 1 day", "in 2 days"),
+        in_all="invoices open in all",
+        more="more",
+        sms=1,
+    ),
+    "es": Tongue(
+        money=r"\d(\.\d{3})?,\d\d €",
+        issued="30 de enero de 2026",
+        due="1 de marzo de 2026",
+        on="El 26 de marzo de 2026",
+        brief_on="26 mar",
+        late="21 días",
+        earlier="3 de marzo y 17 de marzo",
+        bank="datos bancarios figuran en la factura",
+        banks="datos bancarios figuran en las facturas",
+        consequences={
+            "restricted": "limitarán",
+            "suspended": "suspenderá",
+            "legal": "departamento jurídico",
+            "handed_over": "gestión formal de cobro",
+        },
+        rows=("21 días de retraso", "1 día de retraso", "hoy", "en 1 día", "en 2 días"),
+        in_all="facturas pendientes en total",
+        more="otras",
+        sms=2,
+    ),
+}
+
 MESSAGES = pytest.mark.parametrize("key", sorted(TRAITS))
 ASKING = pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if traits.asks))
-LANGUAGES = pytest.mark.parametrize("language", CATALOGUE.languages)
+LANGUAGES = pytest.mark.parametrize("language", sorted(TONGUES))
 
 
 def facts(**changes: Any) -> Facts:
@@ -126,7 +203,7 @@ def test_every_message_of_every_language_can_be_written() -> None:
 
 
 def test_every_language_has_every_message_with_its_traits() -> None:
-    assert CATALOGUE.languages == ("en", "es")
+    assert CATALOGUE.languages == tuple(sorted(TONGUES))
     assert CATALOGUE.keys == TRAITS.keys()
     assert dict(CATALOGUE.traits) == TRAITS
 
@@ -156,9 +233,8 @@ def test_message_says_who_what_and_how_much(key: str, language: str) -> None:
     for text in (composed.text, visible(composed.html)):
         for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd"):
             assert word in text
-    money = r"\d(\.\d{3})?,\d\d €" if language == "es" else r"€\d(,\d{3})?[\d.]*\.\d\d"
     for text in (composed.text, composed.short, composed.call):
-        assert re.search(money, spaced(text)), text
+        assert re.search(TONGUES[language].money, spaced(text)), text
     assert "STOP" in composed.short
     assert "Northwind Ltd" in composed.short
     assert "INV-2041" in composed.short
@@ -171,15 +247,10 @@ def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str
     for text in (with_link.text, with_link.html, with_link.short, with_link.call):
         assert URL in text
     without = CATALOGUE.compose(key, language, facts(**bare(key)))
-    bank = {"en": "bank details are on the invoice", "es": "datos bancarios figuran en la factura"}[language]
-    assert bank in without.text
+    tongue = TONGUES[language]
     assert "http" not in without.text
-    issued, due = {
-        "en": ("January 30, 2026", "March 1, 2026"),
-        "es": ("30 de enero de 2026", "1 de marzo de 2026"),
-    }[language]
-    assert issued in without.text
-    assert due in without.text
+    for words in (tongue.bank, tongue.issued, tongue.due):
+        assert words in without.text
 
 
 @LANGUAGES
@@ -187,36 +258,19 @@ def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str
 @pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
 def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, consequence: str) -> None:
     composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | {"consequence": consequence}))
-    on, brief, days = {
-        "en": ("On March 26, 2026", "Mar 26", "21 days"),
-        "es": ("El 26 de marzo de 2026", "26 mar", "21 días"),
-    }[language]
-    sentence = {
-        "en": {
-            "restricted": "limited",
-            "suspended": "suspended",
-            "legal": "legal department",
-            "handed_over": "handed over",
-        },
-        "es": {
-            "restricted": "limitarán",
-            "suspended": "suspenderá",
-            "legal": "departamento jurídico",
-            "handed_over": "gestión formal de cobro",
-        },
-    }[language][consequence]
+    tongue = TONGUES[language]
     for text in (composed.text, composed.call):
-        assert on in text
-        assert sentence in text
-    assert days in composed.text
-    assert brief in composed.short
+        assert tongue.on in text
+        assert tongue.consequences[consequence] in text
+    assert tongue.late in composed.text
+    assert tongue.brief_on in composed.short
 
 
 @LANGUAGES
 def test_the_second_reminder_names_the_first_ones(language: str) -> None:
     earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
     text = CATALOGUE.compose("reminder-second", language, facts(earlier=earlier)).text
-    assert {"en": "March 3 and March 17", "es": "3 de marzo y 17 de marzo"}[language] in text
+    assert TONGUES[language].earlier in text
 
 
 def test_reminders_of_another_year_carry_the_year() -> None:
@@ -244,6 +298,18 @@ def test_disputed_paid_and_overpaid_amounts_are_named() -> None:
 )
 def test_a_dispute_says_what_rests(asked: Decimal, says: str) -> None:
     assert says in CATALOGUE.compose("dispute-received", "en", facts(asked=asked)).text
+
+
+@LANGUAGES
+def test_labels(language: str) -> None:
+    labels = CATALOGUE.labels(language)
+    assert labels.keys() == LABELS.keys()
+    assert "{name}" in labels["copy"]
+
+
+def test_labels_come_in_the_nearest_language() -> None:
+    assert CATALOGUE.labels("es-MX") == CATALOGUE.labels("es") != CATALOGUE.labels("en")
+    assert CATALOGUE.labels("tlh") == CATALOGUE.labels("en")
 
 
 # ---- languages, plurals, amounts, dates
@@ -421,11 +487,6 @@ def test_text_reads_like_a_letter() -> None:
 
 # ---- one message about several invoices
 
-ROWS = {
-    "en": ("21 days late", "1 day late", "today", "in 1 day", "in 2 days"),
-    "es": ("21 días de retraso", "1 día de retraso", "hoy", "en 1 día", "en 2 días"),
-}
-
 
 def others(count: int, *currencies: str) -> tuple[OtherInvoice, ...]:
     """Invoices of 0.10 each, due from yesterday on, in the currencies by turns; every second one has a link."""
@@ -459,10 +520,10 @@ def test_a_message_that_asks_tells_of_every_invoice(
         for bill in known.bills:
             assert bill.payment_url is None or bill.payment_url in text
     assert composed.html.count("<tr>") == count + 2
-    for number, status in zip((bill.number for bill in known.bills), ROWS[language], strict=False):
+    for number, status in zip((bill.number for bill in known.bills), TONGUES[language].rows, strict=False):
         assert re.search(rf"- {number} .* \({status}\) ", composed.text)
     assert str(count + 1) in composed.subject
-    assert {"en": "invoices open in all", "es": "facturas pendientes en total"}[language] in composed.subject
+    assert TONGUES[language].in_all in composed.subject
     for field, text in parts(composed).items():
         for debris in ("{{", "{%", "None", "\\", "**", "](", "| ", "  \n"):
             assert debris not in text, field
@@ -543,9 +604,7 @@ def test_without_any_link_there_is_no_column_for_it(key: str, language: str) -> 
     composed = CATALOGUE.compose(key, language, facts(**bare(key), others=more))
     assert composed.html.count("<th ") == 3
     assert "http" not in composed.text + composed.short + composed.call
-    assert {"en": "bank details are on the invoices", "es": "datos bancarios figuran en las facturas"}[
-        language
-    ] in composed.text
+    assert TONGUES[language].banks in composed.text
 
 
 @pytest.mark.parametrize("key", ["final-warning", "formal-complaint"])
@@ -555,13 +614,12 @@ def test_a_consequence_is_that_of_one_invoice_by_its_number(key: str, language: 
     known = facts(**OPTIONAL | {"consequence": consequence, "others": others(2)})
     composed = CATALOGUE.compose(key, language, known)
     for text in (composed.text, composed.call):
-        found = re.search(r"(On March 26|El 26 de marzo)[^.]*\.", text)
+        found = re.search(f"{TONGUES[language].on}.*", text)
         assert found
-        sentence = found[0]
-        assert "INV-2041" in sentence
-        assert "INV-3" not in sentence
+        assert "INV-2041" in found[0]
+        assert "INV-3" not in found[0]
     number, amount = composed.short.index("INV-2041"), composed.short.index("26")
-    assert number < amount < composed.short.index({"en": "more", "es": "otras"}[language])
+    assert number < amount < composed.short.index(TONGUES[language].more)
 
 
 @pytest.mark.parametrize(
@@ -612,11 +670,11 @@ def test_the_pay_button_is_outside_the_table() -> None:
 
 
 @ASKING
-@pytest.mark.parametrize(("language", "most"), [("en", 1), ("es", 2)])
+@LANGUAGES
 @pytest.mark.parametrize("count", [1, 9])
 @pytest.mark.parametrize("currencies", [("EUR",), ("EUR", "USD", "GBP")], ids="-".join)
 def test_short_texts_stay_short_and_keep_what_matters(
-    key: str, language: str, most: int, count: int, currencies: tuple[str, ...]
+    key: str, language: str, count: int, currencies: tuple[str, ...]
 ) -> None:
     link = "https://pay.northwind.example/8fk2"
     more = tuple(other.model_copy(update={"asked": Decimal("123.45")}) for other in others(count, *currencies))
@@ -624,7 +682,7 @@ def test_short_texts_stay_short_and_keep_what_matters(
         typical = OPTIONAL | {"payment_url": link, "consequence": consequence, "others": more}
         text = CATALOGUE.compose(key, language, facts(**typical)).short
         assert set(text) <= GSM_7 | GSM_7_TWICE, set(text) - GSM_7 - GSM_7_TWICE
-        assert sms_segments(text) <= most, (len(text), text)
+        assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
         for word in ("Northwind Ltd", "INV-2041", "200", link, "STOP"):
             assert word in text
         if len(currencies) == 1:
@@ -651,13 +709,13 @@ def sms_segments(text: str) -> int:
 
 
 @MESSAGES
-@pytest.mark.parametrize(("language", "most"), [("en", 1), ("es", 2)])
+@LANGUAGES
 @pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
-def test_short_texts_are_short(key: str, language: str, most: int, consequence: str) -> None:
+def test_short_texts_are_short(key: str, language: str, consequence: str) -> None:
     typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2", "consequence": consequence}
     text = CATALOGUE.compose(key, language, facts(**typical)).short
     assert set(text) <= GSM_7 | GSM_7_TWICE, set(text) - GSM_7 - GSM_7_TWICE
-    assert sms_segments(text) <= most, (len(text), text)
+    assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
 
 
 # ---- what cannot be composed
@@ -708,6 +766,21 @@ restricted = "limited"
 suspended = "suspended"
 legal = "legal"
 handed_over = "handed over"
+[language.labels]
+copy = "A copy; {name} has the message"
+invoice = "Invoice"
+our_reference = "Ours"
+pay_slip = "Slip"
+payable_to = "To"
+account = "Account"
+bank = "Bank"
+amount = "Amount"
+reference = "Reference"
+pay_by = "By"
+scan_to_pay = "Scan"
+page = "{n}/{total}"
+enclosed = "With {number}"
+unsubscribe = "No more"
 [language.fragments]
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
@@ -832,6 +905,21 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             id="a consequence without words",
         ),
         pytest.param(
+            swap('bank = "Bank"\n', 'banc = "Bank"\n'),
+            ["field 'language.labels'", "missing: bank; unknown: banc"],
+            id="a label is missing",
+        ),
+        pytest.param(
+            swap("{n}/{total}", "{n}/{all}"),
+            ["language.labels.page", "these braces: {n}, {total}"],
+            id="a label that has no place for what it must tell",
+        ),
+        pytest.param(
+            swap('amount = "Amount"', 'amount = " "'),
+            ["language.labels.amount", "must be a text"],
+            id="an empty label",
+        ),
+        pytest.param(
             swap('short = "Pay', 'shrot = "Pay'),
             ["message 'first'"],
             id="misspelled field",
@@ -898,7 +986,7 @@ def test_a_new_language_is_one_new_file(tmp_path: Path) -> None:
     assert "few 5" in composed.text
 
 
-@pytest.mark.parametrize("language", CATALOGUE.languages)
+@LANGUAGES
 def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> None:
     for key in CATALOGUE.keys:
         names = {"company": "Marsa W.L.L.", "sender_company": "Dunwell Inc."}
