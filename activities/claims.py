@@ -112,7 +112,7 @@ class Claims:
             )
         short = channel is Channel.SMS
         row.step, row.message = lead.errand.key, str(lead.errand.message)
-        row.asks = self._desk.catalogue.traits[row.message].asks
+        row.asks = self._desk.catalogue.traits[row.message].asks and not job.errand.served
         row.subject = "" if short else composed.subject
         row.body = composed.short if short else composed.text
         row.html = None if short else composed.html

@@ -71,6 +71,8 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
         return None
     policy = desk.policy(session, case.policy)
     errand = errand_for(case, policy, action.step)
+    if job.errand.served:
+        errand = errand.copied_from(job.errand.served)
     return replace(job, case=case, policy=policy, errand=errand, planned_at=action.at)
 
 
@@ -80,9 +82,11 @@ def _fits(own: Step, other: Job, contact: Contact, channel: Channel) -> bool:
     return (
         step is not None
         and step.message is not None
-        and contact.role in step.to
-        and channel in step.by
+        and contact.role in other.errand.to
+        and channel in other.errand.by
+        and all(one.role in step.to for one in other.errand.served)
         and own.does == step.does
+        and own.asks == step.asks
     )
 
 
@@ -90,5 +94,8 @@ def _is_meant_now(other: Job, calendar: BusinessCalendar) -> bool:
     """The other ladder would do this step today, and not leave it out; or a bounce lets it reach further now."""
     if other.errand.again:
         return True
+    step = other.errand.ladder
+    if step is None or other.case.needs_yes(step):
+        return False
     judged = ladder.judge(other.policy, agenda.standing(other.case), calendar, other.now)
     return judged is not None and judged.step == other.errand.step and judged.do is not Late.SKIP

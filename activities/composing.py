@@ -17,12 +17,20 @@ def compose(session: Session, desk: Desk, job: Job, contact: Contact, others: li
     rest = [other for other in (job, *others) if other is not lead]
     calendar = desk.case_calendar(session, lead.case, lead.now)
     sender = (desk.sender.name, desk.sender.company, desk.sender.reply_to)
+    served = lead.errand.served
+    addressed = served[0] if served else contact
     known = facts.gather(
-        session, lead.case, lead.customer, contact, lead.errand, lead.policy, calendar, lead.now, sender
+        session, lead.case, lead.customer, addressed, lead.errand, lead.policy, calendar, lead.now, sender
     )
     known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest)})
     language = desk.catalogue.language_for(lead.customer.language)
-    return lead, desk.catalogue.compose(str(lead.errand.message), language, known)
+    preface = _copy_label(desk, language, served) if served else ""
+    return lead, desk.catalogue.compose(str(lead.errand.message), language, known, preface=preface)
+
+
+def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:
+    """The sentence above a copy that says whose message it is."""
+    return desk.catalogue.labels(language)["copy"].replace("{name}", ", ".join(one.name for one in served))
 
 
 def _other(session: Session, job: Job) -> OtherInvoice:

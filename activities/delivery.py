@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from activities.errand import COPY
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.invoice import is_rehearsal
@@ -74,6 +75,8 @@ def not_arrived(session: Session, row: MessageRow, invoice_id: str, state: Messa
     step = step_of(session, row.message_id, invoice_id)
     if step is None or state not in _NOT_ARRIVED or row.state not in _NOT_ARRIVED:
         return None
+    if step.endswith(COPY):
+        return None  # a copy reaches no further
     same = (
         other
         for other in outbox.of_invoice(session, invoice_id, step)

@@ -1,9 +1,10 @@
 """One thing to carry out, whether a step of the ladder says so or an answer is owed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain import agenda
 from domain.case import Case
+from domain.invoice import Contact
 from domain.policy import Policy, Step
 from domain.terms import Channel, Role
 
@@ -11,12 +12,16 @@ _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
 _RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
 _ANSWER_BY = (Channel.EMAIL, Channel.SMS)
 
+COPY = ".copy"
+"""Ends the key under which copies of a step are claimed, so that nobody takes one for the message itself."""
+
 
 @dataclass(frozen=True)
 class Errand:
     """`key` is the step under which messages are claimed; it differs from `step` only after a reversal.
 
     `again`: the step was done, but a message did not arrive; it only reaches further now.
+    `served`: this is a copy of the message that went to them; empty for the message itself.
     """
 
     step: str
@@ -26,10 +31,22 @@ class Errand:
     by: tuple[Channel, ...]
     ladder: Step | None
     again: bool
+    served: tuple[Contact, ...] = ()
 
     @property
     def warning(self) -> bool:
-        return self.ladder is not None and self.ladder.warning
+        """A copy warns nobody: who reads it is not asked to pay."""
+        return self.ladder is not None and self.ladder.warning and not self.served
+
+    @property
+    def told_as(self) -> str:
+        """The key of the message itself, of which this may be a copy."""
+        return self.key.removesuffix(COPY)
+
+    def copied_from(self, served: tuple[Contact, ...]) -> "Errand":
+        """The errand of bringing copies of a message that went to `served`."""
+        roles = self.ladder.copies if self.ladder else ()
+        return replace(self, key=self.key + COPY, to=roles, by=(Channel.EMAIL,), served=served)
 
 
 def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:

@@ -84,7 +84,7 @@ def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCal
     days = {
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
-        if row.sent_at and step != errand.key and row.state in {"accepted", "delivered"}
+        if row.sent_at and step != errand.told_as and row.state in {"accepted", "delivered"}
     }
     return tuple(sorted(days))
 

@@ -113,6 +113,8 @@ class Ledger:
                 _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
         elif case.reopened:
             self._hold_again(session, case, now)
+        if case.ended:
+            tasks.withdraw_approvals(session, case.invoice_id, f"the case is {case.stage.value}", now)
         if case.resting:
             for task_id in tasks.withdraw_calls(session, case.invoice_id, f"the case is {case.stage.value}", now):
                 text = f"the call is not needed: the case is {case.stage.value}"

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities import caps, composing, proof
 from activities.claims import Result
+from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
 from activities.errand import Errand, errand_for
 from activities.job import Job
@@ -35,6 +36,7 @@ class Notices:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sending = Sending(desk)
+        self._copies = Copies(desk, self._sending)
 
     @activity.defn(name="carry_out")
     def carry_out(self, request: StepRequest) -> StepAnswer:
@@ -52,11 +54,14 @@ class Notices:
 
     def _bring_message(self, job: Job, outcome: StepOutcome) -> StepOutcome:
         try:
-            return outcome if self._reach_people(job) else self._fallen_silent(job)
+            if not self._reach_people(job):
+                return self._fallen_silent(job)
         except caps.TooOften as wait:
             # Another case of this customer was faster. Who has the message already does not get it again.
             with self._desk.database.writing(job.case.customer_id) as session:
                 return self._wait(session, job, wait.until, wait.why)
+        self._copies.send(job)
+        return outcome
 
     def _fallen_silent(self, job: Job) -> StepOutcome:
         """A step of the ladder keeps its turn; an answer that may not be given is owed no more, for others wait."""
@@ -103,13 +108,18 @@ class Notices:
         begun = bool(outbox.of_invoice(session, case.invoice_id, job.errand.key))
         if judged is None or judged.step != step.id:
             return StepOutcome(step=step.id, status="stale", at=now)
+        known = None if begun else self._told_before(session, job, step)
+        if known is not None:
+            note(session, job, "skipped", "skipped", known)
+            return StepOutcome(step=step.id, status="skipped", at=judged.planned)
         late = judged.verdict is Verdict.LATE and not begun
         if late and judged.do is Late.SKIP:
             note(session, job, "skipped", "skipped", f"its time has passed: {judged.why}")
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
-        missing = self._missing_proof(session, job) or self._too_often(session, job)
-        if missing:
-            return missing
+        waits = self._missing_proof(session, job) or self._missing_yes(session, job, step)
+        waits = waits or self._too_often(session, job)
+        if waits:
+            return waits
         shift = judged.shift if late and judged.do is Late.SHIFT else 0
         if shift:
             days = round(shift / 86_400)
@@ -123,6 +133,13 @@ class Notices:
             ends=step.ends,
         )
 
+    def _told_before(self, session: Session, job: Job, step: Step) -> str | None:
+        """Why a message that a customer gets only once is left out; None when it is not."""
+        if step.once is None or step.message is None:
+            return None
+        told = outbox.told(session, job.case.customer_id, step.message)
+        return f"this customer was told on {told:%Y-%m-%d} already" if told else None
+
     def _missing_proof(self, session: Session, job: Job) -> StepOutcome | None:
         """G2: without proof the step waits, and when warnings are missing a person is told."""
         lacking = proof.missing(session, job)
@@ -132,6 +149,18 @@ class Notices:
             advice = "Reach the customer, or renew the contact's address."
             self._ask_a_person(session, job, "proof", f"{lacking.why}. {advice}")
         return self._hold_back(session, job, "blocked" if lacking.warnings else "delayed", lacking.until, lacking.why)
+
+    def _missing_yes(self, session: Session, job: Job, step: Step) -> StepOutcome | None:
+        """What our manager has to approve waits for it; the task stands in the list until it is decided."""
+        if not job.case.needs_yes(step):
+            return None
+        task_id = job.case.approval_task(step.id)
+        why = f"{step.does} waits for our manager's yes"
+        advice = f"{why}: {job.case.asked} {job.case.currency} are open. Record approved or declined."
+        self._raise(session, job, "approve", task_id, "approval", advice)
+        until = job.now + proof.LOOK_AGAIN
+        outcome = self._hold_back(session, job, "blocked", until, f"{why} (task {task_id})")
+        return outcome.model_copy(update={"undecided": True})
 
     def _too_often(self, session: Session, job: Job) -> StepOutcome | None:
         """G5: a person who heard of us just now, about whatever invoice, is left alone for a while.
@@ -241,12 +270,15 @@ class Notices:
 
     def _ask_a_person(self, session: Session, job: Job, topic: str, why: str) -> None:
         task_id = f"{job.case.invoice_id}.{job.errand.key}.{topic}"
+        self._raise(session, job, topic, task_id, "call" if topic == "unreachable" else "decision", why)
+
+    def _raise(self, session: Session, job: Job, topic: str, task_id: str, kind: str, why: str) -> None:
         raised = tasks.raise_task(
             session,
             task_id=task_id,
             invoice_id=job.case.invoice_id,
             step=job.errand.step,
-            kind="call" if topic == "unreachable" else "decision",
+            kind=kind,
             contact_id=None,
             due_at=job.now,
             reason=why,
@@ -264,7 +296,7 @@ class Notices:
             stored = cases.get(session, case.invoice_id)
             if stored is not None and stored.revision > case.revision and outcome.status != "stale":
                 case = stored  # what was recorded beside this step must not be overwritten by its older copy
-            if outcome.status == "blocked" and proof.missing(session, job) is None:
+            if outcome.status == "blocked" and not outcome.undecided and proof.missing(session, job) is None:
                 # A delivery was reported between the judgement and now: nobody else would wake the case.
                 outcome = answer.outcome = outcome.model_copy(update={"until": job.now})
             said = case.take(outcome)

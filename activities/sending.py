@@ -67,7 +67,7 @@ class Sending:
             if gateway.can_find:
                 raise ApplicationError(f"no answer from {gateway.name}; it will be looked up", type="Provider")
             return self._unknown(job, claim, error.reason)
-        if not error.permanent:
+        if not error.permanent and not job.errand.served:  # no step waits for a copy
             with self._desk.database.writing(job.case.customer_id) as session:
                 self._row(session, claim).call = "refused"
             raise ApplicationError(error.reason, type="Provider") from error
@@ -107,6 +107,8 @@ class Sending:
                 return reported(row)
             row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
             text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", job.now)
+            if job.errand.served:
+                return "reached"  # nobody has to look for a copy
             tasks.raise_task(
                 session,
                 task_id=f"{row.message_id}.unknown",

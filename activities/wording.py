@@ -20,7 +20,7 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
-from activities.layout import html_document, one_line, one_stop, parse, plain_text, sms_parts, tidy
+from activities.layout import html_document, literal, one_line, one_stop, parse, plain_text, sms_parts, tidy
 from activities.phrases import (
     BODY,
     CALL,
@@ -214,7 +214,7 @@ class _Book:
     consequences_short: Mapping[str, _Text]
     scripts: Mapping[str, _Script]
 
-    def compose(self, key: str, locale: Locale, facts: Facts) -> Composed:
+    def compose(self, key: str, locale: Locale, facts: Facts, preface: str = "") -> Composed:
         """Write message `key`. Raises CatalogueError naming message, field, language and what is missing."""
         script = self.scripts[key]
 
@@ -237,7 +237,7 @@ class _Book:
             return text
 
         subject = one_line(write("subject", script.subject, SUBJECT))
-        tokens = parse(write("body", script.body, BODY))
+        tokens = parse(f"{literal(preface)}\n\n{write('body', script.body, BODY)}")
         return Composed(
             subject=subject,
             text=one_stop(plain_text(tokens)),
@@ -517,8 +517,8 @@ class Catalogue:
         """The words outside messages (LABELS) in the best language there is for `language`; places as {name}."""
         return MappingProxyType(self._drafts[self.language_for(language)].language.labels)
 
-    def compose(self, key: str, language: str, facts: Facts) -> Composed:
-        """Write message `key` for `facts`.
+    def compose(self, key: str, language: str, facts: Facts, *, preface: str = "") -> Composed:
+        """Write message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.
 
         `language` is a language of the catalogue, or a regional form of one: "es-MX" takes the words of
         "es" and writes dates and money the Mexican way. Raises CatalogueError naming message, language and
@@ -532,7 +532,7 @@ class Catalogue:
             reason = f"no such message{_did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
         book = self._book(code)
-        return book.compose(key, _regional(book.locale, language), facts)
+        return book.compose(key, _regional(book.locale, language), facts, preface)
 
 
 def _check_agrees(draft: _Draft, reference: _Draft) -> None:

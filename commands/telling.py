@@ -151,11 +151,13 @@ def call_outcome(
     outcome: Annotated[
         str,
         typer.Argument(
-            help="paid, promise, dispute, no_answer, wrong_number, refused, call_back or reached.", metavar="OUTCOME"
+            help="paid, promise, dispute, no_answer, wrong_number, refused, call_back or reached; "
+            "of a step that waits for a yes: approved or declined.",
+            metavar="OUTCOME",
         ),
     ],
     task: Annotated[
-        str | None, typer.Option("--task", help="The task_id, by `tasks`. Default: the invoice's only open call.")
+        str | None, typer.Option("--task", help="The task_id, by `tasks`. Default: the only one there is.")
     ] = None,
     promise_date: Annotated[str | None, typer.Option("--promise-date", metavar="DATE", help="What was said.")] = None,
     promise_amount: Annotated[str | None, typer.Option("--promise-amount", help="Default: all that is open.")] = None,
@@ -165,12 +167,12 @@ def call_outcome(
     no_wait: NoWait = False,
     request_id: RequestId = None,
 ) -> None:
-    """Say what came of a call."""
+    """Say what came of a call, or what our manager decided about a step."""
     if promise_amount and not promise_date:
         raise typer.BadParameter("--promise-amount needs --promise-date")
     settings = load_settings()
     facts = {
-        "task_id": task or from_database(settings, lambda session: _only_call(session, invoice)),
+        "task_id": task or from_database(settings, lambda session: _only_task(session, invoice, outcome)),
         "outcome": outcome,
         "by": by,
         "promise": given({"date": promise_date, "amount": promise_amount}) if promise_date else None,
@@ -276,11 +278,13 @@ def _currency(session: Session, invoice_id: str) -> str:
     return row.currency if row else ""
 
 
-def _only_call(session: Session, invoice_id: str) -> str:
+def _only_task(session: Session, invoice_id: str, outcome: str) -> str:
+    """The invoice's only open call, or the only step that waits for a yes."""
     check_known(session, invoice_id)
-    calls = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind == "call"]
-    if len(calls) == 1:
-        return calls[0]
-    if not calls:
-        raise Refused("task", "no call is open for this invoice; name the task with --task")
-    raise Refused("task", f"{len(calls)} calls are open; choose one with --task: {', '.join(calls)}")
+    kind = "approval" if outcome in {"approved", "declined"} else "call"
+    found = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind == kind]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise Refused("task", f"no {kind} is open for this invoice; name the task with --task")
+    raise Refused("task", f"{len(found)} {kind}s are open; choose one with --task: {', '.join(found)}")

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from domain import events as ev
 from domain.ladder import NextAction, StepDone
 from domain.model import Record, Value
-from domain.policy import PromiseRules, Reactions
+from domain.policy import PromiseRules, Reactions, Step
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
 
@@ -92,6 +92,7 @@ class StepOutcome(Value):
     legal: bool = False
     ends: Stage | None = None
     placed_hold: bool = False
+    undecided: bool = False  # blocked until our manager says yes or no
 
 
 class Case(Record):
@@ -136,6 +137,8 @@ class Case(Record):
     blocked_step: str | None = None  # that step; None means whichever comes next
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
+    undecided: list[str] = Field(default_factory=list)  # steps that wait for our manager's yes
+    approved: list[str] = Field(default_factory=list)  # steps that have it
     redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
 
     access: Access = Access.FULL
@@ -207,6 +210,14 @@ class Case(Record):
     @property
     def finished(self) -> bool:
         return self.ended is not None and not self.owed
+
+    def needs_yes(self, step: Step) -> bool:
+        """Whether our manager has to approve the step before it may happen."""
+        return step.approval and step.id not in self.approved
+
+    def approval_task(self, step: str) -> str:
+        """The id of the task that asks for it; another one after the bank has taken a payment back."""
+        return f"{self.invoice_id}.{step}.approve" + (str(self.reopened) if self.reopened else "")
 
     def not_before(self, step: str) -> datetime | None:
         """When `step`, which could not be carried out, is looked at again."""
@@ -353,6 +364,7 @@ class Case(Record):
     def _undo_consequences(self) -> None:
         """The payment freed the account; what had been done to it before is due again, warnings stand."""
         self.redo = list(dict.fromkeys([*self.redo, *self.consequences]))
+        self.approved = [step for step in self.approved if step not in self.consequences]
         self.steps = [done for done in self.steps if done.step not in self.consequences]
         self.consequences.clear()
 
@@ -482,6 +494,9 @@ class Case(Record):
         return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
 
     def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+        asked = next((step for step in self.undecided if event.task_id == self.approval_task(step)), None)
+        if asked is not None or event.outcome in {"approved", "declined"}:
+            return self._approval(asked, event, now)
         said = [
             Said(
                 "call",
@@ -502,6 +517,24 @@ class Case(Record):
             opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
             return said + self._dispute_opened(opened)
         return said
+
+    def _approval(self, step: str | None, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+        """Our manager's word about a step: it goes ahead, or is left out, and the ladder goes on."""
+        if self.ended:
+            raise Refused("stage", f"the case has ended ({self.ended.value}); nothing waits for a decision")
+        if step is None:
+            raise Refused("task_id", "no step of this case waits for this decision")
+        if event.outcome not in {"approved", "declined"}:
+            raise Refused("outcome", "this task asks for a decision: approved or declined")
+        self.undecided.remove(step)
+        self.blocked_until = None
+        reason = f" ({event.reason_code})" if event.reason_code else ""
+        if event.outcome == "approved":
+            self.approved.append(step)
+            return [Said("approved", f"{step}: yes, by {event.by}{reason}", ref=event.task_id)]
+        self.steps.append(StepDone(step=step, at=now, outcome="skipped", shift=self.shift))
+        text = f"{step}: declined by {event.by}{reason}; left out, the ladder goes on"
+        return [Said("declined", text, ref=event.task_id)]
 
     # Its ladder ------------------------------------------------------------------------------------------
 
@@ -545,6 +578,7 @@ class Case(Record):
         self.ladder = list(event.steps)
         self._pass_over(passed)
         self.again = [step for step in self.again if self._knows(step)]
+        self.undecided = [step for step in self.undecided if self._knows(step)]
         self.next_action = None  # made by the old version
         self.blocked_until, self.blocked_step = now + _QUIET_AFTER_MOVE, None
         text = f"from {before.name}@{before.version} to @{event.to_version} by {event.by}"
@@ -614,6 +648,8 @@ class Case(Record):
         self.revision += 1
         if outcome.status in {"delayed", "blocked"}:
             self.blocked_until, self.blocked_step = outcome.until, outcome.step
+            if outcome.undecided and outcome.step not in self.undecided:
+                self.undecided.append(outcome.step)
             return []
         self.blocked_until = None
         if outcome.step in self.again:
@@ -665,6 +701,7 @@ class Case(Record):
         self.ended = stage
         self.owed.clear()
         self.again.clear()
+        self.undecided.clear()
         return [Said("ended", f"{stage.value}: {why}")]
 
     def _owe(self, message: str | None) -> None:

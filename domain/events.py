@@ -154,7 +154,18 @@ class CallPromise(Value):
     amount: Amount | None = None
 
 
-CallResult = Literal["paid", "promise", "dispute", "no_answer", "wrong_number", "refused", "call_back", "reached"]
+CallResult = Literal[
+    "paid",
+    "promise",
+    "dispute",
+    "no_answer",
+    "wrong_number",
+    "refused",
+    "call_back",
+    "reached",
+    "approved",  # the last two are our manager's word about a step that waits for it
+    "declined",
+]
 
 
 class CallOutcome(Value):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePath
+from typing import Literal
 
 from domain.ladder_plan import nominal_plans, with_distance
 from domain.ladder_problems import PolicyError, Report, meant
@@ -19,11 +20,11 @@ EARLIEST, LATEST = time(8), time(21)
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
     *("contacts_per_week", "calls_per_week", "silence_days"),
-    *("hold", "unknown_email", "floor", "promises", "reactions", "step"),
+    *("hold", "unknown_email", "floor", "copies", "promises", "reactions", "step"),
 )
 _STEP_KEYS = (
-    *("id", "when", "to", "by", "message", "late"),
-    *("access", "needs", "announces", "stage", "ends"),
+    *("id", "when", "to", "by", "message", "copies", "once", "late"),
+    *("access", "needs", "announces", "stage", "ends", "approval"),
 )
 
 _QUIET = ("paid", "restored", "promise_made", "dispute_opened")
@@ -54,13 +55,21 @@ def parse_policy(data: Mapping[str, object], file: str, messages: Mapping[str, T
         update={
             "promises": promises,
             "reactions": reactions,
-            "steps": tuple(with_distance(step, plans) for step in steps),
+            "steps": tuple(_with_copies(with_distance(step, plans), head.copies) for step in steps),
         }
     )
     check_ladder(policy, plans, report, messages)
     if report.problems:
         raise PolicyError(tuple(report.problems))
     return policy
+
+
+def _with_copies(step: Step, everywhere: tuple[Role, ...]) -> Step:
+    """The step with the copies of the head; who is written to anyway gets none."""
+    if not step.copied:
+        return step
+    more = (role for role in everywhere if role not in (*step.to, *step.copies))
+    return step.model_copy(update={"copies": (*step.copies, *more)})
 
 
 def _read_head(table: Table) -> Policy:
@@ -87,6 +96,7 @@ def _read_head(table: Table) -> Policy:
         silence_days=table.whole("silence_days", 2, 1, 14),
         hold=table.word("hold", (Level.WORK,)),
         floor=_read_floor(table),
+        copies=table.words("copies", tuple(Role)),
         steps=(),
     )
 
@@ -214,6 +224,9 @@ def _read_step(table: Table, label: str, messages: Mapping[str, Trait]) -> Step:
         to=table.words("to", tuple(Role)),
         by=table.words("by", tuple(Channel)),
         message=message,
+        copies=table.words("copies", tuple(Role)),
+        once=_read_once(table),
+        approval=table.flag("approval"),
         late=table.word("late", tuple(Late)) or Late.SEND,
         access=table.word("access", tuple(Level)),
         needs=_read_needs(table),
@@ -222,6 +235,13 @@ def _read_step(table: Table, label: str, messages: Mapping[str, Trait]) -> Step:
         ends=table.word("ends", (Stage.HANDED_OVER, Stage.WRITTEN_OFF)),
         asks=messages.get(message, Trait(asks=True)).asks if message else False,
     )
+
+
+def _read_once(table: Table) -> Literal["customer"] | None:
+    text = table.text("once")
+    if text not in (None, "customer"):
+        table.bad("once", f'{text!r} is unknown: write once = "customer", or leave it out')
+    return "customer" if text == "customer" else None
 
 
 def _read_when(table: Table) -> When:

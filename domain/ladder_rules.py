@@ -46,8 +46,31 @@ def check_parts(step: Step, table: Table, window: tuple[time, time]) -> None:
         table.bad("message", "is missing, and nothing else happens here: say what the step does")
     if step.needs and not step.consequence:
         table.bad("needs", "guards nothing here: it belongs on a step that restricts or hands over")
+    _check_copies(step, table)
+    _check_once(step, table)
+    if step.approval and not step.does:
+        table.bad("approval", "guards nothing here: it belongs on a step with access, stage or ends")
+    elif step.approval and step.late is Late.SKIP:
+        table.bad("late", 'must not be "skip" with approval: waiting for a yes makes a step late')
     if step.ends and step.late is Late.SKIP:
         table.bad("late", 'must not be "skip" on the end, or the case would stay open for ever')
+
+
+def _check_copies(step: Step, table: Table) -> None:
+    both = [role for role in step.copies if role in step.to]
+    if both:
+        table.bad("copies", f"names {both[0].value!r}, who is in to already: once is enough")
+    if step.copies and not step.copied:
+        table.bad("copies", "has nothing to copy here: it belongs on a step that writes to the debtor")
+
+
+def _check_once(step: Step, table: Table) -> None:
+    if step.once is None:
+        return
+    if step.message is None:
+        table.bad("once", "needs a message that is told once")
+    elif step.asks or step.does or step.announces:
+        table.bad("once", "would leave out a request or a consequence: it belongs on a step that only informs")
 
 
 def check_ladder(policy: Policy, plans: Mapping[str, Plan], report: Report, messages: Mapping[str, Trait]) -> None:

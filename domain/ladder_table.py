@@ -40,6 +40,14 @@ class Table:
         self._wrong(key, value, f"a whole number from {low} to {high}")
         return default
 
+    def flag(self, key: str) -> bool:
+        """true or false; false when there is none."""
+        value = self.data.get(key, False)
+        if isinstance(value, bool):
+            return value
+        self._wrong(key, value, "true or false, without quotes")
+        return False
+
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts, each kept once; empty when there is none."""
         value = self.data.get(key, [])

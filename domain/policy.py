@@ -124,6 +124,9 @@ class Trait(Value):
 class Step(Value):
     """One rung. Who (`to`) hears what (`message`) on the first open channel of `by`, and what happens then.
 
+    copies          roles that get a copy by e-mail once somebody of the debtor's was reached in writing
+    approval        our manager says yes before what the step does is done
+    once            "customer": left out when this customer got the message already, about another invoice
     asks            the message asks for payment (taken from the catalogue when the ladder is loaded)
     days_after_due  the fewest days after the due date it is planned for; 0 or less means up to the due date,
                     None that it hangs on the issue date, so nobody can say
@@ -134,6 +137,9 @@ class Step(Value):
     to: tuple[Role, ...] = ()
     by: tuple[Channel, ...] = ()
     message: str | None = None
+    copies: tuple[Role, ...] = ()
+    once: Literal["customer"] | None = None
+    approval: bool = False
     late: Late = Late.SEND
     access: Level | None = None
     needs: Needs | None = None
@@ -157,6 +163,11 @@ class Step(Value):
     def reaches_debtor(self) -> bool:
         """Whether it goes to anyone but our own account manager."""
         return any(role is not Role.ACCOUNT_MANAGER for role in self.to)
+
+    @property
+    def copied(self) -> bool:
+        """Whether copies of it make sense: something is written to the debtor."""
+        return self.contact and self.written and self.reaches_debtor
 
     @property
     def chasing(self) -> bool:
@@ -199,6 +210,7 @@ class Policy(Value):
     hold           placed when the case opens (only `work`)
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
     floor          below this open amount (currency of the invoice) nothing goes to lawyers or collectors
+    copies         roles that get a copy of every written step; each step has them among its own already
     """
 
     name: str
@@ -214,6 +226,7 @@ class Policy(Value):
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None
+    copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()
     steps: tuple[Step, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import ENDS, Channel, MessageState
@@ -103,6 +103,17 @@ def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[M
         .where(MessageRow.contact_id == contact_id, MessageRow.claimed_at > since, MessageRow.state.not_in(gone))
         .order_by(MessageRow.claimed_at)
     ).all()
+
+
+def told(session: Session, customer_id: str, message: str) -> datetime | None:
+    """When this customer was first sent that message, about whatever invoice; copies do not count."""
+    went = [MessageState.ACCEPTED, MessageState.DELIVERED]
+    query = (
+        select(func.min(MessageRow.sent_at))
+        .where(MessageRow.customer_id == customer_id, MessageRow.message == message, MessageRow.state.in_(went))
+        .where(MessageRow.step.not_like("%.copy"))
+    )
+    return session.scalars(query).one()
 
 
 def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:

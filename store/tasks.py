@@ -62,6 +62,14 @@ def withdraw_calls(session: Session, invoice_id: str, reason: str, now: datetime
     return withdrawn
 
 
+def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: datetime) -> None:
+    """Nobody needs to say yes or no any more."""
+    for row in open_tasks(session, invoice_id):
+        if row.kind == "approval":
+            row.state, row.outcome, row.closed_at = "withdrawn", reason, now
+    session.flush()
+
+
 def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:
     query = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
     if invoice_id is not None:

@@ -1,5 +1,6 @@
 """Invoices and desks as tests need them: everything has a sensible value, each test names what it is about."""
 
+import tomllib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ from typing import Any
 from activities.desk import Desk, Sender
 from activities.wording import Catalogue
 from domain.invoice import Contact, Customer, Invoice
+from domain.ladder_file import parse_policy
 from domain.policy import Policy, Trait
 from domain.terms import Channel, Role
 from gateways.base import MessageGateway, ProductGateway
@@ -88,6 +90,12 @@ def the_traits() -> Mapping[str, Trait]:
 @lru_cache(maxsize=1)
 def the_ladders() -> dict[str, Policy]:
     return read_ladders(the_traits())
+
+
+def a_ladder(text: str) -> Policy:
+    """A ladder as its file would be read; it names itself."""
+    data = tomllib.loads(text)
+    return parse_policy(data, f"policies/{data['name']}.toml", the_traits())
 
 
 def a_desk(

@@ -16,6 +16,7 @@ from activities.notices import Notices, StepAnswer, StepRequest
 from domain.case import Case
 from domain.events import parse_event
 from domain.invoice import Invoice
+from domain.policy import Policy
 from domain.timeline import Entry
 from gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
 from gateways.product import HttpProductGateway
@@ -41,8 +42,12 @@ class Office:
     case: Case = field(init=False)
     told: int = 0
 
-    def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED) -> Case:
-        self.case = Registrar(self.desk, the_ladders()).register(invoice or an_invoice(), now).opening.case
+    def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED, ladder: Policy | None = None) -> Case:
+        """The case of an invoice, on a ladder of its own if one is given."""
+        bill, ladders = invoice or an_invoice(), the_ladders()
+        if ladder is not None:
+            bill, ladders = bill.model_copy(update={"policy": ladder.name}), {ladder.name: ladder}
+        self.case = Registrar(self.desk, ladders).register(bill, now).opening.case
         return self.case
 
     def carry_out(self, step: str, when: str, case: Case | None = None, **facts: Any) -> StepAnswer:

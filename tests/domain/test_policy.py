@@ -61,7 +61,10 @@ access = "restricted"
 late = "shift"
 """
 
-STEP_KEYS = ("when", "to", "by", "message", "late", "access", "needs", "announces", "stage", "ends")
+STEP_KEYS = (
+    *("when", "to", "by", "message", "late", "access", "needs", "announces", "stage", "ends"),
+    *("copies", "once", "approval"),
+)
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -336,6 +339,35 @@ REFUSALS: list[tuple[str, Edit, str]] = [
         "access 'restricted' without a word about it",
     ),
     ("with another word", step(2, message="reminder-second"), "access 'restricted' without a word about it"),
+    # copies, once, approval
+    ("a copy to nobody known", top(copies=["boss"]), "trial.toml: copies 'boss' is unknown: use accounts_payable"),
+    ("a copy to whom it goes", step(0, copies=["user"]), "step first: copies names 'user', who is in to already"),
+    (
+        "a copy to our own whom it goes to",
+        step(0, to=["accounts_payable", "account_manager"], copies=["account_manager"]),
+        "step first: copies names 'account_manager', who is in to already",
+    ),
+    ("a copy of a call", step(0, by=["call"], copies=["manager"]), "step first: copies has nothing to copy here"),
+    (
+        "a copy of our own letter",
+        step(0, to=["account_manager"], copies=["manager"]),
+        "step first: copies has nothing to copy",
+    ),
+    ("once a year", step(0, once="year"), "step first: once 'year' is unknown: write once = \"customer\""),
+    ("a request told once", step(0, once="customer"), "step first: once would leave out a request"),
+    ("a consequence told once", step(2, once="customer"), "step restrict: once would leave out a request or a cons"),
+    (
+        "nothing told once",
+        add(id="x", when="restrict + 1 day", access="suspended", once="customer"),
+        "step x: once needs a message",
+    ),
+    ("approval in quotes", step(2, approval="true"), "step restrict: approval must be true or false"),
+    ("approval for nothing", step(0, approval=True), "step first: approval guards nothing here"),
+    (
+        "approval that cannot be waited for",
+        step(2, approval=True, late="skip"),
+        'step restrict: late must not be "skip" with approval',
+    ),
     # no empty threats
     (
         "announces nothing",
@@ -389,6 +421,22 @@ def test_refuses_with_file_step_and_reason(edit: Edit, line: str) -> None:
     lines = refusal(ladder(edit))
     assert all(one.startswith("policies/trial.toml: ") for one in lines)
     assert any(line in one for one in lines), lines
+
+
+def test_copies_of_the_head_go_with_every_written_step_but_not_to_whom_it_goes() -> None:
+    data = ladder(top(copies=["account_manager", "user"]))
+    data["step"][1]["copies"] = ["manager"]
+    data["step"].insert(1, {"id": "call", "when": "first + 3 days", "to": ["user"], "by": ["call"]})
+    data["step"][1]["message"] = "reminder-first"
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES)
+    ours, user = Role.ACCOUNT_MANAGER, Role.USER
+    copies = {one.id: one.copies for one in policy.steps}
+    assert copies == {
+        "first": (ours,),
+        "call": (),
+        "second": (Role.MANAGER, ours, user),
+        "restrict": (ours,),
+    }
 
 
 def test_a_consequence_waits_for_the_due_date() -> None:
