@@ -149,6 +149,27 @@ TONGUES = {
         more="otras",
         sms=2,
     ),
+    "pt-BR": Tongue(
+        money=r"€ \d(\.\d{3})?[\d.]*,\d\d",
+        issued="30 de janeiro de 2026",
+        due="1 de março de 2026",
+        on="Em 26 de março de 2026",
+        brief_on="26 de mar.",
+        late="21 dias",
+        earlier="3 de março e 17 de março",
+        bank="dados bancários estão na fatura",
+        banks="dados bancários estão nas faturas",
+        consequences={
+            "restricted": "limitados",
+            "suspended": "suspenso",
+            "legal": "departamento jurídico",
+            "handed_over": "cobrança formal",
+        },
+        rows=("21 dias de atraso", "1 dia de atraso", "hoje", "em 1 dia", "em 2 dias"),
+        in_all="faturas em aberto no total",
+        more="mais",
+        sms=2,
+    ),
 }
 
 MESSAGES = pytest.mark.parametrize("key", sorted(TRAITS))
