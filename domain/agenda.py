@@ -38,20 +38,27 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
     if case.pause and not case.ended:
         return _pause(case, calendar)
-    if case.owed:
-        step = case.owed[0]
-        at = calendar.next_open(max(now, case.not_before(step) or now))
-        return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
+    answer = _answer(case, calendar, now)
     if case.ended or (case.dispute and case.asked == 0):
-        return None
+        return answer
     agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
-    if agreed:
-        return agreed
+    if answer and agreed:
+        return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
+    if answer or agreed:
+        return answer or agreed
     if case.again:
         why = "a message did not arrive: another channel, another contact or a call"
         at = calendar.next_open(max(now, case.not_before(case.again[0]) or now))
         return NextAction(step=case.again[0], at=at, why=why)
     return _ladder(case, policy, calendar, now)
+
+
+def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    if not case.owed:
+        return None
+    step = case.owed[0]
+    at = calendar.next_open(max(now, case.not_before(step) or now))
+    return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
 
 
 def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:

@@ -606,6 +606,7 @@ class Case(Record):
         if promise is None:
             return []
         promise.state = "broken"
+        self._no_longer_owe(self.rules.reactions.promise_made)
         self._owe(self.rules.reactions.promise_broken)
         return self._wake_at_once(
             now, Said("promise_broken", f"nothing came by {promise.date}; the ladder goes on at once")
@@ -617,6 +618,7 @@ class Case(Record):
             return []
         missed = self.missed = self.plan.next
         self.plan = None
+        self._no_longer_owe(self.rules.reactions.plan_agreed)
         self._owe(self.rules.reactions.instalment_missed)
         return self._wake_at_once(
             now, Said("plan_broken", f"the instalment of {missed.date} did not come; the ladder goes on")

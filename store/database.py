@@ -1,8 +1,9 @@
 """The engine and its transactions. A transaction on a customer takes that customer's lock first."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
@@ -22,6 +23,13 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite has one writer, and those who wait ask again by chance: among dozens of threads some starve. So the
+        # threads of a process stand in line here, and only processes compete at the file.
+        self._line: AbstractContextManager[object] = Lock() if self._is_file else nullcontext()
+
+    @property
+    def _is_file(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def writing(self, customer_id: str | None = None) -> Iterator[Session]:
@@ -29,7 +37,7 @@ class Database:
 
         Without a name it takes the lock of all newcomers: two writers may bring the same customer at once.
         """
-        with self._sessions.begin() as session:
+        with self._line, self._sessions.begin() as session:
             if customer_id is None:
                 self._lock_newcomers(session)
             else:
@@ -39,7 +47,7 @@ class Database:
             yield session
 
     def _lock_newcomers(self, session: Session) -> None:
-        if self.engine.dialect.name == "postgresql":  # SQLite's writers queue at BEGIN
+        if not self._is_file:  # SQLite's writers queue at BEGIN
             session.execute(select(func.pg_advisory_xact_lock(_NEWCOMERS)))
 
     @contextmanager
@@ -61,7 +69,7 @@ def _engine(url: str) -> Engine:
         )
     if parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
+    engine = create_engine(parsed, connect_args={"timeout": 60}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

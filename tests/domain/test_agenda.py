@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.agenda import INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, is_wanted, next_action
+from domain.agenda import DATES, INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, is_wanted, next_action
 from domain.calendar import BusinessCalendar
 from domain.case import Case, StepOutcome
 from domain.terms import Stage
@@ -91,6 +91,18 @@ _REMINDED = _done("first-reminder")
             INSTALMENT_DUE,
             "2027-03-31 22:00",
             id="second instalment, on Easter Monday",
+        ),
+        pytest.param(
+            [
+                _PROMISE,
+                lambda case: case.take(
+                    StepOutcome(step="promise-confirmed~1", status="delayed", at=NOW, until=at("2027-03-23 09:00"))
+                ),
+            ],
+            "2027-03-10 09:00",
+            PROMISE_DUE,
+            "2027-03-22 23:00",
+            id="an answer that waits longer than the promise",
         ),
         # a message that bounced goes before the ladder, not before an agreed day
         pytest.param(
@@ -271,8 +283,16 @@ def test_no_message_is_planned_into_a_closed_hour(now: datetime) -> None:
         change(case)
         action = next_action(case, the_ladders()["gentle-saas"], BERLIN, now)
         assert action is not None
-        assert BERLIN.is_open(action.at)
-        assert action.at >= now
+        assert action.step in DATES or (BERLIN.is_open(action.at) and action.at >= now)
+
+
+def test_a_broken_promise_is_not_confirmed_any_more() -> None:
+    """The confirmation waited until the promise was over; now only the broken word is spoken of."""
+    case = a_case()
+    for change in (_REMINDED, _PROMISE):
+        change(case)
+    case.promise_due(at("2027-03-22 23:00"))
+    assert [answer_message(step) for step in case.owed] == ["promise-broken"]
 
 
 @pytest.mark.parametrize(

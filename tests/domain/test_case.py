@@ -458,7 +458,7 @@ def test_a_missed_instalment_ends_the_plan() -> None:
     case = STANDINGS["plan"]()
     assert [said.kind for said in case.instalment_due(NOW + timedelta(days=12))] == ["plan_broken"]
     assert case.stage == Stage.CHASING
-    assert answered(case) == ["plan-agreed", "instalment-missed"]
+    assert answered(case) == ["instalment-missed"]
 
 
 # Rest ----------------------------------------------------------------------------------------------------
