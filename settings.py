@@ -57,6 +57,12 @@ def _web_address(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", value) is None:
+        raise ValueError(f"{value!r} is no language; write its short name, for example en, es or pt-BR.")
+    return value
+
+
 def _origin(value: str) -> str:
     if re.fullmatch(r"https?://[^/\s?#@]+", value) is None:
         raise ValueError("not an origin; write scheme, host and port only, for example https://temporal.example.com.")
@@ -122,6 +128,7 @@ class Settings(BaseSettings):
     sendgrid_api_url: WebAddress | None = None
     mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
     sender_company: str | None = None
+    agent_language: Annotated[str, AfterValidator(_language)] = "en"
 
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None

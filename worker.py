@@ -72,6 +72,7 @@ def make_desk(settings: Settings) -> Desk:
             company=settings.sender_company or "Dunwell Example Ltd",
             reply_to=sender.email if sender else None,
         ),
+        agent_language=settings.agent_language,
         gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: OutboxGateway(Channel.LETTER)},
         rehearsal_gateways={
             Channel.EMAIL: _for_rehearsal(email, settings.sendgrid_api_url),

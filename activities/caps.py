@@ -7,7 +7,8 @@ from sqlalchemy.orm import Session
 
 from activities.job import Job
 from domain.invoice import Contact
-from domain.terms import Channel
+from domain.policy import Policy
+from domain.terms import BY_PERSON, Channel
 from store import outbox, tasks
 
 _WEEK = timedelta(days=7)
@@ -27,13 +28,27 @@ def earliest(session: Session, job: Job, contacts: Iterable[Contact]) -> tuple[d
     return max(waits, default=None, key=lambda wait: wait[0])
 
 
+def call_wait(session: Session, policy: Policy, contact_id: str, at: datetime) -> tuple[datetime, str] | None:
+    """When this contact may be called if not at `at`, and why; None when it may."""
+    waits = []
+    calls = tasks.calls_to(session, contact_id, at - _WEEK)
+    if len(calls) >= policy.calls_per_week:
+        waits.append((calls[-policy.calls_per_week] + _WEEK, f"{contact_id} had {len(calls)} calls in 7 days"))
+    rest = timedelta(days=policy.calls.rest_after_conversation_days)
+    talked = tasks.last_conversation(session, contact_id, at - rest)
+    if talked is not None:
+        days = policy.calls.rest_after_conversation_days
+        waits.append((talked + rest, f"{contact_id} was talked with less than {days} day(s) ago"))
+    return max(waits, default=None)
+
+
 def _waits(session: Session, job: Job, contact: Contact) -> Iterable[tuple[datetime, str]]:
     policy = job.policy
-    if Channel.CALL in job.errand.by:
-        calls = tasks.calls_to(session, contact.contact_id, job.now - _WEEK)
-        if len(calls) >= policy.calls_per_week:
-            yield calls[-policy.calls_per_week] + _WEEK, f"{contact.contact_id} had {len(calls)} calls in 7 days"
-    if not any(channel is not Channel.CALL for channel in job.errand.by):
+    if job.errand.by == (Channel.CALL,):
+        wait = call_wait(session, policy, contact.contact_id, job.now)
+        if wait is not None:
+            yield wait
+    if BY_PERSON.issuperset(job.errand.by):
         return
     recent = outbox.to_contact(session, contact.contact_id, job.now - _WEEK)
     if len(recent) >= policy.contacts_per_week:

@@ -57,7 +57,7 @@ class Claims:
             return reported(row)
         if row is not None and row.call == "begun":
             return self._vanished(row, contact)
-        case = _fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
+        case = fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
         if case is None:
             return _stay_silent(session, job, row, contact, channel)
         closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
@@ -139,7 +139,7 @@ def _stay_silent(session: Session, job: Job, row: MessageRow | None, contact: Co
     return "silent"
 
 
-def _fresh(session: Session, job: Job, asks: bool) -> Case | None:
+def fresh(session: Session, job: Job, asks: bool) -> Case | None:
     """The case as the database knows it now; None when it wants no such message any more."""
     case = cases.get(session, job.case.invoice_id) or job.case
     if case.revision < job.case.revision:

@@ -11,8 +11,10 @@ from domain.invoice import Contact
 from store import invoices
 
 
-def compose(session: Session, desk: Desk, job: Job, contact: Contact, others: list[Job]) -> tuple[Job, Composed]:
-    """The job that leads, and the words: by the figures of this very transaction."""
+def compose(
+    session: Session, desk: Desk, job: Job, contact: Contact, others: list[Job], language: str | None = None
+) -> tuple[Job, Composed]:
+    """The job that leads, and the words: by the figures of this very transaction. `language`: the customer's own."""
     lead = max([job, *others], key=firmness)
     rest = [other for other in (job, *others) if other is not lead]
     calendar = desk.case_calendar(session, lead.case, lead.now)
@@ -23,9 +25,9 @@ def compose(session: Session, desk: Desk, job: Job, contact: Contact, others: li
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, calendar, lead.now, sender
     )
     known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest)})
-    language = desk.catalogue.language_for(lead.customer.language)
-    preface = _copy_label(desk, language, served) if served else ""
-    return lead, desk.catalogue.compose(str(lead.errand.message), language, known, preface=preface)
+    spoken = desk.catalogue.language_for(language or lead.customer.language)
+    preface = _copy_label(desk, spoken, served) if served else ""
+    return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
 
 
 def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:

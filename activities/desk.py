@@ -72,6 +72,7 @@ class Desk:
     rehearsal_gateways: Mapping[Channel, MessageGateway]
     product: ProductGateway
     rehearsal_product: ProductGateway
+    agent_language: str = "en"
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:

@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities import delivery
 from activities.desk import Answer, Desk, Request, moment
+from activities.outcomes import Outcomes
 from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
@@ -43,9 +44,10 @@ class Ledger:
         answer = RecordAnswer()
         with self._desk.database.writing(case.customer_id) as session:
             if request.event is not None:
-                self._write_event(session, case, parse_event(request.event, [request.content]), now, answer)
+                event = parse_event(request.event, [request.content])
+                self._write_event(session, request, event, now, answer)
             timeline.write(session, case.invoice_id, request.entries)
-            self._follow(session, case, now)
+            self._follow(session, case, now, rehearsal=request.rehearsal)
             if answer.not_arrived:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
@@ -54,22 +56,18 @@ class Ledger:
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
         return answer
 
-    def _write_event(self, session: Session, case: Case, event: Event, now: datetime, answer: RecordAnswer) -> None:
+    def _write_event(
+        self, session: Session, request: RecordRequest, event: Event, now: datetime, answer: RecordAnswer
+    ) -> None:
+        case = request.case
         match event:
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
             case PaymentReversed():
                 ledger.reverse_payment(session, case.invoice_id, event, now)
             case CallOutcome():
-                outcome = f"{event.outcome}, by {event.by}"
-                if not tasks.close_task(session, event.task_id, outcome, now):
-                    reason = "there is no open task of this id; the outcome was noted all the same"
-                    key = f"task.{event.task_id}.unknown"
-                    _note(
-                        session,
-                        case,
-                        Entry(key=key, at=now, kind="refused", reason=reason, ref=event.task_id),
-                    )
+                outcomes = Outcomes(session, self._desk, case, now, rehearsal=request.rehearsal)
+                answer.not_arrived = outcomes.settle(event)
             case DeliveryReport():
                 self._delivery(session, case, event, now, answer)
 
@@ -100,7 +98,7 @@ class Ledger:
             key = f"hold.again.{case.reopened}"
             _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
 
-    def _follow(self, session: Session, case: Case, now: datetime) -> None:
+    def _follow(self, session: Session, case: Case, now: datetime, *, rehearsal: bool) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
         ledger.note_credit(session, case, now)
         if case.frees_account:
@@ -116,13 +114,18 @@ class Ledger:
         if case.ended:
             tasks.withdraw_approvals(session, case.invoice_id, f"the case is {case.stage.value}", now)
         if case.resting:
-            for task_id in tasks.withdraw_calls(session, case.invoice_id, f"the case is {case.stage.value}", now):
-                text = f"the call is not needed: the case is {case.stage.value}"
-                _note(
-                    session,
-                    case,
-                    Entry(key=f"withdraw.{task_id}", at=now, kind="task", reason=text, ref=task_id),
-                )
+            self._spare(session, case, now)
+        Outcomes(session, self._desk, case, now, rehearsal=rehearsal).renew_scripts()
+
+    def _spare(self, session: Session, case: Case, now: datetime) -> None:
+        """Nobody calls while the ladder stands still, except where the debtor asked for it and still owes."""
+        found = tasks.open_contacts(session, case.invoice_id)
+        needless = [task for task in found if case.ended or not task.requested]
+        tasks.withdraw(session, needless, case.rests_because, now)
+        for task in needless:
+            text = f"the {task.kind} is not needed: {case.rests_because}"
+            key = f"withdraw.{task.task_id}"
+            _note(session, case, Entry(key=key, at=now, kind="task", reason=text, ref=task.task_id))
 
 
 def _note(session: Session, case: Case, entry: Entry) -> None:

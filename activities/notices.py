@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import caps, composing, proof
+from activities import calls, caps, proof
 from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
@@ -19,7 +19,7 @@ from domain.case import StepOutcome
 from domain.invoice import Contact, Customer
 from domain.ladder import Verdict
 from domain.policy import Step
-from domain.terms import DEAD_STATES, Access, Channel, Late, Level, Role
+from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
 
 
@@ -48,6 +48,8 @@ class Notices:
             outcome = self._judge(session, job)
             if outcome.status == "done" and not job.errand.again:
                 outcome = self._change_access(session, job, outcome)
+                if job.errand.ladder is not None:
+                    calls.withdraw_retries(session, job)
         if outcome.status == "done" and job.errand.message is not None:
             outcome = self._bring_message(job, outcome)
         return self._finish(request, job, outcome)
@@ -169,6 +171,8 @@ class Notices:
         """
         sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
         served = {row.contact_id for row in sent if row.state not in DEAD_STATES}
+        made = tasks.of_step(session, job.case.invoice_id, job.errand.step)
+        served |= {task.contact_id for task in made if task.contact_id and task.kind in BY_PERSON}
         waiting = [contact for contact in _named(job) if contact.contact_id not in served]
         wait = caps.earliest(session, job, waiting)
         return None if wait is None else self._wait(session, job, *wait)
@@ -232,41 +236,14 @@ class Notices:
     def _reach(self, job: Job, contact: Contact) -> Result:
         """Try the step's channels in order of preference until one is open to this contact."""
         for channel in job.errand.by:
-            if channel is Channel.CALL:
-                self._raise_call(job, contact)
-                return "reached"
-            result = self._sending.send(job, contact, channel)
+            if channel in BY_PERSON:
+                with self._desk.database.writing(job.case.customer_id) as session:
+                    result = calls.raise_contact(session, self._desk, job, contact, channel)
+            else:
+                result = self._sending.send(job, contact, channel)
             if result != "closed":
                 return result
         return "closed"
-
-    def _raise_call(self, job: Job, contact: Contact) -> None:
-        with self._desk.database.writing(job.case.customer_id) as session:
-            _, composed = composing.compose(session, self._desk, job, contact, [])
-            task_id = f"{job.case.invoice_id}.{job.errand.key}.{contact.role.value}"
-            raised = tasks.raise_task(
-                session,
-                task_id=task_id,
-                invoice_id=job.case.invoice_id,
-                step=job.errand.step,
-                kind="call",
-                contact_id=contact.contact_id,
-                due_at=job.now,
-                reason=f"{job.errand.message}: call {contact.contact_id}",
-                script=composed.call,
-            )
-            if raised:
-                self._withdraw_earlier_calls(session, job, task_id)
-                text = f"{job.errand.message}: call {contact.contact_id}"
-                note(session, job, f"call.{contact.role.value}", "task", text, Channel.CALL, task_id)
-
-    def _withdraw_earlier_calls(self, session: Session, job: Job, task_id: str) -> None:
-        """One call is enough: those of earlier steps that nobody made are not made any more."""
-        for task in tasks.open_tasks(session, job.case.invoice_id):
-            if task.kind == "call" and task.step != job.errand.step:
-                task.state, task.outcome, task.closed_at = "withdrawn", f"replaced by {task_id}", job.now
-                text = f"not made in time: {task.step} is replaced by {job.errand.step}"
-                note(session, job, f"replaced.{task.task_id}", "task", text, Channel.CALL, task.task_id)
 
     def _ask_a_person(self, session: Session, job: Job, topic: str, why: str) -> None:
         task_id = f"{job.case.invoice_id}.{job.errand.key}.{topic}"

@@ -6,13 +6,16 @@ from domain import ladder
 from domain.calendar import BusinessCalendar
 from domain.case import Case, Plan
 from domain.ladder import NextAction, Standing
-from domain.policy import Policy
+from domain.policy import Policy, Step
 from domain.terms import Stage
 
 PROMISE_DUE = "@promise"
 INSTALMENT_DUE = "@instalment"
 PAUSE_OVER = "@pause"
-DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER})
+PAYMENT_WAIT_OVER = "@payment-wait"
+WRITTEN_PROMISE_DUE = "@written-promise"
+WAITS = frozenset({PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE})
+DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER}) | WAITS
 """Days that were agreed, as steps. No ladder can use these names."""
 
 
@@ -41,7 +44,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     answer = _answer(case, calendar, now)
     if case.ended or (case.dispute and case.asked == 0):
         return answer
-    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
+    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar) or _announced(case, policy, calendar)
     if answer and agreed:
         return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
     if answer or agreed:
@@ -117,6 +120,20 @@ def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
     return None
 
 
+def _announced(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
+    """What was announced in a talk has its time, too: whole business days after the day of the talk."""
+    if case.awaited is None:
+        return None
+    said_on = calendar.local_date(case.awaited.since)
+    if case.awaited.what == "payment":
+        day = calendar.add_business_days(said_on, policy.calls.payment_wait_days)
+        why = f"the money they announced on {said_on} should be here by {day}"
+        return NextAction(step=PAYMENT_WAIT_OVER, at=calendar.end_of_day(day), why=why)
+    day = calendar.add_business_days(said_on, 1)
+    why = f"a date in writing is owed by the end of {day}"
+    return NextAction(step=WRITTEN_PROMISE_DUE, at=calendar.end_of_day(day), why=why)
+
+
 def _grace_over(case: Case, calendar: BusinessCalendar, day: date) -> datetime:
     """The end of the grace after a promised day, in business days: no bank pays on the others."""
     grace = case.rules.promises.grace_days
@@ -129,16 +146,22 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
         return None
     if case.blocked_until and case.blocked_until > action.at:
         return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"})
-    if case.hurry and not policy.step(action.step).consequence:
-        at = calendar.next_open(max(now, *_earliest(case, policy)))
+    if case.hurry and _may_hurry(policy.step(action.step)):
+        overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
+        at = calendar.next_open(max(now, overdue, *_earliest(case, policy)))
         if at < action.at:
-            action = NextAction(step=action.step, at=at, why="at once, because a promise was not kept")
+            action = NextAction(step=action.step, at=at, why=f"at once, because {case.hurry_why}")
     if case.last_answer_at:
         earliest = calendar.next_open(case.last_answer_at + timedelta(days=policy.gap_days))
         if earliest > action.at:
             why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
             return action.model_copy(update={"at": earliest, "why": why})
     return action
+
+
+def _may_hurry(step: Step) -> bool:
+    """A consequence keeps the day it was announced for; a reminder of a day to come keeps that day."""
+    return not step.consequence and (step.chasing or step.days_after_due is None)
 
 
 def _earliest(case: Case, policy: Policy) -> list[datetime]:

@@ -14,6 +14,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from domain import events as ev
+from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import NextAction, StepDone
 from domain.model import Record, Value
 from domain.policy import PromiseRules, Reactions, Step
@@ -22,6 +23,10 @@ from domain.terms import ENDS, Access, Level, Stage
 
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
+
+
+_AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
+_AWAITED = {"payment": "the payment they announced", "written_promise": "their date in writing"}
 
 
 class PolicyRef(Value):
@@ -74,6 +79,18 @@ class PauseState(Record):
     until: date | None = None
 
 
+class Awaited(Record):
+    """What somebody announced in a talk: chasing waits for it, and not for long.
+
+    payment          the money has left, they say
+    written_promise  they will write on which day they pay
+    """
+
+    what: Literal["payment", "written_promise"]
+    since: datetime
+    by: str
+
+
 class Rules(Value):
     """The part of the policy that answers people at once, snapshotted when the case opens."""
 
@@ -122,6 +139,8 @@ class Case(Record):
     plan: Plan | None = None
     missed: ev.Instalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)
+    awaited: Awaited | None = None
+    said_paid: int = 0  # how often they said that the money had left
 
     steps: list[StepDone] = Field(default_factory=list)
     owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
@@ -133,6 +152,7 @@ class Case(Record):
     rest_since: datetime | None = None
     awake_since: datetime | None = None
     hurry: bool = False  # a word was broken: the next letter does not wait for its day
+    hurry_why: str = "a promise was not kept"
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
     blocked_step: str | None = None  # that step; None means whichever comes next
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
@@ -200,7 +220,14 @@ class Case(Record):
     @property
     def resting(self) -> bool:
         """Whether the ladder stands still."""
-        return self.stage in {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED} or self.stage in ENDS
+        return self.stage in _AT_REST or self.awaited is not None
+
+    @property
+    def rests_because(self) -> str:
+        """Why the ladder stands still, for people."""
+        if self.awaited is not None and self.stage not in _AT_REST:
+            return f"chasing waits for {_AWAITED[self.awaited.what]}"
+        return f"the case is {self.stage.value}"
 
     @property
     def frees_account(self) -> bool:
@@ -280,6 +307,7 @@ class Case(Record):
             return []  # the same news again
         self.payments[event.payment_id] = event.amount
         self.paid += event.amount
+        self.awaited = None
         said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
         if self.open_amount > 0:
             return said + self._after_part()
@@ -402,6 +430,7 @@ class Case(Record):
                 made_at=now,
             )
         )
+        self.awaited = None
         self._no_longer_owe(self.rules.reactions.promise_made)
         self._owe(self.rules.reactions.promise_made)
         said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
@@ -415,6 +444,8 @@ class Case(Record):
             if event.amount > self.open_amount:
                 raise Refused("amount", f"is more than the {self.open_amount} {self.currency} that are open")
         self.dispute = Dispute(reason=event.reason, by=event.opened_by, amount=event.amount, ref=event.ref)
+        if self.asked == 0:
+            self.awaited = None
         self._owe(self.rules.reactions.dispute_opened)
         what = f"{event.amount} {self.currency}" if event.amount else "the whole invoice"
         return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
@@ -463,6 +494,7 @@ class Case(Record):
             raise Refused("instalments", f"add up to {total}, but {self.open_amount} {self.currency} are open")
         if self.promise:
             self.promise.state = "replaced"
+        self.awaited = None
         self._no_longer_owe(self.rules.reactions.promise_made)
         self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid, made_at=now)
         self._owe(self.rules.reactions.plan_agreed)
@@ -513,10 +545,39 @@ class Case(Record):
             return said + self._promise(promise, now)
         if event.outcome == "promise":
             raise Refused("promise", "is needed when the outcome is promise: {date, amount?}")
-        if event.outcome == "dispute" and not self.dispute and not self.ended:
-            opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
-            return said + self._dispute_opened(opened)
-        return said
+        _check_call_back(event, now)
+        return said if self.ended else said + self._follow_call(event, now)
+
+    def _follow_call(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+        """What the talk changes. Other calls and closed numbers are the office's business, not the case's."""
+        match event.outcome:
+            case "dispute" if not self.dispute:
+                opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
+                return self._dispute_opened(opened)
+            case "paid":
+                return self._said_paid(event, now)
+            case "written_promise_owed" if self.stage not in _AT_REST:
+                self.awaited = Awaited(what="written_promise", since=now, by=event.by)
+                return [Said("awaited", "their date in writing is due by the end of the next business day")]
+            case "refused" if self.stage not in _AT_REST:
+                self.awaited = None
+                return self._wake_at_once(
+                    now,
+                    Said("hurried", "they refuse: the next step does not wait for its day"),
+                    "they refused to pay",
+                )
+            case _:
+                return []
+
+    def _said_paid(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+        """Their word is good as often as a promise would be; the days agreed already count for more."""
+        if self.stage in _AT_REST:
+            return []
+        self.said_paid += 1
+        if self.said_paid > self.rules.promises.limit:
+            return [Said("call", f"they said so {self.said_paid - 1} times before: the ladder goes on meanwhile")]
+        self.awaited = Awaited(what="payment", since=now, by=event.by)
+        return [Said("awaited", "chasing waits some business days for the money that they say has left")]
 
     def _approval(self, step: str | None, event: ev.CallOutcome, now: datetime) -> list["Said"]:
         """Our manager's word about a step: it goes ahead, or is left out, and the ladder goes on."""
@@ -624,6 +685,20 @@ class Case(Record):
             now, Said("plan_broken", f"the instalment of {missed.date} did not come; the ladder goes on")
         )
 
+    def wait_over(self, now: datetime) -> list["Said"]:
+        """What was announced in a talk did not come. Money may be slow; a letter not written is a broken word."""
+        awaited, was_resting = self.awaited, self.resting
+        if awaited is None:
+            return []
+        self.awaited = None
+        said = f"said on {self.today(awaited.since)}"
+        if awaited.what == "written_promise":
+            missing = Said("promise_missing", f"no date in writing came ({said}); the ladder goes on at once")
+            return self._wake_at_once(now, missing, "no date came in writing")
+        self.revision += 1
+        self._note_rest(was_resting, now)
+        return [Said("payment_missing", f"the payment they announced did not come ({said}); the ladder goes on")]
+
     def pause_over(self, now: datetime) -> list["Said"]:
         if self.pause is None:
             return []
@@ -634,9 +709,9 @@ class Case(Record):
         self._note_rest(was_resting, min(now, self._begin_of(until)) if until else now)
         return [Said("resumed", f"the pause ended on {until}")]
 
-    def _wake_at_once(self, now: datetime, said: "Said") -> list["Said"]:
+    def _wake_at_once(self, now: datetime, said: "Said", why: str = "a promise was not kept") -> list["Said"]:
         """Broken word: the time spent waiting is not given again, and the next letter comes at once."""
-        self.hurry = True
+        self.hurry, self.hurry_why = True, why
         self.revision += 1
         if not self.resting:
             self.rest_since = None
@@ -701,6 +776,7 @@ class Case(Record):
 
     def _end(self, stage: Stage, why: str) -> list["Said"]:
         self.ended = stage
+        self.awaited = None
         self.owed.clear()
         self.again.clear()
         self.undecided.clear()
@@ -734,6 +810,19 @@ class Case(Record):
     def _check_digits(self, field: str, amount: Decimal) -> None:
         if amount != round(amount, self.digits):
             raise Refused(field, f"{self.currency} has {self.digits} decimal places")
+
+
+def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:
+    wanted = event.call_back_at
+    if wanted is None:
+        return
+    if event.outcome != "call_back":
+        raise Refused("call_back_at", f"only goes with the outcome call_back, not with {event.outcome}")
+    if wanted <= now:
+        raise Refused("call_back_at", "lies in the past; give a time to come")
+    if wanted > now + FARTHEST_CALL_BACK:
+        days = FARTHEST_CALL_BACK.days
+        raise Refused("call_back_at", f"is too far off: at most {days} days; for a later day take a promise or pause")
 
 
 class Said(Value):

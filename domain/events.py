@@ -157,6 +157,7 @@ class CallPromise(Value):
 CallResult = Literal[
     "paid",
     "promise",
+    "written_promise_owed",
     "dispute",
     "no_answer",
     "wrong_number",
@@ -167,13 +168,23 @@ CallResult = Literal[
     "declined",
 ]
 
+CONVERSATIONS = frozenset({"paid", "promise", "written_promise_owed", "dispute", "refused", "call_back", "reached"})
+"""The results of a call in which somebody was talked with, so that they are left alone for a while."""
+
 
 class CallOutcome(Value):
-    task_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
+    """What came of a call, a visit or a meeting.
+
+    paid: they say that the money has left. written_promise_owed: they will write when they pay, within a
+    business day. call_back: they ask to be called at `call_back_at`, or later at all.
+    """
+
+    task_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,200}$", strict=True)]
     outcome: CallResult
     by: Spoken
     promise: CallPromise | None = None
     reason_code: Spoken | None = None
+    call_back_at: Moment | None = None
 
 
 class InvoiceAmended(Value):

@@ -26,9 +26,9 @@ class Contact(Value):
         match channel:
             case Channel.EMAIL:
                 return self.email
-            case Channel.LETTER:
+            case Channel.LETTER | Channel.VISIT:
                 return self.post
-            case Channel.SMS | Channel.CALL:
+            case Channel.SMS | Channel.CALL | Channel.MEETING:
                 return self.phone
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import PurePath
 from typing import Literal
 
+from domain.calls import DAY_CLOSES, DAY_OPENS, CallRules, Wait
 from domain.ladder_plan import nominal_plans, with_distance
 from domain.ladder_problems import PolicyError, Report, meant
 from domain.ladder_rules import check_anchor, check_ladder, check_parts
@@ -14,13 +15,10 @@ from domain.ladder_table import Table
 from domain.policy import DATES, WHEN_FORMS, Needs, Policy, PromiseRules, Reactions, Step, Trait, When, time_of_day
 from domain.terms import Channel, Late, Level, Role, Stage
 
-EARLIEST, LATEST = time(8), time(21)
-"""The hours in which people may be contacted at all; a window lies inside them."""
-
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
     *("contacts_per_week", "calls_per_week", "silence_days"),
-    *("hold", "unknown_email", "floor", "copies", "promises", "reactions", "step"),
+    *("hold", "unknown_email", "floor", "copies", "promises", "reactions", "calls", "step"),
 )
 _STEP_KEYS = (
     *("id", "when", "to", "by", "message", "copies", "once", "late"),
@@ -49,12 +47,14 @@ def parse_policy(data: Mapping[str, object], file: str, messages: Mapping[str, T
     head = _read_head(Table(data, report, None, _POLICY_KEYS))
     promises = _read_promises(data.get("promises", {}), report)
     reactions = _read_reactions(data.get("reactions", {}), report, messages)
+    calls = _read_calls(data.get("calls", {}), report)
     steps = _read_steps(data.get("step"), report, messages, head.window)
     plans = nominal_plans(steps, head.window)
     policy = head.model_copy(
         update={
             "promises": promises,
             "reactions": reactions,
+            "calls": calls,
             "steps": tuple(_with_copies(with_distance(step, plans), head.copies) for step in steps),
         }
     )
@@ -121,7 +121,7 @@ def _read_window(table: Table) -> tuple[time, time]:
         if found is None:
             raise ValueError(f'{text!r} is not understood: write "09:00-17:00"')
         opens, closes = time_of_day(found[1]), time_of_day(found[2])
-        if not EARLIEST <= opens <= LATEST or not EARLIEST <= closes <= LATEST:
+        if not DAY_OPENS <= opens <= DAY_CLOSES or not DAY_OPENS <= closes <= DAY_CLOSES:
             raise ValueError(f"{text!r} leaves the hours in which people may be contacted: stay in 08:00-21:00")
         if _minutes(closes) - _minutes(opens) < 60:
             raise ValueError(f"{text!r} is too short: open for an hour at least, the earlier time first")
@@ -176,6 +176,33 @@ def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait])
         if trait.announces or trait.states:
             table.bad(event, f"{key!r} speaks of a consequence, and a reaction has none: name another message")
     return Reactions.model_validate(chosen)
+
+
+def _read_calls(data: object, report: Report) -> CallRules:
+    if not isinstance(data, Mapping):
+        report.add(None, "calls must be a table: write [calls] and its keys below")
+    table = Table(data, report, None, tuple(CallRules.model_fields))
+    usual = CallRules()
+    return CallRules(
+        attempts=table.whole("attempts", usual.attempts, 1, 7),
+        retry=_read_wait(table, "retry", usual.retry),
+        payment_wait_days=table.whole("payment_wait_days", usual.payment_wait_days, 1, 10),
+        rest_after_conversation_days=table.whole(
+            "rest_after_conversation_days", usual.rest_after_conversation_days, 0, 30
+        ),
+        escalate_after_hours=table.whole("escalate_after_hours", usual.escalate_after_hours, 1, 80),
+    )
+
+
+def _read_wait(table: Table, key: str, usual: Wait) -> Wait:
+    text = table.text(key)
+    if text is None:
+        return usual
+    try:
+        return Wait.read(text)
+    except ValueError as error:
+        table.bad(key, str(error))
+        return usual
 
 
 def _read_message(table: Table, field: str, messages: Mapping[str, Trait]) -> str | None:

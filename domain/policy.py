@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from domain.calendar import BusinessCalendar
+from domain.calls import CallRules
 from domain.model import Value
 from domain.terms import WRITTEN, Channel, Late, Level, Role, Stage
 
@@ -211,6 +212,7 @@ class Policy(Value):
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
     floor          below this open amount (currency of the invoice) nothing goes to lawyers or collectors
     copies         roles that get a copy of every written step; each step has them among its own already
+    calls          rules for the people who call
     """
 
     name: str
@@ -229,6 +231,7 @@ class Policy(Value):
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()
+    calls: CallRules = CallRules()
     steps: tuple[Step, ...]
 
     def step(self, step_id: str) -> Step:

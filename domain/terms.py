@@ -47,10 +47,15 @@ class Channel(StrEnum):
     SMS = "sms"
     CALL = "call"
     LETTER = "letter"
+    VISIT = "visit"
+    MEETING = "meeting"
 
 
 WRITTEN = frozenset({Channel.EMAIL, Channel.SMS, Channel.LETTER})
 """The channels that leave something to read."""
+
+BY_PERSON = frozenset({Channel.CALL, Channel.VISIT, Channel.MEETING})
+"""Channels that a person of ours walks: each of their contacts is a task of that kind."""
 
 
 class Role(StrEnum):

@@ -14,7 +14,10 @@ class PolicyChanged(Exception):
 
 
 def register(session: Session, policy: Policy) -> None:
-    """Keep this version. Raises PolicyChanged when the same version is known with other content."""
+    """Keep this version. Raises PolicyChanged when the same version is known with other content.
+
+    A key that this release added, at its usual value, is no other content.
+    """
     body = policy.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     known = session.get(PolicyRow, (policy.name, policy.version))

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from store.columns import Amount, Moment
@@ -192,7 +192,14 @@ class AccessChangeRow(Base):
 
 
 class TaskRow(Base):
-    """Something a person has to do: a call, or a decision the machine must not take."""
+    """Something a person has to do: a call, a visit, a meeting, or a decision the machine must not take.
+
+    attempt       the how-manieth try of this step's call it is
+    requested     the debtor asked to be called then
+    amount        what the script asks for, in `currency`
+    agent_script  the script in the language of our own people, where that is another
+    result        the outcome's word, once it is done
+    """
 
     __tablename__ = "tasks"
     task_id: Mapped[str] = mapped_column(primary_key=True)
@@ -203,8 +210,15 @@ class TaskRow(Base):
     due_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text)
     script: Mapped[str] = mapped_column(Text)
+    agent_script: Mapped[str | None] = mapped_column(Text)
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    attempt: Mapped[int] = mapped_column(default=1, server_default="1")
+    requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    escalated_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(12), index=True)  # open, done, withdrawn
     outcome: Mapped[str | None] = mapped_column(Text)
+    result: Mapped[str | None] = mapped_column(String(30))
     closed_at: Mapped[datetime | None]
 
 

@@ -6,7 +6,21 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from store.tables import TaskRow
+from domain.events import CONVERSATIONS
+from domain.terms import BY_PERSON, Channel
+from store.tables import CaseRow, TaskRow
+
+_BY_PERSON = sorted(channel.value for channel in BY_PERSON)
+
+
+def add(session: Session, task: TaskRow) -> bool:
+    """Add an open task once. False when it was raised before."""
+    if session.get(TaskRow, task.task_id) is not None:
+        return False
+    task.state = "open"
+    session.add(task)
+    session.flush()
+    return True
 
 
 def raise_task(
@@ -21,45 +35,39 @@ def raise_task(
     reason: str,
     script: str,
 ) -> bool:
-    """Add a task once. False when it was raised before."""
-    if session.get(TaskRow, task_id) is not None:
-        return False
-    session.add(
-        TaskRow(
-            task_id=task_id,
-            invoice_id=invoice_id,
-            step=step,
-            kind=kind,
-            contact_id=contact_id,
-            due_at=due_at,
-            reason=reason,
-            script=script,
-            state="open",
-        )
+    """Add a task without an amount, which nobody has to try again, once. False when it was raised before."""
+    task = TaskRow(
+        task_id=task_id,
+        invoice_id=invoice_id,
+        step=step,
+        kind=kind,
+        contact_id=contact_id,
+        due_at=due_at,
+        reason=reason,
+        script=script,
     )
-    session.flush()
-    return True
+    return add(session, task)
 
 
-def close_task(session: Session, task_id: str, outcome: str, now: datetime) -> bool:
-    """Mark a task done. False when there is no such open task."""
+def get(session: Session, task_id: str) -> TaskRow | None:
+    return session.get(TaskRow, task_id)
+
+
+def close_task(session: Session, task_id: str, outcome: str, now: datetime, result: str | None = None) -> bool:
+    """Mark a task done. False when there is no such open task. `result` is the outcome's word alone."""
     row = session.get(TaskRow, task_id)
     if row is None or row.state != "open":
         return False
-    row.state, row.outcome, row.closed_at = "done", outcome, now
+    row.state, row.outcome, row.closed_at, row.result = "done", outcome, now, result
     session.flush()
     return True
 
 
-def withdraw_calls(session: Session, invoice_id: str, reason: str, now: datetime) -> list[str]:
-    """Nobody needs to call any more. Decisions for a person stay. Returns the ids withdrawn."""
-    withdrawn = []
-    for row in open_tasks(session, invoice_id):
-        if row.kind == "call":
-            row.state, row.outcome, row.closed_at = "withdrawn", reason, now
-            withdrawn.append(row.task_id)
+def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: datetime) -> None:
+    """Nobody needs to do these any more."""
+    for row in rows:
+        row.state, row.outcome, row.closed_at = "withdrawn", reason, now
     session.flush()
-    return withdrawn
 
 
 def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: datetime) -> None:
@@ -77,15 +85,57 @@ def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[Task
     return session.scalars(query).all()
 
 
+def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:
+    """The calls, visits and meetings still to be made. Decisions for a person are none of them."""
+    return [row for row in open_tasks(session, invoice_id) if row.kind in _BY_PERSON]
+
+
+def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
+    """Every task that this step of the invoice led to, whatever became of it."""
+    return session.scalars(select(TaskRow).where(TaskRow.invoice_id == invoice_id, TaskRow.step == step)).all()
+
+
 def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[datetime]:
     """When this contact was to be called after `since`, oldest first; calls that were withdrawn do not count."""
     return session.scalars(
         select(TaskRow.due_at)
         .where(
             TaskRow.contact_id == contact_id,
-            TaskRow.kind == "call",
+            TaskRow.kind == Channel.CALL.value,
             TaskRow.due_at > since,
             TaskRow.state != "withdrawn",
         )
         .order_by(TaskRow.due_at)
     ).all()
+
+
+def last_conversation(session: Session, contact_id: str, since: datetime) -> datetime | None:
+    """When somebody last talked with this contact after `since`, about whatever invoice."""
+    return session.scalar(
+        select(TaskRow.closed_at)
+        .where(
+            TaskRow.contact_id == contact_id,
+            TaskRow.result.in_(sorted(CONVERSATIONS)),
+            TaskRow.closed_at > since,
+        )
+        .order_by(TaskRow.closed_at.desc())
+        .limit(1)
+    )
+
+
+def overdue(session: Session, before: datetime, most: int) -> Sequence[TaskRow]:
+    """Calls, visits and meetings due before that time which no manager has heard of; none of rehearsals."""
+    query = (
+        select(TaskRow)
+        .join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)
+        .where(
+            TaskRow.state == "open",
+            TaskRow.kind.in_(_BY_PERSON),
+            TaskRow.due_at < before,
+            TaskRow.escalated_at.is_(None),
+            CaseRow.rehearsal.is_(False),
+        )
+        .order_by(TaskRow.due_at)
+        .limit(most)
+    )
+    return session.scalars(query).all()

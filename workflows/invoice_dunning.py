@@ -119,12 +119,14 @@ class InvoiceDunning:
         self._show()
 
     async def _meet_agreed_day(self, step: str) -> None:
-        """A promise, an instalment or a pause has come to its day."""
+        """A promise, an instalment, a pause or what was announced in a talk has come to its day."""
         case, now = self._the_case, self._now()
         if step == agenda.PROMISE_DUE:
             self._say(case.promise_due(now))
         elif step == agenda.INSTALMENT_DUE:
             self._say(case.instalment_due(now))
+        elif step in agenda.WAITS:
+            self._say(case.wait_over(now))
         else:
             self._say(case.pause_over(now))
         await self._plan_anew()
