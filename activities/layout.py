@@ -186,9 +186,9 @@ def sms_parts(text: str) -> int:
     return 1 if length <= single else -(-length // joined)
 
 
-_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=\s|<|$)")
+_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=[\s<»“”\"]|$)")
 
 
 def one_stop(text: str) -> str:
-    """A name that ends in a full stop ("Inc.") also ends its sentence."""
+    """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
     return _TWO_STOPS.sub(".", text)

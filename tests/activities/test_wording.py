@@ -104,6 +104,7 @@ class Tongue:
     in_all: str  # in the subject, how many are open
     more: str  # in an SMS, how many more
     sms: int  # how many SMS a short text may cost
+    basic: bool = True  # whether its SMS keep to the basic alphabet
 
 
 TONGUES = {
@@ -170,6 +171,50 @@ TONGUES = {
         more="mais",
         sms=2,
     ),
+    "ru": Tongue(
+        money=r"\d( \d{3})?,\d\d €",
+        issued="30 января 2026 г.",
+        due="1 марта 2026 г.",
+        on="С 26 марта 2026 г.",
+        brief_on="26 мар.",
+        late="21 день",
+        earlier="3 марта и 17 марта",
+        bank="реквизиты указаны в счёте",
+        banks="реквизиты указаны в счетах",
+        consequences={
+            "restricted": "недоступна",
+            "suspended": "приостановлена",
+            "legal": "юридический отдел",
+            "handed_over": "взысканием",
+        },
+        rows=("21 день назад", "1 день назад", "сегодня", "через 1 день", "через 2 дня"),
+        in_all="к оплате",
+        more="ещё",
+        sms=3,
+        basic=False,
+    ),
+    "bg": Tongue(
+        money=r"\d( \d{3})?,\d\d €",
+        issued="30 януари 2026 г.",
+        due="1 март 2026 г.",
+        on="От 26 март 2026 г.",
+        brief_on="26.03",
+        late="21 дни",
+        earlier="3 март и 17 март",
+        bank="банковата сметка е посочена във фактурата",
+        banks="банковата сметка е посочена във фактурите",
+        consequences={
+            "restricted": "няма да са достъпни",
+            "suspended": "спряна",
+            "legal": "юридическия",
+            "handed_over": "събирането",
+        },
+        rows=("преди 21 дни", "преди 1 ден", "днес", "след 1 ден", "след 2 дни"),
+        in_all="за плащане",
+        more="още",
+        sms=3,
+        basic=False,
+    ),
 }
 
 MESSAGES = pytest.mark.parametrize("key", sorted(TRAITS))
@@ -207,7 +252,7 @@ def parts(composed: Composed) -> dict[str, str]:
 
 
 def spaced(text: str) -> str:
-    return text.replace("\N{NO-BREAK SPACE}", " ")
+    return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
 
 
 def visible(html: str) -> str:
@@ -271,7 +316,7 @@ def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str
     tongue = TONGUES[language]
     assert "http" not in without.text
     for words in (tongue.bank, tongue.issued, tongue.due):
-        assert words in without.text
+        assert words in spaced(without.text)
 
 
 @LANGUAGES
@@ -281,7 +326,7 @@ def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, 
     composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | {"consequence": consequence}))
     tongue = TONGUES[language]
     for text in (composed.text, composed.call):
-        assert tongue.on in text
+        assert tongue.on in spaced(text)
         assert tongue.consequences[consequence] in text
     assert tongue.late in composed.text
     assert tongue.brief_on in composed.short
@@ -345,6 +390,13 @@ def test_labels_come_in_the_nearest_language() -> None:
         ("es", 1, "(hace 1 día)"),
         ("es", 2, "(hace 2 días)"),
         ("es", 21, "(hace 21 días)"),
+        ("ru", 1, "(1 день назад)"),
+        ("ru", 2, "(2 дня назад)"),
+        ("ru", 5, "(5 дней назад)"),
+        ("ru", 11, "(11 дней назад)"),
+        ("ru", 21, "(21 день назад)"),
+        ("bg", 1, "(преди 1 ден)"),
+        ("bg", 21, "(преди 21 дни)"),
     ],
 )
 def test_plurals(language: str, days: int, says: str) -> None:
@@ -567,6 +619,14 @@ def test_a_message_that_does_not_ask_speaks_of_its_own_invoice_only(key: str, la
         ),
         ("en", 9, ["9 more invoices are open", "(10 invoices open in all)", "9 more invoices, in all €1,200.90."]),
         ("es", 1, ["hay otra factura pendiente", "(2 facturas pendientes", "Y otra factura, en total 1.200,10 €."]),
+        (
+            "ru",
+            1,
+            ["к оплате ещё 1 счёт", "(всего 2 счёта к оплате)", "Плюс ещё 1 счёт, всего 1 200,10 €."],
+        ),
+        ("ru", 4, ["к оплате ещё 4 счёта", "(всего 5 счетов к оплате)", "ещё 4 счёта, всего 1 200,40 €."]),
+        ("bg", 1, ["за плащане е и още 1 фактура", "(общо 2 фактури", "още 1 фактура, общо 1 200,10 €."]),
+        ("bg", 9, ["за плащане са и още 9 фактури", "(общо 10 фактури", "още 9 фактури, общо 1 200,90 €."]),
         ("es", 9, ["hay otras 9 facturas", "(10 facturas pendientes", "Y otras 9 facturas, en total 1.200,90 €."]),
     ],
 )
@@ -635,7 +695,7 @@ def test_a_consequence_is_that_of_one_invoice_by_its_number(key: str, language: 
     known = facts(**OPTIONAL | {"consequence": consequence, "others": others(2)})
     composed = CATALOGUE.compose(key, language, known)
     for text in (composed.text, composed.call):
-        found = re.search(f"{TONGUES[language].on}.*", text)
+        found = re.search(f"{TONGUES[language].on}.*", spaced(text))
         assert found
         assert "INV-2041" in found[0]
         assert "INV-3" not in found[0]
@@ -702,12 +762,12 @@ def test_short_texts_stay_short_and_keep_what_matters(
     for consequence in sorted(CONSEQUENCES) if TRAITS[key].announces else ["restricted"]:
         typical = OPTIONAL | {"payment_url": link, "consequence": consequence, "others": more}
         text = CATALOGUE.compose(key, language, facts(**typical)).short
-        assert set(text) <= GSM_7 | GSM_7_TWICE, set(text) - GSM_7 - GSM_7_TWICE
+        assert not TONGUES[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
         assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
         for word in ("Northwind Ltd", "INV-2041", "200", link, "STOP"):
             assert word in text
         if len(currencies) == 1:
-            assert str(1200 + count * Decimal("123.45")).replace(".", "") in re.sub(r"[.,]", "", text)
+            assert str(1200 + count * Decimal("123.45")).replace(".", "") in re.sub(r"[., ]", "", text)
         assert count == 1 or f"{count} " in text
 
 
@@ -735,7 +795,7 @@ def sms_segments(text: str) -> int:
 def test_short_texts_are_short(key: str, language: str, consequence: str) -> None:
     typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2", "consequence": consequence}
     text = CATALOGUE.compose(key, language, facts(**typical)).short
-    assert set(text) <= GSM_7 | GSM_7_TWICE, set(text) - GSM_7 - GSM_7_TWICE
+    assert not TONGUES[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
     assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
 
 
@@ -751,7 +811,7 @@ def test_short_texts_are_short(key: str, language: str, consequence: str) -> Non
         ("plan-agreed", "en", {"instalments": ()}, ["plan-agreed", "needs instalments"]),
         ("promise-broken", "es", {"promise_on": None}, ["promise-broken", "needs promise_on"]),
         ("reminder-frist", "en", {}, ["reminder-frist", "did you mean 'reminder-first'?"]),
-        ("thank-you", "de", {}, ["'de'", "no such language; there are en, es"]),
+        ("thank-you", "de", {}, ["'de'", f"no such language; there are {', '.join(CATALOGUE.languages)}"]),
     ],
 )
 def test_compose_refuses_and_says_what_is_missing(
@@ -1013,5 +1073,4 @@ def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> Non
         names = {"company": "Marsa W.L.L.", "sender_company": "Dunwell Inc."}
         composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | names))
         for part in (composed.text, composed.html, composed.short, composed.call):
-            assert ".. " not in part
-            assert "..\n" not in part
+            assert not re.search(r"[^.]\.\.(?!\.)", part)

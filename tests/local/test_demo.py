@@ -42,7 +42,8 @@ def test_the_dozen_shows_what_the_product_can() -> None:
     invoices = demo_invoices()
     assert {invoice.policy for invoice in invoices} == {"gentle-saas", "gradual-pressure", "freelance-milestones"}
     assert {invoice.digits for invoice in invoices} == {0, 2, 3}
-    assert {invoice.customer.language[:2] for invoice in invoices} == {path.stem for path in MESSAGES.glob("*.toml")}
+    spoken = {invoice.customer.language[:2] for invoice in invoices}
+    assert {"en", "es", "bg"} <= spoken <= {path.stem[:2] for path in MESSAGES.glob("*.toml")}
     assert len({invoice.customer.country for invoice in invoices}) >= 10
 
 
