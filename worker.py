@@ -8,8 +8,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -21,7 +22,7 @@ from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.access import AccessChanges
 from activities.desk import Desk, Sender
@@ -45,10 +46,12 @@ from store.database import Database
 from store.schema import is_current, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
-from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE, step_queue
 
 MESSAGES = Path(__file__).parent / "messages"
-_STEPS_AT_ONCE = 20
+_STEPS_AT_ONCE, _WRITES_AT_ONCE = 20, 10
+THREADS = _STEPS_AT_ONCE + _WRITES_AT_ONCE
+CACHED_CASES = 1000
 _GRACE = timedelta(seconds=20)
 
 _log = logging.getLogger("dunwell.worker")
@@ -196,13 +199,28 @@ def _explained(settings: Settings) -> Iterator[None]:
         ) from error
 
 
-def make_worker(client: Client, desk: Desk, executor: ThreadPoolExecutor, *, task_queue: str = TASK_QUEUE) -> Worker:
-    """A worker with every workflow and activity; the caller runs it."""
+@asynccontextmanager
+async def make_worker(
+    client: Client,
+    desk: Desk,
+    executor: ThreadPoolExecutor,
+    *,
+    task_queue: str = TASK_QUEUE,
+    cached_cases: int = CACHED_CASES,
+    runner: WorkflowRunner | None = None,
+) -> AsyncIterator[None]:
+    """Works every workflow and activity while the block runs.
+
+    Steps have a queue and slots of their own: however many of them wait for a provider, what is written about
+    money and access finds a free slot. `executor` should have THREADS threads, `cached_cases` are kept in memory,
+    `runner` is another way to run workflow code (tests run it in the sandbox).
+    """
     notices, ledger = Notices(desk), Ledger(desk)
-    return Worker(
+    at_once = Worker(
         client,
         task_queue=task_queue,
         workflows=[InvoiceDunning, DeliveryWatch],
+        # Steps that an earlier release put on this queue are still carried out.
         activities=[
             Planning(desk).open_case,
             ledger.record,
@@ -212,9 +230,22 @@ def make_worker(client: Client, desk: Desk, executor: ThreadPoolExecutor, *, tas
         ],
         activity_executor=executor,
         interceptors=[Discretion()],
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
+        max_cached_workflows=cached_cases,
+        max_concurrent_activities=_WRITES_AT_ONCE,
+        graceful_shutdown_timeout=_GRACE,
+    )
+    steps = Worker(
+        client,
+        task_queue=step_queue(task_queue),
+        activities=[notices.carry_out],
+        activity_executor=executor,
+        interceptors=[Discretion()],
         max_concurrent_activities=_STEPS_AT_ONCE,
         graceful_shutdown_timeout=_GRACE,
     )
+    async with at_once, steps:
+        yield
 
 
 async def work(settings: Settings) -> None:
@@ -230,7 +261,7 @@ async def work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    with ThreadPoolExecutor(_STEPS_AT_ONCE) as executor:
+    with ThreadPoolExecutor(THREADS) as executor:
         async with make_worker(client, desk, executor):
             await start_watch(client)
             _log.info("working on queue %s, namespace %s", TASK_QUEUE, client.namespace)

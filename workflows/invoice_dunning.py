@@ -137,7 +137,11 @@ class InvoiceDunning:
         request = StepRequest(**self._request(entries), step=action.step, planned_at=action.at)
         try:
             answer: StepAnswer = await workflow.execute_activity_method(
-                Notices.carry_out, request, summary=_summary(action), **options.STEP_WORK
+                Notices.carry_out,
+                request,
+                task_queue=options.step_queue(workflow.info().task_queue),
+                summary=_summary(action),
+                **options.STEP_WORK,
             )
         except ActivityError as error:
             self._report_trouble(action.step, error)

@@ -8,6 +8,13 @@ from temporalio.common import Priority, RetryPolicy, SearchAttributeKey
 
 TASK_QUEUE = "dunning"
 
+
+def step_queue(task_queue: str) -> str:
+    """The queue of the steps of those cases whose workflows are on `task_queue`."""
+    return f"{task_queue}-steps"
+
+
+
 STAGE = SearchAttributeKey.for_keyword("DunningStage")
 STEP = SearchAttributeKey.for_keyword("DunningStep")
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")

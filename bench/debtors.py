@@ -1,0 +1,105 @@
+"""Made-up debtors by the thousand: ladders, invoices, and the start of their cases."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from temporalio.client import Client, WorkflowHandle
+
+from activities.desk import Desk
+from domain.clock import Clock
+from domain.invoice import Contact, Customer, Invoice
+from domain.ladder_file import parse_policy
+from domain.policy import Policy
+from domain.terms import Role
+from intake.ladders import traits_of
+from intake.registrar import Registered, Registrar
+from workflows.display import first_attributes, summary
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import Outcome, workflow_id
+from workflows.options import TASK_QUEUE
+
+STEPS = 7
+AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
+"""The morning of the day on which every invoice here is due."""
+AMOUNT = Decimal("1000.00")
+
+Handle = WorkflowHandle[InvoiceDunning, Outcome]
+
+
+def ladder(desk: Desk, name: str, steps: Iterable[Mapping[str, object]], **head: object) -> Policy:
+    """A checked policy of these steps."""
+    plain = {"name": name, "version": 1, "title": name, "language": "en"}
+    return parse_policy({**plain, **head, "step": list(steps)}, f"{name}.toml", traits_of(desk.catalogue))
+
+
+def letters(count: int = STEPS) -> list[dict[str, object]]:
+    """So many e-mails, three business days apart."""
+    return [
+        {
+            "id": f"step-{number}",
+            "when": "due + 1 business day at 10:00"
+            if number == 1
+            else f"step-{number - 1} + 3 business days at 10:00",
+            "to": ["accounts_payable"],
+            "by": ["email"],
+            "message": "reminder-first" if number == 1 else "reminder-second",
+            "late": "shift",
+        }
+        for number in range(1, count + 1)
+    ]
+
+
+def invoice(invoice_id: str, policy: Policy, due_on: date = AS_OF.date()) -> Invoice:
+    """A thousand euros of a customer with this one invoice."""
+    role, customer_id = Role.ACCOUNTS_PAYABLE, f"customer-{invoice_id}"
+    contact = Contact(
+        contact_id=f"{customer_id}.{role.value}.1", role=role, name="Dana Whitfield", email="ap@kestrel.example"
+    )
+    return Invoice(
+        invoice_id=invoice_id,
+        number=f"2027-{invoice_id}",
+        customer=Customer(
+            customer_id=customer_id,
+            name="Kestrel Instruments Ltd",
+            country="IE",
+            time_zone="Europe/Dublin",
+            language="en",
+            contacts=(contact,),
+        ),
+        amount=AMOUNT,
+        currency="EUR",
+        digits=2,
+        issued_on=date(2027, 2, 1),
+        due_on=due_on,
+        policy=policy.name,
+    )
+
+
+def registered(desk: Desk, policy: Policy, invoices: Iterable[Invoice], speed: float) -> list[Registered]:
+    """The invoices in the database, their cases ready to be started as rehearsals of this speed."""
+    clock = Clock(rehearsal=True, speed=speed, real=AS_OF, case=AS_OF)
+    registrar = Registrar(desk, {policy.name: policy})
+    return [registrar.register(one, AS_OF, clock) for one in invoices]
+
+
+async def begin(client: Client, known: Registered) -> Handle:
+    """Start the case; its own time is AS_OF now. Raises RuntimeError when it has ended already."""
+    if known.start is None:
+        raise RuntimeError(f"{known.invoice.invoice_id} had ended before it began")
+    case = known.opening.case
+    clock = known.start.clock.set(datetime.now(UTC), AS_OF)
+    return await client.start_workflow(
+        InvoiceDunning.run,
+        known.start.model_copy(update={"clock": clock}),
+        id=workflow_id(known.invoice.invoice_id),
+        task_queue=TASK_QUEUE,
+        static_summary=summary(case, known.invoice.number),
+        search_attributes=first_attributes(case),
+    )
+
+
+async def pay(handle: Handle, amount: Decimal = AMOUNT) -> None:
+    """All of the invoice, by a signal."""
+    content = {"payment_id": "p-1", "amount": str(amount), "currency": "EUR"}
+    await handle.signal("payment_received", content)

@@ -1,0 +1,105 @@
+"""Whole lives per second: seven steps, a payment and its thanks, beside bare lives of as many steps.
+
+Each life of the floor is one start, seven timers, eight empty activities and a signal. Ours writes every message to the
+outbox, every decision to the timeline and every state to the database. `python -m bench.throughput --lives 200`
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from temporalio.client import Client, WorkflowHandle
+
+from activities.desk import Desk
+from bench.debtors import STEPS, Handle, begin, invoice, ladder, letters, pay, registered
+from bench.floor import FLOOR_QUEUE, Floor
+from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
+from bench.tables import table
+from intake.registrar import Registered
+from store.tables import CaseRow
+
+_PAUSE = 0.1  # seconds between the steps of a bare life
+_SPEED = 86_400 * 40.0  # three business days of a case in about as long
+
+
+async def floor(address: str, lives: int) -> float:
+    """Bare lives per second. Their payment is known from the start, which spares them a task."""
+    client = await client_of(address, "floor", attributes=False)
+    async with crew("floor", address, "floor"):
+        begun = time.monotonic()
+        handles: list[WorkflowHandle[Floor, None]] = []
+
+        async def life(number: int) -> None:
+            handle = await client.start_workflow(
+                Floor.run, args=[STEPS, _PAUSE], id=f"floor-{number}", task_queue=FLOOR_QUEUE
+            )
+            await handle.signal(Floor.payment_received, {"payment_id": "p-1"})
+            handles.append(handle)
+
+        await all_of([lambda number=number: life(number) for number in range(lives)])  # type: ignore[misc]
+        await asyncio.gather(*(handle.result() for handle in handles))
+        return lives / (time.monotonic() - begun)
+
+
+async def ours(address: str, kind: str, desk: Desk, lives: int) -> float:
+    """Lives of InvoiceDunning per second, each with seven letters and a payment after the last."""
+    client = await client_of(address, kind)
+    policy = ladder(desk, "seven-steps", letters(), reactions={"paid": "thank-you"})
+    known = registered(desk, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
+    async with crew("dunwell", address, kind, desk.database.url):
+        begun = time.monotonic()
+        await _live(client, desk, known)
+        return lives / (time.monotonic() - begun)
+
+
+async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None:
+    handles: dict[str, Handle] = {}
+    paid: set[str] = set()
+
+    async def start(one: Registered) -> None:
+        handles[one.invoice.invoice_id] = await begin(client, one)
+
+    async def pay_those_who_waited() -> None:
+        while len(paid) < len(known):
+            ready = [one for one in _at_the_end(desk) if one not in paid and one in handles]
+            paid.update(ready)
+            await all_of([lambda one=one: pay(handles[one]) for one in ready])  # type: ignore[misc]
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(all_of([lambda one=one: start(one) for one in known]), pay_those_who_waited())  # type: ignore[misc]
+    await asyncio.gather(*(handle.result() for handle in handles.values()))
+
+
+def _at_the_end(desk: Desk) -> Sequence[str]:
+    """Those who have done every step and only wait for money."""
+    with desk.database.reading() as session:
+        return session.scalars(
+            select(CaseRow.invoice_id).where(CaseRow.next_step.is_(None), CaseRow.stage == "chasing")
+        ).all()
+
+
+async def bench(kinds: Sequence[str], lives: int) -> str:
+    with scratch() as folder:
+        async with server(folder, ["floor", *kinds]) as address:
+            base = await floor(address, lives)
+            rows: list[list[object]] = [["floor", lives, f"{base:.1f}", "1.00"]]
+            for kind in kinds:
+                with desk_on(kind, folder) as desk:
+                    rate = await ours(address, kind, desk, lives)
+                rows.append([f"dunwell on {kind}", lives, f"{rate:.1f}", f"{rate / base:.2f}"])
+    return table(["whole lives of 7 steps", "lives", "per second", "of the floor"], rows)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
+    parser.add_argument("--lives", type=int, default=200)
+    parser.add_argument("--database", choices=KINDS, action="append", help="one kind only; default both")
+    chosen = parser.parse_args()
+    print(asyncio.run(bench(chosen.database or KINDS, chosen.lives)))
+
+
+if __name__ == "__main__":
+    main()
