@@ -29,7 +29,7 @@ def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Chan
     own = job.errand.ladder
     if own is None:
         return []
-    calendar = desk.case_calendar(session, job.case, job.now)
+    calendar = job.calendar
     closing = calendar.at(calendar.local_date(job.now), time(23, 59))
     rows = session.scalars(
         select(CaseRow)
@@ -73,7 +73,8 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
     errand = errand_for(case, policy, action.step)
     if job.errand.served:
         errand = errand.copied_from(job.errand.served)
-    return replace(job, case=case, policy=policy, errand=errand, planned_at=action.at)
+    calendar = desk.calendar(job.customer, policy, case, job.now)
+    return replace(job, case=case, policy=policy, calendar=calendar, errand=errand, planned_at=action.at)
 
 
 def _fits(own: Step, other: Job, contact: Contact, channel: Channel) -> bool:

@@ -17,12 +17,11 @@ def compose(
     """The job that leads, and the words: by the figures of this very transaction. `language`: the customer's own."""
     lead = max([job, *others], key=firmness)
     rest = [other for other in (job, *others) if other is not lead]
-    calendar = desk.case_calendar(session, lead.case, lead.now)
     sender = (desk.sender.name, desk.sender.company, desk.sender.reply_to)
     served = lead.errand.served
     addressed = served[0] if served else contact
     known = facts.gather(
-        session, lead.case, lead.customer, addressed, lead.errand, lead.policy, calendar, lead.now, sender
+        session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
     known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest)})
     spoken = desk.catalogue.language_for(language or lead.customer.language)

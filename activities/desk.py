@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -11,7 +11,7 @@ from activities.wording import Catalogue
 from domain import agenda
 from domain.calendar import BusinessCalendar
 from domain.case import Case, PolicyRef, Said
-from domain.invoice import Customer
+from domain.invoice import Customer, Invoice
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.policy import Policy
@@ -84,8 +84,10 @@ class Desk:
             self._policies[ref] = policies.load(session, ref.name, ref.version)
         return self._policies[ref]
 
-    def calendar(self, customer: Customer, policy: Policy, first: date, now: datetime) -> BusinessCalendar:
+    def calendar(self, customer: Customer, policy: Policy, of: Case | Invoice, now: datetime) -> BusinessCalendar:
+        """The customer's business days, from well before the invoice until long after now."""
         window = (policy.window[0].strftime("%H:%M"), policy.window[1].strftime("%H:%M"))
+        first = min(of.issued_on, of.due_on)
         start = min(first, now.date()) - timedelta(days=60)
         return self.business_days.calendar(
             customer.country, customer.time_zone, window, start, max(first, now.date()) + _YEARS_AHEAD
@@ -94,7 +96,7 @@ class Desk:
     def case_calendar(self, session: Session, case: Case, now: datetime) -> BusinessCalendar:
         customer = invoices.get_customer(session, case.customer_id)
         policy = self.policy(session, case.policy)
-        return self.calendar(customer, policy, min(case.issued_on, case.due_on), now)
+        return self.calendar(customer, policy, case, now)
 
     def answer(
         self,
@@ -114,8 +116,9 @@ class Desk:
         calendar = self.case_calendar(session, case, now)
         offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
         case.utc_offset_minutes = int(offset.total_seconds() // 60)
-        case.access = accounts.access(session, case.customer_id)
-        case.holds = [Level(hold.level) for hold in accounts.open_holds(session, case.customer_id, case.invoice_id)]
+        holds = accounts.open_holds(session, case.customer_id)
+        case.access = accounts.worst(holds)
+        case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
         case.next_action = agenda.next_action(case, self.policy(session, case.policy), calendar, now)
         cases.put(session, case, rehearsal=rehearsal, now=now)
         self.recall(session, case, answer, seen)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from activities.errand import Errand
+from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Customer
 from domain.policy import Policy
@@ -20,6 +21,7 @@ class Job:
     case: Case
     customer: Customer
     policy: Policy
+    calendar: BusinessCalendar
     errand: Errand
     now: datetime
     planned_at: datetime

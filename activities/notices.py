@@ -72,12 +72,14 @@ class Notices:
         return StepOutcome(step=job.errand.step, status="skipped", at=job.now)
 
     def _job(self, session: Session, request: StepRequest, now: datetime) -> Job:
-        policy = self._desk.policy(session, request.case.policy)
+        case, policy = request.case, self._desk.policy(session, request.case.policy)
+        customer = invoices.get_customer(session, case.customer_id)
         return Job(
-            case=request.case,
-            customer=invoices.get_customer(session, request.case.customer_id),
+            case=case,
+            customer=customer,
             policy=policy,
-            errand=errand_for(request.case, policy, request.step),
+            calendar=self._desk.calendar(customer, policy, case, now),
+            errand=errand_for(case, policy, request.step),
             now=now,
             planned_at=request.planned_at,
             rehearsal=request.rehearsal,
@@ -93,10 +95,9 @@ class Notices:
         # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
         if changed or (errand.ladder is not None and (case.resting or paid >= case.amount)):
             return StepOutcome(step=errand.step, status="stale", at=now)
-        calendar = self._desk.case_calendar(session, case, now)
-        if not calendar.is_open(now):
-            until = calendar.next_open(now)
-            closed = calendar.why_closed(calendar.local_date(now)) or "outside the contact window"
+        if not job.calendar.is_open(now):
+            until = job.calendar.next_open(now)
+            closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
         if errand.again or errand.ladder is None:
             waits = self._too_often(session, job)
@@ -105,8 +106,7 @@ class Notices:
 
     def _judge_step(self, session: Session, job: Job, step: Step) -> StepOutcome:
         case, now = job.case, job.now
-        calendar = self._desk.case_calendar(session, case, now)
-        judged = ladder.judge(job.policy, agenda.standing(case), calendar, now)
+        judged = ladder.judge(job.policy, agenda.standing(case), job.calendar, now)
         begun = bool(outbox.of_invoice(session, case.invoice_id, job.errand.key))
         if judged is None or judged.step != step.id:
             return StepOutcome(step=step.id, status="stale", at=now)
@@ -178,8 +178,7 @@ class Notices:
         return None if wait is None else self._wait(session, job, *wait)
 
     def _wait(self, session: Session, job: Job, until: datetime, why: str) -> StepOutcome:
-        calendar = self._desk.case_calendar(session, job.case, job.now)
-        return self._hold_back(session, job, "delayed", calendar.next_open(until), why)
+        return self._hold_back(session, job, "delayed", job.calendar.next_open(until), why)
 
     def _hold_back(self, session: Session, job: Job, status: str, until: datetime, why: str) -> StepOutcome:
         note(session, job, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)")

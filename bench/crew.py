@@ -18,6 +18,7 @@ from bench.floor import FLOOR_QUEUE, Floor, nothing
 from local.demo import outbox_desk
 from worker import CACHED_CASES, THREADS, make_worker
 
+
 async def work(kind: str, address: str, space: str, database_url: str, cached: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)

@@ -22,6 +22,7 @@ from workflows.options import TASK_QUEUE
 STEPS = 7
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
 """The morning of the day on which every invoice here is due."""
+DUE = AS_OF.date()
 AMOUNT = Decimal("1000.00")
 
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
@@ -50,7 +51,7 @@ def letters(count: int = STEPS) -> list[dict[str, object]]:
     ]
 
 
-def invoice(invoice_id: str, policy: Policy, due_on: date = AS_OF.date()) -> Invoice:
+def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
     """A thousand euros of a customer with this one invoice."""
     role, customer_id = Role.ACCOUNTS_PAYABLE, f"customer-{invoice_id}"
     contact = Contact(

@@ -101,7 +101,9 @@ class Crew:
 
 
 @asynccontextmanager
-async def crew(kind: str, address: str, space: str, database_url: str = "", *, cached: int = 0) -> AsyncIterator[Crew]:
+async def crew(
+    kind: str, address: str, space: str, database_url: str = "", *, cached: int = 0
+) -> AsyncIterator[Crew]:
     """`kind` is "floor" or "dunwell"; `cached` workflows are kept in memory (0: the product's own number)."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.crew", kind, address, space, database_url, str(cached)),

@@ -8,92 +8,50 @@ its own, so that the server's own count of Actions can be read for each.
 
 import asyncio
 import re
-import shutil
-import sys
-import tempfile
 import urllib.request
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 from pathlib import Path
 
-from temporalio import activity, workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.desk import Desk
+from bench.debtors import AMOUNT, AS_OF, STEPS, Handle, begin, invoice, ladder, letters, registered
+from bench.floor import FLOOR_QUEUE, Floor, nothing
+from bench.ground import client_of, desk_on, scratch, server, until
+from bench.tables import table as markdown
 from domain.case import Case
-from domain.clock import Clock
-from domain.invoice import Contact, Customer, Invoice
-from domain.ladder_file import parse_policy
 from domain.policy import Policy
-from domain.terms import Level, Role, Stage
-from intake.ladders import traits_of
-from intake.registrar import Registrar
-from local.demo import outbox_desk
+from domain.terms import Level, Stage
 from local.server import HOST, free_port
 from store import cases
-from store.schema import migrate
-from worker import make_worker, register_search_attributes
-from workflows.display import first_attributes, summary
-from workflows.invoice_dunning import InvoiceDunning
-from workflows.messages import Outcome, workflow_id
-from workflows.options import TASK_QUEUE
+from worker import THREADS, make_worker
+from workflows.messages import Outcome
 
-STEPS = 7
-AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
 _SPEED = 86_400 * 2.0  # two days of the case each second
-_TOO_LONG = 120.0
 _METRICS_SETTLE = 3.0
-_AMOUNT = Decimal("1000.00")
 
 
 # The floor -----------------------------------------------------------------------------------------------
 
 
-@activity.defn(name="nothing")
-async def nothing() -> None:
-    """An activity that does nothing."""
-
-
-@workflow.defn(name="Floor")
-class Floor:
-    """The cheapest workflow that waits, acts, and hears of a payment."""
-
-    def __init__(self) -> None:
-        self._paid = False
-
-    @workflow.run
-    async def run(self, steps: int) -> None:
-        for _ in range(steps):
-            await workflow.sleep(0.1)
-            await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=10))
-        await workflow.wait_condition(lambda: self._paid)
-        await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=10))
-
-    @workflow.signal
-    def payment_received(self, _payment: dict[str, str]) -> None:
-        self._paid = True
-
-
 async def floor(client: Client) -> None:
     async with Worker(
         client,
-        task_queue="floor",
+        task_queue=FLOOR_QUEUE,
         workflows=[Floor],
         activities=[nothing],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
-        handle = await client.start_workflow(Floor.run, STEPS, id="life", task_queue="floor")
-        await _until(lambda: _activities_done(handle, STEPS))
-        await handle.signal(Floor.payment_received, {"payment_id": "p-1", "amount": str(_AMOUNT)})
+        handle = await client.start_workflow(Floor.run, args=[STEPS, 0.1], id="life", task_queue=FLOOR_QUEUE)
+        await until(lambda: _activities_done(handle, STEPS))
+        await handle.signal(Floor.payment_received, {"payment_id": "p-1", "amount": str(AMOUNT)})
         await handle.result()
 
 
@@ -108,7 +66,7 @@ async def _activities_done(handle: WorkflowHandle[Floor, None], count: int) -> b
 class Patient:
     """One case under the eyes of the bench: it is watched in the database, where looking costs no Action."""
 
-    def __init__(self, desk: Desk, handle: WorkflowHandle[InvoiceDunning, Outcome], invoice_id: str) -> None:
+    def __init__(self, desk: Desk, handle: Handle, invoice_id: str) -> None:
         self._desk = desk
         self._handle = handle
         self._invoice_id = invoice_id
@@ -130,7 +88,7 @@ class Patient:
                 found.append(case)
             return bool(found)
 
-        await _until(look)
+        await until(look)
         return found[0]
 
     async def pay_all(self) -> Outcome:
@@ -196,18 +154,11 @@ SCENES = (
 
 def seven_steps(desk: Desk, consequence: bool) -> Policy:
     """Seven e-mails, three business days apart. With a consequence the last two warn of it and do it."""
-    steps: list[dict[str, object]] = [
-        _step(
-            number,
-            "due + 1 business day at 10:00" if number == 1 else f"step-{number - 1} + 3 business days at 10:00",
-        )
-        for number in range(1, STEPS + 1)
-    ]
+    steps = letters()
     if consequence:
         steps[-2] |= {"message": "final-warning", "announces": [f"step-{STEPS}"]}
         needs = {"needs": "2 delivered warnings, 3 days apart", "access": "restricted"}
         steps[-1] |= {"message": "restricted", **needs}
-    name = "seven-steps-restricted" if consequence else "seven-steps"
     reactions = {
         "paid": "thank-you",
         "restored": "restored",
@@ -216,71 +167,19 @@ def seven_steps(desk: Desk, consequence: bool) -> Policy:
         "dispute_opened": "dispute-received",
         "dispute_closed": "dispute-closed",
     }
-    head = {"name": name, "version": 1, "title": "Seven steps", "language": "en", "reactions": reactions}
-    traits = traits_of(desk.catalogue)
-    return parse_policy({**head, "step": steps}, f"{name}.toml", traits)
-
-
-def _step(number: int, when: str) -> dict[str, object]:
-    message = "reminder-first" if number == 1 else "reminder-second"
-    to, by = ["accounts_payable"], ["email"]
-    return {"id": f"step-{number}", "when": when, "to": to, "by": by, "message": message, "late": "shift"}
-
-
-def _invoice(scene: Scene, policy: Policy) -> Invoice:
-    role, customer_id = Role.ACCOUNTS_PAYABLE, f"customer-{scene.name}"
-    contact = Contact(
-        contact_id=f"{customer_id}.{role.value}.1", role=role, name="Dana Whitfield", email="ap@kestrel.example"
-    )
-    return Invoice(
-        invoice_id=scene.name,
-        number=f"2027-{scene.name}",
-        customer=Customer(
-            customer_id=customer_id,
-            name="Kestrel Instruments Ltd",
-            country="IE",
-            time_zone="Europe/Dublin",
-            language="en",
-            contacts=(contact,),
-        ),
-        amount=_AMOUNT,
-        currency="EUR",
-        digits=2,
-        issued_on=date(2027, 2, 1),
-        due_on=date(2027, 3, 1),
-        policy=policy.name,
-    )
+    return ladder(desk, "seven-steps-restricted" if consequence else "seven-steps", steps, reactions=reactions)
 
 
 async def live(scene: Scene, client: Client, desk: Desk) -> None:
     """One life from the start to its paid end. Raises RuntimeError when it ends otherwise."""
     policy = seven_steps(desk, scene.consequence)
-    invoice = _invoice(scene, policy)
-    clock = Clock(rehearsal=True, speed=_SPEED, real=AS_OF, case=AS_OF)
-    registered = await asyncio.to_thread(Registrar(desk, {policy.name: policy}).register, invoice, AS_OF, clock)
-    if registered.start is None:
-        raise RuntimeError(f"{invoice.invoice_id} had ended before it began")
-    clock = clock.set(datetime.now(UTC), AS_OF)
-    case = registered.opening.case
-    handle = await client.start_workflow(
-        InvoiceDunning.run,
-        registered.start.model_copy(update={"clock": clock}),
-        id=workflow_id(invoice.invoice_id),
-        task_queue=TASK_QUEUE,
-        static_summary=summary(case, invoice.number),
-        search_attributes=first_attributes(case),
-    )
-    patient = Patient(desk, handle, invoice.invoice_id)
+    [known] = await asyncio.to_thread(registered, desk, policy, [invoice(scene.name, policy)], _SPEED)
+    handle = await begin(client, known)
+    patient = Patient(desk, handle, scene.name)
     await scene.life(patient)
     outcome = await patient.pay_all()
     if outcome.stage is not Stage.PAID:
         raise RuntimeError(f"{scene.title}: ended {outcome.stage.value} instead of paid")
-
-
-async def _until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(_TOO_LONG):
-        while not await true():
-            await asyncio.sleep(0.05)
 
 
 # Counting ------------------------------------------------------------------------------------------------
@@ -350,7 +249,7 @@ def table(costs: Sequence[Cost]) -> str:
         "bytes",
         "of the floor",
     ]
-    rows = [heads, [":--"] + ["--:"] * (len(heads) - 1)]
+    rows: list[list[object]] = []
     for cost in costs:
         extra = f" (+{cost.total - plain_life.total})" if cost.title.startswith("+") else ""
         rows.append(
@@ -366,10 +265,7 @@ def table(costs: Sequence[Cost]) -> str:
                 f"{cost.size / base.size:.1f}",
             ]
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
-    return "\n".join(
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
-    )
+    return markdown(heads, rows)
 
 
 # The command ---------------------------------------------------------------------------------------------
@@ -377,42 +273,20 @@ def table(costs: Sequence[Cost]) -> str:
 
 async def bench(folder: Path) -> list[Cost]:
     """Run the floor and every scene at once on one server, then count."""
-    desk = outbox_desk(f"sqlite:///{(folder / 'bench.sqlite').as_posix()}")
-    migrate(desk.database)
     metrics_port = free_port()
     spaces = ["floor", *(scene.name for scene in SCENES)]
-    extra = ["--metrics-port", str(metrics_port)]
-    for space in spaces:
-        extra += ["--namespace", space]
-    server = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=_program(), dev_server_log_level="error", dev_server_extra_args=extra
-    )
-    async with server, AsyncExitStack() as stack:
-        address = server.client.service_client.config.target_host
-        clients = {
-            space: await Client.connect(address, namespace=space, data_converter=pydantic_data_converter)
-            for space in spaces
-        }
-        executor = stack.enter_context(ThreadPoolExecutor(20))
+    async with server(folder, spaces, "--metrics-port", str(metrics_port)) as address, AsyncExitStack() as stack:
+        desk = stack.enter_context(desk_on("sqlite", folder))
+        clients = {space: await client_of(address, space, attributes=space != "floor") for space in spaces}
+        executor = stack.enter_context(ThreadPoolExecutor(THREADS))
         for scene in SCENES:
-            await register_search_attributes(clients[scene.name])
             await stack.enter_async_context(make_worker(clients[scene.name], desk, executor))
         lives = [live(scene, clients[scene.name], desk) for scene in SCENES]
         await asyncio.gather(floor(clients["floor"]), *lives)
         await asyncio.sleep(_METRICS_SETTLE)
         metrics = await asyncio.to_thread(_read, f"http://{HOST}:{metrics_port}/metrics")
         titles = {"floor": f"floor: {STEPS} bare steps, paid"} | {scene.name: scene.title for scene in SCENES}
-        costs = [await count(titles[space], clients[space], metrics) for space in spaces]
-    desk.database.close()
-    return costs
-
-
-def _program() -> str:
-    beside = Path(sys.executable).with_name("temporal")
-    found = str(beside) if beside.is_file() else shutil.which("temporal")
-    if found is None:
-        raise SystemExit("make bench: the temporal program is not installed: run make install.")
-    return found
+        return [await count(titles[space], clients[space], metrics) for space in spaces]
 
 
 def _read(url: str) -> str:
@@ -422,8 +296,8 @@ def _read(url: str) -> str:
 
 def main() -> None:
     """Print the table."""
-    with tempfile.TemporaryDirectory(prefix="dunwell-bench-") as folder:
-        print(table(asyncio.run(bench(Path(folder)))))
+    with scratch() as folder:
+        print(table(asyncio.run(bench(folder))))
 
 
 if __name__ == "__main__":

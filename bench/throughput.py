@@ -1,13 +1,17 @@
 """Whole lives per second: seven steps, a payment and its thanks, beside bare lives of as many steps.
 
-Each life of the floor is one start, seven timers, eight empty activities and a signal. Ours writes every message to the
-outbox, every decision to the timeline and every state to the database. `python -m bench.throughput --lives 200`
+Each life of the floor is one start, seven timers, eight empty activities and a signal. Ours writes every message
+to the outbox, every decision to the timeline and every state to the database.
+
+    python -m bench.throughput --lives 200
 """
 
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowHandle
@@ -15,7 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 from activities.desk import Desk
 from bench.debtors import STEPS, Handle, begin, invoice, ladder, letters, pay, registered
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
+from bench.ground import KINDS, Crew, all_of, client_of, crew, desk_on, scratch, server
 from bench.tables import table
 from intake.registrar import Registered
 from store.tables import CaseRow
@@ -24,11 +28,18 @@ _PAUSE = 0.1  # seconds between the steps of a bare life
 _SPEED = 86_400 * 40.0  # three business days of a case in about as long
 
 
-async def floor(address: str, lives: int) -> float:
-    """Bare lives per second. Their payment is known from the start, which spares them a task."""
+@dataclass(frozen=True)
+class Pace:
+    """Lives per second, and the processor time of the worker for each, in milliseconds."""
+
+    lives: float
+    work: float
+
+
+async def floor(address: str, lives: int) -> Pace:
+    """Bare lives. Their payment is known from the start, which spares them a task."""
     client = await client_of(address, "floor", attributes=False)
-    async with crew("floor", address, "floor"):
-        begun = time.monotonic()
+    async with crew("floor", address, "floor") as worker, timed(worker, lives) as pace:
         handles: list[WorkflowHandle[Floor, None]] = []
 
         async def life(number: int) -> None:
@@ -40,18 +51,26 @@ async def floor(address: str, lives: int) -> float:
 
         await all_of([lambda number=number: life(number) for number in range(lives)])  # type: ignore[misc]
         await asyncio.gather(*(handle.result() for handle in handles))
-        return lives / (time.monotonic() - begun)
+    return pace[0]
 
 
-async def ours(address: str, kind: str, desk: Desk, lives: int) -> float:
-    """Lives of InvoiceDunning per second, each with seven letters and a payment after the last."""
+async def ours(address: str, kind: str, desk: Desk, lives: int) -> Pace:
+    """Lives of InvoiceDunning, each with seven letters and a payment after the last."""
     client = await client_of(address, kind)
     policy = ladder(desk, "seven-steps", letters(), reactions={"paid": "thank-you"})
     known = registered(desk, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
-    async with crew("dunwell", address, kind, desk.database.url):
-        begun = time.monotonic()
+    async with crew("dunwell", address, kind, desk.database.url) as worker, timed(worker, lives) as pace:
         await _live(client, desk, known)
-        return lives / (time.monotonic() - begun)
+    return pace[0]
+
+
+@asynccontextmanager
+async def timed(worker: Crew, lives: int) -> AsyncIterator[list[Pace]]:
+    """Fills in the pace at the end of the block."""
+    pace: list[Pace] = []
+    begun, used = time.monotonic(), worker.seconds
+    yield pace
+    pace.append(Pace(lives / (time.monotonic() - begun), 1000 * (worker.seconds - used) / lives))
 
 
 async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None:
@@ -84,12 +103,17 @@ async def bench(kinds: Sequence[str], lives: int) -> str:
     with scratch() as folder:
         async with server(folder, ["floor", *kinds]) as address:
             base = await floor(address, lives)
-            rows: list[list[object]] = [["floor", lives, f"{base:.1f}", "1.00"]]
+            rows = [_row("floor", lives, base, base)]
             for kind in kinds:
                 with desk_on(kind, folder) as desk:
-                    rate = await ours(address, kind, desk, lives)
-                rows.append([f"dunwell on {kind}", lives, f"{rate:.1f}", f"{rate / base:.2f}"])
-    return table(["whole lives of 7 steps", "lives", "per second", "of the floor"], rows)
+                    rows.append(_row(f"dunwell on {kind}", lives, await ours(address, kind, desk, lives), base))
+    heads = ["whole lives of 7 steps", "lives", "per second", "of the floor", "ms of the worker each", "of the floor"]
+    return table(heads, rows)
+
+
+def _row(title: str, lives: int, pace: Pace, base: Pace) -> list[object]:
+    speed, work = pace.lives / base.lives, pace.work / base.work
+    return [title, lives, f"{pace.lives:.1f}", f"{speed:.2f}", f"{pace.work:.0f}", f"{work:.1f}"]
 
 
 def main() -> None:

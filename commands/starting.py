@@ -150,7 +150,7 @@ def show_preview(file: File, as_of: AsOf = None, as_json: Json = False) -> None:
 
 
 def _previewed(desk: Desk, invoice: Invoice, policy: Policy, now: datetime) -> tuple[PreviewLine, ...]:
-    calendar = desk.calendar(invoice.customer, policy, invoice.issued_on, now)
+    calendar = desk.calendar(invoice.customer, policy, invoice, now)
     standing = Standing(issued_on=invoice.issued_on, due_on=invoice.due_on, open_amount=invoice.amount)
     return preview(policy, standing, calendar, now)
 

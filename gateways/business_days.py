@@ -31,18 +31,24 @@ class HolidayLibrary:
 
         window: local opening and closing time, "HH:MM". Raises ValueError naming the field and the value.
         """
-        if first > last:
-            raise ValueError(f"the calendar's first day {first} is after its last day {last}: swap them")
-        code = _country(country)
-        opens, closes = _window(window)
-        known = _national(code, first.year, last.year)
-        return BusinessCalendar(
-            zone=_zone(time_zone),
-            holidays={day: name for day, name in known.items() if first <= day <= last},
-            weekend=_weekend(code),
-            opens=opens,
-            closes=closes,
-        )
+        return _calendar(country, time_zone, window, first, last)
+
+
+@lru_cache(maxsize=4096)
+def _calendar(country: str, time_zone: str, window: tuple[str, str], first: date, last: date) -> BusinessCalendar:
+    # Kept, because thousands of invoices of a day share one.
+    if first > last:
+        raise ValueError(f"the calendar's first day {first} is after its last day {last}: swap them")
+    code = _country(country)
+    opens, closes = _window(window)
+    known = _national(code, first.year, last.year)
+    return BusinessCalendar(
+        zone=_zone(time_zone),
+        holidays={day: name for day, name in known.items() if first <= day <= last},
+        weekend=_weekend(code),
+        opens=opens,
+        closes=closes,
+    )
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """Holds on accounts and the access they leave. Call inside a transaction that holds the customer's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -54,7 +54,12 @@ def open_holds(session: Session, customer_id: str, invoice_id: str | None = None
 
 def access(session: Session, customer_id: str) -> Access:
     """The worst of the account's holds."""
-    levels = {hold.level for hold in open_holds(session, customer_id)}
+    return worst(open_holds(session, customer_id))
+
+
+def worst(holds: Iterable[HoldRow]) -> Access:
+    """The access that so many unreleased holds leave."""
+    levels = {hold.level for hold in holds}
     if Level.SUSPENDED in levels:
         return Access.SUSPENDED
     return Access.RESTRICTED if Level.RESTRICTED in levels else Access.FULL

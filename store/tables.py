@@ -262,3 +262,6 @@ class NoteRow(Base):
 
 
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
+Index("holds_of", HoldRow.invoice_id)
+Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
+Index("calls_to", TaskRow.contact_id, TaskRow.due_at)

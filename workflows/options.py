@@ -14,7 +14,6 @@ def step_queue(task_queue: str) -> str:
     return f"{task_queue}-steps"
 
 
-
 STAGE = SearchAttributeKey.for_keyword("DunningStage")
 STEP = SearchAttributeKey.for_keyword("DunningStep")
 CUSTOMER_ID = SearchAttributeKey.for_keyword("CustomerId")

@@ -7,6 +7,11 @@ from gateways import business_days
 from gateways.business_days import HolidayLibrary
 
 
+def _forget_all() -> None:
+    business_days._national.cache_clear()
+    business_days._calendar.cache_clear()
+
+
 def a_calendar(
     country: str = "DE",
     zone: str = "Europe/Berlin",
@@ -51,17 +56,17 @@ def test_the_window_and_the_zone_are_the_callers() -> None:
 
 
 def test_asked_twice_the_library_is_read_once() -> None:
-    business_days._national.cache_clear()
+    _forget_all()
     assert a_calendar() == a_calendar()
     assert business_days._national.cache_info().misses == 1
 
 
 def test_a_country_unknown_to_the_library_has_a_common_weekend(monkeypatch: pytest.MonkeyPatch) -> None:
-    business_days._national.cache_clear()
+    _forget_all()
     business_days._weekend.cache_clear()
     monkeypatch.setattr(business_days, "_supported", lambda: frozenset({"US"}))
     calendar = a_calendar("SA", "Asia/Riyadh")
-    business_days._national.cache_clear()
+    _forget_all()
     business_days._weekend.cache_clear()
     assert calendar.holidays == {}
     assert calendar.weekend == {5, 6}

@@ -13,6 +13,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.desk import Desk
 from domain.clock import Clock
@@ -140,5 +141,5 @@ class House:
 async def house_on(env: WorkflowEnvironment, database: Database, **changes: Any) -> AsyncIterator[House]:
     desk = replace(a_desk(database), **changes)
     with ThreadPoolExecutor(20) as executor:
-        async with make_worker(env.client, desk, executor):
+        async with make_worker(env.client, desk, executor, runner=SandboxedWorkflowRunner()):
             yield House(env, desk)

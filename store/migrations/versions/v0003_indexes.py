@@ -1,0 +1,24 @@
+"""Indexes for what is asked at every step: what one person got, and which calls are planned to them.
+
+Revision ID: 0003
+Revises: 0002
+"""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index("messages_to", "messages", ["contact_id", "claimed_at"])
+    op.create_index("calls_to", "tasks", ["contact_id", "due_at"])
+    op.create_index("holds_of", "holds", ["invoice_id"])
+
+
+def downgrade() -> None:
+    op.drop_index("holds_of", "holds")
+    op.drop_index("calls_to", "tasks")
+    op.drop_index("messages_to", "messages")
