@@ -118,13 +118,14 @@ class Outcomes:
 
     def _write(self, task: TaskRow) -> None:
         """Today's words, unless the ladder no longer has the step or the customer the contact."""
-        contact, (policy, _) = self._contact(task), self._rules()
+        contact, (policy, calendar) = self._contact(task), self._rules()
         if contact is None or not any(step.id == task.step for step in policy.steps):
             return
         job = Job(
             case=self._case,
             customer=invoices.get_customer(self._session, self._case.customer_id),
             policy=policy,
+            calendar=calendar,
             errand=errand_for(self._case, policy, task.step),
             now=self._now,
             planned_at=self._now,
