@@ -34,6 +34,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 ENV_FILE = Path(".env")
 UP_ENV = "up.env"
 DATABASE_FILE = "dunwell.sqlite"
+_SHORTEST_SECRET = 16
 
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]@]+):([0-9]{1,5})")
 _DATABASE = re.compile(r"sqlite(\+[a-z0-9_]+)?:///(?!:memory:|\?).+|postgresql(\+[a-z0-9_]+)?://.+")
@@ -92,6 +93,20 @@ def _mailbox(value: object) -> object:
     return NameEmail(name, email)
 
 
+def _link_secrets(value: SecretStr) -> SecretStr:
+    if any(len(secret) < _SHORTEST_SECRET for secret in link_secrets(value)):
+        raise ValueError(
+            f"shorter than {_SHORTEST_SECRET} characters; write what `openssl rand -hex 32` prints"
+            " (a comma and the former secret may follow)."
+        )
+    return value
+
+
+def link_secrets(value: SecretStr) -> list[str]:
+    """The secrets of UNSUBSCRIBE_SECRET: the first signs, all are read."""
+    return [secret.strip() for secret in value.get_secret_value().split(",")]
+
+
 def _default_database(values: dict[str, Any]) -> str:
     state: Path = values.get("dunwell_state", Path(".dunwell"))
     return f"sqlite:///{(state / DATABASE_FILE).as_posix()}"
@@ -148,6 +163,7 @@ class Settings(BaseSettings):
     public_url: WebAddress | None = None
     api_token: SecretStr | None = None
     sendgrid_webhook_public_key: str | None = None
+    unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -188,6 +204,7 @@ _PARTNERS = (
         "set the secret that signs what the product is told,",
     ),
     ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
+    ("UNSUBSCRIBE_SECRET", ("PUBLIC_URL",), "set the address under which readers reach the web service,"),
     ("CODEC_TOKEN", ("PAYLOAD_KEYS",), "set the keys that open what is shown,"),
     ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
 )

@@ -42,6 +42,7 @@ COMMANDS: tuple[Command, ...] = (
     ("resume", telling.resume, "INV-1"),
     ("call-outcome", telling.call_outcome, "INV-1 promise --promise-date 2027-03-12"),
     ("settle-message", telling.settle_message, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e delivered"),
+    ("unsubscribe", telling.unsubscribe, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("amend", telling.amend, "INV-1 --due-on 2027-04-15"),
     ("write-off", telling.write_off, "INV-1 --reason small-balance"),
     ("cancel", telling.cancel, "INV-1 --reason credit-note-881"),

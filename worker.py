@@ -36,12 +36,13 @@ from codec import data_converter
 from domain.terms import Channel
 from gateways.base import MessageGateway, ProductGateway
 from gateways.business_days import HolidayLibrary
+from gateways.opt_out import OptOutLinks
 from gateways.outbox import OutboxGateway
 from gateways.product import HttpProductGateway, NoProduct
 from gateways.reach import is_loopback
 from gateways.sendgrid import SendGridGateway
 from gateways.twilio import TwilioGateway
-from settings import Settings, SettingsError, load_settings, temporal_connect
+from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
 from store.database import Database
 from store.schema import is_current, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
@@ -84,6 +85,7 @@ def make_desk(settings: Settings) -> Desk:
         },
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
+        opt_out=_opt_out(settings),
     )
 
 
@@ -109,6 +111,12 @@ def _product(settings: Settings) -> ProductGateway:
     if settings.product_access_url is None or settings.product_access_secret is None:
         return NoProduct()
     return HttpProductGateway(settings.product_access_url, settings.product_access_secret.get_secret_value())
+
+
+def _opt_out(settings: Settings) -> OptOutLinks | None:
+    if settings.public_url is None or settings.unsubscribe_secret is None:
+        return None
+    return OptOutLinks(settings.public_url.rstrip("/"), link_secrets(settings.unsubscribe_secret))
 
 
 def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:

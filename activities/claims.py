@@ -4,6 +4,7 @@ The claim commits in the transaction that looked at the balance, under the custo
 it against every payment (G1). Its key is (invoice, step, contact, channel), so there is one for each at most (G3).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -11,9 +12,11 @@ from typing import Literal
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
-from activities import caps, companions
-from activities.composing import compose
+from activities import caps, companions, enclosures
+from activities.composing import compose, lead_first
 from activities.desk import Desk
+from activities.enclosures import Enclosure
+from activities.headers import mail_headers
 from activities.job import Job, message_id
 from activities.journal import note
 from domain import agenda
@@ -68,8 +71,7 @@ class Claims:
         wait = caps.earliest(session, job, [contact]) if row is None else None
         if wait is not None:
             raise caps.TooOften(*wait)
-        row = self._write(session, replace(job, case=case), row, contact, channel, address)
-        return Claim(_envelope(row, contact, self._desk), row.called_at or job.now, begun_before=False)
+        return self._write(session, replace(job, case=case), row, contact, channel, address)
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
@@ -79,7 +81,7 @@ class Claims:
                 type="InFlight",
                 next_retry_delay=_COMPANION_PATIENCE,
             )
-        return Claim(_envelope(row, contact, self._desk), row.called_at or row.claimed_at, begun_before=True)
+        return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
 
     def _write(
         self,
@@ -89,7 +91,7 @@ class Claims:
         contact: Contact,
         channel: Channel,
         address: str,
-    ) -> MessageRow:
+    ) -> Claim:
         """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
         own_id = message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel)
         if row is not None and row.message_id != own_id:
@@ -99,7 +101,8 @@ class Claims:
         elif row is not None:
             outbox.unlink_others(session, row, job.case.invoice_id)
         others = companions.find(session, self._desk, job, contact, channel)
-        lead, composed = compose(session, self._desk, job, contact, others)
+        mail = self._mail(session, own_id, lead_first(job, others)) if channel is Channel.EMAIL else _Mail()
+        lead, composed = compose(session, self._desk, job, contact, others, more=mail.facts)
         if row is None:
             row = MessageRow(
                 message_id=own_id,
@@ -122,7 +125,28 @@ class Claims:
         outbox.add(session, row)
         for one in (job, *others):
             outbox.link(session, row, one.case.invoice_id, one.errand.key, warning=one.errand.warning)
-        return row
+        envelope = _envelope(row, contact)
+        if channel is Channel.EMAIL:
+            headers = mail_headers(session, self._desk, row, lead.case.invoice_id)
+            envelope = replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
+        return Claim(envelope, row.called_at, begun_before=False)
+
+    def _mail(self, session: Session, own_id: str, jobs: list[Job]) -> "_Mail":
+        asks = self._desk.catalogue.traits[str(jobs[0].errand.message)].asks
+        link = self._desk.opt_out.link(own_id) if self._desk.opt_out else None
+        return _Mail(link, enclosures.find(session, jobs) if asks else ())
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """What an e-mail has beside its words."""
+
+    unsubscribe_url: str | None = None
+    enclosed: tuple[Enclosure, ...] = ()
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"unsubscribe_url": self.unsubscribe_url, "enclosed": tuple(one.number for one in self.enclosed)}
 
 
 def reported(row: MessageRow) -> Result:
@@ -148,9 +172,7 @@ def fresh(session: Session, job: Job, asks: bool) -> Case | None:
     return case if agenda.is_wanted(case, job.errand.step, asks=asks) else None
 
 
-def _envelope(row: MessageRow, contact: Contact, desk: Desk) -> Envelope:
-    domain = (desk.sender.reply_to or "dunwell.invalid").rpartition("@")[2]
-    headers = {"Message-ID": f"<{row.message_id}@{domain}>"}
+def _envelope(row: MessageRow, contact: Contact) -> Envelope:
     return Envelope(
         message_id=row.message_id,
         channel=Channel(row.channel),
@@ -159,5 +181,4 @@ def _envelope(row: MessageRow, contact: Contact, desk: Desk) -> Envelope:
         subject=row.subject,
         text=row.body,
         html=row.html,
-        headers=headers if row.channel == Channel.EMAIL else {},
     )

@@ -1,5 +1,8 @@
 """Writes the text of one message, in the firmest register due, about all of the invoices it carries."""
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
 from sqlalchemy.orm import Session
 
 from activities import facts
@@ -11,19 +14,33 @@ from domain.invoice import Contact
 from store import invoices
 
 
-def compose(
-    session: Session, desk: Desk, job: Job, contact: Contact, others: list[Job], language: str | None = None
-) -> tuple[Job, Composed]:
-    """The job that leads, and the words: by the figures of this very transaction. `language`: the customer's own."""
+def lead_first(job: Job, others: Sequence[Job]) -> list[Job]:
+    """The jobs of one message, the one in whose register it is written at the head."""
     lead = max([job, *others], key=firmness)
-    rest = [other for other in (job, *others) if other is not lead]
+    return [lead, *(one for one in (job, *others) if one is not lead)]
+
+
+def compose(
+    session: Session,
+    desk: Desk,
+    job: Job,
+    contact: Contact,
+    others: list[Job],
+    language: str | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> tuple[Job, Composed]:
+    """The job that leads, and the words: by the figures of this very transaction. `language`: the customer's own.
+
+    `more` are facts of the message itself, such as what is enclosed.
+    """
+    lead, *rest = lead_first(job, others)
     sender = (desk.sender.name, desk.sender.company, desk.sender.reply_to)
     served = lead.errand.served
     addressed = served[0] if served else contact
     known = facts.gather(
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
-    known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest)})
+    known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest), **more})
     spoken = desk.catalogue.language_for(language or lead.customer.language)
     preface = _copy_label(desk, spoken, served) if served else ""
     return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)

@@ -179,14 +179,19 @@ def _time_of_report(session: Session, row: MessageRow, news: News, now: datetime
 
 
 def _hear_person(session: Session, news: News, row: MessageRow | None, now: datetime) -> Heard:
-    people = _people(session, news, row)
+    people, rehearsal = _people(session, news, row), row is not None and is_rehearsal(row.customer_id)
+    if rehearsal:
+        people = [person for person in people if is_rehearsal(person.customer_id)]
     places = _places(news, row, people)
     if news.closes is not None:
         for place in places:
-            _close(session, news.channel, place, news.closes, now)
+            if rehearsal:
+                addresses.close(session, news.channel, place, news.closes, now, rehearsal=True)
+            else:
+                _close(session, news.channel, place, news.closes, now)
         _tell_timelines(session, news, people, "opted_out", "wants no more messages by", now)
         return Heard()
-    if news.reopens and [place for place in places if _reopen(session, news.channel, place)]:
+    if news.reopens and not rehearsal and [place for place in places if _reopen(session, news.channel, place)]:
         _tell_timelines(session, news, people, "opted_in", "wants messages again by", now)
         return Heard()
     if news.text is not None:

@@ -18,6 +18,7 @@ from domain.policy import Policy
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
 from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway
+from gateways.opt_out import OptOutLinks
 from store import accounts, cases, invoices, policies, timeline
 from store.database import Database
 
@@ -73,6 +74,7 @@ class Desk:
     product: ProductGateway
     rehearsal_product: ProductGateway
     agent_language: str = "en"
+    opt_out: OptOutLinks | None = None
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:

@@ -48,6 +48,8 @@ class Facts(Value):
     latest promise, `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less
     what came of it already. `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
+    The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
+    which stops e-mails to the reader.
     """
 
     contact_name: str
@@ -76,6 +78,8 @@ class Facts(Value):
     sender_name: str
     sender_company: str
     reply_to: str | None = None
+    enclosed: tuple[str, ...] = ()
+    unsubscribe_url: str | None = None
 
     @property
     def bills(self) -> tuple[OtherInvoice, ...]:

@@ -71,6 +71,9 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "page": frozenset({"n", "total"}),
         "enclosed": frozenset({"number"}),
         "unsubscribe": frozenset(),
+        "stop_means": frozenset(),
+        "stop_done": frozenset(),
+        "stop_reply": frozenset({"address"}),
     }
 )
 """The labels a language must have, each with the places, such as {name}, that the program fills in."""
@@ -209,6 +212,7 @@ class _Book:
     code: str
     locale: Locale
     plurals: Mapping[str, Mapping[str, str]]
+    labels: Mapping[str, str]
     fragments: Mapping[str, _Text]
     consequences: Mapping[str, _Text]
     consequences_short: Mapping[str, _Text]
@@ -237,14 +241,22 @@ class _Book:
             return text
 
         subject = one_line(write("subject", script.subject, SUBJECT))
-        tokens = parse(f"{literal(preface)}\n\n{write('body', script.body, BODY)}")
+        body = write("body", script.body, BODY) + self._small_print(facts)
+        tokens = parse(f"{literal(preface)}\n\n{body}")
         return Composed(
             subject=subject,
             text=one_stop(plain_text(tokens)),
-            html=one_stop(html_document(tokens, subject, locale, facts.payment_url)),
+            html=one_stop(html_document(tokens, subject, locale, facts.payment_url, one_line(facts.sender_company))),
             short=one_stop(write_short()),
             call=one_stop(tidy(write("call", script.call, CALL))),
         )
+
+    def _small_print(self, facts: Facts) -> str:
+        """What stands below every body: what is enclosed, and how to stop mails."""
+        lines = [literal(self.labels["enclosed"].replace("{number}", number)) for number in facts.enclosed]
+        if facts.unsubscribe_url:
+            lines.append(f"[{literal(self.labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
+        return "".join(f"\n\n{line}" for line in lines)
 
     def _context(self, facts: Facts, pen: Pen) -> Mapping[str, object]:
         context = words(facts, pen)
@@ -389,6 +401,7 @@ class _Compiler:
             language.code,
             draft.locale,
             language.plurals,
+            language.labels,
             fragments,
             consequences,
             consequences_short,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
+from activities import delivery
 from commands.context import (
     By,
     InvoiceId,
@@ -16,16 +17,20 @@ from commands.context import (
     RequestId,
     from_database,
     given,
+    opened_database,
     read_moment,
     with_cases,
 )
 from commands.printing import heard, say
 from domain.events import parse_event
 from domain.refusal import Refused
+from domain.terms import Channel
+from gateways.opt_out import opted_out
 from intake.cases import Cases
 from intake.lookup import check_known
+from intake.refusals import printable
 from settings import Settings, load_settings
-from store import invoices, outbox, tasks
+from store import invoices, outbox, tasks, webhooks
 
 
 def pay(
@@ -201,6 +206,21 @@ def settle_message(
     parse_event("delivery_report", [report])
     for invoice in carried:
         _tell(invoice, "delivery_report", report, no_wait=True, settings=settings)
+
+
+def unsubscribe(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message_id, by `outbox` or the mail.")],
+) -> None:
+    """Stop e-mails to the address that got this message, for every invoice; its reader asked for it. Cases go on."""
+    now = datetime.now(UTC)
+    news = opted_out(message, now, "asked by mail")
+    with opened_database(load_settings()) as database, database.writing() as session:
+        row = outbox.get(session, message)
+        if row is None or row.channel != Channel.EMAIL:
+            raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
+        webhooks.lock(session, delivery.owners(session, news))
+        delivery.hear(session, news, now)
+    say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
 
 
 def amend(

@@ -6,6 +6,7 @@ addresses that bounce) ever counts for the real account.
 
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 from domain.model import Value
 from domain.terms import Channel, Role
@@ -55,6 +56,7 @@ class Invoice(Value):
     payment_url: str | None = None
     policy: str | None = None  # name of a ladder; None means the default ladder
     jurisdiction: str | None = None
+    document: Path | None = None  # the invoice itself, a PDF on this machine
 
 
 _REHEARSAL = "rehearsal."

@@ -8,6 +8,7 @@ names of the fields, never by SendGrid's own sentence, which may repeat an addre
 import json
 import logging
 import re
+from base64 import b64encode
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any
@@ -119,10 +120,21 @@ def mail(envelope: Envelope, sender: tuple[str, str]) -> dict[str, Any]:
         "tracking_settings": {
             "click_tracking": {"enable": False, "enable_text": False},
             "open_tracking": {"enable": False},
+            "subscription_tracking": {"enable": False},  # it would put a List-Unsubscribe in place of ours
         },
     }
     if envelope.headers:
         body["headers"] = dict(envelope.headers)
+    if envelope.attachments:
+        body["attachments"] = [
+            {
+                "filename": one.name,
+                "type": one.media_type,
+                "content": b64encode(one.content).decode(),
+                "disposition": "attachment",
+            }
+            for one in envelope.attachments
+        ]
     return body
 
 

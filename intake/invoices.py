@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, TextIO
 
 from domain.invoice import Contact, Customer, Invoice
 from domain.terms import Role
-from intake import checks
+from intake import checks, documents
 from intake.fields import Fields
 from intake.records import Record, read_records
 from intake.refusals import Refusal, shown
@@ -52,14 +52,16 @@ def read_invoices(stream: TextIO, *, name: str) -> Iterator[Invoice | Refusal]:
     several lines is JSON, "{" is JSON Lines, all else CSV.
     A record with several problems gives several refusals with the same `where`. Of two records with one
     invoice_id the first good one counts. `stream` has to be decoded so that bad bytes do not raise
-    (errors="surrogateescape"); `open_invoices` does that.
+    (errors="surrogateescape"); `open_invoices` does that. A `document` is a path from the folder of `name`, with "-"
+    from the working folder.
     """
     places: dict[str, str] = {}
+    folder = Path() if name == "-" else Path(name).parent
     for record in read_records(stream, name):
         if isinstance(record, Refusal):
             yield record
             continue
-        found = _parse(record)
+        found = _parse(record, folder)
         if isinstance(found, list):
             yield from found
         elif first := places.get(found.invoice_id):
@@ -74,11 +76,13 @@ def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
     """Check one decoded JSON value. Gives the invoice, or all its problems (25 at most), never an empty list.
 
     Numbers may be int or Decimal; a float amount is refused, since it may not be the number that was written.
+    So is a document: whoever sends a value must not choose among the files of this machine.
     """
-    return _parse(Record(where, data))
+    return _parse(Record(where, data), None)
 
 
-def _parse(record: Record) -> Invoice | list[Refusal]:
+def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
+    """`folder` is where documents lie; None takes none."""
     fields = Fields(record, record.data, _INVOICE_FIELDS, "", [])
     unit = fields.required("currency", checks.currency)
     # Refused values are None here; the invoice is built only when nothing was refused.
@@ -93,6 +97,7 @@ def _parse(record: Record) -> Invoice | list[Refusal]:
         "payment_url": fields.optional("payment_url", checks.payment_url, secret=True),
         "policy": fields.optional("policy", checks.policy),
         "jurisdiction": fields.optional("jurisdiction", checks.jurisdiction),
+        "document": fields.optional("document", partial(documents.check, folder=folder)),
     }
     issued, due = values["issued_on"], values["due_on"]
     if issued and due and due < issued:

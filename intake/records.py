@@ -29,7 +29,7 @@ _CUSTOMER_COLUMNS = {
     "language": "language",
 }
 _INVOICE_COLUMNS = ("invoice_id", "number", "amount", "currency", "issued_on", "due_on")
-_OPTIONAL_COLUMNS = ("payment_url", "policy", "jurisdiction")
+_OPTIONAL_COLUMNS = ("payment_url", "policy", "jurisdiction", "document")
 _CONTACT_PARTS = ("name", "email", "phone", "post")
 _REQUIRED = frozenset({*_INVOICE_COLUMNS, *_CUSTOMER_COLUMNS})
 _MOST_COLUMNS = 200  # a wider header is no invoice file

@@ -10,8 +10,10 @@ from domain.clock import Clock
 from domain.invoice import Invoice, for_rehearsal, is_rehearsal
 from domain.policy import Policy
 from domain.refusal import Refused
+from intake.documents import read
 from intake.ladders import DEFAULT_LADDER
-from store import cases, invoices, policies
+from intake.refusals import Unfit
+from store import cases, documents, invoices, policies
 from store.tables import InvoiceRow
 from workflows.messages import CaseStart
 
@@ -41,7 +43,7 @@ class Registrar:
             invoice = for_rehearsal(invoice)
         elif is_rehearsal(invoice.customer.customer_id):
             raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
-        policy = self.ladder(invoice)
+        policy, document = self.ladder(invoice), _document(invoice)
         customer_id = invoice.customer.customer_id
         with self._desk.database.writing() as session:
             try:
@@ -59,6 +61,8 @@ class Registrar:
                 invoices.add_invoice(session, invoice, policy.name, policy.version)
             else:
                 _check_same(row, invoice)
+            if invoice.document and document:
+                documents.put(session, invoice.invoice_id, invoice.document.name, document)
             opening = self._planning.open_in(session, invoice.invoice_id, invoice.number, now, clock.rehearsal)
         ended = opening.case.finished
         start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)
@@ -70,6 +74,13 @@ class Registrar:
         if name not in self._ladders:
             raise Refused("policy", f"{name!r} is not a ladder; known are {', '.join(sorted(self._ladders))}")
         return self._ladders[name]
+
+
+def _document(invoice: Invoice) -> bytes | None:
+    try:
+        return read(invoice.document) if invoice.document else None
+    except Unfit as error:
+        raise Refused("document", str(error)) from None
 
 
 def _check_same(row: InvoiceRow, invoice: Invoice) -> None:

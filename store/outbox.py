@@ -79,6 +79,22 @@ def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Se
     return session.scalars(query).all()
 
 
+def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
+    """The ids of the e-mails about this invoice that this contact has, or may have, oldest first."""
+    there = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
+    about = select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == invoice_id)
+    return session.scalars(
+        select(MessageRow.message_id)
+        .where(
+            MessageRow.message_id.in_(about),
+            MessageRow.contact_id == contact_id,
+            MessageRow.channel == Channel.EMAIL.value,
+            MessageRow.state.in_(there),
+        )
+        .order_by(MessageRow.claimed_at, MessageRow.message_id)
+    ).all()
+
+
 def warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
     """The written warnings of this invoice, each with the step it carries, oldest first."""
     query = (

@@ -81,6 +81,15 @@ class InvoiceRow(Base):
     policy_version: Mapped[int]
 
 
+class DocumentRow(Base):
+    """The invoice itself, as a PDF; mails that ask for it to be paid enclose it."""
+
+    __tablename__ = "documents"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    name: Mapped[str]
+    content: Mapped[bytes]
+
+
 class CaseRow(Base):
     """The latest copy of a case, so that lists need no engine and a new run goes on where it stood."""
 

@@ -19,6 +19,7 @@ from store.database import Database
 from web.courier import Courier
 from web.inbox import Inbox
 from web.line import Line
+from web.opt_outs import OptOuts
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Service:
     registrar: Registrar
     inbox: Inbox
     courier: Courier
+    opt_outs: OptOuts
     keys: Keys
 
     @property
@@ -79,6 +81,7 @@ def make_service(client: Client, desk: Desk, ladders: dict[str, Policy], cases: 
         registrar=Registrar(desk, ladders),
         inbox=inbox,
         courier=Courier(inbox, cases, line),
+        opt_outs=OptOuts(desk, inbox),
         keys=keys,
     )
 

@@ -52,6 +52,7 @@ def test_the_mail_as_sendgrid_gets_it(sendgrid: FakeSendGrid) -> None:
             "tracking_settings": {
                 "click_tracking": {"enable": False, "enable_text": False},
                 "open_tracking": {"enable": False},
+                "subscription_tracking": {"enable": False},
             },
         }
     ]

@@ -18,6 +18,7 @@ SECRET = "SG.very-secret-value"
 
 SENDGRID = {"SENDGRID_API_KEY": SECRET, "MAIL_FROM": "Ana Lopez <billing@example.com>"}
 TWILIO = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": SECRET, "TWILIO_FROM": "+15005550006"}
+LINKS = {"PUBLIC_URL": "https://dunning.example"}
 PRODUCT = {"PRODUCT_ACCESS_URL": "https://product.example/hook", "PRODUCT_ACCESS_SECRET": SECRET}
 
 
@@ -77,6 +78,9 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"METRICS_ADDRESS": "0.0.0.0:70000"}, ["METRICS_ADDRESS", "host:port"], id="port too high"),
         pytest.param({"MAIL_FROM": "Ana"}, ["MAIL_FROM", "'Ana'", "<billing@example.com>"], id="no address"),
         pytest.param({"MAIL_FROM": "Lopez, Ana <a@example.com>"}, ["MAIL_FROM", "quote"], id="comma"),
+        pytest.param({"UNSUBSCRIBE_SECRET": "x" * 32}, ["UNSUBSCRIBE_SECRET", "PUBLIC_URL"], id="links to nowhere"),
+        pytest.param(LINKS | {"UNSUBSCRIBE_SECRET": "short"}, ["16 characters", "openssl"], id="weak secret"),
+        pytest.param(LINKS | {"UNSUBSCRIBE_SECRET": "x" * 32 + ","}, ["16 characters"], id="empty former secret"),
         pytest.param({"SENDGRID_API_URL": "api.example"}, ["SENDGRID_API_URL", "https://"], id="no scheme"),
         pytest.param({"DATABASE_URL": "mysql://u@h/d"}, ["DATABASE_URL", "postgresql"], id="other database"),
         pytest.param({"DATABASE_URL": "sqlite:///:memory:"}, ["DATABASE_URL"], id="database in memory"),
@@ -101,6 +105,7 @@ def test_every_problem_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         pytest.param({"SENDGRID_API_KEY": SECRET}, id="partner missing"),
         pytest.param(SENDGRID | {"TEMPORAL_ADDRESS": "nowhere"}, id="another field wrong"),
+        pytest.param({"UNSUBSCRIBE_SECRET": f"{SECRET},x"}, id="one good secret and a weak one"),
         pytest.param({"DATABASE_URL": f"mysql://u:{SECRET}@h/d"}, id="password in a refused database"),
         pytest.param(PRODUCT | {"PRODUCT_ACCESS_URL": f"product.example/{SECRET}"}, id="key in a refused address"),
     ],

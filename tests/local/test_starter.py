@@ -12,17 +12,19 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
 from domain.refusal import Refused
+from domain.terms import Channel
 from intake import cases
 from intake.cases import Cases, How, NoAnswer, Patience
 from intake.registrar import Registrar
 from local.server import DevServer, free_port
 from settings import Settings
+from store import addresses, notes, outbox
 from store import cases as stored_cases
-from store import notes
+from store import invoices as stored_invoices
 from store.database import Database
 from store.schema import migrate
-from store.tables import TaskRow
-from tests.builders import a_desk, an_invoice, the_ladders
+from store.tables import MessageRow, TaskRow
+from tests.builders import a_desk, an_invoice, another_customer, the_ladders
 from tests.intake.builders import csv_cells, csv_text
 from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
 from worker import connect
@@ -355,6 +357,40 @@ async def test_money_starts_a_run_for_a_case_that_has_none(
     assert (await talk.tell("LOST-1", "payment_received", payment)).how is How.REOPENED
     running = await client.get_workflow_handle(workflow_id("LOST-1")).describe()
     assert running.status is WorkflowExecutionStatus.RUNNING
+
+
+def test_a_reader_who_asked_by_mail_is_written_to_no_more(here: Place, run: Run) -> None:
+    unknown = run("unsubscribe", "nope")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "refused: message: 'nope' is no e-mail of ours" in unknown.err
+    database = Database(here.database_url)
+    with database.writing() as session:
+        invoice = an_invoice(invoice_id="STOP-1", customer=another_customer("stopper"))
+        stored_invoices.put_customer(session, invoice.customer)
+        stored_invoices.add_invoice(session, invoice, "gentle-saas", 1)
+        message = MessageRow(
+            message_id="ab" * 16,
+            customer_id="stopper",
+            step="first-reminder",
+            message="reminder-first",
+            channel="email",
+            contact_id=invoice.customer.contacts[0].contact_id,
+            address=invoice.customer.contacts[0].email,
+            subject="",
+            body="",
+            asks=True,
+            amount=invoice.amount,
+            state="delivered",
+            call="answered",
+            planned_at=datetime.now(UTC),
+            claimed_at=datetime.now(UTC),
+        )
+        outbox.add(session, message)
+    assert run("unsubscribe", "ab" * 16).out.startswith("Stopped: no more e-mails go to this address")
+    with database.reading() as session:
+        address = str(invoice.customer.contacts[0].email)
+        assert addresses.why_closed(session, Channel.EMAIL, address) == "stopped"
+    database.close()
 
 
 def test_only_a_message_that_exists_can_be_settled_and_only_by_a_known_word(here: Place, run: Run) -> None:

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +24,7 @@ from domain.case import Case, PolicyRef, Rules
 from domain.invoice import Invoice
 from domain.policy import PromiseRules, Reactions
 from domain.terms import Channel, Role
+from gateways.opt_out import OptOutLinks
 from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
 from intake.cases import Cases, Patience
 from store import addresses, cases, invoices, notes, outbox, timeline
@@ -39,6 +40,7 @@ PHONE = "+4915112345678"
 TOKEN = "token-of-the-api"
 TWILIO_TOKEN = "token-of-twilio"
 PUBLIC_URL = "https://dunning.example"
+LINKS = OptOutLinks(PUBLIC_URL, ["a secret of some length"])
 CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE), a_contact(Role.USER)))
 
 
@@ -242,7 +244,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
 
 
 def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
-    desk = a_desk(database)
+    desk = replace(a_desk(database), opt_out=LINKS)
     return make_service(client, desk, the_ladders(), Cases(client, database, patience), keys)
 
 
