@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,27 @@ TONGUES = {
         rows=("21 días de retraso", "1 día de retraso", "hoy", "en 1 día", "en 2 días"),
         in_all="facturas pendientes en total",
         more="otras",
+        sms=2,
+    ),
+    "it": Tongue(
+        money=r"\d(\.\d{3})?,\d\d €",
+        issued="30 gennaio 2026",
+        due="1 marzo 2026",
+        on="Il giorno 26 marzo 2026",
+        brief_on="26 mar",
+        late="21 giorni",
+        earlier="3 marzo e 17 marzo",
+        bank="coordinate bancarie sono riportate nella fattura",
+        banks="coordinate bancarie sono riportate nelle fatture",
+        consequences={
+            "restricted": "limitate",
+            "suspended": "sospeso",
+            "legal": "ufficio legale",
+            "handed_over": "recupero formale del credito",
+        },
+        rows=("21 giorni di ritardo", "1 giorno di ritardo", "oggi", "tra 1 giorno", "tra 2 giorni"),
+        in_all="fatture da saldare in totale",
+        more="altr",
         sms=2,
     ),
     "pt-BR": Tongue(
@@ -546,6 +568,16 @@ def test_html_is_a_whole_page_for_a_phone() -> None:
     assert '<html lang="es" dir="ltr">' in html
     assert 'name="viewport" content="width=device-width' in html
     assert "<title>Factura INV-2041: un recordatorio amable</title>" in html
+
+
+@LANGUAGES
+def test_no_tag_at_the_end_of_a_line_joins_two_words(language: str) -> None:
+    """A template swallows the line break after a tag, and the words around it become one."""
+    source = (FOLDER / f"{language}.toml").read_text(encoding="utf-8")
+    lines = [re.sub(r"{%.*?%}", "\0", line) for line in source.splitlines()]
+    for line, after in pairwise(lines):
+        glued = line.endswith("\0") and line.strip(" \0") and after[:1].isalnum()
+        assert not glued, (line, after)
 
 
 def test_text_reads_like_a_letter() -> None:
