@@ -197,7 +197,7 @@ class Notices:
             access: Access = accounts.access(session, case.customer_id)
             text = f"hold {level.value} placed; the account's access is now {access.value}"
             note(session, job, f"hold.{level.value}", "access", text)
-        return outcome.model_copy(update={"placed_hold": True})
+        return outcome.model_copy(update={"placed_hold": True, "reopened": case.reopened})
 
     # People ----------------------------------------------------------------------------------------------
 

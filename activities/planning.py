@@ -7,7 +7,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.desk import Answer, Desk
-from domain.case import Case, PolicyRef, Rules
+from domain.case import EDITION, Case, PolicyRef, Rules
 from domain.model import Record
 from domain.policy import Policy
 from domain.timeline import Entry
@@ -74,6 +74,7 @@ class Planning:
         case = Case(
             invoice_id=invoice_id,
             customer_id=row.customer_id,
+            edition=EDITION,
             policy=ref,
             rules=Rules(promises=policy.promises, reactions=policy.reactions),
             currency=row.currency,

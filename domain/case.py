@@ -21,6 +21,13 @@ from domain.policy import PromiseRules, Reactions, Step
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
 
+EDITION = 2
+"""Of the rules below. A case keeps the edition it was opened under, because a replay must decide as it did then.
+
+1: a promise or plan counts the money that came after it from what had been paid when it was made, and no more.
+2: a payment made before it and taken back later is not missing from it.
+"""
+
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
 
@@ -34,25 +41,36 @@ class PolicyRef(Value):
     version: int
 
 
-class Promise(Record):
-    """`paid_before` is what had been paid when it was made: only later money keeps it."""
+class _Agreed(Record):
+    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word."""
+
+    paid_before: Decimal = Decimal(0)
+    earlier: list[str] = Field(default_factory=list)
+
+    def without(self, payment_id: str, amount: Decimal) -> None:
+        """A payment was taken back. One that was never part of what was agreed is not missing from it."""
+        if payment_id in self.earlier:
+            self.earlier.remove(payment_id)
+            self.paid_before -= amount
+
+
+class Promise(_Agreed):
+    """What somebody said would be paid, and when."""
 
     date: date
     amount: Decimal
     promised_by: str
     via: str | None = None
     ref: str | None = None
-    paid_before: Decimal = Decimal(0)
     state: str = "open"  # open, kept, broken, replaced
     made_at: datetime | None = None
 
 
-class Plan(Record):
+class Plan(_Agreed):
     """Agreed instalments. `met` counts those already covered by money that came after the agreement."""
 
     instalments: list[ev.Instalment]
     by: str
-    paid_before: Decimal
     met: int = 0
     made_at: datetime | None = None
 
@@ -110,6 +128,7 @@ class StepOutcome(Value):
     ends: Stage | None = None
     placed_hold: bool = False
     undecided: bool = False  # blocked until our manager says yes or no
+    reopened: int | None = None  # how often the case had been when the step began
 
 
 class Case(Record):
@@ -120,6 +139,7 @@ class Case(Record):
     policy: PolicyRef
     former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
     rules: Rules
+    edition: int = 1
     ladder: list[str] = Field(default_factory=list)  # step ids of the version it was moved to; empty: never moved
     currency: str
     digits: int
@@ -372,6 +392,9 @@ class Case(Record):
         del self.payments[event.payment_id]
         self.paid -= amount
         said = [Said("reversed", f"{self._whole(amount)} {self.currency} taken back by the bank: {event.reason}")]
+        for agreed in (self.promise, self.plan):
+            if agreed:
+                agreed.without(event.payment_id, amount)
         if self.plan:
             said += self._count_instalments(self.plan)
         if self.ended is Stage.PAID and self.open_amount > 0:
@@ -391,10 +414,17 @@ class Case(Record):
 
     def _undo_consequences(self) -> None:
         """The payment freed the account; what had been done to it before is due again, warnings stand."""
-        self.redo = list(dict.fromkeys([*self.redo, *self.consequences]))
-        self.approved = [step for step in self.approved if step not in self.consequences]
-        self.steps = [done for done in self.steps if done.step not in self.consequences]
+        undone = [done for done in self.steps if done.step in self.consequences]
+        self.steps = [done for done in self.steps if done not in undone]
         self.consequences.clear()
+        if undone:
+            self._call_for_again([done.step for done in undone], undone[-1].at)
+
+    def _call_for_again(self, steps: list[str], told: datetime) -> None:
+        """They are due once more; what was said of them at `told` still keeps the next letter at its distance."""
+        self.redo = list(dict.fromkeys([*self.redo, *steps]))
+        self.approved = [step for step in self.approved if step not in steps]
+        self.last_answer_at = max(told, self.last_answer_at or told)
 
     def _promise(self, event: ev.PromiseToPay, now: datetime) -> list["Said"]:
         rules, today = self.rules.promises, self.today(now)
@@ -427,6 +457,7 @@ class Case(Record):
                 via=event.via,
                 ref=event.ref,
                 paid_before=self.paid,
+                earlier=self._earlier(),
                 made_at=now,
             )
         )
@@ -496,9 +527,19 @@ class Case(Record):
             self.promise.state = "replaced"
         self.awaited = None
         self._no_longer_owe(self.rules.reactions.promise_made)
-        self.plan = Plan(instalments=list(event.instalments), by=event.by, paid_before=self.paid, made_at=now)
+        self.plan = Plan(
+            instalments=list(event.instalments),
+            by=event.by,
+            paid_before=self.paid,
+            earlier=self._earlier(),
+            made_at=now,
+        )
         self._owe(self.rules.reactions.plan_agreed)
         return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
+
+    def _earlier(self) -> list[str]:
+        """The payments that were there before what is agreed now."""
+        return list(self.payments) if self.edition > 1 else []
 
     def _paused(self, event: ev.Pause, now: datetime) -> list["Said"]:
         if event.until is not None and event.until <= self.today(now):
@@ -745,6 +786,9 @@ class Case(Record):
 
     def _step_taken(self, outcome: StepOutcome) -> list["Said"]:
         if any(earlier.step == outcome.step for earlier in self.steps):
+            return []
+        if outcome.placed_hold and outcome.reopened not in {None, self.reopened}:
+            self._call_for_again([outcome.step], outcome.at)  # money came and went meanwhile, and the hold with it
             return []
         self.shift += outcome.shift
         kind: Literal["done", "skipped"] = "skipped" if outcome.status == "skipped" else "done"

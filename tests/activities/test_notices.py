@@ -383,6 +383,32 @@ def test_after_a_reversal_the_restriction_is_done_and_told_again(office: Office)
     assert len(office.messages("restrict")) == 3
 
 
+def test_money_that_comes_and_goes_beside_a_restriction_leaves_it_to_be_done_again(make_office: MakeOffice) -> None:
+    """The payment frees the account of the hold just placed: the step is not done, and comes again a day later."""
+
+    class Interrupted(OutboxGateway):
+        def send(self, envelope: Envelope) -> Receipt:
+            if office.access() == "restricted" and office.case.reopened == 0:
+                office.pay(RESTRICT)
+                office.record("payment_reversed", RESTRICT, payment_id="p1", reason="chargeback")
+            return super().send(envelope)
+
+    office = make_office(Interrupted(Channel.EMAIL))
+    office.open()
+    until_restricted(office)
+    answer = office.carry_out("restrict", RESTRICT)
+    assert (office.access(), [done.step for done in office.case.steps]) == (
+        "full",
+        ["first-reminder", "second-reminder"],
+    )
+    assert answer.next_action is not None
+    assert (answer.next_action.step, answer.next_action.at) == ("restrict", at("2027-03-23 09:00"))
+    again = office.carry_out("restrict", "2027-03-23 09:00")
+    assert (again.outcome and again.outcome.status, office.access()) == ("done", "restricted")
+    assert office.case.consequences == ["restrict"]
+    assert len(office.messages("restrict.again1")) == 3
+
+
 # Silent after money --------------------------------------------------------------------------------------
 
 

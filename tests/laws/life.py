@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
-from domain.case import Case, PolicyRef, Rules, Said, StepOutcome
+from domain.case import EDITION, Case, PolicyRef, Rules, Said, StepOutcome
 from domain.events import parse_event
 from domain.ladder import Verdict
 from domain.policy import Policy, Step
@@ -71,6 +71,8 @@ class Life:
     holds: set[Level] = field(default_factory=set)
     live: dict[str, Decimal] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    earlier: set[str] = field(default_factory=set)
+    """The payments that were there when the last word was given: no part of it."""
     refused: int = 0
     _reached: dict[str, int] = field(default_factory=dict)
     _mail: list[tuple[datetime, int, str, Fate]] = field(default_factory=list)
@@ -127,7 +129,7 @@ class Life:
 
     def _hear(self, happening: Happening) -> None:
         case = self.case
-        before = case.model_dump_json()
+        before, promises, planned = case.model_dump_json(), len(case.promises), case.plan is not None
         try:
             said = case.apply(parse_event(happening.name, [happening.content]), self.now)
         except Refused:
@@ -135,6 +137,8 @@ class Life:
             assert case.model_dump_json() == before, f"G12: refused, and changed by {happening}"
             said = []
         self._count_money(happening, said)
+        if len(case.promises) > promises or (case.plan and not planned):
+            self.earlier = set(self.live)
         self._follow()
         self._plan()
         self._laws_of_state()
@@ -159,6 +163,7 @@ class Life:
     def _act(self, step: str) -> None:
         case = self.case
         if step in agenda.DATES:
+            self._law_g10_no_word_is_broken_that_was_kept(step)
             due = {
                 agenda.PROMISE_DUE: case.promise_due,
                 agenda.INSTALMENT_DUE: case.instalment_due,
@@ -216,6 +221,7 @@ class Life:
             legal=step.stage is not None,
             ends=step.ends,
             placed_hold=step.access is not None,
+            reopened=case.reopened if step.access else None,
         )
 
     def _proof_missing(self, step: Step) -> datetime | None:
@@ -276,7 +282,8 @@ class Life:
         """Counted from the messages themselves and not from what the step was allowed."""
         if not step.restricts:
             return
-        warned = {one.step for one in self.sent if one.ladder and one.ladder.warning and one.step in self.arrived}
+        warnings = (one for one in self.sent if one.ladder and one.ladder.warning and one.step != step.id)
+        warned = {one.step for one in warnings if one.step in self.arrived}
         wanted = self.policy.warnings_before_restriction
         assert len(warned) >= wanted, f"G2: {step.id} after {sorted(warned)} of {wanted}"
         assert step.needs is not None
@@ -337,6 +344,10 @@ class Life:
             assert case.frees_account, f"G7: nothing is open and the case is {case.stage}"
         if case.frees_account:
             assert not self.holds, f"G7: {self.holds} although {case.stage}"
+            return
+        for step in case.consequences:
+            level = self.policy.step(step).access
+            assert level in self.holds, f"G4: {step} counts as done, and the account has no hold"
 
     def _law_g10_exact_money(self) -> None:
         case = self.case
@@ -349,8 +360,17 @@ class Life:
         assert case.open_amount == case.open_amount.quantize(cent), f"G10: {case.open_amount}"
         assert case.stage is not Stage.PAID or case.open_amount == 0, "G10: paid, and something is open"
         if case.plan and not case.ended:
-            came = case.paid - case.plan.paid_before
-            assert came < case.plan.owed_by(case.plan.met + 1), "G10: an instalment that came is not counted"
+            assert self._came < case.plan.owed_by(case.plan.met + 1), "G10: an instalment that came is not counted"
+
+    @property
+    def _came(self) -> Decimal:
+        """The money that came since the last word was given, and stayed."""
+        return sum((amount for payment, amount in self.live.items() if payment not in self.earlier), Decimal(0))
+
+    def _law_g10_no_word_is_broken_that_was_kept(self, step: str) -> None:
+        promise = self.case.promise
+        if step == agenda.PROMISE_DUE and promise:
+            assert self._came < promise.amount, f"G10: {self._came} came of the {promise.amount} promised"
 
 
 def a_case_for(policy: Policy, **changes: Any) -> Case:
@@ -358,6 +378,7 @@ def a_case_for(policy: Policy, **changes: Any) -> Case:
     facts: dict[str, Any] = {
         "invoice_id": "inv-1",
         "customer_id": "acme",
+        "edition": EDITION,
         "policy": PolicyRef(name=policy.name, version=policy.version),
         "rules": Rules(promises=policy.promises, reactions=policy.reactions),
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from domain.terms import Access, Stage
+from tests.replay import commands
 from tests.workflows.house import House
 from tests.workflows.lives import LIVES
 
@@ -90,6 +91,9 @@ async def test_life(house: House, name: str) -> None:
     assert (outcome.stage, status.access) == (told.stage, told.access)
     assert told.kinds <= {line.kind for line in status.timeline}
     assert not house.broken_laws()
+    if name not in commands.RACING:
+        asked = commands.fingerprint(await house.case.fetch_history())
+        assert asked == commands.recorded(name), f"{name}: {commands.ADVICE}"
 
 
 async def test_every_nonsense_is_answered(house: House) -> None:

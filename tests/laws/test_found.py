@@ -1,0 +1,81 @@
+"""Lives in which a guarantee was once broken, by name: each holds for good, however few lives are drawn."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from domain.calendar import BusinessCalendar
+from domain.case import Case
+from domain.terms import Level, Stage
+from tests.builders import the_ladders
+from tests.laws.life import Happening, Life, a_case_for
+from tests.laws.test_laws import BEGIN
+
+
+def pays(wait: int, amount: str, payment_id: str = "a", *, in_flight: bool = False) -> Happening:
+    content = {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
+    return Happening(wait, "payment_received", content, in_flight)
+
+
+def reverses(wait: int, payment_id: str = "a", *, in_flight: bool = False) -> Happening:
+    return Happening(wait, "payment_reversed", {"payment_id": payment_id, "reason": "chargeback"}, in_flight)
+
+
+def says(wait: int, name: str, **content: Any) -> Happening:
+    return Happening(wait, name, content)
+
+
+def lived(happenings: list[Happening], ladder: str = "gentle-saas") -> Life:
+    """A life in Berlin, of 1200.00 EUR due on Monday 1 March; begun three weeks before, told in hours since then."""
+    policy = the_ladders()[ladder]
+    facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
+    case: Case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
+    calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
+    life = Life(policy, calendar, case, BEGIN, [])
+    life.live_through(happenings)
+    return life
+
+
+def test_no_letter_is_forgotten_on_a_reversal() -> None:
+    """G3: two letters had left before the money came; when the bank takes it back, neither leaves again."""
+    life = lived([pays(800, "1200.00"), reverses(30)])
+    letters = [one.key for one in life.sent if one.ladder]
+    assert letters == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
+
+
+def test_a_reversal_after_the_restriction_repeats_the_restriction_alone() -> None:
+    life = lived([pays(1100, "1200.00"), reverses(30)])
+    letters = [one.key for one in life.sent if one.ladder]
+    assert letters == ["first-reminder", "second-reminder", "restrict", "restrict.again1", "last-letter", "hand-over"]
+
+
+@pytest.mark.parametrize("in_flight", [True, False], ids=["while it is on its way", "just after it"])
+def test_money_that_comes_and_goes_around_a_restriction(in_flight: bool) -> None:
+    """G7: the payment frees the account of the hold just placed; a day after the first news the hold is back."""
+    due = 42 * 24 + 1
+    life = lived(
+        [pays(due - 5 if in_flight else due + 1, "1200.00", in_flight=in_flight), reverses(0, in_flight=in_flight)]
+    )
+    assert (life.case.stage, life.holds) == (Stage.HANDED_OVER, {Level.RESTRICTED})
+    assert [f"{one.key} {one.at:%d.%m.}" for one in life.sent if one.step == "restrict"] == [
+        "restrict 22.03.",
+        "restrict.again1 23.03.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("word", "ends"),
+    [
+        # 700.00 of the 700.00 promised came, whatever became of the 500.00 that were there before
+        (says(24, "promise_to_pay", date="2027-03-10", amount="700.00", promised_by="user"), "kept"),
+        (says(24, "payment_plan_agreed", instalments=[{"date": "2027-03-10", "amount": "700.00"}], by="a"), None),
+    ],
+    ids=["promise", "plan"],
+)
+def test_an_older_payment_taken_back_does_not_break_a_word(word: Happening, ends: str | None) -> None:
+    life = lived([pays(560, "500.00"), word, reverses(24), pays(24, "700.00", "b")])
+    assert [promise.state for promise in life.case.promises] == ([ends] if ends else [])
+    assert (life.case.plan, life.case.missed, life.case.open_amount) == (None, None, Decimal("500.00"))

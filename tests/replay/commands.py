@@ -1,0 +1,82 @@
+"""The commands of a history, one line each: what a workflow asked of the engine, in order, without its durations."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import WorkflowHistory
+
+Event = Mapping[str, Any]
+
+FOLDER = Path(__file__).parent / "commands"
+RACING = frozenset({"hears_nonsense"})
+"""Lives whose signals come faster than they are taken in: which of them share a task is chance."""
+
+ADVICE = """the workflow asks the engine for other things than it did.
+Cases begun before would not replay: put the change behind workflow.patched (docs/decisions/0008-versioning.md).
+If only the plan of this life changed, or the change is patched: .venv/bin/python -m tests.replay.record commands"""
+
+
+def recorded(life: str) -> str:
+    return _path(life).read_text(encoding="utf-8")
+
+
+def record(life: str, history: WorkflowHistory) -> None:
+    _path(life).write_text(fingerprint(history), encoding="utf-8")
+
+
+def _path(life: str) -> Path:
+    return FOLDER / f"{life.replace('_', '-')}.txt"
+
+
+def fingerprint(history: WorkflowHistory) -> str:
+    """A readable text; two runs of one life have the same, as long as the workflow's code asks for the same."""
+    return "".join(f"{line}\n" for line in _lines(history.to_json_dict()["events"]))
+
+
+def _lines(events: list[Event]) -> Iterator[str]:
+    for event in events:
+        line = _COMMANDS.get(event["eventType"].removeprefix("EVENT_TYPE_"))
+        if line and not _momentary(event):
+            details = next(value for name, value in event.items() if name.endswith("EventAttributes"))
+            yield line(event, details)
+
+
+def _momentary(event: Event) -> bool:
+    """A timer under a minute: whether a rehearsal needs one depends on how long the machine worked."""
+    wait = event.get("timerStartedEventAttributes", {}).get("startToFireTimeout", "60s")
+    return float(wait.removesuffix("s")) < 60
+
+
+def _subject(event: Event) -> str:
+    """What the timer or activity is about: the summary up to its reason, which tells days and may change."""
+    payload = event.get("userMetadata", {}).get("summary")
+    text = json.loads(base64.b64decode(payload["data"])) if payload else ""
+    return str(text).partition(":")[0]
+
+
+def _names(about: Mapping[str, Any]) -> str:
+    return " ".join(sorted(about["searchAttributes"]["indexedFields"]))
+
+
+def _patch(details: Mapping[str, Any]) -> str:
+    """The patch a marker stands for, or the marker's own name."""
+    about = details.get("details", {}).get("patch-data") or details.get("details", {}).get("data")
+    data = json.loads(base64.b64decode(about["payloads"][0]["data"])) if about else {}
+    return str(data.get("id", details["markerName"]))
+
+
+_COMMANDS: Mapping[str, Callable[[Event, Any], str]] = {
+    "TIMER_STARTED": lambda event, _: f"timer {_subject(event)}",
+    "TIMER_CANCELED": lambda *_: "timer cancelled",
+    "ACTIVITY_TASK_SCHEDULED": lambda event, about: f"activity {about['activityType']['name']} {_subject(event)}",
+    "ACTIVITY_TASK_CANCEL_REQUESTED": lambda *_: "activity cancelled",
+    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": lambda _, about: f"upsert {_names(about)}",
+    "MARKER_RECORDED": lambda _, about: f"patched {_patch(about)}",
+    "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": lambda *_: "continued as new",
+    "WORKFLOW_EXECUTION_COMPLETED": lambda *_: "completed",
+    "WORKFLOW_EXECUTION_FAILED": lambda *_: "failed",
+}
+"""By event type: what the workflow's own code decided, and nothing that others did."""
