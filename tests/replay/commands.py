@@ -41,7 +41,7 @@ def _lines(events: list[Event]) -> Iterator[str]:
         line = _COMMANDS.get(event["eventType"].removeprefix("EVENT_TYPE_"))
         if line and not _momentary(event):
             details = next(value for name, value in event.items() if name.endswith("EventAttributes"))
-            yield line(event, details)
+            yield line(details)
 
 
 def _momentary(event: Event) -> bool:
@@ -50,15 +50,15 @@ def _momentary(event: Event) -> bool:
     return float(wait.removesuffix("s")) < 60
 
 
-def _subject(event: Event) -> str:
-    """What the timer or activity is about: the summary up to its reason, which tells days and may change."""
-    payload = event.get("userMetadata", {}).get("summary")
-    text = json.loads(base64.b64decode(payload["data"])) if payload else ""
-    return str(text).partition(":")[0]
+def _activity(about: Mapping[str, Any]) -> str:
+    """Its type, and the step or event it is about."""
+    request = json.loads(base64.b64decode(about["input"]["payloads"][0]["data"]))
+    subject = request.get("step") or request.get("event") or ""
+    return f"activity {about['activityType']['name']} {subject}".rstrip()
 
 
-def _names(about: Mapping[str, Any]) -> str:
-    return " ".join(sorted(about["searchAttributes"]["indexedFields"]))
+def _upsert(about: Mapping[str, Any]) -> str:
+    return "upsert " + " ".join(sorted(about["searchAttributes"]["indexedFields"]))
 
 
 def _patch(details: Mapping[str, Any]) -> str:
@@ -68,15 +68,15 @@ def _patch(details: Mapping[str, Any]) -> str:
     return str(data.get("id", details["markerName"]))
 
 
-_COMMANDS: Mapping[str, Callable[[Event, Any], str]] = {
-    "TIMER_STARTED": lambda event, _: f"timer {_subject(event)}",
-    "TIMER_CANCELED": lambda *_: "timer cancelled",
-    "ACTIVITY_TASK_SCHEDULED": lambda event, about: f"activity {about['activityType']['name']} {_subject(event)}",
-    "ACTIVITY_TASK_CANCEL_REQUESTED": lambda *_: "activity cancelled",
-    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": lambda _, about: f"upsert {_names(about)}",
-    "MARKER_RECORDED": lambda _, about: f"patched {_patch(about)}",
-    "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": lambda *_: "continued as new",
-    "WORKFLOW_EXECUTION_COMPLETED": lambda *_: "completed",
-    "WORKFLOW_EXECUTION_FAILED": lambda *_: "failed",
+_COMMANDS: Mapping[str, Callable[[Any], str]] = {
+    "TIMER_STARTED": lambda _: "timer",
+    "TIMER_CANCELED": lambda _: "timer cancelled",
+    "ACTIVITY_TASK_SCHEDULED": _activity,
+    "ACTIVITY_TASK_CANCEL_REQUESTED": lambda _: "activity cancelled",
+    "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES": _upsert,
+    "MARKER_RECORDED": lambda about: f"patched {_patch(about)}",
+    "WORKFLOW_EXECUTION_CONTINUED_AS_NEW": lambda _: "continued as new",
+    "WORKFLOW_EXECUTION_COMPLETED": lambda _: "completed",
+    "WORKFLOW_EXECUTION_FAILED": lambda _: "failed",
 }
 """By event type: what the workflow's own code decided, and nothing that others did."""
