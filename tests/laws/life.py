@@ -344,7 +344,8 @@ class Life:
             assert case.frees_account, f"G7: nothing is open and the case is {case.stage}"
         if case.frees_account:
             assert not self.holds, f"G7: {self.holds} although {case.stage}"
-            return
+        if case.ended:
+            return  # handed over: what a late payment freed is not taken again, whatever the bank does
         for step in case.consequences:
             level = self.policy.step(step).access
             assert level in self.holds, f"G4: {step} counts as done, and the account has no hold"
