@@ -26,6 +26,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -107,6 +108,35 @@ def link_secrets(value: SecretStr) -> list[str]:
     return [secret.strip() for secret in value.get_secret_value().split(",")]
 
 
+def _lines(value: object) -> object:
+    """Lines of an address, separated by semicolons or line breaks."""
+    if not isinstance(value, str):
+        return value
+    lines = tuple(line.strip() for line in re.split(r"[;\n]|\\n", value) if line.strip())
+    if not 2 <= len(lines) <= 6:
+        raise ValueError(
+            f"{value!r} is no postal address; write 2 to 6 lines with semicolons between, like: "
+            "Mill Lane 4; 10115 Berlin; Germany."
+        )
+    return lines
+
+
+def _iban(value: str) -> str:
+    iban = re.sub(r"\s", "", value).upper()
+    # ISO 13616: the first four signs go to the end, letters become numbers from 10, and 97 leaves 1.
+    fits = re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban) is not None
+    if not fits or int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 != 1:
+        raise ValueError("not an IBAN: its check digits do not fit; copy it from your bank's statement.")
+    return iban
+
+
+def _bic(value: str) -> str:
+    bic = re.sub(r"\s", "", value).upper()
+    if re.fullmatch(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?", bic) is None:
+        raise ValueError(f"{value!r} is no BIC; it has 8 or 11 signs, like COBADEFFXXX.")
+    return bic
+
+
 def _default_database(values: dict[str, Any]) -> str:
     state: Path = values.get("dunwell_state", Path(".dunwell"))
     return f"sqlite:///{(state / DATABASE_FILE).as_posix()}"
@@ -144,11 +174,18 @@ class Settings(BaseSettings):
     mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
     sender_company: str | None = None
     agent_language: Annotated[str, AfterValidator(_language)] = "en"
+    sender_address: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_lines)] = None
+    sender_iban: Annotated[str, AfterValidator(_iban)] | None = None
+    sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
 
     twilio_account_sid: str | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_api_url: WebAddress | None = None
     twilio_from: str | None = None
+
+    lob_api_key: SecretStr | None = None
+    lob_api_url: WebAddress | None = None
+    lob_webhook_secret: SecretStr | None = None
 
     product_access_url: WebAddress | None = Field(default=None, repr=False)
     product_access_secret: SecretStr | None = None
@@ -198,6 +235,12 @@ _PARTNERS = (
         "set the account's auth token and the number that messages leave from,",
     ),
     ("TWILIO_AUTH_TOKEN", ("TWILIO_ACCOUNT_SID",), "set the account the token belongs to,"),
+    (
+        "LOB_API_KEY",
+        ("SENDER_COMPANY", "SENDER_ADDRESS"),
+        "set the sender that Lob prints on the envelope,",
+    ),
+    ("SENDER_BIC", ("SENDER_IBAN",), "set the account that the bank code belongs to,"),
     (
         "PRODUCT_ACCESS_URL",
         ("PRODUCT_ACCESS_SECRET",),

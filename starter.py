@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from commands import evidence, ladders, reading, starting, telling
+from commands import evidence, ladders, letters, reading, starting, telling
 from commands.context import NOT_READY, sentence
 from commands.printing import warn
 from worker import leave
@@ -43,12 +43,14 @@ COMMANDS: tuple[Command, ...] = (
     ("call-outcome", telling.call_outcome, "INV-1 promise --promise-date 2027-03-12"),
     ("settle-message", telling.settle_message, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e delivered"),
     ("unsubscribe", telling.unsubscribe, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
+    ("posted", letters.posted, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("amend", telling.amend, "INV-1 --due-on 2027-04-15"),
     ("write-off", telling.write_off, "INV-1 --reason small-balance"),
     ("cancel", telling.cancel, "INV-1 --reason credit-note-881"),
     ("status", reading.status, "INV-2026-0417"),
     ("list", reading.list_cases, "--stage chasing"),
     ("outbox", reading.show_outbox, "--invoice INV-2026-0417"),
+    ("letters", letters.letters, "--json"),
     ("tasks", reading.show_tasks, "--verbose"),
     ("preview", starting.show_preview, "invoices.csv --as-of 2027-03-01"),
     ("move-policy", ladders.move_policy, "--from gentle-saas@1 --to gentle-saas@2"),

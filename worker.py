@@ -25,9 +25,10 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.access import AccessChanges
-from activities.desk import Desk, Sender
+from activities.desk import Desk, Letterhead, Sender
 from activities.discretion import Discretion
 from activities.ledger import Ledger
+from activities.letters import US_LETTER
 from activities.notices import Notices
 from activities.planning import Planning
 from activities.watch import Watch
@@ -36,8 +37,10 @@ from codec import data_converter
 from domain.terms import Channel
 from gateways.base import MessageGateway, ProductGateway
 from gateways.business_days import HolidayLibrary
+from gateways.lob import POST_DAYS, LobGateway
 from gateways.opt_out import OptOutLinks
 from gateways.outbox import OutboxGateway
+from gateways.print_folder import PrintFolderGateway
 from gateways.product import HttpProductGateway, NoProduct
 from gateways.reach import is_loopback
 from gateways.sendgrid import SendGridGateway
@@ -64,7 +67,7 @@ class NotReady(Exception):
 
 def make_desk(settings: Settings) -> Desk:
     """Every client, made once. Connects to nothing but the database file, when it is one."""
-    email, sms = _email(settings), _sms(settings)
+    email, sms, letter = _email(settings), _sms(settings), _letter(settings)
     product = _product(settings)
     sender = settings.mail_from
     return Desk(
@@ -77,15 +80,16 @@ def make_desk(settings: Settings) -> Desk:
             reply_to=sender.email if sender else None,
         ),
         agent_language=settings.agent_language,
-        gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: OutboxGateway(Channel.LETTER)},
+        gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: letter},
         rehearsal_gateways={
             Channel.EMAIL: _for_rehearsal(email, settings.sendgrid_api_url),
             Channel.SMS: _for_rehearsal(sms, settings.twilio_api_url),
-            Channel.LETTER: OutboxGateway(Channel.LETTER),
+            Channel.LETTER: _for_rehearsal(letter, settings.lob_api_url if settings.lob_api_key else None),
         },
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
+        letterhead=_letterhead(settings),
     )
 
 
@@ -105,6 +109,34 @@ def _sms(settings: Settings) -> MessageGateway:
         return OutboxGateway(Channel.SMS)
     callback = f"{settings.public_url.rstrip('/')}/webhooks/twilio/status" if settings.public_url else None
     return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=callback)
+
+
+def _letter(settings: Settings) -> MessageGateway:
+    if settings.lob_api_key is None:
+        return PrintFolderGateway(print_folder(settings))
+    sender = (settings.sender_company or "", *(settings.sender_address or ()))
+    try:
+        return LobGateway(settings.lob_api_key.get_secret_value(), sender, settings.lob_api_url)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+def _letterhead(settings: Settings) -> Letterhead:
+    """Lob takes the American size only and prints both addresses itself; its letters take their time."""
+    by_lob = settings.lob_api_key is not None
+    return Letterhead(
+        address=settings.sender_address or (),
+        iban=settings.sender_iban,
+        bic=settings.sender_bic,
+        paper=US_LETTER if by_lob else None,
+        addressed=not by_lob,
+        post_days=POST_DAYS if by_lob else 0,
+    )
+
+
+def print_folder(settings: Settings) -> Path:
+    """Where letters wait for somebody who prints and posts them."""
+    return settings.dunwell_state / "letters"
 
 
 def _product(settings: Settings) -> ProductGateway:

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
-from activities import caps, companions, enclosures
+from activities import caps, companions, enclosures, letters
 from activities.composing import compose, lead_first
 from activities.desk import Desk
 from activities.enclosures import Enclosure
@@ -63,15 +63,22 @@ class Claims:
         case = fresh(session, job, self._desk.catalogue.traits[str(job.errand.message)].asks)
         if case is None:
             return _stay_silent(session, job, row, contact, channel)
-        closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
+        closed = self._why_closed(session, job, contact, channel, address)
         if closed:
-            reason = f"{contact.contact_id} is not written to by {channel.value}: the address {closed}"
+            reason = f"{contact.contact_id} is not written to by {channel.value}: {closed}"
             note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
         wait = caps.earliest(session, job, [contact]) if row is None else None
         if wait is not None:
             raise caps.TooOften(*wait)
         return self._write(session, replace(job, case=case), row, contact, channel, address)
+
+    def _why_closed(self, session: Session, job: Job, contact: Contact, channel: Channel, address: str) -> str | None:
+        closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
+        if closed:
+            return f"the address {closed}"
+        unprintable = letters.unprintable(self._desk, job, contact) if channel is Channel.LETTER else None
+        return f"no font of ours can print {unprintable}" if unprintable else None
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
@@ -113,12 +120,12 @@ class Claims:
                 planned_at=job.planned_at,
                 claimed_at=job.now,
             )
-        short = channel is Channel.SMS
+        short, on_screen = channel is Channel.SMS, channel is Channel.EMAIL
         row.step, row.message = lead.errand.key, str(lead.errand.message)
         row.asks = self._desk.catalogue.traits[row.message].asks and not job.errand.served
         row.subject = "" if short else composed.subject
         row.body = composed.short if short else composed.text
-        row.html = None if short else composed.html
+        row.html = composed.html if on_screen else None
         row.amount = sum((one.case.asked for one in others), job.case.asked)
         row.state, row.reason = MessageState.CLAIMED.value, None
         row.call, row.called_at = "begun", datetime.now(UTC)
@@ -129,6 +136,16 @@ class Claims:
         if channel is Channel.EMAIL:
             headers = mail_headers(session, self._desk, row, lead.case.invoice_id)
             envelope = replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
+        elif channel is Channel.LETTER:
+            jobs = lead_first(job, others)
+            letter = letters.write(session, self._desk, jobs, contact, composed, asks=row.asks)
+            customer = job.customer
+            envelope = replace(
+                envelope,
+                attachments=(letters.printed(letter),),
+                company=customer.name,
+                country=customer.country,
+            )
         return Claim(envelope, row.called_at, begun_before=False)
 
     def _mail(self, session: Session, own_id: str, jobs: list[Job]) -> "_Mail":

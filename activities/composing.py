@@ -40,7 +40,7 @@ def compose(
     known = facts.gather(
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
-    known = known.model_copy(update={"others": tuple(_other(session, job) for job in rest), **more})
+    known = known.model_copy(update={"others": tuple(bill_of(session, job) for job in rest), **more})
     spoken = desk.catalogue.language_for(language or lead.customer.language)
     preface = _copy_label(desk, spoken, served) if served else ""
     return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
@@ -51,7 +51,8 @@ def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:
     return desk.catalogue.labels(language)["copy"].replace("{name}", ", ".join(one.name for one in served))
 
 
-def _other(session: Session, job: Job) -> OtherInvoice:
+def bill_of(session: Session, job: Job) -> OtherInvoice:
+    """The job's invoice with what may be asked for it now."""
     row = invoices.get_row(session, job.case.invoice_id)
     if row is None:
         raise LookupError(f"invoice {job.case.invoice_id!r} is not in the database")

@@ -58,6 +58,8 @@ def report(
     row.settled_at = None if state is MessageState.ACCEPTED else at
     # The provider knows the message: a call whose answer got lost is answered by that.
     row.call, row.sent_at = "answered", row.sent_at or at
+    if row.channel == Channel.LETTER and state is not MessageState.ACCEPTED:
+        tasks.close_task(session, row.message_id + outbox.UNPOSTED, f"the letter is {state.value}", now)
     if before is MessageState.UNKNOWN:
         tasks.close_task(session, f"{row.message_id}.unknown", f"the provider reported: {state.value}", now)
     session.flush()

@@ -62,6 +62,26 @@ class Sender:
 
 
 @dataclass(frozen=True)
+class Letterhead:
+    """How our letters look, whoever gets them.
+
+    address    our postal address, line by line; empty leaves it out
+    iban, bic  the account on the payment slip, without spaces
+    paper      "a4" or "us-letter"; None goes by the debtor's country
+    addressed  whether the address is printed; False where the printing service puts it on the page
+    post_days  how many days more than others a letter may take to be confirmed: those of the post, where it
+               leaves by itself; none where a person posts it
+    """
+
+    address: tuple[str, ...] = ()
+    iban: str | None = None
+    bic: str | None = None
+    paper: str | None = None
+    addressed: bool = True
+    post_days: int = 0
+
+
+@dataclass(frozen=True)
 class Desk:
     """The clients, made once at the composition root."""
 
@@ -75,6 +95,7 @@ class Desk:
     rehearsal_product: ProductGateway
     agent_language: str = "en"
     opt_out: OptOutLinks | None = None
+    letterhead: Letterhead = Letterhead()
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:

@@ -1,4 +1,7 @@
-"""Finds messages that a provider took and nobody confirmed: silence past the policy's patience is no delivery."""
+"""Finds messages that a provider took and nobody confirmed: silence past the policy's patience is no delivery.
+
+A letter is another matter: one that nobody posted can still be posted, so a person is told, and nothing is sent.
+"""
 
 from datetime import datetime, timedelta
 
@@ -11,7 +14,8 @@ from domain.case import Case
 from domain.events import DeliveryReport
 from domain.model import Record
 from domain.terms import MessageState
-from store import cases, outbox
+from domain.timeline import Entry
+from store import cases, outbox, tasks, timeline
 
 _SHORTEST = timedelta(days=1)
 _AT_ONCE = 200
@@ -34,6 +38,13 @@ class Watch:
         now = activity.info().started_time
         with self._desk.database.reading() as session:
             silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
+            unposted = [
+                (row.message_id, row.customer_id)
+                for row in outbox.unposted(session, now - _SHORTEST - self._post_takes, _AT_ONCE)
+            ]
+        for message_id, customer_id in unposted:
+            with self._desk.database.writing(customer_id) as session:
+                self._ask_for_posting(session, message_id, now)
         told: list[Unheard] = []
         for message_id, customer_id in silent:
             with self._desk.database.writing(customer_id) as session:
@@ -58,6 +69,49 @@ class Watch:
             for invoice_id, case in carried
             if case and not case.resting and delivery.not_arrived(session, row, invoice_id, MessageState.FAILED)
         ]
+
+    @property
+    def _post_takes(self) -> timedelta:
+        return timedelta(days=self._desk.letterhead.post_days)
+
+    def _ask_for_posting(self, session: Session, message_id: str, now: datetime) -> None:
+        """Once. Nothing is sent instead: two warnings where one was meant would be the machine's fault."""
+        row = outbox.get(session, message_id)
+        if row is None or row.state != MessageState.ACCEPTED or row.sent_at is None:
+            return
+        carried = [(link, cases.get(session, link.invoice_id)) for link in outbox.links(session, message_id)]
+        running = [(link, case) for link, case in carried if case is not None and case.ended is None]
+        patience = max((self._patience(session, case) for _, case in running), default=2)
+        if not running or now - row.sent_at < timedelta(days=patience) + self._post_takes:
+            return
+        why = (
+            f"the letter {row.message} to {row.contact_id} of {row.sent_at:%Y-%m-%d} is not known to be posted. Post "
+            f"it and say so: starter.py posted {row.message_id}; or, if it is lost, starter.py settle-message "
+            f"{row.message_id} failed, which leads on to the next channel"
+        )
+        first = running[0][0]
+        tasks.raise_task(
+            session,
+            task_id=row.message_id + outbox.UNPOSTED,
+            invoice_id=first.invoice_id,
+            step=first.step.partition(".")[0],
+            kind="decision",
+            contact_id=row.contact_id,
+            due_at=now,
+            reason=why,
+            script="",
+        )
+        for link, _ in running:
+            entry = Entry(
+                key=row.message_id + outbox.UNPOSTED,
+                at=now,
+                kind="task",
+                step=link.step.partition(".")[0],
+                channel=row.channel,
+                reason=why,
+                ref=row.message_id + outbox.UNPOSTED,
+            )
+            timeline.write(session, link.invoice_id, [entry])
 
     def _patience(self, session: Session, case: Case) -> int:
         return self._desk.policy(session, case.policy).silence_days

@@ -83,13 +83,17 @@ FALLBACK = "en"
 
 
 class Composed(Value):
-    """A message ready to leave: subject line, plain text, HTML document, SMS text, script for a call."""
+    """A message ready to leave: subject line, plain text, HTML document, SMS text, script for a call.
+
+    `markdown` is what text and HTML are made of, for whoever lays it out in another way.
+    """
 
     subject: str
     text: str
     html: str
     short: str
     call: str
+    markdown: str
 
 
 class Traits(Value):
@@ -242,13 +246,15 @@ class _Book:
 
         subject = one_line(write("subject", script.subject, SUBJECT))
         body = write("body", script.body, BODY) + self._small_print(facts)
-        tokens = parse(f"{literal(preface)}\n\n{body}")
+        markdown = f"{literal(preface)}\n\n{body}"
+        tokens = parse(markdown)
         return Composed(
             subject=subject,
             text=one_stop(plain_text(tokens)),
             html=one_stop(html_document(tokens, subject, locale, facts.payment_url, one_line(facts.sender_company))),
             short=one_stop(write_short()),
             call=one_stop(tidy(write("call", script.call, CALL))),
+            markdown=markdown,
         )
 
     def _small_print(self, facts: Facts) -> str:

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
+from domain.invoice import is_rehearsal
 from domain.terms import ENDS, Channel, MessageState
-from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow
+from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 
 def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
@@ -133,23 +134,50 @@ def told(session: Session, customer_id: str, message: str) -> datetime | None:
 
 
 def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
-    """Requests that a provider took before that time and nobody confirmed; rehearsals have no such clock."""
+    """Requests that a provider took before that time and nobody confirmed; rehearsals have no such clock.
+
+    Letters are not among them: paper is slow, and one that nobody posted is not lost.
+    """
+    return session.scalars(
+        _unconfirmed(before).where(MessageRow.asks, MessageRow.channel != Channel.LETTER).limit(most)
+    ).all()
+
+
+def unposted(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
+    """Letters accepted before that time that nobody posted or confirmed, and no task tells of."""
+    asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + UNPOSTED).exists()
+    return session.scalars(_unconfirmed(before).where(MessageRow.channel == Channel.LETTER, ~asked).limit(most)).all()
+
+
+UNPOSTED = ".unposted"
+"""What the id of a letter's task ends with, behind the message id."""
+
+
+def letters(session: Session) -> Sequence[MessageRow]:
+    """The real letters that were accepted and neither posted nor confirmed, oldest first."""
     query = (
+        select(MessageRow)
+        .where(MessageRow.channel == Channel.LETTER, MessageRow.state == MessageState.ACCEPTED)
+        .order_by(MessageRow.sent_at, MessageRow.message_id)
+    )
+    return [row for row in session.scalars(query) if not is_rehearsal(row.customer_id)]
+
+
+def _unconfirmed(before: datetime) -> Select[MessageRow]:
+    """Messages accepted before that time about a real invoice that is still chased, oldest first."""
+    return (
         select(MessageRow)
         .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
         .join(CaseRow, CaseRow.invoice_id == MessageInvoiceRow.invoice_id)
         .where(
             MessageRow.state == MessageState.ACCEPTED,
-            MessageRow.asks,
             MessageRow.sent_at < before,
             CaseRow.rehearsal.is_(False),
             CaseRow.stage.not_in([stage.value for stage in ENDS]),
         )
         .distinct()
         .order_by(MessageRow.sent_at)
-        .limit(most)
     )
-    return session.scalars(query).all()
 
 
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:

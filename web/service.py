@@ -29,6 +29,7 @@ class Keys:
     api_token: str | None = None
     sendgrid_key: EllipticCurvePublicKey | None = None
     twilio_token: str | None = None
+    lob_secret: str | None = None
     public_url: str = ""
 
 
@@ -52,6 +53,10 @@ class Service:
     @property
     def twilio_token(self) -> str | None:
         return self.keys.twilio_token
+
+    @property
+    def lob_secret(self) -> str | None:
+        return self.keys.lob_secret
 
     @property
     def public_url(self) -> str:
@@ -93,11 +98,12 @@ def read_keys(settings: Settings) -> Keys:
         sendgrid_key = public_key(shown) if shown else None
     except ValueError as error:
         raise SettingsError(f"SENDGRID_WEBHOOK_PUBLIC_KEY: {error}") from None
-    token, twilio = settings.api_token, settings.twilio_auth_token
+    token, twilio, lob = settings.api_token, settings.twilio_auth_token, settings.lob_webhook_secret
     return Keys(
         api_token=token.get_secret_value() if token else None,
         sendgrid_key=sendgrid_key,
         twilio_token=twilio.get_secret_value() if twilio else None,
+        lob_secret=lob.get_secret_value() if lob else None,
         public_url=(settings.public_url or f"http://{settings.web_address}").rstrip("/"),
     )
 

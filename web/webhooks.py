@@ -9,14 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from gateways import sendgrid_events, twilio_events
+from gateways import lob_events, sendgrid_events, twilio_events
 from gateways.news import Forged, News
 from web.bodies import Problem, decoded, raw
 from web.service import Service, service_of
 
 router = APIRouter(prefix="/webhooks", include_in_schema=False)
 
-_SENDGRID, _TWILIO = "sendgrid", "twilio"
+_SENDGRID, _TWILIO, _LOB = "sendgrid", "twilio", "lob"
 _EMPTY_TWIML = '<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
 _log = logging.getLogger("dunwell.web")
@@ -57,6 +57,25 @@ async def twilio_inbound(request: Request) -> Response:
     news = twilio_events.read_inbound(fields)
     await _take(service, _TWILIO, [news] if news else [])
     return Response(_EMPTY_TWIML, media_type="text/xml")
+
+
+@router.post("/lob")
+async def lob(request: Request) -> Response:
+    """What became of one of our letters."""
+    service = service_of(request)
+    if service.lob_secret is None:
+        raise Problem(503, "Set LOB_WEBHOOK_SECRET to the secret that Lob shows beside the webhook.")
+    body = await raw(request)
+    try:
+        lob_events.verify(body, request.headers, service.lob_secret, datetime.now(UTC))
+    except Forged as forged:
+        raise _refused(_LOB, forged) from None
+    event = decoded(body)
+    if not isinstance(event, dict):
+        raise Problem(400, "An event of Lob is a JSON object.")
+    news = lob_events.read(event)
+    kept = await _take(service, _LOB, [news] if news else [])
+    return JSONResponse({"new": kept})
 
 
 async def _from_twilio(request: Request) -> tuple[Service, dict[str, str]]:

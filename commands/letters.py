@@ -1,0 +1,148 @@
+"""Letters on paper: which wait to be posted, and that they were."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from activities import delivery
+from commands.context import Json, from_database, opened_database, with_cases
+from commands.printing import print_json, print_table, say
+from domain.case import Case
+from domain.events import DeliveryReport
+from domain.refusal import Refused
+from domain.terms import Channel, MessageState
+from gateways import print_folder
+from gateways.news import News
+from intake.cases import Cases
+from settings import load_settings
+from store import cases, invoices, outbox
+from store.tables import MessageRow
+from worker import print_folder as folder_of
+
+
+def letters(as_json: Json = False) -> None:
+    """Show the letters that wait to be posted, with their files, and which of them are not wanted any more."""
+    settings = load_settings()
+    folder = folder_of(settings)
+    found = from_database(
+        settings, lambda session: [_letter_facts(session, row, folder) for row in outbox.letters(session)]
+    )
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            f"{one['since']:%Y-%m-%d}",
+            ", ".join(one["numbers"]),
+            ", ".join(one["to"].splitlines()),
+            one["hold_back"] or "post it",
+            one["file"] or f"at {one['provider']}",
+            one["message_id"],
+        )
+        for one in found
+    ]
+    print_table(("since", "invoices", "to", "what to do", "file", "message"), rows, "No letters wait.")
+
+
+def posted(
+    messages: Annotated[
+        list[str] | None, typer.Argument(metavar="[MESSAGE]...", help="The message ids, by `letters`.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every letter in the print folder that `letters` says to post.")
+    ] = False,
+) -> None:
+    """Say that letters were posted. From now on they count as delivered. Safe to repeat."""
+    if bool(messages) == everything:
+        raise typer.BadParameter("name the letters, or give --all")
+    settings, now = load_settings(), datetime.now(UTC)
+    with opened_database(settings) as database:
+        with database.reading() as session:
+            chosen = _to_post(session) if everything else [_known(session, one) for one in messages or ()]
+        carried: dict[str, set[str]] = {}
+        for message_id, customer_id in chosen:
+            with database.writing(customer_id) as session:
+                carried[message_id] = _note_posted(session, message_id, now)
+
+    async def tell(talk: Cases) -> None:
+        for message_id, about in carried.items():
+            report = DeliveryReport(message_id=message_id, status="delivered", code=None, at=now)
+            for invoice_id in sorted(about):
+                content = report.model_dump(mode="json", exclude_none=True)
+                with suppress(Refused):  # it ended this very moment: the database knows of it, and that is enough
+                    await talk.tell(invoice_id, "delivery_report", content, wait=False)
+
+    if any(carried.values()):
+        with_cases(settings, tell)
+    say(f"{len(carried)} letter{'' if len(carried) == 1 else 's'} posted")
+
+
+def _letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, Any]:
+    about = sorted({link.invoice_id for link in outbox.links(session, row.message_id)})
+    known = [invoices.get_row(session, invoice_id) for invoice_id in about]
+    by_hand = row.provider == print_folder.NAME
+    return {
+        "message_id": row.message_id,
+        "since": row.sent_at or row.claimed_at,
+        "invoices": about,
+        "numbers": [one.number for one in known if one is not None],
+        "step": row.step,
+        "contact": row.contact_id,
+        "to": row.address,
+        "provider": row.provider,
+        "file": str(folder / row.provider_id) if by_hand and row.provider_id else None,
+        "hold_back": _hold_back(session, about, row),
+    }
+
+
+def _hold_back(session: Session, about: list[str], row: MessageRow) -> str | None:
+    """Why a letter that asks for payment is not to be posted any more, or not now; None when it is."""
+    kept = [case for case in (cases.get(session, invoice_id) for invoice_id in about) if case is not None]
+    if not row.asks or not kept or any(_still_asks(case) for case in kept):
+        return None
+    return f"do not post: {', '.join(sorted({case.stage.value for case in kept}))}"
+
+
+def _still_asks(case: Case) -> bool:
+    return case.asked > 0 and not case.resting
+
+
+def _to_post(session: Session) -> list[tuple[str, str]]:
+    """Message and customer of every letter that people post and that is wanted."""
+    return [
+        (row.message_id, row.customer_id)
+        for row in outbox.letters(session)
+        if row.provider == print_folder.NAME
+        and _hold_back(session, [link.invoice_id for link in outbox.links(session, row.message_id)], row) is None
+    ]
+
+
+def _known(session: Session, message_id: str) -> tuple[str, str]:
+    row = outbox.get(session, message_id)
+    if row is None or row.channel != Channel.LETTER:
+        raise Refused(
+            "message", f"{message_id!r} is no letter in the outbox; `starter.py letters` shows those that wait"
+        )
+    if row.state not in {MessageState.ACCEPTED, MessageState.DELIVERED}:
+        raise Refused("message", f"{message_id!r} is {row.state}; only a letter that waits can be posted")
+    return row.message_id, row.customer_id
+
+
+def _note_posted(session: Session, message_id: str, now: datetime) -> set[str]:
+    """Write it down, once. Returns the running cases that carried it: each has to hear of it, even again."""
+    news = News(
+        event_id=f"posted.{message_id}",
+        kind="posted",
+        channel=Channel.LETTER,
+        message_id=message_id,
+        state=MessageState.DELIVERED,
+        at=now,
+    )
+    delivery.hear(session, news, now)
+    about = {link.invoice_id for link in outbox.links(session, message_id)}
+    kept = [cases.get(session, invoice_id) for invoice_id in about]
+    return {case.invoice_id for case in kept if case is not None and case.ended is None}
