@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from commands import evidence, ladders, letters, reading, starting, telling
+from commands import evidence, ladders, letters, messages, reading, starting, telling
 from commands.context import NOT_READY, sentence
 from commands.printing import warn
 from worker import leave
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 policy_app = typer.Typer(help="Ladders.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
+messages_app = typer.Typer(help="Messages to debtors.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(messages_app, name="messages")
 
 Command = tuple[str, Callable[..., None], str]
 
@@ -62,6 +64,11 @@ for _name, _command, _example in COMMANDS:
     app.command(_name, epilog=f"Example: python starter.py {_name} {_example}")(_command)
 policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
     ladders.check_policy
+)
+
+messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
+messages_app.command("preview", epilog="Example: python starter.py messages preview --language es")(
+    messages.preview_messages
 )
 
 

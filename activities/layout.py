@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice, pairwise
 from textwrap import shorten
+from typing import Literal
 from unicodedata import category
 
 from babel import Locale
@@ -240,13 +242,27 @@ _GSM_7 = frozenset(
 _GSM_7_EXTENDED = frozenset("^{}\\[~]|€")  # each takes the room of two
 
 
-def sms_parts(text: str) -> int:
-    """How many SMS `text` costs: one holds 160 characters of the basic alphabet, or 70 of any other."""
+@dataclass(frozen=True)
+class SmsCost:
+    """How long a text is in the alphabet that it needs, and how many SMS it takes."""
+
+    characters: int
+    alphabet: Literal["GSM-7", "UCS-2"]
+    parts: int
+
+
+def sms_cost(text: str) -> SmsCost:
+    """What `text` costs: one SMS holds 160 characters of the basic alphabet (GSM-7), or 70 of any other (UCS-2)."""
     if set(text) <= _GSM_7 | _GSM_7_EXTENDED:
-        length, single, joined = len(text) + sum(char in _GSM_7_EXTENDED for char in text), 160, 153
-    else:
-        length, single, joined = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if length <= single else -(-length // joined)
+        length = len(text) + sum(char in _GSM_7_EXTENDED for char in text)
+        return SmsCost(length, "GSM-7", 1 if length <= 160 else -(-length // 153))
+    length = len(text.encode("utf-16-le")) // 2
+    return SmsCost(length, "UCS-2", 1 if length <= 70 else -(-length // 67))
+
+
+def sms_parts(text: str) -> int:
+    """How many SMS `text` costs."""
+    return sms_cost(text).parts
 
 
 _TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=[\s<»“”\"]|$)")

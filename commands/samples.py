@@ -1,0 +1,122 @@
+"""A case to read messages with: in each language a company of a country where it is spoken, with its money.
+
+A language without an entry gets the currency of its own territory and names that belong nowhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import get_currency_precision, get_territory_currencies
+
+from activities.wording import Facts, Instalment, OtherInvoice
+
+_TODAY = date(2027, 3, 22)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who is written to. `region` is the language as it is written there; `unit` scales all amounts."""
+
+    region: str
+    contact: str
+    company: str
+    currency: str
+    unit: Decimal = Decimal(1)
+
+
+_PLACES: Mapping[str, Place] = {
+    "bg": Place("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
+    "en": Place("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
+    "es": Place("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
+    "id": Place("id-ID", "Sari Wulandari", "PT Samudra Niaga Lestari", "IDR", Decimal(16000)),
+    "it": Place("it-IT", "Giulia Conti", "Officine Conti S.r.l.", "EUR"),
+    "pt-BR": Place("pt-BR", "Renata Moraes", "Padaria Três Irmãos Ltda.", "BRL", Decimal(5)),
+    "ru": Place("ru-RU", "Ольга Смирнова", "ООО «Северный ветер»", "RUB", Decimal(90)),
+}
+
+
+def place_of(language: str) -> Place:
+    """The debtor of this language's samples."""
+    return _PLACES.get(language) or _unnamed(language)
+
+
+def sample(key: str, place: Place, *, grouped: bool) -> Facts:
+    """What message `key` could speak of on a usual day; `grouped`: two more invoices are open."""
+    unit, digits = place.unit, get_currency_precision(place.currency)
+    amount = Decimal("1240.00") * unit
+    facts: dict[str, Any] = {
+        "contact_name": place.contact,
+        "company": place.company,
+        "number": "2027-0417",
+        "issued_on": date(2027, 1, 30),
+        "due_on": date(2027, 3, 1),
+        "today": _TODAY,
+        "amount": amount,
+        "paid": Decimal(0),
+        "open": amount,
+        "asked": amount,
+        "currency": place.currency,
+        "digits": digits,
+        "payment_url": "https://pay.northwind.example/8fk2",
+        "earlier": (date(2027, 3, 2), date(2027, 3, 15)),
+        "consequence": "restricted",
+        "consequence_on": date(2027, 3, 29),
+        "promise_on": date(2027, 3, 26),
+        "promise_amount": amount,
+        "instalments": tuple(Instalment(on=date(2027, month, 1), amount=amount / 2) for month in (4, 5)),
+        "instalment_on": date(2027, 4, 1),
+        "instalment_amount": amount / 2,
+        "sender_name": "Ana Lopez",
+        "sender_company": "Northwind Ltd",
+        "reply_to": "ana.lopez@northwind.example",
+        "unsubscribe_url": "https://dunning.northwind.example/unsubscribe/2f6c",
+        "enclosed": ("2027-0417",),
+    }
+    others = (
+        _other("2027-0455", date(2027, 2, 12), Decimal("318.50") * unit, place, digits),
+        _other("2027-0502", date(2027, 3, 1), Decimal("96.00") * unit, place, digits),
+    )
+    return Facts(**facts | _changes(key, amount) | ({"others": others} if grouped else {}))
+
+
+def _other(number: str, issued: date, asked: Decimal, place: Place, digits: int) -> OtherInvoice:
+    return OtherInvoice(
+        number=number,
+        issued_on=issued,
+        due_on=date.fromordinal(issued.toordinal() + 30),
+        asked=asked,
+        currency=place.currency,
+        digits=digits,
+        payment_url=f"https://pay.northwind.example/{number[-4:]}",
+    )
+
+
+def _changes(key: str, amount: Decimal) -> dict[str, Any]:
+    """Where the usual day is not that message's day. A message without an entry is one of an overdue invoice."""
+    half = amount / 2
+    days = {"welcome-memo": date(2027, 1, 30), "before-due": date(2027, 2, 22), "due-today": date(2027, 3, 1)}
+    money: dict[str, dict[str, Decimal]] = {
+        "thank-you": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
+        "restored": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
+        "part-received": {"paid": half, "open": half, "asked": half},
+        "dispute-received": {"asked": half},
+        "handover-notice": {},
+    }
+    ends = {"formal-complaint": "handed_over", "handover-notice": "handed_over", "suspended": "suspended"}
+    changes: dict[str, Any] = dict(money.get(key, {}))
+    if key in days:
+        changes |= {"today": days[key], "earlier": ()}
+    return changes | ({"consequence": ends[key]} if key in ends else {})
+
+
+def _unnamed(language: str) -> Place:
+    tag = Locale.parse(language, sep="-")
+    likely = get_global("likely_subtags").get(tag.language, "")
+    territory = tag.territory or likely.rpartition("_")[2] or "GB"
+    currencies = get_territory_currencies(territory) or ["EUR"]
+    return Place(language, "A. Muster", "Muster & Co.", currencies[-1])
