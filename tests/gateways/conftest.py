@@ -5,7 +5,7 @@ from socket import AF_INET, SOCK_STREAM, socket
 
 import pytest
 
-from tests.gateways.fakes import FakeProduct, FakeSendGrid, FakeTwilio
+from tests.gateways.fakes import FakeLob, FakeProduct, FakeSendGrid, FakeTwilio
 
 
 @pytest.fixture
@@ -17,6 +17,12 @@ def sendgrid() -> Iterator[FakeSendGrid]:
 @pytest.fixture
 def twilio() -> Iterator[FakeTwilio]:
     with FakeTwilio() as server:
+        yield server
+
+
+@pytest.fixture
+def lob() -> Iterator[FakeLob]:
+    with FakeLob() as server:
         yield server
 
 

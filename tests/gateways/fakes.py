@@ -15,6 +15,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from email.parser import BytesParser
+from email.policy import default
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -236,6 +238,53 @@ class FakeTwilio(FakeProvider):
     def error_body(self, plan: Answer) -> bytes:
         error = {"code": plan.code, "message": plan.message, "status": plan.status}
         return json.dumps({key: value for key, value in error.items() if value is not None}).encode()
+
+
+class FakeLob(FakeProvider):
+    """Lob's letters: create and list by metadata. `letters` holds what it took: one for each idempotency key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.letters: dict[str, dict[str, Any]] = {}
+        self.status: str | None = None
+        self.filters = True  # False: a list that ignores its filter
+
+    def accept(self, request: Received) -> Reply:
+        if request.path != "/v1/letters":
+            return Reply(404, self.error_body(Answer(404)))
+        if request.method == "GET":
+            wanted = request.query.get("metadata[message_id]")
+            ours = [one for one in self.letters.values() if one["metadata"]["message_id"] == wanted]
+            return Reply(200, json.dumps({"data": ours if self.filters else [*self.letters.values()]}).encode())
+        fields, pdf = _parts(request)
+        kept = {
+            "id": f"ltr_{len(self.letters) + 1}",
+            "metadata": {"message_id": fields["metadata[message_id]"]},
+            "fields": fields,
+            "size": len(pdf),
+            "status": self.status,
+        }
+        kept = self.letters.setdefault(request.headers["idempotency-key"], kept)
+        return Reply(200, json.dumps(kept).encode())
+
+    def error_body(self, plan: Answer) -> bytes:
+        error = {"message": plan.message, "status_code": plan.status, "code": plan.wrong}
+        return json.dumps({"error": error}).encode()
+
+
+def _parts(request: Received) -> tuple[dict[str, str], bytes]:
+    """The fields of a multipart form, and its file."""
+    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode()
+    form = BytesParser(policy=default).parsebytes(head + request.body)
+    fields, file = {}, b""
+    for part in form.iter_parts():
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        if part.get_filename():
+            file = content
+        else:
+            fields[str(part.get_param("name", header="content-disposition"))] = content.decode()
+    return fields, file
 
 
 class FakeProduct(FakeProvider):
