@@ -109,6 +109,14 @@ def load(name: str) -> Policy:
     return parse_policy(tomllib.loads(path.read_text()), str(path), MESSAGES)
 
 
+def test_a_letter_is_a_channel_and_a_warning_in_writing() -> None:
+    data = ladder(step(0, by=["letter"]))
+    step(1, by=["email", "letter"])(data)
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES)
+    assert [one.by for one in policy.steps[:2]] == [(Channel.LETTER,), (Channel.EMAIL, Channel.LETTER)]
+    assert policy.steps[0].written and policy.steps[1].warning
+
+
 def test_reads_a_ladder() -> None:
     policy = parse_policy(ladder(), "policies/trial.toml", MESSAGES)
     first, second, restrict = policy.steps

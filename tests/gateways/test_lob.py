@@ -1,4 +1,4 @@
-"""Lob: what a letter is sent with, how an address is read, what a refusal means, and that nothing is printed twice."""
+"""Lob: what a letter is sent with, how addresses are read, what a refusal means; nothing is printed twice."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

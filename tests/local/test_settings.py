@@ -16,6 +16,7 @@ from settings import Settings, SettingsError, load_settings, temporal_connect
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "SG.very-secret-value"
 
+LOB = {"LOB_API_KEY": SECRET, "SENDER_COMPANY": "Looms Ltd", "SENDER_ADDRESS": "4 Mill Lane; Springfield, IL 62701"}
 SENDGRID = {"SENDGRID_API_KEY": SECRET, "MAIL_FROM": "Ana Lopez <billing@example.com>"}
 TWILIO = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": SECRET, "TWILIO_FROM": "+15005550006"}
 LINKS = {"PUBLIC_URL": "https://dunning.example"}
@@ -72,7 +73,17 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(without(PRODUCT, "PRODUCT_ACCESS_SECRET"), ["PRODUCT_ACCESS_SECRET is not"], id="secret"),
         pytest.param(without(PRODUCT, "PRODUCT_ACCESS_URL"), ["PRODUCT_ACCESS_URL is not"], id="url"),
         pytest.param(SENDGRID | {"MAIL_FROM": "  "}, ["MAIL_FROM is not"], id="blank partner"),
+        pytest.param(without(LOB, "SENDER_ADDRESS"), ["LOB_API_KEY", "SENDER_ADDRESS is not"], id="sender's address"),
+        pytest.param({"SENDER_BIC": "COBADEFFXXX"}, ["SENDER_BIC", "SENDER_IBAN is not"], id="bank without account"),
         # values of a wrong shape
+        pytest.param({"SENDER_ADDRESS": "Berlin"}, ["SENDER_ADDRESS", "'Berlin'", "semicolons"], id="one line"),
+        pytest.param({"SENDER_ADDRESS": "a;b;c;d;e;f;g"}, ["SENDER_ADDRESS", "2 to 6 lines"], id="seven lines"),
+        pytest.param({"SENDER_IBAN": "DE89370400440532013001"}, ["SENDER_IBAN", "check digits"], id="IBAN mistyped"),
+        pytest.param({"SENDER_IBAN": "370400440532013000"}, ["SENDER_IBAN", "IBAN"], id="no IBAN"),
+        pytest.param(
+            {"SENDER_IBAN": "DE89370400440532013000", "SENDER_BIC": "COBA"}, ["SENDER_BIC", "8 or 11"], id="short BIC"
+        ),
+        pytest.param({"LOB_API_URL": "api.lob"}, ["LOB_API_URL", "https://"], id="no scheme of Lob"),
         pytest.param({"TEMPORAL_ADDRESS": "localhost"}, ["TEMPORAL_ADDRESS", "'localhost'", "host:port"], id="port"),
         pytest.param({"TEMPORAL_ADDRESS": "http://a:1"}, ["TEMPORAL_ADDRESS", "host:port"], id="scheme"),
         pytest.param({"METRICS_ADDRESS": "0.0.0.0:70000"}, ["METRICS_ADDRESS", "host:port"], id="port too high"),
@@ -93,6 +104,29 @@ def test_refusals_say_what_to_set(monkeypatch: pytest.MonkeyPatch, values: dict[
     assert "\n" not in line
     for part in said:
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("written", "lines"),
+    [
+        ("Mill Lane 4; 10115 Berlin", ("Mill Lane 4", "10115 Berlin")),
+        ("Mill Lane 4;10115 Berlin;; Germany;", ("Mill Lane 4", "10115 Berlin", "Germany")),
+        ("Mill Lane 4\n10115 Berlin", ("Mill Lane 4", "10115 Berlin")),
+        (r"Mill Lane 4\n10115 Berlin", ("Mill Lane 4", "10115 Berlin")),
+    ],
+    ids=["semicolons", "blank lines", "line breaks", "line breaks of a file"],
+)
+def test_our_address_is_read_line_by_line(
+    monkeypatch: pytest.MonkeyPatch, written: str, lines: tuple[str, ...]
+) -> None:
+    set_all(monkeypatch, {"SENDER_ADDRESS": written})
+    assert load_settings().sender_address == lines
+
+
+def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"SENDER_IBAN": "gb29 nwbk 6016 1331 9268 19", "SENDER_BIC": "nwbk gb 2l"})
+    settings = load_settings()
+    assert (settings.sender_iban, settings.sender_bic) == ("GB29NWBK60161331926819", "NWBKGB2L")
 
 
 def test_every_problem_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -393,6 +393,73 @@ def test_a_reader_who_asked_by_mail_is_written_to_no_more(here: Place, run: Run)
     database.close()
 
 
+def a_waiting_letter(database: Database, invoice_id: str, message_id: str) -> None:
+    """A letter of a running case that lies in the print folder."""
+    with database.writing() as session:
+        stored = stored_invoices.get_row(session, invoice_id)
+        assert stored is not None
+        contact = stored_invoices.get_customer(session, stored.customer_id).contacts[0]
+        now = datetime.now(UTC)
+        letter = MessageRow(
+            message_id=message_id,
+            customer_id=stored.customer_id,
+            step="first-reminder",
+            message="reminder-first",
+            channel="letter",
+            contact_id=contact.contact_id,
+            address="Werkstr. 12\n10115 Berlin",
+            subject="Invoice",
+            body="",
+            asks=True,
+            amount=stored.amount,
+            state="accepted",
+            call="answered",
+            planned_at=now,
+            claimed_at=now,
+            sent_at=now,
+            provider="print-folder",
+            provider_id=f"2027-03-02-{message_id}.pdf",
+        )
+        outbox.add(session, letter)
+        outbox.link(session, letter, invoice_id, letter.step, warning=True)
+
+
+def test_letters_wait_until_they_are_posted(here: Place, run: Run) -> None:
+    database = Database(here.database_url)
+    for number, invoice_id in enumerate(("MAIL-1", "MAIL-2"), 1):
+        started(run, invoice_id)
+        a_waiting_letter(database, invoice_id, f"{number}a" * 16)
+    run("pause", "MAIL-2", "--reason", "hardship")
+    first, second = run("letters", "--json").json
+    assert first["file"].endswith(f".dunwell/letters/2027-03-02-{'1a' * 16}.pdf")
+    assert (first["invoices"], first["to"]) == (["MAIL-1"], "Werkstr. 12\n10115 Berlin")
+    assert (first["hold_back"], second["hold_back"]) == (None, "do not post: paused")
+    assert "post it" in run("letters").out
+    assert run("posted", "--all").out.strip() == "1 letter posted"
+    (left,) = run("letters", "--json").json
+    assert left["invoices"] == ["MAIL-2"]
+    assert [one["state"] for one in run("outbox", "--invoice", "MAIL-1", "--json").json] == ["delivered"]
+    assert run("posted", "1a" * 16).code == 0  # once more changes nothing
+    assert run("posted", "--all").out.strip() == "0 letters posted"
+    kinds = [line["kind"] for line in run("status", "MAIL-1", "--json").json["timeline"]]
+    assert kinds.count("delivered") == 1
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nope",), "'nope' is no letter in the outbox"),
+        ((), "name the letters, or give --all"),
+        (("nope", "--all"), "name the letters, or give --all"),
+    ],
+)
+def test_only_a_letter_can_be_posted(here: Place, run: Run, arguments: tuple[str, ...], said: str) -> None:
+    refused = run("posted", *arguments)
+    assert refused.code != 0
+    assert said in refused.err
+
+
 def test_only_a_message_that_exists_can_be_settled_and_only_by_a_known_word(here: Place, run: Run) -> None:
     unknown = run("settle-message", "nope", "delivered")
     assert (unknown.code, unknown.err.strip()) == (

@@ -1,12 +1,14 @@
 """The web service without a port, its signing keys, and a Temporal that only remembers."""
 
 import base64
+import hashlib
+import hmac
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +26,7 @@ from domain.case import Case, PolicyRef, Rules
 from domain.invoice import Invoice
 from domain.policy import PromiseRules, Reactions
 from domain.terms import Channel, Role
+from gateways import lob_events
 from gateways.opt_out import OptOutLinks
 from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
 from intake.cases import Cases, Patience
@@ -37,11 +40,13 @@ from web.service import Keys, Service, make_service
 
 SENT = at("2027-03-02 09:00")
 PHONE = "+4915112345678"
+POST = "Werkstraße 12\n10115 Berlin"
 TOKEN = "token-of-the-api"
 TWILIO_TOKEN = "token-of-twilio"
+LOB_SECRET = "secret-of-lob"
 PUBLIC_URL = "https://dunning.example"
 LINKS = OptOutLinks(PUBLIC_URL, ["a secret of some length"])
-CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE), a_contact(Role.USER)))
+CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE, post=POST), a_contact(Role.USER)))
 
 
 def a_key() -> ec.EllipticCurvePrivateKey:
@@ -115,6 +120,16 @@ class Site:
         signature = RequestValidator(token).compute_signature(f"{PUBLIC_URL}/webhooks/twilio/{path}", fields)
         headers = {"X-Twilio-Signature": signature} if signed else {}
         return await self.http.post(f"/webhooks/twilio/{path}", data=fields, headers=headers)
+
+    async def lob(self, event: object, *, secret: str = LOB_SECRET, **headers: str | None) -> httpx.Response:
+        """Post an event signed as Lob signs; `headers` replaces signature or timestamp, None leaves it out."""
+        raw = event if isinstance(event, bytes) else json.dumps(event).encode()
+        stamp = headers.get("timestamp") or str(int(datetime.now(UTC).timestamp() * 1000))
+        signature = hmac.new(secret.encode(), f"{stamp}.".encode() + raw, hashlib.sha256).hexdigest()
+        given = {"timestamp": stamp, "signature": signature} | headers
+        names = {"timestamp": lob_events.TIMESTAMP_HEADER, "signature": lob_events.SIGNATURE_HEADER}
+        sent = {names[name]: value for name, value in given.items() if value is not None}
+        return await self.http.post("/webhooks/lob", content=raw, headers=sent)
 
     async def status(self, sid: str, status: str, code: str = "") -> httpx.Response:
         return await self.twilio("status", {"MessageSid": sid, "MessageStatus": status, "ErrorCode": code})
@@ -239,6 +254,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
         api_token=TOKEN,
         sendgrid_key=public_key(as_shown(key)),
         twilio_token=TWILIO_TOKEN,
+        lob_secret=LOB_SECRET,
         public_url=PUBLIC_URL,
     )
 

@@ -61,7 +61,7 @@ class House:
         """Server and worker are lost; after that time the case is started again and goes on by the database."""
         await self.case.terminate("the server was lost")
         await self.pass_time(**delta)
-        await self._run(CaseStart(invoice_id=self.case.id.removeprefix("invoice-"), clock=self.clock))
+        await self.begin(CaseStart(invoice_id=self.case.id.removeprefix("invoice-"), clock=self.clock))
 
     async def turn_server_clock(self, to: datetime) -> None:
         """A rehearsal's clock waits for whoever is late, so tests of lateness need the server's own."""
@@ -81,9 +81,9 @@ class House:
         registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
         start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
         assert start is not None
-        await self._run(start.model_copy(update=options))
+        await self.begin(start.model_copy(update=options))
 
-    async def _run(self, start: CaseStart) -> None:
+    async def begin(self, start: CaseStart) -> None:
         self.handle = await self.env.client.start_workflow(
             InvoiceDunning.run, start, id=workflow_id(start.invoice_id), task_queue=TASK_QUEUE
         )
@@ -106,6 +106,7 @@ class House:
         with self.desk.database.reading() as session:
             return [
                 {
+                    "id": row.message_id,
                     "step": row.step,
                     "message": row.message,
                     "channel": row.channel,

@@ -1,0 +1,196 @@
+"""A letter on its way from the ladder to the post: proof only when posted, never lost silently, one file at most."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.desk import Letterhead
+from activities.watch import Unheard, Watch
+from domain.invoice import Invoice
+from domain.policy import Policy
+from domain.terms import Channel
+from gateways.outbox import OutboxGateway
+from gateways.print_folder import PrintFolderGateway
+from store.database import Database
+from tests.activities.conftest import DyingWorker, Office, WorkerDied
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
+
+FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
+POST = "Werkstraße 12\n10115 Berlin"
+
+
+def on_paper(*by: Channel) -> Policy:
+    """The usual ladder with other channels; silence is two days."""
+    usual = the_ladders()["gentle-saas"]
+    steps = tuple(step.model_copy(update={"by": by}) if step.by else step for step in usual.steps)
+    return usual.model_copy(update={"steps": steps})
+
+
+def to(**contact: object) -> Invoice:
+    return an_invoice(customer=a_customer(contacts=(a_contact(**{"post": POST, "name": "Katrin Vogel"} | contact),)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "letters"
+
+
+@pytest.fixture
+def paper(file_database: Database, folder: Path) -> Office:
+    """An office whose letters go to a folder."""
+    return Office(a_desk(file_database, letter=PrintFolderGateway(folder)))
+
+
+def look(office: Office, when: str) -> Sequence[Unheard]:
+    """What the hourly look for silent messages finds."""
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, started_time=at(when))
+    found: list[Unheard] = environment.run(Watch(office.desk).find_silent)
+    return found
+
+
+# Proof ---------------------------------------------------------------------------------------------------
+
+
+def test_a_letter_is_a_warning_only_once_it_was_posted(paper: Office, folder: Path) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    paper.carry_out("second-reminder", SECOND)
+    assert [row.state for row in paper.messages()] == ["accepted", "accepted"]
+    assert len(list(folder.iterdir())) == 2
+    answer = paper.carry_out("restrict", RESTRICT)
+    assert answer.outcome is not None
+    assert (answer.outcome.status, paper.access()) == ("blocked", "full")
+    for row, when in zip(paper.messages(), ("2027-03-17 09:00", "2027-03-23 09:00"), strict=True):
+        paper.report(row, "delivered", when)
+    assert paper.carry_out("restrict", "2027-03-24 09:00").outcome.status == "delayed"  # type: ignore[union-attr]
+    answer = paper.carry_out("restrict", "2027-03-29 09:00")
+    assert paper.access() == "full"  # Easter Monday
+    answer = paper.carry_out("restrict", "2027-03-30 09:00")
+    assert paper.access() == "restricted"
+
+
+@pytest.mark.parametrize(
+    ("contact", "states"),
+    [
+        pytest.param({}, {"accounts_payable email": "delivered"}, id="e-mail is open"),
+        pytest.param({"email": None}, {"accounts_payable letter": "accepted"}, id="no e-mail"),
+        pytest.param(
+            {"email": "bounce@acme.example"},
+            {"accounts_payable email": "bounced", "accounts_payable letter": "accepted"},
+            id="e-mail bounces",
+        ),
+        pytest.param({"email": None, "post": None, "phone": "+34600123456"}, {}, id="no address: a person calls"),
+        pytest.param({"email": None, "name": "山田太郎"}, {}, id="a name that no font of ours prints"),
+    ],
+)
+def test_letters_are_a_channel_like_the_others(
+    paper: Office, contact: dict[str, object], states: dict[str, str]
+) -> None:
+    paper.open(to(**contact), ladder=on_paper(Channel.EMAIL, Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    assert paper.states() == states
+    assert bool(paper.tasks()) == (not states)
+
+
+def test_what_cannot_be_printed_is_said(paper: Office, folder: Path) -> None:
+    paper.open(to(email=None, name="山田太郎"), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    assert [entry.reason for entry in paper.entries("withheld")] == [
+        "acme.accounts_payable.1 is not written to by letter: no font of ours can print CJK UNIFIED IDEOGRAPH-5C71"
+    ]
+    assert not folder.exists()
+
+
+def test_a_letter_keeps_to_business_days(paper: Office) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    answer = paper.carry_out("first-reminder", "2027-03-07 10:00")  # a Sunday
+    assert answer.outcome is not None
+    assert (answer.outcome.status, paper.messages()) == ("delayed", [])
+
+
+def test_a_rehearsal_leaves_no_file(paper: Office, folder: Path) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST, rehearsal=True)
+    assert (paper.states(), folder.exists()) == ({"accounts_payable letter": "delivered"}, False)
+
+
+# Nobody posts it -----------------------------------------------------------------------------------------
+
+
+def test_a_letter_that_nobody_posted_is_a_task_and_no_failure(paper: Office) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER, Channel.EMAIL))
+    paper.carry_out("first-reminder", FIRST)
+    (letter,) = paper.messages()
+    assert (look(paper, "2027-03-04 08:00"), paper.tasks()) == ([], [])
+    for hour in ("09", "10"):  # once, however often it looks
+        assert look(paper, f"2027-03-04 {hour}:00") == []
+    (task,) = paper.tasks()
+    assert (task.kind, task.task_id) == ("decision", f"{letter.message_id}.unposted")
+    assert f"starter.py posted {letter.message_id}" in task.reason
+    assert paper.states() == {"accounts_payable letter": "accepted"}  # nothing else was sent instead
+    paper.report(letter, "delivered", "2027-03-05 09:00")
+    assert (paper.tasks(), paper.states()) == ([], {"accounts_payable letter": "delivered"})
+
+
+def test_a_letter_given_up_leads_on_to_the_next_channel(paper: Office) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER, Channel.EMAIL))
+    paper.carry_out("first-reminder", FIRST)
+    look(paper, "2027-03-04 09:00")
+    paper.report(paper.messages()[0], "failed", "2027-03-04 10:00", "lost")
+    paper.carry_out("first-reminder", "2027-03-05 09:00")
+    assert paper.tasks() == []
+    assert paper.states() == {"accounts_payable letter": "failed", "accounts_payable email": "delivered"}
+
+
+def test_the_post_gets_its_time_where_letters_leave_by_themselves(paper: Office) -> None:
+    paper.desk = replace(paper.desk, letterhead=Letterhead(post_days=14))
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    look(paper, "2027-03-18 08:00")
+    assert paper.tasks() == []
+    look(paper, "2027-03-18 09:00")
+    assert len(paper.tasks()) == 1
+
+
+def test_nobody_is_asked_to_post_what_was_paid(paper: Office) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    paper.pay("2027-03-03 09:00")
+    look(paper, "2027-03-10 09:00")
+    assert paper.tasks() == []
+
+
+# Once ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["written", "not written"])
+def test_a_letter_whose_worker_died_lies_in_the_folder_once(
+    file_database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch, after: bool
+) -> None:
+    monkeypatch.setattr("activities.claims.CALL_PATIENCE", timedelta(0))
+    dying = DyingWorker(PrintFolderGateway(folder), after=after)
+    office = Office(a_desk(file_database, letter=dying))
+    office.open(to(), ladder=on_paper(Channel.LETTER))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    for _ in range(2):  # what surely never left is claimed anew, and then sent
+        try:
+            office.carry_out("first-reminder", FIRST)
+        except Exception as error:
+            assert "claimed anew" in str(error)
+    (row,) = office.messages()
+    assert (row.state, [file.name for file in folder.iterdir()]) == ("accepted", [row.provider_id])
+
+
+def test_the_outbox_holds_the_letters_words_and_address(file_database: Database) -> None:
+    office = Office(a_desk(file_database, letter=OutboxGateway(Channel.LETTER)))
+    office.open(to(), ladder=on_paper(Channel.LETTER))
+    office.carry_out("first-reminder", FIRST)
+    (row,) = office.messages()
+    assert (row.address, row.html, row.state) == (POST, None, "delivered")
+    assert "2027-001" in row.subject and "€1,200.00" in row.body
