@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
@@ -30,7 +31,7 @@ def on_paper(*by: Channel) -> Policy:
     return usual.model_copy(update={"steps": steps})
 
 
-def to(**contact: object) -> Invoice:
+def to(**contact: Any) -> Invoice:
     return an_invoice(customer=a_customer(contacts=(a_contact(**{"post": POST, "name": "Katrin Vogel"} | contact),)))
 
 
