@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from activities import caps
 from activities.claims import Result, fresh
-from activities.composing import compose
+from activities.composing import compose, tongue
 from activities.desk import Desk
 from activities.job import Job
 from activities.journal import note
@@ -30,7 +30,7 @@ def words(session: Session, desk: Desk, job: Job, contact: Contact) -> Words:
     """The script for the debtor, and for our own people where they speak another language."""
     _, composed = compose(session, desk, job, contact, [])
     ours = None
-    if desk.catalogue.language_for(job.customer.language) != desk.catalogue.language_for(desk.agent_language):
+    if desk.catalogue.language_for(tongue(desk, job)) != desk.catalogue.language_for(desk.agent_language):
         ours = compose(session, desk, job, contact, [], desk.agent_language)[1].call
     return {
         "script": composed.call,

@@ -29,7 +29,7 @@ def compose(
     language: str | None = None,
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> tuple[Job, Composed]:
-    """The job that leads, and the words: by the figures of this very transaction. `language`: the customer's own.
+    """The job that leads, and the words: by the figures of this very transaction. `language`: else the customer's.
 
     `more` are facts of the message itself, such as what is enclosed.
     """
@@ -41,9 +41,14 @@ def compose(
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
     known = known.model_copy(update={"others": tuple(bill_of(session, job) for job in rest), **more})
-    spoken = desk.catalogue.language_for(language or lead.customer.language)
+    spoken = desk.catalogue.spoken(language) if language else tongue(desk, lead)
     preface = _copy_label(desk, spoken, served) if served else ""
     return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
+
+
+def tongue(desk: Desk, job: Job) -> str:
+    """The language to write to the customer in: their own if there are messages in it, else the ladder's."""
+    return desk.catalogue.spoken(job.customer.language, job.policy.language)
 
 
 def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:

@@ -8,10 +8,9 @@ from importlib.resources import files
 from unicodedata import category, name
 
 import typst
-from babel import Locale
 from sqlalchemy.orm import Session
 
-from activities.composing import bill_of
+from activities.composing import bill_of, tongue
 from activities.desk import Desk
 from activities.job import Job
 from activities.layout import parse
@@ -64,8 +63,8 @@ def write(
     By the figures of this very transaction.
     """
     lead, head = jobs[0], desk.letterhead
-    language = desk.catalogue.language_for(lead.customer.language)
-    labels, locale = desk.catalogue.labels(language), Locale.parse(language, sep="-")
+    language = tongue(desk, lead)
+    labels, locale = desk.catalogue.labels(language), desk.catalogue.locale(language)
     today, pen = lead.calendar.local_date(lead.now), Pen(locale, CALL)
     bills = [bill_of(session, job) for job in jobs]
     asked = [bill for bill in bills if bill.asked > 0]
@@ -101,7 +100,7 @@ def window_lines(company: str, contact: Contact) -> tuple[str, ...]:
 
 def unprintable(desk: Desk, job: Job, contact: Contact) -> str | None:
     """The first character that our fonts lack, by name; None when the letter can be printed."""
-    labels = desk.catalogue.labels(desk.catalogue.language_for(job.customer.language))
+    labels = desk.catalogue.labels(tongue(desk, job))
     text = "".join((*labels.values(), desk.sender.name, desk.sender.company, *desk.letterhead.address))
     for sign in dict.fromkeys(text + job.customer.name + contact.name + (contact.post or "")):
         if category(sign) in _LETTERS and sign not in _OF_NO_SCRIPT and not name(sign, "").startswith(_SCRIPTS):

@@ -525,12 +525,24 @@ class Catalogue:
             self._books[code] = _Compiler(draft.file).compile(draft)
         return self._books[code]
 
+    def spoken(self, *wanted: str) -> str:
+        """The first of the BCP 47 tags `wanted` in whose language there are messages, else English.
+
+        For `compose`: the tag keeps its region, which says how dates and money are written.
+        """
+        known = {_base(code) for code in self.languages}
+        return next((tag for tag in wanted if _base(tag) in known), FALLBACK)
+
+    def locale(self, language: str) -> Locale:
+        """How dates and money are written in `language`, a tag that `spoken` gave."""
+        return _regional(self._drafts[self.language_for(language)].locale, language)
+
     def language_for(self, wanted: str) -> str:
         """The best language there is for BCP 47 tag `wanted`: exact, base, same base, then English."""
-        tag = _tag(wanted)
+        tag = _tag(self.spoken(wanted))
         by_tag = {_tag(code): code for code in self.languages}
         relatives = [code for code in self.languages if _base(code) == _base(tag)]
-        return by_tag.get(tag) or by_tag.get(_base(tag)) or (relatives or [FALLBACK])[0]
+        return by_tag.get(tag) or by_tag.get(_base(tag)) or relatives[0]
 
     def labels(self, language: str) -> Mapping[str, str]:
         """The words outside messages (LABELS) in the best language there is for `language`; places as {name}."""
@@ -550,8 +562,7 @@ class Catalogue:
         if key not in self.keys:
             reason = f"no such message{_did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
-        book = self._book(code)
-        return book.compose(key, _regional(book.locale, language), facts, preface)
+        return self._book(code).compose(key, self.locale(language), facts, preface)
 
 
 def _check_agrees(draft: _Draft, reference: _Draft) -> None:

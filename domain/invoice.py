@@ -11,6 +11,9 @@ from pathlib import Path
 from domain.model import Value
 from domain.terms import Channel, Role
 
+UNDETERMINED = "und"
+"""BCP 47 for a language that nobody named."""
+
 
 class Contact(Value):
     """One person. `contact_id` names nobody: "<customer_id>.<role>.<position>"."""
@@ -38,7 +41,7 @@ class Customer(Value):
     name: str
     country: str  # ISO 3166-1 alpha-2
     time_zone: str  # IANA
-    language: str  # BCP 47: "en", "pt-BR"
+    language: str  # BCP 47: "en", "pt-BR"; UNDETERMINED until the customer is registered
     contacts: tuple[Contact, ...]
 
 

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-from domain.invoice import Contact, Customer, Invoice
+from domain.invoice import UNDETERMINED, Contact, Customer, Invoice
 from domain.terms import Role
 from intake import checks, documents
 from intake.fields import Fields
@@ -128,7 +128,7 @@ def _customer(fields: Fields) -> dict[str, Any]:
         "name": fields.required("name", checks.text),
         "country": country,
         "time_zone": fields.required("time_zone", checks.time_zone),
-        "language": fields.required("language", checks.language),
+        "language": fields.optional("language", checks.language) or UNDETERMINED,
         "contacts": contacts,
     }
 

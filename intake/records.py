@@ -31,9 +31,9 @@ _CUSTOMER_COLUMNS = {
 _INVOICE_COLUMNS = ("invoice_id", "number", "amount", "currency", "issued_on", "due_on")
 _OPTIONAL_COLUMNS = ("payment_url", "policy", "jurisdiction", "document")
 _CONTACT_PARTS = ("name", "email", "phone", "post")
-_REQUIRED = frozenset({*_INVOICE_COLUMNS, *_CUSTOMER_COLUMNS})
+_REQUIRED = frozenset({*_INVOICE_COLUMNS, *_CUSTOMER_COLUMNS}) - {"language"}
 _MOST_COLUMNS = 200  # a wider header is no invoice file
-_KNOWN = _REQUIRED | {*_OPTIONAL_COLUMNS} | {f"{role}_{part}" for role in Role for part in _CONTACT_PARTS}
+_KNOWN = _REQUIRED | {"language", *_OPTIONAL_COLUMNS} | {f"{role}_{part}" for role in Role for part in _CONTACT_PARTS}
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from activities.desk import Desk
 from activities.planning import Opening, Planning
 from domain.clock import Clock
-from domain.invoice import Invoice, for_rehearsal, is_rehearsal
+from domain.invoice import UNDETERMINED, Invoice, for_rehearsal, is_rehearsal
 from domain.policy import Policy
 from domain.refusal import Refused
 from intake.documents import read
 from intake.ladders import DEFAULT_LADDER
+from intake.languages import spoken_in
 from intake.refusals import Unfit
 from store import cases, documents, invoices, policies
 from store.tables import InvoiceRow
@@ -50,6 +53,7 @@ class Registrar:
                 policies.register(session, policy)
             except policies.PolicyChanged as error:
                 raise Refused("policy", str(error)) from None
+            invoice = self._with_language(session, invoice, policy)
             invoices.put_customer(session, invoice.customer)
         with self._desk.database.writing(customer_id) as session:
             known = cases.get_row(session, invoice.invoice_id)
@@ -67,6 +71,17 @@ class Registrar:
         ended = opening.case.finished
         start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)
         return Registered(invoice, opening, start)
+
+    def _with_language(self, session: Session, invoice: Invoice, policy: Policy) -> Invoice:
+        """What a customer speaks of whom nobody said so: as known from before, else by country, else by ladder."""
+        customer = invoice.customer
+        if customer.language != UNDETERMINED:
+            return invoice
+        known = invoices.find_customer(session, customer.customer_id)
+        language = (
+            known.language if known else self._desk.catalogue.spoken(*spoken_in(customer.country), policy.language)
+        )
+        return invoice.model_copy(update={"customer": customer.model_copy(update={"language": language})})
 
     def ladder(self, invoice: Invoice) -> Policy:
         """The ladder an invoice asks for, else the default one."""

@@ -62,9 +62,17 @@ def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
 
 def get_customer(session: Session, customer_id: str) -> Customer:
     """Raises LookupError when nobody registered this customer."""
+    customer = find_customer(session, customer_id)
+    if customer is None:
+        raise LookupError(f"customer {customer_id!r} is not in the database")
+    return customer
+
+
+def find_customer(session: Session, customer_id: str) -> Customer | None:
+    """None when nobody registered this customer."""
     row = session.get(CustomerRow, customer_id)
     if row is None:
-        raise LookupError(f"customer {customer_id!r} is not in the database")
+        return None
     contacts = session.scalars(
         select(ContactRow).where(ContactRow.customer_id == customer_id).order_by(ContactRow.position)
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.invoice import Invoice
+from domain.invoice import UNDETERMINED, Invoice
 from domain.terms import Channel
 from intake.invoices import Refusal, parse_invoice
 from tests.intake.builders import GONE, record, with_contact
@@ -285,6 +285,11 @@ def test_emails_are_kept_in_normal_form(written: str, kept: str) -> None:
 )
 def test_languages_are_kept_in_their_usual_capitals(written: str, kept: str) -> None:
     assert accepted(record(customer__language=written)).customer.language == kept
+
+
+@pytest.mark.parametrize("blank", [GONE, None, "", " "])
+def test_a_language_that_nobody_named_is_found_later(blank: object) -> None:
+    assert accepted(record(customer__language=blank)).customer.language == UNDETERMINED
 
 
 @pytest.mark.parametrize(
