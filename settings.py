@@ -191,6 +191,9 @@ class Settings(BaseSettings):
     product_access_secret: SecretStr | None = None
 
     metrics_address: HostPort | None = None
+    worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
+    sendgrid_per_second: Annotated[float, Field(ge=1)] | None = None
+    twilio_per_second: Annotated[float, Field(ge=1)] | None = None
 
     payload_keys: SecretStr | None = None
     codec_token: SecretStr | None = None

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -35,7 +35,7 @@ from activities.watch import Watch
 from activities.wording import Catalogue, CatalogueError
 from codec import data_converter
 from domain.terms import Channel
-from gateways.base import MessageGateway, ProductGateway
+from gateways.base import MessageGateway, ProductGateway, Turn
 from gateways.business_days import HolidayLibrary
 from gateways.lob import POST_DAYS, LobGateway
 from gateways.opt_out import OptOutLinks
@@ -43,7 +43,10 @@ from gateways.outbox import OutboxGateway
 from gateways.print_folder import PrintFolderGateway
 from gateways.product import HttpProductGateway, NoProduct
 from gateways.reach import is_loopback
+from gateways.sendgrid import NAME as SENDGRID
 from gateways.sendgrid import SendGridGateway
+from gateways.turns import Turns
+from gateways.twilio import NAME as TWILIO
 from gateways.twilio import TwilioGateway
 from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
 from store.database import Database
@@ -90,7 +93,13 @@ def make_desk(settings: Settings) -> Desk:
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
         letterhead=_letterhead(settings),
+        turns=_turns(settings),
     )
+
+
+def _turns(settings: Settings) -> Mapping[str, Turn]:
+    paces = {SENDGRID: settings.sendgrid_per_second, TWILIO: settings.twilio_per_second}
+    return {name: Turns(pace) for name, pace in paces.items() if pace is not None}
 
 
 def _email(settings: Settings) -> MessageGateway:
@@ -302,7 +311,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(THREADS) as executor:
-        async with make_worker(client, desk, executor):
+        async with make_worker(client, desk, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
             _log.info("working on queue %s, namespace %s", TASK_QUEUE, client.namespace)
             await stop.wait()

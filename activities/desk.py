@@ -17,7 +17,7 @@ from domain.model import Record
 from domain.policy import Policy
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
-from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway
+from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway, Turn
 from gateways.opt_out import OptOutLinks
 from store import accounts, cases, invoices, policies, timeline
 from store.database import Database
@@ -93,6 +93,7 @@ class Desk:
     rehearsal_gateways: Mapping[Channel, MessageGateway]
     product: ProductGateway
     rehearsal_product: ProductGateway
+    turns: Mapping[str, Turn] = field(default_factory=dict)  # by the provider's name
     agent_language: str = "en"
     opt_out: OptOutLinks | None = None
     letterhead: Letterhead = Letterhead()

@@ -31,11 +31,14 @@ class Sending:
         address = contact.address(channel)
         if address is None:
             return "closed"
+        gateway = self._desk.gateway(channel, job.rehearsal)
+        if gateway.name in self._desk.turns:
+            # Before the claim, never after it: whoever pays while a message waits for its turn is not asked any more.
+            self._desk.turns[gateway.name].wait()
         with self._desk.database.writing(job.case.customer_id) as session:
             claim = self._claims.claim(session, job, contact, channel, address)
         if not isinstance(claim, Claim):
             return claim
-        gateway = self._desk.gateway(channel, job.rehearsal)
         if claim.begun_before:
             return self._look_up(job, claim, gateway)
         return self._call(job, claim, gateway)

@@ -77,19 +77,21 @@ def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
     )
 
 
-def registered(desk: Desk, policy: Policy, invoices: Iterable[Invoice], speed: float) -> list[Registered]:
+def registered(
+    desk: Desk, policy: Policy, invoices: Iterable[Invoice], speed: float, as_of: datetime = AS_OF
+) -> list[Registered]:
     """The invoices in the database, their cases ready to be started as rehearsals of this speed."""
-    clock = Clock(rehearsal=True, speed=speed, real=AS_OF, case=AS_OF)
+    clock = Clock(rehearsal=True, speed=speed, real=as_of, case=as_of)
     registrar = Registrar(desk, {policy.name: policy})
-    return [registrar.register(one, AS_OF, clock) for one in invoices]
+    return [registrar.register(one, as_of, clock) for one in invoices]
 
 
-async def begin(client: Client, known: Registered) -> Handle:
-    """Start the case; its own time is AS_OF now. Raises RuntimeError when it has ended already."""
+async def begin(client: Client, known: Registered, as_of: datetime = AS_OF) -> Handle:
+    """Start the case; its own time is `as_of` now. Raises RuntimeError when it has ended already."""
     if known.start is None:
         raise RuntimeError(f"{known.invoice.invoice_id} had ended before it began")
     case = known.opening.case
-    clock = known.start.clock.set(datetime.now(UTC), AS_OF)
+    clock = known.start.clock.set(datetime.now(UTC), as_of)
     return await client.start_workflow(
         InvoiceDunning.run,
         known.start.model_copy(update={"clock": clock}),

@@ -151,7 +151,12 @@ def show_preview(file: File, as_of: AsOf = None, as_json: Json = False) -> None:
 
 def _previewed(desk: Desk, invoice: Invoice, policy: Policy, now: datetime) -> tuple[PreviewLine, ...]:
     calendar = desk.calendar(invoice.customer, policy, invoice, now)
-    standing = Standing(issued_on=invoice.issued_on, due_on=invoice.due_on, open_amount=invoice.amount)
+    standing = Standing(
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        customer_id=invoice.customer.customer_id,
+        open_amount=invoice.amount,
+    )
     return preview(policy, standing, calendar, now)
 
 

@@ -32,6 +32,7 @@ def standing(case: Case) -> Standing:
         due_on=case.due_on,
         done=tuple(case.steps),
         shift=case.shift,
+        customer_id=case.customer_id,
         awake_since=case.awake_since,
         open_amount=case.asked,
     )
@@ -148,11 +149,12 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
         return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"})
     if case.hurry and _may_hurry(policy.step(action.step)):
         overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
-        at = calendar.next_open(max(now, overdue, *_earliest(case, policy)))
+        at = ladder.next_open(policy, case.customer_id, calendar, max(now, overdue, *_earliest(case, policy)))
         if at < action.at:
             action = NextAction(step=action.step, at=at, why=f"at once, because {case.hurry_why}")
     if case.last_answer_at:
-        earliest = calendar.next_open(case.last_answer_at + timedelta(days=policy.gap_days))
+        gap = timedelta(days=policy.gap_days)
+        earliest = ladder.next_open(policy, case.customer_id, calendar, case.last_answer_at + gap)
         if earliest > action.at:
             why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
             return action.model_copy(update={"at": earliest, "why": why})

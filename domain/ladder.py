@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+from zlib import crc32
 
 from domain.calendar import BusinessCalendar
 from domain.model import Value
@@ -44,6 +45,7 @@ class Standing(Value):
 
     done         in the order it happened
     shift        total seconds the ladder has rested: pauses, disputes, promises, delays of late="shift"
+    customer_id  draws the customer's place within the minutes over which the ladder spreads its moments
     awake_since  the end of the last rest (UTC); lateness is not counted from before it
     """
 
@@ -51,6 +53,7 @@ class Standing(Value):
     due_on: date
     done: tuple[StepDone, ...] = ()
     shift: int = 0
+    customer_id: str = ""
     awake_since: datetime | None = None
     open_amount: Decimal
 
@@ -111,7 +114,7 @@ def next_action(policy: Policy, standing: Standing, calendar: BusinessCalendar, 
     judgement = judge(policy, standing, calendar, now)
     if judgement is None:
         return None
-    at = calendar.next_open(max(judgement.planned, now))
+    at = next_open(policy, standing.customer_id, calendar, max(judgement.planned, now))
     return NextAction(step=judgement.step, at=at, why=judgement.why)
 
 
@@ -126,7 +129,7 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
         return None
     plan = _Planner(policy, standing, calendar).plan(step)
     late = _is_late(plan, step, standing, calendar, now)
-    at = calendar.next_open(max(plan.at, now))
+    at = next_open(policy, standing.customer_id, calendar, max(plan.at, now))
     do = step.late if late else Late.SEND
     delay = (calendar.local_date(at) - calendar.local_date(plan.at)).days
     return Judgement(
@@ -138,6 +141,24 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
         shift=delay * _DAY_SECONDS if do is Late.SHIFT else 0,
         why=f"{plan.why}, planned for {_shown(calendar.local_date(plan.at))}: {_LATE[do]}" if late else plan.why,
     )
+
+
+def next_open(policy: Policy, customer_id: str, calendar: BusinessCalendar, moment: datetime) -> datetime:
+    """`moment` itself when a contact may be made then, else the customer's place after the next opening; as UTC."""
+    at = calendar.next_open(moment)
+    return at if at == moment else spread(policy, customer_id, calendar, at)
+
+
+def spread(policy: Policy, customer_id: str, calendar: BusinessCalendar, at: datetime) -> datetime:
+    """The customer's own moment within the ladder's `spread_minutes` from `at`, before the window closes.
+
+    Drawn from the customer and not from the invoice, so that what one letter can carry stays together.
+    """
+    if not policy.spread_minutes:
+        return at
+    closing = calendar.at(calendar.local_date(at), calendar.closes)
+    room = min(policy.spread_minutes * 60, int((closing - at).total_seconds()))
+    return at + timedelta(seconds=crc32(customer_id.encode()) % max(room, 1))
 
 
 def advanced(standing: Standing, judgement: Judgement) -> Standing:
@@ -202,7 +223,7 @@ class _Planner:
         at, reasons = own.at, [own.why]
         for day, reason in self._floors(step):
             if day > self.calendar.local_date(at):
-                at = self.calendar.place(day, step.when.at)
+                at = self._place(day, step)
                 reasons.append(reason)
         last = max(self.standing.done, key=lambda done: done.at, default=None)
         if last is not None and at < last.at:
@@ -218,7 +239,7 @@ class _Planner:
         why = str(step.when)
         if rested:
             why += f", {_count(rested, 'day')} later for the time it rested"
-        at = self.calendar.place(day, step.when.at)
+        at = self._place(day, step)
         closed = self.calendar.why_closed(day)
         if closed:
             why += f", moved from {_shown(day)} ({closed})"
@@ -227,11 +248,16 @@ class _Planner:
             counted = self._closed(min(anchor, day), max(anchor, day), holidays_only=True)
         return _Plan(at, why, counted), day
 
+    def _place(self, day: date, step: Step) -> datetime:
+        at = self.calendar.place(day, step.when.at)
+        return spread(self.policy, self.standing.customer_id, self.calendar, at)
+
     def _hours(self, step: Step) -> tuple[_Plan, date]:
         """The own time of a step counted in hours from another's moment, and the day it was meant for."""
         start, rested = self._moment(step.when.anchor)
         wanted = start + timedelta(hours=step.when.offset, seconds=rested)
-        at, day, why = self.calendar.next_open(wanted), self.calendar.local_date(wanted), str(step.when)
+        at = next_open(self.policy, self.standing.customer_id, self.calendar, wanted)
+        day, why = self.calendar.local_date(wanted), str(step.when)
         if at != wanted:
             window = f"outside {self.calendar.opens:%H:%M}-{self.calendar.closes:%H:%M}"
             why += f", moved from {_shown(day)} ({self.calendar.why_closed(day) or window})"

@@ -17,7 +17,7 @@ from domain.terms import Channel, Late, Level, Role, Stage
 
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
-    *("contacts_per_week", "calls_per_week", "silence_days"),
+    *("contacts_per_week", "calls_per_week", "silence_days", "spread_minutes"),
     *("hold", "unknown_email", "floor", "copies", "promises", "reactions", "calls", "step"),
 )
 _STEP_KEYS = (
@@ -94,6 +94,7 @@ def _read_head(table: Table) -> Policy:
         contacts_per_week=table.whole("contacts_per_week", 4, 1, 20),
         calls_per_week=table.whole("calls_per_week", 7, 1, 7),
         silence_days=table.whole("silence_days", 2, 1, 14),
+        spread_minutes=table.whole("spread_minutes", 0, 0, 240),
         hold=table.word("hold", (Level.WORK,)),
         floor=_read_floor(table),
         copies=table.words("copies", tuple(Role)),

@@ -206,6 +206,7 @@ class Policy(Value):
 
     window         local opening and closing time for contacts
     gap_days       the fewest days between two requests for payment to one contact, whatever the invoice
+    spread_minutes over how many minutes the customers' moments are spread, each at a moment of its own
     silence_days   a message whose delivery nobody confirmed in so many days did not arrive
     contacts_per_week, calls_per_week: the most messages, and calls, one contact gets in seven days
     hold           placed when the case opens (only `work`)
@@ -225,6 +226,7 @@ class Policy(Value):
     contacts_per_week: int = 4
     calls_per_week: int = 7
     silence_days: int = 2
+    spread_minutes: int = 0
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None

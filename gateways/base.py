@@ -115,6 +115,14 @@ class AccessChange:
     at: datetime
 
 
+class Turn(Protocol):
+    """The pace at which a provider may be called."""
+
+    def wait(self) -> None:
+        """Block until the caller may call."""
+        ...
+
+
 class ProductGateway(Protocol):
     """The product that grants access."""
 

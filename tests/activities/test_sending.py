@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -336,3 +337,27 @@ def test_two_workers_with_the_same_step_send_each_message_once(database: Databas
         office.carry_out("first-reminder", RETRY, case)
         assert office.states() == {"accounts_payable email": "accepted", "user email": "accepted"}
         assert len(sendgrid.mails) == 2 * (number + 1)
+
+
+class PayingTurn:
+    """A turn that comes late: the customer pays while the message waits for it."""
+
+    def __init__(self) -> None:
+        self.office: Office | None = None
+
+    def wait(self) -> None:
+        assert self.office is not None
+        self.office.pay(FIRST)
+
+
+def test_who_pays_while_a_message_waits_for_its_turn_is_not_asked(
+    file_database: Database, sendgrid: FakeSendGrid
+) -> None:
+    turn = PayingTurn()
+    office = turn.office = Office(
+        replace(a_desk(file_database, email=by_sendgrid(sendgrid)), turns={"sendgrid": turn})
+    )
+    case = office.open(an_invoice(customer=ONE_BY_MAIL)).model_copy(deep=True)
+    office.carry_out("first-reminder", FIRST, case)
+    assert office.messages() == []
+    assert len(sendgrid.mails) == 0

@@ -472,3 +472,42 @@ def test_a_shift_keeps_all_distances(ladder: Policy, due: date, behind: int) -> 
     usual = preview(ladder, before, always, LONG_AGO)
     later = preview(ladder, before, always, usual[0].at + timedelta(days=behind))
     assert [line.at - usual[0].at for line in usual] == [line.at - later[0].at for line in later]
+
+
+# Spread ---------------------------------------------------------------------------------------------------
+
+
+def _of(customer_id: str) -> Standing:
+    return standing().model_copy(update={"customer_id": customer_id})
+
+
+@pytest.mark.parametrize(
+    ("when", "now", "first", "last"),
+    [
+        pytest.param("due + 1 day at 10:00", "2025-12-15T08:00", "10:00", "10:29", id="from the step's own hour"),
+        pytest.param("due + 1 day at 16:50", "2025-12-15T08:00", "16:50", "16:59", id="never after closing"),
+        pytest.param("due + 1 day at 10:00", "2026-01-13T20:00", "09:00", "09:29", id="after a night's outage"),
+    ],
+)
+def test_customers_are_spread_over_the_ladder_s_minutes(when: str, now: str, first: str, last: str) -> None:
+    ladder = policy(contact("one", when, 1)).model_copy(update={"spread_minutes": 30})
+    actions = [next_action(ladder, _of(f"customer-{number}"), CALENDAR, at(now)) for number in range(300)]
+    moments = [f"{action.at.astimezone(MADRID):%H:%M}" for action in actions if action is not None]
+    assert len(moments) == 300
+    assert first <= min(moments) <= max(moments) <= last
+    assert len(set(moments)) > 8
+
+
+def test_a_customer_s_place_is_always_the_same() -> None:
+    """Whichever invoice or step asks: what one letter can carry stays together. The preview shows the very moment."""
+    ladder = policy(contact("one", "due + 1 day at 10:00", 1)).model_copy(update={"spread_minutes": 30})
+    before = _of("acme")
+    later = before.model_copy(update={"due_on": date(2026, 1, 13)})
+    here, there = (next_action(ladder, one, CALENDAR, LONG_AGO) for one in (before, later))
+    assert here is not None
+    assert there is not None
+    assert there.at - here.at == timedelta(days=1)
+    assert preview(ladder, before, CALENDAR, LONG_AGO)[0].at == here.at
+    judged = judge(ladder, before, CALENDAR, here.at)
+    assert judged is not None
+    assert (judged.at, judged.verdict) == (here.at, Verdict.ON_TIME)

@@ -1,0 +1,85 @@
+"""Starting many cases: `starter.py start` of a whole file, beside as many bare starts at once.
+
+Ours checks and keeps each invoice and customer, opens the case and plans its first step before it is started; the
+floor only starts. No worker runs.
+
+    python -m bench.bulk --cases 1000
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from temporalio.client import Client
+
+from activities.desk import Desk
+from bench.debtors import invoice, ladder, letters
+from bench.floor import FLOOR_QUEUE, Floor
+from bench.ground import KINDS, all_of, client_of, desk_on, scratch, server
+from bench.tables import table
+from domain.clock import Clock
+from intake.batch import start_all
+from intake.cases import Cases, Start
+from intake.registrar import Registrar
+
+_AT_ONCE = 50  # as many as `starter.py start` has in flight
+
+
+async def floor(client: Client, count: int) -> float:
+    """Bare starts per second."""
+
+    def starting(number: int) -> Callable[[], Any]:
+        return lambda: client.start_workflow(
+            Floor.run, args=[1, 3600.0], id=f"floor-{number}", task_queue=FLOOR_QUEUE
+        )
+
+    begun = time.monotonic()
+    await all_of([starting(number) for number in range(count)], _AT_ONCE)
+    return count / (time.monotonic() - begun)
+
+
+async def ours(client: Client, desk: Desk, count: int) -> float:
+    """Invoices of a file per second, each registered and started. Raises RuntimeError when one was not."""
+    policy = ladder(desk, "seven-steps", letters())
+    registrar = Registrar(desk, {policy.name: policy})
+    now = datetime.now(UTC)
+    results: list[object] = []
+    begun = time.monotonic()
+    await start_all(
+        Cases(client, desk.database),
+        [invoice(f"bulk-{number}", policy) for number in range(count)],
+        lambda one: registrar.register(one, now, Clock()),
+        results.append,
+    )
+    took = time.monotonic() - begun
+    if results.count(Start.STARTED) != count:
+        raise RuntimeError(f"{results.count(Start.STARTED)} of {count} cases were started")
+    return count / took
+
+
+async def bench(kinds: Sequence[str], count: int) -> str:
+    with scratch() as folder:
+        async with server(folder, ["floor", *kinds]) as address:
+            base = await floor(await client_of(address, "floor", attributes=False), count)
+            rows: list[list[object]] = [["floor: bare starts", count, f"{base:.0f}", "1.00"]]
+            for kind in kinds:
+                with desk_on(kind, folder) as desk:
+                    rate = await ours(await client_of(address, kind), desk, count)
+                rows.append([f"dunwell on {kind}", count, f"{rate:.0f}", f"{rate / base:.2f}"])
+    return table(["starting cases", "cases", "per second", "of the floor"], rows)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.bulk", description=__doc__)
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--database", choices=KINDS, action="append", help="one kind only; default both")
+    chosen = parser.parse_args()
+    print(asyncio.run(bench(chosen.database or KINDS, chosen.cases)))
+
+
+if __name__ == "__main__":
+    main()

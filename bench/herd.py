@@ -1,0 +1,217 @@
+"""Thousands of steps due in the same minute, and payments that come meanwhile.
+
+A herd of cases has its first letter due at the same moment. Other cases sleep, their customers' access restricted;
+some of those pay before the herd runs and some while it runs. Told are the time until the whole herd has had its
+letter, beside as many bare timers with an empty activity, and how long a payment takes from the signal until the database
+has it, the case is closed and the access given back. Four rounds: as it comes, with the moments spread, with a
+provider that takes so many a second, and with one that takes a second for each message.
+
+    python -m bench.herd --cases 5000
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+from temporalio.client import Client
+
+from activities.desk import Desk
+from bench.debtors import Handle, begin, invoice, ladder, letters, pay, registered
+from bench.floor import FLOOR_QUEUE, Floor
+from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
+from bench.tables import percentile, table
+from domain.terms import Level
+from store import accounts
+from store.tables import CaseRow, HoldRow, MessageRow
+
+_LATER = date(2027, 6, 1)
+
+
+@dataclass(frozen=True)
+class Round:
+    """How a herd is tamed."""
+
+    title: str
+    spread_minutes: int = 0
+    per_second: float = 0
+    provider_seconds: float = 0
+
+
+@dataclass
+class Seen:
+    """Seconds."""
+
+    drained: float = 0
+    asleep: list[float] = field(default_factory=list)
+    running: list[float] = field(default_factory=list)
+
+
+def rounds(spread: int, per_second: float) -> tuple[Round, ...]:
+    return (
+        Round("as it comes"),
+        Round(f"spread over {spread} min", spread_minutes=spread),
+        Round(f"provider: {per_second:g} a second", per_second=per_second),
+        Round("provider: 1 s a message", provider_seconds=1),
+    )
+
+
+async def floor(address: str, cases: int, lead: float) -> float:
+    """Seconds from the common moment until the last of so many bare workflows has acted."""
+    client = await client_of(address, "floor", attributes=False)
+    async with crew("floor", address, "floor"):
+        due = time.time() + lead
+        handles = []
+
+        async def start(number: int) -> None:
+            handle = await client.start_workflow(
+                Floor.run, args=[1, max(0.0, due - time.time())], id=f"floor-{number}", task_queue=FLOOR_QUEUE
+            )
+            await handle.signal(Floor.payment_received, {"payment_id": "p-1"})
+            handles.append(handle)
+
+        await all_of([lambda number=number: start(number) for number in range(cases)])  # type: ignore[misc]
+        late = max(0.0, time.time() - due)
+        await asyncio.gather(*(handle.result() for handle in handles))
+        return time.time() - due - late
+
+
+class Herd:
+    """One round on one database."""
+
+    def __init__(self, client: Client, desk: Desk, one: Round, prefix: str) -> None:
+        self._client, self._desk, self._round, self._prefix = client, desk, one, prefix
+        self._payers: dict[str, Handle] = {}
+        self.seen = Seen()
+
+    async def run(self, cases: int, payers: int, lead: float) -> Seen:
+        """`lead` seconds pass between the first start and the moment the herd is due."""
+        await asyncio.to_thread(self._register_payers, payers)
+        for known in self._known:
+            self._payers[known.invoice.invoice_id] = await begin(self._client, known)
+        due = await self._start_herd(cases, lead)
+        waiting = list(self._payers)
+        await self._pay(waiting[: payers // 2], self.seen.asleep, min(lead / 4, 10.0))
+        await asyncio.sleep(max(0.0, due - time.time()))
+        paying = asyncio.create_task(self._pay(waiting[payers // 2 :], self.seen.running, self._length(cases)))
+        await until(lambda: self._served(cases), every=0.25, seconds=3600)
+        self.seen.drained = time.time() - due
+        await paying
+        return self.seen
+
+    def _length(self, cases: int) -> float:
+        """Over how many seconds the payments are dealt out: while the herd surely runs."""
+        rate = self._round.per_second or (20 / self._round.provider_seconds if self._round.provider_seconds else 60)
+        return max(self._round.spread_minutes * 30.0, cases / rate / 2)
+
+    def _register_payers(self, payers: int) -> None:
+        policy = ladder(self._desk, "sleepers", letters(1))
+        names = [f"{self._prefix}-payer-{number}" for number in range(payers)]
+        self._known = registered(self._desk, policy, [invoice(name, policy, _LATER) for name in names], 1.0)
+        for name in names:
+            with self._desk.database.writing(f"customer-{name}") as session:
+                now = datetime.now(UTC)
+                accounts.place_hold(session, f"customer-{name}", name, Level.RESTRICTED, "for the bench", now)
+
+    async def _start_herd(self, cases: int, lead: float) -> float:
+        """Register and start, then say the moment (seconds since the epoch) at which the first letters are due."""
+        minutes = self._round.spread_minutes
+        policy = ladder(self._desk, f"herd-{self._prefix}", letters(1), spread_minutes=minutes)
+        bills = [invoice(f"{self._prefix}-{number}", policy) for number in range(cases)]
+        planned = datetime(2027, 3, 2, 10, tzinfo=UTC)
+        due = time.time() + lead
+        begins = planned - timedelta(seconds=lead)
+        known = await asyncio.to_thread(registered, self._desk, policy, bills, 1.0, begins)
+        await all_of([lambda one=one: begin(self._client, one, self._case_time(planned, due)) for one in known])  # type: ignore[misc]
+        return due
+
+    @staticmethod
+    def _case_time(planned: datetime, due: float) -> datetime:
+        """The case's own time now, so that its letter is due at `due`."""
+        return planned - timedelta(seconds=max(0.0, due - time.time()))
+
+    async def _served(self, cases: int) -> bool:
+        return await asyncio.to_thread(self._sent) >= cases
+
+    def _sent(self) -> int:
+        with self._desk.database.reading() as session:
+            count = session.scalar(
+                select(func.count())
+                .select_from(MessageRow)
+                .where(MessageRow.state == "delivered", MessageRow.contact_id.startswith(f"customer-{self._prefix}-"))
+            )
+        return count or 0
+
+    async def _pay(self, names: Sequence[str], seconds: list[float], over: float) -> None:
+        """One after the other, evenly over so many seconds; each is watched until it is silent and restored."""
+
+        async def one(name: str, wait: float) -> None:
+            await asyncio.sleep(wait)
+            begun = time.monotonic()
+            await pay(self._payers[name])
+            await until(lambda: asyncio.to_thread(self._restored, name), every=0.02)
+            seconds.append(time.monotonic() - begun)
+
+        await asyncio.gather(*(one(name, over * number / len(names)) for number, name in enumerate(names)))
+
+    def _restored(self, name: str) -> bool:
+        with self._desk.database.reading() as session:
+            stage = session.scalar(select(CaseRow.stage).where(CaseRow.invoice_id == name))
+            held = session.scalar(
+                select(func.count())
+                .select_from(HoldRow)
+                .where(HoldRow.invoice_id == name, HoldRow.released_at.is_(None))
+            )
+        return stage == "paid" and not held
+
+
+async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, chosen: Sequence[Round]) -> str:
+    lead = cases / 40 + 10  # starting takes its time
+    spaces = [f"{kind}-{number}" for kind in kinds for number in range(len(chosen))]
+    async with server(folder, ["floor", *spaces]) as address:
+        base = await floor(address, cases, cases / 100 + 5)
+        rows: list[list[object]] = [["floor", f"{base:.1f}", "1.0", "", "", "", ""]]
+        for kind in kinds:
+            with desk_on(kind, folder) as desk:
+                for number, one in enumerate(chosen):
+                    async with AsyncExitStack() as stack:
+                        space = f"{kind}-{number}"
+                        client = await client_of(address, space)
+                        pace = {"per_second": one.per_second, "provider_seconds": one.provider_seconds}
+                        await stack.enter_async_context(crew("dunwell", address, space, desk.database.url, **pace))
+                        seen = await Herd(client, desk, one, space).run(cases, payers, lead)
+                    rows.append(_row(f"{kind}: {one.title}", seen, base))
+    heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
+    for when in ("asleep", "herd"):
+        heads += [f"payment, {when}: p50 ms", "p99 ms"]
+    return table(heads, rows)
+
+
+def _row(title: str, seen: Seen, base: float) -> list[object]:
+    waits = [percentile(values, p) * 1000 for values in (seen.asleep, seen.running) for p in (50, 99)]
+    return [title, f"{seen.drained:.1f}", f"{seen.drained / base:.1f}", *(f"{wait:.0f}" for wait in waits)]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.herd", description=__doc__)
+    parser.add_argument("--cases", type=int, default=5000)
+    parser.add_argument("--payers", type=int, default=100)
+    parser.add_argument("--spread", type=int, default=10, help="minutes")
+    parser.add_argument("--per-second", type=float, default=20)
+    parser.add_argument("--round", type=int, action="append", help="0-3; default all four")
+    parser.add_argument("--database", choices=KINDS, action="append", help="one kind only; default both")
+    chosen = parser.parse_args()
+    all_rounds = rounds(chosen.spread, chosen.per_second)
+    some = [all_rounds[number] for number in chosen.round] if chosen.round else all_rounds
+    with scratch() as folder:
+        print(asyncio.run(bench(folder, chosen.database or KINDS, chosen.cases, chosen.payers, some)))
+
+
+if __name__ == "__main__":
+    main()
