@@ -1,4 +1,4 @@
-"""The worker of a measurement, as a program: `python -m bench.crew KIND ADDRESS NAMESPACE DATABASE CACHED`.
+"""The worker of a measurement, as a program: `python -m bench.crew KIND ADDRESS NAMESPACE DATABASE NUMBERS`.
 
 Says "ready" on its standard output and works until SIGTERM.
 """
@@ -7,19 +7,49 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from activities.desk import Desk
 from bench.floor import FLOOR_QUEUE, Floor, nothing
+from domain.terms import Channel
+from gateways.base import Envelope, Receipt
+from gateways.outbox import NAME as OUTBOX
+from gateways.outbox import OutboxGateway
+from gateways.turns import Turns
 from local.demo import outbox_desk
 from worker import CACHED_CASES, THREADS, make_worker
 
 
-async def work(kind: str, address: str, space: str, database_url: str, cached: int) -> None:
+class SlowOutbox(OutboxGateway):
+    """A provider that takes its time for each message."""
+
+    def __init__(self, channel: Channel, seconds: float) -> None:
+        super().__init__(channel)
+        self._seconds = seconds
+
+    def send(self, envelope: Envelope) -> Receipt:
+        time.sleep(self._seconds)
+        return super().send(envelope)
+
+
+def desk_of(database_url: str, per_second: float, provider_seconds: float) -> Desk:
+    desk = outbox_desk(database_url)
+    if provider_seconds:
+        slow = {**desk.gateways, Channel.EMAIL: SlowOutbox(Channel.EMAIL, provider_seconds)}
+        desk = replace(desk, gateways=slow, rehearsal_gateways=slow)
+    return replace(desk, turns={OUTBOX: Turns(per_second)}) if per_second else desk
+
+
+async def work(
+    kind: str, address: str, space: str, database_url: str, cached: int, per_second: float, provider_seconds: float
+) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = await Client.connect(address, namespace=space, data_converter=pydantic_data_converter)
@@ -36,15 +66,17 @@ async def work(kind: str, address: str, space: str, database_url: str, cached: i
                 max_cached_workflows=cached,
             )
         else:
-            worker = make_worker(client, outbox_desk(database_url), executor, cached_cases=cached)
+            worker = make_worker(
+                client, desk_of(database_url, per_second, provider_seconds), executor, cached_cases=cached
+            )
         async with worker:
             print("ready", flush=True)
             await stop.wait()
 
 
 def main() -> None:
-    kind, address, space, database_url, cached = sys.argv[1:]
-    asyncio.run(work(kind, address, space, database_url, int(cached)))
+    kind, address, space, database_url, cached, per_second, provider_seconds = sys.argv[1:]
+    asyncio.run(work(kind, address, space, database_url, int(cached), float(per_second), float(provider_seconds)))
     os._exit(0)  # nothing is left to say, and the engine's threads take their time
 
 

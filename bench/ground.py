@@ -102,11 +102,24 @@ class Crew:
 
 @asynccontextmanager
 async def crew(
-    kind: str, address: str, space: str, database_url: str = "", *, cached: int = 0
+    kind: str,
+    address: str,
+    space: str,
+    database_url: str = "",
+    *,
+    cached: int = 0,
+    per_second: float = 0,
+    provider_seconds: float = 0,
 ) -> AsyncIterator[Crew]:
-    """`kind` is "floor" or "dunwell"; `cached` workflows are kept in memory (0: the product's own number)."""
+    """`kind` is "floor" or "dunwell"; 0 is the product's own number.
+
+    cached            workflows kept in memory
+    per_second        e-mails handed to the provider
+    provider_seconds  how long the provider takes for each
+    """
+    numbers = (str(cached), str(per_second), str(provider_seconds))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.crew", kind, address, space, database_url, str(cached)),
+        *(sys.executable, "-m", "bench.crew", kind, address, space, database_url, *numbers),
         cwd=_ROOT,
         stdout=asyncio.subprocess.PIPE,
     )

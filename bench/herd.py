@@ -2,9 +2,9 @@
 
 A herd of cases has its first letter due at the same moment. Other cases sleep, their customers' access restricted;
 some of those pay before the herd runs and some while it runs. Told are the time until the whole herd has had its
-letter, beside as many bare timers with an empty activity, and how long a payment takes from the signal until the database
-has it, the case is closed and the access given back. Four rounds: as it comes, with the moments spread, with a
-provider that takes so many a second, and with one that takes a second for each message.
+letter, beside as many bare timers with an empty activity, and how long a payment takes from the signal until
+the database has it, the case is closed and the access given back. Four rounds: as it comes, with the moments spread,
+with a provider that takes so many a second, and with one that takes a second for each message.
 
     python -m bench.herd --cases 5000
 """
@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, serve
 from bench.tables import percentile, table
 from domain.terms import Level
 from store import accounts
-from store.tables import CaseRow, HoldRow, MessageRow
+from store.tables import CaseRow, HoldRow, MessageInvoiceRow, MessageRow
 
 _LATER = date(2027, 6, 1)
 
@@ -113,10 +113,11 @@ class Herd:
         policy = ladder(self._desk, "sleepers", letters(1))
         names = [f"{self._prefix}-payer-{number}" for number in range(payers)]
         self._known = registered(self._desk, policy, [invoice(name, policy, _LATER) for name in names], 1.0)
-        for name in names:
-            with self._desk.database.writing(f"customer-{name}") as session:
+        for known in self._known:
+            customer_id, name = known.invoice.customer.customer_id, known.invoice.invoice_id
+            with self._desk.database.writing(customer_id) as session:
                 now = datetime.now(UTC)
-                accounts.place_hold(session, f"customer-{name}", name, Level.RESTRICTED, "for the bench", now)
+                accounts.place_hold(session, customer_id, name, Level.RESTRICTED, "for the bench", now)
 
     async def _start_herd(self, cases: int, lead: float) -> float:
         """Register and start, then say the moment (seconds since the epoch) at which the first letters are due."""
@@ -143,7 +144,8 @@ class Herd:
             count = session.scalar(
                 select(func.count())
                 .select_from(MessageRow)
-                .where(MessageRow.state == "delivered", MessageRow.contact_id.startswith(f"customer-{self._prefix}-"))
+                .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+                .where(MessageRow.state == "delivered", MessageInvoiceRow.invoice_id.startswith(f"{self._prefix}-"))
             )
         return count or 0
 
@@ -182,14 +184,18 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
                     async with AsyncExitStack() as stack:
                         space = f"{kind}-{number}"
                         client = await client_of(address, space)
-                        pace = {"per_second": one.per_second, "provider_seconds": one.provider_seconds}
-                        await stack.enter_async_context(crew("dunwell", address, space, desk.database.url, **pace))
+                        await stack.enter_async_context(_crew(address, space, desk, one))
                         seen = await Herd(client, desk, one, space).run(cases, payers, lead)
                     rows.append(_row(f"{kind}: {one.title}", seen, base))
     heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
     for when in ("asleep", "herd"):
         heads += [f"payment, {when}: p50 ms", "p99 ms"]
     return table(heads, rows)
+
+
+def _crew(address: str, space: str, desk: Desk, one: Round) -> AbstractAsyncContextManager[object]:
+    url = desk.database.url
+    return crew("dunwell", address, space, url, per_second=one.per_second, provider_seconds=one.provider_seconds)
 
 
 def _row(title: str, seen: Seen, base: float) -> list[object]:

@@ -34,7 +34,7 @@ from store import cases
 from worker import THREADS, make_worker
 from workflows.messages import Outcome
 
-_SPEED = 86_400 * 2.0  # two days of the case each second
+_SPEED = 86_400.0  # a day of the case each second: time enough to speak to it while it sleeps
 _METRICS_SETTLE = 3.0
 
 
@@ -72,7 +72,13 @@ class Patient:
         self._invoice_id = invoice_id
 
     async def tell(self, name: str, **content: object) -> None:
+        """While it sleeps: what comes beside a step in flight costs an Action or two more, now and then."""
+        await until(self._asleep)
         await self._handle.signal(name, content)
+
+    async def _asleep(self) -> bool:
+        described = (await self._handle.describe()).raw_description
+        return not described.pending_activities and not described.HasField("pending_workflow_task")
 
     async def step(self, count: int) -> Case:
         """Until so many steps are done and no answer is owed."""
@@ -130,6 +136,15 @@ async def disputed(patient: Patient) -> None:
     await patient.tell("dispute_resolved", outcome="rejected", by="agent-7")
 
 
+async def reversed_payment(patient: Patient) -> None:
+    """A part is paid after the third reminder, and the bank takes it back."""
+    await patient.step(3)
+    await patient.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
+    await patient.when(lambda case: case.paid > 0 and not case.owed)
+    await patient.tell("payment_reversed", payment_id="p-part", reason="insufficient_funds")
+    await patient.when(lambda case: case.paid == 0)
+
+
 async def restricted(patient: Patient) -> None:
     """The seventh step restricts access; the payment gives it back."""
     await patient.when(lambda case: Level.RESTRICTED in case.holds)
@@ -148,6 +163,7 @@ SCENES = (
     Scene("promise", "+ promise of a part, kept", promise_kept),
     Scene("pause", "+ pause and resume", paused),
     Scene("dispute", "+ dispute, resolved", disputed),
+    Scene("reversal", "+ part paid, reversed", reversed_payment),
     Scene("restricted", "+ restricted and restored", restricted, consequence=True),
 )
 
