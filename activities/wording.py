@@ -495,7 +495,7 @@ class Catalogue:
     def load(cls, folder: Path) -> "Catalogue":
         """Read every *.toml in `folder` and check that each has the right shape and that all languages agree.
 
-        The texts themselves are left to `check`, which takes a third of a second a language.
+        The texts themselves are left to `check`, which takes about half a second a language.
         Raises CatalogueError naming file, message, field and reason.
         """
         drafts = {}
