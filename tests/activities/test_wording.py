@@ -151,6 +151,27 @@ TONGUES = {
         more="otras",
         sms=2,
     ),
+    "id": Tongue(
+        money=r"€\d(\.\d{3})?[\d.]*,\d\d",
+        issued="30 Januari 2026",
+        due="1 Maret 2026",
+        on="Pada 26 Maret 2026",
+        brief_on="26 Mar",
+        late="21 hari",
+        earlier="3 Maret dan 17 Maret",
+        bank="rekening bank tercantum pada faktur",
+        banks="rekening bank tercantum pada setiap faktur",
+        consequences={
+            "restricted": "dibatasi",
+            "suspended": "dihentikan sementara",
+            "legal": "bagian hukum",
+            "handed_over": "penagihan resmi",
+        },
+        rows=("terlambat 21 hari", "terlambat 1 hari", "hari ini", "1 hari lagi", "2 hari lagi"),
+        in_all="faktur belum dibayar",
+        more="faktur lain",
+        sms=2,
+    ),
     "it": Tongue(
         money=r"\d(\.\d{3})?,\d\d €",
         issued="30 gennaio 2026",
@@ -270,7 +291,8 @@ def bare(key: str) -> dict[str, object]:
 
 
 def parts(composed: Composed) -> dict[str, str]:
-    return composed.model_dump()
+    """What people read; the Markdown behind it is read by nobody."""
+    return composed.model_dump(exclude={"markdown"})
 
 
 def spaced(text: str) -> str:
