@@ -265,7 +265,7 @@ def sms_parts(text: str) -> int:
     return sms_cost(text).parts
 
 
-_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=[\s<»“”\"]|$)")
+_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=[\s<&»“”\"]|$)")
 
 
 def one_stop(text: str) -> str:
