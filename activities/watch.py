@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities import delivery
 from activities.desk import Desk
+from activities.escalation import escalate
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.model import Record
@@ -34,8 +35,12 @@ class Watch:
 
     @activity.defn(name="find_silent_messages")
     def find_silent(self) -> list[Unheard]:
-        """Note the silence in outbox and timelines. Returns whom to tell, at most a few hundred at once."""
+        """Note the silence in outbox and timelines. Returns whom to tell, at most a few hundred at once.
+
+        Tasks that are long overdue go to a manager on the same round: a mark and a line in the timeline.
+        """
         now = activity.info().started_time
+        escalate(self._desk, now)
         with self._desk.database.reading() as session:
             silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
             unposted = [

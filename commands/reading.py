@@ -2,19 +2,29 @@
 
 from datetime import datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy.orm import Session
 
-from commands.context import InvoiceId, Json, OnlyInvoice, from_database, given, opened_database, with_cases
+from commands.context import (
+    InvoiceId,
+    Json,
+    OnlyInvoice,
+    from_database,
+    given,
+    opened_database,
+    read_moment,
+    with_cases,
+)
 from commands.printing import coming_next, local_time, print_json, print_table, say, warn
-from domain.terms import Stage
+from domain.events import OF_A_TALK
+from domain.terms import BY_PERSON, Stage
 from intake.cases import Known, ServerAway
 from intake.lookup import check_known, stored_status
+from intake.worklist import Facts, one_task, open_work
 from settings import Settings, load_settings
-from store import accounts, cases, invoices, notes, outbox, tasks
-from store.tables import CaseRow, CustomerRow, InvoiceRow, MessageRow, TaskRow
+from store import accounts, cases, notes, outbox
+from store.tables import CaseRow, CustomerRow, InvoiceRow, MessageRow
 from worker import NotReady
 from workflows.messages import Status
 
@@ -164,15 +174,18 @@ def _message_facts(row: MessageRow, about: list[str]) -> dict[str, Any]:
 
 def show_tasks(
     invoice: OnlyInvoice = None,
+    kind: Annotated[str | None, typer.Option("--kind", help="call, visit, meeting, decision or approval.")] = None,
+    due_by: Annotated[str | None, typer.Option("--due-by", metavar="TIME", help="Only what is due by then.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="With what to say on the phone.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what people have to do. Calls are due in the debtor's own time."""
+    """Show what people have to do: what a manager heard of first, then by hour, the largest amount first."""
+    latest = read_moment("--due-by", due_by) if due_by else None
 
-    def read(session: Session) -> list[dict[str, Any]]:
+    def read(session: Session) -> list[Facts]:
         if invoice is not None:
             check_known(session, invoice)
-        return [_task_facts(session, row) for row in tasks.open_tasks(session, invoice)]
+        return open_work(session, invoice, kind, latest)
 
     found = from_database(load_settings(), read)
     if as_json:
@@ -180,39 +193,58 @@ def show_tasks(
         return
     rows = [
         (
-            one["task_id"],
-            one["kind"],
+            f"{one['due_at']:%m-%d %H:%M}",
             local_time(one["due_at"], one["time_zone"]),
+            _kind_of(one),
+            f"{one['amount']} {one['currency']}" if one["amount"] is not None else "-",
             one["customer"],
             f"{one['contact_name'] or ''} {one['phone'] or ''}".strip() or "-",
             one["reason"],
+            one["task_id"],
         )
         for one in found
     ]
-    print_table(("task", "what", "due there", "customer", "whom", "why"), rows, "Nothing to do.")
+    print_table(("UTC", "due there", "what", "amount", "customer", "whom", "why", "task"), rows, "Nothing to do.")
     for one in found if verbose else ():
-        if one["script"]:
-            say(f"\n{one['task_id']}\n{one['script']}")
+        _print_scripts(one)
+    if found and not verbose:
+        say("\nWhat to say: starter.py task TASK. Then: starter.py call-outcome INVOICE OUTCOME --task TASK")
 
 
-def _task_facts(session: Session, row: TaskRow) -> dict[str, Any]:
-    invoice = invoices.get_row(session, row.invoice_id)
-    customer = invoices.get_customer(session, invoice.customer_id) if invoice else None
-    contacts = customer.contacts if customer else ()
-    contact = next((one for one in contacts if one.contact_id == row.contact_id), None)
-    zone = customer.time_zone if customer else "UTC"
-    return {
-        "task_id": row.task_id,
-        "invoice_id": row.invoice_id,
-        "customer": customer.name if customer else "",
-        "step": row.step,
-        "kind": row.kind,
-        "contact": row.contact_id,
-        "contact_name": contact.name if contact else None,
-        "phone": contact.phone if contact else None,
-        "due_at": row.due_at,
-        "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
-        "time_zone": zone,
-        "reason": row.reason,
-        "script": row.script,
-    }
+def show_task(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task_id, by `tasks`.")], as_json: Json = False
+) -> None:
+    """Show one task: whom, when, about how much, and what to say."""
+    one = from_database(load_settings(), lambda session: one_task(session, task))
+    if as_json:
+        print_json(one)
+        return
+    amount = f", {one['amount']} {one['currency']}" if one["amount"] is not None else ""
+    say(f"{one['task_id']}: {_kind_of(one)}, {one['state']}" + (f" ({one['outcome']})" if one["outcome"] else ""))
+    say(f"invoice  {one['number']} ({one['invoice_id']}) of {one['customer']}{amount}")
+    say(f"due      {local_time(one['due_at'], one['time_zone'])} there, {one['due_at']:%Y-%m-%d %H:%M} UTC")
+    if one["contact"]:
+        where = (one["place"] or one["phone"] or "no number known").replace("\n", ", ")
+        say(f"whom     {one['contact_name'] or one['contact']}, {where}")
+    say(f"why      {one['reason']}")
+    if one["escalated_at"]:
+        say(f"late     a manager was told at {one['escalated_at']:%Y-%m-%d %H:%M} UTC")
+    if one["outcome_command"] and one["state"] == "open":
+        say(f"then     {one['outcome_command']}")
+        if one["kind"] in BY_PERSON:
+            say(f"         OUTCOME: {', '.join(OF_A_TALK)}")
+    _print_scripts(one)
+
+
+def _kind_of(one: Facts) -> str:
+    """ "call", "call, attempt 2", "call, ESCALATED"."""
+    marks = [f"attempt {one['attempt']}"] if one["attempt"] > 1 else []
+    marks += ["asked for"] if one["requested"] else []
+    marks += ["ESCALATED"] if one["escalated_at"] else []
+    return ", ".join([one["kind"], *marks])
+
+
+def _print_scripts(one: Facts) -> None:
+    for title, script in (("", one["script"]), ("in your language", one["agent_script"])):
+        if script:
+            say(f"\n{one['task_id']}{f' ({title})' if title else ''}\n{script}")

@@ -22,9 +22,9 @@ from commands.context import (
     with_cases,
 )
 from commands.printing import heard, say
-from domain.events import parse_event
+from domain.events import OF_A_TALK, parse_event
 from domain.refusal import Refused
-from domain.terms import Channel
+from domain.terms import BY_PERSON, Channel
 from gateways.opt_out import opted_out
 from intake.cases import Cases
 from intake.lookup import check_known
@@ -156,8 +156,7 @@ def call_outcome(
     outcome: Annotated[
         str,
         typer.Argument(
-            help="paid, promise, dispute, no_answer, wrong_number, refused, call_back or reached; "
-            "of a step that waits for a yes: approved or declined.",
+            help=f"{', '.join(OF_A_TALK)}; of a step that waits for a yes: approved or declined.",
             metavar="OUTCOME",
         ),
     ],
@@ -166,6 +165,10 @@ def call_outcome(
     ] = None,
     promise_date: Annotated[str | None, typer.Option("--promise-date", metavar="DATE", help="What was said.")] = None,
     promise_amount: Annotated[str | None, typer.Option("--promise-amount", help="Default: all that is open.")] = None,
+    call_back: Annotated[
+        str | None,
+        typer.Option("--call-back", metavar="TIME", help="When they want to be called again."),
+    ] = None,
     reason_code: Annotated[str | None, typer.Option("--reason-code", help="A short code.")] = None,
     by: By = "agent",
     note: Note = None,
@@ -182,6 +185,7 @@ def call_outcome(
         "by": by,
         "promise": given({"date": promise_date, "amount": promise_amount}) if promise_date else None,
         "reason_code": reason_code,
+        "call_back_at": read_moment("--call-back", call_back).isoformat() if call_back else None,
     }
     _tell(
         invoice,
@@ -299,10 +303,10 @@ def _currency(session: Session, invoice_id: str) -> str:
 
 
 def _only_task(session: Session, invoice_id: str, outcome: str) -> str:
-    """The invoice's only open call, or the only step that waits for a yes."""
+    """The invoice's only open call, visit or meeting, or the only step that waits for a yes."""
     check_known(session, invoice_id)
-    kind = "approval" if outcome in {"approved", "declined"} else "call"
-    found = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind == kind]
+    kind, kinds = ("approval", {"approval"}) if outcome in {"approved", "declined"} else ("call", BY_PERSON)
+    found = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind in kinds]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -76,6 +76,16 @@ class BusinessCalendar:
             moment = self.at(self.next_business_day(day), self.opens)
         return moment.astimezone(UTC)
 
+    def open_time(self, start: datetime, end: datetime) -> timedelta:
+        """How much of the time from `start` to `end` contacts may be made in."""
+        total, day = timedelta(), self.local_date(start)
+        while day <= self.local_date(end):
+            if self.is_business_day(day):
+                opening, closing = max(start, self.at(day, self.opens)), min(end, self.at(day, self.closes))
+                total += max(closing - opening, timedelta())
+            day += _ONE_DAY
+        return total
+
     def place(self, day: date, clock: time | None) -> datetime:
         """The moment (UTC) of a step for `day` at `clock`, moved to a business day and into the window."""
         wanted = self.opens if clock is None else min(max(clock, self.opens), self._last_minute)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
 
@@ -167,6 +167,9 @@ CallResult = Literal[
     "approved",  # the last two are our manager's word about a step that waits for it
     "declined",
 ]
+
+OF_A_TALK: tuple[str, ...] = tuple(word for word in get_args(CallResult) if word not in {"approved", "declined"})
+"""What can come of a call, a visit or a meeting."""
 
 CONVERSATIONS = frozenset({"paid", "promise", "written_promise_owed", "dispute", "refused", "call_back", "reached"})
 """The results of a call in which somebody was talked with, so that they are left alone for a while."""

@@ -123,10 +123,10 @@ def last_conversation(session: Session, contact_id: str, since: datetime) -> dat
     )
 
 
-def overdue(session: Session, before: datetime, most: int) -> Sequence[TaskRow]:
+def overdue(session: Session, before: datetime, most: int) -> Sequence[tuple[TaskRow, CaseRow]]:
     """Calls, visits and meetings due before that time which no manager has heard of; none of rehearsals."""
     query = (
-        select(TaskRow)
+        select(TaskRow, CaseRow)
         .join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)
         .where(
             TaskRow.state == "open",
@@ -138,4 +138,4 @@ def overdue(session: Session, before: datetime, most: int) -> Sequence[TaskRow]:
         .order_by(TaskRow.due_at)
         .limit(most)
     )
-    return session.scalars(query).all()
+    return [(task, kept) for task, kept in session.execute(query)]

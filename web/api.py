@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime
+from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from domain.events import EVENTS, PERSONAL_DECISIONS
@@ -21,6 +23,7 @@ from intake.lookup import stored_status
 from intake.records import JsonObject
 from intake.refusals import shown
 from intake.registrar import Registered
+from intake.worklist import open_work
 from store import accounts
 from store.tables import CustomerRow
 from web.bodies import Problem, decoded, raw
@@ -206,6 +209,29 @@ def _check_id(invoice_id: str) -> None:
 def _problem(refused: Refused) -> Problem:
     """An unknown invoice is a wrong address, everything else a wrong body."""
     return Problem(404 if refused.field == "invoice" else 422, refused.reason, refused.field)
+
+
+# Work for people -----------------------------------------------------------------------------------------
+
+
+@router.get("/tasks", summary="What people have to do")
+async def open_tasks(
+    request: Request, kind: str | None = None, due_by: AwareDatetime | None = None, invoice_id: str | None = None
+) -> JSONResponse:
+    """Open calls, visits, meetings and decisions: what a manager heard of first, then by hour, in each hour the
+    largest amount first. `script` is what to say, `agent_script` the same in your own people's language.
+    """
+    if invoice_id is not None:
+        _check_id(invoice_id)
+    found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by)
+    return JSONResponse(to_jsonable_python(found))
+
+
+def _open_work(
+    service: Service, invoice_id: str | None, kind: str | None, due_by: datetime | None
+) -> list[dict[str, Any]]:
+    with service.database.reading() as session:
+        return open_work(session, invoice_id, kind, due_by)
 
 
 # Accounts ------------------------------------------------------------------------------------------------

@@ -1,0 +1,79 @@
+"""What people have to do, as they read it: the most urgent first, with whom, when, how much and what to say."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from domain.refusal import Refused
+from domain.terms import BY_PERSON, Channel
+from store import invoices, tasks
+from store.tables import TaskRow
+
+Facts = dict[str, Any]
+
+
+def open_work(
+    session: Session, invoice_id: str | None = None, kind: str | None = None, due_by: datetime | None = None
+) -> list[Facts]:
+    """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first."""
+    wanted = [
+        row
+        for row in tasks.open_tasks(session, invoice_id)
+        if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
+    ]
+    return [_facts(session, row) for row in sorted(wanted, key=_urgency)]
+
+
+def one_task(session: Session, task_id: str) -> Facts:
+    """A task with its state, open or not. Raises Refused when there is none of this id."""
+    row = tasks.get(session, task_id)
+    if row is None:
+        raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
+    return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
+
+
+def _urgency(row: TaskRow) -> tuple[bool, datetime, Decimal, str]:
+    hour = row.due_at.replace(minute=0, second=0, microsecond=0)
+    return row.escalated_at is None, hour, -(row.amount or Decimal(0)), row.task_id
+
+
+def _facts(session: Session, row: TaskRow) -> Facts:
+    invoice = invoices.get_row(session, row.invoice_id)
+    customer = invoices.get_customer(session, invoice.customer_id) if invoice else None
+    contacts = customer.contacts if customer else ()
+    contact = next((one for one in contacts if one.contact_id == row.contact_id), None)
+    zone = customer.time_zone if customer else "UTC"
+    return {
+        "task_id": row.task_id,
+        "invoice_id": row.invoice_id,
+        "number": invoice.number if invoice else "",
+        "customer": customer.name if customer else "",
+        "step": row.step,
+        "kind": row.kind,
+        "contact": row.contact_id,
+        "contact_name": contact.name if contact else None,
+        "phone": contact.phone if contact else None,
+        "place": contact.address(Channel(row.kind)) if contact and row.kind in BY_PERSON else None,
+        "due_at": row.due_at,
+        "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
+        "time_zone": zone,
+        "amount": round(row.amount, invoice.digits) if invoice and row.amount is not None else None,
+        "currency": row.currency,
+        "attempt": row.attempt,
+        "requested": row.requested,
+        "escalated_at": row.escalated_at,
+        "reason": row.reason,
+        "script": row.script,
+        "agent_script": row.agent_script,
+        "outcome_command": _command(row),
+    }
+
+
+def _command(row: TaskRow) -> str | None:
+    """How its outcome is told. What is decided elsewhere has no such command."""
+    if row.kind == "approval":
+        return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
+    return f"starter.py call-outcome {row.invoice_id} OUTCOME --task {row.task_id}" if row.kind in BY_PERSON else None
