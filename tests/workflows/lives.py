@@ -146,6 +146,70 @@ async def is_called(house: House) -> None:
     await pay(house)
 
 
+async def at_the_promise_call(house: House) -> str:
+    """Half an hour after a call is due that asks for a date; the id of its task."""
+    await house.start(an_invoice(policy="gradual-pressure"))
+    await house.pass_time(days=9, hours=2, minutes=30)
+    return open_call(house)
+
+
+def open_call(house: House) -> str:
+    with house.desk.database.reading() as session:
+        return tasks.open_contacts(session, "inv-1")[0].task_id
+
+
+async def does_not_answer(house: House) -> None:
+    task = await at_the_promise_call(house)
+    for _ in range(3):
+        await house.tell("call_outcome", task_id=task, outcome="no_answer", by="agent-7")
+        await house.pass_time(hours=2)
+        task = f"{task.partition('~')[0]}~{int(task.partition('~')[2] or 1) + 1}"
+    await house.pass_time(days=1)
+    await pay(house)
+
+
+async def owes_a_date_in_writing(house: House) -> None:
+    task = await at_the_promise_call(house)
+    await house.tell("call_outcome", task_id=task, outcome="written_promise_owed", by="agent-7")
+    await house.pass_time(days=3)
+    await pay(house)
+
+
+async def writes_the_date_in_time(house: House) -> None:
+    task = await at_the_promise_call(house)
+    await house.tell("call_outcome", task_id=task, outcome="written_promise_owed", by="agent-7")
+    await house.pass_time(hours=4)
+    await house.tell("promise_to_pay", date=await today(house, 5), promised_by="accounts_payable", via="email")
+    await house.pass_time(days=4)
+    await pay(house)
+
+
+async def says_it_is_paid(house: House) -> None:
+    task = await at_the_promise_call(house)
+    await house.tell("call_outcome", task_id=task, outcome="paid", by="agent-7")
+    await house.pass_time(days=6)
+    await pay(house)
+
+
+async def refuses(house: House) -> None:
+    await at_the_promise_call(house)
+    await house.pass_time(days=1)
+    outcome = {"task_id": open_call(house), "outcome": "refused", "by": "agent-7", "reason_code": "no-contract"}
+    await house.case.execute_update("call_outcome", outcome)
+
+
+async def is_called_at_a_wrong_number(house: House) -> None:
+    customer = a_customer(contacts=(a_contact(phone="+15005550006"), a_contact(Role.MANAGER)))
+    await house.start(an_invoice(policy="gradual-pressure", customer=customer))
+    await house.pass_time(days=9, hours=2, minutes=30)
+    await house.tell("call_outcome", task_id=open_call(house), outcome="wrong_number", by="agent-7")
+    await house.pass_time(hours=1)
+    promise = {"date": await today(house, 3)}
+    await house.tell("call_outcome", task_id=open_call(house), outcome="promise", by="agent-7", promise=promise)
+    await house.pass_time(days=2)
+    await pay(house)
+
+
 async def is_amended(house: House) -> None:
     await house.start(an_invoice())
     await house.pass_time(days=10)
@@ -191,5 +255,11 @@ LIVES: dict[str, Life] = {
         is_called,
         is_amended,
         hears_nonsense,
+        does_not_answer,
+        owes_a_date_in_writing,
+        writes_the_date_in_time,
+        says_it_is_paid,
+        refuses,
+        is_called_at_a_wrong_number,
     )
 }

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import select
 
 from domain.terms import Access, Stage
+from store.tables import TaskRow
 from tests.replay import commands
 from tests.workflows.house import House
 from tests.workflows.lives import LIVES
@@ -73,6 +75,24 @@ EXPECTED = {
     ),
     # the second letter waits for the new due date to pass
     "is_amended": Told(Stage.PAID, "03-02 first-reminder, 04-05 second-reminder, 04-08 thank-you~1"),
+    # three tries on the day of the call; the demand call of the next day comes all the same
+    "does_not_answer": Told(Stage.PAID, "03-02 letter, 03-05 thank-you~1", frozenset({"task", "call"})),
+    # the day passes without a letter: the demand call comes at nine on Friday
+    "owes_a_date_in_writing": Told(
+        Stage.PAID, "03-02 letter, 03-08 thank-you~1", frozenset({"awaited", "promise_missing", "task"})
+    ),
+    "writes_the_date_in_time": Told(
+        Stage.PAID, "03-02 letter, 03-03 promise-confirmed~1, 03-08 thank-you~2", frozenset({"awaited", "promise"})
+    ),
+    # two business days of waiting, then the ladder goes on
+    "says_it_is_paid": Told(
+        Stage.PAID, "03-02 letter, 03-09 thank-you~1", frozenset({"awaited", "payment_missing", "task"})
+    ),
+    # the complaint leaves a day after the call; what it announced keeps its ten business days
+    "refuses": Told(Stage.HANDED_OVER, "03-02 letter, 03-05 complaint, 03-19 hand-over", frozenset({"hurried"})),
+    "is_called_at_a_wrong_number": Told(
+        Stage.PAID, "03-02 letter, 03-03 promise-confirmed~1, 03-05 thank-you~2", frozenset({"withheld", "promise"})
+    ),
     "hears_nonsense": Told(Stage.PAID, "", frozenset({"refused"})),
 }
 
@@ -94,6 +114,34 @@ async def test_life(house: House, name: str) -> None:
     if name not in commands.RACING:
         asked = commands.fingerprint(await house.case.fetch_history())
         assert asked == commands.recorded(name), f"{name}: {commands.ADVICE}"
+
+
+@pytest.mark.parametrize(
+    ("life", "calls"),
+    [
+        (
+            "does_not_answer",
+            "early-call 02-24 09h, due-call 03-01 11h, promise-call 03-03 10h, promise-call~2 03-03 12h, "
+            "promise-call~3 03-03 14h, demand-call 03-04 10h",
+        ),
+        (
+            "owes_a_date_in_writing",
+            "early-call 02-24 09h, due-call 03-01 11h, promise-call 03-03 10h, demand-call 03-05 08h",
+        ),
+        (
+            "says_it_is_paid",
+            "early-call 02-24 09h, due-call 03-01 11h, promise-call 03-03 10h, demand-call 03-08 10h",
+        ),
+    ],
+)
+async def test_when_people_are_called(house: House, life: str, calls: str) -> None:
+    await LIVES[life](house)
+    await house.case.result()
+    with house.desk.database.reading() as session:
+        rows = session.scalars(select(TaskRow).order_by(TaskRow.due_at)).all()
+    names = [row.task_id.removeprefix("inv-1.").replace(".accounts_payable", "") for row in rows]
+    shown = [f"{name} {row.due_at:%m-%d %Hh}" for name, row in zip(names, rows, strict=True)]
+    assert ", ".join(shown) == calls
 
 
 async def test_every_nonsense_is_answered(house: House) -> None:
