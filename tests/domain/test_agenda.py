@@ -40,6 +40,10 @@ _PROMISE = _tell("promise_to_pay", date="2027-03-19", promised_by="user")  # a F
 _DISPUTE = _tell("dispute_opened", reason="price", opened_by="user")
 _PAUSE = _tell("pause", reason="holiday", by="agent-7", until="2027-04-01")
 _PLAN = _tell("payment_plan_agreed", instalments=[PLAN[0], {"date": "2027-03-29", "amount": "800.00"}], by="a")
+_PAID, _WRITES, _REFUSES = (
+    _tell("call_outcome", task_id="t", outcome=outcome, by="agent-7")
+    for outcome in ("paid", "written_promise_owed", "refused")
+)
 _REMINDED = _done("first-reminder")
 
 
@@ -103,6 +107,45 @@ _REMINDED = _done("first-reminder")
             PROMISE_DUE,
             "2027-03-22 23:00",
             id="an answer that waits longer than the promise",
+        ),
+        # announced in a talk on Wednesday: two business days for the money, one for a date in writing
+        pytest.param(
+            [_REMINDED, _PAID], "2027-03-10 09:00", "@payment-wait", "2027-03-12 23:00", id="money on its way"
+        ),
+        pytest.param(
+            [_REMINDED, _WRITES], "2027-03-10 09:00", "@written-promise", "2027-03-11 23:00", id="a date in writing"
+        ),
+        pytest.param(
+            [_REMINDED, _WRITES, lambda case: case.wait_over(at("2027-03-11 23:00"))],
+            "2027-03-11 23:00",
+            "second-reminder",
+            "2027-03-12 08:00",
+            id="no date came: at once",
+        ),
+        pytest.param(
+            [_REMINDED, _PAID, lambda case: case.wait_over(at("2027-03-12 23:00"))],
+            "2027-03-12 23:00",
+            "second-reminder",
+            "2027-03-19 09:00",  # two and a half days of rest are three
+            id="no money came: where it stood",
+        ),
+        pytest.param(
+            [_REMINDED, _REFUSES], "2027-03-10 09:00", "second-reminder", "2027-03-10 09:00", id="refused: at once"
+        ),
+        pytest.param(
+            [_done("first-reminder", "2027-03-10 08:30"), _REFUSES],
+            "2027-03-10 09:00",
+            "second-reminder",
+            "2027-03-11 08:30",
+            id="refused: after the gap",
+        ),
+        pytest.param([_REFUSES], "2027-02-24 09:00", "first-reminder", "2027-03-02 08:00", id="refused before due"),
+        pytest.param(
+            [_REMINDED, _done("second-reminder", "2027-03-09 09:00"), _REFUSES],
+            "2027-03-10 09:00",
+            "restrict",
+            "2027-03-15 09:00",
+            id="refused: the consequence keeps its day",
         ),
         # a message that bounced goes before the ladder, not before an agreed day
         pytest.param(

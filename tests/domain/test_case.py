@@ -118,6 +118,7 @@ STANDINGS: dict[str, Callable[[], Case]] = {
     "plan": _after("payment_plan_agreed", instalments=PLAN, by="agent-7"),
     "disputed": _after("dispute_opened", reason="quality", opened_by="user"),
     "partly": _after("dispute_opened", reason="quality", opened_by="user", amount="500.00"),
+    "waiting": _after("call_outcome", task_id="t0", outcome="written_promise_owed", by="agent-7"),
     "paused": _after("pause", reason="hardship", by="agent-7"),
     "legal": _legal,
     "paid": _after("payment_received", payment_id="p1", amount="1000.00", currency="EUR"),
@@ -145,6 +146,17 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
         {"task_id": "t1", "outcome": "promise", "by": "agent-7", "promise": {"date": "2027-03-18"}},
     ),
     "call_disputes": ("call_outcome", {"task_id": "t1", "outcome": "dispute", "by": "agent-7"}),
+    "call_paid": ("call_outcome", {"task_id": "t1", "outcome": "paid", "by": "agent-7"}),
+    "call_writes": ("call_outcome", {"task_id": "t1", "outcome": "written_promise_owed", "by": "agent-7"}),
+    "call_refuses": ("call_outcome", {"task_id": "t1", "outcome": "refused", "by": "agent-7"}),
+    "call_back": (
+        "call_outcome",
+        {"task_id": "t1", "outcome": "call_back", "by": "agent-7", "call_back_at": "2027-03-12T09:00:00Z"},
+    ),
+    "call_back_past": (
+        "call_outcome",
+        {"task_id": "t1", "outcome": "call_back", "by": "agent-7", "call_back_at": "2027-03-10T08:59:00Z"},
+    ),
     "amended": ("invoice_amended", {"amount": "1300.00", "by": "billing"}),
     "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
     "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
@@ -168,7 +180,12 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
-PASSING = {"day_promise": "promise_due", "day_instalment": "instalment_due", "day_pause": "pause_over"}
+PASSING = {
+    "day_promise": "promise_due",
+    "day_instalment": "instalment_due",
+    "day_pause": "pause_over",
+    "day_wait": "wait_over",
+}
 """What time does to a case: row of the table and the method of that name."""
 
 
@@ -203,6 +220,47 @@ def test_the_page_tells_every_event_in_every_stage() -> None:
     assert sorted(rows) == sorted([*EVENTS, *PASSING])
     assert {name for name, _ in EVENTS.values()} == set(known)
     assert {build().stage for build in STANDINGS.values()} == set(Stage)
+
+
+@pytest.mark.parametrize(
+    ("standing", "outcome", "awaited", "hurry"),
+    [
+        pytest.param("chasing", "paid", "payment", False, id="they say that it is paid"),
+        pytest.param("chasing", "written_promise_owed", "written_promise", False, id="they will write"),
+        pytest.param("chasing", "refused", None, True, id="they refuse"),
+        pytest.param("waiting", "refused", None, True, id="they refuse to write as well"),
+        pytest.param("waiting", "paid", "payment", False, id="they need not write: it has left"),
+        # what is agreed already counts for more than what is said
+        *[
+            pytest.param(standing, outcome, None, False, id=f"{outcome} while {standing}")
+            for standing in ("promised", "plan", "disputed", "paused", "paid", "handed_over")
+            for outcome in ("paid", "written_promise_owed", "refused")
+        ],
+    ],
+)
+def test_what_is_said_in_a_talk(standing: str, outcome: str, awaited: str | None, hurry: bool) -> None:
+    case = STANDINGS[standing]()
+    tell(case, "call_outcome", task_id="t1", outcome=outcome, by="agent-7")
+    assert (case.awaited and case.awaited.what, case.hurry) == (awaited, hurry)
+    assert case.resting == (awaited is not None or standing not in {"chasing", "waiting"})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind", "hurry", "shift"),
+    [
+        # five days without chasing: the money may be slow, and nobody is blamed for the wait
+        ("paid", "payment_missing", False, 5 * 86_400),
+        # a word not kept is given no time
+        ("written_promise_owed", "promise_missing", True, 0),
+    ],
+)
+def test_what_was_announced_does_not_come(outcome: str, kind: str, hurry: bool, shift: int) -> None:
+    case = _chasing()
+    tell(case, "call_outcome", task_id="t1", outcome=outcome, by="agent-7")
+    case = _through_json(case)
+    (said,) = case.wait_over(NOW + timedelta(days=5))
+    assert (said.kind, case.hurry, case.shift, case.awaited) == (kind, hurry, shift, None)
+    assert case.wait_over(NOW + timedelta(days=6)) == []
 
 
 @pytest.mark.parametrize("former", ["written_off", "handed_over"])

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,39 @@ def test_tasks_show_whom_to_call_when_and_what_to_say(here: Place, run: Run) -> 
     assert "Good day" in run("tasks", "--verbose").out
     assert run("call-outcome", "TASK-1", "promise", "--promise-date", SOON).out.startswith("TASK-1: promised")
     assert run("tasks", "--invoice", "TASK-1", "--json").json == []
+
+
+def test_the_list_is_by_urgency_hour_and_amount(here: Place, run: Run) -> None:
+    started(run, "WORK-1")
+    nine, ten = datetime(2027, 3, 1, 9, tzinfo=UTC), datetime(2027, 3, 1, 10, tzinfo=UTC)
+    facts = {"invoice_id": "WORK-1", "step": "s", "reason": "why", "script": "", "state": "open", "currency": "EUR"}
+    rows = [
+        # name, kind, due, amount, told to a manager
+        ("ten", "call", ten, "900.00", None),
+        ("small", "call", nine, "50.00", None),
+        ("large", "call", nine.replace(minute=59), "700.00", None),
+        ("late", "visit", ten, "10.00", ten),
+        ("decide", "decision", nine, None, None),
+    ]
+    with Database(here.database_url).writing() as session:
+        for name, kind, due, amount, told in rows:
+            amount_of = Decimal(amount) if amount else None
+            row = TaskRow(task_id=name, kind=kind, due_at=due, amount=amount_of, escalated_at=told, **facts)
+            session.add(row)
+
+    def listed(*options: str) -> list[str]:
+        return [task["task_id"] for task in run("tasks", "--invoice", "WORK-1", "--json", *options).json]
+
+    assert listed() == ["late", "large", "small", "decide", "ten"]
+    assert listed("--kind", "call") == ["large", "small", "ten"]
+    assert listed("--due-by", "2027-03-01T09:30Z") == ["small", "decide"]
+    shown = run("tasks", "--invoice", "WORK-1").out
+    assert "visit, ESCALATED" in shown
+    assert "03-01 09:00" in shown
+    one = run("task", "large").out
+    assert "due      Mon 01 Mar 2027 10:59 CET there, 2027-03-01 09:59 UTC" in one
+    assert "starter.py call-outcome WORK-1 OUTCOME --task large" in one
+    assert run("task", "none").err.startswith("refused: task: 'none' is no task")
 
 
 def test_list_filters_by_stage(here: Place, run: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from domain.terms import Level
 from intake.cases import Patience
-from store import accounts, outbox
+from store import accounts, outbox, tasks
 from store.database import Database
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
@@ -291,3 +291,15 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
     assert ("rehearsal.acme.accounts_payable.1", "email", "bounced") in sent
     assert ("rehearsal.acme.accounts_payable.1", "sms", "delivered") in sent
     assert PHONE not in str(lived.timeline())
+
+
+async def test_the_work_for_people(api: Open) -> None:
+    with api.house.desk.database.writing() as session:
+        facts = {"invoice_id": "inv-1", "step": "s", "reason": "why", "script": "Good day", "contact_id": None}
+        for kind in ("call", "decision"):
+            tasks.raise_task(session, task_id=kind, kind=kind, due_at=datetime(2027, 3, 1, tzinfo=UTC), **facts)  # type: ignore[arg-type]
+    (task,) = (await api.get("/tasks?kind=call&due_by=2027-03-02T00:00:00Z")).json()
+    assert (task["task_id"], task["script"], task["amount"]) == ("call", "Good day", None)
+    assert (await api.get("/tasks?due_by=2027-02-01T00:00:00Z")).json() == []
+    assert (await api.get("/tasks?due_by=tomorrow")).status_code == 422
+    assert (await api.http.get("/api/tasks")).status_code == 401
