@@ -294,6 +294,7 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
 
 
 async def test_the_work_for_people(api: Open) -> None:
+    await api.post("/invoices", written())
     with api.house.desk.database.writing() as session:
         facts = {"invoice_id": "inv-1", "step": "s", "reason": "why", "script": "Good day", "contact_id": None}
         for kind in ("call", "decision"):
