@@ -84,6 +84,7 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
             {"SENDER_IBAN": "DE89370400440532013000", "SENDER_BIC": "COBA"}, ["SENDER_BIC", "8 or 11"], id="short BIC"
         ),
         pytest.param({"LOB_API_URL": "api.lob"}, ["LOB_API_URL", "https://"], id="no scheme of Lob"),
+        pytest.param({"AGENT_LANGUAGE": "English, mostly"}, ["AGENT_LANGUAGE", "pt-BR"], id="no language"),
         pytest.param({"SENDGRID_PER_SECOND": "0"}, ["SENDGRID_PER_SECOND", "greater than"], id="no pace"),
         pytest.param({"WORKER_CACHED_CASES": "many"}, ["WORKER_CACHED_CASES", "integer"], id="no number"),
         pytest.param({"TEMPORAL_ADDRESS": "localhost"}, ["TEMPORAL_ADDRESS", "'localhost'", "host:port"], id="port"),
