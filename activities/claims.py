@@ -19,6 +19,7 @@ from activities.enclosures import Enclosure
 from activities.headers import mail_headers
 from activities.job import Job, message_id
 from activities.journal import note
+from activities.wording import Composed
 from domain import agenda
 from domain.case import Case
 from domain.invoice import Contact
@@ -108,7 +109,8 @@ class Claims:
         elif row is not None:
             outbox.unlink_others(session, row, job.case.invoice_id)
         others = companions.find(session, self._desk, job, contact, channel)
-        mail = self._mail(session, own_id, lead_first(job, others)) if channel is Channel.EMAIL else _Mail()
+        jobs = lead_first(job, others)
+        mail = self._mail(session, own_id, jobs) if channel is Channel.EMAIL else _Mail()
         lead, composed = compose(session, self._desk, job, contact, others, more=mail.facts)
         if row is None:
             row = MessageRow(
@@ -132,21 +134,24 @@ class Claims:
         outbox.add(session, row)
         for one in (job, *others):
             outbox.link(session, row, one.case.invoice_id, one.errand.key, warning=one.errand.warning)
-        envelope = _envelope(row, contact)
-        if channel is Channel.EMAIL:
-            headers = mail_headers(session, self._desk, row, lead.case.invoice_id)
-            envelope = replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
-        elif channel is Channel.LETTER:
-            jobs = lead_first(job, others)
-            letter = letters.write(session, self._desk, jobs, contact, composed, asks=row.asks)
-            customer = job.customer
-            envelope = replace(
-                envelope,
-                attachments=(letters.printed(letter),),
-                company=customer.name,
-                country=customer.country,
-            )
+        envelope = self._packed(session, row, jobs, contact, composed, mail)
         return Claim(envelope, row.called_at, begun_before=False)
+
+    def _packed(
+        self, session: Session, row: MessageRow, jobs: list[Job], contact: Contact, composed: Composed, mail: "_Mail"
+    ) -> Envelope:
+        """The envelope with what its channel adds to the words."""
+        envelope, lead = _envelope(row, contact), jobs[0]
+        match Channel(row.channel):
+            case Channel.EMAIL:
+                headers = mail_headers(session, self._desk, row, lead.case.invoice_id)
+                return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
+            case Channel.LETTER:
+                letter = letters.write(session, self._desk, jobs, contact, composed, asks=row.asks)
+                company, country = lead.customer.name, lead.customer.country
+                return replace(envelope, attachments=(letters.printed(letter),), company=company, country=country)
+            case _:
+                return envelope
 
     def _mail(self, session: Session, own_id: str, jobs: list[Job]) -> "_Mail":
         asks = self._desk.catalogue.traits[str(jobs[0].errand.message)].asks

@@ -58,6 +58,7 @@ body { margin: 0; padding: 0; background: #f3f4f6; color: #1f2933; -webkit-text-
 .letter { box-sizing: border-box; max-width: 600px; margin: 0 auto; padding: 32px; background: #ffffff;
   font: 16px/1.55 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
 .from { margin: 0 0 24px; padding-bottom: 12px; border-bottom: 3px solid #0b5d4b; font-weight: bold; }
+h1 { margin: 0 0 16px; font-size: 22px; line-height: 1.3; }
 a { color: #0b5d4b; }
 ul, ol { padding-inline-start: 1.2em; }
 .facts { list-style: none; margin: 20px 0; padding: 14px 18px; background: #f0f6f4; border-radius: 8px; }
@@ -76,7 +77,7 @@ td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
   table { font-size: 14px; }
   th, td { padding: 8px 4px; }
 {% endif %}
-  .button { display: block !important; text-align: center; }
+  .button { display: block !important; box-sizing: border-box; width: 100%; text-align: center; }
 }
 @media (prefers-color-scheme: dark) {
   body { background: #101418 !important; color: #e4e7eb !important; }
