@@ -266,9 +266,9 @@ def sms_parts(text: str) -> int:
     return sms_cost(text).parts
 
 
-_TWO_STOPS = re.compile(r"(?<=[^.\s])\.\.(?=[\s<&»“”\"]|$)")
+_TWO_STOPS = re.compile(r"(?<=[^.\s])(\\?\.)\.(?=[\s<&»“”\"]|$)")
 
 
 def one_stop(text: str) -> str:
     """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
-    return _TWO_STOPS.sub(".", text)
+    return _TWO_STOPS.sub(r"\1", text)

@@ -254,7 +254,7 @@ class _Book:
             html=one_stop(html_document(tokens, subject, locale, facts.payment_url, one_line(facts.sender_company))),
             short=one_stop(write_short()),
             call=one_stop(tidy(write("call", script.call, CALL))),
-            markdown=markdown,
+            markdown=one_stop(markdown),
         )
 
     def _small_print(self, facts: Facts) -> str:

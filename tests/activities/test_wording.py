@@ -1134,5 +1134,5 @@ def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> Non
     for key in CATALOGUE.keys:
         names = {"company": "Marsa W.L.L.", "sender_company": "Dunwell Inc."}
         composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | names))
-        for part in (composed.text, composed.html, composed.short, composed.call):
+        for part in (composed.text, composed.html, composed.short, composed.call, composed.markdown):
             assert not re.search(r"[^.]\.\.(?!\.)", part)
