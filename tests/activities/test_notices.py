@@ -512,3 +512,30 @@ def test_an_answer_that_may_not_be_given_any_more_does_not_hold_up_the_next(offi
     second = office.carry_out("promise-confirmed~2", "2027-03-08 09:00")
     assert (second.next_action and second.next_action.step) == "@promise"
     assert not office.messages("part-received~1")
+
+
+# What a note ahead of an agreed day asks for -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("came", "day", "asks"),
+    [
+        pytest.param([], "2027-03-20", "€400.00 by March 20, 2027", id="nothing came: the whole part"),
+        pytest.param(["150.00"], "2027-03-20", "€250.00 by March 20, 2027", id="a part of it came: the rest of it"),
+        pytest.param(["400.00"], "2027-04-20", "€800.00 by April 20, 2027", id="the first is met: the second"),
+        pytest.param(["500.00"], "2027-04-20", "€700.00 by April 20, 2027", id="and some of the second: its rest"),
+    ],
+)
+def test_the_next_instalment_is_asked_for_less_what_came_of_it(
+    office: Office, came: list[str], day: str, asks: str
+) -> None:
+    office.open()
+    reactions = office.case.rules.reactions.model_copy(update={"instalment_due": "instalment-due"})
+    office.case.rules = office.case.rules.model_copy(update={"reactions": reactions})
+    plan = [{"date": "2027-03-20", "amount": "400.00"}, {"date": "2027-04-20", "amount": "800.00"}]
+    office.record("payment_plan_agreed", FIRST, instalments=plan, by="agent-7")
+    for number, amount in enumerate(came):
+        office.pay("2027-03-03 09:00", amount, f"p{number}")
+    office.carry_out(f"instalment-due~{day}", "2027-03-19 09:00")
+    (message,) = office.messages()
+    assert asks in message.body
