@@ -33,6 +33,10 @@ test: lint  ## everything: lint, types, import contracts, tests
 bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.throughput
+	$(BIN)/python -m bench.bulk
+	$(BIN)/python -m bench.herd
+	$(BIN)/python -m bench.memory
+	$(BIN)/python -m bench.cron
 
 chaos: install  ## a storm of kills and provider failures from a printed seed, and a checker; SEED=n repeats one
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

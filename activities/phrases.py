@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from babel import Locale
@@ -131,21 +132,21 @@ class Pen:
         if value is None:
             return None
         if self.voice.brief and value.year == today.year:
-            return self.text(format_skeleton("MMMd", value, locale=self.locale))
-        return self.text(format_date(value, self.voice.dates, locale=self.locale))
+            return self.text(_day_of_year(self.locale, "MMMd", value))
+        return self.text(_date(self.locale, self.voice.dates, value))
 
     def days(self, values: tuple[date, ...], today: date) -> str | None:
         """The days in order, as a list in words; without the year while all are of this year."""
         ordered = sorted(set(values))
         if all(day.year == today.year for day in ordered):
-            written = [format_skeleton("MMMMd", day, locale=self.locale) for day in ordered]
+            written = [_day_of_year(self.locale, "MMMMd", day) for day in ordered]
         else:
-            written = [format_date(day, self.voice.dates, locale=self.locale) for day in ordered]
+            written = [_date(self.locale, self.voice.dates, day) for day in ordered]
         return self.text(format_list(written, locale=self.locale))
 
     def money(self, value: Decimal | None, currency: str, digits: int) -> str | None:
         """The amount with `digits` minor units; None for no amount."""
-        return None if value is None else self.text(self._amount(value, currency, digits))
+        return None if value is None else self.text(_amount(self.locale, self.voice.brief, value, currency, digits))
 
     def totals(self, bills: tuple[OtherInvoice, ...]) -> str | None:
         """What `bills` ask for in all, as a list of one sum a currency; None where there is no room for several."""
@@ -156,32 +157,45 @@ class Pen:
             digits[bill.currency] = max(digits.get(bill.currency, 0), bill.digits)
         if len(sums) > 1 and not self.voice.roomy:
             return None
-        written = [self._amount(value, currency, digits[currency]) for currency, value in sums.items()]
+        written = [_amount(self.locale, self.voice.brief, value, currency, digits[currency]) for currency, value in sums.items()]
         return self.text(format_list(written, locale=self.locale))
 
     def row(self, bill: OtherInvoice, today: date) -> dict[str, object]:
         """One invoice of several. A fact that it lacks is None."""
         return {
             "number": self.text(bill.number),
-            "issued_on": self.text(format_date(bill.issued_on, self.voice.rows, locale=self.locale)),
-            "due_on": self.text(format_date(bill.due_on, self.voice.rows, locale=self.locale)),
+            "issued_on": self.text(_date(self.locale, self.voice.rows, bill.issued_on)),
+            "due_on": self.text(_date(self.locale, self.voice.rows, bill.due_on)),
             "days_left": max(0, (bill.due_on - today).days),
             "days_late": max(0, (today - bill.due_on).days),
             "asked": self.money(bill.asked, bill.currency, bill.digits),
             "payment_url": self.text(bill.payment_url),
         }
 
-    def _amount(self, value: Decimal, currency: str, digits: int) -> str:
-        shape = self.locale.currency_formats["standard"].pattern
-        symbol = get_currency_symbol(currency, locale=self.locale)
-        if self.voice.brief and not (symbol.isascii() or symbol in "£¥€"):
-            shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
-        if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
-            shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
-        pattern = parse_pattern(shape)
-        pattern.frac_prec = (digits, digits)
-        written: str = pattern.apply(value, self.locale, currency, currency_digits=False, decimal_quantization=False)
-        return written
+
+@lru_cache(maxsize=4096)
+def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: int) -> str:
+    # Kept, like the dates below: one message names the same sums and days a dozen times.
+    shape = locale.currency_formats["standard"].pattern
+    symbol = get_currency_symbol(currency, locale=locale)
+    if brief and not (symbol.isascii() or symbol in "£¥€"):
+        shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
+    if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
+        shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
+    pattern = parse_pattern(shape)
+    pattern.frac_prec = (digits, digits)
+    written: str = pattern.apply(value, locale, currency, currency_digits=False, decimal_quantization=False)
+    return written
+
+
+@lru_cache(maxsize=4096)
+def _date(locale: Locale, style: Literal["medium", "long"], value: date) -> str:
+    return format_date(value, style, locale=locale)
+
+
+@lru_cache(maxsize=4096)
+def _day_of_year(locale: Locale, skeleton: str, value: date) -> str:
+    return format_skeleton(skeleton, value, locale=locale)
 
 
 def words(facts: Facts, pen: Pen) -> dict[str, object]:

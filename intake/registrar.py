@@ -35,6 +35,7 @@ class Registrar:
         self._desk = desk
         self._ladders = ladders
         self._planning = Planning(desk)
+        self._kept = set[str]()  # ladders that this registrar has seen in the database
 
     def register(self, invoice: Invoice, now: datetime, clock: Clock | None = None) -> Registered:
         """Keep the invoice and open its case. Safe to repeat; the same invoice is kept once.
@@ -49,12 +50,11 @@ class Registrar:
         policy, document = self.ladder(invoice), _document(invoice)
         customer_id = invoice.customer.customer_id
         with self._desk.database.writing() as session:
-            try:
-                policies.register(session, policy)
-            except policies.PolicyChanged as error:
-                raise Refused("policy", str(error)) from None
+            if policy.name not in self._kept:
+                _keep(session, policy)
             invoice = self._with_language(session, invoice, policy)
             invoices.put_customer(session, invoice.customer)
+        self._kept.add(policy.name)
         with self._desk.database.writing(customer_id) as session:
             known = cases.get_row(session, invoice.invoice_id)
             if known is not None and known.rehearsal != clock.rehearsal:
@@ -96,6 +96,13 @@ def _document(invoice: Invoice) -> bytes | None:
         return read(invoice.document) if invoice.document else None
     except Unfit as error:
         raise Refused("document", str(error)) from None
+
+
+def _keep(session: Session, policy: Policy) -> None:
+    try:
+        policies.register(session, policy)
+    except policies.PolicyChanged as error:
+        raise Refused("policy", str(error)) from None
 
 
 def _check_same(row: InvoiceRow, invoice: Invoice) -> None:
