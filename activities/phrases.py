@@ -157,7 +157,10 @@ class Pen:
             digits[bill.currency] = max(digits.get(bill.currency, 0), bill.digits)
         if len(sums) > 1 and not self.voice.roomy:
             return None
-        written = [_amount(self.locale, self.voice.brief, value, currency, digits[currency]) for currency, value in sums.items()]
+        written = [
+            _amount(self.locale, self.voice.brief, value, currency, digits[currency])
+            for currency, value in sums.items()
+        ]
         return self.text(format_list(written, locale=self.locale))
 
     def row(self, bill: OtherInvoice, today: date) -> dict[str, object]:
