@@ -9,6 +9,7 @@ from temporalio import activity
 from activities import delivery
 from activities.desk import Answer, Desk, Request, moment
 from activities.outcomes import Outcomes
+from activities.recall import recall_letters
 from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
@@ -53,6 +54,8 @@ class Ledger:
             if answer.arrived:
                 case.blocked_until = None
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
+        if case.frees_account:
+            recall_letters(self._desk, case, now, rehearsal=request.rehearsal)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
         return answer
 

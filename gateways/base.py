@@ -7,7 +7,7 @@ A provider's vocabulary (status words, error codes, exceptions) ends in its own 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from domain.calendar import BusinessCalendar
 from domain.terms import Access, Channel, MessageState
@@ -99,6 +99,15 @@ class MessageGateway(Protocol):
 
         Raises DeliveryError (neither permanent nor maybe_sent) when the provider cannot be asked just now.
         """
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A gateway that can take back what it has accepted, as long as it lies with us."""
+
+    def recall(self, provider_id: str) -> bool:
+        """Whether it was still there and is gone now. Raises DeliveryError when that cannot be told."""
         ...
 
 

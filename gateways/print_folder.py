@@ -47,6 +47,17 @@ class PrintFolderGateway:
         found = self._files(envelope)
         return Receipt(NAME, found[0].name, MessageState.ACCEPTED) if found else None
 
+    def recall(self, provider_id: str) -> bool:
+        """Remove a letter's file. False when somebody has taken it away already, perhaps to post it."""
+        file = self._folder / Path(provider_id).name
+        try:
+            file.unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise DeliveryError(f"the letter {file.name} cannot be removed ({error.strerror})") from error
+        return True
+
     def _files(self, envelope: Envelope) -> list[Path]:
         return sorted(self._folder.glob(f"????-??-??-{envelope.message_id}.pdf"))
 

@@ -1,6 +1,6 @@
 """A letter on its way from the ladder to the post: proof only when posted, never lost silently, one file at most."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -164,6 +164,57 @@ def test_nobody_is_asked_to_post_what_was_paid(paper: Office) -> None:
     paper.pay("2027-03-03 09:00")
     look(paper, "2027-03-10 09:00")
     assert paper.tasks() == []
+
+
+@pytest.mark.parametrize(
+    ("happens", "state", "files"),
+    [
+        pytest.param(lambda one: one.pay("2027-03-03 09:00"), "withheld", 0, id="paid"),
+        pytest.param(lambda one: one.pay("2027-03-03 09:00", "100.00"), "accepted", 1, id="paid in part"),
+        pytest.param(
+            lambda one: one.record("write_off", "2027-03-03 09:00", reason="small", by="kim"),
+            "withheld",
+            0,
+            id="written off",
+        ),
+        pytest.param(
+            lambda one: one.record("pause", "2027-03-03 09:00", reason="hardship", by="kim"),
+            "accepted",
+            1,
+            id="paused: it may be wanted again",
+        ),
+    ],
+)
+def test_a_letter_not_yet_posted_is_taken_back_when_the_invoice_is_settled(
+    paper: Office, folder: Path, happens: Callable[[Office], object], state: str, files: int
+) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    happens(paper)
+    assert (paper.states(), len(list(folder.iterdir()))) == ({"accounts_payable letter": state}, files)
+    assert len(paper.entries("withheld")) == (1 - files)
+
+
+def test_a_letter_whose_file_is_gone_may_be_in_the_post(paper: Office, folder: Path) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    for file in folder.iterdir():
+        file.unlink()
+    paper.pay("2027-03-03 09:00")
+    assert paper.states() == {"accounts_payable letter": "accepted"}
+
+
+def test_a_letter_that_still_asks_for_another_invoice_stays(paper: Office, folder: Path) -> None:
+    other = Office(paper.desk)
+    other.open(to().model_copy(update={"invoice_id": "inv-2", "number": "2027-002"}), ladder=on_paper(Channel.LETTER))
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    (letter,) = paper.messages()
+    assert "2027-002" in letter.body
+    paper.pay("2027-03-03 09:00")
+    assert (paper.states(), len(list(folder.iterdir()))) == ({"accounts_payable letter": "accepted"}, 1)
+    other.pay("2027-03-03 10:00", payment_id="p2")
+    assert (paper.states(), list(folder.iterdir())) == ({"accounts_payable letter": "withheld"}, [])
 
 
 # Once ----------------------------------------------------------------------------------------------------
