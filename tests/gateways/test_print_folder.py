@@ -45,3 +45,11 @@ def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match="cannot be written") as caught:
         PrintFolderGateway(tmp_path / "letters").send(a_letter())
     assert (caught.value.permanent, caught.value.maybe_sent) == (False, False)
+
+
+def test_a_letter_is_taken_back_only_while_it_lies_there(tmp_path: Path) -> None:
+    gateway = PrintFolderGateway(tmp_path / "letters")
+    name = str(gateway.send(a_letter()).provider_id)
+    (tmp_path / "other.pdf").write_bytes(PDF)
+    assert [gateway.recall(name), gateway.recall(name), gateway.recall("../other.pdf")] == [True, False, False]
+    assert (tmp_path / "other.pdf").exists()
