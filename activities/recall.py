@@ -35,11 +35,8 @@ def recall_letters(desk: Desk, case: Case, now: datetime, *, rehearsal: bool) ->
                 activity.logger.warning("a letter was not taken back: %s", error.reason)
                 continue
             if taken_back:
-                row.state, row.reason, row.settled_at = (
-                    MessageState.WITHHELD.value,
-                    "settled before it was posted",
-                    now,
-                )
+                row.state, row.reason = MessageState.WITHHELD.value, "settled before it was posted"
+                row.settled_at = now
                 note_message(session, row, "withheld", "taken back: settled before it was posted", now)
                 tasks.close_task(session, message_id + outbox.UNPOSTED, "the letter was taken back", now)
 

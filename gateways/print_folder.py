@@ -1,7 +1,7 @@
 """Letters that people print and post: one PDF each in a folder.
 
-A letter in the folder is accepted. It is delivered when somebody says that it was posted (`starter.py posted`), and taken
-back when its invoices are settled first.
+A letter in the folder is accepted. It is delivered when somebody says that it was posted (`starter.py posted`), and
+taken back when its invoices are settled first.
 """
 
 import os
