@@ -51,6 +51,8 @@ class Plan:
 @dataclass
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
+    tree: Path = ROOT
+    """Whose code the workers run."""
 
     def start_worker(self) -> None:
         environment = {
@@ -66,7 +68,7 @@ class StormyPlant(Plant):
             "TWILIO_API_URL": self.twilio.url,
         }
         with (self.state / "worker.log").open("ab") as log:
-            command = [sys.executable, str(ROOT / "worker.py")]
+            command = [sys.executable, str(self.tree / "worker.py")]
             self.workers.append(subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log))
 
     def kill_one(self, chance: random.Random) -> None:
@@ -78,7 +80,7 @@ class StormyPlant(Plant):
 
 
 @asynccontextmanager
-async def _plant(state: Path, log: Log, temper: Temper) -> AsyncIterator[StormyPlant]:
+async def _plant(state: Path, log: Log, temper: Temper, tree: Path) -> AsyncIterator[StormyPlant]:
     database = Database(f"sqlite:///{state}/{DATABASE}")
     migrate(database)
     audit.watch(state / DATABASE)
@@ -87,7 +89,7 @@ async def _plant(state: Path, log: Log, temper: Temper) -> AsyncIterator[StormyP
     client = await Client.connect(server.address, data_converter=pydantic_data_converter)
     await register_search_attributes(client)
     with StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
-        plant = StormyPlant(state, database, sendgrid, port, server, client, twilio=twilio)
+        plant = StormyPlant(state, database, sendgrid, port, server, client, twilio=twilio, tree=tree)
         try:
             yield plant
         finally:
@@ -96,11 +98,14 @@ async def _plant(state: Path, log: Log, temper: Temper) -> AsyncIterator[StormyP
             database.close()
 
 
-async def run(plan: Plan, state: Path) -> None:
-    """Leave in `state` all that the checker reads: the database, the providers' log, histories and statuses."""
+async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
+    """Leave in `state` all that the checker reads: the database, the providers' log, histories and statuses.
+
+    The workers run the code of `tree`.
+    """
     chance = random.Random(plan.seed)
     log, temper = Log(state / LOG), Temper(plan.seed, long=plan.long_answers)
-    async with _plant(state, log, temper) as plant:
+    async with _plant(state, log, temper, tree) as plant:
         for _ in range(plan.workers):
             plant.start_worker()
         await _until_they_work(plan, state)
