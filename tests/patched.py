@@ -10,7 +10,7 @@ _NOT_NEEDED = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "benc
 
 
 def patched(patch: Path, folder: Path) -> Path:
-    """The new `folder`, with what a worker needs of this tree and the patch applied. Raises when it does not apply."""
+    """The new `folder`, with what a worker needs of this tree and the patch on it. Raises when it does not fit."""
     shutil.copytree(ROOT, folder, ignore=_NOT_NEEDED)
     apply(patch, folder)
     return folder

@@ -51,8 +51,6 @@ class Plan:
 @dataclass
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
-    tree: Path = ROOT
-    """Whose code the workers run."""
 
     def start_worker(self) -> None:
         environment = {
@@ -132,11 +130,11 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
 
 async def _until_they_work(plan: Plan, state: Path) -> None:
     """A storm over before the first worker is up would prove nothing."""
-    for _ in range(300):
+    for _ in range(900):
         if (state / "worker.log").read_text().count("working on queue") >= plan.workers:
             return
         await asyncio.sleep(0.2)
-    raise RuntimeError(f"the workers did not start in a minute: read {state / 'worker.log'}")
+    raise RuntimeError(f"the workers did not start in three minutes: read {state / 'worker.log'}")
 
 
 async def _live(plan: Plan, deeds: Sequence[town.Deed], handle: Handle) -> None:

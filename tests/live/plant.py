@@ -45,6 +45,8 @@ class Plant:
     server: DevServer
     client: Client
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    tree: Path = ROOT
+    """Whose code new workers run."""
 
     def start_worker(self) -> None:
         """One more worker process, which sends e-mail to the emulator."""
@@ -57,7 +59,7 @@ class Plant:
             "MAIL_FROM": "Ana Lopez <ana@dunwell.example>",
         }
         with (self.state / "worker.log").open("ab") as log:
-            command = [sys.executable, str(ROOT / "worker.py")]
+            command = [sys.executable, str(self.tree / "worker.py")]
             self.workers.append(subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log))
 
     def kill_workers(self) -> None:

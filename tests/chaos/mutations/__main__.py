@@ -44,7 +44,8 @@ def guarantee(patch: Path) -> str:
 def main(wanted: list[str]) -> int:
     print("| broken on purpose | seed | seconds | seen |\n|---|--:|--:|---|")
     chosen = [patch for patch in PATCHES if not wanted or patch.stem.startswith(tuple(f"{one}-" for one in wanted))]
-    return 0 if chosen and all([_is_caught(patch) for patch in chosen]) else 1
+    unseen = [patch for patch in chosen if not _is_caught(patch)]
+    return 0 if chosen and not unseen else 1
 
 
 def _is_caught(patch: Path) -> bool:
