@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint bench chaos laws fuzz
+.PHONY: help install demo up test lint bench chaos mutations laws fuzz
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -40,6 +40,9 @@ bench: install  ## figures beside a floor measured in the same run
 
 chaos: install  ## a storm of kills and provider failures from a printed seed, and a checker; SEED=n repeats one
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+mutations: install  ## builds broken on purpose, one a guarantee and more: the checker must name what each breaks
+	$(BIN)/python -m tests.chaos.mutations
 
 laws: install  ## the guarantees as laws, against 10,000 lives drawn at random
 	LAWS=10000 $(BIN)/pytest tests/laws

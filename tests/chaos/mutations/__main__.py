@@ -29,7 +29,7 @@ def plan(seed: int) -> Plan:
         worker_kills=0,
         server_kills=0,
         seconds=12,
-        drain=8,
+        drain=60,
         workers=2,
         days_a_second=6,
         long_answers=False,
