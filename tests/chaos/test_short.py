@@ -13,7 +13,8 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
         worker_kills=1,
         server_kills=1,
         seconds=9,
-        drain=4,  # a step that a killed worker held is free again minutes later: such a case is left under way
+        drain=90,  # for busy cores; on quiet ones half of the cases end at once
+        enough=0.5,  # a step that a killed worker held is free again minutes later: such a case is left under way
         workers=2,
         days_a_second=8,
         long_answers=False,
@@ -22,4 +23,4 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
     verdict = check(tmp_path)
     assert verdict.violations == []
     assert verdict.tallies[0].contacts >= 5, "hardly anything happened"
-    assert len(verdict.running) < plan.cases, "no case ended"
+    assert len(verdict.running) <= plan.cases / 2, "too few cases ended"
