@@ -35,7 +35,7 @@ _BATCH = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """seconds: length of the storm; drain: how long cases get to end after it; enough: which share has to, at most."""
+    """seconds: length of the storm; drain: how long cases get to end after it; enough: which share of them."""
 
     seed: int
     cases: int

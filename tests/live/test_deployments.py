@@ -35,17 +35,18 @@ async def failures(handle: Handle) -> list[int]:
 
 
 async def patches(handle: Handle) -> int:
+    """How often this case's history tells of the release's patch."""
     events = [event async for event in handle.fetch_history_events()]
-    return sum(event.HasField("marker_recorded_event_attributes") for event in events)
+    return sum("plan-at-once" in str(event.marker_recorded_event_attributes) for event in events)
 
 
 async def test_new_code_under_sleeping_cases_lets_them_finish(plant: Plant, tmp_path: Path) -> None:
     """One sleeps before its first letter, one after it; a third begins with the new release and runs its new code."""
     first, second, third = invoices(3)
     [chased] = await plant.start([first], speed=2 * DAY_A_SECOND)
-    await plant.until(chased, lambda status: status.stage is Stage.CHASING)
+    await plant.until(chased, lambda status: status.stage is Stage.CHASING, seconds=120)
     [waiting] = await plant.start([second], speed=1)
-    await plant.until(waiting, lambda status: status.next_action)
+    await plant.until(waiting, lambda status: status.next_action, seconds=120)
     await deploy(plant, patched(RELEASES / "behind-a-patch.patch", tmp_path / "release"))
     [new] = await plant.start([third], speed=1)
     cases = [chased, waiting, new]
@@ -59,10 +60,10 @@ async def test_new_code_under_sleeping_cases_lets_them_finish(plant: Plant, tmp_
 async def test_an_unguarded_change_is_reported_and_harms_no_case(plant: Plant, tmp_path: Path) -> None:
     """The case stands still and says why, until the former release is back; what was signalled meanwhile counts."""
     [case] = await plant.start(invoices(1), speed=1)
-    await plant.until(case, lambda status: status.next_action)
+    await plant.until(case, lambda status: status.next_action, seconds=120)
     await deploy(plant, patched(RELEASES / "unguarded.patch", tmp_path / "release"))
     await case.signal("payment_received", PAYMENT)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not (causes := await failures(case)):
             await asyncio.sleep(0.1)
     assert set(causes) == {WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR}
