@@ -301,7 +301,6 @@ async def work(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM; then finish what is in flight."""
     client = await connect(settings, _runtime(settings))
     desk = make_desk(settings)
-    desk.catalogue.check()
     with _explained(settings):
         current = is_current(desk.database)
     if not current:
@@ -339,10 +338,11 @@ def _runtime(settings: Settings) -> Runtime:
 
 async def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="worker.py", description=__doc__)
-    parser.add_argument("--set-up", action="store_true", help="migrate, register search attributes, exit")
+    parser.add_argument("--set-up", action="store_true", help="migrate, register attributes, try the messages, exit")
     chosen = parser.parse_args(arguments)
     settings = load_settings()
     if chosen.set_up:
+        Catalogue.load(MESSAGES).check()  # seconds, which a worker that starts after a crash must not pay
         await set_up(settings, await connect(settings))
     else:
         await work(settings)

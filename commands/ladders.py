@@ -30,7 +30,6 @@ def check_policy(
 ) -> None:
     """Say whether a ladder can be used, or all that is wrong with it."""
     catalogue = Catalogue.load(MESSAGES)
-    catalogue.check()
     try:
         policy = read_ladder(file, traits_of(catalogue))
     except PolicyError as error:
