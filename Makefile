@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint bench chaos mutations laws fuzz
+.PHONY: help install demo up test lint docs bench chaos mutations laws fuzz
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -25,6 +25,9 @@ lint: install  ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install  ## write the pages and pictures of the ladders anew
+	$(BIN)/python -m local.ladder_pages
 
 test: lint  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos

@@ -10,6 +10,7 @@ from activities import delivery
 from activities.desk import Answer, Desk, Request, moment
 from activities.outcomes import Outcomes
 from activities.recall import recall_letters
+from activities.release import free_account
 from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
@@ -104,15 +105,8 @@ class Ledger:
     def _follow(self, session: Session, case: Case, now: datetime, *, rehearsal: bool) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
         ledger.note_credit(session, case, now)
-        if case.frees_account:
-            reason = f"invoice {case.invoice_id} is {case.stage.value}"
-            released = accounts.release_holds(session, case.customer_id, case.invoice_id, reason, now)
-            if released:
-                left = accounts.access(session, case.customer_id).value
-                text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
-                key = f"release.{case.reopened}.{case.ended}"
-                _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
-        elif case.reopened:
+        free_account(session, case, now)
+        if case.reopened and not case.frees_account:
             self._hold_again(session, case, now)
         if case.ended:
             tasks.withdraw_approvals(session, case.invoice_id, f"the case is {case.stage.value}", now)

@@ -1,7 +1,7 @@
 """Carries out one step of a case: judge it, change access, reach people, say what comes next."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -13,6 +13,7 @@ from activities.desk import Answer, Desk, Request, entries_of, moment
 from activities.errand import Errand, errand_for
 from activities.job import Job
 from activities.journal import note
+from activities.release import free_account
 from activities.sending import Sending
 from domain import agenda, ladder
 from domain.case import StepOutcome
@@ -21,6 +22,9 @@ from domain.ladder import Verdict
 from domain.policy import Step
 from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
+
+_NOBODY_DECIDED = timedelta(days=28)
+"""How long a step that waits for a yes is left alone before its timeline says again that it waits."""
 
 
 class StepRequest(Request):
@@ -160,7 +164,7 @@ class Notices:
         why = f"{step.does} waits for our manager's yes"
         advice = f"{why}: {job.case.asked} {job.case.currency} are open. Record approved or declined."
         self._raise(session, job, "approve", task_id, "approval", advice)
-        until = job.now + proof.LOOK_AGAIN
+        until = job.now + _NOBODY_DECIDED  # a decision wakes the case earlier
         outcome = self._hold_back(session, job, "blocked", until, f"{why} (task {task_id})")
         return outcome.model_copy(update={"undecided": True})
 
@@ -279,6 +283,7 @@ class Notices:
             timeline.write(
                 session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step)
             )
+            free_account(session, case, job.now)  # the ladder itself may have written the rest off
             self._desk.answer(
                 session, case, now=job.now, rehearsal=request.rehearsal, seen=request.seen, answer=answer
             )

@@ -42,7 +42,8 @@ def check_policy(
         steps = len(policy.steps)
         print_json({"ok": True, "name": policy.name, "version": policy.version, "steps": steps, "problems": []})
     else:
-        say(f"ok: {policy.name}@{policy.version}, {len(policy.steps)} steps")
+        steps = len(policy.steps)
+        say(f"ok: {policy.name}@{policy.version}, {steps} {'step' if steps == 1 else 'steps'}")
 
 
 def move_policy(

@@ -208,7 +208,9 @@ def _what(line: PreviewLine) -> str:
     parts = []
     if line.message:
         parts.append(f"{line.message} to {', '.join(line.to)} by {', '.join(line.by)}")
+    parts += [f"copy to {', '.join(line.copies)}"] if line.copies else []
     parts += [f"access {line.access.value}"] if line.access else []
     parts += [f"stage {line.stage.value}"] if line.stage else []
     parts += [f"ends {line.ends.value}"] if line.ends else []
+    parts += ["once our manager says yes"] if line.approval else []
     return "; ".join(parts)

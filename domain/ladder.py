@@ -107,6 +107,8 @@ class PreviewLine(Value):
     access: Level | None
     stage: Stage | None
     ends: Stage | None
+    copies: tuple[Role, ...] = ()
+    approval: bool = False
 
 
 def next_action(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
@@ -187,6 +189,8 @@ def preview(policy: Policy, standing: Standing, calendar: BusinessCalendar, now:
                 access=step.access,
                 stage=step.stage,
                 ends=step.ends,
+                copies=step.copies,
+                approval=step.approval,
             )
         )
         now = max(now, judgement.at)

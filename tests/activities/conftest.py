@@ -11,6 +11,7 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.desk import Desk
+from activities.errand import COPY
 from activities.ledger import Ledger, RecordAnswer, RecordRequest
 from activities.notices import Notices, StepAnswer, StepRequest
 from domain.case import Case
@@ -98,9 +99,11 @@ class Office:
 
     # What came of it
 
-    def messages(self, step: str | None = None) -> list[MessageRow]:
+    def messages(self, step: str | None = None, *, copies: bool = False) -> list[MessageRow]:
+        """The messages of a step, or all of them; copies for information only when asked for."""
         with self.desk.database.reading() as session:
-            return list(outbox.of_invoice(session, self.case.invoice_id, step))
+            rows = outbox.of_invoice(session, self.case.invoice_id, step)
+            return [row for row in rows if copies or not row.step.endswith(COPY)]
 
     def states(self, step: str | None = None) -> dict[str, str]:
         """ "accounts_payable email" -> state."""

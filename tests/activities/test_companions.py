@@ -194,7 +194,7 @@ def test_an_answer_counts_and_waits_like_any_message(office: Office) -> None:
         one = Office(office.desk)
         one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
         one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}")
-    one.record("promise_to_pay", "2027-03-05 10:00", date="2027-03-10", promised_by="accounts_payable")
+    one.record("promise_to_pay", "2027-03-05 10:00", date="2027-03-12", promised_by="accounts_payable")
     answer = one.carry_out("promise-confirmed~1", "2027-03-05 10:01")
     assert answer.outcome is not None
     assert answer.outcome.status == "delayed"

@@ -52,6 +52,12 @@ when = "restrict + 7 days at 10:00"
 to = ["accounts_payable"]
 by = ["email"]
 message = "reminder-second"
+
+[[step]]
+id = "let-go"
+when = "last + 30 days at 10:00"
+ends = "written_off"
+late = "shift"
 """)
 OPENED, WELCOME = "2027-02-01 12:00", "2027-02-02 09:00"
 FIRST, SECOND, RESTRICT, NEXT_DAY = "2027-03-02 09:00", "2027-03-09 09:00", "2027-03-15 09:00", "2027-03-16 10:00"
@@ -77,7 +83,7 @@ def test_the_step_waits_and_a_task_asks(asking: Office) -> None:
     assert [(task.task_id, task.kind) for task in asking.tasks()] == [(TASK, "approval")]
     assert asking.access() == "full" and not asking.messages("restrict")
     (blocked,) = asking.entries("blocked")
-    assert blocked.reason.startswith(f"restricted waits for our manager's yes (task {TASK}) (until 2027-03-22")
+    assert blocked.reason.startswith(f"restricted waits for our manager's yes (task {TASK}) (until 2027-04-12")
 
 
 def test_it_asks_once_however_often_the_step_is_looked_at(asking: Office) -> None:
@@ -144,6 +150,15 @@ def test_after_a_reversal_the_question_is_asked_anew(asking: Office) -> None:
     decide(asking, "approved", "2027-03-19 10:00", "inv-1.restrict.approve1")
     asking.carry_out("restrict", "2027-03-19 10:00")
     assert asking.access() == "restricted"
+
+
+def test_what_the_ladder_writes_off_holds_nothing_any_more(asking: Office) -> None:
+    """G7: the case ends in a step of its ladder, and no event comes after it."""
+    decide(asking, "approved")
+    asking.carry_out("restrict", NEXT_DAY)
+    asking.carry_out("last", "2027-03-23 09:00")
+    asking.carry_out("let-go", "2027-04-22 09:00")
+    assert (asking.case.stage.value, asking.access()) == ("written_off", "full")
 
 
 def test_a_customer_is_welcomed_once(file_database: Database) -> None:

@@ -38,8 +38,8 @@ EXPECTED = {
     # the broken promise is told on the next open day, and the next letter follows a day later
     "promises_and_breaks": Told(
         Stage.PAID,
-        "03-02 first-reminder, 03-04 promise-confirmed~1, 03-15 promise-broken~2, 03-16 second-reminder, "
-        "03-22 restrict, 04-05 restored~3",
+        "03-02 first-reminder, 03-04 promise-confirmed~1, 03-10 promise-due~2027-03-11, 03-15 promise-broken~2, "
+        "03-16 second-reminder, 03-22 restrict, 04-05 restored~3",
         frozenset({"promise_broken", "access"}),
     ),
     "pays_in_parts": Told(Stage.PAID, "03-02 first-reminder, 03-04 part-received~1, 03-08 thank-you~2"),
@@ -48,10 +48,16 @@ EXPECTED = {
         Stage.PAID, "03-02 first-reminder, 03-04 dispute-received~1, 03-24 dispute-closed~2, 03-30 thank-you~3"
     ),
     "is_paused": Told(Stage.PAID, "03-02 first-reminder, 05-03 thank-you~1", frozenset({"paused", "resumed"})),
-    "pays_by_plan": Told(Stage.PAID, "03-02 first-reminder, 03-04 plan-agreed~1, 04-12 thank-you~2"),
+    # a word on the business day before each instalment; the last of them crosses with the money
+    "pays_by_plan": Told(
+        Stage.PAID,
+        "03-02 first-reminder, 03-04 plan-agreed~1, 03-12 instalment-due~2027-03-14, "
+        "04-12 instalment-due~2027-04-13, 04-12 thank-you~2",
+    ),
     "misses_an_instalment": Told(
         Stage.WRITTEN_OFF,
-        "03-02 first-reminder, 03-04 plan-agreed~1, 03-11 instalment-missed~2, 03-12 second-reminder, 03-18 restrict",
+        "03-02 first-reminder, 03-04 plan-agreed~1, 03-08 instalment-due~2027-03-09, 03-11 instalment-missed~2, "
+        "03-12 second-reminder, 03-18 restrict",
         frozenset({"plan_broken"}),
     ),
     "is_restricted_then_pays": Told(
@@ -82,7 +88,9 @@ EXPECTED = {
         Stage.PAID, "03-02 letter, 03-08 thank-you~1", frozenset({"awaited", "promise_missing", "task"})
     ),
     "writes_the_date_in_time": Told(
-        Stage.PAID, "03-02 letter, 03-03 promise-confirmed~1, 03-08 thank-you~2", frozenset({"awaited", "promise"})
+        Stage.PAID,
+        "03-02 letter, 03-03 promise-confirmed~1, 03-05 promise-due~2027-03-08, 03-08 thank-you~2",
+        frozenset({"awaited", "promise"}),
     ),
     # two business days of waiting, then the ladder goes on
     "says_it_is_paid": Told(
@@ -91,7 +99,9 @@ EXPECTED = {
     # the complaint leaves a day after the call; what it announced keeps its ten business days
     "refuses": Told(Stage.HANDED_OVER, "03-02 letter, 03-05 complaint, 03-19 hand-over", frozenset({"hurried"})),
     "is_called_at_a_wrong_number": Told(
-        Stage.PAID, "03-02 letter, 03-03 promise-confirmed~1, 03-05 thank-you~2", frozenset({"withheld", "promise"})
+        Stage.PAID,
+        "03-02 letter, 03-03 promise-confirmed~1, 03-05 promise-due~2027-03-06, 03-05 thank-you~2",
+        frozenset({"withheld", "promise"}),
     ),
     "hears_nonsense": Told(Stage.PAID, "", frozenset({"refused"})),
 }

@@ -28,6 +28,7 @@ async def test_continue_as_new_carries_everything(house: House) -> None:
     assert steps == [
         "first-reminder",
         "promise-confirmed~1",
+        "promise-due~2027-03-11",
         "promise-broken~2",
         "second-reminder",
         "restrict",
