@@ -216,7 +216,7 @@ class Notices:
             return True
         if "silent" in debtor.values():
             return False
-        for contact in _others(job.customer, list(results)):
+        for contact in [] if job.policy.named_only else _others(job.customer, list(results)):
             result = "closed" if self._has_had_enough(job, contact) else self._reach(job, contact)
             if result != "closed":
                 return result == "reached"

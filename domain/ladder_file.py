@@ -18,7 +18,7 @@ from domain.terms import Channel, Late, Level, Role, Stage
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
     *("contacts_per_week", "calls_per_week", "silence_days", "spread_minutes"),
-    *("hold", "unknown_email", "floor", "copies", "promises", "reactions", "calls", "step"),
+    *("hold", "unknown_email", "floor", "named_only", "copies", "promises", "reactions", "calls", "step"),
 )
 _STEP_KEYS = (
     *("id", "when", "to", "by", "message", "copies", "once", "late"),
@@ -97,6 +97,7 @@ def _read_head(table: Table) -> Policy:
         spread_minutes=table.whole("spread_minutes", 0, 0, 240),
         hold=table.word("hold", (Level.WORK,)),
         floor=_read_floor(table),
+        named_only=table.flag("named_only"),
         copies=table.words("copies", tuple(Role)),
         steps=(),
     )

@@ -212,6 +212,7 @@ class Policy(Value):
     hold           placed when the case opens (only `work`)
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
     floor          below this open amount (currency of the invoice) nothing goes to lawyers or collectors
+    named_only     nobody is written to whom the step does not name, even if those it names cannot be reached
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
     """
@@ -230,6 +231,7 @@ class Policy(Value):
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None
+    named_only: bool = False
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()

@@ -70,6 +70,8 @@ def _rules(policy: Policy) -> Iterator[str]:
         f"Between two requests lie {_count(policy.gap_days, 'day')} at least; nobody gets more than "
         f"{_count(policy.contacts_per_week, 'message')} and {_count(policy.calls_per_week, 'call')} in seven days."
     )
+    if policy.named_only:
+        yield "Whom a step does not name is never contacted, even when those it names cannot be reached."
     calls = policy.calls
     rest = calls.rest_after_conversation_days
     after = f", and after a conversation no call comes for {_count(rest, 'day')}" if rest else ""

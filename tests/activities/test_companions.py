@@ -228,6 +228,15 @@ def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(office: Office) -> 
     assert "had 4 messages in 7 days" in one.entries("withheld")[-1].reason
 
 
+def test_where_only_the_named_are_contacted_a_person_is_asked_instead(office: Office) -> None:
+    """A private customer's dead address: the registered neighbour hears nothing."""
+    people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
+    office.open(an_invoice(policy="consumer", customer=a_customer(contacts=people)))
+    office.carry_out("first-reminder", "2027-03-04 09:00")
+    assert office.states() == {"accounts_payable email": "bounced"}
+    assert [task.kind for task in office.tasks()] == ["call"]
+
+
 class RivalGateway(OutboxGateway):
     """While the first letter leaves, another case uses up what the user may get this week."""
 
