@@ -3,17 +3,19 @@
 from pathlib import Path
 
 from tests.chaos.checker import check
+from tests.chaos.records import Records
 from tests.chaos.storm import Plan, run
 
 
 async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
     plan = Plan(
-        seed=3,  # all three ladders; at most three invoices a customer, see the open finding in docs/reliability.md
-        cases=12,
+        seed=47,  # five customers on three ladders, one of whom has ten invoices
+        cases=16,
         worker_kills=1,
         server_kills=1,
         seconds=9,
-        drain=4,  # a step that a killed worker held is free again minutes later: such a case is left under way
+        drain=25,  # for busy cores; on quiet ones half of the cases end at once
+        enough=0.5,  # a step that a killed worker held is free again minutes later: such a case is left under way
         workers=2,
         days_a_second=8,
         long_answers=False,
@@ -21,5 +23,13 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
     await run(plan, tmp_path)
     verdict = check(tmp_path)
     assert verdict.violations == []
-    assert verdict.tallies[0].contacts >= 5, "hardly anything happened"
-    assert len(verdict.running) < plan.cases, "no case ended"
+    # Half of what was seen on cores that had much else to do: a storm in which less happened would prove nothing.
+    assert verdict.tallies[0].contacts >= 10
+    assert plan.cases - len(verdict.running) >= 4
+    assert _widest(Records(tmp_path)) >= 3
+
+
+def _widest(records: Records) -> int:
+    """Of how many invoices the widest accepted letter spoke."""
+    letters = [row for accepted in records.accepted if (row := records.row_of(accepted))]
+    return max((len(records.invoices_of[row["message_id"]]) for row in letters), default=0)
