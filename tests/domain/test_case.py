@@ -97,6 +97,13 @@ def _legal() -> Case:
     return case
 
 
+def _asking() -> Case:
+    """A restriction waits for our manager's word."""
+    case = _chasing()
+    case.take(StepOutcome(step="restrict", status="blocked", at=NOW, until=NOW + timedelta(days=28), undecided=True))
+    return case
+
+
 def _handed_over() -> Case:
     case = _chasing()
     done(case, "hand-over", ends=Stage.HANDED_OVER)
@@ -119,6 +126,7 @@ STANDINGS: dict[str, Callable[[], Case]] = {
     "disputed": _after("dispute_opened", reason="quality", opened_by="user"),
     "partly": _after("dispute_opened", reason="quality", opened_by="user", amount="500.00"),
     "waiting": _after("call_outcome", task_id="t0", outcome="written_promise_owed", by="agent-7"),
+    "asking": _asking,
     "paused": _after("pause", reason="hardship", by="agent-7"),
     "legal": _legal,
     "paid": _after("payment_received", payment_id="p1", amount="1000.00", currency="EUR"),
@@ -157,6 +165,8 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
         "call_outcome",
         {"task_id": "t1", "outcome": "call_back", "by": "agent-7", "call_back_at": "2027-03-10T08:59:00Z"},
     ),
+    "yes": ("call_outcome", {"task_id": "inv-1.restrict.approve", "outcome": "approved", "by": "manager.1"}),
+    "no": ("call_outcome", {"task_id": "inv-1.restrict.approve", "outcome": "declined", "by": "manager.1"}),
     "amended": ("invoice_amended", {"amount": "1300.00", "by": "billing"}),
     "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
     "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
