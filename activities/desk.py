@@ -10,11 +10,12 @@ from temporalio import activity
 from activities.wording import Catalogue
 from domain import agenda
 from domain.calendar import BusinessCalendar
-from domain.case import Case, PolicyRef, Said
+from domain.case import Case
 from domain.invoice import Customer, Invoice
 from domain.ladder import NextAction
 from domain.model import Record
-from domain.policy import Policy
+from domain.outcomes import Said
+from domain.policy import Policy, PolicyRef
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
 from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway, Turn

@@ -16,9 +16,9 @@ from activities.journal import note
 from activities.release import free_account
 from activities.sending import Sending
 from domain import agenda, ladder
-from domain.case import StepOutcome
 from domain.invoice import Contact, Customer
 from domain.ladder import Verdict
+from domain.outcomes import StepOutcome
 from domain.policy import Step
 from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline

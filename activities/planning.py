@@ -7,9 +7,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.desk import Answer, Desk
-from domain.case import EDITION, Case, PolicyRef, Rules
+from domain.case import EDITION, Case
 from domain.model import Record
-from domain.policy import Policy
+from domain.policy import Policy, PolicyRef, Rules
 from domain.timeline import Entry
 from store import accounts, cases, invoices, timeline
 

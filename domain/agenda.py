@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 from domain import ladder
+from domain.agreements import Plan
 from domain.calendar import BusinessCalendar
-from domain.case import Case, Plan
+from domain.case import Case
 from domain.ladder import NextAction, Standing
 from domain.policy import Policy, Step
 from domain.terms import Stage

@@ -14,10 +14,12 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from domain import events as ev
+from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise
 from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import NextAction, StepDone
-from domain.model import Record, Value
-from domain.policy import PromiseRules, Reactions, Step
+from domain.model import Record
+from domain.outcomes import Said, StepOutcome
+from domain.policy import PolicyRef, Rules, Step
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
 
@@ -34,101 +36,6 @@ _QUIET_AFTER_MOVE = timedelta(days=1)
 
 _AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
 _AWAITED = {"payment": "the payment they announced", "written_promise": "their date in writing"}
-
-
-class PolicyRef(Value):
-    name: str
-    version: int
-
-
-class _Agreed(Record):
-    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word."""
-
-    paid_before: Decimal = Decimal(0)
-    earlier: list[str] = Field(default_factory=list)
-
-    def without(self, payment_id: str, amount: Decimal) -> None:
-        """A payment was taken back. One that was never part of what was agreed is not missing from it."""
-        if payment_id in self.earlier:
-            self.earlier.remove(payment_id)
-            self.paid_before -= amount
-
-
-class Promise(_Agreed):
-    """What somebody said would be paid, and when."""
-
-    date: date
-    amount: Decimal
-    promised_by: str
-    via: str | None = None
-    ref: str | None = None
-    state: str = "open"  # open, kept, broken, replaced
-    made_at: datetime | None = None
-
-
-class Plan(_Agreed):
-    """Agreed instalments. `met` counts those already covered by money that came after the agreement."""
-
-    instalments: list[ev.Instalment]
-    by: str
-    met: int = 0
-    made_at: datetime | None = None
-
-    @property
-    def next(self) -> ev.Instalment:
-        """The instalment that is waited for."""
-        return self.instalments[self.met]
-
-    def owed_by(self, count: int) -> Decimal:
-        """What the first `count` instalments add up to."""
-        return sum((item.amount for item in self.instalments[:count]), Decimal(0))
-
-
-class Dispute(Record):
-    reason: str
-    by: str
-    amount: Decimal | None = None  # None: the whole invoice
-    ref: str | None = None
-
-
-class PauseState(Record):
-    reason: str
-    by: str
-    until: date | None = None
-
-
-class Awaited(Record):
-    """What somebody announced in a talk: chasing waits for it, and not for long.
-
-    payment          the money has left, they say
-    written_promise  they will write on which day they pay
-    """
-
-    what: Literal["payment", "written_promise"]
-    since: datetime
-    by: str
-
-
-class Rules(Value):
-    """The part of the policy that answers people at once, snapshotted when the case opens."""
-
-    promises: PromiseRules
-    reactions: Reactions
-
-
-class StepOutcome(Value):
-    """What came of a step: done, skipped, delayed, blocked, or stale (the case had changed meanwhile)."""
-
-    step: str
-    status: Literal["done", "skipped", "delayed", "blocked", "stale"]
-    at: datetime
-    until: datetime | None = None  # delayed, blocked: look again then
-    shift: int = 0  # seconds by which the rest of the ladder moves
-    legal: bool = False
-    ends: Stage | None = None
-    placed_hold: bool = False
-    undecided: bool = False  # blocked until our manager says yes or no
-    reopened: int | None = None  # how often the case had been when the step began
 
 
 class Case(Record):
@@ -272,7 +179,7 @@ class Case(Record):
 
     # What happens to it ----------------------------------------------------------------------------------
 
-    def apply(self, event: ev.Event, now: datetime) -> list["Said"]:
+    def apply(self, event: ev.Event, now: datetime) -> list[Said]:
         """Take an event from outside. Returns what was decided; raises Refused and changes nothing."""
         was_resting = self.resting
         said = self._decide(event, now)
@@ -281,7 +188,7 @@ class Case(Record):
         self._note_rest(was_resting, now)
         return said
 
-    def _decide(self, event: ev.Event, now: datetime) -> list["Said"]:  # noqa: PLR0911, PLR0912 - one an event
+    def _decide(self, event: ev.Event, now: datetime) -> list[Said]:  # noqa: PLR0911, PLR0912 - one an event
         match event:
             case ev.PaymentReceived():
                 return self._payment_received(event)
@@ -315,7 +222,7 @@ class Case(Record):
             case ev.PolicyMoved():
                 return self._policy_moved(event, now)
 
-    def _payment_received(self, event: ev.PaymentReceived) -> list["Said"]:
+    def _payment_received(self, event: ev.PaymentReceived) -> list[Said]:
         if event.currency != self.currency:
             raise Refused("currency", f"the invoice is in {self.currency}; convert the payment first")
         self._check_digits("amount", event.amount)
@@ -336,12 +243,12 @@ class Case(Record):
             said += self._settled()
         return said
 
-    def _too_much(self) -> list["Said"]:
+    def _too_much(self) -> list[Said]:
         if self.credit == 0:
             return []
         return [Said("credit", f"{self.credit} {self.currency} paid too much; recorded as credit")]
 
-    def _settled(self) -> list["Said"]:
+    def _settled(self) -> list[Said]:
         said = []
         for promise in self.promises:
             if promise.state == "open":
@@ -356,7 +263,7 @@ class Case(Record):
             self._owe(self.rules.reactions.paid)
         return said
 
-    def _after_part(self) -> list["Said"]:
+    def _after_part(self) -> list[Said]:
         """A part came in: the ladder stays where it is; a promise or an instalment may be met."""
         if self.ended:
             return []
@@ -372,7 +279,7 @@ class Case(Record):
             self._owe(self.rules.reactions.part_paid)
         return []
 
-    def _count_instalments(self, plan: Plan) -> list["Said"]:
+    def _count_instalments(self, plan: Plan) -> list[Said]:
         """How far the plan is met. A plan met in full while something is open (the invoice grew) is over."""
         count, came = len(plan.instalments), self.paid - plan.paid_before
         plan.met = next((met for met in range(count) if came < plan.owed_by(met + 1)), count)
@@ -382,7 +289,7 @@ class Case(Record):
             said.append(Said("plan", f"the plan was kept; {self.open_amount} {self.currency} need a new date"))
         return said
 
-    def _payment_reversed(self, event: ev.PaymentReversed) -> list["Said"]:
+    def _payment_reversed(self, event: ev.PaymentReversed) -> list[Said]:
         if event.payment_id in self.reversed_payments:
             return []
         amount = self.payments.get(event.payment_id)
@@ -401,7 +308,7 @@ class Case(Record):
             said.append(self._reopened())
         return said
 
-    def _reopened(self) -> "Said":
+    def _reopened(self) -> Said:
         """Not paid after all: back to where it stood before, be it the ladder or another end."""
         self.ended, self.former_end = self.former_end, None
         self.reopened += 1
@@ -426,7 +333,7 @@ class Case(Record):
         self.approved = [step for step in self.approved if step not in steps]
         self.last_answer_at = max(told, self.last_answer_at or told)
 
-    def _promise(self, event: ev.PromiseToPay, now: datetime) -> list["Said"]:
+    def _promise(self, event: ev.PromiseToPay, now: datetime) -> list[Said]:
         rules, today = self.rules.promises, self.today(now)
         if self.plan:
             raise Refused("stage", "a payment plan runs; it holds the dates already")
@@ -467,7 +374,7 @@ class Case(Record):
         said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
         return [Said("promise", said, ref=event.ref)]
 
-    def _dispute_opened(self, event: ev.DisputeOpened) -> list["Said"]:
+    def _dispute_opened(self, event: ev.DisputeOpened) -> list[Said]:
         if self.dispute:
             raise Refused("stage", "a dispute is open already; resolve it before opening another")
         if event.amount is not None:
@@ -481,7 +388,7 @@ class Case(Record):
         what = f"{event.amount} {self.currency}" if event.amount else "the whole invoice"
         return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
 
-    def _dispute_resolved(self, event: ev.DisputeResolved) -> list["Said"]:
+    def _dispute_resolved(self, event: ev.DisputeResolved) -> list[Said]:
         if not self.dispute:
             raise Refused("stage", "no dispute is open")
         if event.outcome == "adjusted":
@@ -503,7 +410,7 @@ class Case(Record):
         self._owe(self.rules.reactions.dispute_closed if self.open_amount > 0 else None)
         return said + self._close_if_settled()
 
-    def _close_if_settled(self) -> list["Said"]:
+    def _close_if_settled(self) -> list[Said]:
         """After the invoice shrank: nothing open ends it, as paid when money came, else as cancelled."""
         if self.open_amount > 0:
             return []
@@ -511,7 +418,7 @@ class Case(Record):
             return self._too_much() + self._settled()
         return self._end(Stage.CANCELLED, "nothing is owed any more")
 
-    def _plan_agreed(self, event: ev.PaymentPlanAgreed, now: datetime) -> list["Said"]:
+    def _plan_agreed(self, event: ev.PaymentPlanAgreed, now: datetime) -> list[Said]:
         today = self.today(now)
         days = [item.date for item in event.instalments]
         if days != sorted(set(days)):
@@ -541,20 +448,20 @@ class Case(Record):
         """The payments that were there before what is agreed now."""
         return list(self.payments) if self.edition > 1 else []
 
-    def _paused(self, event: ev.Pause, now: datetime) -> list["Said"]:
+    def _paused(self, event: ev.Pause, now: datetime) -> list[Said]:
         if event.until is not None and event.until <= self.today(now):
             raise Refused("until", "must lie after today")
         self.pause = PauseState(reason=event.reason, by=event.by, until=event.until)
         end = f"until {event.until}" if event.until else "until somebody resumes"
         return [Said("paused", f"by {event.by} {end}: {event.reason}")]
 
-    def _resumed(self, event: ev.Resume) -> list["Said"]:
+    def _resumed(self, event: ev.Resume) -> list[Said]:
         if not self.pause:
             raise Refused("stage", "the case is not paused")
         self.pause = None
         return [Said("resumed", f"by {event.by}")]
 
-    def _amended(self, event: ev.InvoiceAmended) -> list["Said"]:
+    def _amended(self, event: ev.InvoiceAmended) -> list[Said]:
         if event.amount is None and event.due_on is None:
             raise Refused("message", "changes nothing: give amount or due_on")
         if event.due_on is not None and event.due_on < self.issued_on:
@@ -566,7 +473,7 @@ class Case(Record):
         what = f"now {self.amount} {self.currency}, due on {self.due_on}"
         return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
 
-    def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+    def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list[Said]:
         asked = next((step for step in self.undecided if event.task_id == self.approval_task(step)), None)
         if asked is not None or event.outcome in {"approved", "declined"}:
             return self._approval(asked, event, now)
@@ -589,7 +496,7 @@ class Case(Record):
         _check_call_back(event, now)
         return said if self.ended else said + self._follow_call(event, now)
 
-    def _follow_call(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+    def _follow_call(self, event: ev.CallOutcome, now: datetime) -> list[Said]:
         """What the talk changes. Other calls and closed numbers are the office's business, not the case's."""
         match event.outcome:
             case "dispute" if not self.dispute:
@@ -610,7 +517,7 @@ class Case(Record):
             case _:
                 return []
 
-    def _said_paid(self, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+    def _said_paid(self, event: ev.CallOutcome, now: datetime) -> list[Said]:
         """Their word is good as often as a promise would be; the days agreed already count for more."""
         if self.stage in _AT_REST:
             return []
@@ -620,7 +527,7 @@ class Case(Record):
         self.awaited = Awaited(what="payment", since=now, by=event.by)
         return [Said("awaited", "chasing waits some business days for the money that they say has left")]
 
-    def _approval(self, step: str | None, event: ev.CallOutcome, now: datetime) -> list["Said"]:
+    def _approval(self, step: str | None, event: ev.CallOutcome, now: datetime) -> list[Said]:
         """Our manager's word about a step: it goes ahead, or is left out, and the ladder goes on."""
         if self.ended:
             raise Refused("stage", f"the case has ended ({self.ended.value}); nothing waits for a decision")
@@ -663,7 +570,7 @@ class Case(Record):
         reached = max((place for place, step in enumerate(ladder) if step in behind), default=0)
         return [step for step in ladder[:reached] if step not in behind and step not in self.redo]
 
-    def _policy_moved(self, event: ev.PolicyMoved, now: datetime) -> list["Said"]:
+    def _policy_moved(self, event: ev.PolicyMoved, now: datetime) -> list[Said]:
         if event.name != self.policy.name:
             raise Refused("name", f"the case is on the ladder {self.policy.name}; only its version can change")
         if event.to_version == self.policy.version:
@@ -702,7 +609,7 @@ class Case(Record):
 
     # What time does to it --------------------------------------------------------------------------------
 
-    def promise_due(self, now: datetime) -> list["Said"]:
+    def promise_due(self, now: datetime) -> list[Said]:
         """The promise's day and its grace are over and the money is not there."""
         promise = self.promise
         if promise is None:
@@ -714,7 +621,7 @@ class Case(Record):
             now, Said("promise_broken", f"nothing came by {promise.date}; the ladder goes on at once")
         )
 
-    def instalment_due(self, now: datetime) -> list["Said"]:
+    def instalment_due(self, now: datetime) -> list[Said]:
         """An instalment's day and its grace are over. A missed one ends the plan."""
         if self.plan is None:
             return []
@@ -726,7 +633,7 @@ class Case(Record):
             now, Said("plan_broken", f"the instalment of {missed.date} did not come; the ladder goes on")
         )
 
-    def wait_over(self, now: datetime) -> list["Said"]:
+    def wait_over(self, now: datetime) -> list[Said]:
         """What was announced in a talk did not come. Money may be slow; a letter not written is a broken word."""
         awaited, was_resting = self.awaited, self.resting
         if awaited is None:
@@ -740,7 +647,7 @@ class Case(Record):
         self._note_rest(was_resting, now)
         return [Said("payment_missing", f"the payment they announced did not come ({said}); the ladder goes on")]
 
-    def pause_over(self, now: datetime) -> list["Said"]:
+    def pause_over(self, now: datetime) -> list[Said]:
         if self.pause is None:
             return []
         was_resting, until = self.resting, self.pause.until
@@ -750,7 +657,7 @@ class Case(Record):
         self._note_rest(was_resting, min(now, self._begin_of(until)) if until else now)
         return [Said("resumed", f"the pause ended on {until}")]
 
-    def _wake_at_once(self, now: datetime, said: "Said", why: str = "a promise was not kept") -> list["Said"]:
+    def _wake_at_once(self, now: datetime, said: "Said", why: str = "a promise was not kept") -> list[Said]:
         """Broken word: the time spent waiting is not given again, and the next letter comes at once."""
         self.hurry, self.hurry_why = True, why
         self.revision += 1
@@ -759,7 +666,7 @@ class Case(Record):
             self.awake_since = now
         return [said]
 
-    def take(self, outcome: StepOutcome) -> list["Said"]:
+    def take(self, outcome: StepOutcome) -> list[Said]:
         """A step of the ladder, or an answer, came to something."""
         if outcome.status == "stale":
             return []
@@ -784,7 +691,7 @@ class Case(Record):
             return []
         return self._step_taken(outcome)
 
-    def _step_taken(self, outcome: StepOutcome) -> list["Said"]:
+    def _step_taken(self, outcome: StepOutcome) -> list[Said]:
         if any(earlier.step == outcome.step for earlier in self.steps):
             return []
         if outcome.placed_hold and outcome.reopened not in {None, self.reopened}:
@@ -818,7 +725,7 @@ class Case(Record):
         """The debtor's midnight that begins `day`, by the same offset."""
         return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=self.utc_offset_minutes)
 
-    def _end(self, stage: Stage, why: str) -> list["Said"]:
+    def _end(self, stage: Stage, why: str) -> list[Said]:
         self.ended = stage
         self.awaited = None
         self.owed.clear()
@@ -867,14 +774,3 @@ def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:
     if wanted > now + FARTHEST_CALL_BACK:
         days = FARTHEST_CALL_BACK.days
         raise Refused("call_back_at", f"is too far off: at most {days} days; for a later day take a promise or pause")
-
-
-class Said(Value):
-    """One decision, for the timeline: its kind and its reason in plain words."""
-
-    kind: str
-    reason: str
-    ref: str | None = None
-
-    def __init__(self, kind: str, reason: str, ref: str | None = None) -> None:
-        super().__init__(kind=kind, reason=reason, ref=ref)  # type: ignore[call-arg]

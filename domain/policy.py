@@ -261,6 +261,18 @@ class Policy(Value):
         return bool(announced) and all(one.grave for one in announced)
 
 
+class PolicyRef(Value):
+    name: str
+    version: int
+
+
+class Rules(Value):
+    """The part of the policy that answers people at once, snapshotted when the case opens."""
+
+    promises: PromiseRules
+    reactions: Reactions
+
+
 def _unit(word: str | None) -> Unit:
     if word is not None and word.startswith("business"):
         return "business_days"

@@ -11,9 +11,9 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from activities.desk import Desk
-from domain.case import Case, PolicyRef
+from domain.case import Case
 from domain.moves import Move, preview
-from domain.policy import Policy
+from domain.policy import Policy, PolicyRef
 from domain.refusal import Refused
 from intake.cases import Cases, NoAnswer, ServerAway
 from intake.lookup import check_known

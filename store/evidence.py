@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.case import Case, PolicyRef
+from domain.case import Case
 from domain.evidence import HEADER, Fact, digest
+from domain.policy import PolicyRef
 from store import cases, invoices, notes, outbox, timeline
 from store.tables import (
     AccessChangeRow,

@@ -21,9 +21,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.notices import Notices, StepAnswer, StepRequest
     from activities.planning import OpenRequest, Planning
     from domain import agenda
-    from domain.case import Case, Said
+    from domain.case import Case
     from domain.events import PERSONAL_DECISIONS, DeliveryReport, Event, parse_event
     from domain.ladder import NextAction
+    from domain.outcomes import Said
     from domain.refusal import Refused
     from domain.timeline import Entry
     from workflows import options

@@ -5,10 +5,12 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from activities.planning import Opening
-from domain.case import Case, PolicyRef, Promise
+from domain.agreements import Promise
+from domain.case import Case
 from domain.clock import Clock
 from domain.ladder import NextAction
 from domain.model import Record
+from domain.policy import PolicyRef
 from domain.terms import Access, Level, Stage
 from domain.timeline import Entry
 

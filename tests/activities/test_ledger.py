@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.case import StepOutcome
+from domain.outcomes import StepOutcome
 from domain.refusal import Refused
 from domain.timeline import Entry
 from store import cases, ledger

@@ -9,7 +9,8 @@ import pytest
 
 from domain.agenda import DATES, INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, is_wanted, next_action
 from domain.calendar import BusinessCalendar
-from domain.case import Case, StepOutcome
+from domain.case import Case
+from domain.outcomes import StepOutcome
 from domain.terms import Stage
 from tests.builders import at, the_ladders
 from tests.domain.test_case import PLAN, a_case, pay, tell

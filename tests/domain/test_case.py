@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.case import Case, PolicyRef, Rules, StepOutcome
+from domain.case import Case
 from domain.events import parse_event
-from domain.policy import PromiseRules, Reactions
+from domain.outcomes import StepOutcome
+from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
 from domain.refusal import Refused
 from domain.terms import Level, Stage
 from tests.builders import at

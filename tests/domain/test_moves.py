@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from domain import agenda
 from domain.calendar import BusinessCalendar
-from domain.case import Case, PolicyRef, Rules, StepOutcome
+from domain.case import Case
 from domain.events import Pause, PaymentReceived, PaymentReversed, PolicyMoved, PromiseToPay, Resume
 from domain.ladder import NextAction
 from domain.moves import Move, preview
-from domain.policy import Policy, PromiseRules, Reactions, Step, When
+from domain.outcomes import StepOutcome
+from domain.policy import Policy, PolicyRef, PromiseRules, Reactions, Rules, Step, When
 from domain.refusal import Refused
 from domain.terms import Channel, Level, Role, Stage
 from gateways.business_days import HolidayLibrary

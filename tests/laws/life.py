@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
-from domain.case import EDITION, Case, PolicyRef, Rules, Said, StepOutcome
+from domain.case import EDITION, Case
 from domain.events import parse_event
 from domain.ladder import Verdict
-from domain.policy import Policy, Step
+from domain.outcomes import Said, StepOutcome
+from domain.policy import Policy, PolicyRef, Rules, Step
 from domain.refusal import Refused
 from domain.terms import Late, Level, Stage
 from tests.builders import the_traits

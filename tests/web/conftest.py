@@ -22,9 +22,9 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from twilio.request_validator import RequestValidator
 
-from domain.case import Case, PolicyRef, Rules
+from domain.case import Case
 from domain.invoice import Invoice
-from domain.policy import PromiseRules, Reactions
+from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
 from domain.terms import Channel, Role
 from gateways import lob_events
 from gateways.opt_out import OptOutLinks

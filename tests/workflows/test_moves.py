@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from domain.case import PolicyRef
 from domain.evidence import verify
 from domain.moves import Move
-from domain.policy import Policy
+from domain.policy import Policy, PolicyRef
 from domain.refusal import Refused
 from intake.cases import Cases
 from intake.evidence_file import as_text, gather

@@ -1,0 +1,78 @@
+"""What the debtor and we agreed on, or wait for: promises, plans, disputes, pauses, and words said in a talk."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from domain import events as ev
+from domain.model import Record
+
+
+class _Agreed(Record):
+    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word."""
+
+    paid_before: Decimal = Decimal(0)
+    earlier: list[str] = Field(default_factory=list)
+
+    def without(self, payment_id: str, amount: Decimal) -> None:
+        """A payment was taken back. One that was never part of what was agreed is not missing from it."""
+        if payment_id in self.earlier:
+            self.earlier.remove(payment_id)
+            self.paid_before -= amount
+
+
+class Promise(_Agreed):
+    """What somebody said would be paid, and when."""
+
+    date: date
+    amount: Decimal
+    promised_by: str
+    via: str | None = None
+    ref: str | None = None
+    state: str = "open"  # open, kept, broken, replaced
+    made_at: datetime | None = None
+
+
+class Plan(_Agreed):
+    """Agreed instalments. `met` counts those already covered by money that came after the agreement."""
+
+    instalments: list[ev.Instalment]
+    by: str
+    met: int = 0
+    made_at: datetime | None = None
+
+    @property
+    def next(self) -> ev.Instalment:
+        """The instalment that is waited for."""
+        return self.instalments[self.met]
+
+    def owed_by(self, count: int) -> Decimal:
+        """What the first `count` instalments add up to."""
+        return sum((item.amount for item in self.instalments[:count]), Decimal(0))
+
+
+class Dispute(Record):
+    reason: str
+    by: str
+    amount: Decimal | None = None  # None: the whole invoice
+    ref: str | None = None
+
+
+class PauseState(Record):
+    reason: str
+    by: str
+    until: date | None = None
+
+
+class Awaited(Record):
+    """What somebody announced in a talk: chasing waits for it, and not for long.
+
+    payment          the money has left, they say
+    written_promise  they will write on which day they pay
+    """
+
+    what: Literal["payment", "written_promise"]
+    since: datetime
+    by: str

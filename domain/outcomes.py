@@ -1,0 +1,33 @@
+"""What came of a step, and what was decided: the words in which a case tells of itself."""
+
+from datetime import datetime
+from typing import Literal
+
+from domain.model import Value
+from domain.terms import Stage
+
+
+class StepOutcome(Value):
+    """What came of a step: done, skipped, delayed, blocked, or stale (the case had changed meanwhile)."""
+
+    step: str
+    status: Literal["done", "skipped", "delayed", "blocked", "stale"]
+    at: datetime
+    until: datetime | None = None  # delayed, blocked: look again then
+    shift: int = 0  # seconds by which the rest of the ladder moves
+    legal: bool = False
+    ends: Stage | None = None
+    placed_hold: bool = False
+    undecided: bool = False  # blocked until our manager says yes or no
+    reopened: int | None = None  # how often the case had been when the step began
+
+
+class Said(Value):
+    """One decision, for the timeline: its kind and its reason in plain words."""
+
+    kind: str
+    reason: str
+    ref: str | None = None
+
+    def __init__(self, kind: str, reason: str, ref: str | None = None) -> None:
+        super().__init__(kind=kind, reason=reason, ref=ref)  # type: ignore[call-arg]
