@@ -40,6 +40,7 @@ from gateways.business_days import HolidayLibrary
 from gateways.lob import POST_DAYS, LobGateway
 from gateways.opt_out import OptOutLinks
 from gateways.outbox import OutboxGateway
+from gateways.pay_link import PAY_PATH
 from gateways.print_folder import PrintFolderGateway
 from gateways.product import HttpProductGateway, NoProduct
 from gateways.reach import is_loopback
@@ -92,6 +93,7 @@ def make_desk(settings: Settings) -> Desk:
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
+        pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         letterhead=_letterhead(settings),
         turns=_turns(settings),
     )

@@ -40,7 +40,8 @@ def compose(
     known = facts.gather(
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
-    known = known.model_copy(update={"others": tuple(bill_of(session, job) for job in rest), **more})
+    others_too = tuple(bill_of(session, job) for job in rest)
+    known = known.model_copy(update={"others": others_too, "short_url": _short_url(session, desk, lead), **more})
     spoken = desk.catalogue.spoken(language) if language else tongue(desk, lead)
     preface = _copy_label(desk, spoken, served) if served else ""
     return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
@@ -49,6 +50,15 @@ def compose(
 def tongue(desk: Desk, job: Job) -> str:
     """The language to write to the customer in: their own if there are messages in it, else the ladder's."""
     return desk.catalogue.spoken(job.customer.language, job.policy.language)
+
+
+def _short_url(session: Session, desk: Desk, job: Job) -> str | None:
+    """A link that spares characters; None where there is no shorter one."""
+    row = invoices.get_row(session, job.case.invoice_id)
+    if row is None or desk.pay_links is None or row.pay_code is None or row.payment_url is None:
+        return None
+    link = desk.pay_links + row.pay_code
+    return link if len(link) < len(row.payment_url) else None
 
 
 def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:

@@ -97,6 +97,7 @@ class Desk:
     turns: Mapping[str, Turn] = field(default_factory=dict)  # by the provider's name
     agent_language: str = "en"
     opt_out: OptOutLinks | None = None
+    pay_links: str | None = None  # what a short link to an invoice's payment page begins with
     letterhead: Letterhead = Letterhead()
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 

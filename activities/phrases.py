@@ -49,6 +49,7 @@ class Facts(Value):
     latest promise, `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less
     what came of it already. `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
+    `short_url` leads to `payment_url` and stands for it in an SMS.
     The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
     which stops e-mails to the reader.
     """
@@ -66,6 +67,7 @@ class Facts(Value):
     currency: str
     digits: int
     payment_url: str | None = None
+    short_url: str | None = None
     earlier: tuple[date, ...] = ()
     consequence: str | None = None
     consequence_on: date | None = None
@@ -221,7 +223,7 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "sender_name": pen.text(facts.sender_name),
         "sender_company": pen.text(facts.sender_company),
         "reply_to": pen.text(facts.reply_to),
-        "payment_url": pen.text(facts.payment_url),
+        "payment_url": pen.text((pen.voice.brief and facts.short_url) or facts.payment_url),
         "issued_on": day(facts.issued_on),
         "due_on": day(facts.due_on),
         "today": day(facts.today),

@@ -1,11 +1,15 @@
 """Customers, contacts and invoices as the billing system handed them over."""
 
+import secrets
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.invoice import Contact, Customer, Invoice
 from domain.terms import Role
 from store.tables import ContactRow, CustomerRow, InvoiceRow
+
+_CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
 
 
 def put_customer(session: Session, customer: Customer) -> None:
@@ -48,6 +52,7 @@ def add_invoice(session: Session, invoice: Invoice, policy_name: str, policy_ver
             issued_on=invoice.issued_on,
             due_on=invoice.due_on,
             payment_url=invoice.payment_url,
+            pay_code=secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
             jurisdiction=invoice.jurisdiction,
             policy_name=policy_name,
             policy_version=policy_version,
@@ -58,6 +63,11 @@ def add_invoice(session: Session, invoice: Invoice, policy_name: str, policy_ver
 
 def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
     return session.get(InvoiceRow, invoice_id)
+
+
+def payment_page(session: Session, pay_code: str) -> str | None:
+    """Where the invoice of this code is paid; None for a code that nobody made."""
+    return session.scalar(select(InvoiceRow.payment_url).where(InvoiceRow.pay_code == pay_code))
 
 
 def get_customer(session: Session, customer_id: str) -> Customer:

@@ -76,6 +76,7 @@ class InvoiceRow(Base):
     issued_on: Mapped[date]
     due_on: Mapped[date]
     payment_url: Mapped[str | None] = mapped_column(Text)
+    pay_code: Mapped[str | None] = mapped_column(String(16))  # stands for payment_url in short links
     jurisdiction: Mapped[str | None]
     policy_name: Mapped[str]
     policy_version: Mapped[int]
@@ -271,6 +272,7 @@ class NoteRow(Base):
 
 
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
+Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)
 Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)

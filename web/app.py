@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from web import api, unsubscribe, webhooks
+from web import api, pay, unsubscribe, webhooks
 from web.bodies import Problem
 from web.service import Service, service_of
 
@@ -47,6 +47,7 @@ def make_app(service: Service) -> FastAPI:
     app.state.service = service
     app.include_router(webhooks.router)
     app.include_router(unsubscribe.router)
+    app.include_router(pay.router)
     app.include_router(api.router)
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
