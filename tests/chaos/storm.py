@@ -35,7 +35,10 @@ _BATCH = 20
 
 @dataclass(frozen=True)
 class Plan:
-    """seconds: length of the storm; drain: how long cases get to end after it; enough: which share of them."""
+    """seconds: length of the storm; drain: how long cases get to end after it; enough: which share of them.
+
+    fates: out of a hundred messages, how many are reported as delivered, as bounced, as failed, and not at all.
+    """
 
     seed: int
     cases: int
@@ -47,6 +50,7 @@ class Plan:
     days_a_second: float = 2.0
     long_answers: bool = True
     enough: float = 1.0
+    fates: tuple[int, int, int, int] = (85, 5, 4, 6)
 
 
 @dataclass
@@ -180,7 +184,7 @@ async def _report_deliveries(plan: Plan, log: Log, database: Path, handles: dict
                 if message_id in known or not handles.keys() >= set(invoices):
                     continue
                 known.add(message_id)
-                fate = chance.choices(("delivered", "bounced", "failed", ""), (85, 5, 4, 6))[0]
+                fate = chance.choices(("delivered", "bounced", "failed", ""), plan.fates)[0]
                 if fate:
                     cases = [handles[one] for one in invoices]
                     letters.create_task(_report(chance, log, message_id, fate, sent, cases))
