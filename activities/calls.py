@@ -28,12 +28,11 @@ class Words(TypedDict):
 
 def words(session: Session, desk: Desk, job: Job, contact: Contact) -> Words:
     """The script for the debtor, and for our own people where they speak another language."""
-    _, composed = compose(session, desk, job, contact, [])
     ours = None
     if desk.catalogue.language_for(tongue(desk, job)) != desk.catalogue.language_for(desk.agent_language):
-        ours = compose(session, desk, job, contact, [], desk.agent_language)[1].call
+        ours = compose(session, desk, [job], contact, desk.agent_language).call
     return {
-        "script": composed.call,
+        "script": compose(session, desk, [job], contact).call,
         "agent_script": ours,
         "amount": job.case.asked,
         "currency": job.case.currency,

@@ -111,7 +111,7 @@ class Claims:
         others = companions.find(session, self._desk, job, contact, channel)
         jobs = lead_first(job, others)
         mail = self._mail(session, own_id, jobs) if channel is Channel.EMAIL else _Mail()
-        lead, composed = compose(session, self._desk, job, contact, others, more=mail.facts)
+        lead, composed = jobs[0], compose(session, self._desk, jobs, contact, more=mail.facts)
         if row is None:
             row = MessageRow(
                 message_id=own_id,

@@ -23,17 +23,16 @@ def lead_first(job: Job, others: Sequence[Job]) -> list[Job]:
 def compose(
     session: Session,
     desk: Desk,
-    job: Job,
+    jobs: Sequence[Job],
     contact: Contact,
-    others: list[Job],
     language: str | None = None,
     more: Mapping[str, object] = MappingProxyType({}),
-) -> tuple[Job, Composed]:
-    """The job that leads, and the words: by the figures of this very transaction. `language`: else the customer's.
+) -> Composed:
+    """The words about all of `jobs`, the leading one first, by the figures of this very transaction.
 
-    `more` are facts of the message itself, such as what is enclosed.
+    `language`: else the customer's. `more` are facts of the message itself, such as what is enclosed.
     """
-    lead, *rest = lead_first(job, others)
+    lead, *rest = jobs
     sender = (desk.sender.name, desk.sender.company, desk.sender.reply_to)
     served = lead.errand.served
     addressed = served[0] if served else contact
@@ -44,7 +43,7 @@ def compose(
     known = known.model_copy(update={"others": others_too, "short_url": _short_url(session, desk, lead), **more})
     spoken = desk.catalogue.spoken(language) if language else tongue(desk, lead)
     preface = _copy_label(desk, spoken, served) if served else ""
-    return lead, desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
+    return desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)
 
 
 def tongue(desk: Desk, job: Job) -> str:

@@ -10,10 +10,8 @@ from activities.job import Job
 from activities.journal import note
 from activities.sending import Sending
 from domain.invoice import Contact
-from domain.terms import Channel, MessageState, Role
+from domain.terms import TAKEN_STATES, Channel, Role
 from store import outbox
-
-_WENT = frozenset({MessageState.ACCEPTED, MessageState.DELIVERED})
 
 
 class Copies:
@@ -47,6 +45,6 @@ class Copies:
 def _served(session: Session, job: Job) -> tuple[Contact, ...]:
     """Those of the debtor's people to whom this very message went."""
     rows = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
-    went = {row.contact_id for row in rows if row.state in _WENT}
+    went = {row.contact_id for row in rows if row.state in TAKEN_STATES}
     people = job.customer.contacts
     return tuple(one for one in people if one.contact_id in went and one.role is not Role.ACCOUNT_MANAGER)

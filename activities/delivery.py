@@ -9,11 +9,10 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from activities.errand import COPY
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.invoice import is_rehearsal
-from domain.terms import ENDS, Channel, MessageState
+from domain.terms import COPY, ENDS, Channel, MessageState
 from domain.timeline import Entry
 from gateways.news import News
 from store import addresses, cases, notes, outbox, tasks, timeline, webhooks
@@ -47,10 +46,7 @@ def report(
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)
     if closes:
-        if is_rehearsal(row.customer_id):
-            addresses.close(session, Channel(row.channel), row.address, closes, now, rehearsal=True)
-        else:
-            _close(session, Channel(row.channel), row.address, closes, now)
+        _close(session, Channel(row.channel), row.address, closes, now, rehearsal=is_rehearsal(row.customer_id))
     before = MessageState(row.state)
     if _RANK.get(state, 0) <= _RANK.get(before, 3):
         return []
@@ -187,10 +183,7 @@ def _hear_person(session: Session, news: News, row: MessageRow | None, now: date
     places = _places(news, row, people)
     if news.closes is not None:
         for place in places:
-            if rehearsal:
-                addresses.close(session, news.channel, place, news.closes, now, rehearsal=True)
-            else:
-                _close(session, news.channel, place, news.closes, now)
+            _close(session, news.channel, place, news.closes, now, rehearsal=rehearsal)
         _tell_timelines(session, news, people, "opted_out", "wants no more messages by", now)
         return Heard()
     if news.reopens and not rehearsal and [place for place in places if _reopen(session, news.channel, place)]:
@@ -227,13 +220,13 @@ def _address(person: ContactRow, channel: Channel) -> str | None:
             return person.phone
 
 
-def _close(session: Session, channel: Channel, address: str, reason: str, now: datetime) -> None:
+def _close(session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool) -> None:
     """As the store does, but a person's STOP outranks a bounce: only the person can take it back."""
-    row = session.get(ClosedAddressRow, (channel.value, address))
+    row = None if rehearsal else session.get(ClosedAddressRow, (channel.value, address))
     if row is not None and reason == "stopped":
         row.reason = reason
         session.flush()
-    addresses.close(session, channel, address, reason, now)
+    addresses.close(session, channel, address, reason, now, rehearsal=rehearsal)
 
 
 def _reopen(session: Session, channel: Channel, address: str) -> bool:

@@ -6,14 +6,11 @@ from domain import agenda
 from domain.case import Case
 from domain.invoice import Contact
 from domain.policy import Policy, Step
-from domain.terms import Channel, Role
+from domain.terms import COPY, Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
 _RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
 _ANSWER_BY = (Channel.EMAIL, Channel.SMS)
-
-COPY = ".copy"
-"""Ends the key under which copies of a step are claimed, so that nobody takes one for the message itself."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Policy
+from domain.terms import TAKEN_STATES
 from store import invoices, outbox
 
 MISSED = "instalment-missed"
@@ -84,7 +85,7 @@ def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCal
     days = {
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
-        if row.sent_at and step != errand.told_as and row.state in {"accepted", "delivered"}
+        if row.sent_at and step != errand.told_as and row.state in TAKEN_STATES
     }
     return tuple(sorted(days))
 

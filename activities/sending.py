@@ -11,7 +11,7 @@ from activities.desk import Desk
 from activities.job import Job
 from activities.journal import note_message
 from domain.invoice import Contact
-from domain.terms import Channel, MessageState
+from domain.terms import TAKEN_STATES, Channel, MessageState
 from gateways.base import DeliveryError, MessageGateway, Receipt
 from store import addresses, outbox, tasks
 from store.tables import MessageRow
@@ -85,7 +85,7 @@ class Sending:
             if row.state != MessageState.CLAIMED:
                 return reported(row)
             row.state, row.reason = receipt.state.value, receipt.code
-            arrived = receipt.state in {MessageState.ACCEPTED, MessageState.DELIVERED}
+            arrived = receipt.state in TAKEN_STATES
             row.sent_at = job.now if arrived or receipt.provider_id else None
             row.settled_at = None if receipt.state is MessageState.ACCEPTED else job.now
             if receipt.closes_address:

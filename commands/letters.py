@@ -14,7 +14,7 @@ from commands.printing import print_json, print_table, say
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.refusal import Refused
-from domain.terms import Channel, MessageState
+from domain.terms import TAKEN_STATES, Channel, MessageState
 from gateways import print_folder
 from gateways.news import News
 from intake.cases import Cases
@@ -127,7 +127,7 @@ def _known(session: Session, message_id: str) -> tuple[str, str]:
         raise Refused(
             "message", f"{message_id!r} is no letter in the outbox; `starter.py letters` shows those that wait"
         )
-    if row.state not in {MessageState.ACCEPTED, MessageState.DELIVERED}:
+    if row.state not in TAKEN_STATES:
         raise Refused("message", f"{message_id!r} is {row.state}; only a letter that waits can be posted")
     return row.message_id, row.customer_id
 

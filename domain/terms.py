@@ -80,6 +80,9 @@ class MessageState(StrEnum):
     WITHHELD = "withheld"
 
 
+TAKEN_STATES = frozenset({MessageState.ACCEPTED, MessageState.DELIVERED})
+"""States of a message that a provider has, and that was not returned."""
+
 DEAD_STATES = frozenset({MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD})
 """States after which the same contact and channel will not get this message any more."""
 
@@ -90,3 +93,7 @@ class Late(StrEnum):
     SEND = "send"
     SKIP = "skip"
     SHIFT = "shift"
+
+
+COPY = ".copy"
+"""Ends the key under which copies of a step are claimed, so that nobody takes one for the message itself."""

@@ -7,7 +7,7 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session
 
 from domain.invoice import is_rehearsal
-from domain.terms import ENDS, Channel, MessageState
+from domain.terms import COPY, ENDS, TAKEN_STATES, Channel, MessageState
 from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 
@@ -124,11 +124,10 @@ def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[M
 
 def told(session: Session, customer_id: str, message: str) -> datetime | None:
     """When this customer was first sent that message, about whatever invoice; copies do not count."""
-    went = [MessageState.ACCEPTED, MessageState.DELIVERED]
     query = (
         select(func.min(MessageRow.sent_at))
-        .where(MessageRow.customer_id == customer_id, MessageRow.message == message, MessageRow.state.in_(went))
-        .where(MessageRow.step.not_like("%.copy"))
+        .where(MessageRow.customer_id == customer_id, MessageRow.message == message)
+        .where(MessageRow.state.in_(TAKEN_STATES), MessageRow.step.not_like(f"%{COPY}"))
     )
     return session.scalars(query).one()
 

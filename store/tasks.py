@@ -72,10 +72,7 @@ def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: dateti
 
 def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: datetime) -> None:
     """Nobody needs to say yes or no any more."""
-    for row in open_tasks(session, invoice_id):
-        if row.kind == "approval":
-            row.state, row.outcome, row.closed_at = "withdrawn", reason, now
-    session.flush()
+    withdraw(session, [row for row in open_tasks(session, invoice_id) if row.kind == "approval"], reason, now)
 
 
 def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:

@@ -11,13 +11,13 @@ import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.desk import Desk
-from activities.errand import COPY
 from activities.ledger import Ledger, RecordAnswer, RecordRequest
 from activities.notices import Notices, StepAnswer, StepRequest
 from domain.case import Case
 from domain.events import parse_event
 from domain.invoice import Invoice
 from domain.policy import Policy
+from domain.terms import COPY
 from domain.timeline import Entry
 from gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
 from gateways.product import HttpProductGateway

@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -57,22 +54,13 @@ class Plan:
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
 
-    def start_worker(self) -> None:
-        environment = {
-            "PATH": os.environ["PATH"],
-            "TEMPORAL_ADDRESS": self.server.address,
-            "DATABASE_URL": self.database.url,
-            "SENDGRID_API_KEY": "SG.test",
-            "SENDGRID_API_URL": self.sendgrid.url,
-            "MAIL_FROM": "Ana Lopez <ana@dunwell.example>",
+    def environment(self) -> dict[str, str]:
+        return super().environment() | {
             "TWILIO_ACCOUNT_SID": "AC1",
             "TWILIO_AUTH_TOKEN": "token",
             "TWILIO_FROM": "+15005550006",
             "TWILIO_API_URL": self.twilio.url,
         }
-        with (self.state / "worker.log").open("ab") as log:
-            command = [sys.executable, str(self.tree / "worker.py")]
-            self.workers.append(subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log))
 
     def kill_one(self, chance: random.Random) -> None:
         """As the power would, and a new one in its place."""

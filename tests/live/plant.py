@@ -49,9 +49,9 @@ class Plant:
     tree: Path = ROOT
     """Whose code new workers run."""
 
-    def start_worker(self) -> None:
-        """One more worker process, which sends e-mail to the emulator."""
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """Of a worker that sends e-mail to the emulator."""
+        return {
             "PATH": os.environ["PATH"],
             "TEMPORAL_ADDRESS": self.server.address,
             "DATABASE_URL": self.database.url,
@@ -59,9 +59,14 @@ class Plant:
             "SENDGRID_API_URL": self.sendgrid.url,
             "MAIL_FROM": "Ana Lopez <ana@dunwell.example>",
         }
+
+    def start_worker(self) -> None:
+        """One more worker process."""
         with (self.state / "worker.log").open("ab") as log:
             command = [sys.executable, str(self.tree / "worker.py")]
-            self.workers.append(subprocess.Popen(command, env=environment, cwd=self.state, stdout=log, stderr=log))
+            self.workers.append(
+                subprocess.Popen(command, env=self.environment(), cwd=self.state, stdout=log, stderr=log)
+            )
 
     def kill_workers(self) -> None:
         """As the power would: no chance to finish anything."""

@@ -16,9 +16,9 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.desk import Desk
-from activities.errand import COPY
 from domain.clock import Clock
 from domain.invoice import Invoice
+from domain.terms import COPY
 from intake.registrar import Registrar
 from store import outbox, timeline
 from store.database import Database
