@@ -1,6 +1,6 @@
 """What all activities share: the injected clients, the shape of a request and of an answer, and planning."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGate
 from gateways.opt_out import OptOutLinks
 from store import accounts, cases, invoices, policies, timeline
 from store.database import Database
+from store.tables import HoldRow
 
 _YEARS_AHEAD = timedelta(days=730)
 
@@ -51,6 +52,13 @@ class Answer(Record):
     seen: int = 0
     unpublished: bool = False
     newer: Case | None = None
+
+    def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
+        """Fill in how the case stands and what was written of it after entry number `seen`."""
+        self.next_action, self.access, self.holds = case.next_action, case.access, case.holds
+        self.utc_offset_minutes = case.utc_offset_minutes
+        self.entries = [entry for _, entry in written]
+        self.seen = written[-1][0] if written else seen
 
 
 @dataclass(frozen=True)
@@ -140,23 +148,20 @@ class Desk:
             answer.newer = stored
             case = stored
         calendar = self.case_calendar(session, case, now)
-        offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
-        case.utc_offset_minutes = int(offset.total_seconds() // 60)
         holds = accounts.open_holds(session, case.customer_id)
-        case.access = accounts.worst(holds)
-        case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
-        case.next_action = agenda.next_action(case, self.policy(session, case.policy), calendar, now)
+        plan(case, self.policy(session, case.policy), calendar, holds, now)
         cases.put(session, case, rehearsal=rehearsal, now=now)
-        self.recall(session, case, answer, seen)
-
-    def recall(self, session: Session, case: Case, answer: Answer, seen: int = 0) -> None:
-        """Fill in what the database knows of a case as it stands, without planning it anew."""
-        answer.next_action, answer.access, answer.holds = case.next_action, case.access, case.holds
-        answer.utc_offset_minutes = case.utc_offset_minutes
-        written = timeline.read(session, case.invoice_id, after=seen)
-        answer.entries = [entry for _, entry in written]
-        answer.seen = written[-1][0] if written else seen
+        answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
         answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
+
+    def recalled(self, session: Session, known: Collection[Case]) -> dict[str, Answer]:
+        """What the database knows of these cases as they stand, by invoice, without planning them anew."""
+        written = timeline.read_all(session, [case.invoice_id for case in known])
+        unheard = accounts.unheard(session, {case.customer_id for case in known})
+        answers = {case.invoice_id: Answer(unpublished=case.customer_id in unheard) for case in known}
+        for case in known:
+            answers[case.invoice_id].recall(case, written[case.invoice_id], 0)
+        return answers
 
     def publish(self, customer_id: str, *, rehearsal: bool, now: datetime) -> None:
         """Tell the product each change of access it has not heard of, in order. Raises DeliveryError."""
@@ -188,6 +193,15 @@ class Desk:
             answer.unpublished = False
         except DeliveryError as error:
             activity.logger.warning("the product did not take a change of access: %s", error.reason)
+
+
+def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence[HoldRow], now: datetime) -> None:
+    """Find what comes next for a case, by the holds that its account has now."""
+    offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
+    case.utc_offset_minutes = int(offset.total_seconds() // 60)
+    case.access = accounts.worst(holds)
+    case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
+    case.next_action = agenda.next_action(case, policy, calendar, now)
 
 
 def moment(request: Request) -> datetime:

@@ -1,17 +1,20 @@
 """Opens a case: from the invoice in the database to the first thing to wait for."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.desk import Answer, Desk
+from activities.desk import Answer, Desk, plan
 from domain.case import EDITION, Case
+from domain.invoice import Customer
 from domain.model import Record
-from domain.policy import Policy, PolicyRef, Rules
+from domain.policy import PolicyRef, Rules
 from domain.timeline import Entry
 from store import accounts, cases, invoices, timeline
+from store.tables import InvoiceRow
 
 
 class OpenRequest(Record):
@@ -47,32 +50,48 @@ class Planning:
         Raises LookupError when the invoice, its customer or its policy is not in the database.
         """
         with self._desk.database.reading() as session:
-            row = invoices.get_row(session, invoice_id)
-            if row is None:
-                raise LookupError(f"invoice {invoice_id!r} is not in the database: register it with starter.py start")
-            customer_id, number = row.customer_id, row.number
+            customer_id = _found(session, invoice_id).customer_id
         with self._desk.database.writing(customer_id) as session:
-            return self.open_in(session, invoice_id, number, now, rehearsal)
+            row, customer = _found(session, invoice_id), invoices.get_customer(session, customer_id)
+            return self.open_all(session, [row], {customer_id: customer}, now, rehearsal)[invoice_id]
 
-    def open_in(self, session: Session, invoice_id: str, number: str, now: datetime, rehearsal: bool) -> Opening:
-        """The same inside the caller's transaction, which holds the customer's lock."""
-        case = cases.get(session, invoice_id)
-        answer = Answer()
-        if case is None:
-            case = self._new_case(session, invoice_id, now)
-            self._desk.answer(session, case, now=now, rehearsal=rehearsal, seen=0, answer=answer)
-        else:
-            self._desk.recall(session, case, answer)
-        return Opening(case=case, answer=answer, number=number)
+    def open_all(
+        self,
+        session: Session,
+        rows: Collection[InvoiceRow],
+        customers: Mapping[str, Customer],
+        now: datetime,
+        rehearsal: bool,
+    ) -> dict[str, Opening]:
+        """The cases of many invoices, by invoice, in the caller's transaction, which holds the customers' locks.
 
-    def _new_case(self, session: Session, invoice_id: str, now: datetime) -> Case:
-        row = invoices.get_row(session, invoice_id)
-        if row is None:
-            raise LookupError(f"invoice {invoice_id!r} is not in the database")
+        customers: those of the invoices, by id, as they are in the database. Raises LookupError when a policy is
+        not there.
+        """
+        kept = cases.get_rows(session, [row.invoice_id for row in rows])
+        known = {name: Case.model_validate(row.state) for name, row in kept.items()}
+        new = {row.invoice_id: self._new_case(session, row) for row in rows if row.invoice_id not in known}
+        timeline.write_all(session, {name: [_opened(case, now)] for name, case in new.items()})
+        for case in new.values():
+            self._place_first_hold(session, case, now)
+        holds = accounts.open_holds_of(session, customers)
+        for case in new.values():
+            policy, customer = self._desk.policy(session, case.policy), customers[case.customer_id]
+            calendar = self._desk.calendar(customer, policy, case, now)
+            plan(case, policy, calendar, holds.get(case.customer_id, []), now)
+        cases.add_all(session, new.values(), rehearsal=rehearsal, now=now)
+        every = known | new
+        answers = self._desk.recalled(session, every.values())
+        return {
+            row.invoice_id: Opening(case=every[row.invoice_id], answer=answers[row.invoice_id], number=row.number)
+            for row in rows
+        }
+
+    def _new_case(self, session: Session, row: InvoiceRow) -> Case:
         ref = PolicyRef(name=row.policy_name, version=row.policy_version)
         policy = self._desk.policy(session, ref)
-        case = Case(
-            invoice_id=invoice_id,
+        return Case(
+            invoice_id=row.invoice_id,
             customer_id=row.customer_id,
             edition=EDITION,
             policy=ref,
@@ -83,16 +102,26 @@ class Planning:
             due_on=row.due_on,
             amount=row.amount,
         )
-        text = f"{case.amount} {case.currency} due on {case.due_on}, ladder {ref.name}@{ref.version}"
-        timeline.write(session, invoice_id, [Entry(key="opened", at=now, kind="opened", reason=text)])
-        self._place_first_hold(session, case, policy, now)
-        return case
 
-    def _place_first_hold(self, session: Session, case: Case, policy: Policy, now: datetime) -> None:
+    def _place_first_hold(self, session: Session, case: Case, now: datetime) -> None:
         """A ladder for staged work: the next stage waits from the start until this invoice is paid."""
-        if policy.hold is None:
+        hold = self._desk.policy(session, case.policy).hold
+        if hold is None:
             return
         reason = f"invoice {case.invoice_id} pays for a stage of the work"
-        if accounts.place_hold(session, case.customer_id, case.invoice_id, policy.hold, reason, now):
-            text = f"hold {policy.hold.value}: the next stage waits until this invoice is paid"
+        if accounts.place_hold(session, case.customer_id, case.invoice_id, hold, reason, now):
+            text = f"hold {hold.value}: the next stage waits until this invoice is paid"
             timeline.write(session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)])
+
+
+def _found(session: Session, invoice_id: str) -> InvoiceRow:
+    row = invoices.get_row(session, invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {invoice_id!r} is not in the database: register it with starter.py start")
+    return row
+
+
+def _opened(case: Case, now: datetime) -> Entry:
+    policy = case.policy
+    text = f"{case.amount} {case.currency} due on {case.due_on}, ladder {policy.name}@{policy.version}"
+    return Entry(key="opened", at=now, kind="opened", reason=text)

@@ -23,7 +23,7 @@ from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import REHEARSAL_SPEED, Cases, Start
 from intake.invoices import Refusal, open_invoices
-from intake.registrar import Registrar
+from intake.registrar import Registered, Registrar
 from settings import load_settings
 from worker import make_desk
 
@@ -54,10 +54,10 @@ def start(
     check_set_up(desk.database)
     registrar = Registrar(desk, known_ladders(desk.catalogue))
 
-    def register(invoice: Invoice) -> Any:
+    def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
         now = datetime.now(UTC)
         clock = Clock(rehearsal=True, speed=pace, real=now, case=begins or now) if rehearse else Clock()
-        return registrar.register(invoice, clock.case or now, clock)
+        return registrar.register_all(some, clock.case or now, clock)
 
     if rehearse:
         say(

@@ -30,7 +30,7 @@ from intake.cases import Cases
 from intake.lookup import check_known
 from intake.refusals import printable
 from settings import Settings, load_settings
-from store import invoices, outbox, tasks, webhooks
+from store import accounts, invoices, outbox, tasks
 
 
 def pay(
@@ -222,7 +222,7 @@ def unsubscribe(
         row = outbox.get(session, message)
         if row is None or row.channel != Channel.EMAIL:
             raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
-        webhooks.lock(session, delivery.owners(session, news))
+        accounts.lock(session, delivery.owners(session, news))
         delivery.hear(session, news, now)
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
 

@@ -1,11 +1,9 @@
 """Starts the cases of many invoices at once; a bad one harms no other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-
-from sqlalchemy.exc import DataError, IntegrityError
 
 from domain.invoice import Invoice
 from domain.refusal import Refused
@@ -13,6 +11,7 @@ from intake.cases import Cases, ServerAway, Start
 from intake.registrar import Registered
 
 _IN_FLIGHT = 50
+_TOGETHER = 50  # registered in one transaction: more would keep the database's other writers waiting
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,15 @@ Result = Start | Unfit
 
 async def start_all(
     talk: Cases,
-    invoices_: list[Invoice],
-    register: Callable[[Invoice], Registered],
+    invoices_: Sequence[Invoice],
+    register: Callable[[Sequence[Invoice]], list[Registered | Refused]],
     report: Callable[[Result], None],
 ) -> str | None:
     """Register and start every invoice, reporting each result in the order they come.
 
-    Registering is done by one thread, because the database has one writer at a time; starting overlaps. Returns
-    why the rest was left when the server went away, else None. What is left starts when the same is run again.
+    While some start, the next are registered: by one thread, because the database has one writer at a time.
+    Returns why the rest was left when the server went away, else None. What is left, registered or not, starts when
+    the same is run again.
     """
     loop, slots, away = asyncio.get_running_loop(), asyncio.Semaphore(_IN_FLIGHT), list[str]()
 
@@ -53,26 +53,18 @@ async def start_all(
 
     with ThreadPoolExecutor(1) as thread:
         async with asyncio.TaskGroup() as group:
-            for invoice in invoices_:
-                await slots.acquire()
-                if away:
-                    break
-                try:
-                    registered = await loop.run_in_executor(thread, _registered, register, invoice)
-                except Refused as refused:
-                    slots.release()
-                    report(Unfit(invoice.invoice_id, str(refused)))
-                    continue
-                group.create_task(start(invoice.invoice_id, registered))
+            for some in _in_chunks(invoices_):
+                for invoice, found in zip(some, await loop.run_in_executor(thread, register, some), strict=True):
+                    if isinstance(found, Refused):
+                        report(Unfit(invoice.invoice_id, str(found)))
+                        continue
+                    await slots.acquire()
+                    if away:
+                        return away[0]
+                    group.create_task(start(invoice.invoice_id, found))
     return away[0] if away else None
 
 
-def _registered(register: Callable[[Invoice], Registered], invoice: Invoice) -> Registered:
-    try:
-        try:
-            return register(invoice)
-        except IntegrityError:
-            return register(invoice)  # another program registered the same at the same moment
-    except (DataError, IntegrityError) as error:
-        said = (str(error.orig).splitlines() or [""])[0][:200]
-        raise Refused("record", f"the database does not take it ({said})") from None
+def _in_chunks(invoices_: Sequence[Invoice]) -> Iterator[Sequence[Invoice]]:
+    for begin in range(0, len(invoices_), _TOGETHER):
+        yield invoices_[begin : begin + _TOGETHER]

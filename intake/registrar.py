@@ -1,24 +1,29 @@
-"""Takes an invoice into the house: checks its ladder, keeps it, and prepares the start of its case."""
+"""Takes invoices into the house: checks their ladders, keeps them, and prepares the start of their cases."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from activities.desk import Desk
 from activities.planning import Opening, Planning
 from domain.clock import Clock
-from domain.invoice import UNDETERMINED, Invoice, for_rehearsal, is_rehearsal
-from domain.policy import Policy
+from domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
+from domain.policy import Policy, PolicyRef
 from domain.refusal import Refused
 from intake.documents import read
 from intake.ladders import DEFAULT_LADDER
 from intake.languages import spoken_in
 from intake.refusals import Unfit
-from store import cases, documents, invoices, policies
-from store.tables import InvoiceRow
+from store import accounts, cases, documents, invoices, policies
+from store.tables import CaseRow, InvoiceRow
 from workflows.messages import CaseStart
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,23 @@ class Registered:
     invoice: Invoice
     opening: Opening
     start: CaseStart | None
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """An invoice that may be kept, with its ladder and its PDF."""
+
+    invoice: Invoice
+    policy: Policy
+    document: bytes | None
+
+    @property
+    def invoice_id(self) -> str:
+        return self.invoice.invoice_id
+
+    @property
+    def customer(self) -> Customer:
+        return self.invoice.customer
 
 
 class Registrar:
@@ -42,46 +64,27 @@ class Registrar:
 
         Raises Refused when the ladder is unknown or changed, or the invoice differs from what is known.
         """
-        clock = clock or Clock()
-        if clock.rehearsal:
-            invoice = for_rehearsal(invoice)
-        elif is_rehearsal(invoice.customer.customer_id):
-            raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
-        policy, document = self.ladder(invoice), _document(invoice)
-        customer_id = invoice.customer.customer_id
-        with self._desk.database.writing() as session:
-            if policy.name not in self._kept:
-                _keep(session, policy)
-            invoice = self._with_language(session, invoice, policy)
-            invoices.put_customer(session, invoice.customer)
-        self._kept.add(policy.name)
-        with self._desk.database.writing(customer_id) as session:
-            known = cases.get_row(session, invoice.invoice_id)
-            if known is not None and known.rehearsal != clock.rehearsal:
-                kind = "a rehearsal" if known.rehearsal else "a real case"
-                raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
-            row = invoices.get_row(session, invoice.invoice_id)
-            if row is None:
-                invoices.add_invoice(session, invoice, policy.name, policy.version)
-            else:
-                _check_same(row, invoice)
-            if invoice.document and document:
-                documents.put(session, invoice.invoice_id, invoice.document.name, document)
-            opening = self._planning.open_in(session, invoice.invoice_id, invoice.number, now, clock.rehearsal)
-        ended = opening.case.finished
-        start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)
-        return Registered(invoice, opening, start)
+        (found,) = self.register_all([invoice], now, clock)
+        if isinstance(found, Refused):
+            raise found
+        return found
 
-    def _with_language(self, session: Session, invoice: Invoice, policy: Policy) -> Invoice:
-        """What a customer speaks of whom nobody said so: as known from before, else by country, else by ladder."""
-        customer = invoice.customer
-        if customer.language != UNDETERMINED:
-            return invoice
-        known = invoices.find_customer(session, customer.customer_id)
-        language = (
-            known.language if known else self._desk.catalogue.spoken(*spoken_in(customer.country), policy.language)
-        )
-        return invoice.model_copy(update={"customer": customer.model_copy(update={"language": language})})
+    def register_all(
+        self, found: Sequence[Invoice], now: datetime, clock: Clock | None = None
+    ) -> list[Registered | Refused]:
+        """The same for many in one transaction: what became of each, in their order.
+
+        Nothing of a refused one is kept, and it harms no other.
+        """
+        clock = clock or Clock()
+        checked = _each(found, lambda invoice: self._checked(invoice, rehearsal=clock.rehearsal))
+        try:
+            return self._keep(checked, now, clock)
+        except (DataError, IntegrityError) as error:
+            if len(found) > 1:  # the database does not tell whose fault it is: each alone
+                return [one for invoice in found for one in self.register_all([invoice], now, clock)]
+            said = (str(error.orig).splitlines() or [""])[0][:200]
+            return [Refused("record", f"the database does not take it ({said})")]
 
     def ladder(self, invoice: Invoice) -> Policy:
         """The ladder an invoice asks for, else the default one."""
@@ -89,6 +92,87 @@ class Registrar:
         if name not in self._ladders:
             raise Refused("policy", f"{name!r} is not a ladder; known are {', '.join(sorted(self._ladders))}")
         return self._ladders[name]
+
+    # What the file alone decides -------------------------------------------------------------------------
+
+    def _checked(self, invoice: Invoice, *, rehearsal: bool) -> _Checked:
+        if rehearsal:
+            invoice = for_rehearsal(invoice)
+        elif is_rehearsal(invoice.customer.customer_id):
+            raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
+        policy, document = self.ladder(invoice), _document(invoice)
+        self._keep_ladder(policy)
+        return _Checked(invoice, policy, document)
+
+    def _keep_ladder(self, policy: Policy) -> None:
+        if policy.name in self._kept:
+            return
+        with self._desk.database.writing() as session:
+            try:
+                policies.register(session, policy)
+            except policies.PolicyChanged as error:
+                raise Refused("policy", str(error)) from None
+        self._kept.add(policy.name)
+
+    # What the database adds ------------------------------------------------------------------------------
+
+    def _keep(self, found: Sequence[_Checked | Refused], now: datetime, clock: Clock) -> list[Registered | Refused]:
+        with self._desk.database.writing() as session:
+            accounts.lock(session, {one.customer.customer_id for one in _good(found)})
+            ids = [one.invoice_id for one in _good(found)]
+            rows, opened = invoices.get_rows(session, ids), cases.get_rows(session, ids)
+            found = _each(found, lambda one: _check_known(one, rows, opened, rehearsal=clock.rehearsal))
+            kept = self._write(session, _good(found), rows)
+            openings = self._planning.open_all(
+                session,
+                invoices.get_rows(session, kept).values(),
+                {one.customer.customer_id: one.customer for one in kept.values()},
+                now,
+                clock.rehearsal,
+            )
+        return _each(found, lambda one: _registered(kept[one.invoice_id], openings[one.invoice_id], clock))
+
+    def _write(
+        self, session: Session, found: Sequence[_Checked], rows: Mapping[str, InvoiceRow]
+    ) -> dict[str, Invoice]:
+        """The invoices as they are kept, by id."""
+        found = list(self._with_languages(session, found))
+        invoices.put_customers(session, (one.customer for one in found))
+        new = [one for one in found if one.invoice_id not in rows]
+        invoices.add_invoices(session, ((one.invoice, _ref(one.policy)) for one in new))
+        for one in found:
+            if one.document and one.invoice.document:
+                documents.put(session, one.invoice_id, one.invoice.document.name, one.document)
+        return {one.invoice_id: one.invoice for one in found}
+
+    def _with_languages(self, session: Session, found: Sequence[_Checked]) -> Iterable[_Checked]:
+        """What customers speak of whom nobody said so: as known from before, else by country, else by ladder."""
+        known = invoices.languages(session, {one.customer.customer_id for one in found})
+        for one in found:
+            customer = one.customer
+            if customer.language == UNDETERMINED:
+                spoken = known.get(customer.customer_id) or self._desk.catalogue.spoken(
+                    *spoken_in(customer.country), one.policy.language
+                )
+                customer = customer.model_copy(update={"language": spoken})
+            known[customer.customer_id] = customer.language
+            yield replace(one, invoice=one.invoice.model_copy(update={"customer": customer}))
+
+
+def _each(found: Iterable[T | Refused], step: Callable[[T], U]) -> list[U | Refused]:
+    """What `step` makes of each that is not refused yet; it may refuse some more."""
+
+    def tried(one: T) -> U | Refused:
+        try:
+            return step(one)
+        except Refused as refused:
+            return refused
+
+    return [one if isinstance(one, Refused) else tried(one) for one in found]
+
+
+def _good(found: Iterable[T | Refused]) -> list[T]:
+    return [one for one in found if not isinstance(one, Refused)]
 
 
 def _document(invoice: Invoice) -> bytes | None:
@@ -98,14 +182,24 @@ def _document(invoice: Invoice) -> bytes | None:
         raise Refused("document", str(error)) from None
 
 
-def _keep(session: Session, policy: Policy) -> None:
-    try:
-        policies.register(session, policy)
-    except policies.PolicyChanged as error:
-        raise Refused("policy", str(error)) from None
-
-
-def _check_same(row: InvoiceRow, invoice: Invoice) -> None:
-    changed = invoices.differences(row, invoice)
+def _check_known(
+    one: _Checked, rows: Mapping[str, InvoiceRow], opened: Mapping[str, CaseRow], *, rehearsal: bool
+) -> _Checked:
+    row, case = rows.get(one.invoice_id), opened.get(one.invoice_id)
+    if case is not None and case.rehearsal != rehearsal:
+        kind = "a rehearsal" if case.rehearsal else "a real case"
+        raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
+    changed = invoices.differences(row, one.invoice) if row else []
     if changed:
         raise Refused(changed[0], "differs from the running case: use starter.py amend to change it")
+    return one
+
+
+def _registered(invoice: Invoice, opening: Opening, clock: Clock) -> Registered:
+    ended = opening.case.finished
+    start = None if ended else CaseStart(invoice_id=invoice.invoice_id, clock=clock, opening=opening)
+    return Registered(invoice, opening, start)
+
+
+def _ref(policy: Policy) -> PolicyRef:
+    return PolicyRef(name=policy.name, version=policy.version)

@@ -1,13 +1,24 @@
 """Holds on accounts and the access they leave. Call inside a transaction that holds the customer's lock."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Access, Level
-from store.tables import AccessChangeRow, HoldRow
+from store.tables import AccessChangeRow, CustomerRow, HoldRow
+
+
+def lock(session: Session, customer_ids: Collection[str]) -> None:
+    """Take the locks of several customers, always in the same order."""
+    if customer_ids:
+        session.execute(
+            select(CustomerRow.customer_id)
+            .where(CustomerRow.customer_id.in_(customer_ids))
+            .order_by(CustomerRow.customer_id)
+            .with_for_update()
+        )
 
 
 def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
@@ -52,6 +63,15 @@ def open_holds(session: Session, customer_id: str, invoice_id: str | None = None
     return session.scalars(query.order_by(HoldRow.placed_at)).all()
 
 
+def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[HoldRow]]:
+    """The holds on each of these accounts that has any, oldest first."""
+    found: dict[str, list[HoldRow]] = {}
+    query = select(HoldRow).where(HoldRow.customer_id.in_(customer_ids), HoldRow.released_at.is_(None))
+    for hold in session.scalars(query.order_by(HoldRow.placed_at)):
+        found.setdefault(hold.customer_id, []).append(hold)
+    return found
+
+
 def access(session: Session, customer_id: str) -> Access:
     """The worst of the account's holds."""
     return worst(open_holds(session, customer_id))
@@ -76,6 +96,16 @@ def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]
         .where(AccessChangeRow.customer_id == customer_id, AccessChangeRow.published_at.is_(None))
         .order_by(AccessChangeRow.sequence)
     ).all()
+
+
+def unheard(session: Session, customer_ids: Collection[str]) -> set[str]:
+    """Those accounts of which the product has not heard every change."""
+    query = select(AccessChangeRow.customer_id).distinct()
+    return set(
+        session.scalars(
+            query.where(AccessChangeRow.customer_id.in_(customer_ids), AccessChangeRow.published_at.is_(None))
+        )
+    )
 
 
 def mark_published(session: Session, change_id: str, now: datetime) -> None:

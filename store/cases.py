@@ -1,6 +1,6 @@
 """The latest copy of each case."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,21 +15,29 @@ def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None
     row = session.get(CaseRow, case.invoice_id)
     if row is not None and row.revision > case.revision:
         return
-    action = case.next_action
-    session.merge(
-        CaseRow(
-            invoice_id=case.invoice_id,
-            customer_id=case.customer_id,
-            stage=case.stage.value,
-            next_step=action.step if action else None,
-            next_at=action.at if action else None,
-            rehearsal=rehearsal,
-            revision=case.revision,
-            state=case.model_dump(mode="json"),
-            updated_at=now,
-        )
-    )
+    session.merge(_row(case, rehearsal, now))
     session.flush()
+
+
+def add_all(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
+    """Keep the first copies of cases that are new."""
+    session.add_all(_row(case, rehearsal, now) for case in new)
+    session.flush()
+
+
+def _row(case: Case, rehearsal: bool, now: datetime) -> CaseRow:
+    action = case.next_action
+    return CaseRow(
+        invoice_id=case.invoice_id,
+        customer_id=case.customer_id,
+        stage=case.stage.value,
+        next_step=action.step if action else None,
+        next_at=action.at if action else None,
+        rehearsal=rehearsal,
+        revision=case.revision,
+        state=case.model_dump(mode="json"),
+        updated_at=now,
+    )
 
 
 def get(session: Session, invoice_id: str) -> Case | None:
@@ -39,6 +47,12 @@ def get(session: Session, invoice_id: str) -> Case | None:
 
 def get_row(session: Session, invoice_id: str) -> CaseRow | None:
     return session.get(CaseRow, invoice_id)
+
+
+def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, CaseRow]:
+    """Those that were opened, by invoice."""
+    found = session.scalars(select(CaseRow).where(CaseRow.invoice_id.in_(invoice_ids)))
+    return {row.invoice_id: row for row in found}
 
 
 def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:

@@ -1,68 +1,89 @@
 """Customers, contacts and invoices as the billing system handed them over."""
 
 import secrets
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.invoice import Contact, Customer, Invoice
+from domain.policy import PolicyRef
 from domain.terms import Role
+from store.rows import put_all
 from store.tables import ContactRow, CustomerRow, InvoiceRow
 
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
 
 
-def put_customer(session: Session, customer: Customer) -> None:
+def put_customers(session: Session, customers: Iterable[Customer]) -> None:
     """Insert or renew. Contacts that are no longer named stay: their messages point at them."""
-    session.merge(
-        CustomerRow(
-            customer_id=customer.customer_id,
-            name=customer.name,
-            country=customer.country,
-            time_zone=customer.time_zone,
-            language=customer.language,
-        )
+    latest = {customer.customer_id: customer for customer in customers}
+    put_all(session, [_customer_row(customer) for customer in latest.values()])
+    put_all(
+        session,
+        [
+            _contact_row(customer, position, contact)
+            for customer in latest.values()
+            for position, contact in enumerate(customer.contacts)
+        ],
     )
-    session.flush()
-    for position, contact in enumerate(customer.contacts):
-        session.merge(
-            ContactRow(
-                contact_id=contact.contact_id,
-                customer_id=customer.customer_id,
-                role=contact.role.value,
-                position=position,
-                name=contact.name,
-                email=contact.email,
-                phone=contact.phone,
-                post=contact.post,
-            )
-        )
+
+
+def _customer_row(customer: Customer) -> CustomerRow:
+    return CustomerRow(
+        customer_id=customer.customer_id,
+        name=customer.name,
+        country=customer.country,
+        time_zone=customer.time_zone,
+        language=customer.language,
+    )
+
+
+def _contact_row(customer: Customer, position: int, contact: Contact) -> ContactRow:
+    return ContactRow(
+        contact_id=contact.contact_id,
+        customer_id=customer.customer_id,
+        role=contact.role.value,
+        position=position,
+        name=contact.name,
+        email=contact.email,
+        phone=contact.phone,
+        post=contact.post,
+    )
+
+
+def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
+    """Keep invoices that are new, each with the ladder version that its case keeps."""
+    session.add_all(_invoice_row(invoice, policy) for invoice, policy in found)
     session.flush()
 
 
-def add_invoice(session: Session, invoice: Invoice, policy_name: str, policy_version: int) -> None:
-    session.add(
-        InvoiceRow(
-            invoice_id=invoice.invoice_id,
-            number=invoice.number,
-            customer_id=invoice.customer.customer_id,
-            amount=invoice.amount,
-            currency=invoice.currency,
-            digits=invoice.digits,
-            issued_on=invoice.issued_on,
-            due_on=invoice.due_on,
-            payment_url=invoice.payment_url,
-            pay_code=secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
-            jurisdiction=invoice.jurisdiction,
-            policy_name=policy_name,
-            policy_version=policy_version,
-        )
+def _invoice_row(invoice: Invoice, policy: PolicyRef) -> InvoiceRow:
+    return InvoiceRow(
+        invoice_id=invoice.invoice_id,
+        number=invoice.number,
+        customer_id=invoice.customer.customer_id,
+        amount=invoice.amount,
+        currency=invoice.currency,
+        digits=invoice.digits,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        payment_url=invoice.payment_url,
+        pay_code=secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
+        jurisdiction=invoice.jurisdiction,
+        policy_name=policy.name,
+        policy_version=policy.version,
     )
-    session.flush()
 
 
 def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
     return session.get(InvoiceRow, invoice_id)
+
+
+def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, InvoiceRow]:
+    """Those that are known, by id."""
+    rows = session.scalars(select(InvoiceRow).where(InvoiceRow.invoice_id.in_(invoice_ids)))
+    return {row.invoice_id: row for row in rows}
 
 
 def payment_page(session: Session, pay_code: str) -> str | None:
@@ -76,6 +97,13 @@ def get_customer(session: Session, customer_id: str) -> Customer:
     if customer is None:
         raise LookupError(f"customer {customer_id!r} is not in the database")
     return customer
+
+
+def languages(session: Session, customer_ids: Collection[str]) -> dict[str, str]:
+    """What the customers that are known speak, by id."""
+    query = select(CustomerRow.customer_id, CustomerRow.language)
+    rows = session.execute(query.where(CustomerRow.customer_id.in_(customer_ids)))
+    return {row.customer_id: row.language for row in rows}
 
 
 def find_customer(session: Session, customer_id: str) -> Customer | None:

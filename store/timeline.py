@@ -1,7 +1,7 @@
 """The timeline of each case. Call inside a transaction that holds the customer's lock."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -15,44 +15,54 @@ _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
     """Add what is new; an entry whose key is known stays as it was first written."""
-    wanted = list(entries)
-    if not wanted:
+    write_all(session, {invoice_id: list(entries)})
+
+
+def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> None:
+    """The same for many invoices, by their ids."""
+    keys = {entry.key for some in entries.values() for entry in some}
+    if not keys:
         return
-    keys = [entry.key for entry in wanted]
-    known = set(
-        session.scalars(
-            select(TimelineRow.key).where(TimelineRow.invoice_id == invoice_id, TimelineRow.key.in_(keys))
-        )
-    )
-    last = session.scalar(select(func.max(TimelineRow.seq)).where(TimelineRow.invoice_id == invoice_id)) or 0
-    for entry in wanted:
-        if entry.key not in known:
-            known.add(entry.key)
-            last += 1
-            facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
-            session.add(TimelineRow(invoice_id=invoice_id, seq=last, **facts))
+    ours = TimelineRow.invoice_id.in_(entries)
+    written = session.execute(select(TimelineRow.invoice_id, TimelineRow.key).where(ours, TimelineRow.key.in_(keys)))
+    known = {(row.invoice_id, row.key) for row in written}
+    latest = select(TimelineRow.invoice_id, func.max(TimelineRow.seq).label("seq")).where(ours)
+    last = {row.invoice_id: row.seq for row in session.execute(latest.group_by(TimelineRow.invoice_id))}
+    for invoice_id, some in entries.items():
+        for entry in some:
+            if (invoice_id, entry.key) not in known:
+                known.add((invoice_id, entry.key))
+                last[invoice_id] = last.get(invoice_id, 0) + 1
+                facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
+                session.add(TimelineRow(invoice_id=invoice_id, seq=last[invoice_id], **facts))
     session.flush()
 
 
 def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, Entry]]:
     """The entries written after number `after`, oldest first, each with its number."""
+    return read_all(session, [invoice_id], after)[invoice_id]
+
+
+def read_all(session: Session, invoice_ids: Collection[str], after: int = 0) -> dict[str, list[tuple[int, Entry]]]:
+    """The same for many invoices, by their ids."""
+    found: dict[str, list[tuple[int, Entry]]] = {invoice_id: [] for invoice_id in invoice_ids}
     rows = session.scalars(
         select(TimelineRow)
-        .where(TimelineRow.invoice_id == invoice_id, TimelineRow.seq > after)
-        .order_by(TimelineRow.seq)
+        .where(TimelineRow.invoice_id.in_(invoice_ids), TimelineRow.seq > after)
+        .order_by(TimelineRow.invoice_id, TimelineRow.seq)
     )
-    return [
-        (
-            row.seq,
-            Entry(
-                key=row.key,
-                at=row.at,
-                kind=row.kind,
-                reason=row.reason,
-                step=row.step,
-                channel=row.channel,
-                ref=row.ref,
-            ),
-        )
-        for row in rows
-    ]
+    for row in rows:
+        found[row.invoice_id].append((row.seq, _entry(row)))
+    return found
+
+
+def _entry(row: TimelineRow) -> Entry:
+    return Entry(
+        key=row.key,
+        at=row.at,
+        kind=row.kind,
+        reason=row.reason,
+        step=row.step,
+        channel=row.channel,
+        ref=row.ref,
+    )

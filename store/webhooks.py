@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Channel
-from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, WebhookEventRow
+from store.tables import CaseRow, ContactRow, InvoiceRow, MessageRow, WebhookEventRow
 
 _AT_ONCE = 500
 
@@ -59,17 +59,6 @@ def mark_done(session: Session, provider: str, event_id: str, now: datetime) -> 
     if row is not None:
         row.done_at = now
         session.flush()
-
-
-def lock(session: Session, customer_ids: Collection[str]) -> None:
-    """Take the locks of several customers, always in the same order."""
-    if customer_ids:
-        session.execute(
-            select(CustomerRow.customer_id)
-            .where(CustomerRow.customer_id.in_(customer_ids))
-            .order_by(CustomerRow.customer_id)
-            .with_for_update()
-        )
 
 
 def message(session: Session, message_id: str | None, provider_id: str | None) -> MessageRow | None:

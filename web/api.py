@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -102,8 +102,8 @@ async def _start(service: Service, item: object, position: int, seen: set[str]) 
     seen.add(invoice.invoice_id)
     results: list[Result] = []
 
-    def register(one: Invoice) -> Registered:
-        return service.registrar.register(one, datetime.now(UTC))
+    def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
+        return service.registrar.register_all(some, datetime.now(UTC))
 
     away = await start_all(service.cases, [invoice], register, results.append)
     if away is not None:

@@ -12,7 +12,7 @@ from activities import delivery
 from activities.delivery import Heard
 from domain.events import DeliveryReport
 from gateways.news import News
-from store import webhooks
+from store import accounts, webhooks
 from store.database import Database
 
 _PATIENCE = timedelta(days=1)
@@ -54,7 +54,7 @@ class Inbox:
     def _write(self, provider: str, owners: tuple[str, ...], group: list[News], now: datetime) -> int:
         count = 0
         with self._database.writing() as session:
-            webhooks.lock(session, owners)
+            accounts.lock(session, owners)
             told = webhooks.known(session, provider, {item.event_id for item in group})
             for item in group:
                 if item.event_id not in told:
@@ -99,7 +99,7 @@ class Inbox:
                 self.done(provider, event_id, now)
             return None
         with self._database.writing() as session:
-            webhooks.lock(session, owners)
+            accounts.lock(session, owners)
             row = webhooks.get(session, provider, event_id)
             if row is None or row.done_at is not None or "tell" in row.body:
                 return None

@@ -230,7 +230,7 @@ def test_a_claim_refused_and_then_overtaken_by_money_is_withheld(
     with pytest.raises(ApplicationError):
         office.carry_out("first-reminder", FIRST)
     with office.desk.database.writing("acme") as session:
-        invoices.put_customer(session, a_customer(contacts=(a_contact(number=0), a_contact())))
+        invoices.put_customers(session, [a_customer(contacts=(a_contact(number=0), a_contact()))])
     office.carry_out("first-reminder", RETRY)
     assert {row.contact_id: row.state for row in office.messages()} == {
         "acme.accounts_payable.0": "delivered",

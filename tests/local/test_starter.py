@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
+from domain.policy import PolicyRef
 from domain.refusal import Refused
 from domain.terms import Channel
 from intake import cases
@@ -400,8 +401,8 @@ def test_a_reader_who_asked_by_mail_is_written_to_no_more(here: Place, run: Run)
     database = Database(here.database_url)
     with database.writing() as session:
         invoice = an_invoice(invoice_id="STOP-1", customer=another_customer("stopper"))
-        stored_invoices.put_customer(session, invoice.customer)
-        stored_invoices.add_invoice(session, invoice, "gentle-saas", 1)
+        stored_invoices.put_customers(session, [invoice.customer])
+        stored_invoices.add_invoices(session, [(invoice, PolicyRef(name="gentle-saas", version=1))])
         message = MessageRow(
             message_id="ab" * 16,
             customer_id="stopper",

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.events import PaymentReceived, PaymentReversed
+from domain.policy import PolicyRef
 from domain.terms import Access, Channel, Level, Role
 from domain.timeline import Entry
 from store import accounts, addresses, cases, invoices, ledger, policies, tasks, timeline
@@ -23,16 +24,17 @@ from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.domain.test_case import a_case
 
 NOW = at("2027-03-10 09:00")
+FIRST = PolicyRef(name="gentle-saas", version=1)
 
 
 @pytest.fixture
 def filled(database: Database) -> Database:
     """One customer with two invoices."""
     with database.writing() as session:
-        invoices.put_customer(session, a_customer())
+        invoices.put_customers(session, [a_customer()])
     with database.writing("acme") as session:
         for number in (1, 2):
-            invoices.add_invoice(session, an_invoice(invoice_id=f"inv-{number}"), "gentle-saas", 1)
+            invoices.add_invoices(session, [(an_invoice(invoice_id=f"inv-{number}"), FIRST)])
     return database
 
 
@@ -72,7 +74,7 @@ def test_migrating_again_changes_nothing(database_url: str) -> None:
 def test_amounts_come_back_exactly(filled: Database, currency: str, digits: int, amount: str) -> None:
     invoice = an_invoice(invoice_id="inv-9", currency=currency, digits=digits, amount=Decimal(amount))
     with filled.writing("acme") as session:
-        invoices.add_invoice(session, invoice, "gentle-saas", 1)
+        invoices.add_invoices(session, [(invoice, FIRST)])
     with filled.reading() as session:
         row = invoices.get_row(session, "inv-9")
         assert row is not None
@@ -230,7 +232,7 @@ def test_a_case_comes_back_as_it_was(filled: Database) -> None:
 def test_a_contact_that_is_named_no_more_stays_for_its_messages(filled: Database) -> None:
     renewed = a_customer(contacts=(a_contact(email="new@acme.example"),))
     with filled.writing("acme") as session:
-        invoices.put_customer(session, renewed)
+        invoices.put_customers(session, [renewed])
         contacts = {contact.role: contact.email for contact in invoices.get_customer(session, "acme").contacts}
     assert contacts[Role.ACCOUNTS_PAYABLE] == "new@acme.example"
     assert len(contacts) == 3
@@ -351,7 +353,7 @@ def test_a_new_customer_and_ladder_may_come_from_many_at_once(database: Database
     def bring(_: int) -> None:
         with database.writing() as session:
             policies.register(session, the_ladders()["gentle-saas"])
-            invoices.put_customer(session, a_customer())
+            invoices.put_customers(session, [a_customer()])
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bring, range(16)))

@@ -148,14 +148,14 @@ class Site:
     # Preparing it
 
     def case(self, invoice: Invoice | None = None, *, rehearsal: bool = False, **state: Any) -> None:
-        invoice = invoice or an_invoice(customer=CUSTOMER)
+        invoice, policy = invoice or an_invoice(customer=CUSTOMER), PolicyRef(name="gentle-saas", version=1)
         with self.database.writing() as session:
-            invoices.put_customer(session, invoice.customer)
-            invoices.add_invoice(session, invoice, "gentle-saas", 1)
+            invoices.put_customers(session, [invoice.customer])
+            invoices.add_invoices(session, [(invoice, policy)])
             case = Case(
                 invoice_id=invoice.invoice_id,
                 customer_id=invoice.customer.customer_id,
-                policy=PolicyRef(name="gentle-saas", version=1),
+                policy=policy,
                 rules=Rules(promises=PromiseRules(), reactions=Reactions()),
                 currency=invoice.currency,
                 digits=invoice.digits,
