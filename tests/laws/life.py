@@ -31,6 +31,7 @@ _LOOK_AGAIN = timedelta(days=7)
 _MOST_ACTS = 60
 _QUIET = timedelta(days=700)
 _MOST_REACHED = 4
+_AGREED = {Stage.PLAN, Stage.PROMISED}
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Happening:
     in_flight: it comes while the next step is being carried out, after its messages have left.
     """
 
-    wait: int
+    wait: float
     name: str
     content: dict[str, Any]
     in_flight: bool = False
@@ -48,13 +49,17 @@ class Happening:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that left. `step` is its key, which differs from the ladder's name after a reversal."""
+    """A message that left. `step` is its key, which differs from the ladder's name after a reversal.
+
+    asks: it asks for money, in writing.
+    """
 
     key: str
     step: str
     at: datetime
     ladder: Step | None
     again: bool
+    asks: bool
 
 
 @dataclass
@@ -74,6 +79,10 @@ class Life:
     gone: set[str] = field(default_factory=set)
     earlier: set[str] = field(default_factory=set)
     """The payments that were there when the last word was given: no part of it."""
+    quiet: timedelta = _QUIET
+    """How long the life goes on after everybody has spoken."""
+    post_from: datetime | None = None
+    """The post comes once a day, counted from then; None: whenever there is some."""
     refused: int = 0
     _reached: dict[str, int] = field(default_factory=dict)
     _mail: list[tuple[datetime, int, str, Fate]] = field(default_factory=list)
@@ -94,7 +103,7 @@ class Life:
                 self._in_flight.append(happening)
             else:
                 self._hear(happening)
-        self._advance(self.now + _QUIET)
+        self._advance(self.now + self.quiet)
         self._law_g4_nothing_is_lost()
 
     # The workflow's loop ---------------------------------------------------------------------------------
@@ -169,7 +178,7 @@ class Life:
                 agenda.PROMISE_DUE: case.promise_due,
                 agenda.INSTALMENT_DUE: case.instalment_due,
                 agenda.PAUSE_OVER: case.pause_over,
-            }[step]
+            }.get(step, case.wait_over)
             assert due(self.now), f"G4: {step} came and nothing was waiting for it"
         else:
             outcome = self._carry_out(step)
@@ -187,11 +196,14 @@ class Life:
             return StepOutcome(step=step, status="delayed", at=self.now, until=self.calendar.next_open(self.now))
         message = agenda.answer_message(step)
         if step in self.case.again:
+            until = self._too_soon(step)
+            if until is not None:
+                return StepOutcome(step=step, status="delayed", at=self.now, until=until)
             self._send(step, again=True)
             return StepOutcome(step=step, status="done", at=self.now)
         if message is None:
             return self._step(self.policy.step(step))
-        if the_traits()[message].asks and (self.case.asked <= 0 or self.case.resting):
+        if not agenda.is_wanted(self.case, step, asks=the_traits()[message].asks):
             return StepOutcome(step=step, status="skipped", at=self.now)
         self._send(step)
         return StepOutcome(step=step, status="done", at=self.now)
@@ -207,6 +219,9 @@ class Life:
         until = self._proof_missing(step)
         if until is not None:
             return StepOutcome(step=step.id, status="blocked", at=now, until=until)
+        until = self._too_soon(step.id)
+        if until is not None:
+            return StepOutcome(step=step.id, status="delayed", at=now, until=until)
         self._law_g4_in_order(step)
         self._law_g2_proof(step)
         if step.access:
@@ -236,22 +251,41 @@ class Life:
         ready = max(warnings) + timedelta(days=step.needs.days)
         return ready if ready > self.now else None
 
+    def _too_soon(self, step: str) -> datetime | None:
+        """When a letter may follow the last one that asked, counted in hours as the cap counts them."""
+        rung = self._rung(step)
+        if rung is None or not rung.written:
+            return None
+        gap = timedelta(days=self.policy.gap_days)
+        asked = [one.at for one in self.sent if one.asks and one.at > self.now - gap]
+        return self.calendar.next_open(asked[-1] + gap) if asked else None
+
+    def _rung(self, step: str) -> Step | None:
+        return next((one for one in self.policy.steps if one.id == step), None)
+
     def _send(self, step: str, rung: Step | None = None, *, again: bool = False) -> None:
-        own = rung or next((one for one in self.policy.steps if one.id == step), None)
+        own = rung or self._rung(step)
         key = f"{step}.again{self.case.reopened}" if step in self.case.redo else step
-        message = Sent(key, step, self.now, own, again)
+        written = own is None or own.written
+        says = own.message if own else agenda.answer_message(step)
+        asks = written and the_traits()[str(says)].asks
+        message = Sent(key, step, self.now, own, again, asks)
         self._laws_of_message(message)
         self.sent.append(message)
-        written = own is None or own.written
         if not written:
             return
         fate, hours = self.deliveries.pop(0) if self.deliveries else self.fallback
-        heapq.heappush(self._mail, (self.now + timedelta(hours=hours), len(self.sent), step, fate))
+        heapq.heappush(self._mail, (self.arrival(self.now, hours), len(self.sent), step, fate))
+
+    def arrival(self, sent: datetime, hours: int) -> datetime:
+        """When somebody says what became of a message."""
+        at, day = sent + timedelta(hours=hours), timedelta(days=1)
+        return at if self.post_from is None else self.post_from - (self.post_from - at) // day * day
 
     def _deliver(self) -> None:
         """A provider's word about a message, or its silence, reaches the case."""
         at, _, step, fate = heapq.heappop(self._mail)
-        rung = next((one for one in self.policy.steps if one.id == step), None)
+        rung = self._rung(step)
         if fate == "delivered":
             if rung is not None and rung.warning:
                 self.arrived[step] = at
@@ -276,8 +310,14 @@ class Life:
         """Nothing is asked for, and nothing taken away, once the money is there, nor while a good word runs."""
         case = self.case
         assert case.asked > 0, f"G1: {step} although {case.asked} may be asked for"
-        assert not case.resting, f"G1: {step} although the case is {case.stage}"
+        assert not case.resting or self._reminds(step), f"G1: {step} although the case is {case.stage}"
         assert case.paid < case.amount, f"G1: {step} after {case.paid} of {case.amount}"
+
+    def _reminds(self, step: str) -> bool:
+        """Whether the step is the word before the very day that is agreed now."""
+        case = self.case
+        agreed = case.plan.next if case.plan else case.promise
+        return agreed is not None and case.stage in _AGREED and step.endswith(f"-due~{agreed.date}")
 
     def _law_g2_proof(self, step: Step) -> None:
         """Counted from the messages themselves and not from what the step was allowed."""

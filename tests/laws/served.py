@@ -1,0 +1,220 @@
+"""A drawn life once more, lived by the real workflow: its activities, a database, and providers that speak HTTP.
+
+The life is told the same things at the same moments as the model of `life.py`, on a time-skipping server of its own.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from temporalio.common import WorkflowIDReusePolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities import delivery
+from domain.calendar import BusinessCalendar
+from domain.case import Case
+from domain.clock import Clock
+from domain.invoice import Invoice
+from domain.terms import BY_PERSON, COPY, Channel, MessageState, Role
+from gateways.outbox import OutboxGateway
+from intake.registrar import Registrar
+from store import cases, outbox
+from store.database import Database
+from store.tables import TaskRow
+from tests.activities.conftest import by_sendgrid, by_twilio
+from tests.builders import a_contact, a_customer, an_invoice
+from tests.gateways.fakes import FakeSendGrid, FakeTwilio
+from tests.laws.life import Fate, Happening, Life
+from tests.workflows.house import House, house_on, time_skipping_server
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import CaseStart
+from workflows.options import TASK_QUEUE
+
+_INVOICE = "inv-1"
+_MONEY = {"payment_received", "payment_reversed"}
+_REPORTED: Mapping[Fate, MessageState] = {
+    "delivered": MessageState.DELIVERED,
+    "bounced": MessageState.BOUNCED,
+    "silent": MessageState.FAILED,
+}
+_MOMENT = timedelta(seconds=1)
+
+
+class DrawnDays:
+    """The business days of one drawn life, whatever the country."""
+
+    def __init__(self, calendar: BusinessCalendar) -> None:
+        self._calendar = calendar
+
+    def calendar(
+        self, country: str, time_zone: str, window: tuple[str, str], first: date, last: date
+    ) -> BusinessCalendar:
+        return self._calendar
+
+
+@dataclass
+class Served:
+    """One life on one server. `begin` is the model's first moment; the post is looked through once a day."""
+
+    house: House
+    life: Life
+    begin: datetime
+    _due: dict[str, tuple[datetime, Fate]] = field(default_factory=dict)
+    _reported: set[str] = field(default_factory=set)
+    _told: bool = True
+
+    async def live_through(self, happenings: list[Happening]) -> None:
+        """Everything at its moment, then silence until nothing is left to wait for."""
+        at = self.begin
+        for happening in happenings:
+            at += timedelta(hours=happening.wait)
+            await self._pass_until(at)
+            if happening.name == "outage":
+                at += timedelta(hours=happening.content["hours"])
+                await self._be_gone_until(at)
+            else:
+                await self._tell(happening.name, happening.content)
+        await self._pass_until(at + self.life.quiet)
+
+    @property
+    def case(self) -> Case:
+        with self.house.desk.database.reading() as session:
+            case = cases.get(session, _INVOICE)
+        assert case is not None
+        return case
+
+    def contacts(self) -> Iterator[tuple[datetime, str]]:
+        """Every letter and call that left, with its moment."""
+        with self.house.desk.database.reading() as session:
+            for row in outbox.of_invoice(session, _INVOICE):
+                if row.state != MessageState.WITHHELD and not row.step.endswith(COPY):
+                    yield row.claimed_at, row.step
+            for task in session.scalars(select(TaskRow).where(TaskRow.kind.in_(BY_PERSON))):
+                yield task.due_at, task.step
+
+    # Time ------------------------------------------------------------------------------------------------
+
+    async def _pass_until(self, moment: datetime) -> None:
+        while (now := await self.house.now()) < moment:
+            look = min((moment, *self._next_looks(now)))
+            await self.house.env.sleep(look - now)
+            await self._bring_post(await self.house.now())
+
+    def _next_looks(self, now: datetime) -> Iterator[datetime]:
+        """The rounds of the post after which something may have left, or has to be reported."""
+        with self.house.desk.database.reading() as session:
+            row = cases.get_row(session, _INVOICE)
+            acts_at = row.next_at if row else None
+        waiting = [at for message, (at, _) in self._due.items() if message not in self._reported]
+        # Just after news the plan in the database may be an older one.
+        waiting += [now] if self._told else [acts_at] if acts_at else []
+        self._told = False
+        return (self.life.arrival(max(at, now + _MOMENT), 0) for at in waiting)
+
+    async def _be_gone_until(self, moment: datetime) -> None:
+        """Server and worker are lost; what falls due meanwhile is found late."""
+        gone = moment - await self.house.now()
+        try:
+            await self.house.outage(seconds=gone.total_seconds())
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            await self._pass_until(moment)
+            return
+        self._told = True
+        await self._bring_post(await self.house.now())
+
+    # News ------------------------------------------------------------------------------------------------
+
+    async def _tell(self, name: str, content: dict[str, Any]) -> None:
+        """When the case has ended, money begins a new run, as the product's own door does; the rest is lost."""
+        if not await self._signal(name, content) and name in _MONEY:
+            await self._reopen(name, content)
+
+    async def _signal(self, name: str, content: dict[str, Any]) -> bool:
+        """Whether anybody heard it."""
+        self._told = True
+        try:
+            await self.house.case.signal(name, content)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return False
+        return True
+
+    async def _reopen(self, name: str, content: dict[str, Any]) -> None:
+        self.house.handle = await self.house.env.client.start_workflow(
+            InvoiceDunning.run,
+            CaseStart(invoice_id=_INVOICE, clock=self.house.clock),
+            id=self.house.case.id,
+            task_queue=TASK_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal=name,
+            start_signal_args=[content],
+        )
+
+    async def _bring_post(self, now: datetime) -> None:
+        """Say what became of each message whose time has come, to the case, or to the database when it is over."""
+        with self.house.desk.database.reading() as session:
+            for row in outbox.of_invoice(session, _INVOICE):
+                if row.message_id not in self._due:
+                    fate, hours = self.life.deliveries.pop(0) if self.life.deliveries else self.life.fallback
+                    self._due[row.message_id] = self.life.arrival(row.claimed_at, hours), fate
+        due = [(at, message, fate) for message, (at, fate) in self._due.items() if at <= now]
+        for _, message, fate in sorted(due):
+            if message not in self._reported:
+                self._reported.add(message)
+                await self._report(message, _REPORTED[fate], now)
+
+    async def _report(self, message: str, state: MessageState, now: datetime) -> None:
+        content = {"message_id": message, "status": state.value, "at": now.isoformat()}
+        if await self._signal("delivery_report", content):
+            return
+        with self.house.desk.database.writing(self.life.case.customer_id) as session:
+            row = outbox.get(session, message)
+            assert row is not None
+            delivery.report(session, row, state, None, now, now)
+
+
+@contextmanager
+def providers() -> Iterator[dict[Channel, Any]]:
+    """The gateways of a real worker, in front of providers that accept everything."""
+    with FakeSendGrid() as sendgrid, FakeTwilio() as twilio:
+        yield {
+            Channel.EMAIL: by_sendgrid(sendgrid),
+            Channel.SMS: by_twilio(twilio),
+            Channel.LETTER: OutboxGateway(Channel.LETTER),
+        }
+
+
+def invoice_of(life: Life) -> Invoice:
+    """The bill that the life's case is about, of a customer with one person who can be reached anywhere."""
+    case = life.case
+    people = (a_contact(Role.ACCOUNTS_PAYABLE, phone="+4930123456"),)
+    return an_invoice(
+        customer=a_customer(time_zone=life.calendar.zone.key, contacts=people),
+        amount=case.amount,
+        currency=case.currency,
+        digits=case.digits,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        policy=case.policy.name,
+    )
+
+
+@asynccontextmanager
+async def served(life: Life, begin: datetime, database: Database) -> AsyncIterator[Served]:
+    """The life's case, begun at `begin` of a rehearsal's clock, which shows the very moments of the model's."""
+    async with time_skipping_server() as env:
+        with providers() as gateways:
+            days = DrawnDays(life.calendar)
+            async with house_on(env, database, rehearsal_gateways=gateways, business_days=days) as house:
+                house.clock = Clock(rehearsal=True, speed=1, real=await env.get_current_time(), case=begin)
+                registrar = Registrar(house.desk, {life.policy.name: life.policy})
+                registered = registrar.register(invoice_of(life), begin, house.clock)
+                assert registered.start is not None
+                await house.begin(registered.start)
+                yield Served(house, life, begin)
