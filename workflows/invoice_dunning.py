@@ -233,7 +233,10 @@ class InvoiceDunning:
 
     @decide.validator
     def _may_decide(self, name: str, args: Sequence[RawValue]) -> None:
-        """Refuse at once what makes no sense, before anything is written."""
+        """Refuse at once what makes no sense, before anything is written.
+
+        It must change nothing, not even the latest time: no history has the refusal, and no replay asks again.
+        """
         try:
             if name not in PERSONAL_DECISIONS:
                 raise Refused(
@@ -241,7 +244,7 @@ class InvoiceDunning:
                 )
             event = parse_event(name, _decoded(args))
             if self._case is not None:
-                self._case.model_copy(deep=True).apply(event, self._now())
+                self._case.model_copy(deep=True).apply(event, self._time())
         except Refused as refused:
             raise _refusal(refused) from None
 
@@ -358,9 +361,13 @@ class InvoiceDunning:
 
     def _now(self) -> datetime:
         """The case's time; it never goes back."""
-        now = self._clock.at(workflow.now())
-        self._latest = max(now, self._latest or now)
+        self._latest = self._time()
         return self._latest
+
+    def _time(self) -> datetime:
+        """The same, for those who may only look."""
+        now = self._clock.at(workflow.now())
+        return max(now, self._latest or now)
 
     def _set_clock(self, case_time: datetime) -> None:
         """In a rehearsal no time passes while the machine works."""

@@ -1,6 +1,6 @@
 """`make chaos`: live through a storm drawn from a seed, then judge what it left behind.
 
-    python -m tests.chaos --seed 7 --cases 1000 --worker-kills 30 --server-kills 5
+    python -m tests.chaos --seed 7 --cases 1000 --worker-kills 30 --server-kills 5 --web-kills 5
 
 Exit code 1 when a guarantee was violated or a case did not end.
 """
@@ -24,13 +24,14 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=200)
     parser.add_argument("--worker-kills", type=int, default=8)
     parser.add_argument("--server-kills", type=int, default=2)
+    parser.add_argument("--web-kills", type=int, default=3)
     parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
     parser.add_argument("--keep", type=Path, help="a new folder for database, logs and histories; kept")
     chosen = parser.parse_args()
-    plan = _plan(chosen.seed, chosen.cases, chosen.worker_kills, chosen.server_kills, chosen.seconds)
+    plan = _plan(chosen)
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
-        f"--server-kills {plan.server_kills} --seconds {plan.seconds:.0f}",
+        f"--server-kills {plan.server_kills} --web-kills {plan.web_kills} --seconds {plan.seconds:.0f}",
         flush=True,
     )
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
@@ -50,10 +51,20 @@ def main() -> int:
     return 0 if good else 1
 
 
-def _plan(seed: int, cases: int, worker_kills: int, server_kills: int, seconds: float | None) -> Plan:
+def _plan(chosen: argparse.Namespace) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
-    seconds = seconds or max(60.0, cases * 0.45, (worker_kills + 2 * server_kills) * 6.0)
-    return Plan(seed, cases, worker_kills, server_kills, seconds, drain=300 + cases * 0.3, days_a_second=90 / seconds)
+    kills = chosen.worker_kills + 2 * chosen.server_kills + chosen.web_kills
+    seconds = chosen.seconds or max(60.0, chosen.cases * 0.45, kills * 6.0)
+    return Plan(
+        chosen.seed,
+        chosen.cases,
+        chosen.worker_kills,
+        chosen.server_kills,
+        seconds,
+        drain=300 + chosen.cases * 0.3,
+        web_kills=chosen.web_kills,
+        days_a_second=90 / seconds,
+    )
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, 
         if line["seq"] < seq and line["kind"] in {"state", "claim"}:
             state[line["key"]] = line["value"]
         if line["seq"] < seq and line["kind"] == "closed":
-            closed.add((line["key"], line["value"]))
+            closed.add((line["key"], line["value"].removeprefix("rehearsal:")))
     arrived = dict[str, datetime]()
     for link in records.links:
         row = records.messages[link["message_id"]]
@@ -119,6 +119,20 @@ def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, 
             step = link["step"].partition(".")[0]
             arrived[step] = max(moment(row["settled_at"]), arrived.get(step, moment(row["settled_at"])))
     return arrived
+
+
+def no_report_lost(records: Records) -> Iterator[str]:
+    """G2: a report that was answered with success is kept, acted on, and shown by its message."""
+    for line in records.heard:
+        kept = records.webhook_events.get((line["provider"], line["id"], line["word"]))
+        row = records.by_their_id.get(line["id"])
+        what = f"{line['provider']}'s {line['word']} of {line['id']}"
+        if kept is None:
+            yield f"{what} was taken and is not kept"
+        elif row is not None and kept["done_at"] is None:
+            yield f"{what} was never acted on"
+        elif row is not None and line["status"] and row["state"] != line["status"]:
+            yield f"{what} was taken, and message {row['message_id']} is {row['state']}"
 
 
 def once(records: Records) -> Iterator[str]:
@@ -271,6 +285,7 @@ def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
 RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent after money": silent_after_money,
     "G2 no restriction without proof": no_restriction_without_proof,
+    "G2 no report lost": no_report_lost,
     "G3 once": once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,

@@ -3,29 +3,47 @@
 import json
 import random
 import threading
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio, Received, Reply
 
 _LONGER_THAN_ANYBODY_WAITS = 11.0
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A message that a provider accepted: its message id (e-mail) or sid (SMS), and where its fate is to be told."""
+
+    provider: str
+    id: str
+    to: str
+    callback: str = ""
+
+
 class Log:
-    """One JSON object a line: {at, provider, event: accepted|reported, id, ...}. Written at once, by any thread."""
+    """One JSON object a line: {at, provider, event, id, ...}. Written at once, by any thread.
+
+    event: accepted by the provider; reported: about to be told what became of it; heard: the report was answered
+    with success.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self.taken: set[str] = set()
-        """What a provider accepted: message ids of e-mails, sids of SMS."""
+        self.taken = SimpleQueue[Taken]()
+        """What providers accepted and have not begun to report."""
 
     def write(self, provider: str, event: str, id_: str, **more: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "provider": provider, "event": event, "id": id_} | more
         with self._lock, self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-            if event == "accepted":
-                self.taken.add(id_)
+
+    def accept(self, taken: Taken, **more: str) -> None:
+        self.write(taken.provider, "accepted", taken.id, **more)
+        self.taken.put(taken)
 
 
 class Temper:
@@ -67,8 +85,8 @@ class StormySendGrid(FakeSendGrid):
     def accept(self, request: Received) -> Reply:
         reply = super().accept(request)
         if reply.status < 300:
-            message_id = self.mails[-1]["personalizations"][0]["custom_args"]["message_id"]
-            self._log.write("sendgrid", "accepted", message_id)
+            person = self.mails[-1]["personalizations"][0]
+            self._log.accept(Taken("sendgrid", person["custom_args"]["message_id"], person["to"][0]["email"]))
         return reply
 
 
@@ -87,5 +105,6 @@ class StormyTwilio(FakeTwilio):
         known = len(self.messages)
         reply = super().accept(request)
         for message in self.messages[known:]:
-            self._log.write("twilio", "accepted", message["sid"], to=message["to"], body=message["body"])
+            taken = Taken("twilio", message["sid"], message["to"], request.form.get("StatusCallback", ""))
+            self._log.accept(taken, to=message["to"], body=message["body"])
         return reply

@@ -90,8 +90,31 @@ class Records:
         return [line for line in self._log if line["event"] == "accepted"]
 
     @cached_property
+    def heard(self) -> list[Row]:
+        """The reports that the web service answered with success."""
+        return [line for line in self._log if line["event"] == "heard"]
+
+    @cached_property
+    def webhook_events(self) -> dict[tuple[str, str, str], Row]:
+        """What was kept of reports, by provider, the message's id there, and the provider's word."""
+        found = {}
+        for row in self.rows("SELECT * FROM webhook_events"):
+            news = _json(row["body"])["news"]
+            found[row["provider"], news.get("message_id") or news.get("provider_id"), row["kind"]] = row
+        return found
+
+    @cached_property
+    def by_their_id(self) -> dict[str, Row]:
+        """The outbox by the ids that the providers' reports name: ours for e-mail, the provider's for SMS."""
+        return {
+            row["message_id" if row["channel"] == "email" else "provider_id"]: row for row in self.messages.values()
+        }
+
+    @cached_property
     def reported_delivered(self) -> set[str]:
-        return {line["id"] for line in self._log if line["event"] == "reported" and line["status"] == "delivered"}
+        """Message ids."""
+        told = (line["id"] for line in self._log if line["event"] == "reported" and line["status"] == "delivered")
+        return {self.by_their_id[id_]["message_id"] for id_ in told if id_ in self.by_their_id}
 
     def row_of(self, accepted: Row) -> Row | None:
         """The outbox row behind something a provider accepted."""
@@ -110,7 +133,7 @@ class Records:
         return {path.stem: json.loads(path.read_text()) for path in (self.folder / "statuses").glob("*.json")}
 
     def signals(self) -> dict[str, list[tuple[str, Row]]]:
-        """(name, content) of every signal in the histories, in order, of the cases that ended."""
+        """(name, content) of every signal and accepted update in the histories, in order, of the cases that ended."""
         return {path.stem: list(_signals(path)) for path in (self.folder / "histories").glob("*.json")}
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
@@ -132,11 +155,19 @@ class Records:
 def _signals(path: Path) -> list[tuple[str, Row]]:
     found = []
     for event in json.loads(path.read_text())["events"]:
-        told = event.get("workflowExecutionSignaledEventAttributes")
-        if told:
-            content = json.loads(base64.b64decode(told["input"]["payloads"][0]["data"]))
-            found.append((told["signalName"], content))
+        signal = event.get("workflowExecutionSignaledEventAttributes")
+        update = event.get("workflowExecutionUpdateAcceptedEventAttributes")
+        if signal:
+            found.append((signal["signalName"], _content(signal["input"])))
+        if update:
+            told = update["acceptedRequest"]["input"]
+            found.append((told["name"], _content(told["args"])))
     return found
+
+
+def _content(told: Row) -> Row:
+    read: Row = json.loads(base64.b64decode(told["payloads"][0]["data"]))
+    return read
 
 
 def _json(value: Any) -> Any:

@@ -1,15 +1,18 @@
-"""A run: the real server on its file, workers as processes, providers with moods, and somebody who kills things."""
+"""A run: the real server on its file, workers and the web service as processes, providers with moods, and somebody
+who kills things."""
 
 import asyncio
 import json
 import random
 import signal
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -20,6 +23,8 @@ from store.database import Database
 from store.schema import migrate
 from tests.chaos import audit, town
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
+from tests.chaos.postman import Postman
+from tests.chaos.site import Site
 from tests.live.plant import ROOT, Handle, Plant
 from worker import register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
@@ -28,6 +33,9 @@ DATABASE = "dunwell.sqlite"
 LOG = "providers.jsonl"
 _PATIENCE = timedelta(seconds=15)
 _BATCH = 20
+
+Door = Callable[[town.Deed], Awaitable[object]]
+"""A way to tell a case what its debtor did."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Plan:
     server_kills: int
     seconds: float
     drain: float
+    web_kills: int = 1
     workers: int = 3
     days_a_second: float = 2.0
     long_answers: bool = True
@@ -53,13 +62,15 @@ class Plan:
 @dataclass
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
+    site: Site = field(kw_only=True)
 
     def environment(self) -> dict[str, str]:
+        """One for the workers and the web service, as one `.env` is."""
         return super().environment() | {
             "TWILIO_ACCOUNT_SID": "AC1",
-            "TWILIO_AUTH_TOKEN": "token",
             "TWILIO_FROM": "+15005550006",
             "TWILIO_API_URL": self.twilio.url,
+            **self.site.settings(),
         }
 
     def kill_one(self, chance: random.Random) -> None:
@@ -68,6 +79,11 @@ class StormyPlant(Plant):
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         self.start_worker()
+
+    def restart_site(self) -> None:
+        """The same to the web service."""
+        self.site.kill()
+        self.site.start(self.environment())
 
 
 @asynccontextmanager
@@ -80,11 +96,13 @@ async def _plant(state: Path, log: Log, temper: Temper, tree: Path) -> AsyncIter
     client = await Client.connect(server.address, data_converter=pydantic_data_converter)
     await register_search_attributes(client)
     with StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
-        plant = StormyPlant(state, database, sendgrid, port, server, client, twilio=twilio, tree=tree)
+        site = Site(state, tree)
+        plant = StormyPlant(state, database, sendgrid, port, server, client, twilio=twilio, site=site, tree=tree)
         try:
             yield plant
         finally:
             plant.kill_workers()
+            await site.close()
             plant.server.stop()
             database.close()
 
@@ -92,17 +110,20 @@ async def _plant(state: Path, log: Log, temper: Temper, tree: Path) -> AsyncIter
 async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
     """Leave in `state` all that the checker reads: the database, the providers' log, histories and statuses.
 
-    The workers run the code of `tree`.
+    The workers and the web service run the code of `tree`.
     """
-    chance = random.Random(plan.seed)
+    chance, doors = random.Random(plan.seed), random.Random(plan.seed + 3)
     log, temper = Log(state / LOG), Temper(plan.seed, long=plan.long_answers)
     async with _plant(state, log, temper, tree) as plant:
         for _ in range(plan.workers):
             plant.start_worker()
+        plant.restart_site()
         await _until_they_work(plan, state)
+        await plant.site.until_open()
         invoices = town.invoices(chance, plan.cases)
         handles: dict[str, Handle] = {}
-        postman = asyncio.create_task(_report_deliveries(plan, log, state / DATABASE, handles))
+        postman = Postman(random.Random(plan.seed + 2), plan.fates, log, plant.site)
+        round_ = asyncio.create_task(postman.run())
         lives = []
         for first in range(0, len(invoices), _BATCH):
             batch = invoices[first : first + _BATCH]
@@ -110,15 +131,18 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
             for invoice, handle in zip(batch, started, strict=True):
                 handles[invoice.invoice_id] = handle
                 deeds = sorted(town.deeds(chance, invoice), key=lambda deed: deed.after)
-                lives.append(asyncio.create_task(_live(plan, deeds, handle)))
+                ways = doors.choices((_by_signal(handle), _by_http(plant.site)), k=len(deeds))
+                lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)))))
         await asyncio.gather(*lives, _kill(plan, plant), asyncio.sleep(plan.seconds))
         temper.stormy = False
         await _end_all(chance, handles)
         ended = await _wait_for_ends(plan, handles)
-        postman.cancel()
-        with suppress(asyncio.CancelledError):
-            await postman
         await _keep(state, plant, ended)
+        plant.kill_workers()  # from here on nobody sends
+        postman.finish()
+        await round_
+        await _until_acted_on(state / DATABASE, plant.site)
+        plant.site.kill()  # and from here on nobody writes, and the checker sees one state of things
 
 
 async def _until_they_work(plan: Plan, state: Path) -> None:
@@ -130,12 +154,20 @@ async def _until_they_work(plan: Plan, state: Path) -> None:
     raise RuntimeError(f"the workers did not start in three minutes: read {state / 'worker.log'}")
 
 
-async def _live(plan: Plan, deeds: Sequence[town.Deed], handle: Handle) -> None:
+async def _live(plan: Plan, deeds: Sequence[tuple[town.Deed, Door]]) -> None:
     """Every deed at its moment, whether or not anybody is there to listen."""
     begun = asyncio.get_running_loop().time()
-    for deed in deeds:
+    for deed, door in deeds:
         await asyncio.sleep(max(begun + deed.after * plan.seconds - asyncio.get_running_loop().time(), 0))
-        await _tell(handle, deed.signal, deed.content)
+        await door(deed)
+
+
+def _by_signal(handle: Handle) -> Door:
+    return lambda deed: _tell(handle, deed.signal, deed.content)
+
+
+def _by_http(site: Site) -> Door:
+    return lambda deed: site.tell_case(deed.invoice_id, deed.signal, deed.content, f"{deed.signal}-{uuid4().hex}")
 
 
 async def _tell(handle: Handle, name: str, content: dict[str, str]) -> bool:
@@ -152,58 +184,16 @@ async def _tell(handle: Handle, name: str, content: dict[str, str]) -> bool:
 
 async def _kill(plan: Plan, plant: StormyPlant) -> None:
     chance = random.Random(plan.seed + 1)
-    victims = ["worker"] * plan.worker_kills + ["server"] * plan.server_kills
+    victims = ["worker"] * plan.worker_kills + ["server"] * plan.server_kills + ["web"] * plan.web_kills
     chance.shuffle(victims)
     for victim in victims:
         await asyncio.sleep(plan.seconds / (len(victims) + 1) * chance.uniform(0.5, 1.2))
         if victim == "worker":
             await asyncio.to_thread(plant.kill_one, chance)
+        elif victim == "web":
+            await asyncio.to_thread(plant.restart_site)
         else:
             await plant.restart_server()
-
-
-async def _report_deliveries(plan: Plan, log: Log, database: Path, handles: dict[str, Handle]) -> None:
-    """Tell the cases what became of their messages: repeated, in any order, sometimes bad news, sometimes none."""
-    chance = random.Random(plan.seed + 2)
-    known: set[str] = set()
-    async with asyncio.TaskGroup() as letters:
-        while True:
-            for message_id, sent, invoices in await asyncio.to_thread(_accepted, database, log):
-                if message_id in known or not handles.keys() >= set(invoices):
-                    continue
-                known.add(message_id)
-                fate = chance.choices(("delivered", "bounced", "failed", ""), plan.fates)[0]
-                if fate:
-                    cases = [handles[one] for one in invoices]
-                    letters.create_task(_report(chance, log, message_id, fate, sent, cases))
-            await asyncio.sleep(0.2)
-
-
-async def _report(
-    chance: random.Random, log: Log, message_id: str, fate: str, sent: datetime, cases: list[Handle]
-) -> None:
-    log.write("reports", "reported", message_id, status=fate)
-    at = (sent + timedelta(minutes=5)).isoformat()
-    reports = [{"message_id": message_id, "status": status, "at": at} for status in ("accepted", fate, fate)]
-    chance.shuffle(reports)
-    for case in cases:
-        for report in reports[: chance.choice((2, 3, 3))]:
-            await _tell(case, "delivery_report", report)
-
-
-def _accepted(database: Path, log: Log) -> list[tuple[str, datetime, list[str]]]:
-    """The messages that a provider has: id, when, invoices."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
-        rows = connection.execute(
-            "SELECT m.message_id, m.provider_id, m.claimed_at, group_concat(i.invoice_id) FROM messages m "
-            "JOIN message_invoices i USING (message_id) GROUP BY m.message_id ORDER BY m.rowid"
-        ).fetchall()
-    connection.close()
-    return [
-        (message_id, datetime.fromisoformat(f"{claimed}+00:00"), sorted(invoices.split(",")))
-        for message_id, sid, claimed, invoices in rows
-        if message_id in log.taken or sid in log.taken
-    ]
 
 
 async def _end_all(chance: random.Random, handles: dict[str, Handle]) -> None:
@@ -245,6 +235,33 @@ async def _keep(state: Path, plant: StormyPlant, ended: dict[str, Handle]) -> No
     for name, handle in ended.items():
         status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
         (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
-        history = await handle.fetch_history()
-        (state / "histories" / f"{name}.json").write_text(json.dumps(history.to_json_dict()))
-    plant.kill_workers()  # from here on nobody writes, and the checker sees one state of things
+        events = [event for run in await _runs(plant.client, handle) for event in run["events"]]
+        (state / "histories" / f"{name}.json").write_text(json.dumps({"events": events}))
+
+
+async def _runs(client: Client, handle: Handle) -> list[dict[str, Any]]:
+    """The histories of a case, oldest first: late money begins a new run of a case that has ended."""
+    found = [run async for run in client.list_workflows(f'WorkflowId = "{handle.id}"')]
+    found.sort(key=lambda run: run.start_time)
+    histories = [await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history() for run in found]
+    return [history.to_json_dict() for history in histories]
+
+
+async def _until_acted_on(database: Path, site: Site) -> None:
+    """What overtook its message waits until the next webhook; a provider always has one more."""
+    for _ in range(30):
+        await site.sendgrid([{"event": "open", "sg_event_id": "the-last"}])
+        await asyncio.sleep(0.5)
+        if not await asyncio.to_thread(_unheard, database):
+            return
+
+
+def _unheard(database: Path) -> int:
+    """Reports of messages we know that have led to nothing yet."""
+    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
+        (count,) = connection.execute(
+            "SELECT count(*) FROM webhook_events e JOIN messages m ON m.message_id = e.body ->> '$.news.message_id'"
+            " OR m.provider_id = e.body ->> '$.news.provider_id' WHERE e.done_at IS NULL"
+        ).fetchone()
+    connection.close()
+    return int(count)

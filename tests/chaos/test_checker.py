@@ -15,6 +15,8 @@ from tests.builders import the_ladders
 from tests.chaos import audit
 from tests.chaos.checker import check
 
+_MAILS = ("m1", "m2", "m3")
+
 
 def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str = "delivered") -> list[str]:
     """Claimed by inv-1 at 10:00 in Berlin, then known to be `state` five minutes later."""
@@ -81,6 +83,7 @@ def _good() -> list[str]:
         " VALUES ('inv-1', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00')",
         "UPDATE holds SET released_at='2027-03-23 09:00:00'",
         change(2, "full"),
+        *(_kept(id_) for id_ in _MAILS),
         *(task(s.id) for s in ladder.steps),
         line("inv-1", 1, "opened"),
         line("inv-1", 2, "ended"),
@@ -88,6 +91,15 @@ def _good() -> list[str]:
         case("inv-1", "paid", "1200.00", 3),
         case("inv-2", "handed_over", "0.00", 5),
     ]
+
+
+def _kept(id_: str) -> str:
+    """What the web service keeps of a report that the mail was delivered."""
+    news = json.dumps({"news": {"message_id": id_, "kind": "delivered", "state": "delivered"}})
+    return (
+        "INSERT INTO webhook_events(provider, event_id, kind, body, received_at, done_at) VALUES"
+        f" ('sendgrid', 'e-{id_}', 'delivered', '{news}', '2027-03-02 09:05:00', '2027-03-02 09:05:00')"
+    )
 
 
 def _signalled(*signals: tuple[str, dict[str, str]]) -> str:
@@ -114,7 +126,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database.close()
     audit.watch(folder / "dunwell.sqlite")
     _sql(folder, *_good())
-    mails = [_log_line(id_) + _log_line(id_, "reported", "reports", status="delivered") for id_ in ("m1", "m2", "m3")]
+    reports = [("reported", {"status": "delivered"}), ("heard", {"status": "delivered", "word": "delivered"})]
+    mails = [_log_line(id_) + "".join(_log_line(id_, event, **more) for event, more in reports) for id_ in _MAILS]
     (folder / "providers.jsonl").write_text("".join(mails))
     for name, kinds in (("inv-1", ("opened", "ended")), ("inv-2", ("opened",))):
         nothing = {"step": None, "channel": None, "ref": None}
@@ -202,6 +215,28 @@ VIOLATIONS = {
         "less than 3 days",
         _done("UPDATE messages SET settled_at='2027-03-21 09:00:00' WHERE message_id='m2'"),
     ),
+    "a warning to an address that a rehearsal closed": (
+        "G2",
+        "after 0 delivered",
+        _done(
+            "INSERT INTO chaos_audit(seq, kind, key, value) VALUES (0, 'closed', 'email', 'rehearsal:ap@c1.example')"
+        ),
+    ),
+    "a report that was taken and not kept": (
+        "G2",
+        "delivered of m3 was taken and is not kept",
+        _done("DELETE FROM webhook_events WHERE event_id='e-m3'"),
+    ),
+    "a report that nobody acted on": (
+        "G2",
+        "delivered of m3 was never acted on",
+        _done("UPDATE webhook_events SET done_at=NULL WHERE event_id='e-m3'"),
+    ),
+    "a report that its message does not show": (
+        "G2",
+        "message m3 is accepted",
+        _done("UPDATE messages SET state='accepted' WHERE message_id='m3'"),
+    ),
     "a mail accepted twice": ("G3", "m1 was accepted 2 times", _logged(_log_line("m1"))),
     "a mail that is in no outbox": ("G3", "ghost", _logged(_log_line("ghost"))),
     "an SMS that is in no outbox": (
@@ -268,6 +303,25 @@ def test_a_good_run_passes(copy: Path) -> None:
     verdict = check(copy)
     assert (verdict.violations, verdict.running) == ([], ())
     assert {(tally.cases, tally.contacts) for tally in verdict.tallies} == {(2, 8)}
+
+
+def test_a_report_of_an_sms_nobody_knows_yet_may_wait(copy: Path) -> None:
+    """The worker that called the provider was killed before it could write the answer down."""
+    _sql(
+        copy,
+        "INSERT INTO webhook_events(provider, event_id, kind, body, received_at) VALUES ('twilio', 'SM1.delivered',"
+        """ 'delivered', '{"news": {"provider_id": "SM1"}}', '2027-03-02 09:05:00')""",
+    )
+    _logged(_log_line("SM1", "heard", "twilio", status="delivered", word="delivered"))(copy)
+    assert check(copy).violations == []
+
+
+def test_a_payment_by_update_counts_as_one_by_signal(copy: Path) -> None:
+    data = base64.b64encode(json.dumps(_PAID[1]).encode()).decode()
+    told = {"name": _PAID[0], "args": {"payloads": [{"data": data}]}}
+    event = {"workflowExecutionUpdateAcceptedEventAttributes": {"acceptedRequest": {"input": told}}}
+    _write(copy, "histories", "inv-1", json.dumps({"events": [event]}))
+    assert check(copy).violations == []
 
 
 def test_the_news_of_a_restriction_is_no_warning_of_it(copy: Path) -> None:

@@ -13,6 +13,7 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
         cases=16,
         worker_kills=1,
         server_kills=1,
+        web_kills=1,
         seconds=9,
         drain=25,  # for busy cores; on quiet ones half of the cases end at once
         enough=0.5,  # a step that a killed worker held is free again minutes later: such a case is left under way

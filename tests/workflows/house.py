@@ -73,12 +73,21 @@ class House:
         return self.clock.at(await self.env.get_current_time())
 
     async def start(
-        self, invoice: Invoice, *, prepared: bool = True, real_time: bool = False, **options: Any
+        self,
+        invoice: Invoice,
+        *,
+        prepared: bool = True,
+        real_time: bool = False,
+        speed: float = 1,
+        **options: Any,
     ) -> None:
-        """Register and start. `prepared=False` starts with the invoice id alone, as other clients do."""
+        """Register and start. `prepared=False` starts with the invoice id alone, as other clients do.
+
+        speed: of the rehearsal, beside the server's own leaps.
+        """
         server_time = await self.env.get_current_time()
         if not real_time:
-            self.clock = Clock(rehearsal=True, speed=1, real=server_time, case=AS_OF)
+            self.clock = Clock(rehearsal=True, speed=speed, real=server_time, case=AS_OF)
         registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
         start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
         assert start is not None

@@ -28,6 +28,7 @@ def plan(seed: int) -> Plan:
         cases=30,
         worker_kills=0,
         server_kills=0,
+        web_kills=0,
         seconds=12,
         drain=90,
         enough=0.8,

@@ -1,0 +1,125 @@
+"""The web service as its operator runs it, and the way in: signed webhooks and the HTTP API, told until answered."""
+
+import asyncio
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from twilio.request_validator import RequestValidator
+
+from local.server import free_port
+from tests.web.conftest import a_key, as_shown, sign
+
+WEB_LOG = "web.log"
+_KILLED = -signal.SIGKILL
+_LONGEST_ANSWER = 30.0  # seconds; a case has ten to answer, and a busy machine is slow
+_AGAIN_AFTER = 0.3
+
+
+class Site:
+    """One web service of one run, on one port, with keys of its own. `tree` is the code that it runs."""
+
+    def __init__(self, state: Path, tree: Path) -> None:
+        self._log = state / WEB_LOG
+        self._state, self._tree = state, tree
+        self._port = free_port()
+        self._sendgrid_key = a_key()
+        self._api_token, self.twilio_token = secrets.token_hex(16), secrets.token_hex(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._http = httpx.AsyncClient(base_url=self.url, timeout=_LONGEST_ANSWER, trust_env=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def settings(self) -> dict[str, str]:
+        """What the web service needs beside the worker's own settings, and the worker to be reported to."""
+        return {
+            "WEB_ADDRESS": f"127.0.0.1:{self._port}",
+            "PUBLIC_URL": self.url,
+            "API_TOKEN": self._api_token,
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": as_shown(self._sendgrid_key),
+            "TWILIO_AUTH_TOKEN": self.twilio_token,
+        }
+
+    # Its life --------------------------------------------------------------------------------------------
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "web"],
+                env={**environment, "PYTHONPATH": str(self._tree)},
+                cwd=self._state,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self) -> None:
+        """As the power would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+
+    async def close(self) -> None:
+        self.kill()
+        await self._http.aclose()
+
+    async def until_open(self) -> None:
+        """Wait for its first answer, whatever it says."""
+        await self._until_answered("GET", "/healthz", b"", {}, final=range(200, 600))
+
+    # What is told to it ----------------------------------------------------------------------------------
+
+    async def tell_case(self, invoice_id: str, event: str, content: Mapping[str, str], key: str) -> bool:
+        """An event by the HTTP API, as one request however often it takes. False when it was refused."""
+        headers = {"Authorization": f"Bearer {self._api_token}", "Idempotency-Key": key}
+        body, path = json.dumps(content).encode(), f"/api/cases/{invoice_id}/{event}"
+        return await self._until_answered("POST", path, body, headers, final=(200, 202, 422)) != 422
+
+    async def sendgrid(self, batch: Sequence[Mapping[str, Any]]) -> None:
+        """A batch of events, signed as SendGrid signs."""
+        body, stamp = json.dumps(batch).encode(), str(int(datetime.now(UTC).timestamp()))
+        headers = {
+            "Content-Type": "application/json",
+            "X-Twilio-Email-Event-Webhook-Signature": sign(self._sendgrid_key, stamp, body),
+            "X-Twilio-Email-Event-Webhook-Timestamp": stamp,
+        }
+        await self._until_answered("POST", "/webhooks/sendgrid", body, headers, final=(200,))
+
+    async def twilio(self, callback: str, fields: Mapping[str, str]) -> None:
+        """A form to the address that came with the SMS, signed as Twilio signs."""
+        signature = RequestValidator(self.twilio_token).compute_signature(callback, dict(fields))
+        form = httpx.Request("POST", callback, data=fields)
+        headers = {"Content-Type": form.headers["Content-Type"], "X-Twilio-Signature": signature}
+        await self._until_answered("POST", callback, form.content, headers, final=(204,))
+
+    async def _until_answered(
+        self, method: str, address: str, body: bytes, headers: Mapping[str, str], *, final: Sequence[int]
+    ) -> int:
+        """The status of the first answer in `final`. Silence, 502 to 504 and a line that is cut mean: once more.
+
+        Raises RuntimeError for any other answer, and when the service ended though nobody killed it.
+        """
+        while True:
+            try:
+                answer = await self._http.request(method, address, content=body, headers=dict(headers))
+            except httpx.TransportError:
+                self._expect_life()
+            else:
+                if answer.status_code in final:
+                    return answer.status_code
+                if answer.status_code not in (502, 503, 504):
+                    raise RuntimeError(f"{address} answered {answer.status_code} {answer.text}: read {self._log}")
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    def _expect_life(self) -> None:
+        code = self._process.poll() if self._process is not None else None
+        if code not in (None, _KILLED):
+            raise RuntimeError(f"the web service ended by itself with code {code}: read {self._log}")

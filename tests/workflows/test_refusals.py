@@ -1,0 +1,58 @@
+"""What is refused at the door leaves no trace, and a case that was asked for it replays as if it had not been."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
+
+from domain.terms import Channel
+from gateways.base import Envelope, Receipt
+from gateways.outbox import OutboxGateway
+from store.database import Database
+from store.schema import migrate
+from tests.builders import an_invoice
+from tests.workflows.house import house_on
+from tests.workflows.lives import pay
+from workflows.invoice_dunning import InvoiceDunning
+
+
+class SlowOutbox(OutboxGateway):
+    """Its first message leaves when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(Channel.EMAIL)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def send(self, envelope: Envelope) -> Receipt:
+        self.asked.set()
+        self.let_go.wait(20)
+        return super().send(envelope)
+
+
+async def test_a_refusal_during_a_step_does_not_turn_the_clock(
+    time_skipping: WorkflowEnvironment, tmp_path: Path
+) -> None:
+    """The step takes three weeks of this rehearsal, and whoever asks in the midst of it is refused."""
+    database = Database(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    migrate(database)
+    slow = SlowOutbox()
+    gateways = {Channel.EMAIL: slow, Channel.LETTER: OutboxGateway(Channel.LETTER)}
+    async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
+        await house.start(an_invoice(), speed=10 * 86_400)
+        await house.pass_time(seconds=1)
+        assert await asyncio.to_thread(slow.asked.wait, 20)
+        await asyncio.sleep(2.1)
+        with pytest.raises(WorkflowUpdateFailedError):
+            await house.case.execute_update("resume", {"by": "agent-7"})
+        slow.let_go.set()
+        await house.pass_time(seconds=0.1)
+        await pay(house)
+        await house.case.result()
+        history = await house.case.fetch_history()
+    await Replayer(workflows=[InvoiceDunning], data_converter=pydantic_data_converter).replay_workflow(history)
+    database.close()
