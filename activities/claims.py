@@ -83,13 +83,26 @@ class Claims:
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
-        if row.called_at and datetime.now(UTC) - row.called_at < CALL_PATIENCE:
+        if _may_be_under_way(row):
             raise ApplicationError(
                 "an earlier call for this message may still be under way",
                 type="InFlight",
                 next_retry_delay=_COMPANION_PATIENCE,
             )
         return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
+
+    def abandoned(self, session: Session, job: Job) -> list[Claim]:
+        """The errand's messages whose call was begun and can no longer be under way.
+
+        Not letters: one that came to light now would wait to be posted, with nobody to take it back.
+        """
+        people = {contact.contact_id: contact for contact in job.customer.contacts}
+        return [
+            Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
+            for row in outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+            if row.call == "begun" and row.channel != Channel.LETTER and row.contact_id in people
+            if not _may_be_under_way(row)
+        ]
 
     def _write(
         self,
@@ -174,6 +187,10 @@ class _Mail:
 def reported(row: MessageRow) -> Result:
     """What is known of a message already; its delivery report may be faster than the provider's answer."""
     return "closed" if row.state in DEAD_STATES else "reached"
+
+
+def _may_be_under_way(row: MessageRow) -> bool:
+    return row.called_at is not None and datetime.now(UTC) - row.called_at < CALL_PATIENCE
 
 
 def _stay_silent(session: Session, job: Job, row: MessageRow | None, contact: Contact, channel: Channel) -> Result:

@@ -54,6 +54,8 @@ class Notices:
                 outcome = self._change_access(session, job, outcome)
                 if job.errand.ladder is not None:
                     calls.withdraw_retries(session, job)
+        if outcome.status == "stale":
+            self._sending.settle(job)
         if outcome.status == "done" and job.errand.message is not None:
             outcome = self._bring_message(job, outcome)
         return self._finish(request, job, outcome)

@@ -43,6 +43,17 @@ class Sending:
             return self._look_up(job, claim, gateway)
         return self._call(job, claim, gateway)
 
+    def settle(self, job: Job) -> None:
+        """Learn what became of calls that an attempt of this errand began and did not live to write down.
+
+        For an errand that is not wanted any more, as when the money came meanwhile: nothing is sent. Raises
+        ApplicationError when a provider cannot be asked just now.
+        """
+        with self._desk.database.reading() as session:
+            abandoned = self._claims.abandoned(session, job)
+        for claim in abandoned:
+            self._look_up(job, claim, self._desk.gateway(claim.envelope.channel, job.rehearsal))
+
     def _call(self, job: Job, claim: Claim, gateway: MessageGateway) -> Result:
         try:
             receipt = gateway.send(claim.envelope)

@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
+from domain.invoice import Customer
 from domain.terms import Channel
 from gateways.base import Envelope, Receipt
 from gateways.outbox import OutboxGateway
@@ -98,6 +99,51 @@ def test_an_unknown_mail_becomes_known_by_its_delivery_report(
     office.carry_out("first-reminder", RETRY)
     office.report(office.messages()[0], "delivered", LATER)
     assert office.states() == {"accounts_payable email": "delivered"}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("customer", "state", "kind", "tasks"),
+    [
+        (ONE_BY_SMS, "accepted", "sent", 0),  # Twilio knows
+        (ONE_BY_MAIL, "unknown", "unknown", 1),  # nobody knows, so a person is told
+    ],
+    ids=["sms", "mail"],
+)
+def test_what_left_before_the_money_came_is_written_down_after_it(
+    make_office: MakeOffice,
+    sendgrid: FakeSendGrid,
+    twilio: FakeTwilio,
+    customer: Customer,
+    state: str,
+    kind: str,
+    tasks: int,
+) -> None:
+    """The worker died, and when the step is tried again nothing may be asked for any more."""
+    mail, sms = DyingWorker(by_sendgrid(sendgrid), after=True), DyingWorker(by_twilio(twilio), after=True)
+    office = make_office(mail, sms)
+    before = office.open(an_invoice(customer=customer)).model_copy(deep=True)
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.pay(RETRY)
+    answer = office.carry_out("first-reminder", LATER, case=before)
+    assert answer.outcome is not None
+    assert answer.outcome.status == "stale"
+    assert [row.state for row in office.messages("first-reminder")] == [state]
+    assert (len(office.entries(kind)), len(office.tasks())) == (1, tasks)
+    assert len(sendgrid.mails) + len(twilio.messages) == 1
+
+
+def test_a_call_that_may_be_under_way_when_the_money_comes_is_left_alone(
+    make_office: MakeOffice, twilio: FakeTwilio
+) -> None:
+    office = make_office(sms=DyingWorker(by_twilio(twilio), after=True))
+    before = office.open(an_invoice(customer=ONE_BY_SMS)).model_copy(deep=True)
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.pay(RETRY)
+    office.carry_out("first-reminder", LATER, case=before)
+    assert [row.state for row in office.messages("first-reminder")] == ["claimed"]
 
 
 @pytest.mark.usefixtures("impatient")
