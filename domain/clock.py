@@ -27,6 +27,10 @@ class Clock(Value):
         """The same clock, showing `case` at server time `real`."""
         return self.model_copy(update={"real": real, "case": case}) if self.rehearsal else self
 
+    def resumed(self, real: datetime) -> "Clock":
+        """The same clock, having stood still until `real`."""
+        return self.set(real, self.case or real)
+
     def server_delay(self, case_delay: timedelta) -> timedelta:
         """How long to sleep on the server until `case_delay` has passed for the case."""
         return case_delay / self.speed if self.rehearsal else case_delay

@@ -131,6 +131,8 @@ class Cases:
         if registered.start is None:
             return Start.ENDED
         begin, case = registered.start, registered.opening.case
+        # A rehearsal's clock stood still since the case was opened: others were registered and started meanwhile.
+        begin = begin.model_copy(update={"clock": begin.clock.resumed(datetime.now(UTC))})
         attributes, line = first_attributes(case), summary(case, registered.opening.number)
         name = workflow_id(begin.invoice_id)
         try:

@@ -137,7 +137,7 @@ class Registrar:
     ) -> dict[str, Invoice]:
         """The invoices as they are kept, by id."""
         found = list(self._with_languages(session, found))
-        invoices.put_customers(session, (one.customer for one in found))
+        invoices.put_customers(session, [one.customer for one in found])
         new = [one for one in found if one.invoice_id not in rows]
         invoices.add_invoices(session, ((one.invoice, _ref(one.policy)) for one in new))
         for one in found:

@@ -1,7 +1,7 @@
 """Customers, contacts and invoices as the billing system handed them over."""
 
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,18 +15,11 @@ from store.tables import ContactRow, CustomerRow, InvoiceRow
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
 
 
-def put_customers(session: Session, customers: Iterable[Customer]) -> None:
+def put_customers(session: Session, customers: Sequence[Customer]) -> None:
     """Insert or renew. Contacts that are no longer named stay: their messages point at them."""
-    latest = {customer.customer_id: customer for customer in customers}
-    put_all(session, [_customer_row(customer) for customer in latest.values()])
-    put_all(
-        session,
-        [
-            _contact_row(customer, position, contact)
-            for customer in latest.values()
-            for position, contact in enumerate(customer.contacts)
-        ],
-    )
+    put_all(session, [_customer_row(customer) for customer in customers])
+    contacts = ((one, position, contact) for one in customers for position, contact in enumerate(one.contacts))
+    put_all(session, [_contact_row(*one) for one in contacts])
 
 
 def _customer_row(customer: Customer) -> CustomerRow:
