@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.timeline import Entry
@@ -20,14 +20,13 @@ def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
 
 def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> None:
     """The same for many invoices, by their ids."""
-    keys = {entry.key for some in entries.values() for entry in some}
-    if not keys:
+    if not any(entries.values()):
         return
-    ours = TimelineRow.invoice_id.in_(entries)
-    written = session.execute(select(TimelineRow.invoice_id, TimelineRow.key).where(ours, TimelineRow.key.in_(keys)))
-    known = {(row.invoice_id, row.key) for row in written}
-    latest = select(TimelineRow.invoice_id, func.max(TimelineRow.seq).label("seq")).where(ours)
-    last = {row.invoice_id: row.seq for row in session.execute(latest.group_by(TimelineRow.invoice_id))}
+    known, last = set[tuple[str, str]](), dict[str, int]()
+    query = select(TimelineRow.invoice_id, TimelineRow.key, TimelineRow.seq).order_by(TimelineRow.seq)
+    for invoice_id, key, number in session.execute(query.where(TimelineRow.invoice_id.in_(entries))):
+        known.add((invoice_id, key))
+        last[invoice_id] = number
     for invoice_id, some in entries.items():
         for entry in some:
             if (invoice_id, entry.key) not in known:
