@@ -79,7 +79,7 @@ class Planning:
             policy, customer = self._desk.policy(session, case.policy), customers[case.customer_id]
             calendar = self._desk.calendar(customer, policy, case, now)
             plan(case, policy, calendar, holds.get(case.customer_id, []), now)
-        cases.add_all(session, new.values(), rehearsal=rehearsal, now=now)
+        cases.add(session, new.values(), rehearsal=rehearsal, now=now)
         every = known | new
         answers = self._desk.recalled(session, every.values())
         return {

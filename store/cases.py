@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
+from store.rows import Facts, add_all
 from store.tables import CaseRow, CustomerRow, InvoiceRow
 
 
@@ -15,29 +16,28 @@ def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None
     row = session.get(CaseRow, case.invoice_id)
     if row is not None and row.revision > case.revision:
         return
-    session.merge(_row(case, rehearsal, now))
+    session.merge(CaseRow(**_facts(case, rehearsal, now)))
     session.flush()
 
 
-def add_all(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
+def add(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
     """Keep the first copies of cases that are new."""
-    session.add_all(_row(case, rehearsal, now) for case in new)
-    session.flush()
+    add_all(session, CaseRow, [_facts(case, rehearsal, now) for case in new])
 
 
-def _row(case: Case, rehearsal: bool, now: datetime) -> CaseRow:
+def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:
     action = case.next_action
-    return CaseRow(
-        invoice_id=case.invoice_id,
-        customer_id=case.customer_id,
-        stage=case.stage.value,
-        next_step=action.step if action else None,
-        next_at=action.at if action else None,
-        rehearsal=rehearsal,
-        revision=case.revision,
-        state=case.model_dump(mode="json"),
-        updated_at=now,
-    )
+    return {
+        "invoice_id": case.invoice_id,
+        "customer_id": case.customer_id,
+        "stage": case.stage.value,
+        "next_step": action.step if action else None,
+        "next_at": action.at if action else None,
+        "rehearsal": rehearsal,
+        "revision": case.revision,
+        "state": case.model_dump(mode="json"),
+        "updated_at": now,
+    }
 
 
 def get(session: Session, invoice_id: str) -> Case | None:

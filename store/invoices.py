@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from domain.invoice import Contact, Customer, Invoice
 from domain.policy import PolicyRef
 from domain.terms import Role
-from store.rows import put_all
+from store.rows import Facts, add_all, put_all
 from store.tables import ContactRow, CustomerRow, InvoiceRow
 
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
@@ -17,56 +17,45 @@ _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds o
 
 def put_customers(session: Session, customers: Sequence[Customer]) -> None:
     """Insert or renew. Contacts that are no longer named stay: their messages point at them."""
-    put_all(session, [_customer_row(customer) for customer in customers])
+    put_all(session, CustomerRow, (customer.model_dump(exclude={"contacts"}) for customer in customers))
     contacts = ((one, position, contact) for one in customers for position, contact in enumerate(one.contacts))
-    put_all(session, [_contact_row(*one) for one in contacts])
+    put_all(session, ContactRow, (_contact_facts(*one) for one in contacts))
 
 
-def _customer_row(customer: Customer) -> CustomerRow:
-    return CustomerRow(
-        customer_id=customer.customer_id,
-        name=customer.name,
-        country=customer.country,
-        time_zone=customer.time_zone,
-        language=customer.language,
-    )
-
-
-def _contact_row(customer: Customer, position: int, contact: Contact) -> ContactRow:
-    return ContactRow(
-        contact_id=contact.contact_id,
-        customer_id=customer.customer_id,
-        role=contact.role.value,
-        position=position,
-        name=contact.name,
-        email=contact.email,
-        phone=contact.phone,
-        post=contact.post,
-    )
+def _contact_facts(customer: Customer, position: int, contact: Contact) -> Facts:
+    return {
+        "contact_id": contact.contact_id,
+        "customer_id": customer.customer_id,
+        "role": contact.role.value,
+        "position": position,
+        "name": contact.name,
+        "email": contact.email,
+        "phone": contact.phone,
+        "post": contact.post,
+    }
 
 
 def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
     """Keep invoices that are new, each with the ladder version that its case keeps."""
-    session.add_all(_invoice_row(invoice, policy) for invoice, policy in found)
-    session.flush()
+    add_all(session, InvoiceRow, [_invoice_facts(invoice, policy) for invoice, policy in found])
 
 
-def _invoice_row(invoice: Invoice, policy: PolicyRef) -> InvoiceRow:
-    return InvoiceRow(
-        invoice_id=invoice.invoice_id,
-        number=invoice.number,
-        customer_id=invoice.customer.customer_id,
-        amount=invoice.amount,
-        currency=invoice.currency,
-        digits=invoice.digits,
-        issued_on=invoice.issued_on,
-        due_on=invoice.due_on,
-        payment_url=invoice.payment_url,
-        pay_code=secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
-        jurisdiction=invoice.jurisdiction,
-        policy_name=policy.name,
-        policy_version=policy.version,
-    )
+def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:
+    return {
+        "invoice_id": invoice.invoice_id,
+        "number": invoice.number,
+        "customer_id": invoice.customer.customer_id,
+        "amount": invoice.amount,
+        "currency": invoice.currency,
+        "digits": invoice.digits,
+        "issued_on": invoice.issued_on,
+        "due_on": invoice.due_on,
+        "payment_url": invoice.payment_url,
+        "pay_code": secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
+        "jurisdiction": invoice.jurisdiction,
+        "policy_name": policy.name,
+        "policy_version": policy.version,
+    }
 
 
 def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:

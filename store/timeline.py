@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.timeline import Entry
+from store.rows import add_all
 from store.tables import TimelineRow
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
@@ -27,14 +28,15 @@ def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> Non
     for invoice_id, key, number in session.execute(query.where(TimelineRow.invoice_id.in_(entries))):
         known.add((invoice_id, key))
         last[invoice_id] = number
+    new = []
     for invoice_id, some in entries.items():
         for entry in some:
             if (invoice_id, entry.key) not in known:
                 known.add((invoice_id, entry.key))
                 last[invoice_id] = last.get(invoice_id, 0) + 1
                 facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
-                session.add(TimelineRow(invoice_id=invoice_id, seq=last[invoice_id], **facts))
-    session.flush()
+                new.append({"invoice_id": invoice_id, "seq": last[invoice_id], **facts})
+    add_all(session, TimelineRow, new)
 
 
 def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, Entry]]:
