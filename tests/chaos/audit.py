@@ -21,6 +21,9 @@ _TRIGGERS = {
     "closed": f"AFTER INSERT ON closed_addresses BEGIN {_NOTE} ('closed', NEW.channel, NEW.address); END",
     "line": f"AFTER INSERT ON timeline BEGIN {_NOTE} ('line', NEW.invoice_id, NEW.seq); END",
     "opened": f"AFTER INSERT ON cases BEGIN {_NOTE} ('case', NEW.invoice_id, NEW.stage); END",
+    "amount": "AFTER UPDATE OF state ON cases "
+    "WHEN json_extract(NEW.state, '$.amount') IS NOT json_extract(OLD.state, '$.amount') "
+    f"BEGIN {_NOTE} ('amount', NEW.invoice_id, json_extract(NEW.state, '$.amount')); END",
     "kept": f"AFTER UPDATE ON cases BEGIN {_NOTE} ('case', NEW.invoice_id, NEW.stage); END",
 }
 

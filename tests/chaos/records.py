@@ -137,8 +137,14 @@ class Records:
         return {path.stem: list(_signals(path)) for path in (self.folder / "histories").glob("*.json")}
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
-        """Whether the payments written before audit number `seq` cover the invoice."""
-        return self.paid_before(seq, invoice_id) >= Decimal(self.invoices[invoice_id]["amount"])
+        """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then."""
+        changed = [
+            line["value"]
+            for line in self.audit
+            if line["seq"] < seq and line["kind"] == "amount" and line["key"] == invoice_id
+        ]
+        amount = Decimal([self.invoices[invoice_id]["amount"], *changed][-1])
+        return self.paid_before(seq, invoice_id) >= amount
 
     def paid_before(self, seq: int, invoice_id: str) -> Decimal:
         sign = {"payment": 1, "reversal": -1}

@@ -3,10 +3,15 @@
 The life is told the same things at the same moments as the model of `life.py`, on a time-skipping server of its own.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import select
@@ -17,17 +22,16 @@ from activities import delivery
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.clock import Clock
-from domain.invoice import Invoice
-from domain.terms import BY_PERSON, COPY, Channel, MessageState, Role
-from gateways.outbox import OutboxGateway
+from domain.invoice import Contact, Invoice
+from domain.terms import BY_PERSON, COPY, MessageState
 from intake.registrar import Registrar
-from store import cases, outbox
+from store import cases, outbox, tasks
 from store.database import Database
 from store.tables import TaskRow
-from tests.activities.conftest import by_sendgrid, by_twilio
-from tests.builders import a_contact, a_customer, an_invoice
-from tests.gateways.fakes import FakeSendGrid, FakeTwilio
+from tests.builders import a_customer, an_invoice
+from tests.gateways.fakes import Answer
 from tests.laws.life import Fate, Happening, Life
+from tests.laws.witness import Witness, providers
 from tests.workflows.house import House, house_on, time_skipping_server
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart
@@ -41,6 +45,10 @@ _REPORTED: Mapping[Fate, MessageState] = {
     "silent": MessageState.FAILED,
 }
 _MOMENT = timedelta(seconds=1)
+_AT_WORK = 20
+"""Seconds in which what is under way comes to its end: what is cut off in the middle stops this server's clock."""
+_PATIENCE, _HEARING = 10, 0.5
+"""Seconds of the machine's own, at most, for a signal to be taken, and for what it says to be written down."""
 
 
 class DrawnDays:
@@ -62,22 +70,28 @@ class Served:
     house: House
     life: Life
     begin: datetime
+    witness: Witness
     _due: dict[str, tuple[datetime, Fate]] = field(default_factory=dict)
     _reported: set[str] = field(default_factory=set)
     _told: bool = True
+    _in_flight: deque[Happening] = field(default_factory=deque)
 
     async def live_through(self, happenings: list[Happening]) -> None:
         """Everything at its moment, then silence until nothing is left to wait for."""
-        at = self.begin
+        at, self.witness.meanwhile = self.begin, partial(self._interrupt, asyncio.get_running_loop())
         for happening in happenings:
             at += timedelta(hours=happening.wait)
             await self._pass_until(at)
             if happening.name == "outage":
                 at += timedelta(hours=happening.content["hours"])
                 await self._be_gone_until(at)
+            elif happening.in_flight:
+                self._in_flight.append(happening)
             else:
                 await self._tell(happening.name, happening.content)
         await self._pass_until(at + self.life.quiet)
+        if self.case.finished:
+            self.witness.keep_status(_INVOICE, await self.house.status())
 
     @property
     def case(self) -> Case:
@@ -102,6 +116,7 @@ class Served:
             look = min((moment, *self._next_looks(now)))
             await self.house.env.sleep(look - now)
             await self._bring_post(await self.house.now())
+            await self._say_yes()
 
     def _next_looks(self, now: datetime) -> Iterator[datetime]:
         """The rounds of the post after which something may have left, or has to be reported."""
@@ -116,6 +131,7 @@ class Served:
 
     async def _be_gone_until(self, moment: datetime) -> None:
         """Server and worker are lost; what falls due meanwhile is found late."""
+        await self.house.pass_time(seconds=_AT_WORK)
         gone = moment - await self.house.now()
         try:
             await self.house.outage(seconds=gone.total_seconds())
@@ -156,6 +172,23 @@ class Served:
             start_signal_args=[content],
         )
 
+    def _interrupt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A provider has just taken a message: what was to happen during a step happens, and is written down."""
+        if not self._in_flight:
+            return
+        happening, before = self._in_flight.popleft(), self.case.revision
+        telling = self._tell(happening.name, happening.content)
+        asyncio.run_coroutine_threadsafe(telling, loop).result(_PATIENCE)
+        until = monotonic() + _HEARING
+        while self.case.revision == before and monotonic() < until:
+            sleep(0.01)  # what is refused never is
+
+    async def _say_yes(self) -> None:
+        with self.house.desk.database.reading() as session:
+            asked = [task.task_id for task in tasks.open_tasks(session, _INVOICE) if task.kind == "approval"]
+        for task in asked:
+            await self._signal("call_outcome", {"task_id": task, "outcome": "approved", "by": "head-of-sales"})
+
     async def _bring_post(self, now: datetime) -> None:
         """Say what became of each message whose time has come, to the case, or to the database when it is over."""
         with self.house.desk.database.reading() as session:
@@ -167,6 +200,7 @@ class Served:
         for _, message, fate in sorted(due):
             if message not in self._reported:
                 self._reported.add(message)
+                self.witness.note(event="reported", id=message, status=_REPORTED[fate].value)
                 await self._report(message, _REPORTED[fate], now)
 
     async def _report(self, message: str, state: MessageState, now: datetime) -> None:
@@ -179,21 +213,9 @@ class Served:
             delivery.report(session, row, state, None, now, now)
 
 
-@contextmanager
-def providers() -> Iterator[dict[Channel, Any]]:
-    """The gateways of a real worker, in front of providers that accept everything."""
-    with FakeSendGrid() as sendgrid, FakeTwilio() as twilio:
-        yield {
-            Channel.EMAIL: by_sendgrid(sendgrid),
-            Channel.SMS: by_twilio(twilio),
-            Channel.LETTER: OutboxGateway(Channel.LETTER),
-        }
-
-
-def invoice_of(life: Life) -> Invoice:
-    """The bill that the life's case is about, of a customer with one person who can be reached anywhere."""
+def invoice_of(life: Life, people: tuple[Contact, ...]) -> Invoice:
+    """The bill that the life's case is about."""
     case = life.case
-    people = (a_contact(Role.ACCOUNTS_PAYABLE, phone="+4930123456"),)
     return an_invoice(
         customer=a_customer(time_zone=life.calendar.zone.key, contacts=people),
         amount=case.amount,
@@ -206,15 +228,23 @@ def invoice_of(life: Life) -> Invoice:
 
 
 @asynccontextmanager
-async def served(life: Life, begin: datetime, database: Database) -> AsyncIterator[Served]:
-    """The life's case, begun at `begin` of a rehearsal's clock, which shows the very moments of the model's."""
+async def served(
+    life: Life, begin: datetime, folder: Path, people: tuple[Contact, ...], troubles: Iterable[Answer] = ()
+) -> AsyncIterator[Served]:
+    """The life's case, begun at `begin` of a rehearsal's clock, which shows the very moments of the model's.
+
+    `folder` holds the database, dunwell.sqlite, and what the checker of the storm asks for. `troubles` are what
+    the mail provider does with the first requests.
+    """
+    database, witness = Database(f"sqlite:///{folder}/dunwell.sqlite"), Witness(folder)
     async with time_skipping_server() as env:
-        with providers() as gateways:
+        with providers(witness, troubles) as gateways:
             days = DrawnDays(life.calendar)
             async with house_on(env, database, rehearsal_gateways=gateways, business_days=days) as house:
                 house.clock = Clock(rehearsal=True, speed=1, real=await env.get_current_time(), case=begin)
                 registrar = Registrar(house.desk, {life.policy.name: life.policy})
-                registered = registrar.register(invoice_of(life), begin, house.clock)
+                registered = registrar.register(invoice_of(life, people), begin, house.clock)
                 assert registered.start is not None
                 await house.begin(registered.start)
-                yield Served(house, life, begin)
+                yield Served(house, life, begin, witness)
+    database.close()

@@ -1,4 +1,4 @@
-"""Random lives on the time-skipping server: the workflow must tell the story that the model of the laws tells.
+"""Random lives on the time-skipping server: the workflow keeps the laws and tells the story of their model.
 
 `make laws` lives more of them. A life that fails is printed with the line that repeats it.
 """
@@ -6,14 +6,18 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
 
 from domain.calendar import BusinessCalendar
 from domain.case import Case
@@ -21,26 +25,71 @@ from domain.policy import Policy
 from domain.terms import Role
 from store.database import Database
 from store.schema import migrate
-from tests.laws.life import Happening, Life
+from tests.builders import a_contact, the_ladders
+from tests.chaos import audit, checker
+from tests.chaos.records import Records, moment
+from tests.gateways.fakes import Answer
+from tests.laws.life import Happening, Life, a_case_for
 from tests.laws.served import served
 from tests.laws.test_laws import BEGIN, lives
 
-LIVES = int(os.environ.get("LAWS", "750")) // 50
+LIVES = int(os.environ.get("LAWS", "800")) // 100
+"""Of each kind."""
+
+MakeFolder = Callable[[], Path]
+
 _QUIET = timedelta(days=250)
 _PATIENCE = 60
 """Seconds for a life: an activity that never succeeds is tried for ever, and every try takes no time here."""
 _APART = 3 / 60
 """Hours between any two moments that are told: the machines' own seconds must not turn a day into the next."""
 
+ALONE = (a_contact(phone="+4930123456"),)
+PEOPLE = (
+    a_contact(phone="+4930123456"),
+    a_contact(Role.USER),
+    a_contact(Role.MANAGER, phone="+4930123457"),
+    a_contact(Role.EXECUTIVE),
+    a_contact(Role.ACCOUNT_MANAGER),
+)
+_TROUBLES = [
+    *[Answer()] * 4,
+    Answer(503),
+    Answer(429),
+    Answer(400, wrong="personalizations.0.to.0.email"),
+    Answer(drop=True),
+    Answer(drop=True, accepts=True),
+]
+
+on_a_server = settings(
+    max_examples=LIVES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],  # a life takes a second: too long to look for the smallest
+    report_multiple_bugs=False,
+    database=None,
+    print_blob=True,
+)
+
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the schema of this release, to be copied."""
+def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
+    """Folders with an empty, watched database each."""
     path = tmp_path_factory.mktemp("laws") / "empty.sqlite"
     database = Database(f"sqlite:///{path}")
     migrate(database)
     database.close()
-    return path
+    audit.watch(path)
+
+    def make() -> Path:
+        folder = tmp_path_factory.mktemp("life")
+        shutil.copy(path, folder / "dunwell.sqlite")
+        return folder
+
+    return make
+
+
+# One story ------------------------------------------------------------------------------------------------
 
 
 def plain(policy: Policy) -> Policy:
@@ -71,36 +120,103 @@ def story(case: Case, contacts: Iterable[tuple[datetime, str]], calendar: Busine
     return [*told, *turns, *words, money, holds]
 
 
-async def by_workflow(life: Life, happenings: list[Happening], database: Database) -> list[str]:
-    async with served(life, BEGIN, database) as lived:
+async def by_workflow(life: Life, happenings: list[Happening], folder: Path) -> list[str]:
+    async with asyncio.timeout(_PATIENCE), served(life, BEGIN, folder, ALONE) as lived:
         await lived.live_through(happenings)
         return story(lived.case, lived.contacts(), life.calendar)
 
 
 def by_model(life: Life, happenings: list[Happening]) -> list[str]:
     life.live_through(happenings)
-    return story(life.case, [(one.at, one.step) for one in life.sent], life.calendar)
+    case = life.case.model_copy(update={"holds": sorted(life.holds)})
+    return story(case, [(one.at, one.step) for one in life.sent], life.calendar)
 
 
-@settings(
-    max_examples=LIVES,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.explicit, Phase.generate],  # a life takes a second: too long to look for the smallest
-    report_multiple_bugs=False,
-    database=None,
-    print_blob=True,
-)
+@on_a_server
 @given(drawn=lives())
 def test_the_workflow_tells_the_story_of_the_model(
-    empty: Path, tmp_path_factory: pytest.TempPathFactory, drawn: tuple[Life, list[Happening]]
+    make_folder: MakeFolder, drawn: tuple[Life, list[Happening]]
 ) -> None:
+    """Every message arrives, sooner or later; nothing happens while a step is being carried out."""
     life, happenings = drawn[0], at_rest(drawn[1])
     life = replace(life, policy=plain(life.policy), deliveries=[("delivered", h) for _, h in life.deliveries])
     life.quiet, life.post_from, life.case.customer_id = _QUIET, BEGIN, "rehearsal.acme"
-    path = tmp_path_factory.mktemp("life") / "dunwell.sqlite"
-    shutil.copy(empty, path)
-    database = Database(f"sqlite:///{path}")
-    told = asyncio.run(asyncio.wait_for(by_workflow(deepcopy(life), happenings, database), _PATIENCE))
-    database.close()
+    told = asyncio.run(by_workflow(deepcopy(life), happenings, make_folder()))
     assert told == by_model(life, happenings)
+
+
+# The laws -------------------------------------------------------------------------------------------------
+
+
+def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
+    """What no life may leave behind, by the checker of the storm and by what it cannot know of a drawn ladder."""
+    yield from checker.silent_after_money(records)
+    yield from checker.no_restriction_without_proof(records)
+    yield from checker.once(records)
+    if life.policy.floor is None:
+        yield from checker.no_step_lost(records)
+    yield from indecent(records, life.calendar, life.policy.contacts_per_week)
+    yield from checker.back_at_once(records)
+    yield from checker.explained_alike(records)
+    rows = records.rows("SELECT amount FROM payments WHERE reversed_at IS NULL")
+    if case.paid != sum((Decimal(row["amount"]) for row in rows), Decimal(0)):
+        yield f"{case.paid} is counted as paid, the payments say {[row['amount'] for row in rows]}"
+    if not (case.finished or case.next_action or case.pause or case.dispute):
+        behind = {done.step for done in case.steps}
+        left = [one.id for one in life.policy.steps if one.id not in behind and life.policy.applies(one, case.asked)]
+        if left:
+            yield f"the case is {case.stage}, waits for nothing and has still to do {left}"
+
+
+def indecent(records: Records, calendar: BusinessCalendar, cap: int) -> Iterator[str]:
+    """G5: outside of the window, on a day off, or too often in a week."""
+    heard = defaultdict[str, list[datetime]](list)
+    for row in records.messages.values():
+        at = moment(row["claimed_at"])
+        if row["state"] != "withheld" and not calendar.is_open(at):
+            yield f"{row['message_id']} left at {at.astimezone(calendar.zone):%a %d %b %H:%M}"
+        if row["state"] not in {"bounced", "failed", "withheld"}:
+            heard[row["contact_id"]].append(at)
+    for contact, times in heard.items():
+        most = max(sum(end - timedelta(days=7) < at <= end for at in times) for end in times)
+        if most > cap:
+            yield f"{contact} got {most} messages in 7 days, cap {cap}"
+
+
+async def judged(life: Life, happenings: list[Happening], folder: Path, troubles: list[Answer]) -> list[str]:
+    async with asyncio.timeout(_PATIENCE), served(life, BEGIN, folder, PEOPLE, troubles) as lived:
+        await lived.live_through(happenings)
+        return list(broken(Records(folder), lived.case, life))
+
+
+@st.composite
+def interrupted(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
+    """A life in which, every second time, all of the money comes while a message leaves."""
+    life, happenings = draw(lives())
+    if draw(st.booleans()):
+        content = {"payment_id": "all", "amount": str(life.case.amount), "currency": life.case.currency}
+        place = draw(st.integers(0, min(len(happenings), 2)))
+        happenings.insert(place, Happening(draw(st.integers(0, 900)), "payment_received", content, in_flight=True))
+    return life, happenings
+
+
+def paid_between_two_letters() -> tuple[Life, list[Happening]]:
+    """The first of two people is just being written to; the second must not be asked."""
+    policy = the_ladders()["gentle-saas"]
+    bill = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
+    case = a_case_for(policy, **bill, amount=Decimal("1200.00"))
+    money = {"payment_id": "all", "amount": "1200.00", "currency": "EUR"}
+    life = Life(policy, BusinessCalendar(ZoneInfo("Europe/Berlin")), case, BEGIN, [])
+    return life, [Happening(1, "payment_received", money, in_flight=True)]
+
+
+@on_a_server
+@example(drawn=paid_between_two_letters(), troubles=[])
+@given(drawn=interrupted(), troubles=st.lists(st.sampled_from(_TROUBLES), max_size=12))
+def test_no_life_on_a_server_breaks_a_guarantee(
+    make_folder: MakeFolder, drawn: tuple[Life, list[Happening]], troubles: list[Answer]
+) -> None:
+    """Five people, bounces and silence, a mail provider that fails, and news in the middle of a step."""
+    life, happenings = drawn
+    life.quiet, life.post_from, life.case.customer_id = _QUIET, BEGIN, "rehearsal.acme"
+    assert not asyncio.run(judged(life, happenings, make_folder(), troubles))
