@@ -2,7 +2,7 @@
 
     python -m tests.chaos --seed 7 --cases 1000 --worker-kills 30 --server-kills 5 --web-kills 5
 
-Exit code 1 when a guarantee was violated or a case did not end.
+Exit code 1 when a guarantee was violated, a history does not replay (G11), or a case did not end.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos import replays
 from tests.chaos.checker import check
 from tests.chaos.storm import Plan, run
 
@@ -38,12 +39,12 @@ def main() -> int:
     state.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     asyncio.run(run(plan, state))
-    verdict = check(state)
+    verdict, unlike = check(state), asyncio.run(replays.broken(state))
     print(f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end\n")
     print(verdict.table())
-    for line in [*verdict.violations, *(f"{name} did not end" for name in verdict.running)]:
+    for line in [*verdict.violations, *unlike, *(f"{name} did not end" for name in verdict.running)]:
         print(line)
-    good = not verdict.violations and not verdict.running
+    good = not verdict.violations and not unlike and not verdict.running
     if good and chosen.keep is None:
         shutil.rmtree(state)
     elif not good:

@@ -134,7 +134,9 @@ class Records:
 
     def signals(self) -> dict[str, list[tuple[str, Row]]]:
         """(name, content) of every signal and accepted update in the histories, in order, of the cases that ended."""
-        return {path.stem: list(_signals(path)) for path in (self.folder / "histories").glob("*.json")}
+        ended = self.statuses().keys()
+        histories = (self.folder / "histories").glob("*.json")
+        return {path.stem: list(_signals(path)) for path in histories if path.stem in ended}
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
         """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then."""

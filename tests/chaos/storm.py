@@ -137,7 +137,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         temper.stormy = False
         await _end_all(chance, handles)
         ended = await _wait_for_ends(plan, handles)
-        await _keep(state, plant, ended)
+        await _keep(state, plant, handles, ended)
         plant.kill_workers()  # from here on nobody sends
         postman.finish()
         await round_
@@ -229,12 +229,14 @@ async def _has_ended(handle: Handle) -> bool:
     return described.status is not WorkflowExecutionStatus.RUNNING
 
 
-async def _keep(state: Path, plant: StormyPlant, ended: dict[str, Handle]) -> None:
+async def _keep(state: Path, plant: StormyPlant, handles: dict[str, Handle], ended: dict[str, Handle]) -> None:
+    """Every history, and what those cases tell that have ended."""
     (state / "histories").mkdir()
     (state / "statuses").mkdir()
     for name, handle in ended.items():
         status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
         (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
+    for name, handle in handles.items():
         events = [event for run in await _runs(plant.client, handle) for event in run["events"]]
         (state / "histories" / f"{name}.json").write_text(json.dumps({"events": events}))
 

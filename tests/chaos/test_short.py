@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tests.chaos import replays
 from tests.chaos.checker import check
 from tests.chaos.records import Records
 from tests.chaos.storm import Plan, run
@@ -24,10 +25,13 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
     await run(plan, tmp_path)
     verdict = check(tmp_path)
     assert verdict.violations == []
+    assert await replays.broken(tmp_path) == []
     # Half of what was seen on cores that had much else to do: a storm in which less happened would prove nothing.
     assert verdict.tallies[0].contacts >= 10
     assert plan.cases - len(verdict.running) >= 4
-    assert _widest(Records(tmp_path)) >= 3
+    records = Records(tmp_path)
+    assert _widest(records) >= 3
+    assert len(records.heard) >= 10
 
 
 def _widest(records: Records) -> int:
