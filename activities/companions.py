@@ -7,7 +7,6 @@ is not among them. Each case records the message as its own step when its own tu
 from dataclasses import replace
 from datetime import time
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from activities import proof
@@ -20,8 +19,7 @@ from domain.case import Case
 from domain.invoice import Contact
 from domain.policy import Step
 from domain.terms import Channel, Late
-from store import ledger, outbox
-from store.tables import CaseRow
+from store import cases, ledger, outbox
 
 
 def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> list[Job]:
@@ -31,17 +29,8 @@ def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Chan
         return []
     calendar = job.calendar
     closing = calendar.at(calendar.local_date(job.now), time(23, 59))
-    rows = session.scalars(
-        select(CaseRow)
-        .where(
-            CaseRow.customer_id == job.case.customer_id,
-            CaseRow.invoice_id != job.case.invoice_id,
-            CaseRow.rehearsal == job.rehearsal,
-            CaseRow.next_at <= closing,
-        )
-        .order_by(CaseRow.invoice_id)
-    )
-    found = (_job_of(session, desk, job, Case.model_validate(row.state)) for row in rows)
+    due = cases.due_beside(session, job.case, closing, rehearsal=job.rehearsal)
+    found = (_job_of(session, desk, job, other) for other in due)
     return [
         other
         for other in found

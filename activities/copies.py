@@ -5,41 +5,38 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from activities import caps
-from activities.desk import Desk
 from activities.job import Job
 from activities.journal import note
 from activities.sending import Sending
 from domain.invoice import Contact
 from domain.terms import TAKEN_STATES, Channel, Role
 from store import outbox
+from store.database import Visit
 
 
 class Copies:
-    def __init__(self, desk: Desk, sending: Sending) -> None:
-        self._desk = desk
+    def __init__(self, sending: Sending) -> None:
         self._sending = sending
 
-    def send(self, job: Job) -> None:
+    def send(self, visit: Visit, job: Job) -> None:
         """Copies of the job's message by e-mail, each once, if it went to anybody of the debtor's in writing."""
         step = job.errand.ladder
         if step is None or not step.copies:
             return
-        with self._desk.database.writing(job.case.customer_id) as session:
-            served = _served(session, job)
+        served = _served(visit.session, job)
         if not served:
             return
         copy = replace(job, errand=job.errand.copied_from(served))
         for contact in job.customer.contacts:
             if contact.role in step.copies and contact not in served:
-                self._bring(copy, contact)
+                self._bring(visit, copy, contact)
 
-    def _bring(self, copy: Job, contact: Contact) -> None:
+    def _bring(self, visit: Visit, copy: Job, contact: Contact) -> None:
         """G5 holds for copies as well; one that would come too soon is left out and not sent later."""
         try:
-            self._sending.send(copy, contact, Channel.EMAIL)
+            self._sending.send(visit, copy, contact, Channel.EMAIL)
         except caps.TooOften as wait:
-            with self._desk.database.writing(copy.case.customer_id) as session:
-                note(session, copy, f"{contact.contact_id}.enough", "withheld", f"no copy: {wait.why}")
+            note(visit.session, copy, f"{contact.contact_id}.enough", "withheld", f"no copy: {wait.why}")
 
 
 def _served(session: Session, job: Job) -> tuple[Contact, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -11,7 +12,7 @@ from activities.wording import Catalogue
 from domain import agenda
 from domain.calendar import BusinessCalendar
 from domain.case import Case
-from domain.invoice import Customer, Invoice
+from domain.invoice import Invoice
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.outcomes import Said
@@ -59,6 +60,16 @@ class Answer(Record):
         self.utc_offset_minutes = case.utc_offset_minutes
         self.entries = [entry for _, entry in written]
         self.seen = written[-1][0] if written else seen
+
+
+class Place(Protocol):
+    """Where business days are asked for: ISO 3166 country, IANA time zone."""
+
+    @property
+    def country(self) -> str: ...
+
+    @property
+    def time_zone(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -118,7 +129,7 @@ class Desk:
             self._policies[ref] = policies.load(session, ref.name, ref.version)
         return self._policies[ref]
 
-    def calendar(self, customer: Customer, policy: Policy, of: Case | Invoice, now: datetime) -> BusinessCalendar:
+    def calendar(self, customer: Place, policy: Policy, of: Case | Invoice, now: datetime) -> BusinessCalendar:
         """The customer's business days, from well before the invoice until long after now."""
         window = (policy.window[0].strftime("%H:%M"), policy.window[1].strftime("%H:%M"))
         first = min(of.issued_on, of.due_on)
@@ -128,9 +139,8 @@ class Desk:
         )
 
     def case_calendar(self, session: Session, case: Case, now: datetime) -> BusinessCalendar:
-        customer = invoices.get_customer(session, case.customer_id)
-        policy = self.policy(session, case.policy)
-        return self.calendar(customer, policy, case, now)
+        place = invoices.place(session, case.customer_id)
+        return self.calendar(place, self.policy(session, case.policy), case, now)
 
     def answer(
         self,

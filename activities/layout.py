@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from textwrap import shorten
 from typing import Literal
-from unicodedata import category
 
 from babel import Locale
 from jinja2 import StrictUndefined
@@ -15,6 +14,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # those that are no space
 _NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
 
 
@@ -30,7 +30,7 @@ def literal(text: str) -> str:
 
 
 def _without_controls(text: str) -> str:
-    return "".join(char for char in text if char.isspace() or category(char) != "Cc")
+    return _CONTROLS.sub("", text)
 
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
@@ -271,4 +271,6 @@ _TWO_STOPS = re.compile(r"(?<=[^.\s])(\\?\.)\.(?=[\s<&»“”\"]|$)")
 
 def one_stop(text: str) -> str:
     """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
+    if ".." not in text:
+        return text  # a page is long to look through
     return _TWO_STOPS.sub(r"\1", text)

@@ -1,6 +1,6 @@
 """Carries out one step of a case: judge it, change access, reach people, say what comes next."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -22,6 +22,8 @@ from domain.outcomes import StepOutcome
 from domain.policy import Step
 from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
+from store.database import Visit
+from store.tables import MessageRow
 
 _NOBODY_DECIDED = timedelta(days=28)
 """How long a step that waits for a yes is left alone before its timeline says again that it waits."""
@@ -40,35 +42,36 @@ class Notices:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sending = Sending(desk)
-        self._copies = Copies(desk, self._sending)
+        self._copies = Copies(self._sending)
 
     @activity.defn(name="carry_out")
     def carry_out(self, request: StepRequest) -> StepAnswer:
         """Do what the step says, as far as it is still right. Safe to repeat at any point."""
         now, case = moment(request), request.case
-        with self._desk.database.writing(case.customer_id) as session:
-            timeline.write(session, case.invoice_id, request.entries)
-            job = self._job(session, request, now)
-            outcome = self._judge(session, job)
+        with self._desk.database.visiting(case.customer_id) as visit:
+            timeline.write(visit.session, case.invoice_id, request.entries)
+            job = self._job(visit.session, request, now)
+            outcome = self._judge(visit.session, job)
             if outcome.status == "done" and not job.errand.again:
-                outcome = self._change_access(session, job, outcome)
+                outcome = self._change_access(visit.session, job, outcome)
                 if job.errand.ladder is not None:
-                    calls.withdraw_retries(session, job)
-        if outcome.status == "stale":
-            self._sending.settle(job)
-        if outcome.status == "done" and job.errand.message is not None:
-            outcome = self._bring_message(job, outcome)
-        return self._finish(request, job, outcome)
+                    calls.withdraw_retries(visit.session, job)
+            if outcome.status == "stale":
+                self._sending.settle(visit, job)
+            if outcome.status == "done" and job.errand.message is not None:
+                outcome = self._bring_message(visit, job, outcome)
+            answer = self._finish(visit.session, request, job, outcome)
+        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
+        return answer
 
-    def _bring_message(self, job: Job, outcome: StepOutcome) -> StepOutcome:
+    def _bring_message(self, visit: Visit, job: Job, outcome: StepOutcome) -> StepOutcome:
         try:
-            if not self._reach_people(job):
+            if not self._reach_people(visit, job):
                 return self._fallen_silent(job)
         except caps.TooOften as wait:
             # Another case of this customer was faster. Who has the message already does not get it again.
-            with self._desk.database.writing(job.case.customer_id) as session:
-                return self._wait(session, job, wait.until, wait.why)
-        self._copies.send(job)
+            return self._wait(visit.session, job, wait.until, wait.why)
+        self._copies.send(visit, job)
         return outcome
 
     def _fallen_silent(self, job: Job) -> StepOutcome:
@@ -105,15 +108,16 @@ class Notices:
             until = job.calendar.next_open(now)
             closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
+        sent = outbox.of_invoice(session, case.invoice_id, errand.key)
         if errand.again or errand.ladder is None:
-            waits = self._too_often(session, job)
+            waits = self._too_often(session, job, sent)
             return waits or StepOutcome(step=errand.step, status="done", at=now)
-        return self._judge_step(session, job, errand.ladder)
+        return self._judge_step(session, job, errand.ladder, sent)
 
-    def _judge_step(self, session: Session, job: Job, step: Step) -> StepOutcome:
+    def _judge_step(self, session: Session, job: Job, step: Step, sent: Sequence[MessageRow]) -> StepOutcome:
         case, now = job.case, job.now
         judged = ladder.judge(job.policy, agenda.standing(case), job.calendar, now)
-        begun = bool(outbox.of_invoice(session, case.invoice_id, job.errand.key))
+        begun = bool(sent)
         if judged is None or judged.step != step.id:
             return StepOutcome(step=step.id, status="stale", at=now)
         known = None if begun else self._told_before(session, job, step)
@@ -125,7 +129,7 @@ class Notices:
             note(session, job, "skipped", "skipped", f"its time has passed: {judged.why}")
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
         waits = self._missing_proof(session, job) or self._missing_yes(session, job, step)
-        waits = waits or self._too_often(session, job)
+        waits = waits or self._too_often(session, job, sent)
         if waits:
             return waits
         shift = judged.shift if late and judged.do is Late.SHIFT else 0
@@ -170,12 +174,11 @@ class Notices:
         outcome = self._hold_back(session, job, "blocked", until, f"{why} (task {task_id})")
         return outcome.model_copy(update={"undecided": True})
 
-    def _too_often(self, session: Session, job: Job) -> StepOutcome | None:
+    def _too_often(self, session: Session, job: Job, sent: Sequence[MessageRow]) -> StepOutcome | None:
         """G5: a person who heard of us just now, about whatever invoice, is left alone for a while.
 
         Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
         """
-        sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
         served = {row.contact_id for row in sent if row.state not in DEAD_STATES}
         made = tasks.of_step(session, job.case.invoice_id, job.errand.step)
         served |= {task.contact_id for task in made if task.contact_id and task.kind in BY_PERSON}
@@ -207,45 +210,43 @@ class Notices:
 
     # People ----------------------------------------------------------------------------------------------
 
-    def _reach_people(self, job: Job) -> bool:
+    def _reach_people(self, visit: Visit, job: Job) -> bool:
         """Everybody the step names; if nobody of the debtor's can be reached, others; at last a person calls.
 
         False when the case fell silent before anybody was reached: then the step was not done.
         """
-        results = {contact: self._reach(job, contact) for contact in _named(job)}
+        results = {contact: self._reach(visit, job, contact) for contact in _named(job)}
         debtor = {contact: result for contact, result in results.items() if _is_debtors(contact)}
         if "reached" in debtor.values() or not _meant_for_debtor(job.errand):
             return True
         if "silent" in debtor.values():
             return False
         for contact in [] if job.policy.named_only else _others(job.customer, list(results)):
-            result = "closed" if self._has_had_enough(job, contact) else self._reach(job, contact)
+            enough = self._has_had_enough(visit.session, job, contact)
+            result = "closed" if enough else self._reach(visit, job, contact)
             if result != "closed":
                 return result == "reached"
         if job.errand.ladder is not None:
-            with self._desk.database.writing(job.case.customer_id) as session:
-                why = f"nobody could be reached in writing for step {job.errand.step}: please call"
-                self._ask_a_person(session, job, "unreachable", why)
+            why = f"nobody could be reached in writing for step {job.errand.step}: please call"
+            self._ask_a_person(visit.session, job, "unreachable", why)
         return True
 
-    def _has_had_enough(self, job: Job, contact: Contact) -> bool:
+    def _has_had_enough(self, session: Session, job: Job, contact: Contact) -> bool:
         """Somebody whom the step does not name is spared when the week's messages are used up."""
-        with self._desk.database.writing(job.case.customer_id) as session:
-            sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
-            wait = caps.earliest(session, job, [contact])
-            if wait is None or any(row.contact_id == contact.contact_id for row in sent):
-                return False
-            note(session, job, f"{contact.contact_id}.enough", "withheld", wait[1])
-            return True
+        sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+        wait = caps.earliest(session, job, [contact])
+        if wait is None or any(row.contact_id == contact.contact_id for row in sent):
+            return False
+        note(session, job, f"{contact.contact_id}.enough", "withheld", wait[1])
+        return True
 
-    def _reach(self, job: Job, contact: Contact) -> Result:
+    def _reach(self, visit: Visit, job: Job, contact: Contact) -> Result:
         """Try the step's channels in order of preference until one is open to this contact."""
         for channel in job.errand.by:
             if channel in BY_PERSON:
-                with self._desk.database.writing(job.case.customer_id) as session:
-                    result = calls.raise_contact(session, self._desk, job, contact, channel)
+                result = calls.raise_contact(visit.session, self._desk, job, contact, channel)
             else:
-                result = self._sending.send(job, contact, channel)
+                result = self._sending.send(visit, job, contact, channel)
             if result != "closed":
                 return result
         return "closed"
@@ -271,25 +272,16 @@ class Notices:
 
     # The end of the step ---------------------------------------------------------------------------------
 
-    def _finish(self, request: StepRequest, job: Job, outcome: StepOutcome) -> StepAnswer:
+    def _finish(self, session: Session, request: StepRequest, job: Job, outcome: StepOutcome) -> StepAnswer:
         case = request.case
         answer = StepAnswer(outcome=outcome)
-        with self._desk.database.writing(case.customer_id) as session:
-            stored = cases.get(session, case.invoice_id)
-            if stored is not None and stored.revision > case.revision and outcome.status != "stale":
-                case = stored  # what was recorded beside this step must not be overwritten by its older copy
-            if outcome.status == "blocked" and not outcome.undecided and proof.missing(session, job) is None:
-                # A delivery was reported between the judgement and now: nobody else would wake the case.
-                outcome = answer.outcome = outcome.model_copy(update={"until": job.now})
-            said = case.take(outcome)
-            timeline.write(
-                session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step)
-            )
-            free_account(session, case, job.now)  # the ladder itself may have written the rest off
-            self._desk.answer(
-                session, case, now=job.now, rehearsal=request.rehearsal, seen=request.seen, answer=answer
-            )
-        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=job.now)
+        stored = cases.get(session, case.invoice_id)
+        if stored is not None and stored.revision > case.revision and outcome.status != "stale":
+            case = stored  # what was recorded beside this step must not be overwritten by its older copy
+        said = case.take(outcome)
+        timeline.write(session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step))
+        free_account(session, case, job.now)  # the ladder itself may have written the rest off
+        self._desk.answer(session, case, now=job.now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         return answer
 
 

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -18,6 +19,7 @@ from babel import Locale, UnknownLocaleError
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markdown_it.token import Token
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from activities.layout import html_document, literal, one_line, one_stop, parse, plain_text, sms_parts, tidy
@@ -80,20 +82,6 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
-
-
-class Composed(Value):
-    """A message ready to leave: subject line, plain text, HTML document, SMS text, script for a call.
-
-    `markdown` is what text and HTML are made of, for whoever lays it out in another way.
-    """
-
-    subject: str
-    text: str
-    html: str
-    short: str
-    call: str
-    markdown: str
 
 
 class Traits(Value):
@@ -222,49 +210,8 @@ class _Book:
     consequences_short: Mapping[str, _Text]
     scripts: Mapping[str, _Script]
 
-    def compose(self, key: str, locale: Locale, facts: Facts, preface: str = "") -> Composed:
-        """Write message `key`. Raises CatalogueError naming message, field, language and what is missing."""
-        script = self.scripts[key]
-
-        def write(field: str, text: _Text, voice: Voice, known: Facts = facts) -> str:
-            try:
-                return text.template.render(self._context(known, Pen(locale, voice)))
-            except _TEMPLATE_FAULTS as error:
-                raise CatalogueError(
-                    str(error), file=self.file, message=key, field=field, language=self.code
-                ) from error
-
-        def write_short() -> str:
-            """Where telling of other invoices costs a further SMS, words that can be spared make room."""
-            text = one_line(write("short", script.short, SHORT))
-            if facts.others:
-                alone = one_line(write("short", script.short, SHORT, facts.model_copy(update={"others": ()})))
-                tight = one_line(write("short", script.short, TIGHT))
-                if sms_parts(alone) < sms_parts(text) > sms_parts(tight):
-                    return tight
-            return text
-
-        subject = one_line(write("subject", script.subject, SUBJECT))
-        body = write("body", script.body, BODY) + self._small_print(facts)
-        markdown = f"{literal(preface)}\n\n{body}"
-        tokens = parse(markdown)
-        return Composed(
-            subject=subject,
-            text=one_stop(plain_text(tokens)),
-            html=one_stop(html_document(tokens, subject, locale, facts.payment_url, one_line(facts.sender_company))),
-            short=one_stop(write_short()),
-            call=one_stop(tidy(write("call", script.call, CALL))),
-            markdown=one_stop(markdown),
-        )
-
-    def _small_print(self, facts: Facts) -> str:
-        """What stands below every body: what is enclosed, and how to stop mails."""
-        lines = [literal(self.labels["enclosed"].replace("{number}", number)) for number in facts.enclosed]
-        if facts.unsubscribe_url:
-            lines.append(f"[{literal(self.labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
-        return "".join(f"\n\n{line}" for line in lines)
-
-    def _context(self, facts: Facts, pen: Pen) -> Mapping[str, object]:
+    def context(self, facts: Facts, pen: Pen) -> Mapping[str, object]:
+        """Every name that a template of this language may use."""
         context = words(facts, pen)
         for name, forms in self.plurals.items():
             context[name] = counter(forms, pen.locale)
@@ -280,6 +227,88 @@ class _Book:
                 hint = f"unknown consequence {facts.consequence!r}; known: {_listed(CONSEQUENCES)}"
                 context[name] = _Absent(hint)
         return context
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A message ready to leave. Each of its forms is written when it is first asked for, and kept.
+
+    A form that cannot be written raises CatalogueError naming message, field, language and what is missing.
+    """
+
+    _book: _Book
+    _key: str
+    _locale: Locale
+    _facts: Facts
+    _preface: str
+
+    @cached_property
+    def subject(self) -> str:
+        """The subject line."""
+        return one_line(self._write("subject", SUBJECT))
+
+    @cached_property
+    def text(self) -> str:
+        """The body as plain text."""
+        return one_stop(plain_text(self._tokens))
+
+    @cached_property
+    def html(self) -> str:
+        """The body as a page."""
+        sender, url = one_line(self._facts.sender_company), self._facts.payment_url
+        return one_stop(html_document(self._tokens, self.subject, self._locale, url, sender))
+
+    @cached_property
+    def markdown(self) -> str:
+        """What text and page are made of, for whoever lays it out in another way."""
+        return one_stop(self._body)
+
+    @cached_property
+    def short(self) -> str:
+        """For an SMS. Where telling of other invoices costs a further one, words that can be spared make room."""
+        text = one_line(self._write("short", SHORT))
+        if self._facts.others:
+            alone = one_line(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
+            tight = one_line(self._write("short", TIGHT))
+            if sms_parts(alone) < sms_parts(text) > sms_parts(tight):
+                return one_stop(tight)
+        return one_stop(text)
+
+    @cached_property
+    def call(self) -> str:
+        """What a caller says, and notes."""
+        return one_stop(tidy(self._write("call", CALL)))
+
+    def forms(self) -> dict[str, str]:
+        """All that people read."""
+        return {name: getattr(self, name) for name in ("subject", "text", "html", "short", "call")}
+
+    @cached_property
+    def _body(self) -> str:
+        return f"{literal(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}"
+
+    @cached_property
+    def _tokens(self) -> list[Token]:
+        return parse(self._body)
+
+    @property
+    def _small_print(self) -> str:
+        """What stands below every body: what is enclosed, and how to stop mails."""
+        labels, facts = self._book.labels, self._facts
+        lines = [literal(labels["enclosed"].replace("{number}", number)) for number in facts.enclosed]
+        if facts.unsubscribe_url:
+            lines.append(f"[{literal(labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
+        return "".join(f"\n\n{line}" for line in lines)
+
+    def _write(self, field: str, voice: Voice, facts: Facts | None = None) -> str:
+        book, script = self._book, self._book.scripts[self._key]
+        text: _Text = getattr(script, field)
+        try:
+            return text.template.render(book.context(facts or self._facts, Pen(self._locale, voice)))
+        except _TEMPLATE_FAULTS as error:
+            raise CatalogueError(
+                str(error), file=book.file, message=self._key, field=field, language=book.code
+            ) from error
 
 
 # ---- reading a catalogue file: its shape, at once
@@ -516,8 +545,8 @@ class Catalogue:
         """
         for book in map(self._book, self.languages):
             for key in book.scripts:
-                book.compose(key, book.locale, SAMPLE)
-                book.compose(key, book.locale, SAMPLE.model_copy(update={"others": ()}))
+                Composed(book, key, book.locale, SAMPLE, "").forms()
+                Composed(book, key, book.locale, SAMPLE.model_copy(update={"others": ()}), "").forms()
 
     def _book(self, code: str) -> _Book:
         if code not in self._books:  # two threads may both compile it: the same twice does no harm
@@ -552,8 +581,8 @@ class Catalogue:
         """Write message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.
 
         `language` is a language of the catalogue, or a regional form of one: "es-MX" takes the words of
-        "es" and writes dates and money the Mexican way. Raises CatalogueError naming message, language and
-        what is missing.
+        "es" and writes dates and money the Mexican way. Raises CatalogueError for a message or language that
+        there is none of.
         """
         code = self.language_for(language)
         if _base(code) != _base(language):
@@ -562,7 +591,7 @@ class Catalogue:
         if key not in self.keys:
             reason = f"no such message{_did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
-        return self._book(code).compose(key, self.locale(language), facts, preface)
+        return Composed(self._book(code), key, self.locale(language), facts, preface)
 
 
 def _check_agrees(draft: _Draft, reference: _Draft) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Access, Level
@@ -19,6 +19,18 @@ def lock(session: Session, customer_ids: Collection[str]) -> None:
             .order_by(CustomerRow.customer_id)
             .with_for_update()
         )
+
+
+_OPEN_HOLDS = (
+    select(HoldRow)
+    .where(HoldRow.customer_id == bindparam("customer_id"), HoldRow.released_at.is_(None))
+    .order_by(HoldRow.placed_at)
+)
+_UNPUBLISHED = (
+    select(AccessChangeRow)
+    .where(AccessChangeRow.customer_id == bindparam("customer_id"), AccessChangeRow.published_at.is_(None))
+    .order_by(AccessChangeRow.sequence)
+)
 
 
 def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
@@ -57,10 +69,8 @@ def release_holds(session: Session, customer_id: str, invoice_id: str, reason: s
 
 def open_holds(session: Session, customer_id: str, invoice_id: str | None = None) -> Sequence[HoldRow]:
     """The holds on an account, or those of one invoice."""
-    query = select(HoldRow).where(HoldRow.customer_id == customer_id, HoldRow.released_at.is_(None))
-    if invoice_id is not None:
-        query = query.where(HoldRow.invoice_id == invoice_id)
-    return session.scalars(query.order_by(HoldRow.placed_at)).all()
+    holds = session.scalars(_OPEN_HOLDS, {"customer_id": customer_id}).all()
+    return [hold for hold in holds if invoice_id in (None, hold.invoice_id)]
 
 
 def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[HoldRow]]:
@@ -91,11 +101,7 @@ def work_on_hold(session: Session, customer_id: str) -> bool:
 
 def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:
     """The changes the product has not heard of, oldest first."""
-    return session.scalars(
-        select(AccessChangeRow)
-        .where(AccessChangeRow.customer_id == customer_id, AccessChangeRow.published_at.is_(None))
-        .order_by(AccessChangeRow.sequence)
-    ).all()
+    return session.scalars(_UNPUBLISHED, {"customer_id": customer_id}).all()
 
 
 def unheard(session: Session, customer_ids: Collection[str]) -> set[str]:

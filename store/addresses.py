@@ -5,10 +5,16 @@ What a rehearsal closes is closed for rehearsals only; what is really closed is 
 
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Channel
 from store.tables import ClosedAddressRow
+
+_CLOSED = select(ClosedAddressRow.address, ClosedAddressRow.reason).where(
+    ClosedAddressRow.channel == bindparam("channel"),
+    ClosedAddressRow.address.in_(bindparam("places", expanding=True)),
+)
 
 
 def close(
@@ -23,8 +29,9 @@ def close(
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:
     """ "stopped", "bounced", or None when the address is open."""
     places = [address, _rehearsed(address)] if rehearsal else [address]
-    rows = [session.get(ClosedAddressRow, (channel.value, place)) for place in places]
-    return next((row.reason for row in rows if row is not None), None)
+    found = session.execute(_CLOSED, {"channel": channel.value, "places": places})
+    reasons = {row.address: row.reason for row in found}
+    return next((reasons[place] for place in places if place in reasons), None)
 
 
 def _rehearsed(address: str) -> str:

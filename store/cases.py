@@ -3,12 +3,23 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
 from store.rows import Facts, add_all
 from store.tables import CaseRow, CustomerRow, InvoiceRow
+
+_DUE_BESIDE = (
+    select(CaseRow)
+    .where(
+        CaseRow.customer_id == bindparam("customer_id"),
+        CaseRow.invoice_id != bindparam("invoice_id"),
+        CaseRow.rehearsal == bindparam("rehearsal"),
+        CaseRow.next_at <= bindparam("until"),
+    )
+    .order_by(CaseRow.invoice_id)
+)
 
 
 def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
@@ -43,6 +54,13 @@ def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:
 def get(session: Session, invoice_id: str) -> Case | None:
     row = session.get(CaseRow, invoice_id)
     return None if row is None else Case.model_validate(row.state)
+
+
+def due_beside(session: Session, case: Case, until: datetime, *, rehearsal: bool) -> list[Case]:
+    """The customer's other cases that mean to do something until then, by invoice id."""
+    known = {"customer_id": case.customer_id, "invoice_id": case.invoice_id}
+    rows = session.scalars(_DUE_BESIDE, known | {"rehearsal": rehearsal, "until": until})
+    return [Case.model_validate(row.state) for row in rows]
 
 
 def get_row(session: Session, invoice_id: str) -> CaseRow | None:

@@ -1,11 +1,11 @@
 """The engine and its transactions. A transaction on a customer takes that customer's lock first."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import Session, sessionmaker
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
+_LOCK = select(CustomerRow).where(CustomerRow.customer_id == bindparam("customer_id")).with_for_update()
 _NEWCOMERS = 4_862_001  # any number no one else locks in this database
 
 
@@ -23,6 +24,7 @@ class Database:
         self.url = url
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self._sessions, "loaded_as_persistent", _hold)
         # SQLite has one writer, and those who wait ask again by chance: among dozens of threads some starve. So the
         # threads of a process stand in line here, and only processes compete at the file.
         self._line: AbstractContextManager[object] = Lock() if self._is_file else nullcontext()
@@ -41,14 +43,18 @@ class Database:
             if customer_id is None:
                 self._lock_newcomers(session)
             else:
-                session.execute(
-                    select(CustomerRow.customer_id).where(CustomerRow.customer_id == customer_id).with_for_update()
-                )
+                session.scalars(_LOCK, {"customer_id": customer_id}).first()
             yield session
 
     def _lock_newcomers(self, session: Session) -> None:
         if not self._is_file:  # SQLite's writers queue at BEGIN
             session.execute(select(func.pg_advisory_xact_lock(_NEWCOMERS)))
+
+    @contextmanager
+    def visiting(self, customer_id: str) -> Iterator["Visit"]:
+        """Several transactions on one customer, one after the other; an error takes back the one that is open."""
+        with ExitStack() as opened:
+            yield Visit(self, customer_id, opened)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -59,6 +65,34 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+class Visit:
+    """Work on one customer that other parties are called in between, with a transaction before and after each call.
+
+    Whoever reads or writes takes `session`, which begins a transaction when none is open. Nothing slow may happen
+    until `leave`: everybody else waits for this customer.
+    """
+
+    def __init__(self, database: Database, customer_id: str, opened: ExitStack) -> None:
+        self._database, self._customer_id, self._opened = database, customer_id, opened
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = self._opened.enter_context(self._database.writing(self._customer_id))
+        return self._session
+
+    def leave(self) -> None:
+        """Commit, and let others in."""
+        self._session = None
+        self._opened.close()
+
+
+def _hold(session: Session, row: object) -> None:
+    """A session forgets rows that nobody looks at and asks for them again; what it read it shall know to its end."""
+    session.info.setdefault("held", []).append(row)
 
 
 def _engine(url: str) -> Engine:

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.invoice import Contact, Customer, Invoice
@@ -13,6 +13,8 @@ from store.rows import Facts, add_all, put_all
 from store.tables import ContactRow, CustomerRow, InvoiceRow
 
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
+
+_CONTACTS = select(ContactRow).where(ContactRow.customer_id == bindparam("customer_id")).order_by(ContactRow.position)
 
 
 def put_customers(session: Session, customers: Sequence[Customer]) -> None:
@@ -73,6 +75,14 @@ def payment_page(session: Session, pay_code: str) -> str | None:
     return session.scalar(select(InvoiceRow.payment_url).where(InvoiceRow.pay_code == pay_code))
 
 
+def place(session: Session, customer_id: str) -> CustomerRow:
+    """The customer without contacts: where they are. Raises LookupError when nobody registered this customer."""
+    row = session.get(CustomerRow, customer_id)
+    if row is None:
+        raise LookupError(f"customer {customer_id!r} is not in the database")
+    return row
+
+
 def get_customer(session: Session, customer_id: str) -> Customer:
     """Raises LookupError when nobody registered this customer."""
     customer = find_customer(session, customer_id)
@@ -93,9 +103,7 @@ def find_customer(session: Session, customer_id: str) -> Customer | None:
     row = session.get(CustomerRow, customer_id)
     if row is None:
         return None
-    contacts = session.scalars(
-        select(ContactRow).where(ContactRow.customer_id == customer_id).order_by(ContactRow.position)
-    )
+    contacts = session.scalars(_CONTACTS, {"customer_id": customer_id})
     return Customer(
         customer_id=row.customer_id,
         name=row.name,

@@ -3,12 +3,16 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.events import PaymentReceived, PaymentReversed
 from store.tables import CreditRow, PaymentRow
+
+_PAID = select(PaymentRow.amount).where(
+    PaymentRow.invoice_id == bindparam("invoice_id"), PaymentRow.reversed_at.is_(None)
+)
 
 
 def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now: datetime) -> None:
@@ -36,10 +40,7 @@ def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed
 
 def paid(session: Session, invoice_id: str) -> Decimal:
     """What has come in and was not taken back."""
-    amounts = session.scalars(
-        select(PaymentRow.amount).where(PaymentRow.invoice_id == invoice_id, PaymentRow.reversed_at.is_(None))
-    )
-    return sum(amounts, Decimal(0))
+    return sum(session.scalars(_PAID, {"invoice_id": invoice_id}), Decimal(0))
 
 
 def note_credit(session: Session, case: Case, now: datetime) -> None:

@@ -3,12 +3,54 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from domain.invoice import is_rehearsal
 from domain.terms import COPY, ENDS, TAKEN_STATES, Channel, MessageState
 from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
+
+_GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
+_THERE = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
+_OF_INVOICE = (
+    select(MessageRow)
+    .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"))
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_OF_STEP = _OF_INVOICE.where(MessageInvoiceRow.step == bindparam("step"))
+_LINKS = (
+    select(MessageInvoiceRow)
+    .where(MessageInvoiceRow.message_id == bindparam("message_id"))
+    .order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)
+)
+_MAILS = (
+    select(MessageRow.message_id)
+    .where(
+        MessageRow.message_id.in_(
+            select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"))
+        ),
+        MessageRow.contact_id == bindparam("contact_id"),
+        MessageRow.channel == Channel.EMAIL.value,
+        MessageRow.state.in_(_THERE),
+    )
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_WARNINGS = (
+    select(MessageInvoiceRow.step, MessageRow)
+    .join(MessageRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"), MessageInvoiceRow.warning)
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_TO_CONTACT = (
+    select(MessageRow)
+    .where(
+        MessageRow.contact_id == bindparam("contact_id"),
+        MessageRow.claimed_at > bindparam("since"),
+        MessageRow.state.not_in(_GONE),
+    )
+    .order_by(MessageRow.claimed_at)
+)
 
 
 def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
@@ -60,51 +102,24 @@ def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
 
 def links(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
     """The steps that a message carries."""
-    return session.scalars(
-        select(MessageInvoiceRow)
-        .where(MessageInvoiceRow.message_id == message_id)
-        .order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)
-    ).all()
+    return session.scalars(_LINKS, {"message_id": message_id}).all()
 
 
 def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Sequence[MessageRow]:
     """The invoice's messages, oldest first."""
-    query = (
-        select(MessageRow)
-        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
-        .where(MessageInvoiceRow.invoice_id == invoice_id)
-        .order_by(MessageRow.claimed_at, MessageRow.message_id)
-    )
-    if step is not None:
-        query = query.where(MessageInvoiceRow.step == step)
-    return session.scalars(query).all()
+    if step is None:
+        return session.scalars(_OF_INVOICE, {"invoice_id": invoice_id}).all()
+    return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
 def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
     """The ids of the e-mails about this invoice that this contact has, or may have, oldest first."""
-    there = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
-    about = select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == invoice_id)
-    return session.scalars(
-        select(MessageRow.message_id)
-        .where(
-            MessageRow.message_id.in_(about),
-            MessageRow.contact_id == contact_id,
-            MessageRow.channel == Channel.EMAIL.value,
-            MessageRow.state.in_(there),
-        )
-        .order_by(MessageRow.claimed_at, MessageRow.message_id)
-    ).all()
+    return session.scalars(_MAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()
 
 
 def warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
     """The written warnings of this invoice, each with the step it carries, oldest first."""
-    query = (
-        select(MessageInvoiceRow.step, MessageRow)
-        .join(MessageRow, MessageInvoiceRow.message_id == MessageRow.message_id)
-        .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.warning)
-        .order_by(MessageRow.claimed_at, MessageRow.message_id)
-    )
-    return [(step, row) for step, row in session.execute(query)]
+    return [(step, row) for step, row in session.execute(_WARNINGS, {"invoice_id": invoice_id})]
 
 
 def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
@@ -114,12 +129,7 @@ def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str,
 
 def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[MessageRow]:
     """What this contact got, or is about to get, after `since`, about whatever invoice."""
-    gone = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
-    return session.scalars(
-        select(MessageRow)
-        .where(MessageRow.contact_id == contact_id, MessageRow.claimed_at > since, MessageRow.state.not_in(gone))
-        .order_by(MessageRow.claimed_at)
-    ).all()
+    return session.scalars(_TO_CONTACT, {"contact_id": contact_id, "since": since}).all()
 
 
 def told(session: Session, customer_id: str, message: str) -> datetime | None:

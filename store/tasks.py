@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.events import CONVERSATIONS
@@ -11,6 +11,9 @@ from domain.terms import BY_PERSON, Channel
 from store.tables import CaseRow, TaskRow
 
 _BY_PERSON = sorted(channel.value for channel in BY_PERSON)
+_OPEN = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
+_OPEN_OF_INVOICE = _OPEN.where(TaskRow.invoice_id == bindparam("invoice_id"))
+_OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), TaskRow.step == bindparam("step"))
 
 
 def add(session: Session, task: TaskRow) -> bool:
@@ -76,10 +79,9 @@ def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: date
 
 
 def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:
-    query = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
-    if invoice_id is not None:
-        query = query.where(TaskRow.invoice_id == invoice_id)
-    return session.scalars(query).all()
+    if invoice_id is None:
+        return session.scalars(_OPEN).all()
+    return session.scalars(_OPEN_OF_INVOICE, {"invoice_id": invoice_id}).all()
 
 
 def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:
@@ -89,7 +91,7 @@ def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:
 
 def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
     """Every task that this step of the invoice led to, whatever became of it."""
-    return session.scalars(select(TaskRow).where(TaskRow.invoice_id == invoice_id, TaskRow.step == step)).all()
+    return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
 def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[datetime]:

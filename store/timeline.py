@@ -3,8 +3,8 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session, aliased
 
 from domain.timeline import Entry
 from store.rows import add_all
@@ -12,6 +12,18 @@ from store.tables import TimelineRow
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 """What a sender may have slipped into a name; PostgreSQL refuses to keep some of it."""
+
+_OURS = TimelineRow.invoice_id.in_(bindparam("invoice_ids", expanding=True))
+_SAME = aliased(TimelineRow)
+_LAST = select(func.max(_SAME.seq)).where(_SAME.invoice_id == TimelineRow.invoice_id).scalar_subquery()
+_KNOWN = select(TimelineRow.invoice_id, TimelineRow.key, TimelineRow.seq).where(
+    _OURS, TimelineRow.key.in_(bindparam("keys", expanding=True)) | (TimelineRow.seq == _LAST)
+)
+_AFTER = (
+    select(TimelineRow)
+    .where(_OURS, TimelineRow.seq > bindparam("after"))
+    .order_by(TimelineRow.invoice_id, TimelineRow.seq)
+)
 
 
 def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
@@ -21,13 +33,13 @@ def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
 
 def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> None:
     """The same for many invoices, by their ids."""
-    if not any(entries.values()):
+    keys = {entry.key for some in entries.values() for entry in some}
+    if not keys:
         return
     known, last = set[tuple[str, str]](), dict[str, int]()
-    query = select(TimelineRow.invoice_id, TimelineRow.key, TimelineRow.seq).order_by(TimelineRow.seq)
-    for invoice_id, key, number in session.execute(query.where(TimelineRow.invoice_id.in_(entries))):
+    for invoice_id, key, number in session.execute(_KNOWN, {"invoice_ids": list(entries), "keys": list(keys)}):
         known.add((invoice_id, key))
-        last[invoice_id] = number
+        last[invoice_id] = max(number, last.get(invoice_id, 0))
     new = []
     for invoice_id, some in entries.items():
         for entry in some:
@@ -47,12 +59,7 @@ def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, E
 def read_all(session: Session, invoice_ids: Collection[str], after: int = 0) -> dict[str, list[tuple[int, Entry]]]:
     """The same for many invoices, by their ids."""
     found: dict[str, list[tuple[int, Entry]]] = {invoice_id: [] for invoice_id in invoice_ids}
-    rows = session.scalars(
-        select(TimelineRow)
-        .where(TimelineRow.invoice_id.in_(invoice_ids), TimelineRow.seq > after)
-        .order_by(TimelineRow.invoice_id, TimelineRow.seq)
-    )
-    for row in rows:
+    for row in session.scalars(_AFTER, {"invoice_ids": list(found), "after": after}):
         found[row.invoice_id].append((row.seq, _entry(row)))
     return found
 

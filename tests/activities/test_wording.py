@@ -19,7 +19,6 @@ from activities.wording import (
     LABELS,
     Catalogue,
     CatalogueError,
-    Composed,
     Facts,
     Instalment,
     OtherInvoice,
@@ -290,11 +289,6 @@ def bare(key: str) -> dict[str, object]:
     return {name: OPTIONAL[name] for name in NEEDS.get(key, ())}
 
 
-def parts(composed: Composed) -> dict[str, str]:
-    """What people read; the Markdown behind it is read by nobody."""
-    return composed.model_dump(exclude={"markdown"})
-
-
 def spaced(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
 
@@ -332,7 +326,7 @@ def test_every_language_has_every_message_with_its_traits() -> None:
 def test_message_reads_well_whatever_the_case_lacks(key: str, language: str, missing: tuple[str, ...]) -> None:
     given_facts = {name: value for name, value in OPTIONAL.items() if name not in missing}
     composed = CATALOGUE.compose(key, language, facts(**given_facts | bare(key)))
-    for field, text in parts(composed).items():
+    for field, text in composed.forms().items():
         assert text.strip(), field
         for debris in ("{{", "{%", "None", "Undefined", "\\", "**", "](", "  \n"):
             assert debris not in text, field
@@ -656,7 +650,7 @@ def test_a_message_that_asks_tells_of_every_invoice(
         assert re.search(rf"- {number} .* \({status}\) ", composed.text)
     assert str(count + 1) in composed.subject
     assert TONGUES[language].in_all in composed.subject
-    for field, text in parts(composed).items():
+    for field, text in composed.forms().items():
         for debris in ("{{", "{%", "None", "\\", "**", "](", "| ", "  \n"):
             assert debris not in text, field
 
@@ -664,8 +658,8 @@ def test_a_message_that_asks_tells_of_every_invoice(
 @pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if not traits.asks))
 @LANGUAGES
 def test_a_message_that_does_not_ask_speaks_of_its_own_invoice_only(key: str, language: str) -> None:
-    alone = CATALOGUE.compose(key, language, facts(**OPTIONAL))
-    assert CATALOGUE.compose(key, language, facts(**OPTIONAL, others=others(3))) == alone
+    alone = CATALOGUE.compose(key, language, facts(**OPTIONAL)).forms()
+    assert CATALOGUE.compose(key, language, facts(**OPTIONAL, others=others(3))).forms() == alone
 
 
 @pytest.mark.parametrize(
@@ -877,7 +871,7 @@ def test_compose_refuses_and_says_what_is_missing(
     key: str, language: str, changes: dict[str, object], says: list[str]
 ) -> None:
     with pytest.raises(CatalogueError) as refused:
-        CATALOGUE.compose(key, language, facts(**OPTIONAL | changes))
+        CATALOGUE.compose(key, language, facts(**OPTIONAL | changes)).forms()
     for word in says:
         assert word in str(refused.value)
     assert "Ada Byron" not in str(refused.value)
