@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import psutil
@@ -130,6 +130,13 @@ async def crew(
         yield started
     finally:
         await started.stop()
+
+
+@asynccontextmanager
+async def crews(count: int, kind: str, address: str, space: str, database_url: str = "") -> AsyncIterator[list[Crew]]:
+    """So many workers, each in a process of its own."""
+    async with AsyncExitStack() as started:
+        yield [await started.enter_async_context(crew(kind, address, space, database_url)) for _ in range(count)]
 
 
 @contextmanager

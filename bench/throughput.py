@@ -1,13 +1,15 @@
 """Whole lives per second: seven steps, a payment and its thanks, beside bare lives of as many steps.
 
 Each life of the floor is one start, seven timers, eight empty activities and a signal. Ours writes every message
-to the outbox, every decision to the timeline and every state to the database.
+to the outbox, every decision to the timeline and every state to the database. Both get as many worker processes as
+there are cores, as a machine that does nothing else would run.
 
     python -m bench.throughput --lives 200
 """
 
 import argparse
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,7 +21,7 @@ from temporalio.client import Client, WorkflowHandle
 from activities.desk import Desk
 from bench.debtors import STEPS, Handle, begin, invoice, ladder, letters, pay, registered
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import KINDS, Crew, all_of, client_of, crew, desk_on, scratch, server
+from bench.ground import KINDS, Crew, all_of, client_of, crews, desk_on, scratch, server
 from bench.tables import table
 from intake.registrar import Registered
 from store.tables import CaseRow
@@ -30,16 +32,16 @@ _SPEED = 86_400 * 40.0  # three business days of a case in about as long
 
 @dataclass(frozen=True)
 class Pace:
-    """Lives per second, and the processor time of the worker for each, in milliseconds."""
+    """Lives per second, and the processor time of the workers for each, in milliseconds."""
 
     lives: float
     work: float
 
 
-async def floor(address: str, lives: int) -> Pace:
+async def floor(address: str, lives: int, workers: int) -> Pace:
     """Bare lives. Their payment is known from the start, which spares them a task."""
     client = await client_of(address, "floor", attributes=False)
-    async with crew("floor", address, "floor") as worker, timed(worker, lives) as pace:
+    async with crews(workers, "floor", address, "floor") as crew, timed(crew, lives) as pace:
         handles: list[WorkflowHandle[Floor, None]] = []
 
         async def life(number: int) -> None:
@@ -54,23 +56,24 @@ async def floor(address: str, lives: int) -> Pace:
     return pace[0]
 
 
-async def ours(address: str, kind: str, desk: Desk, lives: int) -> Pace:
+async def ours(address: str, kind: str, desk: Desk, lives: int, workers: int) -> Pace:
     """Lives of InvoiceDunning, each with seven letters and a payment after the last."""
     client = await client_of(address, kind)
     policy = ladder(desk, "seven-steps", letters(), reactions={"paid": "thank-you"})
     known = registered(desk, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
-    async with crew("dunwell", address, kind, desk.database.url) as worker, timed(worker, lives) as pace:
+    async with crews(workers, "dunwell", address, kind, desk.database.url) as crew, timed(crew, lives) as pace:
         await _live(client, desk, known)
     return pace[0]
 
 
 @asynccontextmanager
-async def timed(worker: Crew, lives: int) -> AsyncIterator[list[Pace]]:
+async def timed(crew: Sequence[Crew], lives: int) -> AsyncIterator[list[Pace]]:
     """Fills in the pace at the end of the block."""
     pace: list[Pace] = []
-    begun, used = time.monotonic(), worker.seconds
+    begun, used = time.monotonic(), sum(one.seconds for one in crew)
     yield pace
-    pace.append(Pace(lives / (time.monotonic() - begun), 1000 * (worker.seconds - used) / lives))
+    used = sum(one.seconds for one in crew) - used
+    pace.append(Pace(lives / (time.monotonic() - begun), 1000 * used / lives))
 
 
 async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None:
@@ -99,15 +102,17 @@ def _at_the_end(desk: Desk) -> Sequence[str]:
         ).all()
 
 
-async def bench(kinds: Sequence[str], lives: int) -> str:
+async def bench(kinds: Sequence[str], lives: int, workers: int) -> str:
     with scratch() as folder:
         async with server(folder, ["floor", *kinds]) as address:
-            base = await floor(address, lives)
+            base = await floor(address, lives, workers)
             rows = [_row("floor", lives, base, base)]
             for kind in kinds:
                 with desk_on(kind, folder) as desk:
-                    rows.append(_row(f"dunwell on {kind}", lives, await ours(address, kind, desk, lives), base))
-    heads = ["whole lives of 7 steps", "lives", "per second", "of the floor", "ms of the worker each", "of the floor"]
+                    pace = await ours(address, kind, desk, lives, workers)
+                    rows.append(_row(f"dunwell on {kind}", lives, pace, base))
+    title = f"whole lives of 7 steps, {workers} worker(s)"
+    heads = [title, "lives", "per second", "of the floor", "ms of the workers each", "of the floor"]
     return table(heads, rows)
 
 
@@ -120,9 +125,10 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__)
     parser.add_argument("--lives", type=int, default=200)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; default one a core")
     parser.add_argument("--database", choices=KINDS, action="append", help="one kind only; default both")
     chosen = parser.parse_args()
-    print(asyncio.run(bench(chosen.database or KINDS, chosen.lives)))
+    print(asyncio.run(bench(chosen.database or KINDS, chosen.lives, chosen.workers)))
 
 
 if __name__ == "__main__":
