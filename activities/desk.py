@@ -8,6 +8,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 from temporalio import activity
 
+from activities import leftover
 from activities.wording import Catalogue
 from domain import agenda
 from domain.calendar import BusinessCalendar
@@ -160,6 +161,7 @@ class Desk:
         calendar = self.case_calendar(session, case, now)
         holds = accounts.open_holds(session, case.customer_id)
         plan(case, self.policy(session, case.policy), calendar, holds, now)
+        leftover.ask(session, case, self.policy(session, case.policy), now)
         cases.put(session, case, rehearsal=rehearsal, now=now)
         answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
         answer.unpublished = bool(accounts.unpublished(session, case.customer_id))

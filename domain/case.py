@@ -150,6 +150,11 @@ class Case(Record):
         return self.stage in _AT_REST or self.awaited is not None
 
     @property
+    def stranded(self) -> bool:
+        """Whether money is asked for and nothing is planned any more: only a person can go on."""
+        return self.next_action is None and not self.resting and self.ended is None and self.asked > 0
+
+    @property
     def rests_because(self) -> str:
         """Why the ladder stands still, for people."""
         if self.awaited is not None and self.stage not in _AT_REST:

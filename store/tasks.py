@@ -73,6 +73,13 @@ def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: dateti
     session.flush()
 
 
+def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
+    """What was withdrawn has to be done after all."""
+    row.state, row.reason, row.due_at = "open", reason, now
+    row.outcome, row.closed_at = None, None
+    session.flush()
+
+
 def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: datetime) -> None:
     """Nobody needs to say yes or no any more."""
     withdraw(session, [row for row in open_tasks(session, invoice_id) if row.kind == "approval"], reason, now)

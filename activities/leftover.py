@@ -1,0 +1,52 @@
+"""A case whose ladder has nothing left to do while money is open: a person is asked, so that it is not forgotten."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from domain.case import Case
+from domain.policy import Policy
+from domain.terms import Access
+from domain.timeline import Entry
+from store import tasks, timeline
+
+
+def ask(session: Session, case: Case, policy: Policy, now: datetime) -> None:
+    """Raise the question, and take it back while the case moves, rests or has ended. Call when `case` is planned.
+
+    Once a person has closed it, it is not asked again.
+    """
+    task_id = f"{case.invoice_id}.left.{case.reopened}"
+    task = tasks.get(session, task_id)
+    if not case.stranded:
+        if task is not None and task.state == "open":
+            tasks.withdraw(session, [task], f"the case goes on: {case.stage.value}", now)
+        return
+    if (task is not None and task.state == "done") or tasks.open_tasks(session, case.invoice_id):
+        return  # a person has it in hand
+    reason, step = _reason(case, policy), case.steps[-1].step if case.steps else ""
+    if task is not None:
+        tasks.reopen(session, task, reason, now)
+    else:
+        tasks.raise_task(
+            session,
+            task_id=task_id,
+            invoice_id=case.invoice_id,
+            step=step,
+            kind="decision",
+            contact_id=None,
+            due_at=now,
+            reason=reason,
+            script="",
+        )
+    key = f"left.{case.reopened}.{now:%Y%m%d%H%M}"
+    entry = Entry(key=key, at=now, kind="task", step=step or None, reason=reason, ref=task_id)
+    timeline.write(session, case.invoice_id, [entry])
+
+
+def _reason(case: Case, policy: Policy) -> str:
+    low = policy.floor is not None and case.asked < policy.floor
+    why = f"less than the ladder's floor of {policy.floor} is open" if low else "the ladder has no step left"
+    held = f", access is {case.access.value}" if case.access is not Access.FULL else ""
+    open_now = f"{case.asked} {case.currency} are open{held}"
+    return f"{why}: {open_now}. Write the rest off, agree on a date or a plan, or talk with the customer."
