@@ -21,6 +21,7 @@ WEB_LOG = "web.log"
 _KILLED = -signal.SIGKILL
 _LONGEST_ANSWER = 30.0  # seconds; a case has ten to answer, and a busy machine is slow
 _AGAIN_AFTER = 0.3
+_AT_ONCE = 40  # callers in the door: the client's pool compares each that waits in it with each of its lines
 
 
 class Site:
@@ -33,6 +34,7 @@ class Site:
         self._sendgrid_key = a_key()
         self._api_token, self.twilio_token = secrets.token_hex(16), secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
+        self._door = asyncio.Semaphore(_AT_ONCE)
         self._http = httpx.AsyncClient(base_url=self.url, timeout=_LONGEST_ANSWER, trust_env=False)
 
     @property
@@ -109,7 +111,8 @@ class Site:
         """
         while True:
             try:
-                answer = await self._http.request(method, address, content=body, headers=dict(headers))
+                async with self._door:
+                    answer = await self._http.request(method, address, content=body, headers=dict(headers))
             except httpx.TransportError:
                 self._expect_life()
             else:
