@@ -166,6 +166,8 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
         left = [one.id for one in life.policy.steps if one.id not in behind and life.policy.applies(one, case.asked)]
         if left:
             yield f"the case is {case.stage}, waits for nothing and has still to do {left}"
+    if case.stranded and not records.rows("SELECT 1 FROM tasks WHERE state = 'open'"):
+        yield f"the case is {case.stage}, {case.asked} are asked for, and neither ladder nor person has it in hand"
 
 
 def indecent(records: Records, calendar: BusinessCalendar, cap: int) -> Iterator[str]:
