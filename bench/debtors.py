@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import islice
 
 from temporalio.client import Client, WorkflowHandle
 
@@ -11,6 +12,7 @@ from domain.clock import Clock
 from domain.invoice import Contact, Customer, Invoice
 from domain.ladder_file import parse_policy
 from domain.policy import Policy
+from domain.refusal import Refused
 from domain.terms import Role
 from intake.ladders import traits_of
 from intake.registrar import Registered, Registrar
@@ -24,6 +26,7 @@ AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
 """The morning of the day on which every invoice here is due."""
 DUE = AS_OF.date()
 AMOUNT = Decimal("1000.00")
+_TOGETHER = 50  # as many as `starter.py start` registers at once
 
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
@@ -80,10 +83,19 @@ def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
 def registered(
     desk: Desk, policy: Policy, invoices: Iterable[Invoice], speed: float, as_of: datetime = AS_OF
 ) -> list[Registered]:
-    """The invoices in the database, their cases ready to be started as rehearsals of this speed."""
+    """The invoices in the database, their cases ready to be started as rehearsals of this speed.
+
+    Raises Refused when one may not be kept.
+    """
     clock = Clock(rehearsal=True, speed=speed, real=as_of, case=as_of)
-    registrar = Registrar(desk, {policy.name: policy})
-    return [registrar.register(one, as_of, clock) for one in invoices]
+    registrar, rest = Registrar(desk, {policy.name: policy}), iter(invoices)
+    known: list[Registered] = []
+    while some := list(islice(rest, _TOGETHER)):
+        for found in registrar.register_all(some, as_of, clock):
+            if isinstance(found, Refused):
+                raise found
+            known.append(found)
+    return known
 
 
 async def begin(client: Client, known: Registered, as_of: datetime = AS_OF) -> Handle:
