@@ -155,13 +155,14 @@ class Desk:
     ) -> None:
         """Plan what comes next, keep a copy of the case, and fill in what the database knows."""
         stored = cases.get(session, case.invoice_id)
+        was_stranded = stored is not None and stored.stranded
         if stored is not None and stored.revision > case.revision:
             answer.newer = stored
             case = stored
-        calendar = self.case_calendar(session, case, now)
-        holds = accounts.open_holds(session, case.customer_id)
-        plan(case, self.policy(session, case.policy), calendar, holds, now)
-        leftover.ask(session, case, self.policy(session, case.policy), now)
+        policy, calendar = self.policy(session, case.policy), self.case_calendar(session, case, now)
+        plan(case, policy, calendar, accounts.open_holds(session, case.customer_id), now)
+        if case.stranded or was_stranded:
+            leftover.ask(session, case, policy, now)
         cases.put(session, case, rehearsal=rehearsal, now=now)
         answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
         answer.unpublished = bool(accounts.unpublished(session, case.customer_id))

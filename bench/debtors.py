@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import islice
 
 from temporalio.client import Client, WorkflowHandle
 
@@ -14,6 +13,7 @@ from domain.ladder_file import parse_policy
 from domain.policy import Policy
 from domain.refusal import Refused
 from domain.terms import Role
+from intake.batch import in_chunks
 from intake.ladders import traits_of
 from intake.registrar import Registered, Registrar
 from workflows.display import first_attributes, summary
@@ -26,7 +26,6 @@ AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
 """The morning of the day on which every invoice here is due."""
 DUE = AS_OF.date()
 AMOUNT = Decimal("1000.00")
-_TOGETHER = 50  # as many as `starter.py start` registers at once
 
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
@@ -88,9 +87,9 @@ def registered(
     Raises Refused when one may not be kept.
     """
     clock = Clock(rehearsal=True, speed=speed, real=as_of, case=as_of)
-    registrar, rest = Registrar(desk, {policy.name: policy}), iter(invoices)
+    registrar = Registrar(desk, {policy.name: policy})
     known: list[Registered] = []
-    while some := list(islice(rest, _TOGETHER)):
+    for some in in_chunks(list(invoices)):
         for found in registrar.register_all(some, as_of, clock):
             if isinstance(found, Refused):
                 raise found

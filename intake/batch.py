@@ -53,7 +53,7 @@ async def start_all(
 
     with ThreadPoolExecutor(1) as thread:
         async with asyncio.TaskGroup() as group:
-            for some in _in_chunks(invoices_):
+            for some in in_chunks(invoices_):
                 for invoice, found in zip(some, await loop.run_in_executor(thread, register, some), strict=True):
                     if isinstance(found, Refused):
                         report(Unfit(invoice.invoice_id, str(found)))
@@ -65,6 +65,7 @@ async def start_all(
     return away[0] if away else None
 
 
-def _in_chunks(invoices_: Sequence[Invoice]) -> Iterator[Sequence[Invoice]]:
+def in_chunks(invoices_: Sequence[Invoice]) -> Iterator[Sequence[Invoice]]:
+    """The invoices, as many at a time as are registered together."""
     for begin in range(0, len(invoices_), _TOGETHER):
         yield invoices_[begin : begin + _TOGETHER]

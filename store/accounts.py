@@ -9,6 +9,20 @@ from sqlalchemy.orm import Session
 from domain.terms import Access, Level
 from store.tables import AccessChangeRow, CustomerRow, HoldRow
 
+_OPEN_HOLDS = (
+    select(HoldRow)
+    .where(HoldRow.customer_id.in_(bindparam("customer_ids", expanding=True)), HoldRow.released_at.is_(None))
+    .order_by(HoldRow.placed_at)
+)
+_UNPUBLISHED = (
+    select(AccessChangeRow)
+    .where(
+        AccessChangeRow.customer_id.in_(bindparam("customer_ids", expanding=True)),
+        AccessChangeRow.published_at.is_(None),
+    )
+    .order_by(AccessChangeRow.sequence)
+)
+
 
 def lock(session: Session, customer_ids: Collection[str]) -> None:
     """Take the locks of several customers, always in the same order."""
@@ -19,18 +33,6 @@ def lock(session: Session, customer_ids: Collection[str]) -> None:
             .order_by(CustomerRow.customer_id)
             .with_for_update()
         )
-
-
-_OPEN_HOLDS = (
-    select(HoldRow)
-    .where(HoldRow.customer_id == bindparam("customer_id"), HoldRow.released_at.is_(None))
-    .order_by(HoldRow.placed_at)
-)
-_UNPUBLISHED = (
-    select(AccessChangeRow)
-    .where(AccessChangeRow.customer_id == bindparam("customer_id"), AccessChangeRow.published_at.is_(None))
-    .order_by(AccessChangeRow.sequence)
-)
 
 
 def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
@@ -69,15 +71,14 @@ def release_holds(session: Session, customer_id: str, invoice_id: str, reason: s
 
 def open_holds(session: Session, customer_id: str, invoice_id: str | None = None) -> Sequence[HoldRow]:
     """The holds on an account, or those of one invoice."""
-    holds = session.scalars(_OPEN_HOLDS, {"customer_id": customer_id}).all()
+    holds = open_holds_of(session, [customer_id]).get(customer_id, [])
     return [hold for hold in holds if invoice_id in (None, hold.invoice_id)]
 
 
 def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[HoldRow]]:
     """The holds on each of these accounts that has any, oldest first."""
     found: dict[str, list[HoldRow]] = {}
-    query = select(HoldRow).where(HoldRow.customer_id.in_(customer_ids), HoldRow.released_at.is_(None))
-    for hold in session.scalars(query.order_by(HoldRow.placed_at)):
+    for hold in session.scalars(_OPEN_HOLDS, {"customer_ids": list(customer_ids)}):
         found.setdefault(hold.customer_id, []).append(hold)
     return found
 
@@ -101,17 +102,12 @@ def work_on_hold(session: Session, customer_id: str) -> bool:
 
 def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:
     """The changes the product has not heard of, oldest first."""
-    return session.scalars(_UNPUBLISHED, {"customer_id": customer_id}).all()
+    return session.scalars(_UNPUBLISHED, {"customer_ids": [customer_id]}).all()
 
 
 def unheard(session: Session, customer_ids: Collection[str]) -> set[str]:
     """Those accounts of which the product has not heard every change."""
-    query = select(AccessChangeRow.customer_id).distinct()
-    return set(
-        session.scalars(
-            query.where(AccessChangeRow.customer_id.in_(customer_ids), AccessChangeRow.published_at.is_(None))
-        )
-    )
+    return {row.customer_id for row in session.scalars(_UNPUBLISHED, {"customer_ids": list(customer_ids)})}
 
 
 def mark_published(session: Session, change_id: str, now: datetime) -> None:

@@ -85,10 +85,7 @@ def place(session: Session, customer_id: str) -> CustomerRow:
 
 def get_customer(session: Session, customer_id: str) -> Customer:
     """Raises LookupError when nobody registered this customer."""
-    customer = find_customer(session, customer_id)
-    if customer is None:
-        raise LookupError(f"customer {customer_id!r} is not in the database")
-    return customer
+    return _with_contacts(session, place(session, customer_id))
 
 
 def languages(session: Session, customer_ids: Collection[str]) -> dict[str, str]:
@@ -101,9 +98,11 @@ def languages(session: Session, customer_ids: Collection[str]) -> dict[str, str]
 def find_customer(session: Session, customer_id: str) -> Customer | None:
     """None when nobody registered this customer."""
     row = session.get(CustomerRow, customer_id)
-    if row is None:
-        return None
-    contacts = session.scalars(_CONTACTS, {"customer_id": customer_id})
+    return None if row is None else _with_contacts(session, row)
+
+
+def _with_contacts(session: Session, row: CustomerRow) -> Customer:
+    contacts = session.scalars(_CONTACTS, {"customer_id": row.customer_id})
     return Customer(
         customer_id=row.customer_id,
         name=row.name,
