@@ -14,7 +14,7 @@ from store import tasks, timeline
 def ask(session: Session, case: Case, policy: Policy, now: datetime) -> None:
     """Raise the question, and take it back while the case moves, rests or has ended.
 
-    Call when `case` is planned and is stranded, or was by its former plan. What a person has closed is not asked again.
+    Call when `case` is planned and is stranded, or was by its former plan. What a person closed is not asked again.
     """
     task_id = f"{case.invoice_id}.left.{case.reopened}"
     task = tasks.get(session, task_id)
