@@ -5,10 +5,10 @@ whatever step is in flight; the main loop only waits for the next action and car
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue, SearchAttributeUpdate
@@ -17,7 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.access import AccessChanges
     from activities.desk import Answer, Request
-    from activities.ledger import Ledger, RecordAnswer, RecordRequest
+    from activities.ledger import Ledger, RecordRequest
     from activities.notices import Notices, StepAnswer, StepRequest
     from activities.planning import OpenRequest, Planning
     from domain import agenda
@@ -30,6 +30,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows import options
     from workflows.display import details, due_moment
     from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, Carried, CaseStart, Outcome, Status, status_of
+    from workflows.tasks import Tasks
+
+T = TypeVar("T")
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -48,6 +51,8 @@ class InvoiceDunning:
         self._planned_for = -1  # the revision of the case that its next action was planned for
         self._woken = False
         self._shown: tuple[object, ...] | None = None
+        self._in_flight = 0  # activities whose results are awaited
+        self._tasks = Tasks()
         self._writing = asyncio.Lock()
         if start.carried:
             self._take_over(start.carried)
@@ -71,8 +76,10 @@ class InvoiceDunning:
         opening = self._start.opening
         if opening is None:
             request = OpenRequest(invoice_id=self._start.invoice_id, now=self._now(), rehearsal=self._clock.rehearsal)
-            opening = await workflow.execute_activity_method(
-                Planning.open_case, request, summary="open the case", **options.WRITING
+            opening = await self._result(
+                workflow.execute_activity_method(
+                    Planning.open_case, request, summary="open the case", **options.WRITING
+                )
             )
         self._case = opening.case
         self._adopt(opening.answer, self._case.revision)
@@ -93,18 +100,22 @@ class InvoiceDunning:
             self._stale = bool(self._unsaved)
             return False
         if action is None:
+            self._leave_trace()
             await workflow.wait_condition(lambda: self._woken)
             return False
         delay = self._clock.server_delay(action.at - self._now())
         if delay > timedelta(0):
+            self._ask()
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(lambda: self._woken, timeout=delay, timeout_summary=_summary(action))
                 return False
+            self._enter()
             self._set_clock(action.at)
         if self._stale:
             return False
         if self._planned_for != self._the_case.revision and workflow.patched(options.NEWS_FIRST):
             # News came at this very moment; beside us it is written down, and a new plan made.
+            self._leave_trace()
             await workflow.wait_condition(lambda: self._woken)
             return False
         return True
@@ -137,12 +148,14 @@ class InvoiceDunning:
         entries = list(self._unsaved)
         request = StepRequest(**self._request(entries), step=action.step, planned_at=action.at)
         try:
-            answer: StepAnswer = await workflow.execute_activity_method(
-                Notices.carry_out,
-                request,
-                task_queue=options.step_queue(workflow.info().task_queue),
-                summary=_summary(action),
-                **options.STEP_WORK,
+            answer = await self._result(
+                workflow.execute_activity_method(
+                    Notices.carry_out,
+                    request,
+                    task_queue=options.step_queue(workflow.info().task_queue),
+                    summary=_summary(action),
+                    **options.STEP_WORK,
+                )
             )
         except ActivityError as error:
             self._report_trouble(action.step, error)
@@ -187,11 +200,13 @@ class InvoiceDunning:
 
     async def _publish_if_needed(self, answer: Answer) -> None:
         if answer.unpublished:
-            await workflow.execute_activity_method(
-                AccessChanges.publish,
-                Request(**self._request([])),
-                summary="tell the product about access",
-                **options.PUBLISHING,
+            await self._result(
+                workflow.execute_activity_method(
+                    AccessChanges.publish,
+                    Request(**self._request([])),
+                    summary="tell the product about access",
+                    **options.PUBLISHING,
+                )
             )
 
     async def _continue_in_new_run_if_long(self) -> None:
@@ -249,6 +264,7 @@ class InvoiceDunning:
             raise _refusal(refused) from None
 
     async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
+        self._enter()
         # A signal can be the first thing a run hears, before its case is opened.
         await workflow.wait_condition(lambda: self._case is not None)
         try:
@@ -265,13 +281,17 @@ class InvoiceDunning:
         self._show()
 
     async def _record(self, name: str | None, event: Event | None) -> None:
+        if self._writing.locked():
+            self._leave_trace()
         async with self._writing:
             entries = list(self._unsaved)
             content: dict[str, Any] | None = event.model_dump(mode="json") if event is not None else None
             request = RecordRequest(**self._request(entries), event=name, content=content)
             revision, now = request.case.revision, self._now()
-            answer: RecordAnswer = await workflow.execute_activity_method(
-                Ledger.record, request, summary=name or "plan anew", **options.WRITING
+            answer = await self._result(
+                workflow.execute_activity_method(
+                    Ledger.record, request, summary=name or "plan anew", **options.WRITING
+                )
             )
             self._set_clock(now)
             self._saved(entries)
@@ -299,7 +319,40 @@ class InvoiceDunning:
         first, self._shown = self._shown is None, shown
         if first and known == case.stage.value:
             return  # the starter set them all
-        workflow.upsert_search_attributes(_search_attributes(case))
+        self._write_search_attributes()
+
+    def _write_search_attributes(self) -> None:
+        self._ask()
+        workflow.upsert_search_attributes(_search_attributes(self._the_case))
+
+    # What the engine is asked for ------------------------------------------------------------------------
+
+    async def _result(self, activity: Awaitable[T]) -> T:
+        """Its result. While others are in flight, it may well lead to nothing."""
+        self._ask()
+        self._in_flight += 1
+        try:
+            return await activity
+        finally:
+            self._in_flight -= 1
+            self._enter()
+            if self._in_flight:
+                self._leave_trace()
+
+    def _enter(self) -> None:
+        self._tasks.enter(workflow.info().get_current_history_length())
+
+    def _ask(self) -> None:
+        self._tasks.ask(workflow.info().get_current_history_length())
+
+    def _leave_trace(self) -> None:
+        """Call before waiting for nothing but others: of two tasks in a row, one asks for something.
+
+        A worker that takes the case up anew may take a second quiet task for a part of the next one, and would hear
+        the next one's update before the result that came first: docs/decisions/0013-no-quiet-tasks.md.
+        """
+        if self._tasks.quiet and workflow.patched(options.NO_QUIET_TASKS):
+            self._write_search_attributes()
 
     def _outcome(self) -> Outcome:
         case = self._the_case

@@ -71,3 +71,6 @@ TIMELINE_KEPT = 400
 
 NEWS_FIRST = "news-first"
 """Patch: what was planned for a moment waits for the news of that moment. What raced before it replays as it went."""
+
+NO_QUIET_TASKS = "no-quiet-tasks"
+"""Patch: of two tasks in a row one asks for something, if only for the search attributes to be written again."""

@@ -32,6 +32,7 @@ from tests.gateways.fakes import Answer
 from tests.laws.life import Happening, Life, a_case_for
 from tests.laws.served import served
 from tests.laws.test_laws import BEGIN, lives
+from tests.replay import tasks
 
 LIVES = int(os.environ.get("LAWS", "800")) // 100
 """Of each kind."""
@@ -188,7 +189,9 @@ def indecent(records: Records, calendar: BusinessCalendar, cap: int) -> Iterator
 async def judged(life: Life, happenings: list[Happening], folder: Path, troubles: list[Answer]) -> list[str]:
     async with asyncio.timeout(_PATIENCE), served(life, BEGIN, folder, PEOPLE, troubles) as lived:
         await lived.live_through(happenings)
-        return list(broken(Records(folder), lived.case, life))
+        history = await lived.house.case.fetch_history()
+        idle = [f"event {event}: a quiet task" for event in tasks.quiet(history.to_json_dict()["events"])]
+        return [*broken(Records(folder), lived.case, life), *idle]
 
 
 @st.composite

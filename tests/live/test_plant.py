@@ -16,6 +16,8 @@ from tests.builders import a_contact, a_customer, an_invoice
 from tests.conftest import binary
 from tests.gateways.fakes import Answer
 from tests.live.plant import Plant
+from tests.replay import tasks
+from tests.replay.test_replay import replay
 from workflows.messages import workflow_id
 
 DAY_A_SECOND = 86_400.0
@@ -124,6 +126,30 @@ async def test_a_double_start_changes_nothing(plant: Plant) -> None:
     ]
     assert sum(e.HasField("workflow_execution_started_event_attributes") for e in events) == 1
     assert handle.id == workflow_id("inv-0")
+
+
+async def test_an_update_to_a_worker_that_never_saw_the_case_replays(plant: Plant) -> None:
+    """A report and the end of a step are taken in while nothing is left to do; days later somebody else decides."""
+    [handle] = await plant.start(invoices(1), speed=10 * DAY_A_SECOND)
+    while not plant.sendgrid.requests:
+        await asyncio.sleep(0.05)
+    await plant.until(handle, lambda status: "reminder" in str([line.step for line in status.timeline]))
+    with plant.database.reading() as session:
+        [letter] = [row.message_id for row in outbox.of_invoice(session, "inv-0")]
+    plant.sendgrid.next(Answer(delay=3, accepts=True))
+    await handle.execute_update("dispute_opened", {"reason": "damaged", "opened_by": "user"})
+    while len(plant.sendgrid.requests) < 2:
+        await asyncio.sleep(0.05)
+    await handle.signal(
+        "delivery_report", {"message_id": letter, "status": "delivered", "at": "2027-03-01T10:00:00Z"}
+    )
+    await plant.until(handle, lambda status: "dispute-received" in str([line.step for line in status.timeline]))
+    plant.kill_workers()
+    plant.start_worker()
+    await handle.execute_update("dispute_resolved", {"outcome": "rejected", "by": "agent-7"})
+    history = await handle.fetch_history()
+    assert list(tasks.quiet(history.to_json_dict()["events"])) == []
+    await replay(history)
 
 
 async def test_a_worker_stops_politely(plant: Plant) -> None:

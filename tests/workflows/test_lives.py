@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from domain.terms import Access, Stage
 from store.tables import TaskRow
-from tests.replay import commands
+from tests.replay import commands, tasks
 from tests.workflows.house import House
 from tests.workflows.lives import LIVES
 
@@ -121,8 +121,10 @@ async def test_life(house: House, name: str) -> None:
     assert (outcome.stage, status.access) == (told.stage, told.access)
     assert told.kinds <= {line.kind for line in status.timeline}
     assert not house.broken_laws()
+    history = await house.case.fetch_history()
+    assert not list(tasks.quiet(history.to_json_dict()["events"]))
     if name not in commands.RACING:
-        asked = commands.fingerprint(await house.case.fetch_history())
+        asked = commands.fingerprint(history)
         assert asked == commands.recorded(name), f"{name}: {commands.ADVICE}"
 
 
