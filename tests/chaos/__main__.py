@@ -40,9 +40,15 @@ def main() -> int:
     begun = time.monotonic()
     asyncio.run(run(plan, state))
     verdict, unlike = check(state), asyncio.run(replays.broken(state))
-    print(f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end\n")
+    print(
+        f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end, or do not answer\n"
+    )
     print(verdict.table())
-    for line in [*verdict.violations, *unlike, *(f"{name} did not end" for name in verdict.running)]:
+    for line in [
+        *verdict.violations,
+        *unlike,
+        *(f"{name} did not end, or does not answer" for name in verdict.running),
+    ]:
         print(line)
     good = not verdict.violations and not unlike and not verdict.running
     if good and chosen.keep is None:

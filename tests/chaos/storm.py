@@ -7,14 +7,14 @@ import random
 import signal
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
@@ -230,12 +230,13 @@ async def _has_ended(handle: Handle) -> bool:
 
 
 async def _keep(state: Path, plant: StormyPlant, handles: dict[str, Handle], ended: dict[str, Handle]) -> None:
-    """Every history, and what those cases tell that have ended."""
+    """Every history, and what those cases tell that have ended. One that cannot be asked counts as under way."""
     (state / "histories").mkdir()
     (state / "statuses").mkdir()
     for name, handle in ended.items():
-        status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
-        (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
+        with suppress(RPCError, WorkflowQueryFailedError):
+            status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
+            (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
     for name, handle in handles.items():
         events = [event for run in await _runs(plant.client, handle) for event in run["events"]]
         (state / "histories" / f"{name}.json").write_text(json.dumps({"events": events}))
