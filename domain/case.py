@@ -23,11 +23,12 @@ from domain.policy import PolicyRef, Rules, Step
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
 
-EDITION = 2
+EDITION = 3
 """Of the rules below. A case keeps the edition it was opened under, because a replay must decide as it did then.
 
 1: a promise or plan counts the money that came after it from what had been paid when it was made, and no more.
 2: a payment made before it and taken back later is not missing from it.
+3: what a person decides is judged after the signals that came before it.
 """
 
 _QUIET_AFTER_MOVE = timedelta(days=1)

@@ -265,8 +265,10 @@ class InvoiceDunning:
 
     async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
         self._enter()
-        # A signal can be the first thing a run hears, before its case is opened.
-        await workflow.wait_condition(lambda: self._case is not None)
+        # A signal can be the first thing a run hears. Later it is taken in without a pause, or an update that comes
+        # with it would be judged first, as it was before edition 3.
+        if self._case is None or self._case.edition < 3:
+            await workflow.wait_condition(lambda: self._case is not None)
         try:
             event = parse_event(name, _decoded(args))
             said = self._the_case.apply(event, self._now())

@@ -152,6 +152,18 @@ async def test_an_update_to_a_worker_that_never_saw_the_case_replays(plant: Plan
     await replay(history)
 
 
+async def test_a_decision_is_judged_by_the_signal_before_it(plant: Plant) -> None:
+    """Both wait for the same worker: what the signal began, the update may end."""
+    [handle] = await plant.start(invoices(1), speed=1)
+    await plant.until(handle, lambda status: status.stage is Stage.SCHEDULED)
+    plant.kill_workers()
+    await handle.signal("dispute_opened", {"reason": "damaged", "opened_by": "user"})
+    decided = asyncio.create_task(handle.execute_update("dispute_resolved", {"outcome": "rejected", "by": "agent-7"}))
+    await asyncio.sleep(1)
+    plant.start_worker()
+    assert (await decided)["stage"] == Stage.SCHEDULED
+
+
 async def test_a_worker_stops_politely(plant: Plant) -> None:
     """SIGTERM in the middle of a step: the step is finished and recorded, the process ends with 0."""
     plant.sendgrid.next(Answer(delay=2, accepts=True))
