@@ -327,6 +327,10 @@ class InvoiceDunning:
         self._ask()
         workflow.upsert_search_attributes(_search_attributes(self._the_case))
 
+    def _outcome(self) -> Outcome:
+        case = self._the_case
+        return Outcome(invoice_id=case.invoice_id, stage=case.stage, amount_due=case.open_amount, credit=case.credit)
+
     # What the engine is asked for ------------------------------------------------------------------------
 
     async def _result(self, activity: Awaitable[T]) -> T:
@@ -355,10 +359,6 @@ class InvoiceDunning:
         """
         if self._tasks.quiet and workflow.patched(options.NO_QUIET_TASKS):
             self._write_search_attributes()
-
-    def _outcome(self) -> Outcome:
-        case = self._the_case
-        return Outcome(invoice_id=case.invoice_id, stage=case.stage, amount_due=case.open_amount, credit=case.credit)
 
     # Memory ----------------------------------------------------------------------------------------------
 

@@ -15,4 +15,5 @@ def test_every_mutation_fits_this_tree(patch: Path) -> None:
 
 
 def test_every_guarantee_of_the_checker_is_broken_by_a_mutation() -> None:
-    assert {guarantee(patch) for patch in PATCHES} == {rule.partition(" ")[0] for rule in RULES}
+    judged = {rule.partition(" ")[0] for rule in RULES} | {"G11"}  # by the replays
+    assert {guarantee(patch) for patch in PATCHES} == judged

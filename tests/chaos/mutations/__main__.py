@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.chaos import replays
 from tests.chaos.checker import check
 from tests.chaos.storm import Plan, run
 from tests.patched import patched
@@ -63,12 +64,13 @@ def _is_caught(patch: Path) -> bool:
 
 
 def _named(patch: Path, seed: int) -> list[str]:
-    """What the checker says of that guarantee after a storm with the broken build."""
+    """What checker and replays say of that guarantee after a storm with the broken build."""
     with tempfile.TemporaryDirectory(prefix="dunwell-mutation-") as folder:
         tree, state = patched(patch, Path(folder) / "tree"), Path(folder) / "state"
         state.mkdir()
         asyncio.run(run(plan(seed), state, tree))
-        return [line for line in check(state).violations if line.startswith(f"{guarantee(patch)} ")]
+        lines = [*check(state).violations, *asyncio.run(replays.broken(state))]
+        return [line for line in lines if line.startswith(f"{guarantee(patch)} ")]
 
 
 if __name__ == "__main__":
