@@ -63,7 +63,7 @@ async def asleep(worker: Crew) -> None:
         used, before[0] = worker.seconds - before[0], worker.seconds
         return used < 0.05
 
-    await until(still, every=2.0)
+    await until(still, every=2.0, seconds=7200)  # fifty thousand first tasks take their time
 
 
 async def per_thousand(address: str, desk: Desk, count: int) -> str:
