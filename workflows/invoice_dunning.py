@@ -105,11 +105,11 @@ class InvoiceDunning:
             return False
         delay = self._clock.server_delay(action.at - self._now())
         if delay > timedelta(0):
-            self._ask()
+            self._tasks.ask()
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(lambda: self._woken, timeout=delay, timeout_summary=_summary(action))
                 return False
-            self._enter()
+            self._tasks.enter()
             self._set_clock(action.at)
         if self._stale:
             return False
@@ -264,7 +264,7 @@ class InvoiceDunning:
             raise _refusal(refused) from None
 
     async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
-        self._enter()
+        self._tasks.enter()
         # A signal can be the first thing a run hears. Later it is taken in without a pause, or an update that comes
         # with it would be judged first, as it was before edition 3.
         if self._case is None or self._case.edition < 3:
@@ -324,7 +324,7 @@ class InvoiceDunning:
         self._write_search_attributes()
 
     def _write_search_attributes(self) -> None:
-        self._ask()
+        self._tasks.ask()
         workflow.upsert_search_attributes(_search_attributes(self._the_case))
 
     def _outcome(self) -> Outcome:
@@ -335,21 +335,15 @@ class InvoiceDunning:
 
     async def _result(self, activity: Awaitable[T]) -> T:
         """Its result. While others are in flight, it may well lead to nothing."""
-        self._ask()
+        self._tasks.ask()
         self._in_flight += 1
         try:
             return await activity
         finally:
             self._in_flight -= 1
-            self._enter()
+            self._tasks.enter()
             if self._in_flight:
                 self._leave_trace()
-
-    def _enter(self) -> None:
-        self._tasks.enter(workflow.info().get_current_history_length())
-
-    def _ask(self) -> None:
-        self._tasks.ask(workflow.info().get_current_history_length())
 
     def _leave_trace(self) -> None:
         """Call before waiting for nothing but others: of two tasks in a row, one asks for something.

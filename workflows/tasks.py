@@ -1,5 +1,7 @@
 """Which workflow tasks asked the engine for something."""
 
+from temporalio import workflow
+
 
 class Tasks:
     """This task and the one before it, told apart by the length of the history at their start.
@@ -11,12 +13,13 @@ class Tasks:
         self._length = 0
         self._asked = self._asked_before = False
 
-    def enter(self, history_length: int) -> None:
-        if history_length != self._length:
-            self._length, self._asked_before, self._asked = history_length, self._asked, False
+    def enter(self) -> None:
+        length = workflow.info().get_current_history_length()
+        if length != self._length:
+            self._length, self._asked_before, self._asked = length, self._asked, False
 
-    def ask(self, history_length: int) -> None:
-        self.enter(history_length)
+    def ask(self) -> None:
+        self.enter()
         self._asked = True
 
     @property

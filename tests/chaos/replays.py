@@ -22,7 +22,7 @@ async def broken(folder: Path) -> list[str]:
     return broken + [
         f"G11 no quiet task: {run.workflow_id}, event {event}"
         async for run in _runs(folder)
-        for event in tasks.quiet(run.to_json_dict()["events"])
+        for event in tasks.quiet(run)
     ]
 
 

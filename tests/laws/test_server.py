@@ -190,7 +190,7 @@ async def judged(life: Life, happenings: list[Happening], folder: Path, troubles
     async with asyncio.timeout(_PATIENCE), served(life, BEGIN, folder, PEOPLE, troubles) as lived:
         await lived.live_through(happenings)
         history = await lived.house.case.fetch_history()
-        idle = [f"event {event}: a quiet task" for event in tasks.quiet(history.to_json_dict()["events"])]
+        idle = [f"event {event}: a quiet task" for event in tasks.quiet(history)]
         return [*broken(Records(folder), lived.case, life), *idle]
 
 

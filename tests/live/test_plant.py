@@ -148,7 +148,7 @@ async def test_an_update_to_a_worker_that_never_saw_the_case_replays(plant: Plan
     plant.start_worker()
     await handle.execute_update("dispute_resolved", {"outcome": "rejected", "by": "agent-7"})
     history = await handle.fetch_history()
-    assert list(tasks.quiet(history.to_json_dict()["events"])) == []
+    assert tasks.quiet(history) == []
     await replay(history)
 
 

@@ -38,10 +38,18 @@ def fingerprint(history: WorkflowHistory) -> str:
 
 def _lines(events: list[Event]) -> Iterator[str]:
     for event in events:
-        line = _COMMANDS.get(event["eventType"].removeprefix("EVENT_TYPE_"))
+        line = _COMMANDS.get(kind(event))
         if line and not _momentary(event):
-            details = next(value for name, value in event.items() if name.endswith("EventAttributes"))
-            yield line(details)
+            yield line(details(event))
+
+
+def kind(event: Event) -> str:
+    return str(event["eventType"]).removeprefix("EVENT_TYPE_")
+
+
+def details(event: Event) -> Mapping[str, Any]:
+    """What is told of this kind of event alone."""
+    return next((value for name, value in event.items() if name.endswith("EventAttributes")), {})
 
 
 def _momentary(event: Event) -> bool:

@@ -122,7 +122,7 @@ async def test_life(house: House, name: str) -> None:
     assert told.kinds <= {line.kind for line in status.timeline}
     assert not house.broken_laws()
     history = await house.case.fetch_history()
-    assert not list(tasks.quiet(history.to_json_dict()["events"]))
+    assert not tasks.quiet(history)
     if name not in commands.RACING:
         asked = commands.fingerprint(history)
         assert asked == commands.recorded(name), f"{name}: {commands.ADVICE}"
