@@ -26,6 +26,8 @@ AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
 """The morning of the day on which every invoice here is due."""
 DUE = AS_OF.date()
 AMOUNT = Decimal("1000.00")
+PAYMENT = {"payment_id": "p-1", "amount": str(AMOUNT), "currency": "EUR"}
+"""All of the invoice."""
 
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
@@ -113,7 +115,6 @@ async def begin(client: Client, known: Registered, as_of: datetime = AS_OF) -> H
     )
 
 
-async def pay(handle: Handle, amount: Decimal = AMOUNT) -> None:
+async def pay(handle: Handle) -> None:
     """All of the invoice, by a signal."""
-    content = {"payment_id": "p-1", "amount": str(amount), "currency": "EUR"}
-    await handle.signal("payment_received", content)
+    await handle.signal("payment_received", PAYMENT)

@@ -1,8 +1,9 @@
 """Thousands of steps due in the same minute, and payments that come meanwhile.
 
 A herd of cases has its first letter due at the same moment. Other cases sleep, their customers' access restricted;
-some of those pay before the herd runs and some while it runs. Told are the time until the whole herd has had its
-letter, beside as many bare timers with an empty activity, and how long a payment takes from the signal until
+some of those pay before the herd runs and some while it runs, told as the API tells them and by a bare signal, which
+cannot overtake. Printed are the time until the whole herd has had its
+letter, beside as many bare timers with an empty activity, and how long a payment takes until
 the database has it, the case is closed and the access given back. Four rounds: as it comes, with the moments spread,
 with a provider that takes so many a second, and with one that takes a second for each message.
 
@@ -13,21 +14,23 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 from temporalio.client import Client
 
 from activities.desk import Desk
-from bench.debtors import Handle, begin, invoice, ladder, letters, pay, registered
+from bench.debtors import PAYMENT, Handle, begin, invoice, ladder, letters, pay, registered
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
 from bench.tables import percentile, table
 from domain.terms import Level
+from intake.cases import Cases
 from store import accounts
 from store.tables import CaseRow, HoldRow, MessageInvoiceRow, MessageRow
 
@@ -50,7 +53,8 @@ class Seen:
 
     drained: float = 0
     asleep: list[float] = field(default_factory=list)
-    running: list[float] = field(default_factory=list)
+    told: list[float] = field(default_factory=list)
+    signalled: list[float] = field(default_factory=list)
 
 
 def rounds(spread: int, per_second: float) -> tuple[Round, ...]:
@@ -89,6 +93,7 @@ class Herd:
 
     def __init__(self, client: Client, desk: Desk, one: Round, prefix: str) -> None:
         self._client, self._desk, self._round, self._prefix = client, desk, one, prefix
+        self._cases = Cases(client, desk.database)
         self._payers: dict[str, Handle] = {}
         self.seen = Seen()
 
@@ -98,10 +103,13 @@ class Herd:
         for known in self._known:
             self._payers[known.invoice.invoice_id] = await begin(self._client, known)
         due = await self._start_herd(cases, lead)
-        waiting = list(self._payers)
-        await self._pay(waiting[: payers // 2], self.seen.asleep, min(lead / 4, 10.0))
+        early, late, later = (list(self._payers)[number::3] for number in range(3))
+        await self._pay(early, self._tell, self.seen.asleep, min(lead / 4, 10.0))
         await asyncio.sleep(max(0.0, due - time.time()))
-        paying = asyncio.create_task(self._pay(waiting[payers // 2 :], self.seen.running, self._length(cases)))
+        paying = asyncio.gather(
+            self._pay(late, self._tell, self.seen.told, self._length(cases)),
+            self._pay(later, self._signal, self.seen.signalled, self._length(cases)),
+        )
         await until(lambda: self._served(cases), every=0.25, seconds=3600)
         self.seen.drained = time.time() - due
         await paying
@@ -152,15 +160,28 @@ class Herd:
             )
         return count or 0
 
-    async def _pay(self, names: Sequence[str], seconds: list[float], over: float) -> None:
+    async def _tell(self, name: str) -> None:
+        await self._cases.tell(name, "payment_received", PAYMENT)
+
+    async def _signal(self, name: str) -> None:
+        await pay(self._payers[name])
+
+    async def _pay(
+        self,
+        names: Sequence[str],
+        payment: Callable[[str], Coroutine[Any, Any, None]],
+        seconds: list[float],
+        over: float,
+    ) -> None:
         """One after the other, evenly over so many seconds; each is watched until it is silent and restored."""
 
         async def one(name: str, wait: float) -> None:
             await asyncio.sleep(wait)
             begun = time.monotonic()
-            await pay(self._payers[name])
+            telling = asyncio.create_task(payment(name))
             await until(lambda: asyncio.to_thread(self._restored, name), every=0.02)
             seconds.append(time.monotonic() - begun)
+            await telling
 
         await asyncio.gather(*(one(name, over * number / len(names)) for number, name in enumerate(names)))
 
@@ -180,7 +201,7 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
     spaces = [f"{kind}-{number}" for kind in kinds for number in range(len(chosen))]
     async with server(folder, ["floor", *spaces]) as address:
         base = await floor(address, cases, cases / 100 + 5)
-        rows: list[list[object]] = [["floor", f"{base:.1f}", "1.0", "", "", "", ""]]
+        rows: list[list[object]] = [["floor", f"{base:.1f}", "1.0", *[""] * 6]]
         for kind in kinds:
             with desk_on(kind, folder) as desk:
                 for number, one in enumerate(chosen):
@@ -192,7 +213,7 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
                     rows.append(_row(f"{kind}: {one.title}", seen, base))
                     print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next round takes minutes
     heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
-    for when in ("asleep", "herd"):
+    for when in ("asleep", "herd", "bare signal"):
         heads += [f"payment, {when}: p50 ms", "p99 ms"]
     return table(heads, rows)
 
@@ -203,7 +224,7 @@ def _crew(address: str, space: str, desk: Desk, one: Round) -> AbstractAsyncCont
 
 
 def _row(title: str, seen: Seen, base: float) -> list[object]:
-    waits = [percentile(values, p) * 1000 for values in (seen.asleep, seen.running) for p in (50, 99)]
+    waits = [percentile(values, p) * 1000 for values in (seen.asleep, seen.told, seen.signalled) for p in (50, 99)]
     return [title, f"{seen.drained:.1f}", f"{seen.drained / base:.1f}", *(f"{wait:.0f}" for wait in waits)]
 
 
@@ -211,7 +232,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.herd", description=__doc__)
     parser.add_argument("--cases", type=int, default=5000)
-    parser.add_argument("--payers", type=int, default=100)
+    parser.add_argument("--payers", type=int, default=150)
     parser.add_argument("--spread", type=int, default=10, help="minutes")
     parser.add_argument("--per-second", type=float, default=20)
     parser.add_argument("--round", type=int, action="append", help="0-3; default all four")

@@ -7,6 +7,7 @@ news of money arrives even when no worker runs and even when the case has ended.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -32,6 +33,7 @@ from domain.clock import Clock
 from domain.events import EVENTS, parse_event
 from domain.refusal import Refused
 from intake.lookup import check_known, stored_status, with_written
+from intake.overtaking import overtaking
 from intake.registrar import Registered
 from store import cases, invoices, notes
 from store.database import Database
@@ -43,6 +45,8 @@ REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""
 
 _MONEY = frozenset({"payment_received", "payment_reversed"})
+_PATIENT = frozenset({"policy_moved"})
+"""Nobody minds if these wait behind the reminders of the hour: thousands may be told at once."""
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 _LOOKS, _LOOK_PAUSE = 10, 0.2  # how often, and after how many seconds, a reopened case is looked at again
@@ -255,8 +259,9 @@ class Cases:
         self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
     ) -> Told:
         accepted = False
+        overtake = nullcontext() if name in _PATIENT else overtaking(self._client, handle.id)
         try:
-            async with asyncio.timeout(self._patience.answer.total_seconds()):
+            async with overtake, asyncio.timeout(self._patience.answer.total_seconds()):
                 update = await handle.start_update(
                     name,
                     payload,

@@ -16,6 +16,8 @@ from domain.timeline import Entry
 
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
+OVERTAKE_SIGNAL = "overtake"
+"""Tells the case nothing: its next workflow task has something to do, and was put before those of others."""
 
 
 def workflow_id(invoice_id: str) -> str:

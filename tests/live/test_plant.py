@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import WorkflowHistoryEventFilterType
@@ -11,14 +12,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from domain.invoice import Invoice
 from domain.terms import Stage
+from intake.cases import Cases, How, Patience
 from store import outbox
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.conftest import binary
 from tests.gateways.fakes import Answer
-from tests.live.plant import Plant
+from tests.live.plant import Handle, Plant
 from tests.replay import tasks
 from tests.replay.test_replay import replay
-from workflows.messages import workflow_id
+from workflows.messages import OVERTAKE_SIGNAL, workflow_id
 
 DAY_A_SECOND = 86_400.0
 SEED = 20270301
@@ -70,6 +72,42 @@ async def test_money_silences_the_step_in_flight(plant: Plant) -> None:
     with plant.database.reading() as session:
         asked = [row for row in outbox.of_invoice(session, "inv-1") if row.message == "reminder-first"]
     assert [row.contact_id for row in asked] == ["rehearsal.acme.accounts_payable.1"]
+
+
+async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
+    """Eighty cases wait for a worker, and the last of them is paid: a worker takes it up among the first."""
+    plant.kill_workers()
+    handles = await plant.start(invoices(80), speed=1)
+    patient = Cases(plant.client, plant.database, Patience(answer=timedelta(seconds=60)))
+    payment = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
+    telling = asyncio.create_task(patient.tell("inv-79", "payment_received", payment))
+    await until_signalled(handles[-1], OVERTAKE_SIGNAL)
+    plant.start_worker()
+    told = await telling
+    assert told.how is How.DONE
+    assert told.status is not None and told.status.stage is Stage.PAID
+    for handle in handles[:-1]:
+        await plant.until(handle, lambda status: status.next_action)
+    taken = [await first_taken(handle) for handle in handles]
+    assert sum(moment < taken[-1] for moment in taken) < 12, "it stood in line"
+    history = await handles[-1].fetch_history()
+    await replay(history)
+    assert not tasks.quiet(history)
+
+
+async def until_signalled(handle: Handle, name: str) -> None:
+    while True:
+        async for event in handle.fetch_history_events():
+            if event.workflow_execution_signaled_event_attributes.signal_name == name:
+                return
+        await asyncio.sleep(0.05)
+
+
+async def first_taken(handle: Handle) -> datetime:
+    """When a worker took the first task of the case."""
+    events = [event async for event in handle.fetch_history_events()]
+    taken = [event for event in events if event.HasField("workflow_task_started_event_attributes")]
+    return taken[0].event_time.ToDatetime(UTC)
 
 
 async def test_an_instalment_paid_while_no_worker_ran_is_met(plant: Plant) -> None:

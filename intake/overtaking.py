@@ -1,0 +1,69 @@
+"""News overtakes reminders.
+
+The server hands out workflow tasks in the order in which they came: behind five thousand steps due at ten o'clock a
+payment would wait for minutes. A case may be given a higher priority while its task waits, and the task moves with
+it. That is one more Action, so only a case that has let somebody wait is given it.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from temporalio.api.common.v1 import Priority, WorkflowExecution
+from temporalio.api.enums.v1 import PendingWorkflowTaskState
+from temporalio.api.workflow.v1 import WorkflowExecutionOptions
+from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
+from temporalio.client import Client, RPCError
+
+from workflows.messages import OVERTAKE_SIGNAL
+
+_LOOK = 1.0
+"""Seconds after which whoever still waits is let past."""
+
+_FIRST = Priority(priority_key=1)
+_WAITS = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
+
+_log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
+    """Within the block the case lets nobody wait behind others for longer than a second or two."""
+    watch = asyncio.create_task(_watch(client, workflow_id))
+    try:
+        yield
+    finally:
+        watch.cancel()
+
+
+async def _watch(client: Client, workflow_id: str) -> None:
+    try:
+        await asyncio.sleep(_LOOK)
+        while not await _stands_in_line(client, workflow_id):
+            await asyncio.sleep(_LOOK)
+        # An update alone leaves no event when it is refused, but its task would, now that it is moved: an empty
+        # one (docs/decisions/0013-no-quiet-tasks.md). With the signal the task has something to do.
+        await client.get_workflow_handle(workflow_id).signal(OVERTAKE_SIGNAL)
+        await _put_first(client, workflow_id)
+    except RPCError as error:
+        _log.info("%s keeps its place in line: %s", workflow_id, error.message)
+
+
+async def _stands_in_line(client: Client, workflow_id: str) -> bool:
+    """Whether the case has a task that no worker has taken yet."""
+    described = (await client.get_workflow_handle(workflow_id).describe()).raw_description
+    return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
+
+
+async def _put_first(client: Client, workflow_id: str) -> None:
+    await client.workflow_service.update_workflow_execution_options(
+        UpdateWorkflowExecutionOptionsRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+            workflow_execution_options=WorkflowExecutionOptions(priority=_FIRST),
+            update_mask=FieldMask(paths=["priority"]),
+            identity=client.identity,
+        )
+    )
