@@ -19,8 +19,8 @@ from temporalio.client import Client, RPCError
 
 from workflows.messages import OVERTAKE_SIGNAL
 
-_LOOK = 1.0
-"""Seconds after which whoever still waits is let past."""
+_LOOK = 0.5
+"""Seconds after which whoever still waits is let past. A worker that is not busy answers sooner."""
 
 _FIRST = Priority(priority_key=1)
 _WAITS = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """Within the block the case lets nobody wait behind others for longer than a second or two."""
+    """Within the block the case lets nobody wait behind others for long."""
     watch = asyncio.create_task(_watch(client, workflow_id))
     try:
         yield
