@@ -33,7 +33,7 @@ from domain.clock import Clock
 from domain.events import EVENTS, parse_event
 from domain.refusal import Refused
 from intake.lookup import check_known, stored_status, with_written
-from intake.overtaking import overtaking
+from intake.overtaking import Overtaking
 from intake.registrar import Registered
 from store import cases, invoices, notes
 from store.database import Database
@@ -127,6 +127,7 @@ class Cases:
 
     def __init__(self, client: Client, database: Database, patience: Patience | None = None) -> None:
         self._client = client
+        self._overtaking = Overtaking(client)
         self._database = database
         self._patience = patience or Patience()
 
@@ -259,7 +260,7 @@ class Cases:
         self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
     ) -> Told:
         accepted = False
-        overtake = nullcontext() if name in _PATIENT else overtaking(self._client, handle.id)
+        overtake = nullcontext() if name in _PATIENT else self._overtaking.watching(handle.id)
         try:
             async with overtake, asyncio.timeout(self._patience.answer.total_seconds()):
                 update = await handle.start_update(

@@ -28,42 +28,57 @@ _WAITS = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
 _log = logging.getLogger(__name__)
 
 
-@asynccontextmanager
-async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """Within the block the case lets nobody wait behind others for long."""
-    watch = asyncio.create_task(_watch(client, workflow_id))
-    try:
-        yield
-    finally:
-        watch.cancel()
+class Overtaking:
+    """Lets people past. Safe to share between tasks."""
 
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._watches: set[asyncio.Task[None]] = set()  # the loop itself does not keep them
 
-async def _watch(client: Client, workflow_id: str) -> None:
-    try:
-        await asyncio.sleep(_LOOK)
-        while not await _stands_in_line(client, workflow_id):
-            await asyncio.sleep(_LOOK)
+    @asynccontextmanager
+    async def watching(self, workflow_id: str) -> AsyncIterator[None]:
+        """Within the block the case lets nobody wait behind others for long."""
+        answered = asyncio.Event()
+        watch = asyncio.create_task(self._watch(workflow_id, answered))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+        try:
+            yield
+        finally:
+            answered.set()  # not cancelled: the server would take a call that is broken off for a failure of its own
+
+    async def _watch(self, workflow_id: str, answered: asyncio.Event) -> None:
+        try:
+            while not await _within(_LOOK, answered):
+                if await self._stands_in_line(workflow_id):
+                    await self._put_first(workflow_id)
+                    return
+        except RPCError as error:
+            _log.info("%s keeps its place in line: %s", workflow_id, error.message)
+
+    async def _stands_in_line(self, workflow_id: str) -> bool:
+        """Whether the case has a task that no worker has taken yet."""
+        described = (await self._client.get_workflow_handle(workflow_id).describe()).raw_description
+        return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
+
+    async def _put_first(self, workflow_id: str) -> None:
         # An update alone leaves no event when it is refused, but its task would, now that it is moved: an empty
         # one (docs/decisions/0013-no-quiet-tasks.md). With the signal the task has something to do.
-        await client.get_workflow_handle(workflow_id).signal(OVERTAKE_SIGNAL)
-        await _put_first(client, workflow_id)
-    except RPCError as error:
-        _log.info("%s keeps its place in line: %s", workflow_id, error.message)
-
-
-async def _stands_in_line(client: Client, workflow_id: str) -> bool:
-    """Whether the case has a task that no worker has taken yet."""
-    described = (await client.get_workflow_handle(workflow_id).describe()).raw_description
-    return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
-
-
-async def _put_first(client: Client, workflow_id: str) -> None:
-    await client.workflow_service.update_workflow_execution_options(
-        UpdateWorkflowExecutionOptionsRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-            workflow_execution_options=WorkflowExecutionOptions(priority=_FIRST),
-            update_mask=FieldMask(paths=["priority"]),
-            identity=client.identity,
+        await self._client.get_workflow_handle(workflow_id).signal(OVERTAKE_SIGNAL)
+        await self._client.workflow_service.update_workflow_execution_options(
+            UpdateWorkflowExecutionOptionsRequest(
+                namespace=self._client.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=workflow_id),
+                workflow_execution_options=WorkflowExecutionOptions(priority=_FIRST),
+                update_mask=FieldMask(paths=["priority"]),
+                identity=self._client.identity,
+            )
         )
-    )
+
+
+async def _within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -18,6 +18,7 @@ from tests.builders import an_invoice
 from tests.fuzz.nonsense import mutated, value
 from tests.fuzz.tally import Tally
 from tests.workflows.house import House
+from workflows.messages import OVERTAKE_SIGNAL
 
 _GOOD: dict[str, Any] = {
     "payment_received": {"payment_id": "p1", "amount": "1.00", "currency": "EUR", "method": "card"},
@@ -36,6 +37,8 @@ _GOOD: dict[str, Any] = {
     "cancel": {"by": "agent-7"},
 }
 """One message of each kind; the two that would end the case lack a field."""
+
+_OTHER_NAMES = ["", "x" * 300, "start", "Énd", OVERTAKE_SIGNAL]
 
 _A_LIFE = 100
 """So many messages to one case."""
@@ -58,7 +61,7 @@ async def fuzz_case(house: House, random: Random, count: int) -> Tally:
 
 async def _say(house: House, random: Random, tally: Tally) -> bool:
     """Tell one thing. False when the case has ended by it, as a payment may do."""
-    name = random.choice(list(EVENTS)) if random.random() < 0.95 else random.choice(["", "x" * 300, "start", "Énd"])
+    name = random.choice(list(EVENTS) if random.random() < 0.95 else _OTHER_NAMES)
     arguments = [_argument(random, name) for _ in range(random.choice([1, 1, 1, 1, 1, 1, 0, 2]))]
     tally.tried += 1
     try:

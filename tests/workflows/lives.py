@@ -9,6 +9,7 @@ from domain.terms import Role
 from store import tasks
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.workflows.house import House
+from workflows.messages import OVERTAKE_SIGNAL
 
 Life = Callable[[House], Awaitable[None]]
 
@@ -34,6 +35,15 @@ async def pays_at_once(house: House) -> None:
 async def pays_after_first_letter(house: House) -> None:
     await house.start(an_invoice())
     await house.pass_time(days=10)
+    await pay(house)
+
+
+async def is_put_before_others(house: House) -> None:
+    """As whoever tells of money through a door does with a case that stands in line."""
+    await house.start(an_invoice())
+    await house.pass_time(days=10)
+    await house.case.signal(OVERTAKE_SIGNAL)
+    await house.pass_time(days=1)
     await pay(house)
 
 
@@ -242,6 +252,7 @@ LIVES: dict[str, Life] = {
         never_pays,
         pays_at_once,
         pays_after_first_letter,
+        is_put_before_others,
         promises_and_keeps,
         promises_and_breaks,
         pays_in_parts,
