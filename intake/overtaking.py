@@ -62,8 +62,8 @@ class Overtaking:
         return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
 
     async def _put_first(self, workflow_id: str) -> None:
-        # An update alone leaves no event when it is refused, but its task would, now that it is moved: an empty
-        # one (docs/decisions/0013-no-quiet-tasks.md). With the signal the task has something to do.
+        # Said first: the change may add an empty task to the history, which the case would not notice, and which it
+        # has to reckon with (docs/decisions/0013-no-quiet-tasks.md).
         await self._client.get_workflow_handle(workflow_id).signal(OVERTAKE_SIGNAL)
         await self._client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(

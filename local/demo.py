@@ -7,7 +7,6 @@ database. The debtors of `local.debtors` read what arrives and answer by signals
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Literal
@@ -48,7 +48,8 @@ from intake.invoices import Refusal, open_invoices
 from intake.ladders import read_ladders, traits_of
 from intake.registrar import Registered, Registrar
 from local.debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
-from local.server import DevServer, Log, ServerError, die_with_parent, stop_process
+from local.server import DevServer, ServerError
+from local.watch import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how
 from store import outbox
 from store.database import Database
 from store.schema import migrate
@@ -62,13 +63,11 @@ INVOICES = Path(__file__).with_name("demo_invoices.jsonl")
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)  # a Monday
 SPEED = 86_400.0  # a day of the case each second
 
-_WORKER = Path(__file__).resolve().parent.parent / "worker.py"
 _TOO_LONG = 150.0
 _LOOK_SECONDS = 0.2
 _REDRAW_PER_SECOND = 4
 _WIDE = 140  # characters
 _WORKER_READY_SECONDS = 60.0
-_WORKER_STOP_SECONDS = 15.0
 
 
 class DemoError(Exception):
@@ -83,18 +82,18 @@ class House:
     """What runs while the demo runs."""
 
     server: DevServer
-    worker: subprocess.Popen[bytes]
-    worker_log: Log
+    worker: Watch
     desk: Desk
 
     def check(self) -> None:
-        """Raises DemoError when the server or the worker has died."""
-        for name, process, log in (
-            ("Temporal server", self.server.process, self.server.log),
-            ("worker", self.worker, self.worker_log),
-        ):
-            if process.poll() is not None:
-                raise DemoError(f"The {name} ended with exit code {process.returncode}. Its log ends:\n{log.tail()}")
+        """Start the worker again if it has died. Raises DemoError for the server, GivenUpError for the worker.
+
+        Call it on the main thread.
+        """
+        code = self.server.process.poll()
+        if code is not None:
+            raise DemoError(f"The Temporal server {how(code)}. Its log ends:\n{self.server.log.tail()}")
+        self.worker.look()
 
 
 @contextmanager
@@ -110,20 +109,13 @@ def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
         desk = outbox_desk(f"sqlite:///{(state / 'dunwell.sqlite').as_posix()}")
         stack.callback(desk.database.close)
         migrate(desk.database)
-        log = Log.open(state / "worker.log")
-        stack.callback(log.close)
-        worker = subprocess.Popen(
-            [sys.executable, str(_WORKER)],
-            cwd=state,  # a .env of the developer must not be found
-            env=_environment(state, server.address, server.namespace, desk.database.url),
-            stdin=subprocess.DEVNULL,
-            stdout=log.file,
-            stderr=log.file,
-            start_new_session=True,  # else Ctrl-C reaches it before it can be ended in order
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
-        )
-        stack.callback(stop_process, worker, _WORKER_STOP_SECONDS)
-        yield House(server, worker, log, desk)
+        environment = _environment(state, server.address, server.namespace, desk.database.url)
+        # In `state` a .env of the developer is not found.
+        launch = partial(Child.start, state / WORKER_LOG, environment, str(WORKER), folder=state)
+        worker = Watch("worker", launch, Patience())
+        stack.callback(worker.stop)
+        worker.start()
+        yield House(server, worker, desk)
 
 
 async def _register(server: DevServer) -> None:
@@ -236,7 +228,7 @@ class Play:
         while not (await self._client.workflow_service.describe_task_queue(request)).pollers:
             self._house.check()
             if time.monotonic() > deadline:
-                raise DemoError(f"The worker does not work. Its log ends:\n{self._house.worker_log.tail()}")
+                raise DemoError(f"The worker does not work. Its log ends:\n{self._house.worker.last_words}")
             await asyncio.sleep(0.1)
 
     async def _start(self, registered: Registered) -> None:
@@ -459,6 +451,7 @@ async def _perform(house: House, console: Console, began: float) -> bool:
     )
     invoices, terminal = demo_invoices(), console.is_terminal
     console.print(f"Temporal UI: {house.server.ui_url}")
+    console.print(f"Pull a plug, if you like: kill -9 {house.worker.pid} ends the worker, and nothing is lost.")
     if terminal:
         board = Board(console, invoices, house.server.ui_url)
         with board.live:
@@ -494,7 +487,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
-    except (DemoError, ServerError, NotReady, Refused, OSError) as error:
+    except (DemoError, GivenUpError, ServerError, NotReady, Refused, OSError) as error:
         print(f"make demo: {error}", file=sys.stderr)
         return 1
 

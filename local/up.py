@@ -3,17 +3,16 @@
 import os
 import shlex
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, Protocol
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from local.server import (
@@ -22,147 +21,22 @@ from local.server import (
     SERVER_LOG,
     UI_PORT,
     DevServer,
-    Log,
     ServerError,
-    die_with_parent,
     free_port,
-    stop_process,
     try_lock,
 )
+from local.watch import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how, say
 from settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
 
 UP_LOCK = "up.lock"
-WORKER_LOG = "worker.log"
 WEB_LOG = "web.log"
 WEB_PORT = 8080
-ROOT = Path(__file__).resolve().parent.parent
-WORKER = ROOT / "worker.py"
 
 _WATCH_SECONDS = 0.2
-_WORKER_STOP_SECONDS = 30.0
 
 
 class UpError(Exception):
     """The local system cannot run, or cannot go on. Says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How often a dying child is started again.
-
-    A death within `quick_seconds` of the start is quick; each doubles the pause, `deaths` in a row end it.
-    """
-
-    quick_seconds: float = 10.0
-    first_pause: float = 1.0
-    deaths: int = 5
-
-
-class Running(Protocol):
-    """One life of a child: `DevServer` or `Child`."""
-
-    @property
-    def process(self) -> subprocess.Popen[bytes]: ...
-    @property
-    def log(self) -> Log: ...
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Child:
-    """A running process of ours: the worker or the web service."""
-
-    process: subprocess.Popen[bytes]
-    log: Log
-
-    @classmethod
-    def start(cls, log_file: Path, environment: Mapping[str, str], *arguments: str) -> "Child":
-        """Run this Python with `arguments`; its words go to `log_file`."""
-        log = Log.open(log_file)
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log.file,
-            stderr=log.file,
-            start_new_session=True,  # else Ctrl-C ends it before we do, and it would look like a crash
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
-        )
-        return cls(process, log)
-
-    def stop(self) -> None:
-        """SIGTERM, time to finish what it does, then SIGKILL."""
-        stop_process(self.process, _WORKER_STOP_SECONDS)
-        self.log.close()
-
-
-class Watch:
-    """Keeps one child alive until `stop`."""
-
-    def __init__(self, name: str, launch: Callable[[], Running], patience: Patience) -> None:
-        self._name = name
-        self._launch = launch
-        self._patience = patience
-        self._running: Running | None = None
-        self._since = time.monotonic()
-        self._again_at = 0.0
-        self._quick_deaths = 0
-
-    def start(self) -> Running:
-        """Start the child. Raises what its launch raises."""
-        self._since = time.monotonic()
-        self._running = self._launch()
-        return self._running
-
-    def look(self) -> None:
-        """Start the child again if it died and its pause is over. Raises UpError when it dies too often."""
-        if self._running is None:
-            if time.monotonic() >= self._again_at:
-                self._restart()
-            return
-        code = self._running.process.poll()
-        if code is not None:
-            last_words = self._running.log.tail()
-            self.stop()
-            self._mourn(_how(code), f"Its log ends:\n{last_words or '(nothing was logged)'}")
-
-    def stop(self) -> None:
-        """End the child in order; harmless when there is none."""
-        if self._running is not None:
-            running, self._running = self._running, None
-            running.stop()
-
-    def _restart(self) -> None:
-        try:
-            self.start()
-        except ServerError as error:
-            self._mourn("failed to start", str(error))
-        else:
-            _say(f"The {self._name} runs again.")
-
-    def _mourn(self, how: str, last_words: str) -> None:
-        lived = time.monotonic() - self._since
-        self._quick_deaths = self._quick_deaths + 1 if lived < self._patience.quick_seconds else 0
-        if self._quick_deaths >= self._patience.deaths:
-            raise UpError(
-                f"The {self._name} {how}, {self._quick_deaths} times in a row within "
-                f"{self._patience.quick_seconds:g} s of its start: giving up. {last_words}"
-            )
-        pause = self._patience.first_pause * 2 ** max(self._quick_deaths - 1, 0)
-        self._again_at = time.monotonic() + pause
-        _say(f"The {self._name} {how} after {lived:.0f} s; starting it again in {pause:g} s.")
-
-
-def _how(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    return f"was ended by {signal.Signals(-exit_code).name}"
-
-
-def _say(line: str) -> None:
-    # A closed terminal is no reason to leave children behind.
-    with suppress(OSError):
-        print(line, flush=True)
 
 
 @contextmanager
@@ -232,7 +106,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
 
     `web`: the web service too.
 
-    Raises KeyboardInterrupt when asked to stop, else UpError, ServerError or SettingsError.
+    Raises KeyboardInterrupt when asked to stop, else UpError, GivenUpError, ServerError or SettingsError.
     """
     settings = load_settings(up_env=False)
     state = settings.dunwell_state.absolute()
@@ -259,8 +133,8 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
             stack.callback(watch.stop)
             watch.start()
         stack.enter_context(announced(state, variables))
-        stack.callback(_say, "Stopping: first the worker, then the server.")
-        _say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
+        stack.callback(say, "Stopping: first the worker, then the server.")
+        say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
         while True:
             if engine.watch is not None:
                 engine.watch.look()
@@ -293,7 +167,7 @@ def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
     try:
         code = worker.process.wait()
         if code != 0:
-            raise UpError(f"`{script.name} --set-up` {_how(code)}. It said:\n{worker.log.tail()}")
+            raise UpError(f"`{script.name} --set-up` {how(code)}. It said:\n{worker.log.tail()}")
     finally:
         worker.stop()
 
@@ -344,9 +218,9 @@ def main(worker: Path = WORKER, patience: Patience | None = None, *, web: bool =
     try:
         run(worker, patience or Patience(), web=web)
     except KeyboardInterrupt:
-        _say("Stopped.")
+        say("Stopped.")
         return 0
-    except (SettingsError, ServerError, UpError, OSError) as error:
+    except (SettingsError, ServerError, UpError, GivenUpError, OSError) as error:
         print(f"make up: {error}", file=sys.stderr)
         return 1
 

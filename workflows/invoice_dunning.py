@@ -244,7 +244,7 @@ class InvoiceDunning:
     async def hear(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
         if name == OVERTAKE_SIGNAL:
-            self._overtake()
+            self._tasks.doubt()
             return
         with suppress(Refused):
             await self._take_in(name, args)
@@ -293,12 +293,6 @@ class InvoiceDunning:
             # Beside a step in flight, not after it: the database must know of money at once.
             await self._record(name, event)
         self._show()
-
-    def _overtake(self) -> None:
-        """Somebody waits, and this task was put before others for it: it must not end as an empty one."""
-        self._tasks.enter()
-        if self._case is not None:
-            self._write_search_attributes()
 
     async def _record(self, name: str | None, event: Event | None) -> None:
         if self._writing.locked():

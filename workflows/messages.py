@@ -17,7 +17,7 @@ from domain.timeline import Entry
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
 OVERTAKE_SIGNAL = "overtake"
-"""Tells the case nothing: its next workflow task has something to do, and was put before those of others."""
+"""Tells the case nothing but that its priority is about to change, and why its history will have empty tasks."""
 
 
 def workflow_id(invoice_id: str) -> str:

@@ -12,6 +12,7 @@ class Tasks:
     def __init__(self) -> None:
         self._length = 0
         self._asked = self._asked_before = False
+        self._sees_all = True
 
     def enter(self) -> None:
         length = workflow.info().get_current_history_length()
@@ -22,7 +23,11 @@ class Tasks:
         self.enter()
         self._asked = True
 
+    def doubt(self) -> None:
+        """From now on the engine may add tasks to the history that do not wake the workflow."""
+        self._sees_all = False
+
     @property
     def quiet(self) -> bool:
-        """Neither of the two has asked for anything so far."""
-        return not (self._asked or self._asked_before)
+        """Neither of the two has asked for anything so far, as far as can be known."""
+        return not (self._asked or (self._asked_before and self._sees_all))

@@ -1,5 +1,8 @@
 """The demo's engine on the real server: short stories come to their ends, and a wrong end is noticed."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -82,8 +85,20 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
         assert expected in shown
 
 
-async def test_a_dead_worker_ends_the_demo_with_its_last_words(house: House) -> None:
-    house.worker.kill()
-    house.worker.wait()
-    with pytest.raises(DemoError, match="The worker ended with exit code -9"):
-        await play(house, "pays-early")
+async def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    playing = asyncio.create_task(play(house, "overpays", "bounces"))
+    while "sent" not in capsys.readouterr().out:
+        await asyncio.sleep(0.1)
+    assert house.worker.pid is not None
+    os.kill(house.worker.pid, signal.SIGKILL)
+    assert {name: ending.trouble for name, ending in (await playing).items()} == {"overpays": None, "bounces": None}
+    assert "The worker was ended by SIGKILL" in capsys.readouterr().out
+
+
+async def test_a_dead_server_ends_the_demo(house: House) -> None:
+    house.server.process.kill()
+    house.server.process.wait()
+    with pytest.raises(DemoError, match="The Temporal server was ended by SIGKILL"):
+        house.check()

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from local.server import die_with_parent
-from local.up import Child, Patience, UpError, Watch, only_one
+from local.up import UpError, only_one
+from local.watch import Child, GivenUpError, Patience, Watch
 from settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,7 +183,7 @@ def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Pat
         watch.look()
         return False
 
-    with pytest.raises(UpError, match=r"exit code 4, 3 times in a row.*\n*no such database"):
+    with pytest.raises(GivenUpError, match=r"exit code 4, 3 times in a row.*\n*no such database"):
         wait_for(dies_once_more)
     assert (tmp_path / "worker.log").read_text().count("no such database") == 3
 

@@ -39,11 +39,13 @@ async def pays_after_first_letter(house: House) -> None:
 
 
 async def is_put_before_others(house: House) -> None:
-    """As whoever tells of money through a door does with a case that stands in line."""
+    """As whoever tells of something through a door does with a case that stands in line."""
     await house.start(an_invoice())
     await house.pass_time(days=10)
     await house.case.signal(OVERTAKE_SIGNAL)
     await house.pass_time(days=1)
+    await house.tell("dispute_opened", reason="wrong-quantity", opened_by="accounts_payable")
+    await house.pass_time(days=2)
     await pay(house)
 
 
