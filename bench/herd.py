@@ -2,10 +2,10 @@
 
 A herd of cases has its first letter due at the same moment. Other cases sleep, their customers' access restricted;
 some of those pay before the herd runs and some while it runs, told as the API tells them and by a bare signal, which
-cannot overtake. Printed are the time until the whole herd has had its
-letter, beside as many bare timers with an empty activity, and how long a payment takes until
-the database has it, the case is closed and the access given back. Four rounds: as it comes, with the moments spread,
-with a provider that takes so many a second, and with one that takes a second for each message.
+cannot overtake. Printed are the time until the whole herd has had its letter, beside as many bare timers with an
+empty activity, and how long a payment takes until the database has it, the case is closed and the access given back.
+Four rounds: as it comes, with the moments spread, with a provider that takes so many a second, and with one that
+takes a second for each message.
 
     python -m bench.herd --cases 5000
 """
@@ -213,8 +213,8 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
                     rows.append(_row(f"{kind}: {one.title}", seen, base))
                     print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next round takes minutes
     heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
-    for when in ("asleep", "herd", "bare signal"):
-        heads += [f"payment, {when}: p50 ms", "p99 ms"]
+    for when in ("payment, asleep", "payment, herd", "bare signal, herd"):
+        heads += [f"{when}: p50 ms", "p99 ms"]
     return table(heads, rows)
 
 
