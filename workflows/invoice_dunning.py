@@ -243,7 +243,7 @@ class InvoiceDunning:
     @workflow.signal(dynamic=True)
     async def hear(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
-        if name == OVERTAKE_SIGNAL:
+        if name == OVERTAKE_SIGNAL and workflow.patched(options.OVERTAKEN):
             self._tasks.doubt()
             return
         with suppress(Refused):

@@ -74,3 +74,6 @@ NEWS_FIRST = "news-first"
 
 NO_QUIET_TASKS = "no-quiet-tasks"
 """Patch: of two tasks in a row one asks for something, if only for the search attributes to be written again."""
+
+OVERTAKEN = "overtaken"
+"""Patch: a case knows that it was put first. A worker of an earlier release refuses the signal."""

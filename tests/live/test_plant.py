@@ -20,7 +20,7 @@ from tests.gateways.fakes import Answer
 from tests.live.plant import Handle, Plant
 from tests.replay import tasks
 from tests.replay.test_replay import replay
-from workflows.messages import OVERTAKE_SIGNAL, workflow_id
+from workflows.messages import workflow_id
 
 DAY_A_SECOND = 86_400.0
 SEED = 20270301
@@ -81,7 +81,7 @@ async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
     patient = Cases(plant.client, plant.database, Patience(answer=timedelta(seconds=60)))
     payment = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
     telling = asyncio.create_task(patient.tell("inv-79", "payment_received", payment))
-    await until_signalled(handles[-1], OVERTAKE_SIGNAL)
+    await until_put_first(handles[-1])
     plant.start_worker()
     told = await telling
     assert told.how is How.DONE
@@ -95,12 +95,12 @@ async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
     assert not tasks.quiet(history)
 
 
-async def until_signalled(handle: Handle, name: str) -> None:
-    while True:
-        async for event in handle.fetch_history_events():
-            if event.workflow_execution_signaled_event_attributes.signal_name == name:
-                return
+async def until_put_first(handle: Handle) -> None:
+    """Until the server has written down that the case has another priority."""
+    events = [event async for event in handle.fetch_history_events()]
+    while not any(event.HasField("workflow_execution_options_updated_event_attributes") for event in events):
         await asyncio.sleep(0.05)
+        events = [event async for event in handle.fetch_history_events()]
 
 
 async def first_taken(handle: Handle) -> datetime:
