@@ -14,7 +14,7 @@ from activities.phrases import FACT_NAMES, Facts, Pen, counter, words
 _CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
 
 
-class Absent(StrictUndefined):
+class _Absent(StrictUndefined):
     """A fact this case does not have: false in a condition, an error where it would be printed."""
 
     def __bool__(self) -> bool:  # type: ignore[override]  # Jinja2 types every operation as failing
@@ -25,7 +25,7 @@ class Absent(StrictUndefined):
         return self._undefined_hint or f"needs {self._undefined_name}, which this case does not have"
 
 
-_TEMPLATES = ImmutableSandboxedEnvironment(undefined=Absent, trim_blocks=True, lstrip_blocks=True)
+_TEMPLATES = ImmutableSandboxedEnvironment(undefined=_Absent, trim_blocks=True, lstrip_blocks=True)
 TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 """What rendering a template may raise."""
 
@@ -38,7 +38,7 @@ class Text:
     uses: frozenset[str]
 
 
-class Spoken:
+class _Spoken:
     """A fragment inside another template: rendered with the same facts, and only where it is printed."""
 
     __slots__ = ("_context", "_text")
@@ -81,16 +81,16 @@ class Book:
         for name, forms in self.plurals.items():
             context[name] = counter(forms, pen.locale)
         for name, text in self.fragments.items():
-            context[name] = Spoken(text, context)
+            context[name] = _Spoken(text, context)
         for name, sentences in (
             ("consequence", self.consequences),
             ("consequence_short", self.consequences_short),
         ):
             if facts.consequence in CONSEQUENCES:
-                context[name] = Spoken(sentences[facts.consequence], context)
+                context[name] = _Spoken(sentences[facts.consequence], context)
             elif facts.consequence is not None:
                 hint = f"unknown consequence {facts.consequence!r}; known: {listed(CONSEQUENCES)}"
-                context[name] = Absent(hint)
+                context[name] = _Absent(hint)
         return context
 
 

@@ -8,7 +8,7 @@ it. That is one more Action, so only a case that has let somebody wait is given 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from google.protobuf.field_mask_pb2 import FieldMask
 from temporalio.api.common.v1 import Priority, WorkflowExecution
@@ -49,7 +49,10 @@ class Overtaking:
 
     async def _watch(self, workflow_id: str, answered: asyncio.Event) -> None:
         try:
-            while not await _within(_LOOK, answered):
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(answered.wait(), _LOOK)
+                    return
                 if await self._stands_in_line(workflow_id):
                     await self._put_first(workflow_id)
                     return
@@ -74,11 +77,3 @@ class Overtaking:
                 identity=self._client.identity,
             )
         )
-
-
-async def _within(seconds: float, event: asyncio.Event) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

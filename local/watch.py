@@ -102,7 +102,7 @@ class Watch:
             return
         code = self._running.process.poll()
         if code is not None:
-            last_words = self._running.log.tail()
+            last_words = self.last_words
             self.stop()
             self._mourn(how(code), f"Its log ends:\n{last_words or '(nothing was logged)'}")
 
@@ -130,17 +130,17 @@ class Watch:
         else:
             say(f"The {self._name} runs again.")
 
-    def _mourn(self, how: str, last_words: str) -> None:
+    def _mourn(self, died: str, last_words: str) -> None:
         lived = time.monotonic() - self._since
         self._quick_deaths = self._quick_deaths + 1 if lived < self._patience.quick_seconds else 0
         if self._quick_deaths >= self._patience.deaths:
             raise GivenUpError(
-                f"The {self._name} {how}, {self._quick_deaths} times in a row within "
+                f"The {self._name} {died}, {self._quick_deaths} times in a row within "
                 f"{self._patience.quick_seconds:g} s of its start: giving up. {last_words}"
             )
         pause = self._patience.first_pause * 2 ** max(self._quick_deaths - 1, 0)
         self._again_at = time.monotonic() + pause
-        say(f"The {self._name} {how} after {lived:.0f} s; starting it again in {pause:g} s.")
+        say(f"The {self._name} {died} after {lived:.0f} s; starting it again in {pause:g} s.")
 
 
 def how(exit_code: int) -> str:

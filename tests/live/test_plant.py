@@ -7,6 +7,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistoryEventFilterType
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
@@ -97,17 +98,18 @@ async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
 
 async def until_put_first(handle: Handle) -> None:
     """Until the server has written down that the case has another priority."""
-    events = [event async for event in handle.fetch_history_events()]
-    while not any(event.HasField("workflow_execution_options_updated_event_attributes") for event in events):
+    while not await events(handle, "workflow_execution_options_updated_event_attributes"):
         await asyncio.sleep(0.05)
-        events = [event async for event in handle.fetch_history_events()]
 
 
 async def first_taken(handle: Handle) -> datetime:
     """When a worker took the first task of the case."""
-    events = [event async for event in handle.fetch_history_events()]
-    taken = [event for event in events if event.HasField("workflow_task_started_event_attributes")]
-    return taken[0].event_time.ToDatetime(UTC)
+    [first, *_] = await events(handle, "workflow_task_started_event_attributes")
+    return first.event_time.ToDatetime(UTC)
+
+
+async def events(handle: Handle, kind: str) -> list[HistoryEvent]:
+    return [event async for event in handle.fetch_history_events() if event.HasField(kind)]  # type: ignore[arg-type]
 
 
 async def test_an_instalment_paid_while_no_worker_ran_is_met(plant: Plant) -> None:
