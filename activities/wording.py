@@ -16,8 +16,6 @@ from markdown_it.token import Token
 
 from activities.book import TEMPLATE_FAULTS, Book, Text, compiled
 from activities.catalogue_file import (
-    CONSEQUENCES,
-    LABELS,
     CatalogueError,
     Draft,
     Traits,
@@ -43,9 +41,7 @@ from activities.phrases import (
 )
 
 __all__ = [
-    "CONSEQUENCES",
     "FALLBACK",
-    "LABELS",
     "Catalogue",
     "CatalogueError",
     "Composed",
