@@ -39,16 +39,12 @@ def main() -> int:
     state.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
     asyncio.run(run(plan, state))
-    verdict, unlike = check(state), asyncio.run(replays.broken(state))
+    verdict = asyncio.run(replays.added_to(check(state), state))
     print(f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end\n")
     print(verdict.table())
-    for line in [
-        *verdict.violations,
-        *unlike,
-        *(f"{name} did not end" for name in verdict.running),
-    ]:
+    for line in [*verdict.violations, *(f"{name} did not end" for name in verdict.running)]:
         print(line)
-    good = not verdict.violations and not unlike and not verdict.running
+    good = not verdict.violations and not verdict.running
     if good and chosen.keep is None:
         shutil.rmtree(state)
     elif not good:

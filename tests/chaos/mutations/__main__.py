@@ -69,9 +69,10 @@ def _named(patch: Path, seed: int) -> list[str]:
         tree, state = patched(patch, Path(folder) / "tree"), Path(folder) / "state"
         state.mkdir()
         asyncio.run(run(plan(seed), state, tree))
-        broken = guarantee(patch)
-        lines = asyncio.run(replays.broken(state)) if broken == "G11" else check(state).violations
-        return [line for line in lines if line.startswith(f"{broken} ")]
+        broken, verdict = guarantee(patch), check(state)
+        if broken == "G11":
+            verdict = asyncio.run(replays.added_to(verdict, state))
+        return [line for line in verdict.violations if line.startswith(f"{broken} ")]
 
 
 if __name__ == "__main__":
