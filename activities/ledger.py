@@ -15,7 +15,7 @@ from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
 from domain.timeline import Entry
-from store import accounts, ledger, outbox, tasks, timeline
+from store import accounts, cases, ledger, outbox, tasks, timeline
 
 
 class RecordRequest(Request):
@@ -87,7 +87,10 @@ class Ledger:
         state = MessageState(report.status)
         news = bool(delivery.report(session, row, state, report.code, report.at, now))
         # A webhook may have written the report down already: the case still has to hear what it means, once.
-        answer.arrived = delivery.arrived(row, state) and (news or case.blocked_until is not None)
+        # It may be blocked without knowing it yet, by a step whose answer is on its way.
+        stored = cases.get(session, case.invoice_id)
+        blocked = any(known is not None and known.blocked_until is not None for known in (case, stored))
+        answer.arrived = delivery.arrived(row, state) and (news or blocked)
         step = delivery.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if news or step not in case.again else None
 

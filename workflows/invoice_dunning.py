@@ -61,6 +61,7 @@ class InvoiceDunning:
         self._woken = False
         self._shown: tuple[object, ...] | None = None
         self._in_flight = 0  # activities whose results are awaited
+        self._arrivals = 0  # how often this run has heard that a message arrived
         self._tasks = Tasks()
         self._writing = asyncio.Lock()
         if start.carried:
@@ -154,7 +155,7 @@ class InvoiceDunning:
 
     async def _carry_out(self, action: NextAction) -> None:
         case, now = self._the_case, self._now()
-        entries = list(self._unsaved)
+        entries, arrivals = list(self._unsaved), self._arrivals
         request = StepRequest(**self._request(entries), step=action.step, planned_at=action.at)
         try:
             answer = await self._result(
@@ -175,16 +176,21 @@ class InvoiceDunning:
         revision = request.case.revision
         if answer.outcome is not None:
             unchanged = case is self._case and case.revision == revision
-            self._case_after(answer, unchanged)
+            self._case_after(answer, unchanged, arrived=self._arrivals > arrivals)
         await self._publish_if_needed(answer)
 
-    def _case_after(self, answer: StepAnswer, unchanged: bool) -> None:
-        """Take the step's outcome; its plan only counts if nothing else happened meanwhile."""
+    def _case_after(self, answer: StepAnswer, unchanged: bool, *, arrived: bool) -> None:
+        """Take the step's outcome; its plan only counts if nothing else happened meanwhile.
+
+        arrived: meanwhile a message arrived, maybe the proof that the step found missing; the new plan looks again.
+        """
         case, outcome = self._the_case, answer.outcome
         if outcome is None:
             return
         case.take(outcome)
         self._adopt(answer, case.revision if unchanged else -1)
+        if arrived and not unchanged:
+            self._the_case.blocked_until = None
         if outcome.status == "stale" and unchanged and answer.newer is None:
             # The store disagrees and has nothing newer to offer: do not spin on it.
             case.blocked_until, case.blocked_step = self._now() + options.AFTER_TROUBLE, None
@@ -313,6 +319,7 @@ class InvoiceDunning:
                 self._the_case.reach_further(answer.not_arrived)
             if answer.arrived:
                 self._the_case.blocked_until = None
+                self._arrivals += 1
             self._adopt(answer, revision)
         await self._publish_if_needed(answer)
 

@@ -1,17 +1,25 @@
 """A whole life on paper: letters wait to be posted, nothing is taken away before, and everything follows after."""
 
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from domain.clock import Clock
-from domain.terms import Channel, Stage
+from domain.terms import Channel, MessageState, Stage
+from gateways.news import News
 from gateways.print_folder import PrintFolderGateway
 from intake.registrar import Registrar
-from store.database import Database
+from store import timeline
+from store.database import Database, Visit
 from store.schema import migrate
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
 from tests.workflows.house import AS_OF, House, house_on
+from web.inbox import Inbox
 
 POST = "Werkstraße 12\n10115 Berlin"
 
@@ -55,3 +63,79 @@ async def test_a_life_on_paper(time_skipping: WorkflowEnvironment, tmp_path: Pat
         assert outcome.stage is Stage.PAID
         assert house.broken_laws() == []
     database.close()
+
+
+class Interrupted(Database):
+    """Something happens between a step's last transaction and its answer."""
+
+    between: Callable[[], None] | None = None
+
+    @contextmanager
+    def visiting(self, customer_id: str) -> Iterator[Visit]:
+        with super().visiting(customer_id) as visit:
+            yield visit
+        if self.between is not None:
+            self.between()
+
+
+@pytest.mark.parametrize("heard", ["before the answer", "after the answer"])
+async def test_proof_that_comes_while_a_step_says_it_is_missing(
+    time_skipping: WorkflowEnvironment, tmp_path: Path, heard: str
+) -> None:
+    """The step is looked at again at once, and then waits the days since the proof, not the week of a missing one."""
+    database = Interrupted(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    migrate(database)
+    gateways = {Channel.LETTER: PrintFolderGateway(tmp_path / "letters")}
+    async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        async def post() -> None:
+            told.set()
+            results = await results_so_far(house)
+            assert await posted(house, Inbox(database)) == 1
+            while heard == "before the answer" and await results_so_far(house) == results:
+                await asyncio.sleep(0.05)
+
+        def after_the_first_block() -> None:
+            if not told.is_set() and "blocked" in kinds(house, "restrict"):
+                asyncio.run_coroutine_threadsafe(post(), loop).result()
+
+        database.between = after_the_first_block
+        await start_on_paper(house)
+        await house.pass_time(days=15)
+        assert await posted(house, Inbox(database)) == 0  # the first letter's arrival changes nothing yet
+        while not told.is_set():
+            await house.pass_time(hours=6)
+        await house.pass_time(hours=1)
+        assert kinds(house, "restrict") == ["task", "blocked", "delayed"]
+        planned = (await house.status()).next_action
+        assert planned is not None
+        assert planned.step == "restrict"
+        assert planned.at - await house.now() < timedelta(days=5)
+        await house.tell("cancel", reason="duplicate-invoice", by="billing")
+        await house.case.result()
+    database.close()
+
+
+def kinds(house: House, step: str) -> list[str]:
+    with house.desk.database.reading() as session:
+        return [entry.kind for _, entry in timeline.read(session, "inv-1") if entry.step == step]
+
+
+async def posted(house: House, inbox: Inbox) -> int:
+    """Say of every letter that it has arrived, as a webhook and the courier do. How many words the case was told."""
+    now = await house.now()
+    news = [
+        News(event_id=one["id"], kind="d", channel=Channel.LETTER, message_id=one["id"], state=MessageState.DELIVERED)
+        for one in house.messages()
+    ]
+    await asyncio.to_thread(inbox.take, "post", news, now)
+    letters = await asyncio.to_thread(inbox.waiting, now)
+    for letter in letters:
+        await house.tell("delivery_report", **letter.report.model_dump(mode="json", exclude_none=True))
+    return len(letters)
+
+
+async def results_so_far(house: House) -> int:
+    history = await house.case.fetch_history()
+    return sum(event.HasField("activity_task_completed_event_attributes") for event in history.events)
