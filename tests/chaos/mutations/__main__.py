@@ -22,12 +22,16 @@ PATCHES = sorted(Path(__file__).parent.glob("*.patch"))
 SEEDS = (5, 6, 7)
 
 
-def plan(seed: int) -> Plan:
-    """Much in a short time: three weeks of ladder in four seconds, and customers of whom some have ten invoices."""
+def plan(seed: int, broken: str) -> Plan:
+    """Much in a short time: three weeks of ladder in four seconds, and customers of whom some have ten invoices.
+
+    Quiet tasks are rare: when G11 is `broken` it takes more cases, and workers whose cases others take over.
+    """
+    rare = broken == "G11"
     return Plan(
         seed,
-        cases=30,
-        worker_kills=0,
+        cases=90 if rare else 30,
+        worker_kills=2 if rare else 0,
         server_kills=0,
         web_kills=0,
         seconds=12,
@@ -68,8 +72,9 @@ def _named(patch: Path, seed: int) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="dunwell-mutation-") as folder:
         tree, state = patched(patch, Path(folder) / "tree"), Path(folder) / "state"
         state.mkdir()
-        asyncio.run(run(plan(seed), state, tree))
-        broken, verdict = guarantee(patch), check(state)
+        broken = guarantee(patch)
+        asyncio.run(run(plan(seed, broken), state, tree))
+        verdict = check(state)
         if broken == "G11":
             verdict = asyncio.run(replays.added_to(verdict, state))
         return [line for line in verdict.violations if line.startswith(f"{broken} ")]
