@@ -150,7 +150,8 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
         return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"})
     if case.hurry and _may_hurry(policy.step(action.step)):
         overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
-        at = ladder.next_open(policy, case.customer_id, calendar, max(now, overdue, *_earliest(case, policy)))
+        earliest = max(now, overdue, case.not_before(action.step) or now, *_earliest(case, policy))
+        at = ladder.next_open(policy, case.customer_id, calendar, earliest)
         if at < action.at:
             action = NextAction(step=action.step, at=at, why=f"at once, because {case.hurry_why}")
     if case.last_answer_at:

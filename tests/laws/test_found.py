@@ -1,12 +1,13 @@
 """Lives in which a guarantee was once broken, by name: each holds for good, however few lives are drawn."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from domain import agenda
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.terms import Level, Stage
@@ -79,3 +80,16 @@ def test_an_older_payment_taken_back_does_not_break_a_word(word: Happening, ends
     life = lived([pays(560, "500.00"), word, reverses(24), pays(24, "700.00", "b")])
     assert [promise.state for promise in life.case.promises] == ([ends] if ends else [])
     assert (life.case.plan, life.case.missed, life.case.open_amount) == (None, None, Decimal("500.00"))
+
+
+def test_a_hurried_step_that_came_too_soon_waits() -> None:
+    """G4: a broken promise hurries the next letter, which came too soon after another: not looked at in circles."""
+    policy = the_ladders()["gentle-saas"]
+    facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
+    case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
+    case.hurry, case.blocked_step = True, "first-reminder"
+    case.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
+    calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
+    action = agenda.next_action(case, policy, calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
+    assert action is not None
+    assert (action.step, action.at) == ("first-reminder", case.blocked_until)
