@@ -87,10 +87,7 @@ class Ledger:
         state = MessageState(report.status)
         news = bool(delivery.report(session, row, state, report.code, report.at, now))
         # A webhook may have written the report down already: the case still has to hear what it means, once.
-        # It may be blocked without knowing it yet, by a step whose answer is on its way.
-        stored = cases.get(session, case.invoice_id)
-        blocked = any(known is not None and known.blocked_until is not None for known in (case, stored))
-        answer.arrived = delivery.arrived(row, state) and (news or blocked)
+        answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
         step = delivery.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if news or step not in case.again else None
 
@@ -126,6 +123,14 @@ class Ledger:
             text = f"the {task.kind} is not needed: {case.rests_because}"
             key = f"withdraw.{task.task_id}"
             _note(session, case, Entry(key=key, at=now, kind="task", reason=text, ref=task.task_id))
+
+
+def _is_blocked(session: Session, case: Case) -> bool:
+    """By what the case knows, or by a step whose answer is still on its way to it."""
+    if case.blocked_until is not None:
+        return True
+    stored = cases.get(session, case.invoice_id)
+    return stored is not None and stored.blocked_until is not None
 
 
 def _note(session: Session, case: Case, entry: Entry) -> None:

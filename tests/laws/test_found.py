@@ -29,13 +29,18 @@ def says(wait: int, name: str, **content: Any) -> Happening:
     return Happening(wait, name, content)
 
 
-def lived(happenings: list[Happening], ladder: str = "gentle-saas") -> Life:
-    """A life in Berlin, of 1200.00 EUR due on Monday 1 March; begun three weeks before, told in hours since then."""
+def begun(ladder: str = "gentle-saas") -> Life:
+    """A life in Berlin, of 1200.00 EUR due on Monday 1 March, three weeks before."""
     policy = the_ladders()[ladder]
     facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
     case: Case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
     calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
-    life = Life(policy, calendar, case, BEGIN, [])
+    return Life(policy, calendar, case, BEGIN, [])
+
+
+def lived(happenings: list[Happening], ladder: str = "gentle-saas") -> Life:
+    """Such a life to its end; what happens is told in hours since the beginning."""
+    life = begun(ladder)
     life.live_through(happenings)
     return life
 
@@ -84,12 +89,9 @@ def test_an_older_payment_taken_back_does_not_break_a_word(word: Happening, ends
 
 def test_a_hurried_step_that_came_too_soon_waits() -> None:
     """G4: a broken promise hurries the next letter, which came too soon after another: not looked at in circles."""
-    policy = the_ladders()["gentle-saas"]
-    facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
-    case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
-    case.hurry, case.blocked_step = True, "first-reminder"
-    case.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
-    calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
-    action = agenda.next_action(case, policy, calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
+    life = begun()
+    life.case.hurry, life.case.blocked_step = True, "first-reminder"
+    life.case.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
+    action = agenda.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
     assert action is not None
-    assert (action.step, action.at) == ("first-reminder", case.blocked_until)
+    assert (action.step, action.at) == ("first-reminder", life.case.blocked_until)
