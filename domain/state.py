@@ -1,0 +1,179 @@
+"""What a run must remember of its invoice, and what follows from it. What changes it is in `domain.case`."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from domain import events as ev
+from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise
+from domain.ladder import NextAction, StepDone
+from domain.model import Record
+from domain.policy import PolicyRef, Rules, Step
+from domain.refusal import Refused
+from domain.terms import ENDS, Access, Level, Stage
+
+AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
+"""Stages in which the ladder stands still."""
+
+_AWAITED = {"payment": "the payment they announced", "written_promise": "their date in writing"}
+
+
+class CaseState(Record):
+    """See the module. Amounts in the invoice's currency; times in case time, UTC."""
+
+    invoice_id: str
+    customer_id: str
+    policy: PolicyRef
+    former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
+    rules: Rules
+    edition: int = 1
+    ladder: list[str] = Field(default_factory=list)  # step ids of the version it was moved to; empty: never moved
+    currency: str
+    digits: int
+    issued_on: date
+    due_on: date
+    amount: Decimal
+    paid: Decimal = Decimal(0)
+    payments: dict[str, Decimal] = Field(default_factory=dict)
+    reversed_payments: list[str] = Field(default_factory=list)
+    utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
+
+    ended: Stage | None = None
+    former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
+    legal: bool = False
+    pause: PauseState | None = None
+    dispute: Dispute | None = None
+    plan: Plan | None = None
+    missed: ev.Instalment | None = None  # the instalment that ended the last plan
+    promises: list[Promise] = Field(default_factory=list)
+    awaited: Awaited | None = None
+    said_paid: int = 0  # how often they said that the money had left
+
+    steps: list[StepDone] = Field(default_factory=list)
+    owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
+    reminded: list[str] = Field(default_factory=list)  # reminders of agreed days that had their turn, by step
+    last_answer_at: datetime | None = None
+    answers: int = 0  # how many answers were ever owed: makes each one's step id unique
+    reopened: int = 0
+    shift: int = 0  # seconds the ladder has rested
+    rest_since: datetime | None = None
+    awake_since: datetime | None = None
+    hurry: bool = False  # a word was broken: the next letter does not wait for its day
+    hurry_why: str = "a promise was not kept"
+    blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
+    blocked_step: str | None = None  # that step; None means whichever comes next
+    again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
+    consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
+    undecided: list[str] = Field(default_factory=list)  # steps that wait for our manager's yes
+    approved: list[str] = Field(default_factory=list)  # steps that have it
+    redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
+
+    access: Access = Access.FULL
+    holds: list[Level] = Field(default_factory=list)
+    next_action: NextAction | None = None
+    revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
+
+    @model_validator(mode="after")
+    def _write_amount_as_its_currency_does(self) -> Self:
+        """A database pads amounts: 1200 yen come back from it as 1200.00."""
+        written = round(self.amount, self.digits)
+        if written == self.amount:
+            self.amount = written
+        return self
+
+    @property
+    def open_amount(self) -> Decimal:
+        """What is unpaid; never below zero."""
+        return self._whole(self.amount - self.paid)
+
+    @property
+    def credit(self) -> Decimal:
+        """What was paid too much."""
+        return self._whole(self.paid - self.amount)
+
+    @property
+    def asked(self) -> Decimal:
+        """What may be asked for now: open, less a part in dispute."""
+        if self.dispute is None:
+            return self.open_amount
+        if self.dispute.amount is None:
+            return self._whole(Decimal(0))
+        return self._whole(self.open_amount - self.dispute.amount)
+
+    @property
+    def promise(self) -> Promise | None:
+        """The promise that runs."""
+        return next((p for p in self.promises if p.state == "open"), None)
+
+    @property
+    def stage(self) -> Stage:  # noqa: PLR0911 - one line a stage
+        """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
+        if self.ended:
+            return self.ended
+        if self.pause:
+            return Stage.PAUSED
+        if self.dispute and self.asked == 0:
+            return Stage.DISPUTED
+        if self.plan:
+            return Stage.PLAN
+        if self.promise:
+            return Stage.PROMISED
+        if self.legal:
+            return Stage.LEGAL
+        return Stage.CHASING if self.steps else Stage.SCHEDULED
+
+    @property
+    def resting(self) -> bool:
+        """Whether the ladder stands still."""
+        return self.stage in AT_REST or self.awaited is not None
+
+    @property
+    def stranded(self) -> bool:
+        """Whether money is asked for and nothing is planned any more: only a person can go on."""
+        return self.next_action is None and not self.resting and self.ended is None and self.asked > 0
+
+    @property
+    def rests_because(self) -> str:
+        """Why the ladder stands still, for people."""
+        if self.awaited is not None and self.stage not in AT_REST:
+            return f"chasing waits for {_AWAITED[self.awaited.what]}"
+        return f"the case is {self.stage.value}"
+
+    @property
+    def frees_account(self) -> bool:
+        """Whether this case's holds have to go: it ended otherwise than by being handed over."""
+        return self.ended is not None and self.ended is not Stage.HANDED_OVER
+
+    @property
+    def finished(self) -> bool:
+        return self.ended is not None and not self.owed
+
+    def needs_yes(self, step: Step) -> bool:
+        """Whether our manager has to approve the step before it may happen."""
+        return step.approval and step.id not in self.approved
+
+    def approval_task(self, step: str) -> str:
+        """The id of the task that asks for it; another one after the bank has taken a payment back."""
+        return f"{self.invoice_id}.{step}.approve" + (str(self.reopened) if self.reopened else "")
+
+    def not_before(self, step: str) -> datetime | None:
+        """When `step`, which could not be carried out, is looked at again."""
+        return self.blocked_until if self.blocked_step in {None, step} else None
+
+    def today(self, now: datetime) -> date:
+        """The debtor's date at `now`, by the offset noted at the last planning."""
+        return (now + timedelta(minutes=self.utc_offset_minutes)).date()
+
+    def _begin_of(self, day: date) -> datetime:
+        """The debtor's midnight that begins `day`, by the same offset."""
+        return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=self.utc_offset_minutes)
+
+    def _whole(self, amount: Decimal) -> Decimal:
+        """`amount`, not below zero, with the currency's places: "0.00" and not "0"."""
+        return max(amount, Decimal(0)).quantize(Decimal(1).scaleb(-self.digits))
+
+    def _check_digits(self, field: str, amount: Decimal) -> None:
+        if amount != round(amount, self.digits):
+            raise Refused(field, f"{self.currency} has {self.digits} decimal places")
