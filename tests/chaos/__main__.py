@@ -13,9 +13,11 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import get_args
 
 from tests.chaos import replays
 from tests.chaos.checker import check
+from tests.chaos.ground import Kind
 from tests.chaos.storm import Plan, run
 
 
@@ -26,13 +28,18 @@ def main() -> int:
     parser.add_argument("--worker-kills", type=int, default=8)
     parser.add_argument("--server-kills", type=int, default=2)
     parser.add_argument("--web-kills", type=int, default=3)
+    parser.add_argument("--database", choices=get_args(Kind), default="sqlite")
+    parser.add_argument("--database-kills", type=int, default=0, help="of postgres; a file has no server to kill")
     parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
     parser.add_argument("--keep", type=Path, help="a new folder for database, logs and histories; kept")
     chosen = parser.parse_args()
+    if chosen.database_kills and chosen.database == "sqlite":
+        parser.error("--database-kills: SQLite is a file without a server to kill; add --database postgres")
     plan = _plan(chosen)
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
-        f"--server-kills {plan.server_kills} --web-kills {plan.web_kills} --seconds {plan.seconds:.0f}",
+        f"--server-kills {plan.server_kills} --web-kills {plan.web_kills} --database {plan.database} "
+        f"--database-kills {plan.database_kills} --seconds {plan.seconds:.0f}",
         flush=True,
     )
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
@@ -54,7 +61,7 @@ def main() -> int:
 
 def _plan(chosen: argparse.Namespace) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
-    kills = chosen.worker_kills + 2 * chosen.server_kills + chosen.web_kills
+    kills = chosen.worker_kills + 2 * chosen.server_kills + chosen.web_kills + 2 * chosen.database_kills
     seconds = chosen.seconds or max(60.0, chosen.cases * 0.45, kills * 6.0)
     return Plan(
         chosen.seed,
@@ -64,6 +71,8 @@ def _plan(chosen: argparse.Namespace) -> Plan:
         seconds,
         drain=300 + chosen.cases * 0.3,
         web_kills=chosen.web_kills,
+        database=chosen.database,
+        database_kills=chosen.database_kills,
         days_a_second=90 / seconds,
     )
 

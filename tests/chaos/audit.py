@@ -1,40 +1,90 @@
-"""Triggers in the database under test that write down, in the order of the commits, what the product did to it.
+"""Triggers in the database under test that write down what the product did to it, in the order of the commits.
 
-The product knows nothing of them. SQLite has one writer at a time, so their sequence is the order of the claims
-and the payments whatever clock anybody used.
+The product knows nothing of them. SQLite has one writer at a time, so the order of the lines is that of the commits.
+PostgreSQL has many: a line there knows its transaction, and the server when that was committed.
 """
 
-import sqlite3
-from pathlib import Path
+from dataclasses import dataclass
 
-_NOTE = "INSERT INTO chaos_audit(kind, key, value) VALUES"
+from store.database import Database
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    """Notes (kind, key, value), expressions over NEW, after `event`; with `changed` only where that has changed."""
+
+    event: str
+    kind: str
+    key: str
+    value: str
+    changed: str | None = None
+
+
 _TRIGGERS = {
-    "payment": f"AFTER INSERT ON payments BEGIN {_NOTE} ('payment', NEW.invoice_id, NEW.amount); END",
-    "reversal": "AFTER UPDATE OF reversed_at ON payments WHEN NEW.reversed_at IS NOT OLD.reversed_at "
-    f"BEGIN {_NOTE} ('reversal', NEW.invoice_id, NEW.amount); END",
-    "claim": f"AFTER INSERT ON messages BEGIN {_NOTE} ('claim', NEW.message_id, NEW.state); END",
-    "reclaim": "AFTER UPDATE OF called_at ON messages WHEN NEW.called_at IS NOT OLD.called_at "
-    f"BEGIN {_NOTE} ('claim', NEW.message_id, NEW.state); END",
-    "state": "AFTER UPDATE OF state ON messages WHEN NEW.state IS NOT OLD.state "
-    f"BEGIN {_NOTE} ('state', NEW.message_id, NEW.state); END",
-    "hold": f"AFTER INSERT ON holds BEGIN {_NOTE} ('hold', NEW.hold_id, NEW.level); END",
-    "closed": f"AFTER INSERT ON closed_addresses BEGIN {_NOTE} ('closed', NEW.channel, NEW.address); END",
-    "line": f"AFTER INSERT ON timeline BEGIN {_NOTE} ('line', NEW.invoice_id, NEW.seq); END",
-    "opened": f"AFTER INSERT ON cases BEGIN {_NOTE} ('case', NEW.invoice_id, NEW.stage); END",
-    "amount": "AFTER UPDATE OF state ON cases "
-    "WHEN json_extract(NEW.state, '$.amount') IS NOT json_extract(OLD.state, '$.amount') "
-    f"BEGIN {_NOTE} ('amount', NEW.invoice_id, json_extract(NEW.state, '$.amount')); END",
-    "kept": f"AFTER UPDATE ON cases BEGIN {_NOTE} ('case', NEW.invoice_id, NEW.stage); END",
+    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", "NEW.amount"),
+    "reversal": _Trigger(
+        "UPDATE OF reversed_at ON payments", "reversal", "NEW.invoice_id", "NEW.amount", "NEW.reversed_at"
+    ),
+    "claim": _Trigger("INSERT ON messages", "claim", "NEW.message_id", "NEW.state"),
+    "reclaim": _Trigger("UPDATE OF called_at ON messages", "claim", "NEW.message_id", "NEW.state", "NEW.called_at"),
+    "state": _Trigger("UPDATE OF state ON messages", "state", "NEW.message_id", "NEW.state", "NEW.state"),
+    "hold": _Trigger("INSERT ON holds", "hold", "NEW.hold_id", "NEW.level"),
+    "closed": _Trigger("INSERT ON closed_addresses", "closed", "NEW.channel", "NEW.address"),
+    "line": _Trigger("INSERT ON timeline", "line", "NEW.invoice_id", "NEW.seq"),
+    "opened": _Trigger("INSERT ON cases", "case", "NEW.invoice_id", "NEW.stage"),
+    "amount": _Trigger(
+        "UPDATE OF state ON cases", "amount", "NEW.invoice_id", "NEW.state ->> 'amount'", "NEW.state ->> 'amount'"
+    ),
+    "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 
+TABLE = "chaos_audit"
+_SQLITE_TABLE = (
+    f"CREATE TABLE {TABLE} (seq INTEGER PRIMARY KEY AUTOINCREMENT, "
+    "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), kind TEXT, key TEXT, value TEXT)"
+)
+_POSTGRES_TABLE = (
+    f"CREATE TABLE {TABLE} (seq bigserial PRIMARY KEY, kind text, key text, value text, "
+    "at text NOT NULL DEFAULT to_char(clock_timestamp() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS.MS'), "
+    "transaction xid NOT NULL DEFAULT pg_current_xact_id()::xid)"
+)
+POSTGRES_ORDERED = (
+    "SELECT row_number() OVER (ORDER BY pg_xact_commit_timestamp(transaction), seq) AS seq, at, kind, key, value "
+    f"FROM {TABLE}"
+)
+"""The lines in the order of their commits; the server needs track_commit_timestamp."""
 
-def watch(database: Path) -> None:
-    """Install the triggers. `at` is the server's own UTC time, to the millisecond."""
-    with sqlite3.connect(database) as connection:
-        connection.execute(
-            "CREATE TABLE chaos_audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, "
-            "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), kind TEXT, key TEXT, value TEXT)"
-        )
-        for name, body in _TRIGGERS.items():
-            connection.execute(f"CREATE TRIGGER chaos_{name} {body}")
-    connection.close()
+
+def watch(database: Database) -> None:
+    """Install the triggers. `at` is the database's own UTC time, to the millisecond."""
+    with database.engine.begin() as connection:
+        on_file = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql(_SQLITE_TABLE if on_file else _POSTGRES_TABLE)
+        for name, trigger in _TRIGGERS.items():
+            for statement in (_on_sqlite if on_file else _on_postgres)(f"chaos_{name}", trigger):
+                connection.exec_driver_sql(statement)
+
+
+def _on_sqlite(name: str, trigger: _Trigger) -> list[str]:
+    when = _when(trigger, "IS NOT")
+    return [f"CREATE TRIGGER {name} AFTER {trigger.event} {when} BEGIN {_note(trigger)}; END"]
+
+
+def _on_postgres(name: str, trigger: _Trigger) -> list[str]:
+    when = _when(trigger, "IS DISTINCT FROM")
+    return [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN {_note(trigger)}; RETURN NULL; END $$",
+        f"CREATE TRIGGER {name} AFTER {trigger.event} FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
+    ]
+
+
+def _note(trigger: _Trigger) -> str:
+    values = f"'{trigger.kind}', {trigger.key}, {trigger.value}"
+    return f"INSERT INTO {TABLE}(kind, key, value) VALUES ({values})"
+
+
+def _when(trigger: _Trigger, differs: str) -> str:
+    if trigger.changed is None:
+        return ""
+    return f"WHEN (({trigger.changed}) {differs} ({trigger.changed.replace('NEW', 'OLD')}))"

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+DATABASE = "dunwell.sqlite"
+
 Row = dict[str, Any]
 
 
@@ -27,7 +29,7 @@ class Records:
     folder: Path
 
     def rows(self, query: str) -> list[Row]:
-        connection = sqlite3.connect(self.folder / "dunwell.sqlite")
+        connection = sqlite3.connect(self.folder / DATABASE)
         connection.row_factory = sqlite3.Row
         found = [dict(row) for row in connection.execute(query)]
         connection.close()

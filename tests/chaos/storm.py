@@ -5,7 +5,6 @@ import asyncio
 import json
 import random
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,25 +13,33 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import text
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
 from local.server import DevServer, free_port
 from store.database import Database
-from store.schema import migrate
-from tests.chaos import audit, town
+from tests.chaos import town
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
+from tests.chaos.ground import Ground, Kind, ground
 from tests.chaos.postman import Postman
 from tests.chaos.site import Site
 from tests.live.plant import ROOT, Handle, Plant
 from worker import register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
 
-DATABASE = "dunwell.sqlite"
 LOG = "providers.jsonl"
 _PATIENCE = timedelta(seconds=15)
 _BATCH = 20
+_AWAY = 8.0
+"""Seconds, at most, that a killed database is away: enough for everybody's connections to fail more than once."""
+
+_UNHEARD = """
+SELECT count(*) FROM webhook_events e JOIN messages m
+ON m.message_id = e.body -> 'news' ->> 'message_id' OR m.provider_id = e.body -> 'news' ->> 'provider_id'
+WHERE e.done_at IS NULL
+"""
 
 Door = Callable[[town.Deed], Awaitable[object]]
 """A way to tell a case what its debtor did."""
@@ -52,6 +59,8 @@ class Plan:
     seconds: float
     drain: float
     web_kills: int = 1
+    database: Kind = "sqlite"
+    database_kills: int = 0
     workers: int = 3
     days_a_second: float = 2.0
     long_answers: bool = True
@@ -63,6 +72,7 @@ class Plan:
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
     site: Site = field(kw_only=True)
+    ground: Ground = field(kw_only=True)
 
     def environment(self) -> dict[str, str]:
         """One for the workers and the web service, as one `.env` is."""
@@ -87,24 +97,20 @@ class StormyPlant(Plant):
 
 
 @asynccontextmanager
-async def _plant(state: Path, log: Log, temper: Temper, tree: Path) -> AsyncIterator[StormyPlant]:
-    database = Database(f"sqlite:///{state}/{DATABASE}")
-    migrate(database)
-    audit.watch(state / DATABASE)
-    port = free_port()
-    server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
-    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
-    await register_search_attributes(client)
-    with StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
-        site = Site(state, tree)
-        plant = StormyPlant(state, database, sendgrid, port, server, client, twilio=twilio, site=site, tree=tree)
+async def _plant(state: Path, log: Log, temper: Temper, tree: Path, kind: Kind) -> AsyncIterator[StormyPlant]:
+    with ground(kind, state) as under, StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
+        port = free_port()
+        server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
+        client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+        await register_search_attributes(client)
+        place, site = (state, under.database, sendgrid, port, server, client), Site(state, tree)
+        plant = StormyPlant(*place, twilio=twilio, site=site, ground=under, tree=tree)
         try:
             yield plant
         finally:
             plant.kill_workers()
             await site.close()
             plant.server.stop()
-            database.close()
 
 
 async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
@@ -114,7 +120,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
     """
     chance, doors = random.Random(plan.seed), random.Random(plan.seed + 3)
     log, temper = Log(state / LOG), Temper(plan.seed, long=plan.long_answers)
-    async with _plant(state, log, temper, tree) as plant:
+    async with _plant(state, log, temper, tree, plan.database) as plant:
         for _ in range(plan.workers):
             plant.start_worker()
         plant.restart_site()
@@ -141,8 +147,9 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         plant.kill_workers()  # from here on nobody sends
         postman.finish()
         await round_
-        await _until_acted_on(state / DATABASE, plant.site)
+        await _until_acted_on(plant.database, plant.site)
         plant.site.kill()  # and from here on nobody writes, and the checker sees one state of things
+        await asyncio.to_thread(plant.ground.keep)
 
 
 async def _until_they_work(plan: Plan, state: Path) -> None:
@@ -185,6 +192,7 @@ async def _tell(handle: Handle, name: str, content: dict[str, str]) -> bool:
 async def _kill(plan: Plan, plant: StormyPlant) -> None:
     chance = random.Random(plan.seed + 1)
     victims = ["worker"] * plan.worker_kills + ["server"] * plan.server_kills + ["web"] * plan.web_kills
+    victims += ["database"] * plan.database_kills
     chance.shuffle(victims)
     for victim in victims:
         await asyncio.sleep(plan.seconds / (len(victims) + 1) * chance.uniform(0.5, 1.2))
@@ -192,6 +200,8 @@ async def _kill(plan: Plan, plant: StormyPlant) -> None:
             await asyncio.to_thread(plant.kill_one, chance)
         elif victim == "web":
             await asyncio.to_thread(plant.restart_site)
+        elif victim == "database":
+            await asyncio.to_thread(plant.ground.crash, chance.uniform(0, _AWAY))
         else:
             await plant.restart_server()
 
@@ -250,7 +260,7 @@ async def _runs(client: Client, handle: Handle) -> list[dict[str, Any]]:
     return [history.to_json_dict() for history in histories]
 
 
-async def _until_acted_on(database: Path, site: Site) -> None:
+async def _until_acted_on(database: Database, site: Site) -> None:
     """What overtook its message waits until the next webhook; a provider always has one more."""
     for _ in range(30):
         await site.sendgrid([{"event": "open", "sg_event_id": "the-last"}])
@@ -259,12 +269,7 @@ async def _until_acted_on(database: Path, site: Site) -> None:
             return
 
 
-def _unheard(database: Path) -> int:
+def _unheard(database: Database) -> int:
     """Reports of messages we know that have led to nothing yet."""
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30) as connection:
-        (count,) = connection.execute(
-            "SELECT count(*) FROM webhook_events e JOIN messages m ON m.message_id = e.body ->> '$.news.message_id'"
-            " OR m.provider_id = e.body ->> '$.news.provider_id' WHERE e.done_at IS NULL"
-        ).fetchone()
-    connection.close()
-    return int(count)
+    with database.reading() as session:
+        return session.scalar(text(_UNHEARD)) or 0

@@ -123,8 +123,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good")
     database = Database(f"sqlite:///{folder}/dunwell.sqlite")
     migrate(database)
+    audit.watch(database)
     database.close()
-    audit.watch(folder / "dunwell.sqlite")
     _sql(folder, *_good())
     reports = [("reported", {"status": "delivered"}), ("heard", {"status": "delivered", "word": "delivered"})]
     mails = [_log_line(id_) + "".join(_log_line(id_, event, **more) for event, more in reports) for id_ in _MAILS]

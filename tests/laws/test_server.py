@@ -79,8 +79,8 @@ def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
     path = tmp_path_factory.mktemp("laws") / "empty.sqlite"
     database = Database(f"sqlite:///{path}")
     migrate(database)
+    audit.watch(database)
     database.close()
-    audit.watch(path)
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("life")
