@@ -50,7 +50,7 @@ from gateways.turns import Turns
 from gateways.twilio import NAME as TWILIO
 from gateways.twilio import TwilioGateway
 from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
-from store.database import Database
+from store.database import Database, no_answer
 from store.schema import is_current, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
@@ -206,7 +206,7 @@ def _plain(error: str) -> str:
 async def set_up(settings: Settings, client: Client) -> None:
     """Migrate the database and register the search attributes. Safe to repeat."""
     database = Database(settings.database_url)
-    with _explained(settings):
+    with _explained():
         migrate(database)
     database.close()
     await register_search_attributes(client)
@@ -237,17 +237,21 @@ async def register_search_attributes(client: Client) -> None:
         ) from error
 
 
+def check_schema(database: Database) -> None:
+    """Raises NotReady when the database does not answer, or has not the schema of this release."""
+    with _explained():
+        current = is_current(database)
+    if not current:
+        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+
+
 @contextlib.contextmanager
-def _explained(settings: Settings) -> Iterator[None]:
-    """Turn a database that does not answer into one sentence without its password."""
+def _explained() -> Iterator[None]:
+    """Turn a database that does not answer into one sentence."""
     try:
         yield
     except SQLAlchemyError as error:
-        kind = settings.database_url.partition(":")[0]
-        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-        raise NotReady(
-            f"The {kind} database of DATABASE_URL does not answer ({reason}): check the URL and that it runs."
-        ) from error
+        raise NotReady(no_answer(error)) from error
 
 
 @asynccontextmanager
@@ -303,10 +307,7 @@ async def work(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM; then finish what is in flight."""
     client = await connect(settings, _runtime(settings))
     desk = make_desk(settings)
-    with _explained(settings):
-        current = is_current(desk.database)
-    if not current:
-        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+    check_schema(desk.database)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

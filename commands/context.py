@@ -20,7 +20,7 @@ from domain.refusal import Refused
 from intake.cases import Cases, NoAnswer, ServerAway
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError
-from store.database import Database
+from store.database import Database, no_answer
 from store.schema import is_current
 from worker import NotReady, connect
 
@@ -120,11 +120,7 @@ def sentence(error: Exception) -> tuple[str, int] | None:
         case NotReady() | SettingsError() | ServerAway() | CatalogueError():
             return str(error), NOT_READY
         case SQLAlchemyError():
-            said = (str(getattr(error, "orig", None) or type(error).__name__).splitlines() or [""])[0]
-            return (
-                f"The database of DATABASE_URL does not answer ({said}): check the URL and that it runs.",
-                NOT_READY,
-            )
+            return no_answer(error), NOT_READY
         case RPCError():
             return f"The Temporal server refuses ({error.status.name.lower()}): check TEMPORAL_ settings.", NOT_READY
         case _:

@@ -8,6 +8,7 @@ from threading import Lock
 from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from store.tables import CustomerRow
@@ -88,6 +89,12 @@ class Visit:
         """Commit, and let others in."""
         self._session = None
         self._opened.close()
+
+
+def no_answer(error: SQLAlchemyError) -> str:
+    """What to tell people of a database that does not answer: one sentence, without the password."""
+    said = (str(getattr(error, "orig", None) or type(error).__name__).splitlines() or [""])[0]
+    return f"The database of DATABASE_URL does not answer ({said}): check the URL and that it runs."
 
 
 def _hold(session: Session, row: object) -> None:

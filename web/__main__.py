@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 
 from activities.wording import CatalogueError
@@ -19,11 +18,10 @@ from domain.ladder_problems import PolicyError
 from intake.cases import Cases, Patience
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError, load_settings, temporal_connect
-from store.schema import is_current
 from web.app import make_app
 from web.codec import codec_door, locked_out
 from web.service import Service, make_service, read_keys
-from worker import NotReady, leave, make_desk
+from worker import NotReady, check_schema, leave, make_desk
 
 _PATIENCE = Patience(server=timedelta(seconds=5))
 """Shorter than the command line's: whoever calls over HTTP can call again."""
@@ -37,13 +35,7 @@ async def open_service(settings: Settings) -> Service:
     keys = read_keys(settings)
     desk = make_desk(settings)
     ladders = read_ladders(traits_of(desk.catalogue))
-    try:
-        current = is_current(desk.database)
-    except SQLAlchemyError as error:
-        kind = settings.database_url.partition(":")[0]
-        raise NotReady(f"The {kind} database of DATABASE_URL does not answer ({type(error).__name__}).") from None
-    if not current:
-        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+    check_schema(desk.database)
     client = await Client.connect(**temporal_connect(settings), data_converter=data_converter(settings), lazy=True)
     return make_service(client, desk, ladders, Cases(client, desk.database, _PATIENCE), keys)
 
