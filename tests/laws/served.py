@@ -23,7 +23,7 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.clock import Clock
 from domain.invoice import Contact, Invoice
-from domain.terms import BY_PERSON, COPY, MessageState
+from domain.terms import BY_PERSON, COPY, Channel, MessageState
 from intake.registrar import Registrar
 from store import cases, outbox, tasks
 from store.database import Database
@@ -191,16 +191,19 @@ class Served:
 
     async def _bring_post(self, now: datetime) -> None:
         """Say what became of each message whose time has come, to the case, or to the database when it is over."""
+        theirs = dict[str, str]()  # what its provider calls it
         with self.house.desk.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.message_id not in self._due:
                     fate, hours = self.life.deliveries.pop(0) if self.life.deliveries else self.life.fallback
                     self._due[row.message_id] = self.life.arrival(row.claimed_at, hours), fate
+                by_mail = row.channel == Channel.EMAIL
+                theirs[row.message_id] = row.message_id if by_mail else row.provider_id or row.message_id
         due = [(at, message, fate) for message, (at, fate) in self._due.items() if at <= now]
         for _, message, fate in sorted(due):
             if message not in self._reported:
                 self._reported.add(message)
-                self.witness.note(event="reported", id=message, status=_REPORTED[fate].value)
+                self.witness.note(event="reported", id=theirs[message], status=_REPORTED[fate].value)
                 await self._report(message, _REPORTED[fate], now)
 
     async def _report(self, message: str, state: MessageState, now: datetime) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.policy import Policy
-from domain.terms import Role
+from domain.terms import Channel, Role
 from store.database import Database
 from store.schema import migrate
 from tests.builders import a_contact, the_ladders
@@ -205,18 +205,29 @@ def interrupted(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     return life, happenings
 
 
-def paid_between_two_letters() -> tuple[Life, list[Happening]]:
-    """The first of two people is just being written to; the second must not be asked."""
-    policy = the_ladders()["gentle-saas"]
+def on_ladder(policy: Policy) -> Life:
     bill = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
     case = a_case_for(policy, **bill, amount=Decimal("1200.00"))
+    return Life(policy, BusinessCalendar(ZoneInfo("Europe/Berlin")), case, BEGIN, [])
+
+
+def paid_between_two_letters() -> tuple[Life, list[Happening]]:
+    """The first of two people is just being written to; the second must not be asked."""
     money = {"payment_id": "all", "amount": "1200.00", "currency": "EUR"}
-    life = Life(policy, BusinessCalendar(ZoneInfo("Europe/Berlin")), case, BEGIN, [])
-    return life, [Happening(1, "payment_received", money, in_flight=True)]
+    return on_ladder(the_ladders()["gentle-saas"]), [Happening(1, "payment_received", money, in_flight=True)]
+
+
+def warned_by_sms() -> tuple[Life, list[Happening]]:
+    """An SMS that arrived is proof, too; the checker once looked for its report under our own id."""
+    policy = the_ladders()["gentle-saas"]
+    texts = {"by": (Channel.SMS,)}
+    steps = tuple(step.model_copy(update=texts) for step in policy.steps)
+    return on_ladder(policy.model_copy(update={"steps": steps})), []
 
 
 @on_a_server
 @example(drawn=paid_between_two_letters(), troubles=[])
+@example(drawn=warned_by_sms(), troubles=[])
 @given(drawn=interrupted(), troubles=st.lists(st.sampled_from(_TROUBLES), max_size=12))
 def test_no_life_on_a_server_breaks_a_guarantee(
     make_folder: MakeFolder, drawn: tuple[Life, list[Happening]], troubles: list[Answer]
