@@ -42,7 +42,7 @@ bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.cron
 
 chaos: install  ## a storm of kills and provider failures from a printed seed, and a checker; SEED=n repeats one
-	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE) --database-kills 2)
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))
 
 mutations: install  ## builds broken on purpose, one a guarantee and more: the checker must name what each breaks
 	$(BIN)/python -m tests.chaos.mutations

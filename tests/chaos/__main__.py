@@ -29,10 +29,12 @@ def main() -> int:
     parser.add_argument("--server-kills", type=int, default=2)
     parser.add_argument("--web-kills", type=int, default=3)
     parser.add_argument("--database", choices=get_args(Kind), default="sqlite")
-    parser.add_argument("--database-kills", type=int, default=0, help="of postgres; a file has no server to kill")
+    parser.add_argument("--database-kills", type=int, help="default: 2 of postgres; SQLite has no server to kill")
     parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
     parser.add_argument("--keep", type=Path, help="a new folder for database, logs and histories; kept")
     chosen = parser.parse_args()
+    if chosen.database_kills is None:
+        chosen.database_kills = 2 if chosen.database == "postgres" else 0
     if chosen.database_kills and chosen.database == "sqlite":
         parser.error("--database-kills: SQLite is a file without a server to kill; add --database postgres")
     plan = _plan(chosen)

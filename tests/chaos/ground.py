@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -106,6 +106,6 @@ def _plain(value: Any) -> Any:
     """As SQLite keeps it."""
     if isinstance(value, (dict, list)):
         return json.dumps(value)
-    if isinstance(value, (date, datetime)):
+    if isinstance(value, date):
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value

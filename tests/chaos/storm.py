@@ -103,8 +103,19 @@ async def _plant(state: Path, log: Log, temper: Temper, tree: Path, kind: Kind) 
         server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)
         await register_search_attributes(client)
-        place, site = (state, under.database, sendgrid, port, server, client), Site(state, tree)
-        plant = StormyPlant(*place, twilio=twilio, site=site, ground=under, tree=tree)
+        site = Site(state, tree)
+        plant = StormyPlant(
+            state,
+            under.database,
+            sendgrid,
+            port,
+            server,
+            client,
+            twilio=twilio,
+            site=site,
+            ground=under,
+            tree=tree,
+        )
         try:
             yield plant
         finally:

@@ -6,10 +6,11 @@ Every message, hold and payment is put down at the moment it happens, and each i
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
@@ -425,3 +426,11 @@ def a_case_for(policy: Policy, **changes: Any) -> Case:
         "rules": Rules(promises=policy.promises, reactions=policy.reactions),
     }
     return Case(**facts | changes)
+
+
+def begun(policy: Policy, begin: datetime) -> Life:
+    """A life in Berlin, of 1200.00 EUR due on Monday 1 March 2027, from `begin` on."""
+    facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
+    case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
+    calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
+    return Life(policy, calendar, case, begin, [])

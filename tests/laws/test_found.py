@@ -1,18 +1,15 @@
 """Lives in which a guarantee was once broken, by name: each holds for good, however few lives are drawn."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from domain import agenda
-from domain.calendar import BusinessCalendar
-from domain.case import Case
 from domain.terms import Level, Stage
 from tests.builders import the_ladders
-from tests.laws.life import Happening, Life, a_case_for
+from tests.laws.life import Happening, Life, begun
 from tests.laws.test_laws import BEGIN
 
 
@@ -29,18 +26,9 @@ def says(wait: int, name: str, **content: Any) -> Happening:
     return Happening(wait, name, content)
 
 
-def begun(ladder: str = "gentle-saas") -> Life:
-    """A life in Berlin, of 1200.00 EUR due on Monday 1 March, three weeks before."""
-    policy = the_ladders()[ladder]
-    facts = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
-    case: Case = a_case_for(policy, **facts, amount=Decimal("1200.00"))
-    calendar = BusinessCalendar(ZoneInfo("Europe/Berlin"), opens=policy.window[0], closes=policy.window[1])
-    return Life(policy, calendar, case, BEGIN, [])
-
-
 def lived(happenings: list[Happening], ladder: str = "gentle-saas") -> Life:
-    """Such a life to its end; what happens is told in hours since the beginning."""
-    life = begun(ladder)
+    """A life on that ladder to its end, begun three weeks before its day; told in hours since then."""
+    life = begun(the_ladders()[ladder], BEGIN)
     life.live_through(happenings)
     return life
 
@@ -89,7 +77,7 @@ def test_an_older_payment_taken_back_does_not_break_a_word(word: Happening, ends
 
 def test_a_hurried_step_that_came_too_soon_waits() -> None:
     """G4: a broken promise hurries the next letter, which came too soon after another: not looked at in circles."""
-    life = begun()
+    life = begun(the_ladders()["gentle-saas"], BEGIN)
     life.case.hurry, life.case.blocked_step = True, "first-reminder"
     life.case.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
     action = agenda.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))

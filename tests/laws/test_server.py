@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -29,7 +28,7 @@ from tests.builders import a_contact, the_ladders
 from tests.chaos import audit, checker
 from tests.chaos.records import Records, moment
 from tests.gateways.fakes import Answer
-from tests.laws.life import Happening, Life, a_case_for
+from tests.laws.life import Happening, Life, begun
 from tests.laws.served import served
 from tests.laws.test_laws import BEGIN, lives
 from tests.replay import tasks
@@ -205,16 +204,10 @@ def interrupted(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     return life, happenings
 
 
-def on_ladder(policy: Policy) -> Life:
-    bill = {"currency": "EUR", "digits": 2, "issued_on": date(2027, 2, 1), "due_on": date(2027, 3, 1)}
-    case = a_case_for(policy, **bill, amount=Decimal("1200.00"))
-    return Life(policy, BusinessCalendar(ZoneInfo("Europe/Berlin")), case, BEGIN, [])
-
-
 def paid_between_two_letters() -> tuple[Life, list[Happening]]:
     """The first of two people is just being written to; the second must not be asked."""
     money = {"payment_id": "all", "amount": "1200.00", "currency": "EUR"}
-    return on_ladder(the_ladders()["gentle-saas"]), [Happening(1, "payment_received", money, in_flight=True)]
+    return begun(the_ladders()["gentle-saas"], BEGIN), [Happening(1, "payment_received", money, in_flight=True)]
 
 
 def warned_by_sms() -> tuple[Life, list[Happening]]:
@@ -222,7 +215,7 @@ def warned_by_sms() -> tuple[Life, list[Happening]]:
     policy = the_ladders()["gentle-saas"]
     texts = {"by": (Channel.SMS,)}
     steps = tuple(step.model_copy(update=texts) for step in policy.steps)
-    return on_ladder(policy.model_copy(update={"steps": steps})), []
+    return begun(policy.model_copy(update={"steps": steps}), BEGIN), []
 
 
 @on_a_server
