@@ -84,9 +84,9 @@ def test_a_message_that_does_not_ask_speaks_of_its_own_invoice_only(key: str, la
         (
             "en",
             1,
-            ["1 more invoice is open as well", "(2 invoices open in all)", "1 more invoice, in all €1,200.10."],
+            ["1 more invoice is open as well", "(2 invoices open in all)", "1 more invoice, €1,200.10 in all."],
         ),
-        ("en", 9, ["9 more invoices are open", "(10 invoices open in all)", "9 more invoices, in all €1,200.90."]),
+        ("en", 9, ["9 more invoices are open", "(10 invoices open in all)", "9 more invoices, €1,200.90 in all."]),
         ("es", 1, ["hay otra factura pendiente", "(2 facturas pendientes", "Y otra factura, en total 1.200,10 €."]),
         (
             "ru",
@@ -111,11 +111,11 @@ def test_one_more_and_many_more(language: str, count: int, says: list[str]) -> N
     ("asked", "says"),
     [
         # own 1200.00 EUR first, then each currency in the order of its oldest invoice
-        ([("0.10", "EUR", 2), ("0.20", "EUR", 2)], "To pay in all: €1,200.30"),
-        ([("123456789012345678.99", "EUR", 2)], "To pay in all: €123,456,789,012,346,878.99"),
-        ([("12.5", "KWD", 3), ("0.125", "KWD", 3)], "To pay in all: €1,200.00 and KWD 12.625"),
-        ([("500", "JPY", 0), ("1", "EUR", 2)], "To pay in all: €1,201.00 and ¥500"),
-        ([("1", "USD", 2), ("2", "GBP", 2)], "To pay in all: €1,200.00, $1.00, and £2.00"),
+        ([("0.10", "EUR", 2), ("0.20", "EUR", 2)], "Total to pay: €1,200.30"),
+        ([("123456789012345678.99", "EUR", 2)], "Total to pay: €123,456,789,012,346,878.99"),
+        ([("12.5", "KWD", 3), ("0.125", "KWD", 3)], "Total to pay: €1,200.00 and KWD 12.625"),
+        ([("500", "JPY", 0), ("1", "EUR", 2)], "Total to pay: €1,201.00 and ¥500"),
+        ([("1", "USD", 2), ("2", "GBP", 2)], "Total to pay: €1,200.00, $1.00, and £2.00"),
     ],
 )
 def test_totals_are_exact_and_by_currency(asked: list[tuple[str, str, int]], says: str) -> None:
@@ -126,7 +126,7 @@ def test_totals_are_exact_and_by_currency(asked: list[tuple[str, str, int]], say
     composed = CATALOGUE.compose("reminder-second", "en", facts(others=more))
     for text in (composed.text, visible(composed.html)):
         assert says in spaced(text)
-    assert f"{says.removeprefix('To pay in all: ')} for all {len(asked) + 1} invoices" in spaced(composed.call)
+    assert f"{says.removeprefix('Total to pay: ')} for all {len(asked) + 1} invoices" in spaced(composed.call)
 
 
 def test_the_table_begins_with_the_invoice_it_is_about_then_the_longest_due() -> None:
@@ -143,7 +143,7 @@ def test_a_table_in_plain_text_reads_line_by_line() -> None:
         "- INV-3000 of Feb 5, 2026 · Mar 21, 2026 (1 day late) · €0.10\n"
         "  Pay: https://pay.northwind.example/0\n"
         "- INV-3001 of Feb 5, 2026 · Mar 22, 2026 (today) · €0.10\n\n"
-        "- To pay in all: €1,200.20\n"
+        "- Total to pay: €1,200.20\n"
     ) in text
 
 
@@ -175,8 +175,8 @@ def test_a_consequence_is_that_of_one_invoice_by_its_number(key: str, language: 
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("restricted", "This restriction ends by itself as soon as the payment of invoice INV-2041 arrives."),
-        ("suspended", "This suspension ends by itself as soon as the payment of invoice INV-2041 arrives."),
+        ("restricted", "This restriction is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
+        ("suspended", "This suspension is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
         ("handover-notice", "Payment of €1,200.00 still settles invoice INV-2041."),
         ("formal-complaint", "pay €1,200.00 for invoice INV-2041 in full before March 26, 2026."),
         ("promise-broken", "we could expect €400.50 for invoice INV-2041 by March 20, 2026."),

@@ -130,7 +130,7 @@ def test_disputed_paid_and_overpaid_amounts_are_named() -> None:
     ("asked", "says"),
     [
         (Decimal(700), "disputed part of €500.00"),  # a part is in dispute, the rest is still asked for
-        (Decimal(0), "our reminders about this invoice rest"),  # all of it is in dispute
+        (Decimal(0), "we will send no reminders about this invoice"),  # all of it is in dispute
     ],
 )
 def test_a_dispute_says_what_rests(asked: Decimal, says: str) -> None:
@@ -302,7 +302,7 @@ def test_text_reads_like_a_letter() -> None:
         "- Invoice: INV-2041, issued on January 30, 2026\n"
         "- Amount: €400.50\n"
         "- To be paid by: March 20, 2026, to Northwind Ltd\n\n"
-        "Until then our reminders rest. You are welcome to pay earlier.\n\n"
+        "Until then we will send no overdue reminders about this invoice. You are welcome to pay earlier.\n\n"
         f"Payment page of invoice INV-2041: {URL}\n\n"
     )
     assert "Kind regards,\nMax Weber\nNorthwind Ltd\nmax@northwind.example\n\n---\n\n" in text
