@@ -275,11 +275,9 @@ async def make_worker(
         client,
         task_queue=task_queue,
         workflows=[InvoiceDunning, DeliveryWatch],
-        # Steps that an earlier release put on this queue are still carried out.
         activities=[
             Planning(desk).open_case,
             ledger.record,
-            notices.carry_out,
             AccessChanges(desk).publish,
             Watch(desk).find_silent,
         ],

@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.desk import Answer, Desk, plan
-from domain.case import EDITION, Case
+from domain.case import Case
 from domain.invoice import Customer
 from domain.model import Record
 from domain.policy import PolicyRef, Rules
@@ -93,7 +93,6 @@ class Planning:
         return Case(
             invoice_id=row.invoice_id,
             customer_id=row.customer_id,
-            edition=EDITION,
             policy=ref,
             rules=Rules(promises=policy.promises, reactions=policy.reactions),
             currency=row.currency,

@@ -21,14 +21,6 @@ from domain.refusal import Refused
 from domain.state import AT_REST, CaseState
 from domain.terms import Level, Stage
 
-EDITION = 3
-"""Of the rules below. A case keeps the edition it was opened under, because a replay must decide as it did then.
-
-1: a promise or plan counts the money that came after it from what had been paid when it was made, and no more.
-2: a payment made before it and taken back later is not missing from it.
-3: what a person decides is judged after the signals that came before it.
-"""
-
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
 
@@ -223,7 +215,7 @@ class Case(CaseState):
                 via=event.via,
                 ref=event.ref,
                 paid_before=self.paid,
-                earlier=self._earlier(),
+                earlier=list(self.payments),
                 made_at=now,
             )
         )
@@ -297,15 +289,11 @@ class Case(CaseState):
             instalments=list(event.instalments),
             by=event.by,
             paid_before=self.paid,
-            earlier=self._earlier(),
+            earlier=list(self.payments),
             made_at=now,
         )
         self._owe(self.rules.reactions.plan_agreed)
         return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
-
-    def _earlier(self) -> list[str]:
-        """The payments that were there before what is agreed now."""
-        return list(self.payments) if self.edition > 1 else []
 
     def _paused(self, event: ev.Pause, now: datetime) -> list[Said]:
         if event.until is not None and event.until <= self.today(now):

@@ -28,7 +28,6 @@ class CaseState(Record):
     policy: PolicyRef
     former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
     rules: Rules
-    edition: int = 1
     ladder: list[str] = Field(default_factory=list)  # step ids of the version it was moved to; empty: never moved
     currency: str
     digits: int

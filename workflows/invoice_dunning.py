@@ -123,7 +123,7 @@ class InvoiceDunning:
             self._set_clock(action.at)
         if self._stale:
             return False
-        if self._planned_for != self._the_case.revision and workflow.patched(options.NEWS_FIRST):
+        if self._planned_for != self._the_case.revision:
             # News came at this very moment; beside us it is written down, and a new plan made.
             self._leave_trace()
             await workflow.wait_condition(lambda: self._woken)
@@ -249,7 +249,7 @@ class InvoiceDunning:
     @workflow.signal(dynamic=True)
     async def hear(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
-        if name == OVERTAKE_SIGNAL and workflow.patched(options.OVERTAKEN):
+        if name == OVERTAKE_SIGNAL:
             self._tasks.doubt()
             return
         with suppress(Refused):
@@ -283,9 +283,9 @@ class InvoiceDunning:
 
     async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
         self._tasks.enter()
-        # A signal can be the first thing a run hears. Later it is taken in without a pause, or an update that comes
-        # with it would be judged first, as it was before edition 3.
-        if self._case is None or self._case.edition < 3:
+        # A signal can be the first thing a run hears. Later it is taken in without a pause: an update that comes with
+        # it is judged after it.
+        if self._case is None:
             await workflow.wait_condition(lambda: self._case is not None)
         try:
             event = parse_event(name, _decoded(args))
@@ -370,7 +370,7 @@ class InvoiceDunning:
         A worker that takes the case up anew may take a second quiet task for a part of the next one, and would hear
         the next one's update before the result that came first: docs/decisions/0013-no-quiet-tasks.md.
         """
-        if self._tasks.quiet and workflow.patched(options.NO_QUIET_TASKS):
+        if self._tasks.quiet:
             self._write_search_attributes()
 
     # Memory ----------------------------------------------------------------------------------------------

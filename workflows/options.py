@@ -68,12 +68,3 @@ AFTER_TROUBLE = timedelta(hours=1)
 
 TIMELINE_KEPT = 400
 """Entries a run keeps for its query; the database has them all."""
-
-NEWS_FIRST = "news-first"
-"""Patch: what was planned for a moment waits for the news of that moment. What raced before it replays as it went."""
-
-NO_QUIET_TASKS = "no-quiet-tasks"
-"""Patch: of two tasks in a row one asks for something, if only for the search attributes to be written again."""
-
-OVERTAKEN = "overtaken"
-"""Patch: a case knows that it was put first. A worker of an earlier release refuses the signal."""

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
-from domain.case import EDITION, Case
+from domain.case import Case
 from domain.events import parse_event
 from domain.ladder import Verdict
 from domain.outcomes import Said, StepOutcome
@@ -421,7 +421,6 @@ def a_case_for(policy: Policy, **changes: Any) -> Case:
     facts: dict[str, Any] = {
         "invoice_id": "inv-1",
         "customer_id": "acme",
-        "edition": EDITION,
         "policy": PolicyRef(name=policy.name, version=policy.version),
         "rules": Rules(promises=policy.promises, reactions=policy.reactions),
     }

@@ -15,8 +15,9 @@ RACING = frozenset({"hears_nonsense"})
 """Lives whose signals come faster than they are taken in: which of them share a task is chance."""
 
 ADVICE = """the workflow asks the engine for other things than it did.
-Cases begun before would not replay: put the change behind workflow.patched (docs/decisions/0008-versioning.md).
-If only the plan of this life changed, or the change is patched: .venv/bin/python -m tests.replay.record commands"""
+Cases begun by a release would not replay: put the change behind workflow.patched (docs/decisions/0008-versioning.md).
+If no release has the old way, only the plan of this life changed, or the change is patched:
+.venv/bin/python -m tests.replay.record commands"""
 
 
 def recorded(life: str) -> str:

@@ -1,10 +1,10 @@
 """Records what `make test` holds the workflow's code against: histories, and the commands of each kind of life.
 
-    python -m tests.replay.record 0.2         the histories of a release, to be replayed for good
+    python -m tests.replay.record histories   one history of each life, for the coming release (tests/replay/*.json)
     python -m tests.replay.record commands    the commands a life asks for now (tests/replay/commands/*.txt)
 
-Histories of earlier releases stay, because cases begun by them still run; a file that exists is never written
-again. The commands are written anew after a change that was meant.
+Both are written anew after a change that was meant. On the day of a release its histories become final, because cases
+begun by it go on running: `COMING` is then raised, and theirs are never recorded again.
 """
 
 import asyncio
@@ -21,6 +21,8 @@ from tests.workflows.house import house_on, time_skipping_server
 from tests.workflows.lives import LIVES
 
 FOLDER = Path(__file__).parent
+COMING = "0.5"
+"""The release that is being worked on."""
 
 
 async def lived(name: str) -> WorkflowHistory:
@@ -36,12 +38,10 @@ async def lived(name: str) -> WorkflowHistory:
     return history
 
 
-async def record_histories(release: str) -> None:
+async def record_histories() -> None:
     for name in LIVES:
-        path = FOLDER / f"{release}-{name.replace('_', '-')}.json"
-        if not path.exists():
-            path.write_text((await lived(name)).to_json() + "\n", encoding="utf-8")
-            print(path.name)
+        path = FOLDER / f"{COMING}-{name.replace('_', '-')}.json"
+        path.write_text((await lived(name)).to_json() + "\n", encoding="utf-8")
 
 
 async def record_commands() -> None:
@@ -49,7 +49,9 @@ async def record_commands() -> None:
         commands.record(name, await lived(name))
 
 
+RECORD = {"histories": record_histories, "commands": record_commands}
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1] not in RECORD:
         sys.exit(__doc__)
-    asyncio.run(record_commands() if sys.argv[1] == "commands" else record_histories(sys.argv[1]))
+    asyncio.run(RECORD[sys.argv[1]]())

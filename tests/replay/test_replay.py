@@ -1,4 +1,4 @@
-"""G11: cases begun by any release go on with this one. Every recorded history replays."""
+"""G11: cases begun by a release go on with the later ones. Every recorded history replays."""
 
 import gzip
 import json
@@ -51,13 +51,11 @@ async def test_a_changed_history_is_noticed() -> None:
         await replay(changed)
 
 
-async def test_a_second_quiet_task_is_noticed() -> None:
-    """What a storm left behind before there was a rule against them, and no replay can set right."""
+def test_a_second_quiet_task_is_noticed() -> None:
+    """In a history that a storm left behind before there was a rule against them."""
     with gzip.open(FOUND / "seed-3-update-before-a-step-s-end.json.gz") as file:
         history = WorkflowHistory.from_json("invoice-inv-368", json.load(file))
     assert tasks.quiet(history) == [119]
-    with pytest.raises(Exception, match=r"[Nn]ondeterminism"):
-        await replay(history)
 
 
 @pytest.mark.parametrize(
