@@ -7,9 +7,9 @@ BIN := .venv/bin
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-.venv/installed: requirements.txt requirements-dev.txt requirements-lock.txt
+.venv/installed: requirements-lock.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt -c requirements-lock.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-lock.txt
 	touch .venv/installed
 
 install: .venv/installed  ## create .venv with all that demo and tests need

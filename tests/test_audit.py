@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
 LOCK = "requirements-lock.txt"
 
-PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[a-z0-9,_-]+\])?==(?P<version>[A-Za-z0-9.!+]+)")
+PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[a-z0-9,_-]+\])?==(?P<version>[A-Za-z0-9.!+]+)( ; [^#]+)?")
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
 FORBIDDEN = {
     "private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "SendGrid key": re.compile(r"\bSG\.[\w-]{16,}\.[\w-]{16,}"),
@@ -38,9 +40,12 @@ def lines_of(name: str) -> list[str]:
 
 
 def pins_of(name: str) -> dict[str, str]:
-    """Version by normalised name; a line that is no plain pin fails."""
+    """Version by normalised name, without hashes; a line that is no plain pin fails."""
     pins = {}
-    for line in lines_of(name):
+    for line in (written.removesuffix("\\").strip() for written in lines_of(name)):
+        if line.startswith("--hash="):
+            assert HASH.fullmatch(line), f"{name}: {line!r} is no SHA-256 hash"
+            continue
         found = PIN.fullmatch(line)
         assert found, f"{name}: {line!r} is no pin; write name==version"
         pins[re.sub(r"[-_.]+", "-", found["name"]).lower()] = found["version"]
@@ -56,6 +61,21 @@ def test_every_requirement_is_pinned_as_the_lock_has_it(name: str) -> None:
     lock = pins_of(LOCK)
     different = {package: (version, lock.get(package)) for package, version in pins_of(name).items()}
     assert {package: two for package, two in different.items() if two[0] != two[1]} == {}
+
+
+def test_f10_every_pin_of_the_lock_has_hashes() -> None:
+    """pip --require-hashes, which make install uses, accepts nothing else."""
+    blocks = re.split(r"\n(?=[A-Za-z])", (ROOT / LOCK).read_text(encoding="utf-8").partition("\naiohappy")[2])
+    assert len(blocks) > 50
+    assert [block.splitlines()[0] for block in blocks if not HASH.search(block)] == []
+
+
+def test_f10_the_licence_and_the_notice_are_there() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == "MIT"
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    assert [name for name in pins_of("requirements.txt") if name not in notice] == []
 
 
 def test_no_tracked_file_holds_a_secret_or_an_index() -> None:

@@ -148,15 +148,15 @@ class WorkerDied(Exception):
 
 
 def by_sendgrid(provider: FakeProvider) -> SendGridGateway:
-    return SendGridGateway("SG.key", ("ana@dunwell.example", "Ana Lopez"), provider.url, timeout=2)
+    return SendGridGateway("SG.key", ("ana@dunwell.example", "Ana Lopez"), provider.url, timeout=10)
 
 
 def by_twilio(provider: FakeProvider) -> TwilioGateway:
-    return TwilioGateway("AC1", "token", "+15005550006", provider.url, timeout=2)
+    return TwilioGateway("AC1", "token", "+15005550006", provider.url, timeout=10)
 
 
 def to_product(url: str) -> HttpProductGateway:
-    return HttpProductGateway(url, "secret", timeout=2)
+    return HttpProductGateway(url, "secret", timeout=10)
 
 
 @pytest.fixture(scope="session")

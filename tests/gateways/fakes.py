@@ -5,7 +5,7 @@
         gateway = TwilioGateway("AC1", "token", "+15005550006", twilio.url)
 
 Each request takes one planned answer; with none left the provider behaves well. `accepts` says whether the
-provider keeps the message in spite of the answer: `Answer(delay=5, accepts=True)` is a send that went
+provider keeps the message in spite of the answer: `Answer(delay=60, accepts=True)` is a send that went
 through while the caller gave up waiting, `Answer(drop=True)` one that was read and lost.
 """
 
@@ -39,6 +39,10 @@ def an_envelope(channel: Channel = Channel.EMAIL, to: str | None = None, **chang
         "text": "Invoice 7 over 120.00 EUR is open.",
     }
     return Envelope(**(values | changes))
+
+
+PATIENT, HASTY = 10.0, 1.0
+"""Seconds a caller waits for a fake: long enough on a busy machine; and for an answer that is not to come in time."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from domain.terms import Channel
 from gateways.base import Attachment, DeliveryError, Envelope
 from gateways.lob import LobGateway, address, refusal
 from gateways.lob_events import read
-from tests.gateways.fakes import Answer, FakeLob, an_envelope
+from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeLob, an_envelope
 
 SENDER = ("Looms Ltd", "4 Mill Lane", "Springfield, IL 62701")
 POST = "1 Main St\nSuite 5\nSan Francisco, CA 94107"
@@ -22,7 +22,7 @@ def a_letter(to: str = POST, **changes: Any) -> Envelope:
     return an_envelope(Channel.LETTER, to, **usual | changes)
 
 
-def by_lob(lob: FakeLob, timeout: float = 2.0) -> LobGateway:
+def by_lob(lob: FakeLob, timeout: float = PATIENT) -> LobGateway:
     return LobGateway("test_key", SENDER, lob.url, timeout=timeout)
 
 
@@ -145,13 +145,13 @@ PERMANENT, PASSING, UNKNOWN = "permanent", "passing", "unknown"
         pytest.param(Answer(502, body=b""), UNKNOWN, None, id="in between"),
         pytest.param(Answer(200, body=b"[]"), UNKNOWN, None, id="no letter in the answer"),
         pytest.param(Answer(drop=True), UNKNOWN, None, id="line closed"),
-        pytest.param(Answer(delay=3), UNKNOWN, None, id="too slow"),
+        pytest.param(Answer(delay=60), UNKNOWN, None, id="too slow"),
     ],
 )
 def test_what_an_answer_means(lob: FakeLob, answer: Answer, kind: str, closes: str | None) -> None:
     lob.next(answer)
     with pytest.raises(DeliveryError) as caught:
-        by_lob(lob, timeout=0.3).send(a_letter())
+        by_lob(lob, timeout=HASTY if answer.delay else PATIENT).send(a_letter())
     found = PERMANENT if caught.value.permanent else UNKNOWN if caught.value.maybe_sent else PASSING
     assert (found, caught.value.closes_address) == (kind, closes)
     assert "Main St" not in caught.value.reason

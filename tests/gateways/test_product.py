@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.terms import Access
 from gateways.base import AccessChange, DeliveryError
 from gateways.product import HttpProductGateway, NoProduct, sign, verify
-from tests.gateways.fakes import Answer, FakeProduct
+from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeProduct
 
 SECRET = "shared-secret"
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -24,8 +24,8 @@ CHANGE = AccessChange(
 )
 
 
-def a_gateway(url: str) -> HttpProductGateway:
-    return HttpProductGateway(url, SECRET, timeout=0.3)
+def a_gateway(url: str, timeout: float = PATIENT) -> HttpProductGateway:
+    return HttpProductGateway(url, SECRET, timeout=timeout)
 
 
 def test_the_product_hears_of_a_change(product: FakeProduct) -> None:
@@ -71,7 +71,7 @@ def test_a_repeat_after_a_lost_answer_is_one_change(product: FakeProduct) -> Non
         Answer(410),
         Answer(500),
         Answer(503),
-        Answer(delay=5),
+        Answer(delay=60),
         Answer(drop=True),
     ],
     ids=lambda answer: str(answer.status or ("drop" if answer.drop else "slow")),
@@ -82,7 +82,8 @@ def test_everything_else_is_tried_again(
     caplog.set_level(logging.DEBUG)
     product.next(answer)
     with pytest.raises(DeliveryError) as caught:
-        a_gateway(f"{product.url}/hook?token=hidden").publish(CHANGE)
+        hook = f"{product.url}/hook?token=hidden"
+        a_gateway(hook, HASTY if answer.delay else PATIENT).publish(CHANGE)
     error = caught.value
     assert not error.permanent
     assert not error.maybe_sent

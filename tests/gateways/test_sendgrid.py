@@ -6,14 +6,14 @@ import pytest
 from domain.terms import MessageState
 from gateways.base import DeliveryError, Receipt
 from gateways.sendgrid import SendGridGateway
-from tests.gateways.fakes import Answer, FakeSendGrid, an_envelope
+from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeSendGrid, an_envelope
 
 KEY = "key-that-must-stay-secret"
 SENDER = ("billing@dunwell.example", "Dunwell Billing")
 
 
-def a_gateway(url: str) -> SendGridGateway:
-    return SendGridGateway(KEY, SENDER, url, timeout=0.3)
+def a_gateway(url: str, timeout: float = PATIENT) -> SendGridGateway:
+    return SendGridGateway(KEY, SENDER, url, timeout=timeout)
 
 
 def refused(gateway: SendGridGateway) -> DeliveryError:
@@ -95,7 +95,7 @@ def test_a_mail_of_text_alone_to_an_address_alone(sendgrid: FakeSendGrid) -> Non
         (Answer(502), False, True, None),
         (Answer(504, accepts=True), False, True, None),
         (Answer(524), False, True, None),
-        (Answer(delay=5, accepts=True), False, True, None),
+        (Answer(delay=60, accepts=True), False, True, None),
         (Answer(drop=True, accepts=True), False, True, None),
         (Answer(200, body=b"{}"), False, True, None),
     ],
@@ -105,7 +105,7 @@ def test_what_a_refusal_means(
     sendgrid: FakeSendGrid, answer: Answer, permanent: bool, maybe_sent: bool, closes: str | None
 ) -> None:
     sendgrid.next(answer)
-    error = refused(a_gateway(sendgrid.url))
+    error = refused(a_gateway(sendgrid.url, HASTY if answer.delay else PATIENT))
     assert (error.permanent, error.maybe_sent, error.closes_address) == (permanent, maybe_sent, closes)
     assert len(sendgrid.requests) == 1
 
@@ -145,7 +145,7 @@ def test_errors_and_logs_hold_neither_the_key_nor_the_debtor(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     sendgrid.next(answer)
-    error = refused(a_gateway(sendgrid.url))
+    error = refused(a_gateway(sendgrid.url, HASTY if answer.delay else PATIENT))
     assert error.__cause__ is None
     for secret in (KEY, "ada@debtor.example", "Ada Debtor"):
         assert secret not in f"{error!r} {error} {caplog.text}"

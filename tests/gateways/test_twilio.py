@@ -6,7 +6,7 @@ import pytest
 from domain.terms import Channel, MessageState
 from gateways.base import DeliveryError, Envelope, Receipt
 from gateways.twilio import TwilioGateway, closing
-from tests.gateways.fakes import Answer, FakeTwilio, an_envelope
+from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeTwilio, an_envelope
 
 ACCOUNT = "AC" + "a" * 32
 TOKEN = "token-that-must-stay-secret"
@@ -15,8 +15,8 @@ TEXT = "Invoice 7 over 120.00 EUR is open."
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
-def a_gateway(url: str, sender: str = "+15005550006") -> TwilioGateway:
-    return TwilioGateway(ACCOUNT, TOKEN, sender, url, timeout=0.3)
+def a_gateway(url: str, sender: str = "+15005550006", timeout: float = PATIENT) -> TwilioGateway:
+    return TwilioGateway(ACCOUNT, TOKEN, sender, url, timeout=timeout)
 
 
 def an_sms(**changes: str) -> Envelope:
@@ -99,7 +99,7 @@ def test_twilios_words_in_ours(
         # Nobody knows.
         (Answer(502), False, True, None),
         (Answer(504, accepts=True), False, True, None),
-        (Answer(delay=5, accepts=True), False, True, None),
+        (Answer(delay=60, accepts=True), False, True, None),
         (Answer(drop=True, accepts=True), False, True, None),
         (Answer(201, body=b"{broken", accepts=True), False, True, None),
     ],
@@ -109,7 +109,7 @@ def test_what_a_refusal_means(
     twilio: FakeTwilio, answer: Answer, permanent: bool, maybe_sent: bool, closes: str | None
 ) -> None:
     twilio.next(answer)
-    error = refused(a_gateway(twilio.url))
+    error = refused(a_gateway(twilio.url, timeout=HASTY if answer.delay else PATIENT))
     assert (error.permanent, error.maybe_sent, error.closes_address) == (permanent, maybe_sent, closes)
     assert len(twilio.requests) == 1
 
@@ -133,7 +133,7 @@ def test_errors_and_logs_hold_neither_the_token_nor_the_number(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     twilio.next(answer)
-    error = refused(a_gateway(twilio.url))
+    error = refused(a_gateway(twilio.url, timeout=HASTY if answer.delay else PATIENT))
     assert error.__cause__ is None
     for secret in (TOKEN, TO, TO.removeprefix("+"), TEXT):
         assert secret not in f"{error!r} {error} {caplog.text}"
@@ -147,9 +147,9 @@ def test_a_region_of_the_process_environment_changes_nothing(
     assert a_gateway(twilio.url).send(an_sms()).state is MessageState.ACCEPTED
 
 
-@pytest.mark.parametrize("lost", [Answer(delay=5, accepts=True), Answer(drop=True, accepts=True)])
+@pytest.mark.parametrize("lost", [Answer(delay=60, accepts=True), Answer(drop=True, accepts=True)])
 def test_a_send_without_an_answer_is_found(twilio: FakeTwilio, lost: Answer) -> None:
-    gateway = a_gateway(twilio.url)
+    gateway = a_gateway(twilio.url, timeout=HASTY if lost.delay else PATIENT)
     since = datetime.now(UTC)
     twilio.next(lost)
     assert refused(gateway).maybe_sent

@@ -48,7 +48,7 @@ async def test_in_memory_it_serves_its_namespace_and_ui(start: Start) -> None:
     running = start(None, namespace="acme", ui=True)
     await (await Client.connect(running.address, namespace="acme")).count_workflows()
     assert running.ui_url is not None
-    with socket.create_connection(("127.0.0.1", int(running.ui_url.rpartition(":")[2])), timeout=5):
+    with socket.create_connection(("127.0.0.1", int(running.ui_url.rpartition(":")[2])), timeout=10):
         pass
     # nothing of ours is left on the disk; the program keeps its own cluster id in the home folder
     assert {entry.name for entry in Path().iterdir()} <= {"home"}
@@ -122,7 +122,7 @@ def test_it_ends_with_a_parent_that_crashed(start: Start, tmp_path: Path) -> Non
     assert parent.returncode == -signal.SIGKILL
     start(tmp_path / "state")  # waits until the folder's lock is free, that is, until the orphan is gone
     with suppress(psutil.NoSuchProcess):  # nobody may be there to reap it
-        psutil.wait_procs([psutil.Process(int(parent.stdout))], timeout=5)
+        psutil.wait_procs([psutil.Process(int(parent.stdout))], timeout=30)
         assert psutil.Process(int(parent.stdout)).status() == psutil.STATUS_ZOMBIE
 
 

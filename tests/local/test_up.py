@@ -23,7 +23,7 @@ import os, signal, socket, sys, time
 def server_answers():
     host, port = os.environ["TEMPORAL_ADDRESS"].split(":")
     try:
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host, int(port)), timeout=10).close()
     except OSError:
         return False
     return True

@@ -75,7 +75,7 @@ async def test_a_round_that_fails_does_not_end_the_courier(site: Site, monkeypat
 
 
 async def until(true: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not true():
             await asyncio.sleep(0.01)
 
