@@ -1,12 +1,13 @@
 """One JSON object under examination: takes its fields out one by one and collects what is wrong with them."""
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from intake.records import JsonObject, Record
+from intake.invoice_fields import Field
+from intake.json_records import JsonObject
+from intake.lines import Record
 from intake.refusals import Refusal, Unfit, did_you_mean, kind, printable, shown
 
-T = TypeVar("T")
 _UNKNOWABLE = object()  # a field of what is no object: its parent was refused already
 _MOST_REFUSALS = 25  # of one record: what has more problems is no invoice, and a longer list helps nobody
 
@@ -30,21 +31,20 @@ class Fields:
         for key in data.repeated if isinstance(data, JsonObject) else []:
             self.refuse(printable(key), "is given more than once: keep one")
 
-    def required(self, key: str, check: Callable[[object], T], *, secret: bool = False) -> T | None:
-        """The checked value, or None after a refusal."""
-        if self._is_blank(key):
-            self.refuse(key, "is missing: it is needed")
-        return self.optional(key, check, secret=secret)
+    def take(self, field: Field, **depends: Any) -> Any:
+        """The checked value of a field; None when it is left out, null, blank or refused.
 
-    def optional(self, key: str, check: Callable[[object], T], *, secret: bool = False) -> T | None:
-        """The checked value; None when left out, null or blank, or refused. `secret`: never shown."""
-        if self._is_blank(key):
+        `depends` is what its check needs beside the value.
+        """
+        if self._is_blank(field.name):
+            if field.needed:
+                self.refuse(field.name, "is missing: it is needed")
             return None
-        value = self._data[key]
+        value = self._data[field.name]
         try:
-            return check(value)
+            return field.check(value, **depends)
         except Unfit as error:
-            self.refuse(key, str(error), None if secret else value)
+            self.refuse(field.name, str(error), None if field.secret else value)
             return None
 
     def inner(self, key: str, known: Collection[str]) -> "Fields":

@@ -3,24 +3,22 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from domain.invoice import UNDETERMINED, Contact, Customer, Invoice
 from domain.terms import Role
-from intake import checks, documents
+from intake.currencies import Currency
 from intake.fields import Fields
-from intake.records import Record, read_records
+from intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
+from intake.lines import Record
+from intake.records import read_records
 from intake.refusals import Refusal, shown
 
 __all__ = ["Refusal", "open_invoices", "parse_invoice", "read_invoices"]
 
 _MOST_CONTACTS = 50
-_INVOICE_FIELDS = frozenset(Invoice.model_fields) - {"digits"}
-_CUSTOMER_FIELDS = frozenset(Customer.model_fields) - {"customer_id"} | {"id"}
-_CONTACT_FIELDS = frozenset(Contact.model_fields) - {"contact_id"}
 
 
 def open_invoices(path: str) -> Iterator[Invoice | Refusal]:
@@ -83,26 +81,27 @@ def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
 
 def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
     """`folder` is where documents lie; None takes none."""
-    fields = Fields(record, record.data, _INVOICE_FIELDS, "", [])
-    unit = fields.required("currency", checks.currency)
+    fields = Fields(record, record.data, {*INVOICE, "customer"}, "", [])
+    take = fields.take
+    unit: Currency | None = take(INVOICE["currency"])
     # Refused values are None here; the invoice is built only when nothing was refused.
     values: dict[str, Any] = {
-        "invoice_id": fields.required("invoice_id", checks.identifier),
-        "number": fields.required("number", checks.text),
-        "amount": fields.required("amount", partial(checks.amount, unit=unit)),
+        "invoice_id": take(INVOICE["invoice_id"]),
+        "number": take(INVOICE["number"]),
+        "amount": take(INVOICE["amount"], unit=unit),
         "currency": unit and unit.code,
         "digits": unit and unit.digits,
-        "issued_on": fields.required("issued_on", checks.day),
-        "due_on": fields.required("due_on", checks.day),
-        "payment_url": fields.optional("payment_url", checks.payment_url, secret=True),
-        "policy": fields.optional("policy", checks.policy),
-        "jurisdiction": fields.optional("jurisdiction", checks.jurisdiction),
-        "document": fields.optional("document", partial(documents.check, folder=folder)),
+        "issued_on": take(INVOICE["issued_on"]),
+        "due_on": take(INVOICE["due_on"]),
+        "payment_url": take(INVOICE["payment_url"]),
+        "policy": take(INVOICE["policy"]),
+        "jurisdiction": take(INVOICE["jurisdiction"]),
+        "document": take(INVOICE["document"], folder=folder),
     }
     issued, due = values["issued_on"], values["due_on"]
     if issued and due and due < issued:
         fields.refuse("due_on", f"is before issued_on, {issued}: exchange or correct the dates", str(due))
-    customer = _customer(fields.inner("customer", _CUSTOMER_FIELDS))
+    customer = _customer(fields.inner("customer", {*CUSTOMER, "contacts"}))
     if fields.refusals:
         return fields.refusals
     contacts = tuple(Contact(**contact) for contact in customer.pop("contacts"))
@@ -110,12 +109,12 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
 
 
 def _customer(fields: Fields) -> dict[str, Any]:
-    customer_id = fields.required("id", checks.identifier)
-    country = fields.required("country", checks.country)
+    customer_id = fields.take(CUSTOMER["id"])
+    country = fields.take(CUSTOMER["country"])
     counts: Counter[Role | None] = Counter()
     contacts = []
     before = len(fields.refusals)
-    for item in fields.items("contacts", _CONTACT_FIELDS, _MOST_CONTACTS):
+    for item in fields.items("contacts", CONTACT, _MOST_CONTACTS):
         contact = _contact(item, country)
         counts[contact["role"]] += 1
         contacts.append({"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact})
@@ -125,21 +124,21 @@ def _customer(fields: Fields) -> dict[str, Any]:
         fields.refuse("contacts", f"hold nobody to ask: give an e-mail, a phone or a post address of one of {others}")
     return {
         "customer_id": customer_id,
-        "name": fields.required("name", checks.text),
+        "name": fields.take(CUSTOMER["name"]),
         "country": country,
-        "time_zone": fields.required("time_zone", checks.time_zone),
-        "language": fields.optional("language", checks.language) or UNDETERMINED,
+        "time_zone": fields.take(CUSTOMER["time_zone"]),
+        "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
         "contacts": contacts,
     }
 
 
 def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
     return {
-        "role": fields.required("role", checks.role),
-        "name": fields.required("name", checks.text),
-        "email": fields.optional("email", checks.email),
-        "phone": fields.optional("phone", partial(checks.phone, region=country)),
-        "post": fields.optional("post", checks.postal_address),
+        "role": fields.take(CONTACT["role"]),
+        "name": fields.take(CONTACT["name"]),
+        "email": fields.take(CONTACT["email"]),
+        "phone": fields.take(CONTACT["phone"], region=country),
+        "post": fields.take(CONTACT["post"]),
     }
 
 

@@ -19,8 +19,8 @@ from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.invoices import parse_invoice
+from intake.json_records import JsonObject
 from intake.lookup import stored_status
-from intake.records import JsonObject
 from intake.refusals import shown
 from intake.registrar import Registered
 from intake.worklist import open_work

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from intake.records import JsonObject
+from intake.json_records import JsonObject
 
 MOST_BYTES = 1024 * 1024
 
