@@ -14,23 +14,20 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # those that are no space
+from domain.cleaning import clean, one_line
+
 _NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
-
-
-def one_line(text: str) -> str:
-    """`text` on one line, without control characters: a name can forge neither a header nor a paragraph."""
-    return " ".join(_without_controls(text).split())
 
 
 def literal(text: str) -> str:
     """`text` so that Markdown shows it as it is."""
-    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", _without_controls(text)).strip()
+    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", clean(text)).strip()
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
 
 
-def _without_controls(text: str) -> str:
-    return _CONTROLS.sub("", text)
+def unbroken(text: str) -> str:
+    """`text` on one line, single spaces between words."""
+    return " ".join(text.split())
 
 
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")

@@ -13,7 +13,8 @@ from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
 
-from activities.layout import literal, one_line
+from activities.layout import literal
+from domain.cleaning import isolated, one_line
 from domain.model import Value
 
 
@@ -128,7 +129,7 @@ class Pen:
     voice: Voice
 
     def text(self, value: str | None) -> str | None:
-        return self.voice.guard(value) if value else None
+        return isolated(self.voice.guard(value)) if value else None
 
     def day(self, value: date | None, today: date) -> str | None:
         if value is None:

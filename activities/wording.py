@@ -25,7 +25,7 @@ from activities.catalogue_file import (
     read_draft,
     tag,
 )
-from activities.layout import html_document, literal, one_line, one_stop, parse, plain_text, sms_parts, tidy
+from activities.layout import html_document, literal, one_stop, parse, plain_text, sms_parts, tidy, unbroken
 from activities.phrases import (
     BODY,
     CALL,
@@ -39,6 +39,7 @@ from activities.phrases import (
     Pen,
     Voice,
 )
+from domain.cleaning import one_line
 
 __all__ = [
     "FALLBACK",
@@ -71,7 +72,7 @@ class Composed:
     @cached_property
     def subject(self) -> str:
         """The subject line."""
-        return one_line(self._write("subject", SUBJECT))
+        return unbroken(self._write("subject", SUBJECT))
 
     @cached_property
     def text(self) -> str:
@@ -92,10 +93,10 @@ class Composed:
     @cached_property
     def short(self) -> str:
         """For an SMS. Where telling of other invoices costs a further one, words that can be spared make room."""
-        text = one_line(self._write("short", SHORT))
+        text = unbroken(self._write("short", SHORT))
         if self._facts.others:
-            alone = one_line(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
-            tight = one_line(self._write("short", TIGHT))
+            alone = unbroken(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
+            tight = unbroken(self._write("short", TIGHT))
             if sms_parts(alone) < sms_parts(text) > sms_parts(tight):
                 return one_stop(tight)
         return one_stop(text)

@@ -18,6 +18,7 @@ from babel import Locale
 from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
+from domain.cleaning import clean, reordering
 from domain.terms import Role
 from intake.currencies import Currency, current_codes, find_currency, replacement
 from intake.refusals import Unfit, did_you_mean, kind, printable
@@ -36,7 +37,7 @@ _TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
 
 
 def text(value: object, limit: int = 200) -> str:
-    """One line of at most `limit` characters, outer spaces removed."""
+    """One line of at most `limit` characters, without outer spaces and what nobody can see (`domain.cleaning`)."""
     if not isinstance(value, str):
         raise Unfit(f"is {kind(value)}, not text: write it in double quotes")
     line = value.strip()
@@ -45,7 +46,13 @@ def text(value: object, limit: int = 200) -> str:
     for char in line:
         if unicodedata.category(char) in _BROKEN:
             raise Unfit(f"holds the character U+{ord(char):04X}: remove it, this is one line of plain text")
-    return line
+    if found := reordering(line):
+        name = unicodedata.name(found).lower()
+        raise Unfit(f"holds the character U+{ord(found):04X} ({name}), which reorders other text: remove it")
+    seen = clean(line).strip()
+    if line and not seen:
+        raise Unfit("holds only characters that nobody can see: write it out")
+    return seen
 
 
 def postal_address(value: object) -> str:

@@ -175,8 +175,8 @@ def test_a_consequence_is_that_of_one_invoice_by_its_number(key: str, language: 
 @pytest.mark.parametrize(
     ("key", "says"),
     [
-        ("restricted", "This restriction is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
-        ("suspended", "This suspension is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
+        ("restricted", "restriction is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
+        ("suspended", "suspension is lifted automatically as soon as the payment of invoice INV-2041 arrives."),
         ("handover-notice", "Payment of €1,200.00 still settles invoice INV-2041."),
         ("formal-complaint", "pay €1,200.00 for invoice INV-2041 in full before March 26, 2026."),
         ("promise-broken", "we could expect €400.50 for invoice INV-2041 by March 20, 2026."),

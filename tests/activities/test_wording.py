@@ -358,3 +358,10 @@ def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> Non
         composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | names))
         for part in (composed.text, composed.html, composed.short, composed.call, composed.markdown):
             assert not re.search(r"[^.]\.\.(?!\.)", part)
+
+
+def test_f3_a_name_cannot_reorder_the_sentence_around_it() -> None:
+    composed = CATALOGUE.compose("reminder-first", "en", facts(contact_name="דוד\u202e כהן", company="Acme\u202egnp"))
+    assert composed.text.startswith("Hello \u2068דוד כהן\u2069,")
+    assert "\u202e" not in "".join(composed.forms().values())
+    assert "Acmegnp" in composed.text
