@@ -15,14 +15,15 @@ from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
 from domain.timeline import Entry
-from store import accounts, cases, ledger, outbox, tasks, timeline
+from store import accounts, cases, ledger, outbox, requests, tasks, timeline
 
 
 class RecordRequest(Request):
-    """`event` is the accepted event's name and content; None only plans anew."""
+    """`event` is the accepted event's name and content; None only plans anew. `told_as`: the id of its request."""
 
     event: str | None = None
     content: dict[str, Any] | None = None
+    told_as: str | None = None
 
 
 class RecordAnswer(Answer):
@@ -48,6 +49,8 @@ class Ledger:
             if request.event is not None:
                 event = parse_event(request.event, [request.content])
                 self._write_event(session, request, event, now, answer)
+            if request.told_as is not None:
+                requests.mark_taken(session, request.told_as, now)
             timeline.write(session, case.invoice_id, request.entries)
             self._follow(session, case, now, rehearsal=request.rehearsal)
             if answer.not_arrived:

@@ -16,7 +16,7 @@ from domain.events import DeliveryReport
 from domain.model import Record
 from domain.terms import MessageState
 from domain.timeline import Entry
-from store import cases, outbox, tasks, timeline
+from store import cases, outbox, requests, tasks, timeline
 
 _SHORTEST = timedelta(days=1)
 _AT_ONCE = 200
@@ -37,10 +37,13 @@ class Watch:
     def find_silent(self) -> list[Unheard]:
         """Note the silence in outbox and timelines. Returns whom to tell, at most a few hundred at once.
 
-        Tasks that are long overdue go to a manager on the same round: a mark and a line in the timeline.
+        Tasks that are long overdue go to a manager on the same round: a mark and a line in the timeline. Requests
+        whose key was first used a month ago are forgotten on it, too.
         """
         now = activity.info().started_time
         escalate(self._desk, now)
+        with self._desk.database.writing() as session:
+            requests.forget(session, now - requests.KEPT)
         with self._desk.database.reading() as session:
             silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
             unposted = [

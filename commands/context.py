@@ -18,6 +18,7 @@ from domain.ladder_problems import PolicyError
 from domain.policy import Policy
 from domain.refusal import Refused
 from intake.cases import Cases, NoAnswer, ServerAway
+from intake.idempotency import StillRunning
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError
 from store.database import Database, no_answer
@@ -35,7 +36,8 @@ Note = Annotated[str | None, typer.Option("--note", help="Free words; they stay 
 Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output, and nothing else.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave it with the server and do not wait for the case.")]
 RequestId = Annotated[
-    str | None, typer.Option("--request-id", help="Repeat a request safely: the same id is carried out once.")
+    str | None,
+    typer.Option("--request-id", help="Repeat a request safely: it is carried out once and answered alike."),
 ]
 Reason = Annotated[str, typer.Option("--reason", help="A short code, such as hardship or small-balance.")]
 OnlyInvoice = Annotated[str | None, typer.Option("--invoice", metavar="ID", help="Of this invoice only.")]
@@ -115,7 +117,7 @@ def sentence(error: Exception) -> tuple[str, int] | None:
     match error:
         case Refused():
             return f"refused: {error}", REFUSED
-        case NoAnswer():
+        case NoAnswer() | StillRunning():
             return str(error), REFUSED
         case NotReady() | SettingsError() | ServerAway() | CatalogueError():
             return str(error), NOT_READY

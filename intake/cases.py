@@ -7,13 +7,13 @@ news of money arrives even when no worker runs and even when the case has ended.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
-from uuid import uuid4
 
+from pydantic import ValidationError
 from temporalio.client import (
     Client,
     RPCError,
@@ -32,10 +32,11 @@ from domain.case import Case
 from domain.clock import Clock
 from domain.events import EVENTS, parse_event
 from domain.refusal import Refused
+from intake.idempotency import Begun, Idempotency, Note, Request
 from intake.lookup import check_known, stored_status, with_written
 from intake.overtaking import Overtaking
 from intake.registrar import Registered
-from store import cases, invoices, notes
+from store import cases, invoices
 from store.database import Database
 from workflows.display import first_attributes, summary
 from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
@@ -50,7 +51,6 @@ _PATIENT = frozenset({"policy_moved"})
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
 _LONGEST_PAUSE = 10.0  # seconds between two tries
 _LOOKS, _LOOK_PAUSE = 10, 0.2  # how often, and after how many seconds, a reopened case is looked at again
-_REQUEST = re.compile(r"[\w.:-]{1,50}")
 _AUTHOR = re.compile(r"[\w .:/+-]{1,60}")
 
 _SILENCE = {
@@ -129,6 +129,7 @@ class Cases:
         self._client = client
         self._overtaking = Overtaking(client)
         self._database = database
+        self._idempotency = Idempotency(database)
         self._patience = patience or Patience()
 
     async def start(self, registered: Registered) -> Start:
@@ -172,35 +173,57 @@ class Cases:
         *,
         note: str | None = None,
         author: str = "agent",
+        principal: str = "command line",
         request_id: str | None = None,
         wait: bool = True,
     ) -> Told:
         """Tell a case what happened: the event `name` of domain/events.py with its fields.
 
-        A `note` in free words is kept in the database first. The same `request_id` again is the same request.
+        A `note` in free words is kept in the database first. The same `request_id` of the same `principal` again is
+        the same request: it is carried out once, and answered as the first time.
         With `wait` the case answers; without it the server keeps the news, and the case may refuse it later.
         Payments and reversals always arrive: they fall back to that, and reopen a case that has ended.
 
-        Raises Refused when the invoice is unknown or the case says no, NoAnswer when no worker took it in
-        time, ServerAway when there is no server.
+        Raises Refused when the invoice is unknown, the case says no or the `request_id` was used for something else,
+        StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
+        ServerAway when there is no server.
         """
-        request = request_id or uuid4().hex
-        if not _REQUEST.fullmatch(request):
-            raise Refused("request_id", "must be 1 to 50 letters, digits or . : - _")
-        note = (note or "").replace("\x00", "").strip()
-        if note and not _AUTHOR.fullmatch(author):
+        words = (note or "").replace("\x00", "").strip()
+        if words and not _AUTHOR.fullmatch(author):
             raise Refused("by", "must be a role or an id: 1 to 60 letters, digits, spaces or . : / + _ -")
-        note_id = f"note-{request}" if note else None
-        if note_id and name in EVENTS and "ref" in EVENTS[name].model_fields:
-            content = {**content, "ref": note_id}
-        payload = parse_event(name, [dict(content)]).model_dump(mode="json", exclude_none=True)
-        await asyncio.to_thread(self._prepare, invoice_id, note_id, note, author)
+        request = Request.of(
+            principal=principal,
+            invoice_id=invoice_id,
+            event=name,
+            key=request_id,
+            content=_checked(name, content),
+            note=Note(words, author) if words else None,
+        )
+        payload = request.content
+        if request.note_id and "ref" in EVENTS[name].model_fields:
+            payload = {**payload, "ref": request.note_id}
+        customer_id = await asyncio.to_thread(self._customer_of, invoice_id)
+        begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id)
+        if begun.answer is not None or begun.taken:
+            return await self._answered_before(invoice_id, begun)
         try:
-            return await self._deliver(invoice_id, name, payload, request, wait)
+            told = await self._deliver(invoice_id, name, payload, request, wait)
         except Refused:
-            if note_id:
-                await asyncio.to_thread(self._forget, note_id)
+            await asyncio.to_thread(self._idempotency.refused, request, begun, customer_id)
             raise
+        except (NoAnswer, ServerAway):
+            await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)
+            raise
+        await asyncio.to_thread(self._idempotency.answered, request, _as_answer(told), customer_id)
+        return told
+
+    async def _answered_before(self, invoice_id: str, begun: Begun) -> Told:
+        """What the first request was told. Where that was lost, or is of an older release: how the case stands."""
+        if begun.answer is not None:
+            with suppress(ValidationError):
+                status = begun.answer["status"]
+                return Told(How(begun.answer["how"]), Status.model_validate(status) if status else None)
+        return Told(How.DONE, (await self.status(invoice_id)).status)
 
     async def status(self, invoice_id: str) -> Known:
         """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
@@ -217,7 +240,9 @@ class Cases:
 
     # How news travel -------------------------------------------------------------------------------------
 
-    async def _deliver(self, invoice_id: str, name: str, payload: dict[str, Any], request: str, wait: bool) -> Told:
+    async def _deliver(
+        self, invoice_id: str, name: str, payload: Mapping[str, Any], request: Request, wait: bool
+    ) -> Told:
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
         money = name in _MONEY
         try:
@@ -238,7 +263,7 @@ class Cases:
         return await self._after_reopening(handle, name, payload, request) if wait else Told(How.REOPENED)
 
     async def _after_reopening(
-        self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
+        self, handle: WorkflowHandle[Any, Any], name: str, payload: Mapping[str, Any], request: Request
     ) -> Told:
         """The new run's answer. Asking says the same again, which changes nothing: the signal came first."""
         invoice_id = handle.id.removeprefix(workflow_id(""))
@@ -257,7 +282,7 @@ class Cases:
         return Told(How.REOPENED, status)
 
     async def _update(
-        self, handle: WorkflowHandle[Any, Any], name: str, payload: dict[str, Any], request: str
+        self, handle: WorkflowHandle[Any, Any], name: str, payload: Mapping[str, Any], request: Request
     ) -> Told:
         accepted = False
         overtake = nullcontext() if name in _PATIENT else self._overtaking.watching(handle.id)
@@ -266,7 +291,7 @@ class Cases:
                 update = await handle.start_update(
                     name,
                     payload,
-                    id=request,
+                    id=request.request_id,
                     wait_for_stage=WorkflowUpdateStage.ACCEPTED,
                     result_type=Status,
                     rpc_timeout=self._patience.answer,
@@ -283,11 +308,11 @@ class Cases:
         raise NoAnswer(
             f"Nobody answered within {self._patience.answer.total_seconds():.0f} s, so this is not done yet: start "
             "a worker (make up, or worker.py). The server keeps the request and the worker will carry it out, unless "
-            f"the server restarts first. Look at the status before you repeat it, or repeat it as request {request}: "
-            "the same request is never carried out twice."
+            "the server restarts first. Look at the status before you repeat it, or repeat it as request "
+            f"{request.key}: the same request is never carried out twice."
         )
 
-    async def _reopen(self, invoice_id: str, name: str, payload: dict[str, Any]) -> None:
+    async def _reopen(self, invoice_id: str, name: str, payload: Mapping[str, Any]) -> None:
         """A new run of the same case, begun by the news itself, so that nothing is lost between the two."""
         start, case, number = await asyncio.to_thread(self._again, invoice_id)
         await self._patiently(
@@ -319,17 +344,10 @@ class Cases:
 
     # What the database knows -----------------------------------------------------------------------------
 
-    def _prepare(self, invoice_id: str, note_id: str | None, note: str, author: str) -> None:
+    def _customer_of(self, invoice_id: str) -> str:
+        """Whose invoice it is. Raises Refused when nobody registered it."""
         with self._database.reading() as session:
-            check_known(session, invoice_id)
-        if note_id:
-            with self._database.writing() as session:
-                now = datetime.now(UTC)
-                notes.add(session, note_id=note_id, invoice_id=invoice_id, author=author, text=note, now=now)
-
-    def _forget(self, note_id: str) -> None:
-        with self._database.writing() as session:
-            notes.remove(session, note_id)
+            return check_known(session, invoice_id).customer_id
 
     def _why_gone(self, invoice_id: str) -> Refused:
         with self._database.reading() as session:
@@ -338,7 +356,7 @@ class Cases:
             return Refused("stage", f"the case has ended ({case.ended.value}); only payments still count")
         return Refused("invoice_id", "is registered, but its case does not run: start its file again")
 
-    def _is_news(self, invoice_id: str, name: str, payload: dict[str, Any]) -> bool:
+    def _is_news(self, invoice_id: str, name: str, payload: Mapping[str, Any]) -> bool:
         """Whether news of money changes a case that has no running workflow. Raises Refused as the case would."""
         with self._database.reading() as session:
             case = cases.get(session, invoice_id)
@@ -356,6 +374,16 @@ class Cases:
             now = datetime.now(UTC)
             clock = Clock(rehearsal=True, speed=REHEARSAL_SPEED, real=now, case=row.updated_at)
         return CaseStart(invoice_id=invoice_id, clock=clock), case, invoice.number
+
+
+def _checked(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The event's fields as they go to the case. Raises Refused naming the field."""
+    checked: dict[str, Any] = parse_event(name, [dict(content)]).model_dump(mode="json", exclude_none=True)
+    return checked
+
+
+def _as_answer(told: Told) -> dict[str, Any]:
+    return {"how": told.how.value, "status": told.status.model_dump(mode="json") if told.status else None}
 
 
 def _said_no(error: WorkflowUpdateFailedError) -> Exception:

@@ -15,10 +15,11 @@ from workflows.messages import Status, lines_of, status_of
 _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
 
-def check_known(session: Session, invoice_id: str) -> None:
+def check_known(session: Session, invoice_id: str) -> InvoiceRow:
     """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
-    if invoices.get_row(session, invoice_id) is not None:
-        return
+    known = invoices.get_row(session, invoice_id)
+    if known is not None:
+        return known
     near = _neighbours(session, invoice_id)
     advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
     raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")

@@ -16,6 +16,7 @@ from domain.moves import Move, preview
 from domain.policy import Policy, PolicyRef
 from domain.refusal import Refused
 from intake.cases import Cases, NoAnswer, ServerAway
+from intake.idempotency import StillRunning
 from intake.lookup import check_known
 from store import cases, policies
 from store.tables import CaseRow
@@ -120,7 +121,7 @@ async def _tell(talk: Cases, move: Move) -> Told:
     content = move.event.model_dump(mode="json")
     try:
         await talk.tell(move.invoice_id, "policy_moved", content, request_id=f"move-{move.event.fingerprint}")
-    except (Refused, NoAnswer, ServerAway) as error:
+    except (Refused, StillRunning, NoAnswer, ServerAway) as error:
         return Told(move.invoice_id, str(error))
     return Told(move.invoice_id)
 

@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from store.tables import NoteRow
 
 
-def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: str, now: datetime) -> None:
-    """Keep a note once; the same id again changes nothing."""
-    if session.get(NoteRow, note_id) is None:
-        session.add(NoteRow(note_id=note_id, invoice_id=invoice_id, author=author, text=text, at=now))
-        session.flush()
+def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: str, now: datetime) -> bool:
+    """Keep a note once. False when there is one of this id, which stays as it is."""
+    if session.get(NoteRow, note_id) is not None:
+        return False
+    session.add(NoteRow(note_id=note_id, invoice_id=invoice_id, author=author, text=text, at=now))
+    session.flush()
+    return True
 
 
 def remove(session: Session, note_id: str) -> None:

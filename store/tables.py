@@ -260,6 +260,27 @@ class WebhookEventRow(Base):
     done_at: Mapped[datetime | None]
 
 
+class RequestRow(Base):
+    """A request that carries an idempotency key, so that its repetition is recognised for as long as the row is kept.
+
+    request_id  stands for key and content, and names the request to the engine and in `record`
+    begun_at    since when somebody waits for the case's answer; None: nobody does
+    taken_at    when the case wrote the event down
+    answer      what the first one was answered; None: nothing yet
+    """
+
+    __tablename__ = "requests"
+    principal: Mapped[str] = mapped_column(String(60), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(32), unique=True, index=True)
+    event: Mapped[str] = mapped_column(String(40))
+    first_at: Mapped[datetime] = mapped_column(index=True)
+    begun_at: Mapped[datetime | None]
+    taken_at: Mapped[datetime | None]
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
 class NoteRow(Base):
     """What an agent wrote in free words; signals carry only its id."""
 

@@ -18,6 +18,7 @@ from domain.invoice import Invoice
 from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
+from intake.idempotency import StillRunning
 from intake.invoices import parse_invoice
 from intake.json_records import JsonObject
 from intake.lookup import stored_status
@@ -29,6 +30,9 @@ from store.tables import CustomerRow
 from web.bodies import Problem, decoded, raw
 from web.service import Service, service_of
 
+_KEY_HEADER = "Idempotency-Key"
+_PRINCIPAL = "api"
+"""Whose keys these are: everybody who holds the API token is one caller."""
 _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
 _ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
@@ -145,11 +149,14 @@ async def tell_case(
     request: Request,
     invoice_id: str,
     event: str,
-    idempotency_key: Annotated[str | None, Header(description="The same key again is the same request.")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key again is the same request: carried out once, answered alike.")
+    ] = None,
 ) -> JSONResponse:
     """The body is the event, one JSON object. `note`, free words, may stand beside its fields: it stays in the
     database. 200: the new status. 202: taken, but the case has not answered yet; `result` says how far it is.
-    422: refused, with field and reason. 404: no such case, or no such event.
+    422: refused, with field and reason, or the key was used for another request. 409: the first request of this key
+    has no answer yet. 404: no such case, or no such event.
     """
     _check_id(invoice_id)
     if event not in PERSONAL_DECISIONS:
@@ -159,10 +166,18 @@ async def tell_case(
     await _server(request)
     try:
         told = await service_of(request).cases.tell(
-            invoice_id, event, content, note=note, author="api", request_id=idempotency_key
+            invoice_id,
+            event,
+            content,
+            note=note,
+            author="api",
+            principal=_PRINCIPAL,
+            request_id=idempotency_key,
         )
     except Refused as refused:
         raise _problem(refused) from None
+    except StillRunning as running:
+        raise Problem(409, str(running), _KEY_HEADER) from None
     except (NoAnswer, ServerAway) as error:
         raise Problem(503, str(error)) from None
     if told.status is not None:
@@ -207,8 +222,9 @@ def _check_id(invoice_id: str) -> None:
 
 
 def _problem(refused: Refused) -> Problem:
-    """An unknown invoice is a wrong address, everything else a wrong body."""
-    return Problem(404 if refused.field == "invoice" else 422, refused.reason, refused.field)
+    """An unknown invoice is a wrong address, everything else a wrong body or header."""
+    field = _KEY_HEADER if refused.field == "request_id" else refused.field
+    return Problem(404 if refused.field == "invoice" else 422, refused.reason, field)
 
 
 # Work for people -----------------------------------------------------------------------------------------

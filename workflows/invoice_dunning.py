@@ -306,7 +306,10 @@ class InvoiceDunning:
         async with self._writing:
             entries = list(self._unsaved)
             content: dict[str, Any] | None = event.model_dump(mode="json") if event is not None else None
-            request = RecordRequest(**self._request(entries), event=name, content=content)
+            update = workflow.current_update_info()
+            request = RecordRequest(
+                **self._request(entries), event=name, content=content, told_as=update.id if update else None
+            )
             revision, now = request.case.revision, self._now()
             answer = await self._result(
                 workflow.execute_activity_method(

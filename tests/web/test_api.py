@@ -11,6 +11,7 @@ import pytest
 
 from domain.terms import Level
 from intake.cases import Patience
+from intake.idempotency import Idempotency, Request
 from store import accounts, outbox, tasks
 from store.database import Database
 from tests.builders import an_invoice
@@ -206,8 +207,96 @@ async def test_free_words_stay_in_the_database(api: Open) -> None:
     again = await api.post("/cases/inv-1/promise_to_pay", content, **{"Idempotency-Key": "r1"})
     assert (answer.status_code, again.status_code) == (200, 200)
     assert [note.text for note in api.site.notes()] == ["Ada said: on Friday"]
-    assert [promise["ref"] for promise in answer.json()["promises"]] == ["note-r1"]
+    assert [promise["ref"] for promise in answer.json()["promises"]] == [note.note_id for note in api.site.notes()]
     assert "Friday" not in answer.text
+
+
+def paid(payment_id: str = "p1", amount: str = "10.00") -> dict[str, str]:
+    return {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
+
+
+async def test_a1_a_key_used_for_another_request_is_refused(api: Open) -> None:
+    """The second payment must not vanish behind the answer to the first."""
+    await api.post("/invoices", written())
+    key = {"Idempotency-Key": "k"}
+    assert (await api.post("/cases/inv-1/payment_received", paid(), **key)).status_code == 200
+    for event, body in (
+        ("payment_received", paid("p2", "50.00")),
+        ("payment_reversed", {"payment_id": "p1", "reason": "R01"}),
+    ):
+        other = await api.post(f"/cases/inv-1/{event}", body, **key)
+        assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
+        assert "payment_received" in other.json()["reason"]
+    assert (await api.get("/cases/inv-1")).json()["amount_due"] == "1190.00"
+
+
+async def test_a1_a_key_belongs_to_its_invoice(api: Open) -> None:
+    await api.post("/invoices", [written(), written("inv-2")])
+    key = {"Idempotency-Key": "k"}
+    for invoice in ("inv-1", "inv-2"):
+        answer = await api.post(f"/cases/{invoice}/payment_received", paid(), **key)
+        assert (answer.status_code, answer.json()["amount_due"]) == (200, "1190.00")
+
+
+@pytest.mark.parametrize("lived", ["in the same run", "after it continued as new", "after it ended"])
+async def test_a1_the_same_request_again_is_answered_as_the_first_time(api: Open, lived: str) -> None:
+    await api.house.start(an_invoice(customer=CUSTOMER), history_limit=40)
+    path, key = "/cases/inv-1/pause", {"Idempotency-Key": "k"}
+    pause = {"reason": "hardship", "by": "agent-7"}
+    first = await api.post(path, pause, **key)
+    assert (first.status_code, first.json()["stage"]) == (200, "paused")
+    await api.post("/cases/inv-1/resume", {"by": "agent-7"})
+    begun = (await api.house.case.describe()).run_id
+    if lived == "after it continued as new":
+        for number in range(12):
+            await api.post("/cases/inv-1/payment_received", paid(f"p{number}", "1.00"))
+        newest = api.house.env.client.get_workflow_handle("invoice-inv-1")
+        assert (await newest.describe()).run_id != begun
+    if lived == "after it ended":
+        await api.post("/cases/inv-1/payment_received", paid("all", "1200.00"))
+    again = await api.post(path, pause, **key)
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert (await api.get("/cases/inv-1")).json()["stage"] != "paused"  # it was not carried out once more
+
+
+async def test_a1_a_refused_request_leaves_its_key_free(api: Open) -> None:
+    await api.post("/invoices", written())
+    key = {"Idempotency-Key": "k"}
+    assert (await api.post("/cases/inv-1/resume", {"by": "a"}, **key)).status_code == 422
+    assert (await api.post("/cases/inv-1/pause", {"reason": "r", "by": "a"}, **key)).status_code == 200
+
+
+async def test_a1_while_the_first_request_runs_its_repetition_waits(site: Site) -> None:
+    site.case()
+    first = Request.of(
+        principal="api",
+        invoice_id="inv-1",
+        event="resume",
+        key="k",
+        content={"by": "a"},
+        note=None,
+    )
+    Idempotency(site.database).begin(first, "acme")
+    answer = await site.http.post(
+        "/api/cases/inv-1/resume", json={"by": "a"}, headers=BEARER | {"Idempotency-Key": "k"}
+    )
+    assert (answer.status_code, answer.json()["field"]) == (409, "Idempotency-Key")
+
+
+async def test_a2_a_note_belongs_to_its_case(api: Open) -> None:
+    """The same key on two invoices: a refusal of one request must not take the other one's note away."""
+    await api.post("/invoices", [written(), written("inv-2")])
+    key = {"Idempotency-Key": "k"}
+    for invoice in ("inv-1", "inv-2"):
+        pause = {"reason": "r", "by": "a", "note": f"about {invoice}"}
+        assert (await api.post(f"/cases/{invoice}/pause", pause, **key)).status_code == 200
+        assert [note.text for note in api.site.notes(invoice)] == [f"about {invoice}"]
+    dispute = {"reason": "r", "opened_by": "a", "amount": "9999.00", "note": "too much"}
+    refused = await api.post("/cases/inv-2/dispute_opened", dispute, **{"Idempotency-Key": "k2"})
+    assert refused.status_code == 422
+    misused = await api.post("/cases/inv-1/resume", {"by": "a", "note": "another"}, **key)
+    assert misused.status_code == 422
+    assert [note.text for note in (*api.site.notes(), *api.site.notes("inv-2"))] == ["about inv-1", "about inv-2"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,136 @@
+"""Requests with a key: one row remembers what became of each, on either database."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.policy import PolicyRef
+from domain.refusal import Refused
+from intake import idempotency
+from intake.idempotency import Begun, Idempotency, Note, Request, StillRunning
+from store import invoices, notes, requests
+from store.database import Database
+from store.tables import RequestRow
+from tests.builders import an_invoice
+
+REQUEST = Request.of(
+    principal="command line",
+    invoice_id="inv-1",
+    event="pause",
+    key="k",
+    content={"reason": "hardship", "by": "agent-7"},
+    note=Note("she is ill", "agent-7"),
+)
+ANSWER = {"how": "done", "status": None}
+
+
+@pytest.fixture
+def office(database: Database) -> Idempotency:
+    with database.writing() as session:
+        invoices.put_customers(session, [an_invoice().customer])
+        invoices.add_invoices(session, [(an_invoice(), PolicyRef(name="gentle-saas", version=1))])
+    return Idempotency(database)
+
+
+def kept(database: Database) -> list[str]:
+    with database.reading() as session:
+        return [note.text for note in notes.of_invoice(session, "inv-1")]
+
+
+def change(database: Database, **facts: datetime) -> None:
+    with database.writing("acme") as session:
+        row = requests.get(session, "command line", "inv-1", "k")
+        assert row is not None
+        for name, value in facts.items():
+            setattr(row, name, value)
+
+
+def test_a1_of_two_alike_the_second_waits_and_then_hears_the_first_answer(office: Idempotency) -> None:
+    assert office.begin(REQUEST, "acme") == Begun(added_note=True)
+    with pytest.raises(StillRunning, match=r"the same key"):
+        office.begin(REQUEST, "acme")
+    office.answered(REQUEST, ANSWER, "acme")
+    assert office.begin(REQUEST, "acme").answer == ANSWER
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(REQUEST, event="write_off"),
+        replace(REQUEST, content={"reason": "audit", "by": "agent-7"}),
+        replace(REQUEST, note=None),
+        replace(REQUEST, note=Note("she is well", "agent-7")),
+    ],
+)
+def test_a1_another_request_with_the_same_key_is_refused(
+    office: Idempotency, database: Database, other: Request
+) -> None:
+    office.begin(REQUEST, "acme")
+    office.answered(REQUEST, ANSWER, "acme")
+    with pytest.raises(Refused, match=r"another request about this invoice \(pause\)") as refused:
+        office.begin(other, "acme")
+    assert refused.value.field == "request_id"
+    assert kept(database) == ["she is ill"]
+
+
+def test_a1_two_callers_may_choose_the_same_key(office: Idempotency, database: Database) -> None:
+    office.begin(REQUEST, "acme")
+    office.begin(replace(REQUEST, principal="api", note=Note("by another", "agent-8")), "acme")
+    assert sorted(kept(database)) == ["by another", "she is ill"]
+
+
+def test_a1_what_nobody_answered_goes_on_by_its_key(office: Idempotency) -> None:
+    office.begin(REQUEST, "acme")
+    office.unanswered(REQUEST, "acme")
+    assert office.begin(REQUEST, "acme") == Begun(added_note=False)
+
+
+def test_a1_a_request_that_got_no_answer_is_known_by_the_key_it_was_given(office: Idempotency) -> None:
+    """Whoever chose no key is told one when no worker answers."""
+    random = replace(REQUEST, key="random", kept=False)
+    office.begin(random, "acme")
+    office.unanswered(random, "acme")
+    with pytest.raises(Refused):
+        office.begin(replace(random, event="cancel", kept=True), "acme")
+    assert office.begin(replace(random, kept=True), "acme") == Begun()
+
+
+def test_a1_a_process_that_was_lost_blocks_its_key_for_minutes_only(office: Idempotency, database: Database) -> None:
+    office.begin(REQUEST, "acme")
+    change(database, begun_at=datetime.now(UTC) - idempotency.LONGEST_ANSWER - timedelta(seconds=1))
+    assert office.begin(REQUEST, "acme") == Begun()
+
+
+def test_a1_what_the_case_wrote_down_is_never_told_twice(office: Idempotency, database: Database) -> None:
+    office.begin(REQUEST, "acme")
+    with database.writing("acme") as session:
+        requests.mark_taken(session, REQUEST.request_id, datetime.now(UTC))
+    assert office.begin(REQUEST, "acme") == Begun(taken=True)
+
+
+def test_a1_keys_are_forgotten_after_a_month(office: Idempotency, database: Database) -> None:
+    office.begin(REQUEST, "acme")
+    now = datetime.now(UTC)
+    for age, left in ((requests.KEPT - timedelta(hours=1), 1), (requests.KEPT + timedelta(hours=1), 0)):
+        change(database, first_at=now - age)
+        with database.writing() as session:
+            requests.forget(session, now - requests.KEPT)
+            assert session.query(RequestRow).count() == left
+
+
+def test_a2_a_refusal_takes_away_what_it_brought_and_nothing_else(office: Idempotency, database: Database) -> None:
+    first = office.begin(REQUEST, "acme")
+    office.unanswered(REQUEST, "acme")
+    again = office.begin(REQUEST, "acme")
+    office.refused(REQUEST, again, "acme")
+    assert kept(database) == ["she is ill"]  # it came with the first request, which the case may still carry out
+    office.refused(REQUEST, first, "acme")
+    assert kept(database) == []
+    assert office.begin(REQUEST, "acme") == Begun(added_note=True)
+
+
+@pytest.mark.parametrize("key", ["", "a b", "é", "x" * 201, "a\n"])
+def test_a1_a_key_that_is_none(key: str) -> None:
+    with pytest.raises(Refused, match="request_id"):
+        Request.of(principal="api", invoice_id="inv-1", event="pause", key=key, content={}, note=None)
