@@ -16,7 +16,7 @@ from domain.terms import COPY, ENDS, Channel, MessageState
 from domain.timeline import Entry
 from gateways.news import News
 from store import addresses, cases, notes, outbox, tasks, timeline, webhooks
-from store.tables import CaseRow, ClosedAddressRow, ContactRow, MessageRow
+from store.tables import CaseRow, ContactRow, MessageRow
 
 _RANK = {
     MessageState.CLAIMED: 0,
@@ -46,7 +46,9 @@ def report(
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)
     if closes:
-        _close(session, Channel(row.channel), row.address, closes, now, rehearsal=is_rehearsal(row.customer_id))
+        addresses.close(
+            session, Channel(row.channel), row.address, closes, now, rehearsal=is_rehearsal(row.customer_id)
+        )
     before = MessageState(row.state)
     if _RANK.get(state, 0) <= _RANK.get(before, 3):
         return []
@@ -180,13 +182,13 @@ def _hear_person(session: Session, news: News, row: MessageRow | None, now: date
     people, rehearsal = _people(session, news, row), row is not None and is_rehearsal(row.customer_id)
     if rehearsal:
         people = [person for person in people if is_rehearsal(person.customer_id)]
-    places = _places(news, row, people)
+    ours = _ours(news, row, people)
     if news.closes is not None:
-        for place in places:
-            _close(session, news.channel, place, news.closes, now, rehearsal=rehearsal)
+        for address in ours:
+            addresses.close(session, news.channel, address, news.closes, now, rehearsal=rehearsal)
         _tell_timelines(session, news, people, "opted_out", "wants no more messages by", now)
         return Heard()
-    if news.reopens and not rehearsal and [place for place in places if _reopen(session, news.channel, place)]:
+    if news.reopens and not rehearsal and [one for one in ours if addresses.reopen(session, news.channel, one)]:
         _tell_timelines(session, news, people, "opted_in", "wants messages again by", now)
         return Heard()
     if news.text is not None:
@@ -199,44 +201,11 @@ def _people(session: Session, news: News, row: MessageRow | None) -> Sequence[Co
     return webhooks.contacts_at(session, news.channel, address) if address else ()
 
 
-def _places(news: News, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
-    """The address in every spelling that we use ourselves. An unknown number is kept; an unknown mailbox may
-    belong to other mail of the same account, which is none of our business."""
-    places = {_address(person, news.channel) for person in people}
-    if row is not None:
-        places.add(row.address)
-    if news.channel is Channel.SMS:
-        places.add(news.address)
-    return sorted(place for place in places if place)
-
-
-def _address(person: ContactRow, channel: Channel) -> str | None:
-    match channel:
-        case Channel.EMAIL:
-            return person.email
-        case Channel.LETTER:
-            return person.post
-        case _:
-            return person.phone
-
-
-def _close(session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool) -> None:
-    """As the store does, but a person's STOP outranks a bounce: only the person can take it back."""
-    row = None if rehearsal else session.get(ClosedAddressRow, (channel.value, address))
-    if row is not None and reason == "stopped":
-        row.reason = reason
-        session.flush()
-    addresses.close(session, channel, address, reason, now, rehearsal=rehearsal)
-
-
-def _reopen(session: Session, channel: Channel, address: str) -> bool:
-    """Only what its owner closed; a dead mailbox does not come back by asking."""
-    row = session.get(ClosedAddressRow, (channel.value, address))
-    if row is None or row.reason != "stopped":
-        return False
-    session.delete(row)
-    session.flush()
-    return True
+def _ours(news: News, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
+    """The addresses that news are about. An unknown number is kept; an unknown mailbox may belong to other mail of
+    the same account, which is none of our business."""
+    told = news.address if people or news.channel is Channel.SMS else None
+    return [address for address in (row.address if row is not None else None, told) if address]
 
 
 def _tell_timelines(

@@ -1,4 +1,4 @@
-"""Addresses that must not be used: bounced, or their owner said STOP. They count for every invoice.
+"""Addresses that must not be used: bounced, or their owner said STOP. They count for every invoice and spelling.
 
 What a rehearsal closes is closed for rehearsals only; what is really closed is closed for them too.
 """
@@ -8,31 +8,50 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from domain.address import address_key
 from domain.terms import Channel
 from store.tables import ClosedAddressRow
 
+STOPPED = "stopped"
+"""Why an address is closed whose owner said so."""
+
 _CLOSED = select(ClosedAddressRow.address, ClosedAddressRow.reason).where(
     ClosedAddressRow.channel == bindparam("channel"),
-    ClosedAddressRow.address.in_(bindparam("places", expanding=True)),
+    ClosedAddressRow.address.in_(bindparam("keys", expanding=True)),
 )
 
 
 def close(
     session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool = False
 ) -> None:
-    address = _rehearsed(address) if rehearsal else address
-    if session.get(ClosedAddressRow, (channel.value, address)) is None:
-        session.add(ClosedAddressRow(channel=channel.value, address=address, reason=reason, since=now))
-        session.flush()
+    """Close the address. The first reason stays, but STOP outranks a bounce: only its owner can take it back."""
+    row = find(session, channel, address, rehearsal=rehearsal)
+    if row is None:
+        key = address_key(channel, address, rehearsal=rehearsal)
+        session.add(ClosedAddressRow(channel=channel.value, address=key, reason=reason, since=now))
+    elif reason == STOPPED:
+        row.reason = reason
+    session.flush()
+
+
+def reopen(session: Session, channel: Channel, address: str) -> bool:
+    """Undo STOP, and nothing else: a dead mailbox does not come back by asking. False when nothing was undone."""
+    row = find(session, channel, address)
+    if row is None or row.reason != STOPPED:
+        return False
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def find(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> ClosedAddressRow | None:
+    """The address as it was closed, for rehearsals or in earnest; None when it was not."""
+    return session.get(ClosedAddressRow, (channel.value, address_key(channel, address, rehearsal=rehearsal)))
 
 
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:
     """ "stopped", "bounced", or None when the address is open."""
-    places = [address, _rehearsed(address)] if rehearsal else [address]
-    found = session.execute(_CLOSED, {"channel": channel.value, "places": places})
+    keys = [address_key(channel, address, rehearsal=kind) for kind in ((False, True) if rehearsal else (False,))]
+    found = session.execute(_CLOSED, {"channel": channel.value, "keys": keys})
     reasons = {row.address: row.reason for row in found}
-    return next((reasons[place] for place in places if place in reasons), None)
-
-
-def _rehearsed(address: str) -> str:
-    return f"rehearsal:{address}"
+    return next((reasons[key] for key in keys if key in reasons), None)

@@ -89,7 +89,7 @@ def _messages(session: Session, invoice_id: str) -> Iterator[Fact]:
         facts = _columns(link, "message_id", "contact_id", "channel")
         carried.setdefault(link.message_id, []).append(facts)
     for row in mine:
-        data = _columns(row, "customer_id", "address") | {
+        data = _columns(row, "customer_id", "address", "address_key") | {
             "to": row.address,
             "carries": carried[row.message_id],
             "body_sha256": digest(row.body),
@@ -100,10 +100,11 @@ def _messages(session: Session, invoice_id: str) -> Iterator[Fact]:
 
 def _closed_addresses(session: Session, invoice_id: str) -> Iterator[Fact]:
     """Why an address of this case's messages was not written to any more."""
-    for channel, address in sorted({(row.channel, row.address) for row in outbox.of_invoice(session, invoice_id)}):
-        row = session.get(ClosedAddressRow, (channel, address))
+    used = {(row.channel, row.address_key): row.address for row in outbox.of_invoice(session, invoice_id)}
+    for (channel, key), address in sorted(used.items()):
+        row = session.get(ClosedAddressRow, (channel, key))
         if row is not None:
-            yield Fact(kind="address_closed", at=row.since, data=_columns(row))
+            yield Fact(kind="address_closed", at=row.since, data=_columns(row) | {"address": address})
 
 
 def _promises(case: Case, opened: datetime) -> Iterator[Fact]:

@@ -4,9 +4,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false, func
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from domain.address import address_key
+from domain.invoice import is_rehearsal
+from domain.terms import Channel
 from store.columns import Amount, Moment
 
 
@@ -44,7 +48,7 @@ class ContactRow(Base):
 
 
 class ClosedAddressRow(Base):
-    """An address nobody may write to: it bounced, or its owner said STOP."""
+    """An address nobody may write to: it bounced, or its owner said STOP. `address` is its key, not its spelling."""
 
     __tablename__ = "closed_addresses"
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
@@ -129,8 +133,17 @@ class CreditRow(Base):
     at: Mapped[datetime]
 
 
+def _message_key(context: DefaultExecutionContext) -> str:
+    facts = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    rehearsal = is_rehearsal(facts["customer_id"])
+    return address_key(Channel(facts["channel"]), facts["address"], rehearsal=rehearsal)
+
+
 class MessageRow(Base):
-    """The outbox. `call` is what is known of the provider call: begun, refused (surely not taken) or answered."""
+    """The outbox. `call` is what is known of the provider call: begun, refused (surely not taken) or answered.
+
+    `address_key` is the same for every spelling of `address`; rehearsals have keys of their own.
+    """
 
     __tablename__ = "messages"
     message_id: Mapped[str] = mapped_column(primary_key=True)
@@ -140,6 +153,7 @@ class MessageRow(Base):
     channel: Mapped[str] = mapped_column(String(10))
     contact_id: Mapped[str]
     address: Mapped[str] = mapped_column(Text)
+    address_key: Mapped[str] = mapped_column(Text, default=_message_key, server_default="")
     subject: Mapped[str] = mapped_column(Text)
     body: Mapped[str] = mapped_column(Text)
     html: Mapped[str | None] = mapped_column(Text)
@@ -296,4 +310,7 @@ Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)
 Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
+Index("messages_at", MessageRow.address_key, MessageRow.claimed_at)
+Index("contacts_email", func.lower(ContactRow.email))
+Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from domain.address import address_key
 from domain.terms import Channel
 from store.tables import CaseRow, ContactRow, InvoiceRow, MessageRow, WebhookEventRow
 
@@ -71,13 +72,16 @@ def message(session: Session, message_id: str | None, provider_id: str | None) -
 
 
 def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[ContactRow]:
-    """The people an address reaches, of every customer. E-mail addresses count in any case of letters."""
+    """The people an address reaches, of every customer, whatever its spelling.
+
+    Not those of a postal address that another spells differently: no report closes a house.
+    """
     if channel is Channel.EMAIL:
-        here = func.lower(ContactRow.email) == address.lower()
+        here = func.lower(ContactRow.email) == address_key(channel, address)
     elif channel is Channel.LETTER:
         here = ContactRow.post == address
     else:
-        here = ContactRow.phone == address
+        here = ContactRow.phone == address_key(channel, address)
     return session.scalars(select(ContactRow).where(here).order_by(ContactRow.contact_id)).all()
 
 

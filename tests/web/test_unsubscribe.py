@@ -65,6 +65,21 @@ async def test_a_click_closes_the_address_at_once_for_every_invoice(each_site: S
     assert (site.entries("inv-1"), site.entries("inv-2")) == ([said], [said])
 
 
+async def test_b5_a_click_closes_the_address_in_every_spelling(each_site: Site) -> None:
+    site = each_site
+    site.case()
+    shouting = str(CUSTOMER.contacts[0].email).upper()
+    person = a_contact(contact_id="other.accounts_payable.1", email=shouting)
+    other = a_customer(customer_id="other", contacts=(person,))
+    site.case(an_invoice(invoice_id="inv-2", customer=other))
+    site.message(MAIL_ID)
+    await site.http.post(PATH, data=ONE_CLICK)
+    assert (site.closed(), site.closed(address=shouting)) == ("stopped", "stopped")
+    assert site.kinds("inv-2") == ["opted_out"]
+    await site.sendgrid([an_event("group_resubscribe", message_id=None, email=shouting.title())])
+    assert (site.closed(), site.closed(address=shouting)) == (None, None)
+
+
 @pytest.mark.parametrize(
     "body",
     [
