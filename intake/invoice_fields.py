@@ -1,6 +1,7 @@
 """The fields of an invoice record: what each is called, how it is checked, and how it is explained to people.
 
-This is the one list of them: reader, CSV columns, docs/invoices.md and the API's description are made from it. A new field is one row here and one line in intake/invoices.py.
+This is the one list of them: reader, CSV columns, docs/invoices.md and the API's description are made from it. A new
+field is one row here and one line in intake/invoices.py.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from store import addresses
 from store.database import Database
 from store.schema import _config, migrate
 
-BEFORE = ("0002", "0004", "0006")
+BEFORE = ("0002", "0004", "0007")
 EARLY, LATER = datetime(2027, 3, 2, 9, tzinfo=UTC), datetime(2027, 3, 9, 9, tzinfo=UTC)
 CLOSED = [
     ("email", "Oda.Out@x.example", "bounced", EARLY),

@@ -15,8 +15,8 @@ from domain.terms import Channel
 from store.addresses import STOPPED
 from store.columns import Moment
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
