@@ -94,6 +94,16 @@ def _mailbox(value: object) -> object:
     return NameEmail(name, email)
 
 
+def _long_enough(value: SecretStr) -> SecretStr:
+    # Also for keys that a provider makes: one that is shorter was cut off while it was copied.
+    if len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(
+            f"shorter than {_SHORTEST_SECRET} characters; copy the provider's key whole, or, for a secret of your"
+            " own, write what `openssl rand -hex 32` prints."
+        )
+    return value
+
+
 def _link_secrets(value: SecretStr) -> SecretStr:
     if any(len(secret) < _SHORTEST_SECRET for secret in link_secrets(value)):
         raise ValueError(
@@ -145,6 +155,7 @@ def _default_database(values: dict[str, Any]) -> str:
 HostPort = Annotated[str, AfterValidator(_host_port)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Origin = Annotated[str, AfterValidator(_origin)]
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
 class Settings(BaseSettings):
@@ -169,7 +180,7 @@ class Settings(BaseSettings):
     temporal_address: HostPort = "127.0.0.1:7233"
     temporal_namespace: str = "default"
 
-    sendgrid_api_key: SecretStr | None = None
+    sendgrid_api_key: Secret | None = None
     sendgrid_api_url: WebAddress | None = None
     mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
     sender_company: str | None = None
@@ -179,16 +190,16 @@ class Settings(BaseSettings):
     sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
 
     twilio_account_sid: str | None = None
-    twilio_auth_token: SecretStr | None = None
+    twilio_auth_token: Secret | None = None
     twilio_api_url: WebAddress | None = None
     twilio_from: str | None = None
 
-    lob_api_key: SecretStr | None = None
+    lob_api_key: Secret | None = None
     lob_api_url: WebAddress | None = None
-    lob_webhook_secret: SecretStr | None = None
+    lob_webhook_secret: Secret | None = None
 
     product_access_url: WebAddress | None = Field(default=None, repr=False)
-    product_access_secret: SecretStr | None = None
+    product_access_secret: Secret | None = None
 
     metrics_address: HostPort | None = None
     worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
@@ -196,12 +207,12 @@ class Settings(BaseSettings):
     twilio_per_second: Annotated[float, Field(ge=1)] | None = None
 
     payload_keys: SecretStr | None = None
-    codec_token: SecretStr | None = None
+    codec_token: Secret | None = None
     codec_origin: Origin | None = None
 
     web_address: HostPort = "127.0.0.1:8080"
     public_url: WebAddress | None = None
-    api_token: SecretStr | None = None
+    api_token: Secret | None = None
     sendgrid_webhook_public_key: str | None = None
     unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
 

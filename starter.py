@@ -15,6 +15,7 @@ import typer
 from commands import evidence, ladders, letters, messages, reading, starting, telling
 from commands.context import NOT_READY, sentence
 from commands.printing import warn
+from store.private import keep_to_owner
 from worker import leave
 
 app = typer.Typer(
@@ -75,6 +76,7 @@ messages_app.command("preview", epilog="Example: python starter.py messages prev
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 refused, 2 not ready or a wrong command line."""
+    keep_to_owner()
     try:
         app(args=list(arguments) if arguments is not None else None, prog_name="starter.py")
     except Exception as error:

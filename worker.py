@@ -51,6 +51,7 @@ from gateways.twilio import NAME as TWILIO
 from gateways.twilio import TwilioGateway
 from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
 from store.database import Database, no_answer
+from store.private import TooOpen, keep_to_owner
 from store.schema import is_current, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
@@ -362,10 +363,11 @@ def leave(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         asyncio.run(main(sys.argv[1:]))
-    except (NotReady, SettingsError, CatalogueError) as problem:
+    except (NotReady, SettingsError, CatalogueError, TooOpen) as problem:
         print(problem, file=sys.stderr)
         leave(1)
     leave(0)

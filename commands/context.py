@@ -22,6 +22,7 @@ from intake.idempotency import StillRunning
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError
 from store.database import Database, no_answer
+from store.private import TooOpen
 from store.schema import is_current
 from worker import NotReady, connect
 
@@ -119,7 +120,7 @@ def sentence(error: Exception) -> tuple[str, int] | None:
             return f"refused: {error}", REFUSED
         case NoAnswer() | StillRunning():
             return str(error), REFUSED
-        case NotReady() | SettingsError() | ServerAway() | CatalogueError():
+        case NotReady() | SettingsError() | ServerAway() | CatalogueError() | TooOpen():
             return str(error), NOT_READY
         case SQLAlchemyError():
             return no_answer(error), NOT_READY

@@ -52,6 +52,7 @@ from local.server import DevServer, ServerError
 from local.watch import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how
 from store import outbox
 from store.database import Database
+from store.private import keep_to_owner
 from store.schema import migrate
 from worker import MESSAGES, NotReady, leave, register_search_attributes
 from workflows.display import first_attributes, summary
@@ -478,6 +479,7 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> int:
     """0 when every case ended as its story says, 1 when one did not or something broke, 130 when interrupted."""
+    keep_to_owner()
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _as_interrupt)
     began, console = time.monotonic(), Console()

@@ -27,6 +27,7 @@ from local.server import (
 )
 from local.watch import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how, say
 from settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
+from store.private import TooOpen, keep_to_owner, own_folder
 
 UP_LOCK = "up.lock"
 WEB_LOG = "web.log"
@@ -41,11 +42,11 @@ class UpError(Exception):
 
 @contextmanager
 def only_one(state: Path) -> Iterator[None]:
-    """Hold the state folder. Raises UpError if another live process holds it.
+    """Hold the state folder. Raises UpError if another live process holds it, TooOpen if other users may.
 
     The kernel's lock counts, not the number in the file: what a crashed process left there is ignored.
     """
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold names and addresses of debtors
+    own_folder(state)
     with (state / UP_LOCK).open("a+b") as lock:
         if not try_lock(lock):
             lock.seek(0)
@@ -213,6 +214,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 def main(worker: Path = WORKER, patience: Patience | None = None, *, web: bool = False) -> int:
     """Run until Ctrl-C, SIGTERM or a closed terminal (exit code 0), or until something cannot go on (1)."""
+    keep_to_owner()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
@@ -220,7 +222,7 @@ def main(worker: Path = WORKER, patience: Patience | None = None, *, web: bool =
     except KeyboardInterrupt:
         say("Stopped.")
         return 0
-    except (SettingsError, ServerError, UpError, GivenUpError, OSError) as error:
+    except (SettingsError, ServerError, UpError, GivenUpError, TooOpen, OSError) as error:
         print(f"make up: {error}", file=sys.stderr)
         return 1
 

@@ -11,6 +11,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
+from store.private import own_file
 from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
@@ -19,7 +20,10 @@ _NEWCOMERS = 4_862_001  # any number no one else locks in this database
 
 
 class Database:
-    """One database. Threads may share it; each transaction is its own session."""
+    """One database. Threads may share it; each transaction is its own session.
+
+    Raises TooOpen when the SQLite file may be read by other users.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -108,8 +112,8 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=20, hide_parameters=True
         )
-    if parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    if parsed.database and not parsed.database.startswith("file:"):
+        own_file(Path(parsed.database))
     engine = create_engine(parsed, connect_args={"timeout": 60}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -18,6 +18,7 @@ from domain.ladder_problems import PolicyError
 from intake.cases import Cases, Patience
 from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError, load_settings, temporal_connect
+from store.private import TooOpen, keep_to_owner
 from web.app import make_app
 from web.codec import codec_door, locked_out
 from web.service import Service, make_service, read_keys
@@ -101,10 +102,11 @@ class _Server(uvicorn.Server):
 
 
 def main() -> None:
+    keep_to_owner()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         asyncio.run(serve(load_settings()))
-    except (NotReady, SettingsError, PolicyError, CatalogueError) as problem:
+    except (NotReady, SettingsError, PolicyError, CatalogueError, TooOpen) as problem:
         print(problem, file=sys.stderr)
         leave(1)
     leave(0)

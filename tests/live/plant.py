@@ -55,7 +55,7 @@ class Plant:
             "PATH": os.environ["PATH"],
             "TEMPORAL_ADDRESS": self.server.address,
             "DATABASE_URL": self.database.url,
-            "SENDGRID_API_KEY": "SG.test",
+            "SENDGRID_API_KEY": "SG.of-the-emulator",
             "SENDGRID_API_URL": self.sendgrid.url,
             "MAIL_FROM": "Ana Lopez <ana@dunwell.example>",
         }

@@ -132,6 +132,27 @@ def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatc
     assert (settings.sender_iban, settings.sender_bic) == ("GB29NWBK60161331926819", "NWBKGB2L")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SENDGRID_API_KEY",
+        "TWILIO_AUTH_TOKEN",
+        "LOB_API_KEY",
+        "LOB_WEBHOOK_SECRET",
+        "PRODUCT_ACCESS_SECRET",
+        "API_TOKEN",
+        "CODEC_TOKEN",
+        "UNSUBSCRIBE_SECRET",
+    ],
+)
+def test_f4_a_secret_of_fewer_than_sixteen_characters_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    partners = SENDGRID | TWILIO | LOB | PRODUCT | LINKS | {"PAYLOAD_KEYS": "k:" + "A" * 43 + "="}
+    set_all(monkeypatch, partners | {name: "fifteen-letters"})
+    (line,) = refusal().splitlines()
+    assert line.startswith(f"{name}: shorter than 16 characters")
+    assert "fifteen" not in line
+
+
 def test_every_problem_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     set_all(monkeypatch, {"SENDGRID_API_KEY": SECRET, "TWILIO_ACCOUNT_SID": "AC1"})
     assert [line.split()[0] for line in refusal().splitlines()] == ["SENDGRID_API_KEY", "TWILIO_ACCOUNT_SID"]

@@ -143,7 +143,12 @@ def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[.
 
 
 def test_a_server_of_ones_own_is_used(up: Callable[..., Up]) -> None:
-    running = up(TEMPORAL_ADDRESS="127.0.0.1:1", TEMPORAL_NAMESPACE="acme", SENDGRID_API_KEY="k", MAIL_FROM="a@b.co")
+    running = up(
+        TEMPORAL_ADDRESS="127.0.0.1:1",
+        TEMPORAL_NAMESPACE="acme",
+        SENDGRID_API_KEY="SG.of-no-account-1",
+        MAIL_FROM="a@b.co",
+    )
     running.wait_until_it_said("starter.py start FILE")
     assert "127.0.0.1:1, namespace acme (yours" in running.said()
     assert "SendGrid, from a <a@b.co>" in running.said()
