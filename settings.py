@@ -118,6 +118,17 @@ def link_secrets(value: SecretStr) -> list[str]:
     return [secret.strip() for secret in value.get_secret_value().split(",")]
 
 
+def _names(value: object) -> object:
+    """Names of hosts, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    for name in names:
+        if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name) is None:
+            raise ValueError(f"{name!r} is no name of a host; write names without scheme and port, with commas.")
+    return names
+
+
 def _lines(value: object) -> object:
     """Lines of an address, separated by semicolons or line breaks."""
     if not isinstance(value, str):
@@ -212,6 +223,7 @@ class Settings(BaseSettings):
 
     web_address: HostPort = "127.0.0.1:8080"
     public_url: WebAddress | None = None
+    web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: Secret | None = None
     sendgrid_webhook_public_key: str | None = None
     unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None

@@ -1,14 +1,15 @@
 """The engine and its transactions. A transaction on a customer takes that customer's lock first."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from store.private import own_file
@@ -16,6 +17,8 @@ from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
 _LOCK = select(CustomerRow).where(CustomerRow.customer_id == bindparam("customer_id")).with_for_update()
+_FULL = "has no room left on its disk"
+_LEAST_FREE = 20_000_000  # bytes; below that an SQLite file and its journal are about to fail
 _NEWCOMERS = 4_862_001  # any number no one else locks in this database
 
 
@@ -68,6 +71,18 @@ class Database:
             session.connection(execution_options={_READING: True})
             yield session
 
+    def problem(self) -> str | None:
+        """Why the database cannot be used now, in a few words; None when all is well. For health checks."""
+        try:
+            with self.reading() as session:
+                session.execute(text("select 1"))
+        except SQLAlchemyError as error:
+            return trouble(error)
+        path = self.engine.url.database
+        if self._is_file and path and shutil.disk_usage(Path(path).parent).free < _LEAST_FREE:
+            return _FULL
+        return None
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -95,10 +110,28 @@ class Visit:
         self._opened.close()
 
 
+def trouble(error: SQLAlchemyError) -> str:
+    """What is wrong with the database, as the end of "The database ...". It repeats no value of a statement."""
+    said = str(getattr(error, "orig", "")).lower()
+    if "disk is full" in said or "no space left" in said:
+        return _FULL
+    if "readonly" in said or "read-only" in said:
+        return "can only be read"
+    return (
+        "does not answer" if isinstance(error, OperationalError | InterfaceError) else "refuses what is asked of it"
+    )
+
+
 def no_answer(error: SQLAlchemyError) -> str:
-    """What to tell people of a database that does not answer: one sentence, without the password."""
+    """What to tell people of a database that cannot be used: one sentence, without the password."""
     said = (str(getattr(error, "orig", None) or type(error).__name__).splitlines() or [""])[0]
-    return f"The database of DATABASE_URL does not answer ({said}): check the URL and that it runs."
+    what = trouble(error)
+    advice = {
+        _FULL: "make room, nothing else is needed",
+        "can only be read": "give this user the right to write to it",
+        "does not answer": "check the URL and that it runs",
+    }.get(what, "it was not made by this release, or was changed by hand: compare it with a backup")
+    return f"The database of DATABASE_URL {what} ({said}): {advice}."
 
 
 def _hold(session: Session, row: object) -> None:

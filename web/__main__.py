@@ -21,8 +21,12 @@ from settings import Settings, SettingsError, load_settings, temporal_connect
 from store.private import TooOpen, keep_to_owner
 from web.app import make_app
 from web.codec import codec_door, locked_out
+from web.patience import PatientProtocol
 from web.service import Service, make_service, read_keys
 from worker import NotReady, check_schema, leave, make_desk
+
+_MOST_CONNECTIONS = 500
+"""More callers at once are answered with 503, so that those who are served keep their memory and sockets."""
 
 _PATIENCE = Patience(server=timedelta(seconds=5))
 """Shorter than the command line's: whoever calls over HTTP can call again."""
@@ -61,6 +65,8 @@ async def serve(settings: Settings) -> None:
         access_log=False,  # addresses and query strings are nobody's business
         log_config=None,
         server_header=False,
+        http=PatientProtocol,
+        limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=20,
     )
     server = _Server(config)

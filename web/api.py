@@ -20,14 +20,13 @@ from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.idempotency import StillRunning
 from intake.invoices import parse_invoice
-from intake.json_records import JsonObject
 from intake.lookup import stored_status
 from intake.refusals import shown
 from intake.registrar import Registered
 from intake.worklist import open_work
 from store import accounts
 from store.tables import CustomerRow
-from web.bodies import Problem, decoded, raw
+from web.bodies import Problem, decoded, raw, repeated_key
 from web.service import Service, service_of
 
 _KEY_HEADER = "Idempotency-Key"
@@ -203,8 +202,9 @@ async def _server(request: Request) -> None:
 def _object(data: object) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise Problem(422, "must be one JSON object", "message")
-    if isinstance(data, JsonObject) and data.repeated:
-        raise Problem(422, "is given more than once: keep one", _UNKEEPABLE.sub("?", data.repeated[0])[:60])
+    repeated = repeated_key(data)
+    if repeated is not None:
+        raise Problem(422, "is given more than once: keep one", _UNKEEPABLE.sub("?", repeated)[:60])
     return dict(data)
 
 

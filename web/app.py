@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from store.database import trouble
 from web import api, pay, unsubscribe, webhooks
 from web.bodies import Problem
+from web.hosts import Hosts
 from web.service import Service, service_of
 
 _EVENT_PATH = "/api/cases/{invoice_id}/{event}"
@@ -39,9 +41,10 @@ def make_app(service: Service) -> FastAPI:
         title="Dunwell",
         version="1",
         description="Start cases, tell them what happened, ask how they and accounts stand.",
-        openapi_url="/api/openapi.json",
+        openapi_url=None,  # served below, behind the token
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name whatever host the caller named
         lifespan=lifespan,
     )
     app.state.service = service
@@ -49,20 +52,45 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(unsubscribe.router)
     app.include_router(pay.router)
     app.include_router(api.router)
+    app.add_api_route(
+        "/api/openapi.json", description, dependencies=[Depends(api.authorised)], include_in_schema=False
+    )
+    app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
+    app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(SQLAlchemyError, _no_database)
     app.add_middleware(Guard)
+    app.add_middleware(Hosts, names=service.keys.hosts)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
 
+async def description(request: Request) -> JSONResponse:
+    """The OpenAPI description of this API."""
+    return JSONResponse(request.app.openapi())
+
+
+async def alive() -> JSONResponse:
+    """200 as long as the service answers at all: what a liveness probe asks, whatever else is away."""
+    return JSONResponse({"service": "ok"})
+
+
+async def ready(request: Request) -> JSONResponse:
+    """200 when the database can be used, so that webhooks are taken in; else 503, with the reason.
+
+    The Temporal server may be away: what came in is brought to the cases when it is back.
+    """
+    problem = await service_of(request).database_problem()
+    return JSONResponse({"database": problem or "ok"}, 503 if problem else 200)
+
+
 async def health(request: Request) -> JSONResponse:
-    """200 when both answer, else 503; the body says which does."""
+    """200 when database and Temporal server can be used, else 503; the body says what is wrong."""
     found = await service_of(request).health()
-    words = {name: "ok" if well else "does not answer" for name, well in found.items()}
-    return JSONResponse(words, 200 if all(found.values()) else 503)
+    words = {name: problem or "ok" for name, problem in found.items()}
+    return JSONResponse(words, 503 if any(found.values()) else 200)
 
 
 def _problem(_: Request, error: Exception) -> Response:
@@ -77,8 +105,9 @@ def _plain(_: Request, error: Exception) -> Response:
 
 def _no_database(_: Request, error: Exception) -> Response:
     # The text of such an error repeats the statement's values.
-    _log.error("the database does not answer (%s)", type(error).__name__)
-    return JSONResponse({"reason": "The database does not answer: send the same again later."}, 503)
+    what = trouble(error) if isinstance(error, SQLAlchemyError) else "does not answer"
+    _log.error("the database %s (%s)", what, type(error).__name__)
+    return JSONResponse({"reason": f"The database {what}: send the same again later."}, 503)
 
 
 class Guard:

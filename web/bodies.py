@@ -1,6 +1,8 @@
 """What comes in over HTTP, read with care: never more than fits, JSON without surprises, problems in one shape."""
 
+import asyncio
 import json
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -8,6 +10,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from intake.json_records import JsonObject
+from web.patience import BODY_SECONDS
 
 MOST_BYTES = 1024 * 1024
 
@@ -28,13 +31,18 @@ class Problem(Exception):
 
 
 async def raw(request: Request) -> bytes:
-    """The body as it came. Raises Problem 413 as soon as it is longer than a megabyte."""
+    """The body as it came. Raises Problem 413 when it is longer than a megabyte, 408 when it comes too slowly."""
     parts, length = [], 0
-    async for chunk in request.stream():
-        length += len(chunk)
-        if length > MOST_BYTES:
-            raise Problem(413, f"The body is longer than {MOST_BYTES} bytes: send less at a time.")
-        parts.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > MOST_BYTES:
+                    raise Problem(413, f"The body is longer than {MOST_BYTES} bytes: send less at a time.")
+                parts.append(chunk)
+    except TimeoutError:
+        reason = f"The body did not arrive within {BODY_SECONDS:.0f} s: send the same again."
+        raise Problem(408, reason, headers={"Connection": "close"}) from None
     return b"".join(parts)
 
 
@@ -54,6 +62,21 @@ def decoded(body: bytes) -> Any:
         raise Problem(400, "The JSON is nested too deeply.") from None
     except ValueError as error:
         raise Problem(400, str(error)) from None
+
+
+def repeated_key(data: object, path: str = "") -> str | None:
+    """The first key that an object of `data`, however deep, was given twice, as `outer.0.key`; None without one."""
+    if isinstance(data, JsonObject):
+        if data.repeated:
+            return f"{path}{data.repeated[0]}"
+        return _first(repeated_key(value, f"{path}{key}.") for key, value in data.items())
+    if isinstance(data, list):
+        return _first(repeated_key(value, f"{path}{number}.") for number, value in enumerate(data))
+    return None
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((one for one in found if one is not None), None)
 
 
 def _number(digits: str) -> Decimal:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from fastapi import Request
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from temporalio.client import Client
 
 from activities.desk import Desk
@@ -17,6 +15,7 @@ from intake.registrar import Registrar
 from settings import Settings, SettingsError
 from store.database import Database
 from web.courier import Courier
+from web.hosts import host_of
 from web.inbox import Inbox
 from web.line import Line
 from web.opt_outs import OptOuts
@@ -24,13 +23,17 @@ from web.opt_outs import OptOuts
 
 @dataclass(frozen=True)
 class Keys:
-    """Secrets and keys of the doors; None leaves a door shut with an answer that says what to set."""
+    """Secrets and keys of the doors; None leaves a door shut with an answer that says what to set.
+
+    hosts: the names by which callers may call the service, besides those of this machine.
+    """
 
     api_token: str | None = None
     sendgrid_key: EllipticCurvePublicKey | None = None
     twilio_token: str | None = None
     lob_secret: str | None = None
     public_url: str = ""
+    hosts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,18 +65,14 @@ class Service:
     def public_url(self) -> str:
         return self.keys.public_url
 
-    async def health(self) -> dict[str, bool]:
-        """Which of the two things this service needs can be reached."""
-        database, server = await asyncio.gather(asyncio.to_thread(self._database_answers), self.line.is_well())
-        return {"database": database, "server": server}
+    async def health(self) -> dict[str, str | None]:
+        """What is wrong with each of the two things this service needs; None when it can be used."""
+        database, well = await asyncio.gather(self.database_problem(), self.line.is_well())
+        return {"database": database, "server": None if well else "does not answer"}
 
-    def _database_answers(self) -> bool:
-        try:
-            with self.database.reading() as session:
-                session.execute(text("select 1"))
-        except SQLAlchemyError:
-            return False
-        return True
+    async def database_problem(self) -> str | None:
+        """Why nothing can be read from or written to the database; None when all is well."""
+        return await asyncio.to_thread(self.database.problem)
 
 
 def make_service(client: Client, desk: Desk, ladders: dict[str, Policy], cases: Cases, keys: Keys) -> Service:
@@ -105,6 +104,9 @@ def read_keys(settings: Settings) -> Keys:
         twilio_token=twilio.get_secret_value() if twilio else None,
         lob_secret=lob.get_secret_value() if lob else None,
         public_url=(settings.public_url or f"http://{settings.web_address}").rstrip("/"),
+        hosts=frozenset(
+            {host_of(settings.web_address), host_of(settings.public_url or ""), *settings.web_hosts} - {""}
+        ),
     )
 
 

@@ -256,6 +256,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
         twilio_token=TWILIO_TOKEN,
         lob_secret=LOB_SECRET,
         public_url=PUBLIC_URL,
+        hosts=frozenset({"inside.example"}),
     )
 
 

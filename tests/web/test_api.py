@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -103,7 +103,7 @@ async def test_the_token(site: Site, headers: dict[str, str], status: int) -> No
 
 async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
     keys = keys_for(site.key)
-    shut = Keys(None, keys.sendgrid_key, keys.twilio_token, keys.public_url)
+    shut = replace(keys, api_token=None)
     service = serve(site.client, site.database, shut)
     async with browse(service) as http:
         answer = await http.get("/api/accounts/acme/access", headers=BEARER)
@@ -120,7 +120,7 @@ async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
     [("sendgrid", "SENDGRID_WEBHOOK_PUBLIC_KEY"), ("twilio/status", "TWILIO_AUTH_TOKEN")],
 )
 async def test_a_webhook_without_its_key_says_what_to_set(site: Site, path: str, named: str) -> None:
-    async with browse(serve(site.client, site.database, Keys())) as http:
+    async with browse(serve(site.client, site.database, Keys(hosts=frozenset({"inside.example"})))) as http:
         answer = await http.post(f"/webhooks/{path}", content=b"[]")
     assert (answer.status_code, named in answer.json()["reason"]) == (503, True)
 
