@@ -50,9 +50,10 @@ from gateways.turns import Turns
 from gateways.twilio import NAME as TWILIO
 from gateways.twilio import TwilioGateway
 from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
+from store import schema
 from store.database import Database, no_answer
 from store.private import TooOpen, keep_to_owner
-from store.schema import is_current, migrate
+from store.schema import SchemaError, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE, step_queue
@@ -241,18 +242,18 @@ async def register_search_attributes(client: Client) -> None:
 def check_schema(database: Database) -> None:
     """Raises NotReady when the database does not answer, or has not the schema of this release."""
     with _explained():
-        current = is_current(database)
-    if not current:
-        raise NotReady("The database has not the schema of this release: run `worker.py --set-up` first.")
+        schema.check_schema(database)
 
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Turn a database that does not answer into one sentence."""
+    """Turn a database that cannot be used into one sentence."""
     try:
         yield
     except SQLAlchemyError as error:
         raise NotReady(no_answer(error)) from error
+    except SchemaError as error:
+        raise NotReady(str(error)) from error
 
 
 @asynccontextmanager

@@ -23,7 +23,7 @@ from intake.ladders import read_ladders, traits_of
 from settings import Settings, SettingsError
 from store.database import Database, no_answer
 from store.private import TooOpen
-from store.schema import is_current
+from store.schema import SchemaError, check_schema
 from worker import NotReady, connect
 
 REFUSED, NOT_READY = 1, 2
@@ -109,8 +109,12 @@ def check_set_up(database: Database) -> None:
     kind, _, path = database.url.partition(":///")
     # Looked at first: connecting to an SQLite file that is missing would make an empty one.
     missing = kind.startswith("sqlite") and not path.startswith("file:") and not Path(path.partition("?")[0]).exists()
-    if missing or not is_current(database):
+    if missing:
         raise NotReady("The database of DATABASE_URL is not set up: run `make up`, or `worker.py --set-up` first.")
+    try:
+        check_schema(database)
+    except SchemaError as error:
+        raise NotReady(str(error)) from None
 
 
 def sentence(error: Exception) -> tuple[str, int] | None:
