@@ -8,9 +8,11 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import leftover
+from activities import leftover, stuck
+from activities.faults import Parts
 from activities.wording import Catalogue
 from domain import agenda
+from domain.agreements import Stuck
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Invoice
@@ -27,6 +29,8 @@ from store.database import Database
 from store.tables import HoldRow
 
 _YEARS_AHEAD = timedelta(days=730)
+_NO_PLAN = timedelta(days=1)
+"""How soon a case that could not be planned is looked at again."""
 
 
 class Request(Record):
@@ -153,19 +157,42 @@ class Desk:
         seen: int,
         answer: Answer,
     ) -> None:
-        """Plan what comes next, keep a copy of the case, and fill in what the database knows."""
+        """Plan what comes next, keep a copy of the case, and fill in what the database knows.
+
+        A case that cannot be planned, because its ladder or its customer is not there, is looked at again a day
+        later, and a person is asked.
+        """
+        parts = Parts(session)
         stored = cases.get(session, case.invoice_id)
-        was_stranded = stored is not None and stored.stranded
+        was_stranded, was_stuck = stored is not None and stored.stranded, stored.stuck if stored else {}
         if stored is not None and stored.revision > case.revision:
             answer.newer = stored
             case = stored
+        planned = parts.do(stuck.PLAN, lambda: self._plan(session, case, now, was_stranded=was_stranded))
+        if planned:
+            case.stuck.pop(stuck.PLAN, None)
+        else:
+            self._look_again(session, case, parts.failed[stuck.PLAN], now)
+        if case.stuck or was_stuck:
+            parts.do("task", lambda: stuck.ask(session, case, was_stuck, now))
+        parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
+        answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
+        answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
+
+    def _plan(self, session: Session, case: Case, now: datetime, *, was_stranded: bool) -> None:
         policy, calendar = self.policy(session, case.policy), self.case_calendar(session, case, now)
         plan(case, policy, calendar, accounts.open_holds(session, case.customer_id), now)
         if case.stranded or was_stranded:
             leftover.ask(session, case, policy, now)
-        cases.put(session, case, rehearsal=rehearsal, now=now)
-        answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
-        answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
+
+    def _look_again(self, session: Session, case: Case, why: str, now: datetime) -> None:
+        case.access, case.holds = access_by(accounts.open_holds(session, case.customer_id), case)
+        if case.finished:
+            case.next_action = None
+            return
+        known = case.stuck.get(stuck.PLAN)
+        case.stuck[stuck.PLAN] = Stuck(why=why, since=known.since if known else now, lasting=True)
+        case.next_action = NextAction(step=agenda.LOOK_AGAIN, at=now + _NO_PLAN, why=f"it cannot be planned: {why}")
 
     def recalled(self, session: Session, known: Collection[Case]) -> dict[str, Answer]:
         """What the database knows of these cases as they stand, by invoice, without planning them anew."""
@@ -212,9 +239,13 @@ def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence
     """Find what comes next for a case, by the holds that its account has now."""
     offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
     case.utc_offset_minutes = int(offset.total_seconds() // 60)
-    case.access = accounts.worst(holds)
-    case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
+    case.access, case.holds = access_by(holds, case)
     case.next_action = agenda.next_action(case, policy, calendar, now)
+
+
+def access_by(holds: Sequence[HoldRow], case: Case) -> tuple[Access, list[Level]]:
+    """The access that the account's holds leave, and the levels of those of this case."""
+    return accounts.worst(holds), [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
 
 
 def moment(request: Request) -> datetime:

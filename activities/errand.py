@@ -47,7 +47,7 @@ class Errand:
 
 
 def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
-    """Raises KeyError when the policy has no such step."""
+    """Raises LookupError when the policy has no such step."""
     message = agenda.answer_message(step_id)
     if message is not None:
         again = step_id in case.again

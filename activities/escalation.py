@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from activities.desk import Desk
+from activities.faults import each_alone
 from domain.timeline import Entry
 from store import cases, tasks, timeline
 
@@ -17,7 +18,7 @@ def escalate(desk: Desk, now: datetime) -> None:
     with desk.database.reading() as session:
         late = [(task.task_id, kept.customer_id) for task, kept in tasks.overdue(session, now - _HOUR, _AT_ONCE)]
     for task_id, customer_id in late:
-        with desk.database.writing(customer_id) as session:
+        with each_alone("task", task_id), desk.database.writing(customer_id) as session:
             _tell_manager(session, desk, task_id, now)
 
 

@@ -1,6 +1,7 @@
 """Writes what happened to a case: money, promises, disputes, decisions. Runs beside a step in flight."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -8,14 +9,19 @@ from temporalio import activity
 
 from activities import delivery
 from activities.desk import Answer, Desk, Request, moment
+from activities.faults import Parts
 from activities.outcomes import Outcomes
 from activities.recall import recall_letters
 from activities.release import free_account
+from activities.stuck import ask_a_person
 from domain.case import Case
-from domain.events import CallOutcome, DeliveryReport, Event, PaymentReceived, PaymentReversed, parse_event
+from domain.events import CallOutcome, DeliveryReport, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
 from domain.timeline import Entry
 from store import accounts, cases, ledger, outbox, requests, tasks, timeline
+
+_IDS = ("payment_id", "task_id", "message_id")
+"""By which field an event is told from others of its name."""
 
 
 class RecordRequest(Request):
@@ -42,31 +48,46 @@ class Ledger:
 
     @activity.defn(name="record")
     def record(self, request: RecordRequest) -> RecordAnswer:
-        """Write one event and the decisions that came of it, in one transaction; then say what comes next."""
+        """Write one event and the decisions that came of it, in one transaction; then say what comes next.
+
+        What cannot be written for want of a fact is left to a person, and the rest is written all the same.
+        """
         now, case = moment(request), request.case
         answer = RecordAnswer()
         with self._desk.database.writing(case.customer_id) as session:
+            parts = Parts(session)
             if request.event is not None:
-                event = parse_event(request.event, [request.content])
-                self._write_event(session, request, event, now, answer)
+                parts.do(request.event, lambda: self._write_event(session, request, now, answer))
             if request.told_as is not None:
-                requests.mark_taken(session, request.told_as, now)
-            timeline.write(session, case.invoice_id, request.entries)
-            self._follow(session, case, now, rehearsal=request.rehearsal)
+                parts.do("request", partial(requests.mark_taken, session, request.told_as, now))
+            parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
+            self._follow(parts, case, now, rehearsal=request.rehearsal)
             if answer.not_arrived:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
                 case.blocked_until = None
+            self._report_failures(parts, request, now)
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         if case.frees_account:
             recall_letters(self._desk, case, now, rehearsal=request.rehearsal)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
         return answer
 
-    def _write_event(
-        self, session: Session, request: RecordRequest, event: Event, now: datetime, answer: RecordAnswer
-    ) -> None:
+    def _report_failures(self, parts: Parts, request: RecordRequest, now: datetime) -> None:
+        """A person has to do what could not be written."""
         case = request.case
+        for name, why in parts.failed.copy().items():
+            about = name
+            if name == request.event and request.content is not None:
+                about += "".join(f" {request.content[key]}" for key in _IDS if key in request.content)
+            reason = f"{about} could not be written to the database: {why}. Mend it, then write it down by hand"
+            task_id = f"{case.invoice_id}.{about}.unwritten"
+            entry = Entry(key=f"unwritten.{about}"[:300], at=now, kind="trouble", reason=reason)
+            parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now))
+            parts.do("trouble", partial(_note, parts.session, case, entry))
+
+    def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
+        case, event = request.case, parse_event(str(request.event), [request.content])
         match event:
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
@@ -105,17 +126,20 @@ class Ledger:
             key = f"hold.again.{case.reopened}"
             _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
 
-    def _follow(self, session: Session, case: Case, now: datetime, *, rehearsal: bool) -> None:
+    def _follow(self, parts: Parts, case: Case, now: datetime, *, rehearsal: bool) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
-        ledger.note_credit(session, case, now)
-        free_account(session, case, now)
+        session = parts.session
+        parts.do("credit", lambda: ledger.note_credit(session, case, now))
+        parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
-            self._hold_again(session, case, now)
+            parts.do("hold", lambda: self._hold_again(session, case, now))
         if case.ended:
-            tasks.withdraw_approvals(session, case.invoice_id, f"the case is {case.stage.value}", now)
+            why = f"the case is {case.stage.value}"
+            parts.do("approvals", lambda: tasks.withdraw_approvals(session, case.invoice_id, why, now))
         if case.resting:
-            self._spare(session, case, now)
-        Outcomes(session, self._desk, case, now, rehearsal=rehearsal).renew_scripts()
+            parts.do("calls", lambda: self._spare(session, case, now))
+        outcomes = Outcomes(session, self._desk, case, now, rehearsal=rehearsal)
+        parts.do("scripts of calls", outcomes.renew_scripts)
 
     def _spare(self, session: Session, case: Case, now: datetime) -> None:
         """Nobody calls while the ladder stands still, except where the debtor asked for it and still owes."""

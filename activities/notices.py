@@ -11,11 +11,14 @@ from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
 from activities.errand import Errand, errand_for
+from activities.faults import Parts, lasts, reason_of
 from activities.job import Job
 from activities.journal import note
 from activities.release import free_account
 from activities.sending import Sending
+from activities.stuck import ask_a_person
 from domain import agenda, ladder
+from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.ladder import Verdict
 from domain.outcomes import StepOutcome
@@ -24,6 +27,9 @@ from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
 from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
 from store.database import Visit
 from store.tables import MessageRow
+
+_MENDED_BY = timedelta(days=1)
+"""How soon a step that failed for want of a fact is tried again."""
 
 _NOBODY_DECIDED = timedelta(days=28)
 """How long a step that waits for a yes is left alone before its timeline says again that it waits."""
@@ -46,7 +52,18 @@ class Notices:
 
     @activity.defn(name="carry_out")
     def carry_out(self, request: StepRequest) -> StepAnswer:
-        """Do what the step says, as far as it is still right. Safe to repeat at any point."""
+        """Do what the step says, as far as it is still right. Safe to repeat at any point.
+
+        What cannot be done for want of a fact fails for good: a person is asked, and the case goes on.
+        """
+        try:
+            return self._carry_out(request)
+        except Exception as error:
+            if not lasts(error):
+                raise
+            return self._give_up(request, reason_of(error))
+
+    def _carry_out(self, request: StepRequest) -> StepAnswer:
         now, case = moment(request), request.case
         with self._desk.database.visiting(case.customer_id) as visit:
             timeline.write(visit.session, case.invoice_id, request.entries)
@@ -62,6 +79,26 @@ class Notices:
                 outcome = self._bring_message(visit, job, outcome)
             answer = self._finish(visit.session, request, job, outcome)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
+        return answer
+
+    def _give_up(self, request: StepRequest, why: str) -> StepAnswer:
+        now, case, step = moment(request), request.case, request.step
+        failed = StepOutcome(step=step, status="failed", at=now, until=now + _MENDED_BY, why=why)
+        answer = StepAnswer(outcome=failed)
+        with self._desk.database.writing(case.customer_id) as session:
+            parts = Parts(session)
+            parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
+            case = _newest(session, case)
+            said = entries_of(case.take(failed), f"failed.{step}.{now:%Y%m%d%H%M}", now, step)
+            parts.do("timeline", lambda: timeline.write(session, case.invoice_id, said))
+            if step not in case.stuck:
+                # No step of the ladder: it is not tried again, and somebody may have to say it in its place.
+                reason = (
+                    f"{step} was left out, because it cannot be carried out: {why}. Tell them yourself if it matters"
+                )
+                task_id = f"{case.invoice_id}.{step}.left-out"
+                parts.do("task", lambda: ask_a_person(session, case, task_id, reason, now, step=step))
+            self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         return answer
 
     def _bring_message(self, visit: Visit, job: Job, outcome: StepOutcome) -> StepOutcome:
@@ -104,6 +141,9 @@ class Notices:
         # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
         if changed or (errand.ladder is not None and (case.resting or paid >= case.amount)):
             return StepOutcome(step=errand.step, status="stale", at=now)
+        if agenda.subject_gone(case, errand.step):
+            note(session, job, "dropped", "withheld", f"{errand.message}: what it speaks of is no more; left out")
+            return StepOutcome(step=errand.step, status="skipped", at=now)
         if not job.calendar.is_open(now):
             until = job.calendar.next_open(now)
             closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
@@ -275,14 +315,19 @@ class Notices:
     def _finish(self, session: Session, request: StepRequest, job: Job, outcome: StepOutcome) -> StepAnswer:
         case = request.case
         answer = StepAnswer(outcome=outcome)
-        stored = cases.get(session, case.invoice_id)
-        if stored is not None and stored.revision > case.revision and outcome.status != "stale":
-            case = stored  # what was recorded beside this step must not be overwritten by its older copy
+        if outcome.status != "stale":
+            case = _newest(session, case)
         said = case.take(outcome)
         timeline.write(session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step))
         free_account(session, case, job.now)  # the ladder itself may have written the rest off
         self._desk.answer(session, case, now=job.now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         return answer
+
+
+def _newest(session: Session, case: Case) -> Case:
+    """The case as it is kept, if that is newer: what was recorded beside a step must not be overwritten by it."""
+    stored = cases.get(session, case.invoice_id)
+    return stored if stored is not None and stored.revision > case.revision else case
 
 
 def _named(job: Job) -> list[Contact]:

@@ -11,6 +11,7 @@ from temporalio import activity
 from activities import delivery
 from activities.desk import Desk
 from activities.escalation import escalate
+from activities.faults import each_alone
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.model import Record
@@ -51,11 +52,11 @@ class Watch:
                 for row in outbox.unposted(session, now - _SHORTEST - self._post_takes, _AT_ONCE)
             ]
         for message_id, customer_id in unposted:
-            with self._desk.database.writing(customer_id) as session:
+            with each_alone("letter", message_id), self._desk.database.writing(customer_id) as session:
                 self._ask_for_posting(session, message_id, now)
         told: list[Unheard] = []
         for message_id, customer_id in silent:
-            with self._desk.database.writing(customer_id) as session:
+            with each_alone("message", message_id), self._desk.database.writing(customer_id) as session:
                 told += self._give_up(session, message_id, now)
         return told
 

@@ -15,8 +15,10 @@ INSTALMENT_DUE = "@instalment"
 PAUSE_OVER = "@pause"
 PAYMENT_WAIT_OVER = "@payment-wait"
 WRITTEN_PROMISE_DUE = "@written-promise"
+LOOK_AGAIN = "@look"
+"""The case could not be planned; a person was asked, and it is looked at again then."""
 WAITS = frozenset({PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE})
-DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER}) | WAITS
+DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, LOOK_AGAIN}) | WAITS
 """Days that were agreed, as steps. No ladder can use these names."""
 
 
@@ -78,11 +80,37 @@ def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
     """Whether the message of this step may still leave, by the case as it stands now.
 
     What asks for money needs some to ask for, and a ladder that does not rest. A reminder of an agreed day needs
-    that very agreement, and an answer that asks for nothing may always be given.
+    that very agreement, and an answer that asks for nothing may be given as long as there is what it speaks of.
     """
+    if subject_gone(case, step):
+        return False
     if answer_message(step) is None or asks:
         return case.asked > 0 and (step == _reminder(case) or not case.resting)
     return True
+
+
+def subject_gone(case: Case, step: str) -> bool:
+    """Whether an answer speaks of what is no more, or was replaced: a plan, promise, dispute or end.
+
+    It may be answered late, because the office was closed or a first message bounced.
+    """
+    message, on = answer_message(step), case.rules.reactions
+    agreed = case.plan is not None or case.promise is not None
+    there = [
+        (on.plan_agreed, case.plan is not None and case.plan.answer == step),
+        (on.promise_made, case.promise is not None and case.promise.answer == step),
+        (on.dispute_opened, case.dispute is not None and case.dispute.answer == step),
+        (on.dispute_closed, case.dispute is None),
+        (on.promise_broken, not agreed),
+        (on.instalment_missed, not agreed),
+        (on.promise_due, step == _reminder(case)),
+        (on.instalment_due, step == _reminder(case)),
+        (on.part_paid, case.ended is None),
+        (on.paid, case.ended is not None),
+        (on.restored, case.ended is not None),
+    ]
+    holds = [still for key, still in there if key == message]
+    return message is not None and bool(holds) and not any(holds)
 
 
 def _reminder(case: Case) -> str | None:

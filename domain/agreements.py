@@ -11,8 +11,12 @@ from domain.model import Record
 
 
 class _Agreed(Record):
-    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word."""
+    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word.
 
+    `answer`: the step that confirms it.
+    """
+
+    answer: str | None = None
     paid_before: Decimal = Decimal(0)
     earlier: list[str] = Field(default_factory=list)
 
@@ -54,6 +58,9 @@ class Plan(_Agreed):
 
 
 class Dispute(Record):
+    """`answer`: the step that says it was received."""
+
+    answer: str | None = None
     reason: str
     by: str
     amount: Decimal | None = None  # None: the whole invoice
@@ -76,3 +83,14 @@ class Awaited(Record):
     what: Literal["payment", "written_promise"]
     since: datetime
     by: str
+
+
+class Stuck(Record):
+    """A step that cannot be carried out since `since`, and why.
+
+    lasting  a fact is missing, which does not come by itself; otherwise a provider may only be away
+    """
+
+    why: str
+    since: datetime
+    lasting: bool = False

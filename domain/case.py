@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Literal
 
 from domain import events as ev
-from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise
+from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise, Stuck
 from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
@@ -221,7 +221,7 @@ class Case(CaseState):
         )
         self.awaited = None
         self._no_longer_owe(self.rules.reactions.promise_made)
-        self._owe(self.rules.reactions.promise_made)
+        self.promises[-1].answer = self._owe(self.rules.reactions.promise_made)
         said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
         return [Said("promise", said, ref=event.ref)]
 
@@ -235,7 +235,7 @@ class Case(CaseState):
         self.dispute = Dispute(reason=event.reason, by=event.opened_by, amount=event.amount, ref=event.ref)
         if self.asked == 0:
             self.awaited = None
-        self._owe(self.rules.reactions.dispute_opened)
+        self.dispute.answer = self._owe(self.rules.reactions.dispute_opened)
         what = f"{event.amount} {self.currency}" if event.amount else "the whole invoice"
         return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
 
@@ -292,7 +292,7 @@ class Case(CaseState):
             earlier=list(self.payments),
             made_at=now,
         )
-        self._owe(self.rules.reactions.plan_agreed)
+        self.plan.answer = self._owe(self.rules.reactions.plan_agreed)
         return [Said("plan", f"{len(days)} instalments until {days[-1]} agreed by {event.by}")]
 
     def _paused(self, event: ev.Pause, now: datetime) -> list[Said]:
@@ -321,6 +321,9 @@ class Case(CaseState):
         return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
 
     def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list[Said]:
+        stuck = next((step for step in self.stuck if event.task_id == self.stuck_task(step)), None)
+        if stuck is not None:
+            return self._unstick(stuck, event, now)
         asked = next((step for step in self.undecided if event.task_id == self.approval_task(step)), None)
         if asked is not None or event.outcome in {"approved", "declined"}:
             return self._approval(asked, event, now)
@@ -392,6 +395,19 @@ class Case(CaseState):
         text = f"{step}: declined by {event.by}{reason}; left out, the ladder goes on"
         return [Said("declined", text, ref=event.task_id)]
 
+    def _unstick(self, step: str, event: ev.CallOutcome, now: datetime) -> list[Said]:
+        """A person's word about a step that cannot be carried out: it is tried again at once, or left out."""
+        if event.outcome not in {"approved", "declined"}:
+            raise Refused("outcome", "this task asks whether to try again: approved, or declined to leave it out")
+        del self.stuck[step]
+        self.blocked_until = None
+        reason = f" ({event.reason_code})" if event.reason_code else ""
+        if event.outcome == "approved":
+            return [Said("approved", f"{step}: tried again, by {event.by}{reason}", ref=event.task_id)]
+        if not self._is_behind(step):
+            self.steps.append(StepDone(step=step, at=now, outcome="skipped", shift=self.shift))
+        return [Said("declined", f"{step}: left out by {event.by}{reason}; the rest goes on", ref=event.task_id)]
+
     # Its ladder ------------------------------------------------------------------------------------------
 
     def fingerprint(self, move: ev.PolicyMoved) -> str:
@@ -435,6 +451,7 @@ class Case(CaseState):
         self._pass_over(passed)
         self.again = [step for step in self.again if self._knows(step)]
         self.undecided = [step for step in self.undecided if self._knows(step)]
+        self.stuck = {step: stuck for step, stuck in self.stuck.items() if self._knows(step)}
         self.next_action = None  # made by the old version
         self.blocked_until, self.blocked_step = now + _QUIET_AFTER_MOVE, None
         text = f"from {before.name}@{before.version} to @{event.to_version} by {event.by}"
@@ -518,25 +535,51 @@ class Case(CaseState):
         if outcome.status == "stale":
             return []
         self.revision += 1
+        if outcome.status == "failed":
+            return self._cannot(outcome)
+        self.stuck.pop(outcome.step, None)
         if outcome.status in {"delayed", "blocked"}:
             self.blocked_until, self.blocked_step = outcome.until, outcome.step
             if outcome.undecided and outcome.step not in self.undecided:
                 self.undecided.append(outcome.step)
             return []
         self.blocked_until = None
-        if outcome.step in self.again:
-            self.again.remove(outcome.step)
-            return []
-        if outcome.step in self.owed:
-            self.owed.remove(outcome.step)
-            if outcome.status == "done":
-                self.last_answer_at = outcome.at
-            return []
-        if "~" in outcome.step:
-            # No step of the ladder: a reminder of an agreed day, or an answer that ceased to be owed while it left.
-            self.reminded.append(outcome.step)
-            return []
-        return self._step_taken(outcome)
+        if outcome.step not in self.again and outcome.step in self.owed and outcome.status == "done":
+            self.last_answer_at = outcome.at
+        return [] if self._is_behind(outcome.step) else self._step_taken(outcome)
+
+    def _cannot(self, outcome: StepOutcome) -> list[Said]:
+        """A fact is missing. A step of the ladder keeps its turn; anything else is given up, for others wait."""
+        if self._is_behind(outcome.step):
+            return [Said("trouble", f"{outcome.step} is left out, because it cannot be carried out: {outcome.why}")]
+        self.blocked_until, self.blocked_step = outcome.until, outcome.step
+        self._note_stuck(outcome.step, outcome.why, outcome.at, lasting=True)
+        return [
+            Said("trouble", f"{outcome.step} cannot be carried out: {outcome.why}; {_tried_again(outcome.until)}")
+        ]
+
+    def in_trouble(self, step: str, why: str, now: datetime, until: datetime) -> list[Said]:
+        """The step was tried many times, and whoever it needs is away: the case rests until then and tries again."""
+        self.blocked_until, self.blocked_step = until, None
+        self._note_stuck(step, why, now, lasting=False)
+        return [Said("trouble", f"the step could not be carried out ({why}); {_tried_again(until)}")]
+
+    def _note_stuck(self, step: str, why: str, now: datetime, *, lasting: bool) -> None:
+        known = self.stuck.get(step)
+        since = known.since if known is not None else now
+        self.stuck[step] = Stuck(why=why, since=since, lasting=lasting)
+
+    def _is_behind(self, step: str) -> bool:
+        """Take note that an answer, a reminder of an agreed day or one more try is over. False: it is none."""
+        if step in self.again:
+            self.again.remove(step)
+        elif step in self.owed:
+            self.owed.remove(step)
+        elif "~" in step:
+            self.reminded.append(step)  # or an answer that ceased to be owed while it left
+        else:
+            return False
+        return True
 
     def _step_taken(self, outcome: StepOutcome) -> list[Said]:
         if any(earlier.step == outcome.step for earlier in self.steps):
@@ -570,14 +613,19 @@ class Case(CaseState):
         self.owed.clear()
         self.again.clear()
         self.undecided.clear()
+        self.stuck.clear()
         return [Said("ended", f"{stage.value}: {why}")]
 
-    def _owe(self, message: str | None) -> None:
-        if message:
-            if self.blocked_step is None:
-                self.blocked_until = None  # the quiet day after a move does not hold back an answer
-            self.answers += 1
-            self.owed.append(f"{message}~{self.answers}")
+    def _owe(self, message: str | None) -> str | None:
+        """Have it sent. Returns the step that sends it."""
+        if not message:
+            return None
+        if self.blocked_step is None:
+            self.blocked_until = None  # the quiet day after a move does not hold back an answer
+        self.answers += 1
+        step = f"{message}~{self.answers}"
+        self.owed.append(step)
+        return step
 
     def _no_longer_owe(self, message: str | None) -> None:
         """What has been replaced is not confirmed any more, when that was not sent yet."""
@@ -592,6 +640,10 @@ class Case(CaseState):
                 self.shift += max(int((now - self.rest_since).total_seconds()), 0)
             self.rest_since = None
             self.awake_since = now
+
+
+def _tried_again(until: datetime | None) -> str:
+    return f"tried again at {until:%Y-%m-%d %H:%M} UTC" if until else "it waits for a person"
 
 
 def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:

@@ -8,12 +8,16 @@ from domain.terms import Stage
 
 
 class StepOutcome(Value):
-    """What came of a step: done, skipped, delayed, blocked, or stale (the case had changed meanwhile)."""
+    """What came of a step: done, skipped, delayed, blocked, stale (the case had changed meanwhile), or failed.
+
+    failed  it cannot be carried out for want of a fact; `why` says of which
+    """
 
     step: str
-    status: Literal["done", "skipped", "delayed", "blocked", "stale"]
+    status: Literal["done", "skipped", "delayed", "blocked", "stale", "failed"]
     at: datetime
-    until: datetime | None = None  # delayed, blocked: look again then
+    until: datetime | None = None  # delayed, blocked, failed: look again then
+    why: str = ""
     shift: int = 0  # seconds by which the rest of the ladder moves
     legal: bool = False
     ends: Stage | None = None

@@ -239,11 +239,11 @@ class Policy(Value):
     steps: tuple[Step, ...]
 
     def step(self, step_id: str) -> Step:
-        """The step of that id. Raises KeyError naming policy, version and id."""
+        """The step of that id. Raises LookupError naming policy, version and id."""
         for step in self.steps:
             if step.id == step_id:
                 return step
-        raise KeyError(f"policy {self.name} version {self.version} has no step {step_id!r}")
+        raise LookupError(f"policy {self.name} version {self.version} has no step {step_id!r}")
 
     def applies(self, step: Step, open_amount: Decimal) -> bool:
         """Whether the step is meant for this open amount.

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from domain import events as ev
-from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise
+from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise, Stuck
 from domain.ladder import NextAction, StepDone
 from domain.model import Record
 from domain.policy import PolicyRef, Rules, Step
@@ -63,6 +63,7 @@ class CaseState(Record):
     hurry_why: str = "a promise was not kept"
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
     blocked_step: str | None = None  # that step; None means whichever comes next
+    stuck: dict[str, Stuck] = Field(default_factory=dict)  # steps that cannot be carried out
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
     undecided: list[str] = Field(default_factory=list)  # steps that wait for our manager's yes
@@ -156,6 +157,10 @@ class CaseState(Record):
     def approval_task(self, step: str) -> str:
         """The id of the task that asks for it; another one after the bank has taken a payment back."""
         return f"{self.invoice_id}.{step}.approve" + (str(self.reopened) if self.reopened else "")
+
+    def stuck_task(self, step: str) -> str:
+        """The id of the task that asks what to do about a step that cannot be carried out."""
+        return f"{self.invoice_id}.{step.replace('@', '~')}.stuck" + (str(self.reopened) if self.reopened else "")
 
     def not_before(self, step: str) -> datetime | None:
         """When `step`, which could not be carried out, is looked at again."""

@@ -149,7 +149,7 @@ class InvoiceDunning:
             self._say(case.instalment_due(now))
         elif step in agenda.WAITS:
             self._say(case.wait_over(now))
-        else:
+        elif step == agenda.PAUSE_OVER:
             self._say(case.pause_over(now))
         await self._plan_anew()
 
@@ -197,15 +197,10 @@ class InvoiceDunning:
             self._stale = True
 
     def _report_trouble(self, step: str, error: ActivityError) -> None:
-        """A step that failed for good: said openly, tried again later, and the case lives on."""
-        cause = error.cause
-        why = f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else type(cause).__name__
-        until = self._now() + options.AFTER_TROUBLE
-        self._the_case.blocked_until, self._the_case.blocked_step = until, None
-        self._say(
-            [Said("trouble", f"the step could not be carried out ({why[:200]}); tried again at {until:%H:%M} UTC")],
-            step,
-        )
+        """A step that was tried many times: said openly, tried again later, and the case lives on."""
+        now = self._now()
+        until = now + options.AFTER_TROUBLE
+        self._say(self._the_case.in_trouble(step, _why(error), now, until), step)
         self._stale = True
 
     async def _plan_anew(self) -> None:
@@ -459,6 +454,12 @@ def _decoded(args: Sequence[RawValue]) -> list[object]:
 
 def _refusal(refused: Refused) -> ApplicationError:
     return ApplicationError(str(refused), refused.field, refused.reason, type="Refused", non_retryable=True)
+
+
+def _why(error: ActivityError) -> str:
+    cause = error.cause
+    why = f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else type(cause).__name__
+    return why[:200]
 
 
 def _summary(action: NextAction) -> str:

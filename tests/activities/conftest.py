@@ -42,6 +42,7 @@ class Office:
     desk: Desk
     case: Case = field(init=False)
     told: int = 0
+    attempt: int = 1  # which one of an activity this is
 
     def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED, ladder: Policy | None = None) -> Case:
         """The case of an invoice, on a ladder of its own if one is given."""
@@ -94,7 +95,7 @@ class Office:
 
     def _environment(self, when: str) -> ActivityEnvironment:
         environment = ActivityEnvironment()
-        environment.info = replace(environment.info, started_time=at(when))
+        environment.info = replace(environment.info, started_time=at(when), attempt=self.attempt)
         return environment
 
     # What came of it

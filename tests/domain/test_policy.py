@@ -502,7 +502,7 @@ def test_stopping_the_next_milestone_needs_no_warning() -> None:
 
 
 def test_a_step_that_is_not_there_is_named() -> None:
-    with pytest.raises(KeyError, match="policy trial version 3 has no step 'fourth'"):
+    with pytest.raises(LookupError, match="policy trial version 3 has no step 'fourth'"):
         parse_policy(ladder(), "policies/trial.toml", MESSAGES).step("fourth")
 
 

@@ -1,0 +1,71 @@
+"""Tasks about what a case cannot do: raised when it fails for good, withdrawn when it is done after all."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from domain.agreements import Stuck
+from domain.case import Case
+from domain.timeline import Entry
+from store import tasks, timeline
+
+_PATIENCE = timedelta(days=1)
+"""How long a provider may be away before a person is told about each step that waits for it."""
+
+PLAN = "@plan"
+"""What is stuck when not even the next step can be found."""
+
+
+def ask(session: Session, case: Case, before: Mapping[str, Stuck], now: datetime) -> None:
+    """Raise a task for each step that is stuck, and withdraw those of steps that were (`before`) and are no more."""
+    for step, stuck in case.stuck.items():
+        if stuck.lasting or now - stuck.since >= _PATIENCE:
+            _raise(session, case, step, stuck, now)
+    for step in before.keys() - case.stuck.keys():
+        task = tasks.get(session, case.stuck_task(step))
+        if task is not None and task.state == "open":
+            tasks.withdraw(session, [task], f"not stuck any more: the case is {case.stage.value}", now)
+
+
+def _raise(session: Session, case: Case, step: str, stuck: Stuck, now: datetime) -> None:
+    task_id = case.stuck_task(step)
+    known = tasks.get(session, task_id)
+    if known is not None and known.state == "open":
+        return
+    reason = _reason(case, step, stuck)
+    if known is not None:
+        tasks.reopen(session, known, reason, now)
+    else:
+        kind = "decision" if step == PLAN else "approval"
+        ask_a_person(session, case, task_id, reason, now, step=step, kind=kind)
+    key = f"stuck.{step}.{now:%Y%m%d%H%M}"
+    entry = Entry(key=key, at=now, kind="task", step=step, reason=reason, ref=task_id)
+    timeline.write(session, case.invoice_id, [entry])
+
+
+def _reason(case: Case, step: str, stuck: Stuck) -> str:
+    open_now = f"{case.asked} {case.currency} are open"
+    if step == PLAN:
+        return f"nobody knows what comes next: {stuck.why}. {open_now}. Mend it: the case looks again every day"
+    return (
+        f"{step} cannot be carried out since {stuck.since:%Y-%m-%d %H:%M} UTC: {stuck.why}. {open_now}. It is tried "
+        "again by itself; once this is mended, approved tries it again at once, and declined leaves it out"
+    )
+
+
+def ask_a_person(
+    session: Session, case: Case, task_id: str, reason: str, now: datetime, *, step: str = "", kind: str = "decision"
+) -> bool:
+    """Add a task about this case, due now, once. False when it was raised before."""
+    return tasks.raise_task(
+        session,
+        task_id=task_id[:200],
+        invoice_id=case.invoice_id,
+        step=step,
+        kind=kind,
+        contact_id=None,
+        due_at=now,
+        reason=reason,
+        script="",
+    )
