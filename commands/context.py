@@ -43,6 +43,14 @@ RequestId = Annotated[
 Reason = Annotated[str, typer.Option("--reason", help="A short code, such as hardship or small-balance.")]
 OnlyInvoice = Annotated[str | None, typer.Option("--invoice", metavar="ID", help="Of this invoice only.")]
 File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON, JSON Lines or CSV; - is standard input.")]
+InDialect = Annotated[
+    str | None,
+    typer.Option("--dialect", metavar="WORDS", help="How a CSV file is written: semicolon,decimal-comma,day-first."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=FIELD", help="What a column of a CSV file holds; FIELD - leaves it out."),
+]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="The time it begins, such as 2027-03-01.")]
 
 

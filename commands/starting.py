@@ -13,7 +13,18 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from activities.desk import Desk
-from commands.context import REFUSED, AsOf, File, Json, check_set_up, connected, known_ladders, read_moment
+from commands.context import (
+    REFUSED,
+    AsOf,
+    Columns,
+    File,
+    InDialect,
+    Json,
+    check_set_up,
+    connected,
+    known_ladders,
+    read_moment,
+)
 from commands.printing import local_time, print_json, print_table, say, warn, window
 from domain.clock import Clock
 from domain.invoice import Customer, Invoice
@@ -22,13 +33,15 @@ from domain.policy import Policy
 from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import REHEARSAL_SPEED, Cases, Start
-from intake.invoices import Refusal, open_invoices
+from intake.columns import read_mapping
+from intake.dialect import read_dialect
+from intake.invoices import InvoiceFile, Refusal, read_file
 from intake.registrar import Registered, Registrar
 from settings import load_settings
 from worker import make_desk
 
 _FASTEST = 10_000_000
-_REFUSALS_SHOWN = 200
+_REFUSALS_SHOWN = 1_000
 
 
 def start(
@@ -40,6 +53,8 @@ def start(
         float | None, typer.Option("--speed", help="Rehearsal: seconds of the case per real second (86400).")
     ] = None,
     as_of: AsOf = None,
+    dialect: InDialect = None,
+    columns: Columns = None,
 ) -> None:
     """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
     if not rehearse and (speed is not None or as_of is not None):
@@ -48,7 +63,8 @@ def start(
     if math.isnan(pace) or not 1 <= pace <= _FASTEST:
         raise typer.BadParameter(f"--speed must lie between 1 and {_FASTEST}")
     begins = read_moment("--as-of", as_of) if as_of else None
-    found, refusals = _read(file)
+    read = _read(file, dialect, columns)
+    found = read.invoices
     settings = load_settings()
     desk = make_desk(settings)
     check_set_up(desk.database)
@@ -78,32 +94,36 @@ def start(
 
     away = asyncio.run(run())
     desk.database.close()
-    _sum_up(results, refusals, len(found), away)
+    _sum_up(results, read.refusals, len(found), away)
 
 
-def _read(file: str) -> tuple[list[Invoice], list[Refusal]]:
+def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> InvoiceFile:
+    asked, mapping = read_dialect(dialect or ""), read_mapping(columns or ())
     try:
-        items = list(open_invoices(file))
+        read = read_file(file, asked, mapping)
     except OSError as error:
         raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
-    return (
-        [item for item in items if isinstance(item, Invoice)],
-        [item for item in items if isinstance(item, Refusal)],
-    )
+    if read.note:
+        warn(read.note)
+    return read
 
 
-def _sum_up(results: list[Result], refusals: list[Refusal], total: int, away: str | None) -> None:
+def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away: str | None) -> None:
     unfit: list[Refusal | Unfit] = [*refusals, *(result for result in results if isinstance(result, Unfit))]
     _print_refusals(unfit)
     left = total - len(results)
     if left:
         warn(f"{left} more not tried: the server went away. Run the same again; it starts only the rest.")
     counts = {kind: sum(result is kind for result in results) for kind in Start}
-    refused = len({one.where if isinstance(one, Refusal) else one.invoice_id for one in unfit})
+    refused = len({place for one in unfit for place in _places(one)})
     parts = [f"{count} {kind.value}" for kind, count in counts.items()] + [f"{refused} refused"]
     say(", ".join(parts) + (f", {left} not tried" if left else ""))
     if unfit or left or away:
         raise typer.Exit(REFUSED)
+
+
+def _places(one: Refusal | Unfit) -> tuple[str, ...]:
+    return (one.where, *one.also) if isinstance(one, Refusal) else (one.invoice_id,)
 
 
 def _print_refusals(refused: Sequence[Refusal | Unfit]) -> None:
@@ -122,15 +142,17 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def show_preview(file: File, as_of: AsOf = None, as_json: Json = False) -> None:
+def show_preview(
+    file: File, as_of: AsOf = None, as_json: Json = False, dialect: InDialect = None, columns: Columns = None
+) -> None:
     """Show what would happen, when and why. It reckons that nobody pays or speaks; nothing is started."""
     now = read_moment("--as-of", as_of) if as_of else datetime.now(UTC)
-    found, refusals = _read(file)
+    read = _read(file, dialect, columns)
     desk = make_desk(load_settings())
     registrar = Registrar(desk, known_ladders(desk.catalogue))
-    refused: list[Refusal | Unfit] = [*refusals]
+    refused: list[Refusal | Unfit] = [*read.refusals]
     shown = []
-    for invoice in found:
+    for invoice in read.invoices:
         try:
             policy = registrar.ladder(invoice)
         except Refused as problem:
@@ -179,7 +201,8 @@ def _preview_facts(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
 def _refusal_facts(refusal: Refusal | Unfit) -> dict[str, Any]:
     if isinstance(refusal, Unfit):
         return {"where": f"invoice {refusal.invoice_id}", "field": "", "reason": refusal.reason}
-    return {"where": refusal.where, "field": refusal.field, "reason": refusal.reason}
+    facts = {"where": refusal.where, "field": refusal.field, "reason": refusal.reason}
+    return facts | ({} if refusal.value is None else {"value": refusal.value})
 
 
 def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine]) -> None:

@@ -19,8 +19,10 @@ from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
 from domain.cleaning import clean, reordering
+from domain.money import exact_amount, looks_like_thousands
 from domain.terms import Role
 from intake.currencies import Currency, current_codes, find_currency, replacement
+from intake.dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
 from intake.refusals import Unfit, did_you_mean, kind, printable
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
@@ -31,7 +33,8 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line and paragraph separators
-_ALSO_CALLED = {"UK": "GB", "EL": "GR"}
+_ALSO_CALLED = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
+_NOT_IN_ISO = {"XK"}  # Kosovo: a code in general use that ISO 3166 leaves to its users
 _NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
 _TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
 
@@ -100,20 +103,43 @@ def currency(value: object) -> Currency:
     raise Unfit("is no currency in use: give the ISO 4217 code, for example 'EUR'")
 
 
-def amount(value: object, unit: Currency | None) -> Decimal:
-    """A positive amount with exactly the digits of `unit`; None when the currency itself was refused."""
-    number = _number(value)
+def amount(value: object, unit: Currency | None, dialect: Dialect | None = None) -> Decimal:
+    """A positive amount with exactly the digits of `unit`; None when the currency itself was refused.
+
+    `dialect`: how the CSV file is written that the value stands in.
+    """
+    number = _number(value) if dialect is None else _written(text(value, 40), dialect.decimals)
     if number <= 0:
-        raise Unfit("is not more than zero: an invoice that asks for nothing cannot be chased")
+        raise Unfit(
+            "is not more than zero: an invoice that asks for nothing cannot be chased; leave it out of the file"
+        )
     if number.adjusted() >= _WHOLE_DIGITS:
         raise Unfit(f"is too large: at most {_WHOLE_DIGITS} digits before the point")
     if unit is None:
         return number
-    exponent = number.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > unit.digits:
-        allowed = f"at most {unit.digits} digits" if unit.digits else "no digits"
+    exact = exact_amount(number, unit.digits)
+    if exact is None:
+        allowed = f"at most {unit.digits} digits" if unit.digits else "no digits but zeros"
         raise Unfit(f"is too fine: {unit.code} has {allowed} after the point")
-    return number.quantize(Decimal(1).scaleb(-unit.digits))
+    if looks_like_thousands(number, unit.digits):
+        more = f"{number.scaleb(3):.{unit.digits}f}"
+        raise Unfit(f"may be {more} or {exact}: write '{more}' or '{exact}'")
+    return exact
+
+
+def _written(cell: str, decimals: Choice[Decimals]) -> Decimal:
+    """The amount of a cell of a CSV file."""
+    readings = {kind: number for kind in Decimals if (number := amount_by(kind, cell)) is not None}
+    sample = "1200,00" if decimals.kind is Decimals.COMMA else "1200.00"
+    if not readings:
+        raise Unfit(f"is no amount: write digits only, such as {sample}")
+    if decimals.kind is None or (not decimals.sure and len(set(readings.values())) > 1):
+        if len(set(readings.values())) > 1:
+            raise Unfit("can be read in two ways, and this file writes amounts in both: write 1200 or 1200.00")
+        return next(iter(readings.values()))
+    if decimals.kind not in readings:
+        raise Unfit(f"is written otherwise than the amounts of this file: write it like {sample}")
+    return readings[decimals.kind]
 
 
 def _number(value: object) -> Decimal:
@@ -153,24 +179,43 @@ def _spelled(word: str) -> Decimal:
     raise Unfit("is no amount: write digits and one point, '1200.00'")
 
 
-def day(value: object) -> date:
+def day(value: object, dialect: Dialect | None = None) -> date:
+    """A day. `dialect`: how the CSV file is written that the value stands in."""
     word = text(value)
-    try:
-        # fromisoformat alone would also take week dates and dates without hyphens.
-        found = date.fromisoformat(word) if _DATE.fullmatch(word) else None
-    except ValueError:
-        found = None
-    if found is None:
-        raise Unfit("is not a date: use YYYY-MM-DD")
+    found = _iso_day(word) if dialect is None else _dated(word, dialect.days)
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise Unfit(f"is out of range: the year must be between {_FIRST_YEAR} and {_LAST_YEAR}")
     return found
 
 
+def _iso_day(word: str) -> date:
+    if not _DATE.fullmatch(word):  # fromisoformat alone would also take week dates and dates without hyphens
+        raise Unfit("is not a date: use YYYY-MM-DD")
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise Unfit("is no day of the calendar: use YYYY-MM-DD") from None
+
+
+def _dated(cell: str, days: Choice[Days]) -> date:
+    """The day of a cell of a CSV file."""
+    readings = {kind: found for kind in Days if (found := day_by(kind, cell)) is not None}
+    sample = {Days.DAY: "31.12.2027", Days.MONTH: "12/31/2027", None: "2027-12-31"}[days.kind]
+    if not readings:
+        raise Unfit(f"is not a date: write a day that exists like {sample}")
+    if days.kind is None or (not days.sure and len(set(readings.values())) > 1):
+        if len(set(readings.values())) > 1:
+            raise Unfit("can be read in two ways, and this file writes dates in both: write YYYY-MM-DD")
+        return next(iter(readings.values()))
+    if days.kind not in readings:
+        raise Unfit(f"is written otherwise than the dates of this file: write it like {sample}")
+    return readings[days.kind]
+
+
 def country(value: object) -> str:
     """An ISO 3166-1 alpha-2 code in capital letters."""
     word = text(value)
-    if re.fullmatch("[A-Z]{2}", word) and pycountry.countries.get(alpha_2=word):
+    if _is_country(word):
         return word
     try:
         meant = _ALSO_CALLED.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
@@ -179,10 +224,15 @@ def country(value: object) -> str:
     raise Unfit(f"is not the ISO 3166 code of two letters: use {meant!r}")
 
 
+def _is_country(word: str) -> bool:
+    known = re.fullmatch("[A-Z]{2}", word) and pycountry.countries.get(alpha_2=word)
+    return word in _NOT_IN_ISO or bool(known)
+
+
 def jurisdiction(value: object) -> str:
     """Whose law counts: a country, a part of one ("US-NY"), "UK" or "EU"."""
     word = text(value)
-    if re.fullmatch("[A-Z]{2}", word) and (word in {"EU", "UK"} or pycountry.countries.get(alpha_2=word)):
+    if word in {"EU", "UK"} or _is_country(word):
         return word
     if re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", word) and word in _subdivisions():
         return word

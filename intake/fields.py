@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from intake.invoice_fields import Field
+from intake.invoice_fields import WRITTEN_IN_A_DIALECT, Field
 from intake.json_records import JsonObject
 from intake.lines import Record
 from intake.refusals import Refusal, Unfit, did_you_mean, kind, printable, shown
@@ -36,11 +36,13 @@ class Fields:
 
         `depends` is what its check needs beside the value.
         """
-        if self._is_blank(field.name):
+        if self.is_blank(field.name):
             if field.needed:
                 self.refuse(field.name, "is missing: it is needed")
             return None
         value = self._data[field.name]
+        if field.kind in WRITTEN_IN_A_DIALECT:
+            depends["dialect"] = self._record.dialect
         try:
             return field.check(value, **depends)
         except Unfit as error:
@@ -78,7 +80,8 @@ class Fields:
     def _at(self, key: str) -> str:
         return ".".join(part for part in (self._path, key) if part)
 
-    def _is_blank(self, key: str) -> bool:
+    def is_blank(self, key: str) -> bool:
+        """Whether a field is left out, null or blank."""
         value = self._data.get(key)
         return value is None or (isinstance(value, str) and not value.strip())
 

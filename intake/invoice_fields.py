@@ -12,6 +12,9 @@ from typing import Any
 from domain.terms import Role
 from intake import checks, documents
 
+WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
+"""Kinds of values that a CSV file may write in more than one way; their checks take `dialect`."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -90,8 +93,12 @@ CUSTOMER = _object(
     Field("name", checks.text, "text", "The company, or the person who owes.", "Brightwater Ltd", needed=True),
     Field("country", checks.country, "code", "ISO 3166, two letters. It says which days are holidays.", "DE",
           ("Germany", "UK"), needed=True),
-    Field("time_zone", checks.time_zone, "name", "IANA. Contacts are made in the hours of this zone.",
-          "Europe/Berlin", ("CET+1", "Europe/Berln"), needed=True),
+    Field(
+        "time_zone", checks.time_zone, "name",
+        "IANA. Contacts are made in the hours of this zone. It may be left out where all zones of the country show "
+        "the same time all year, as in Germany or France, not in Spain, Portugal or the USA.",
+        "Europe/Berlin", ("CET+1", "Europe/Berln"),
+    ),
     Field(
         "language", checks.language, "tag",
         "BCP 47. Left out: the main language of the country if there are messages in it, else that of the ladder.",

@@ -1,73 +1,105 @@
 """Invoice files: every record becomes an Invoice or says what is wrong with it, and harms no other."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from io import TextIOWrapper
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from types import MappingProxyType
+from typing import Any
 
 from domain.invoice import UNDETERMINED, Contact, Customer, Invoice
+from domain.refusal import Refused
 from domain.terms import Role
 from intake.currencies import Currency
+from intake.dialect import Dialect
 from intake.fields import Fields
 from intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
 from intake.lines import Record
 from intake.records import read_records
 from intake.refusals import Refusal, shown
+from intake.zones import only_zone, zones_of
 
-__all__ = ["Refusal", "open_invoices", "parse_invoice", "read_invoices"]
+__all__ = ["InvoiceFile", "Refusal", "parse_invoice", "read_content", "read_file"]
 
 _MOST_CONTACTS = 50
 
 
-def open_invoices(path: str) -> Iterator[Invoice | Refusal]:
-    """Read the invoice file at `path`; "-" is standard input.
+@dataclass(frozen=True)
+class InvoiceFile:
+    """What an invoice file holds. `note` says in one line how it was read, None for a plain one."""
 
-    Bytes that are no UTF-8 refuse their record. Raises OSError at once when the file cannot be opened.
+    invoices: tuple[Invoice, ...]
+    refusals: tuple[Refusal, ...]
+    note: str | None = None
+
+
+def read_file(
+    path: str, asked: Dialect | None = None, mapping: Mapping[str, str] = MappingProxyType({})
+) -> InvoiceFile:
+    """Read the invoice file at `path`; "-" is standard input. Raises OSError when it cannot be read."""
+    content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    return read_content(content, path, asked, mapping)
+
+
+def read_content(
+    content: bytes, name: str, asked: Dialect | None = None, mapping: Mapping[str, str] = MappingProxyType({})
+) -> InvoiceFile:
+    """Read the invoices of a file. Bad content gives refusals; one bad record harms no other.
+
+    name     its suffix tells the format: .json (a list, or objects one after the other), .jsonl or .ndjson (one
+             object a line), .csv. Any other name, such as "-", goes by the first sign: "[" or an object over several
+             lines is JSON, "{" is JSON Lines, all else CSV. A `document` is a path from the folder of `name`, with
+             "-" from the working folder
+    asked    how a CSV file is written; what it leaves open is found from the file
+    mapping  column of a CSV file to field
+
+    A record with several problems gives several refusals with the same `where`. When records share an invoice_id,
+    none of them is taken. Raises Refused when `asked` or `mapping` are given for a file that is no CSV.
     """
-    if path == "-":
-        return _decoded(sys.stdin.buffer, path)
-    return _decoded(Path(path).open("rb"), path)
-
-
-def _decoded(source: BinaryIO, path: str) -> Iterator[Invoice | Refusal]:
-    # Bad bytes come through as marks that the reader turns into refusals; an error would end the whole file.
-    stream = TextIOWrapper(source, encoding="utf-8", errors="surrogateescape", newline="")
-    try:
-        yield from read_invoices(stream, name=path)
-    finally:
-        stream.detach()
-        if path != "-":
-            source.close()
-
-
-def read_invoices(stream: TextIO, *, name: str) -> Iterator[Invoice | Refusal]:
-    """Read invoices one by one; bad content gives refusals and never raises.
-
-    The suffix of `name` tells the format: .json (a list, or objects one after the other), .jsonl or .ndjson
-    (one object a line), .csv. Any other name, such as "-", goes by the first sign: "[" or an object over
-    several lines is JSON, "{" is JSON Lines, all else CSV.
-    A record with several problems gives several refusals with the same `where`. Of two records with one
-    invoice_id the first good one counts. `stream` has to be decoded so that bad bytes do not raise
-    (errors="surrogateescape"); `open_invoices` does that. A `document` is a path from the folder of `name`, with "-"
-    from the working folder.
-    """
-    places: dict[str, str] = {}
+    asked = asked or Dialect()
+    table = read_records(content, name, asked, mapping)
+    if (mapping or asked != Dialect()) and not table.is_csv:
+        raise Refused("--map" if mapping else "--dialect", "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
-    for record in read_records(stream, name):
-        if isinstance(record, Refusal):
-            yield record
+    repeated = _repeated([item for item in table.records if isinstance(item, Record)])
+    invoices: list[Invoice] = []
+    refusals: list[Refusal] = []
+    for item in table.records:
+        if isinstance(item, Refusal):
+            refusals.append(item)
             continue
-        found = _parse(record, folder)
+        found = _parse(item, folder)
         if isinstance(found, list):
-            yield from found
-        elif first := places.get(found.invoice_id):
-            reason = f"was given on {first} already: keep one of the two"
-            yield Refusal(record.where, "invoice_id", reason, shown(found.invoice_id))
-        else:
-            places[found.invoice_id] = record.where
-            yield found
+            refusals += found
+        same = repeated.get(_id_of(item), [])
+        if not same and isinstance(found, Invoice):
+            invoices.append(found)
+        elif same and same[0] is item:
+            refusals.append(_refuse_repeated(same))
+    return InvoiceFile(tuple(invoices), tuple(refusals), table.note)
+
+
+def _id_of(record: Record) -> str:
+    data = record.data.get("invoice_id") if isinstance(record.data, Mapping) else None
+    return data.strip() if isinstance(data, str) else ""
+
+
+def _repeated(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each invoice id that more than one of them has."""
+    by_id = defaultdict[str, list[Record]](list)
+    for record in records:
+        by_id[_id_of(record)].append(record)
+    return {name: same for name, same in by_id.items() if name and len(same) > 1}
+
+
+def _refuse_repeated(records: Sequence[Record]) -> Refusal:
+    places = [one.where for one in records]
+    field = records[0].columns.get("invoice_id", "invoice_id")
+    others = ", ".join(places[1:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+    reason = f"stands on {others} too, so none of them is started: write one record for each invoice, with its total"
+    return Refusal(places[0], field, reason, shown(_id_of(records[0])), also=tuple(places[1:]))
 
 
 def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
@@ -126,10 +158,24 @@ def _customer(fields: Fields) -> dict[str, Any]:
         "customer_id": customer_id,
         "name": fields.take(CUSTOMER["name"]),
         "country": country,
-        "time_zone": fields.take(CUSTOMER["time_zone"]),
+        "time_zone": _time_zone(fields, country),
         "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
         "contacts": contacts,
     }
+
+
+def _time_zone(fields: Fields, country: str | None) -> str | None:
+    """The zone that is given, else that of the country where it has one clock all year."""
+    if country is None or not fields.is_blank("time_zone"):
+        given: str | None = fields.take(CUSTOMER["time_zone"])
+        return given
+    found = only_zone(country, datetime.now(UTC).year)
+    if found is None:
+        zones = zones_of(country)
+        several = f"{country} has more than one ({', '.join(zones[:3])}{', ...' if zones[3:] else ''})"
+        why = several if zones else f"no zone of {country} is known here"
+        fields.refuse("time_zone", f"is missing: {why}, so name the customer's")
+    return found
 
 
 def _contact(fields: Fields, country: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from intake.dialect import Dialect
 from intake.refusals import Refusal
 
 _BOM = "\ufeff"
@@ -14,11 +15,15 @@ _FOREIGN_BYTE = re.compile("[\udc80-\udcff]")  # how the error handler "surrogat
 
 @dataclass(frozen=True)
 class Record:
-    """One record as it stands in the file. `columns` translates field paths into the file's own names."""
+    """One record as it stands in the file.
+
+    `columns` translates field paths into the file's own names; `dialect` is how a CSV file is written.
+    """
 
     where: str
     data: object
     columns: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
 
 
 @dataclass(frozen=True)

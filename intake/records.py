@@ -1,38 +1,39 @@
 """Takes a file apart into records: JSON, JSON Lines and CSV in one shape, not yet checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from pathlib import PurePath
-from typing import TextIO
 
+from intake.dialect import Dialect
+from intake.encoding import decode, decode_table
 from intake.json_records import json_document, json_lines
-from intake.lines import Line, Lines, Record, kept
-from intake.refusals import Refusal
-from intake.rows import csv_rows
+from intake.lines import Line, Lines, kept
+from intake.rows import Table, read_table
 
 
-def read_records(stream: TextIO, name: str) -> Iterator[Record | Refusal]:
-    """The records of a file, in order. The suffix of `name` tells the format; without one, the first sign."""
-    lines = Lines(stream)
+def read_records(content: bytes, name: str, asked: Dialect, mapping: Mapping[str, str]) -> Table:
+    """The records of a file, in order. The suffix of `name` tells the format; without one, the first sign.
+
+    `asked` and `mapping` are for CSV only.
+    """
+    lines = Lines(StringIO(decode(content).text, newline=""))
     match PurePath(name).suffix.lower():
         case ".json":
-            return json_document(lines)
+            return Table(tuple(json_document(lines)), is_csv=False)
         case ".jsonl" | ".ndjson":
-            return json_lines(lines)
+            return Table(tuple(json_lines(lines)), is_csv=False)
         case ".csv":
-            return csv_rows(lines)
-        case _:
-            return _sniffed(lines)
-
-
-def _sniffed(lines: Lines) -> Iterator[Record | Refusal]:
+            return read_table(decode_table(content, asked.encoding), asked, mapping)
     seen: list[Line] = []
     starts = (line for line in kept(lines, seen) if line.text.strip())
     first = next(starts, None)
     document = first is not None and _starts_document(first.text.strip(), starts)
     lines.give_back(seen)
     if document:
-        return json_document(lines)
-    return json_lines(lines) if first and first.text.lstrip().startswith("{") else csv_rows(lines)
+        return Table(tuple(json_document(lines)), is_csv=False)
+    if first and first.text.lstrip().startswith("{"):
+        return Table(tuple(json_lines(lines)), is_csv=False)
+    return read_table(decode_table(content, asked.encoding), asked, mapping)
 
 
 def _starts_document(first: str, following: Iterator[Line]) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
+
+from domain.spelling import nearest
 
 _SHOWN = 60  # characters of a bad value that fit a terminal line
 _KINDS: list[tuple[type | tuple[type, ...], str]] = [
@@ -23,12 +24,14 @@ class Refusal:
     field   "due_on", "customer.contacts[0].email", in CSV the column; "" when the whole record is meant
     reason  reads on after the value: "is not a date: use YYYY-MM-DD"
     value   the value refused, printable and shortened; None when there is none, or none fit to be shown
+    also    the places of other records that are refused for the same reason
     """
 
     where: str
     field: str
     reason: str
     value: str | None = None
+    also: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         subject = f"{self.where}: {self.field}" if self.field else self.where
@@ -69,9 +72,8 @@ def kind(value: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
     """Advice for a word that is not among `known`: the nearest one, else `otherwise`, else all of them."""
-    words = {name.lower(): str(name) for name in sorted(known)}
-    # The comparison takes quadratic time, so a hostile word of a megabyte is cut first.
-    near = get_close_matches(word[:_SHOWN].lower(), words, n=1, cutoff=0.7)
+    words = sorted(map(str, known))
+    near = nearest(word, words)
     if near:
-        return f"did you mean {words[near[0]]!r}?"
-    return otherwise or f"use one of {', '.join(words.values())}"
+        return f"did you mean {near!r}?"
+    return otherwise or f"use one of {', '.join(words)}"

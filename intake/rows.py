@@ -1,47 +1,30 @@
-"""The rows of a CSV file as records in the shape of the JSON object."""
+"""The rows of a CSV file as records in the shape of the JSON object, in whatever dialect the file is written."""
 
 import csv
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import islice
 
-from domain.terms import Role
-from intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
+from intake.columns import COLUMNS, Header, csv_record, how_well, read_header
+from intake.dialect import SEPARATORS, Choice, Days, Decimals, Dialect, find_days, find_decimals
+from intake.encoding import Decoded, other_encoding
 from intake.lines import Line, Lines, Record, foreign, kept
-from intake.refusals import Refusal, did_you_mean, printable
+from intake.refusals import Refusal, printable
 
 _RECORD_LINES = 40  # a record longer than this has a quote that was never closed
-_CUSTOMER_COLUMNS = {{"id": "customer_id", "name": "customer_name"}.get(name, name): name for name in CUSTOMER}
-_REQUIRED = frozenset(
-    [name for name, one in INVOICE.items() if one.needed]
-    + [column for column, name in _CUSTOMER_COLUMNS.items() if CUSTOMER[name].needed]
-)
-_CONTACT_PARTS = tuple(name for name in CONTACT if name != "role")
-_MOST_COLUMNS = 200  # a wider header is no invoice file
-_KNOWN = {*INVOICE, *_CUSTOMER_COLUMNS} | {f"{role}_{part}" for role in Role for part in _CONTACT_PARTS}
+_LONGEST_CELL = csv.field_size_limit()
+_PLAIN = Dialect(",", "utf-8", Choice(Decimals.POINT), Choice())
+_SHOWN = 8  # unused columns named in a note
 
 
-def csv_rows(lines: Lines) -> Iterator[Record | Refusal]:
-    header: list[str] = []
-    while row := _next_row(lines):
-        if isinstance(row, Refusal):
-            yield row
-            if not header:
-                return
-        elif not header:
-            header = row.cells
-            refusals = list(_header_problems(row))
-            yield from refusals
-            if refusals:
-                return
-        elif len(row.cells) == len(header):
-            yield _csv_record(row.where, dict(zip(header, row.cells, strict=True)))
-        else:
-            # A quote that opens in one record and closes in another has swallowed the lines between.
-            lines.give_back(row.lines[1:])
-            counts = f"has {len(row.cells)} cells, the header has {len(header)}"
-            yield Refusal(row.where, "", f"{counts}: write cells that hold a comma in double quotes")
+@dataclass(frozen=True)
+class Table:
+    """A file taken apart. `note` says in one line how a CSV file was read, None for a plain one."""
+
+    records: tuple[Record | Refusal, ...]
+    note: str | None = None
+    is_csv: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,16 +37,92 @@ class _Row:
         return self.lines[0].where
 
 
-def _next_row(lines: Lines) -> _Row | Refusal | None:
+def read_table(decoded: Decoded, asked: Dialect, mapping: Mapping[str, str]) -> Table:
+    """The records of a CSV file. What nobody `asked` for is found from the file itself.
+
+    A file that may be read in two ways gives one refusal that says what to ask for.
+    """
+    lines = Lines(StringIO(decoded.text, newline=""))
+    separator = asked.separator or _separator(lines, mapping)
+    first = _next_row(lines, separator)
+    if first is None or isinstance(first, Refusal):
+        return Table((first,) if first else ())
+    header = read_header(first.where, first.cells, mapping)
+    if isinstance(header, Refusal):
+        return Table((header,))
+    rows = tuple(_rows(lines, separator, header))
+    good = [row for row in rows if isinstance(row, _Row)]
+    dialect = _dialect(separator, decoded.encoding, asked, good, header)
+    refusal = _doubt(dialect) or (None if decoded.sure else _doubtful_letters(good, header))
+    if refusal:
+        return Table((refusal,))
+    return Table(
+        tuple(
+            replace(csv_record(row.where, header, row.cells), dialect=dialect) if isinstance(row, _Row) else row
+            for row in rows
+        ),
+        _note(dialect, header),
+    )
+
+
+def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row], header: Header) -> Dialect:
+    decimals, days = asked.decimals, asked.days
+    if decimals.kind is None:
+        decimals = find_decimals(_cells(rows, header, "amount"))
+    if decimals.kind is None and separator == _PLAIN.separator:
+        decimals = _PLAIN.decimals
+    if days.kind is None:
+        days = find_days(_cells(rows, header, "day"))
+    return Dialect(separator, encoding, decimals, days)
+
+
+def _separator(lines: Lines, mapping: Mapping[str, str]) -> str:
+    """The separator by which the header has most columns that are known."""
+    seen: list[Line] = []
+    source = kept(lines, seen)
+    title = next((line.text for line in source if line.text.strip()), "")
+    said = title.strip().lower().removeprefix("sep=")
+    if title.strip().lower().startswith("sep=") and said in SEPARATORS.values():  # a line that Excel writes and reads
+        return said
+    title += "".join(line.text for line in islice(source, _RECORD_LINES)) if title.count('"') % 2 else ""
+    lines.give_back(seen)
+
+    def columns(separator: str) -> tuple[int, int]:
+        try:
+            cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
+        except csv.Error:
+            return 0, 0
+        return how_well([cell.strip() for cell in cells], mapping)
+
+    return max(SEPARATORS.values(), key=columns)
+
+
+def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refusal]:
+    width = len(header.names)
+    while row := _next_row(lines, separator):
+        if isinstance(row, Refusal):
+            yield row
+            continue
+        cells = row.cells[:width] if not any(row.cells[width:]) else row.cells
+        if len(cells) == width:
+            yield _Row(cells, row.lines)
+            continue
+        # A quote that opens in one record and closes in another has swallowed the lines between.
+        lines.give_back(row.lines[1:])
+        counts = f"has {len(row.cells)} cells, the header has {width}"
+        yield Refusal(row.where, "", f"{counts}: write cells that hold {_named(separator)} in double quotes")
+
+
+def _next_row(lines: Lines, separator: str) -> _Row | Refusal | None:
     """The next row that is not blank. A row that cannot be read costs its first line only."""
     while True:
         used: list[Line] = []
         source = (line.text for line in kept(islice(lines, _RECORD_LINES), used))
         try:
-            cells = next(csv.reader(source, strict=True), None)
-        except csv.Error as error:
+            cells = next(csv.reader(source, delimiter=separator, strict=True), None)
+        except csv.Error:
             lines.give_back(used[1:])
-            return Refusal(used[0].where, "", f"is not valid CSV: {error}; is a double quote left open?")
+            return Refusal(used[0].where, "", _why_broken(used[0].text))
         if cells is None:
             return None
         if bad := foreign(used[0].where, "".join(line.text for line in used)):
@@ -73,37 +132,77 @@ def _next_row(lines: Lines) -> _Row | Refusal | None:
             return _Row([cell.strip() for cell in cells], used)
 
 
-def _header_problems(row: _Row) -> Iterator[Refusal]:
-    cells = row.cells
-    separator = next((sign for sign in (";", "\t", "|") if sign in cells[0]), None)
-    if separator:
-        yield Refusal(row.where, "", f"has columns separated by {separator!r}: separate them by commas")
-        return
-    for name, times in islice(Counter(cells).items(), _MOST_COLUMNS):
-        if not name:
-            yield Refusal(row.where, "", "has a column without a name: remove the column or name it")
-        elif name not in _KNOWN:
-            yield Refusal(row.where, printable(name), f"is no column: {did_you_mean(name, _KNOWN, 'remove it')}")
-        elif times > 1:
-            yield Refusal(row.where, name, f"is the name of {times} columns: keep one")
-    for name in sorted(_REQUIRED.difference(cells)):
-        yield Refusal(row.where, name, "is missing: add this column")
+def _why_broken(text: str) -> str:
+    if len(text) > _LONGEST_CELL:
+        return f"has a cell of more than {_LONGEST_CELL} characters: shorten it"
+    return "has a double quote left open, or a sign after a closed one: a quote inside a quoted cell is written twice"
 
 
-def _csv_record(where: str, cells: Mapping[str, str]) -> Record:
-    """The row in the shape of the JSON object. Blank cells are left out."""
-    filled = {column: cell for column, cell in cells.items() if cell}
-    columns = {f"customer.{name}": column for column, name in _CUSTOMER_COLUMNS.items()}
-    customer: dict[str, object] = {
-        name: filled[column] for column, name in _CUSTOMER_COLUMNS.items() if column in filled
-    }
-    contacts: list[dict[str, object]] = []
-    for role in Role:
-        names = {part: f"{role}_{part}" for part in _CONTACT_PARTS}
-        contact = {part: filled[column] for part, column in names.items() if column in filled}
-        if contact:
-            path = f"customer.contacts[{len(contacts)}]"
-            columns |= {f"{path}.{part}": column for part, column in names.items()}
-            contacts.append({"role": role.value, **contact})
-    plain = {name: filled[name] for name in INVOICE if name in filled}
-    return Record(where, {**plain, "customer": {**customer, "contacts": contacts}}, columns)
+def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[str, str]]:
+    """Every filled cell of the columns whose fields are of this kind, with its place."""
+    places = [at for at, name in enumerate(header.names) if name and COLUMNS[name].kind == kind]
+    for row in rows:
+        for at in places:
+            if row.cells[at]:
+                yield f"{row.where}: {header.titles[str(header.names[at])]}", row.cells[at]
+
+
+# What cannot be told ------------------------------------------------------------------------------------
+
+
+def _doubt(dialect: Dialect) -> Refusal | None:
+    """Amounts or days that can be read in two ways, while nothing in the file tells which."""
+    if dialect.days.kind is None and dialect.days.unclear:
+        return _unclear(dialect.days, "no other date tells whether day or month comes first", Days)
+    if dialect.decimals.kind is None and dialect.decimals.unclear:
+        return _unclear(dialect.decimals, "no other amount tells whether that is thousands or cents", Decimals)
+    return None
+
+
+def _unclear(choice: Choice[Days] | Choice[Decimals], why: str, kinds: type[Days] | type[Decimals]) -> Refusal:
+    place, cell = choice.unclear or ("", "")
+    where, _, title = place.partition(": ")
+    words = " or ".join(f"--dialect {kind}" for kind in kinds)
+    return Refusal(where, title, f"can be read in two ways, and {why}: say {words}", printable(cell))
+
+
+def _doubtful_letters(rows: Sequence[_Row], header: Header) -> Refusal | None:
+    country = header.names.index("country") if "country" in header.names else None
+    texts = ((" ".join(filter(str, row.cells)), row.cells[country] if country is not None else "") for row in rows)
+    found = other_encoding(texts)
+    if found is None:
+        return None
+    text, page = found
+    row = next(one for one in rows if " ".join(filter(str, one.cells)) == text)
+    word = next(cell for cell in row.cells if not cell.isascii())
+    return Refusal(
+        row.where,
+        "",
+        f"is not UTF-8, and its letters may be of windows-1252 or of {page}: save the file as UTF-8, or say "
+        f"--dialect windows-1252 or --dialect {page}",
+        printable(word),
+    )
+
+
+# What is told -------------------------------------------------------------------------------------------
+
+
+def _note(dialect: Dialect, header: Header) -> str | None:
+    said = []
+    if dialect.separator != _PLAIN.separator:
+        said.append(f"columns separated by {_named(str(dialect.separator))}")
+    if dialect.decimals.kind is Decimals.COMMA:
+        said.append("amounts with a decimal comma")
+    if dialect.days.kind:
+        said.append("days first (31.12.2027)" if dialect.days.kind is Days.DAY else "months first (12/31/2027)")
+    if dialect.encoding != _PLAIN.encoding:
+        said.append(f"letters as in {dialect.encoding}")
+    if header.unused:
+        more = ", ..." if len(header.unused) > _SHOWN else ""
+        names = ", ".join(map(printable, header.unused[:_SHOWN])) + more
+        said.append(f"{len(header.unused)} of {len(header.names)} columns not used ({names})")
+    return f"Read with {'; '.join(said)}. Where that is wrong, say --dialect or --map." if said else None
+
+
+def _named(separator: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}.get(separator, repr(separator))

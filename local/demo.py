@@ -44,7 +44,7 @@ from domain.terms import WRITTEN, Channel, Level, Stage
 from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
-from intake.invoices import Refusal, open_invoices
+from intake.invoices import read_file
 from intake.ladders import read_ladders, traits_of
 from intake.registrar import Registered, Registrar
 from local.debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
@@ -157,12 +157,10 @@ def outbox_desk(database_url: str) -> Desk:
 
 def demo_invoices() -> list[Invoice]:
     """Raises DemoError when the file is damaged."""
-    invoices = []
-    for item in open_invoices(str(INVOICES)):
-        if isinstance(item, Refusal):
-            raise DemoError(f"{INVOICES.name}: {item}")
-        invoices.append(item)
-    return invoices
+    file = read_file(str(INVOICES))
+    if file.refusals:
+        raise DemoError(f"{INVOICES.name}: {file.refusals[0]}")
+    return list(file.invoices)
 
 
 # The play ------------------------------------------------------------------------------------------------

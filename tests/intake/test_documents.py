@@ -9,7 +9,7 @@ import pytest
 from domain.invoice import Invoice
 from domain.refusal import Refused
 from intake.documents import MOST_BYTES
-from intake.invoices import Refusal, open_invoices, parse_invoice
+from intake.invoices import Refusal, parse_invoice, read_file
 from intake.registrar import Registrar
 from store import documents
 from store.database import Database
@@ -37,8 +37,8 @@ def folder(tmp_path: Path) -> Path:
 
 def read(folder: Path, item: dict[str, Any]) -> Invoice | Refusal:
     (folder / "invoices.jsonl").write_text(json.dumps(item))
-    (found,) = open_invoices(str(folder / "invoices.jsonl"))
-    return found
+    file = read_file(str(folder / "invoices.jsonl"))
+    return (file.invoices or file.refusals)[0]
 
 
 @pytest.mark.parametrize("name", ["pdf/1.pdf", "./pdf/../pdf/1.pdf", "limit.pdf"])
@@ -50,7 +50,7 @@ def test_a_pdf_in_the_folder_of_the_file_is_taken(folder: Path, name: str) -> No
 
 def test_a_csv_has_a_column_for_it(folder: Path) -> None:
     (folder / "invoices.csv").write_text(csv_text(csv_cells(record(document="pdf/1.pdf"))))
-    (found,) = open_invoices(str(folder / "invoices.csv"))
+    (found,) = read_file(str(folder / "invoices.csv")).invoices
     assert isinstance(found, Invoice)
     assert found.document == folder / "pdf/1.pdf"
 

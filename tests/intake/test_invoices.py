@@ -96,8 +96,9 @@ REFUSALS: list[Any] = [
     (record(amount="１２"), "amount", "is no amount"),
     (record(amount="1_000"), "amount", "is no amount"),
     (record(amount=".5"), "amount", "is no amount"),
-    (record(amount="1200.000"), "amount", "EUR has at most 2 digits"),
-    (record(amount="1200.5", currency="JPY"), "amount", "JPY has no digits after the point"),
+    (record(amount="1200.001"), "amount", "EUR has at most 2 digits"),
+    (record(amount="1.200"), "amount", "may be 1200.00 or 1.20"),
+    (record(amount="1200.5", currency="JPY"), "amount", "JPY has no digits but zeros after the point"),
     (record(amount="1.2345", currency="KWD"), "amount", "KWD has at most 3 digits"),
     (record(amount=Decimal("1e-999999999")), "amount", "too fine"),
     (record(amount="1000000000000"), "amount", "at most 12 digits"),
@@ -111,7 +112,7 @@ REFUSALS: list[Any] = [
     (record(currency="HRK"), "currency", "no longer in use: use 'EUR'"),
     (record(currency="XAU"), "currency", "no currency in use"),
     # dates
-    (record(due_on="2026-02-30"), "due_on", "is not a date: use YYYY-MM-DD"),
+    (record(due_on="2026-02-30"), "due_on", "is no day of the calendar: use YYYY-MM-DD"),
     (record(due_on="01.04.2026"), "due_on", "is not a date"),
     (record(due_on="20260401"), "due_on", "is not a date"),
     (record(due_on="2026-W14-3"), "due_on", "is not a date"),
@@ -203,7 +204,7 @@ def test_a_record_of_nothing_but_problems_gives_a_short_list() -> None:
     ("data", "sentence"),
     [
         # the value comes first, the advice last
-        (record(due_on="2026-02-30"), "line 7: due_on: '2026-02-30' is not a date: use YYYY-MM-DD"),
+        (record(due_on="2026-02-30"), "line 7: due_on: '2026-02-30' is no day of the calendar: use YYYY-MM-DD"),
         # no value where there is none
         (record(number=GONE), "line 7: number: is missing: it is needed"),
         # a long value is cut
@@ -238,6 +239,9 @@ def test_a_refusal_can_be_printed_whatever_the_value() -> None:
         ("EUR", "0.01", "0.01", 2),
         ("EUR", "999999999999.99", "999999999999.99", 2),
         ("JPY", "264000", "264000", 0),
+        ("JPY", "1000.00", "1000", 0),
+        ("EUR", "1200.0000", "1200.00", 2),
+        ("KWD", "1.200", "1.200", 3),
         ("CLP", Decimal(1485000), "1485000", 0),
         ("KWD", "845.25", "845.250", 3),
         # CLDR says none, ISO 4217 says two or three
