@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from commands import evidence, ladders, letters, messages, reading, starting, telling
+from commands import evidence, holding, ladders, letters, messages, reading, starting, telling
 from commands.context import NOT_READY, sentence
 from commands.printing import warn
 from store.private import keep_to_owner
@@ -30,6 +30,11 @@ policy_app = typer.Typer(help="Ladders.", rich_markup_mode=None, no_args_is_help
 app.add_typer(policy_app, name="policy")
 messages_app = typer.Typer(help="Messages to debtors.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(messages_app, name="messages")
+
+hold_app = typer.Typer(
+    help="Stop every message and every consequence of all cases.", rich_markup_mode=None, no_args_is_help=True
+)
+app.add_typer(hold_app, name="hold")
 
 Command = tuple[str, Callable[..., None], str]
 
@@ -67,6 +72,9 @@ for _name, _command, _example in COMMANDS:
 policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
     ladders.check_policy
 )
+
+hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(holding.hold_on)
+hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(holding.hold_off)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
 messages_app.command("preview", epilog="Example: python starter.py messages preview --language es")(

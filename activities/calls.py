@@ -5,7 +5,7 @@ from typing import TypedDict
 
 from sqlalchemy.orm import Session
 
-from activities import caps
+from activities import caps, standstill
 from activities.claims import Result, fresh
 from activities.composing import compose, tongue
 from activities.desk import Desk
@@ -40,7 +40,11 @@ def words(session: Session, desk: Desk, job: Job, contact: Contact) -> Words:
 
 
 def raise_contact(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> Result:
-    """Ask our people to call, visit or meet this contact. Once; safe to repeat."""
+    """Ask our people to call, visit or meet this contact. Once; safe to repeat.
+
+    Raises TooOften while a standstill is in force.
+    """
+    standstill.forbid(session, job)
     if fresh(session, job, desk.catalogue.traits[str(job.errand.message)].asks) is None:
         why = f"{job.errand.message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
         note(session, job, f"{contact.contact_id}.{channel.value}.silent", "withheld", why, channel)

@@ -15,7 +15,7 @@ _WEEK = timedelta(days=7)
 
 
 class TooOften(Exception):
-    """Somebody had the week's last message between the judgement of a step and its claim."""
+    """Between the judgement of a step and its claim somebody had the week's last message, or a standstill began."""
 
     def __init__(self, until: datetime, why: str) -> None:
         super().__init__(why)

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
-from activities import caps, companions, enclosures, letters
+from activities import caps, companions, enclosures, letters, standstill
 from activities.composing import compose, lead_first
 from activities.desk import Desk
 from activities.enclosures import Enclosure
@@ -54,7 +54,7 @@ class Claims:
     def claim(self, session: Session, job: Job, contact: Contact, channel: Channel, address: str) -> Claim | Result:
         """Claim the message inside the caller's transaction, or say why there is nothing to claim.
 
-        Raises TooOften when another case was faster to use up what this contact may get.
+        Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun.
         """
         row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel)
         if row is not None and row.call == "answered":
@@ -69,6 +69,7 @@ class Claims:
             reason = f"{contact.contact_id} is not written to by {channel.value}: {closed}"
             note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
+        standstill.forbid(session, job)
         wait = caps.earliest(session, job, [contact]) if row is None else None
         if wait is not None:
             raise caps.TooOften(*wait)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import calls, caps, proof
+from activities import calls, caps, proof, standstill
 from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
@@ -106,7 +106,8 @@ class Notices:
             if not self._reach_people(visit, job):
                 return self._fallen_silent(job)
         except caps.TooOften as wait:
-            # Another case of this customer was faster. Who has the message already does not get it again.
+            # Another case of this customer was faster, or a standstill began. Who has the message already does not
+            # get it again.
             return self._wait(visit.session, job, wait.until, wait.why)
         self._copies.send(visit, job)
         return outcome
@@ -144,6 +145,9 @@ class Notices:
         if agenda.subject_gone(case, errand.step):
             note(session, job, "dropped", "withheld", f"{errand.message}: what it speaks of is no more; left out")
             return StepOutcome(step=errand.step, status="skipped", at=now)
+        stands_still = standstill.wait(session, now, rehearsal=job.rehearsal)
+        if stands_still is not None:
+            return self._stand_still(session, job, stands_still)
         if not job.calendar.is_open(now):
             until = job.calendar.next_open(now)
             closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
@@ -228,6 +232,12 @@ class Notices:
 
     def _wait(self, session: Session, job: Job, until: datetime, why: str) -> StepOutcome:
         return self._hold_back(session, job, "delayed", job.calendar.next_open(until), why)
+
+    def _stand_still(self, session: Session, job: Job, wait: standstill.Wait) -> StepOutcome:
+        """Looked at again every hour, and said once."""
+        note(session, job, f"standstill.{wait.since:%Y%m%d%H%M%S}", "delayed", wait.why)
+        until = job.calendar.next_open(wait.until)
+        return StepOutcome(step=job.errand.step, status="delayed", at=job.now, until=until)
 
     def _hold_back(self, session: Session, job: Job, status: str, until: datetime, why: str) -> StepOutcome:
         note(session, job, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)")

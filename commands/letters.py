@@ -19,7 +19,7 @@ from gateways import print_folder
 from gateways.news import News
 from intake.cases import Cases
 from settings import load_settings
-from store import cases, invoices, outbox
+from store import cases, invoices, outbox, standstills
 from store.tables import MessageRow
 from worker import print_folder as folder_of
 
@@ -101,6 +101,8 @@ def _letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, 
 
 def _hold_back(session: Session, about: list[str], row: MessageRow) -> str | None:
     """Why a letter that asks for payment is not to be posted any more, or not now; None when it is."""
+    if standstills.in_force(session) is not None:
+        return "do not post now: `starter.py hold` is on"
     kept = [case for case in (cases.get(session, invoice_id) for invoice_id in about) if case is not None]
     if not row.asks or not kept or any(_still_asks(case) for case in kept):
         return None

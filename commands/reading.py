@@ -18,12 +18,13 @@ from commands.context import (
 )
 from commands.printing import coming_next, local_time, print_json, print_table, say, warn
 from domain.events import OF_A_TALK
+from domain.standstill import Standstill
 from domain.terms import BY_PERSON, Stage
 from intake.cases import Known, ServerAway
 from intake.lookup import check_known, stored_status
 from intake.worklist import Facts, one_task, open_work
 from settings import Settings, load_settings
-from store import accounts, cases, notes, outbox
+from store import accounts, cases, notes, outbox, standstills
 from store.tables import CaseRow, CustomerRow, InvoiceRow, MessageRow
 from worker import NotReady
 from workflows.messages import Status
@@ -39,10 +40,17 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
         known = _stored(settings, invoice)
     if known.copied:
         warn(f"{known.copied}: this is the database's copy")
+    stands = from_database(settings, standstills.in_force)
     if as_json:
-        print_json(known.status.model_dump(mode="json"))
+        print_json(known.status.model_dump(mode="json") | {"standstill": stands})
         return
+    if stands:
+        say(_held(stands))
     _print_status(settings, known.status)
+
+
+def _held(stands: Standstill) -> str:
+    return f"HOLD IS ON: {stands}. To end it: starter.py hold off"
 
 
 def _stored(settings: Settings, invoice_id: str) -> Known:
@@ -79,10 +87,14 @@ def list_cases(
     as_json: Json = False,
 ) -> None:
     """List the cases, the next to act first."""
-    found = from_database(load_settings(), lambda session: _listed(session, stage))
+    found, stands = from_database(
+        load_settings(), lambda session: (_listed(session, stage), standstills.in_force(session))
+    )
     if as_json:
-        print_json(found)
+        print_json([one | {"standstill": stands} for one in found])
         return
+    if stands:
+        say(_held(stands))
     rows = [
         (
             one["invoice_id"] + (" (rehearsal)" if one["rehearsal"] else ""),

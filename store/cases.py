@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
+from domain.terms import ENDS
 from store.rows import Facts, add_all
 from store.tables import CaseRow, CustomerRow, InvoiceRow
 
@@ -71,6 +72,20 @@ def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, CaseRo
     """Those that were opened, by invoice."""
     found = session.scalars(select(CaseRow).where(CaseRow.invoice_id.in_(invoice_ids)))
     return {row.invoice_id: row for row in found}
+
+
+_OPEN = CaseRow.stage.not_in([stage.value for stage in ENDS])
+
+
+def open_customers(session: Session) -> Sequence[str]:
+    """The customers with a case that has not ended, by id."""
+    return session.scalars(select(CaseRow.customer_id).where(_OPEN).distinct().order_by(CaseRow.customer_id)).all()
+
+
+def open_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:
+    """The cases of these customers that have not ended."""
+    query = select(CaseRow).where(_OPEN, CaseRow.customer_id.in_(customer_ids)).order_by(CaseRow.invoice_id)
+    return session.scalars(query).all()
 
 
 def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:

@@ -306,6 +306,32 @@ class NoteRow(Base):
     at: Mapped[datetime]
 
 
+class StandstillRow(Base):
+    """A time in which no message and no consequence left the installation. `ended_at` None: it is in force."""
+
+    __tablename__ = "standstills"
+    standstill_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    since: Mapped[datetime]
+    by: Mapped[str]
+    reason: Mapped[str]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+    end_reason: Mapped[str | None]
+
+
+class ReconciliationRow(Base):
+    """One comparison of database and engine: what it found, and whether that was mended."""
+
+    __tablename__ = "reconciliations"
+    pass_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at: Mapped[datetime]
+    by: Mapped[str]
+    cases: Mapped[int]
+    differing: Mapped[int]
+    mended: Mapped[bool]
+    findings: Mapped[list[Any]]
+
+
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)

@@ -24,7 +24,7 @@ from intake.lookup import stored_status
 from intake.refusals import shown
 from intake.registrar import Registered
 from intake.worklist import open_work
-from store import accounts
+from store import accounts, standstills
 from store.tables import CustomerRow
 from web.bodies import Problem, decoded, raw, repeated_key
 from web.service import Service, service_of
@@ -139,8 +139,16 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
             known = Known(copy, "the server did not answer")
     except Refused as refused:
         raise _problem(refused) from None
-    body = known.status.model_dump(mode="json")
+    stands = await asyncio.to_thread(_standstill, service)
+    body = known.status.model_dump(mode="json") | {"standstill": stands}
     return JSONResponse(body | ({"copied": known.copied} if known.copied else {}))
+
+
+def _standstill(service: Service) -> dict[str, Any] | None:
+    """What holds every message and consequence back; None when they leave."""
+    with service.database.reading() as session:
+        stands = standstills.in_force(session)
+    return stands.model_dump(mode="json") if stands else None
 
 
 @router.post("/cases/{invoice_id}/{event}", summary="Tell a case what happened")

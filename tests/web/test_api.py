@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from activities import standstill
+from domain.standstill import decision
 from domain.terms import Level
 from intake.cases import Patience
 from intake.idempotency import Idempotency, Request
@@ -393,3 +395,13 @@ async def test_the_work_for_people(api: Open) -> None:
     assert (await api.get("/tasks?due_by=2027-02-01T00:00:00Z")).json() == []
     assert (await api.get("/tasks?due_by=tomorrow")).status_code == 422
     assert (await api.http.get("/api/tasks")).status_code == 401
+
+
+async def test_g13_the_status_says_that_everything_stands_still(api: Open) -> None:
+    await api.post("/invoices", written())
+    assert (await api.get("/cases/inv-1")).json()["standstill"] is None
+    moment = datetime(2027, 3, 1, 9, tzinfo=UTC)
+    standstill.begin(api.house.desk.database, decision("ops", "restore"), moment)
+    status = (await api.get("/cases/inv-1")).json()
+    assert status["standstill"] == {"since": "2027-03-01T09:00:00Z", "by": "ops", "reason": "restore"}
+    assert "standstill" in [line["kind"] for line in status["timeline"]]
