@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from commands import evidence, holding, ladders, letters, messages, reading, starting, telling
-from commands.context import NOT_READY, sentence
+from commands.context import NOT_READY, WithAmounts, sentence
 from commands.printing import warn
 from store.private import keep_to_owner
 from worker import leave
@@ -68,7 +68,7 @@ COMMANDS: tuple[Command, ...] = (
 """Name, what carries it out, and an example of its arguments; --help shows them in this order."""
 
 for _name, _command, _example in COMMANDS:
-    app.command(_name, epilog=f"Example: python starter.py {_name} {_example}")(_command)
+    app.command(_name, cls=WithAmounts, epilog=f"Example: python starter.py {_name} {_example}")(_command)
 policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
     ladders.check_policy
 )

@@ -1,6 +1,7 @@
 """What every command needs: its options, database and server, and what to say about a failure."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from temporalio.client import Client, RPCError
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from typer.core import TyperCommand
 
 from activities.wording import Catalogue, CatalogueError
 from domain.ladder_problems import PolicyError
@@ -28,6 +30,8 @@ from worker import NotReady, connect
 
 REFUSED, NOT_READY = 1, 2
 """Exit codes: the request was refused; the command line is wrong or something it needs is missing."""
+
+_NEGATIVE = re.compile(r"-[0-9.,]+")
 
 T = TypeVar("T")
 
@@ -52,6 +56,14 @@ Columns = Annotated[
     typer.Option("--map", metavar="COLUMN=FIELD", help="What a column of a CSV file holds; FIELD - leaves it out."),
 ]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="The time it begins, such as 2027-03-01.")]
+
+
+class WithAmounts(TyperCommand):
+    """A command whose arguments may be amounts below zero, so that they are refused as amounts and not as options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(word) for word in args)
+        return super().parse_args(ctx, args)
 
 
 def read_moment(option: str, text: str) -> datetime:

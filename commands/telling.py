@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from commands.context import (
 )
 from commands.printing import heard, say
 from domain.events import OF_A_TALK, parse_event
+from domain.money import looks_like_thousands
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
 from gateways.opt_out import opted_out
@@ -279,6 +281,8 @@ def _tell(
 ) -> None:
     """Pass an event on and say in one line what came of it."""
     content = given(facts)
+    settings = settings or load_settings()
+    _check(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
 
     async def ask(talk: Cases) -> str:
         told = await talk.tell(
@@ -286,7 +290,30 @@ def _tell(
         )
         return heard(invoice_id, told.how, told.status, waited=not no_wait)
 
-    say(with_cases(settings or load_settings(), ask))
+    say(with_cases(settings, ask))
+
+
+def _check(name: str, content: Mapping[str, Any], digits: int) -> None:
+    """Raises Refused, with the value, for what no case would take, and for amounts that may be a thousand times more.
+
+    The value is for the eyes of whoever wrote it: a refusal by the case itself is kept, and so it holds none.
+    """
+    try:
+        parse_event(name, [dict(content)])
+    except Refused as refused:
+        value = content.get(refused.field)
+        raise Refused(refused.field, f"{printable(value)!r} {refused.reason}" if value else refused.reason) from None
+    for field in ("amount", "new_amount"):
+        text = str(content.get(field, ""))
+        if text and looks_like_thousands(Decimal(text), digits):
+            more, less = f"{Decimal(text).scaleb(3):.{digits}f}", f"{Decimal(text):.{digits}f}"
+            raise Refused(field, f"{text!r} may be {more} or {less}: write one of these")
+
+
+def _digits(session: Session, invoice_id: str) -> int:
+    check_known(session, invoice_id)
+    row = invoices.get_row(session, invoice_id)
+    return row.digits if row else 0
 
 
 def _carried(session: Session, message_id: str) -> list[str]:

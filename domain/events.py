@@ -6,15 +6,27 @@ values stand in the engine's history, where no personal data may be.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
 from domain.model import Value
 from domain.policy import PromiseRules, Reactions
 from domain.refusal import Refused, refusal_of
+from domain.spelling import nearest
 
 _LARGEST = Decimal(10) ** 12
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
@@ -34,6 +46,10 @@ def _amount_as_text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError('is not an amount: write it as text such as "1200.00"')
     text = str(value) if not isinstance(value, int) or abs(value) < 10**15 else "1e99"
+    if text.strip().startswith("-"):
+        raise ValueError(
+            "is below zero: amounts have no sign, and money taken back is told as the payment's reversal"
+        )
     if not _PLAIN_NUMBER.fullmatch(text.strip()):
         raise ValueError('is not a positive amount: write it as text such as "1200.00"')
     if Decimal(text.strip()) >= _LARGEST:
@@ -76,19 +92,74 @@ def _no_phone_number(value: str) -> str:
     return value
 
 
+def _not_nothing(value: Decimal) -> Decimal:
+    if value <= 0:
+        raise ValueError("must be above zero: the case of an invoice that is no longer valid is ended with cancel")
+    return value
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """Text that matches `pattern`. Of other text people read `sentence`, never the pattern."""
+
+    pattern: str
+    sentence: str
+
+    def check(self, value: str) -> str:
+        if re.fullmatch(self.pattern, value) is None:
+            raise ValueError(self.sentence)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"pattern": f"^{self.pattern}$"}
+
+
 Amount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(gt=0)]
 NewAmount = Annotated[Decimal, BeforeValidator(_amount_as_text), Field(ge=0)]
+AmendedAmount = Annotated[Decimal, BeforeValidator(_amount_as_text), AfterValidator(_not_nothing)]
 Day = Annotated[date, BeforeValidator(_day_as_text)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment_as_text), AfterValidator(_sane_moment)]
-Code = Annotated[str, Field(pattern=r"^[\w .:/+-]{1,60}$", strict=True)]
+Code = Annotated[
+    str,
+    Field(strict=True),
+    Spelled(
+        r"[\w .:/+-]{1,60}",
+        "must be a role, an id or a short code: 1 to 60 letters, digits, spaces and . : / + _ -",
+    ),
+]
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
 Spoken = Annotated[Code, AfterValidator(_no_phone_number)]
 """The same where people write by hand: there a phone number may slip in, while ids of payments are long numbers."""
-StepId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$", strict=True)]
+PaymentId = Annotated[
+    str,
+    Field(strict=True),
+    Spelled(
+        r"[\w .:/+?(),'&#=*-]{1,100}",
+        "must be the bank's or provider's id: 1 to 100 letters, digits, spaces and . : / + ? ( ) , ' & # = * _ -",
+    ),
+]
+"""What SEPA lets a bank write, and some more: money must not be lost over a sign in its id."""
+StepId = Annotated[
+    str,
+    Field(strict=True),
+    Spelled(r"[a-z][a-z0-9-]{0,39}", "is no id of a step: small letters, digits and hyphens, 40 at most"),
+]
+TaskId = Annotated[
+    str, Field(strict=True), Spelled(r"[\w.:~-]{1,200}", "is no id of a task: `starter.py tasks` shows them")
+]
+MessageId = Annotated[
+    str, Field(strict=True), Spelled(r"[\w.:~-]{1,120}", "is no id of a message: `outbox --json` shows them")
+]
+Fingerprint = Annotated[
+    str, Field(strict=True), Spelled(r"[0-9a-f]{16}", "must be 16 hexadecimal digits, as `move-policy` shows it")
+]
 
 
 class PaymentReceived(Value):
-    payment_id: Code
+    payment_id: PaymentId
     amount: Amount
     currency: Code
     received_at: Moment | None = None
@@ -96,7 +167,7 @@ class PaymentReceived(Value):
 
 
 class PaymentReversed(Value):
-    payment_id: Code
+    payment_id: PaymentId
     reason: Code  # a bank's own reference may be long digits; money news must not fail over it
 
 
@@ -182,7 +253,7 @@ class CallOutcome(Value):
     business day. call_back: they ask to be called at `call_back_at`, or later at all.
     """
 
-    task_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,200}$", strict=True)]
+    task_id: TaskId
     outcome: CallResult
     by: Spoken
     promise: CallPromise | None = None
@@ -191,7 +262,7 @@ class CallOutcome(Value):
 
 
 class InvoiceAmended(Value):
-    amount: Amount | None = None
+    amount: AmendedAmount | None = None
     due_on: Day | None = None
     by: Spoken
 
@@ -215,16 +286,16 @@ class PolicyMoved(Value):
 
     name: Code
     to_version: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
+    fingerprint: Fingerprint
     by: Spoken
-    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", strict=True)]
+    digest: Fingerprint
     steps: Annotated[tuple[StepId, ...], Field(min_length=1, max_length=100)]
     promises: PromiseRules
     reactions: Reactions
 
 
 class DeliveryReport(Value):
-    message_id: Annotated[str, Field(pattern=r"^[\w.:~-]{1,120}$", strict=True)]
+    message_id: MessageId
     status: Literal["accepted", "delivered", "bounced", "failed"]
     code: Code | None = None
     at: Moment
@@ -280,12 +351,19 @@ def parse_event(name: str, arguments: list[object]) -> Event:
         event = model.model_validate(arguments[0])
     except ValidationError as error:
         refused = refusal_of(error)
+        if error.errors(include_input=False)[0]["type"] == "extra_forbidden" and "." not in refused.field:
+            refused = Refused(refused.field, f"{refused.reason}: {_meant(refused.field, model)}")
         # A field that is none of ours was named by the sender: it may hold anything, of any length.
         raise Refused(_UNFIT_FOR_A_FIELD_NAME.sub("?", refused.field)[:60], refused.reason) from None
     except (RecursionError, OverflowError):
         raise Refused("message", "is nested too deeply or holds a number out of range") from None
     _check_days(event)
     return event
+
+
+def _meant(field: str, model: type[Event]) -> str:
+    near = nearest(field, model.model_fields)
+    return f"did you mean {near!r}?" if near else f"there are {', '.join(model.model_fields)}"
 
 
 def _check_days(event: Event) -> None:

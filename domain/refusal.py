@@ -19,11 +19,24 @@ _PLAIN: Mapping[str, str] = {
     "extra_forbidden": "is not a field of this message",
     "model_type": "must be one JSON object",
     "dict_type": "must be one JSON object",
+    "model_attributes_type": "must be one JSON object",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
     "string_type": "must be text",
+    "string_unicode": "holds broken characters: write plain text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a whole number of few digits",
     "decimal_parsing": 'is not an amount: write it as text such as "1200.00"',
     "decimal_type": 'is not an amount: write it as text such as "1200.00"',
     "finite_number": "must be a finite number",
     "greater_than": "must be above zero",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "too_short": "has too few items: at least {min_length}",
+    "too_long": "has too many items: at most {max_length}",
+    "literal_error": "must be {expected}",
     "date_from_datetime_parsing": "is not a date: use YYYY-MM-DD",
     "date_parsing": "is not a date: use YYYY-MM-DD",
     "date_type": "is not a date: use YYYY-MM-DD",
@@ -35,8 +48,13 @@ _PLAIN: Mapping[str, str] = {
 
 
 def refusal_of(error: ValidationError) -> Refused:
-    """The first problem of a pydantic error, in plain words and without the value."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    """The first problem of a pydantic error, in plain words and without the value.
+
+    Pydantic's own words never get through, except those that our own validators gave it.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"]) or "message"
-    reason = _PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
-    return Refused(field, reason)
+    if first["type"] == "value_error":
+        return Refused(field, first["msg"].removeprefix("Value error, "))
+    known = _PLAIN.get(first["type"], "is not understood: see docs/commands.md for what it may be")
+    return Refused(field, known.format_map(first.get("ctx", {})))

@@ -180,4 +180,4 @@ class CaseState(Record):
 
     def _check_digits(self, field: str, amount: Decimal) -> None:
         if amount != round(amount, self.digits):
-            raise Refused(field, f"{self.currency} has {self.digits} decimal places")
+            raise Refused(field, f"is finer than {self.currency} allows: {self.digits} digits after the point")

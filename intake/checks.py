@@ -283,6 +283,9 @@ def email(value: object) -> str:
     Letters outside ASCII before the "@" are refused: hardly any mail provider takes them.
     """
     word = text(value, 320)
+    several = [part for part in re.split(r"[;,\s|]+", word) if "@" in part]
+    if len(several) > 1:
+        raise Unfit(f"holds {len(several)} addresses: write one address a contact, and one contact for each person")
     # The library lets .test pass and stops .invalid; a stand-in domain gets the same checks otherwise.
     reserved = word.lower().endswith(_TEST_DOMAIN)
     checked = word[: -len(_TEST_DOMAIN)] + _STAND_IN if reserved else word

@@ -154,6 +154,12 @@ REFUSALS: list[Any] = [
     (with_contact(email="Katrin <k@lindenhof.example>"), f"{CONTACT}.email", "is not an e-mail address"),
     (with_contact(email="kätrin@lindenhof.example"), f"{CONTACT}.email", "is not an e-mail address"),
     (with_contact(email="a@b.invalid@c.invalid"), f"{CONTACT}.email", "is not an e-mail address"),
+    (
+        with_contact(email="a@x.example; b@x.example"),
+        f"{CONTACT}.email",
+        "holds 2 addresses: write one address a contact",
+    ),
+    (with_contact(email="a@x.example,b@x.example c@x.example"), f"{CONTACT}.email", "holds 3 addresses"),
     (with_contact(email="x" * 400 + "@a.example"), f"{CONTACT}.email", "at most 320 fit"),
     (with_contact(phone="call me"), f"{CONTACT}.phone", "is not a phone number"),
     (with_contact(phone="+999 123456"), f"{CONTACT}.phone", "is not a phone number"),
@@ -178,6 +184,14 @@ REFUSALS: list[Any] = [
     (record(policy="../secrets"), "policy", "no ladder's name"),
     (record(policy="p" * 61), "policy", "no ladder's name"),
 ]
+
+
+@pytest.mark.parametrize("place", ["country", "jurisdiction"])
+def test_e2_kosovo_is_a_country(place: str) -> None:
+    made = record(customer__country="XK") if place == "country" else record(jurisdiction="XK")
+    made["customer"]["contacts"][0]["phone"] = "+383 44 123 456"
+    found = accepted(made)
+    assert found.customer.contacts[0].phone == "+38344123456"
 
 
 @pytest.mark.parametrize(("data", "field", "reason"), REFUSALS, ids=range(len(REFUSALS)))

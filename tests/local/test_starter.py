@@ -61,6 +61,24 @@ def test_a_file_is_started_once_and_its_bad_lines_harm_nobody(here: Place, run: 
     assert again.out == "0 started, 100 already running, 0 already ended, 2 refused\n"
 
 
+def test_e3_start_and_preview_read_a_european_file_alike(here: Place, run: Run) -> None:
+    cells = csv_cells(an_item("EURO-1", amount="1234.50", customer__name="Müller & Söhne KG"))
+    cells |= {name: ".".join(reversed(cells[name].split("-"))) for name in ("issued_on", "due_on")}
+    cells |= {"amount": "1.234,50", "Buchungskreis": "0001"}
+    cells["Nr"] = cells.pop("invoice_id")
+    content = f"{';'.join(cells)}\r\n{';'.join(cells.values())}\r\n".encode("cp1252")
+    Path("export.csv").write_bytes(content)
+    unmapped = run("start", "export.csv")
+    assert (unmapped.code, unmapped.out) == (1, "0 started, 0 already running, 0 already ended, 1 refused\n")
+    assert "line 1: columns: missing: 'invoice_id'; not known: 'Buchungskreis', 'Nr'" in unmapped.err
+    for command in ("preview", "start"):
+        said = run(command, "export.csv", "--map", "Nr=invoice_id", "--dialect", "day-first")
+        assert (said.code, said.err.count("\n")) == (0, 1)
+        assert "a semicolon; amounts with a decimal comma; days first (31.12.2027); letters as in cp1252" in said.err
+    assert "1234.50 EUR" in run("status", "EURO-1").out
+    assert "--dialect: 'x' is unknown" in run("preview", "export.csv", "--dialect", "x").err
+
+
 def test_csv_and_standard_input(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.csv").write_text(csv_text(csv_cells(an_item("CSV-1"))), encoding="utf-8")
     assert run("start", "a.csv").out.startswith("1 started")
@@ -494,6 +512,40 @@ def test_only_a_letter_can_be_posted(here: Place, run: Run, arguments: tuple[str
     refused = run("posted", *arguments)
     assert refused.code != 0
     assert said in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("pay", "{}", "-500.00", "--payment-id", "p1"), "amount: '-500.00' is below zero: amounts have no sign"),
+        (("pay", "{}", "-500,00", "--payment-id", "p1", "--no-wait"), "amount: '-500,00' is below zero"),
+        (("pay", "{}", "1.200", "--payment-id", "p1"), "amount: '1.200' may be 1200.00 or 1.20: write one of these"),
+        (("pay", "{}", "5.00", "--payment-id", "a|b"), "payment_id: 'a|b' must be the bank's or provider's id"),
+        (
+            ("amend", "{}", "--amount", "0"),
+            "amount: '0' must be above zero: the case of an invoice that is no longer",
+        ),
+        (("promise", "{}", "soon"), "date: 'soon' is not a date: use YYYY-MM-DD"),
+        (("resolve-dispute", "{}", "won"), "outcome: 'won' must be 'upheld', 'rejected' or 'adjusted'"),
+        (("pause", "{}", "--reason", "ask ada@x.example"), "reason: 'ask ada@x.example' must be a role, an id or a"),
+    ],
+)
+def test_e2_a_refused_value_is_shown_with_what_to_write(
+    here: Place, run: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    name = "WORDS-1"
+    run("start", a_file(an_item(name)))
+    refused = run(*(word.format(name) for word in arguments))
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err.startswith(f"refused: {said}")
+    assert refused.err.count("\n") == 1
+
+
+def test_e2_a_yen_has_no_cents_but_zeros_do_no_harm(here: Place, run: Run) -> None:
+    run("start", a_file(an_item("YEN-1", currency="JPY", amount="2000.00", customer__country="XK")))
+    assert "open    2000 JPY" in run("status", "YEN-1").out
+    assert run("pay", "YEN-1", "1000.00", "--payment-id", "y1").code == 0
+    assert "open    1000 JPY" in run("status", "YEN-1").out
 
 
 def test_only_a_message_that_exists_can_be_settled_and_only_by_a_known_word(here: Place, run: Run) -> None:
