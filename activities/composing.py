@@ -67,15 +67,4 @@ def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:
 
 def bill_of(session: Session, job: Job) -> OtherInvoice:
     """The job's invoice with what may be asked for it now."""
-    row = invoices.get_row(session, job.case.invoice_id)
-    if row is None:
-        raise LookupError(f"invoice {job.case.invoice_id!r} is not in the database")
-    return OtherInvoice(
-        number=row.number,
-        issued_on=job.case.issued_on,
-        due_on=job.case.due_on,
-        asked=job.case.asked,
-        currency=job.case.currency,
-        digits=job.case.digits,
-        payment_url=row.payment_url,
-    )
+    return facts.bill(session, job.case)

@@ -1,21 +1,20 @@
 """Gathers what a message may speak of, at the moment it is claimed: no amount is ever older than that."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
 from activities.errand import Errand
-from activities.wording import Facts, Instalment
+from activities.wording import Facts, Instalment, OtherInvoice
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Policy
-from domain.terms import TAKEN_STATES
-from store import invoices, outbox
-
-MISSED = "instalment-missed"
-"""The one message whose promised day is an instalment's."""
+from domain.terms import TAKEN_STATES, Access, Level
+from store import accounts, cases, invoices, outbox
+from store.tables import HoldRow
 
 
 def gather(
@@ -35,7 +34,11 @@ def gather(
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     consequence, on = _consequence(case, errand, policy, calendar, now)
     coming = _coming(case)
-    promised = case.missed if errand.message == MISSED else (case.promises[-1] if case.promises else None)
+    reactions, missed = case.rules.reactions, case.missed
+    if errand.message != reactions.instalment_missed:
+        missed = None
+    promised = missed or (case.promises[-1] if case.promises else None)
+    held = _held_by_others(session, case) if errand.message == reactions.restored else []
     return Facts(
         contact_name=contact.name,
         company=customer.name,
@@ -55,13 +58,45 @@ def gather(
         consequence_on=on,
         promise_on=promised.date if promised else None,
         promise_amount=promised.amount if promised else None,
+        missing=missed.still_missing(case.paid) if missed else None,
         instalments=_instalments(case),
         instalment_on=coming.on if coming else None,
         instalment_amount=coming.amount if coming else None,
         credit=case.credit,
+        holding=_bills(session, held),
+        suspended=accounts.worst(held) is Access.SUSPENDED,
         sender_name=sender[0],
         sender_company=sender[1],
         reply_to=sender[2],
+    )
+
+
+def _held_by_others(session: Session, case: Case) -> list[HoldRow]:
+    """The holds that other invoices still have on the account, as far as they reduce access."""
+    holds = accounts.open_holds(session, case.customer_id)
+    return [hold for hold in holds if hold.invoice_id != case.invoice_id and hold.level != Level.WORK]
+
+
+def _bills(session: Session, holds: Sequence[HoldRow]) -> tuple[OtherInvoice, ...]:
+    """The invoices that hold the account, the longest due first."""
+    found = [cases.get(session, invoice_id) for invoice_id in sorted({hold.invoice_id for hold in holds})]
+    bills = [bill(session, case) for case in found if case is not None]
+    return tuple(sorted(bills, key=lambda one: (one.due_on, one.number)))
+
+
+def bill(session: Session, case: Case) -> OtherInvoice:
+    """The invoice of `case` as one among others, with what may be asked for it now."""
+    row = invoices.get_row(session, case.invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
+    return OtherInvoice(
+        number=row.number,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        asked=case.asked,
+        currency=case.currency,
+        digits=case.digits,
+        payment_url=row.payment_url,
     )
 
 

@@ -47,8 +47,10 @@ class Facts(Value):
     disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
     the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
     next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
-    latest promise, `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less
-    what came of it already. `others` are further invoices that a message asking for payment asks for too; the
+    latest promise, or the instalment that was missed, of which `missing` has not come; `instalments` the agreed
+    plan, `instalment_on` and `instalment_amount` its next part, less what came of it already. `holding` are the
+    invoices that still hold the account of a customer who paid this one; `suspended`: it is shut, not only limited.
+    `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
     `short_url` leads to `payment_url` and stands for it in an SMS.
     The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
@@ -74,11 +76,14 @@ class Facts(Value):
     consequence_on: date | None = None
     promise_on: date | None = None
     promise_amount: Decimal | None = None
+    missing: Decimal | None = None
     instalments: tuple[Instalment, ...] = ()
     instalment_on: date | None = None
     instalment_amount: Decimal | None = None
     credit: Decimal = Decimal(0)
     others: tuple[OtherInvoice, ...] = ()
+    holding: tuple[OtherInvoice, ...] = ()
+    suspended: bool = False
     sender_name: str
     sender_company: str
     reply_to: str | None = None
@@ -174,7 +179,7 @@ class Pen:
             "due_on": self.text(_date(self.locale, self.voice.rows, bill.due_on)),
             "days_left": max(0, (bill.due_on - today).days),
             "days_late": max(0, (today - bill.due_on).days),
-            "asked": self.money(bill.asked, bill.currency, bill.digits),
+            "asked": self.money(bill.asked, bill.currency, bill.digits) if bill.asked else None,
             "payment_url": self.text(bill.payment_url),
         }
 
@@ -240,12 +245,15 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "consequence_on": day(facts.consequence_on),
         "promise_on": day(facts.promise_on),
         "promise_amount": money(facts.promise_amount),
+        "missing": money(facts.missing) if facts.missing and facts.missing != facts.promise_amount else None,
         "instalments": [{"on": day(part.on), "amount": money(part.amount)} for part in facts.instalments] or None,
         "instalment_on": day(facts.instalment_on),
         "instalment_amount": money(facts.instalment_amount),
         "bills": rows or None,
         "others": rows[1:] or None,
         "total": pen.totals(facts.bills) if facts.others else None,
+        "holding": [pen.row(bill, facts.today) for bill in facts.holding] or None,
+        "suspended": facts.suspended or None,
         "links": any(row["payment_url"] for row in rows) or None,
         "roomy": pen.voice.roomy or None,
     }
@@ -262,6 +270,15 @@ def counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
     return counted
 
 
+_OTHER = OtherInvoice(
+    number="A-2",
+    issued_on=date(2026, 2, 1),
+    due_on=date(2026, 3, 3),
+    asked=Decimal(60),
+    currency="EUR",
+    digits=2,
+    payment_url="https://pay.example/a-2",
+)
 SAMPLE = Facts(
     contact_name="Ada Byron",
     company="Engine Works",
@@ -281,21 +298,14 @@ SAMPLE = Facts(
     consequence_on=date(2026, 2, 20),
     promise_on=date(2026, 2, 18),
     promise_amount=Decimal(40),
+    missing=Decimal(30),
     instalments=(Instalment(on=date(2026, 2, 18), amount=Decimal(40)),),
     instalment_on=date(2026, 2, 18),
     instalment_amount=Decimal(40),
     credit=Decimal(5),
-    others=(
-        OtherInvoice(
-            number="A-2",
-            issued_on=date(2026, 2, 1),
-            due_on=date(2026, 3, 3),
-            asked=Decimal(60),
-            currency="EUR",
-            digits=2,
-            payment_url="https://pay.example/a-2",
-        ),
-    ),
+    others=(_OTHER,),
+    holding=(_OTHER,),
+    suspended=True,
     sender_name="Max Weber",
     sender_company="Looms Ltd",
     reply_to="max@looms.example",

@@ -56,6 +56,10 @@ FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
 
 
+_ALONE: Mapping[str, object] = {"others": (), "holding": (), "suspended": False, "missing": None}
+"""The sample without other invoices, and without what else is said only sometimes."""
+
+
 @dataclass(frozen=True)
 class Composed:
     """A message ready to leave. Each of its forms is written when it is first asked for, and kept.
@@ -175,7 +179,7 @@ class Catalogue:
         for book in map(self._book, self.languages):
             for key in book.scripts:
                 Composed(book, key, book.locale, SAMPLE, "").forms()
-                Composed(book, key, book.locale, SAMPLE.model_copy(update={"others": ()}), "").forms()
+                Composed(book, key, book.locale, SAMPLE.model_copy(update=_ALONE), "").forms()
 
     def _book(self, code: str) -> Book:
         if code not in self._books:  # two threads may both compile it: the same twice does no harm

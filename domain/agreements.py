@@ -57,6 +57,18 @@ class Plan(_Agreed):
         return sum((item.amount for item in self.instalments[:count]), Decimal(0))
 
 
+class MissedInstalment(_Agreed):
+    """The instalment that ended a plan. `missing` is what had not come of it when the plan ended."""
+
+    date: date
+    amount: Decimal
+    missing: Decimal
+
+    def still_missing(self, paid: Decimal) -> Decimal:
+        """What has not come of it yet, once `paid` is paid in all; zero when it came after all."""
+        return min(max(self.missing - (paid - self.paid_before), Decimal(0)), self.amount)
+
+
 class Dispute(Record):
     """`answer`: the step that says it was received."""
 

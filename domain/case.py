@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Literal
 
 from domain import events as ev
-from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise, Stuck
+from domain.agreements import Awaited, Dispute, MissedInstalment, PauseState, Plan, Promise, Stuck
 from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
@@ -86,6 +86,8 @@ class Case(CaseState):
         self.payments[event.payment_id] = event.amount
         self.paid += event.amount
         self.awaited = None
+        if self.missed and self.missed.still_missing(self.paid) == 0:
+            self._no_longer_owe(self.rules.reactions.instalment_missed)  # it came before its message left
         said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
         if self.open_amount > 0:
             return said + self._after_part()
@@ -150,7 +152,7 @@ class Case(CaseState):
         del self.payments[event.payment_id]
         self.paid -= amount
         said = [Said("reversed", f"{self._whole(amount)} {self.currency} taken back by the bank: {event.reason}")]
-        for agreed in (self.promise, self.plan):
+        for agreed in (self.promise, self.plan, self.missed):
             if agreed:
                 agreed.without(event.payment_id, amount)
         if self.plan:
@@ -489,7 +491,14 @@ class Case(CaseState):
         """An instalment's day and its grace are over. A missed one ends the plan."""
         if self.plan is None:
             return []
-        missed = self.missed = self.plan.next
+        plan, missed = self.plan, self.plan.next
+        self.missed = MissedInstalment(
+            date=missed.date,
+            amount=missed.amount,
+            missing=plan.owed_by(plan.met + 1) - (self.paid - plan.paid_before),
+            paid_before=self.paid,
+            earlier=list(self.payments),
+        )
         self.plan = None
         self._no_longer_owe(self.rules.reactions.plan_agreed)
         self._owe(self.rules.reactions.instalment_missed)

@@ -6,8 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from domain import events as ev
-from domain.agreements import Awaited, Dispute, PauseState, Plan, Promise, Stuck
+from domain.agreements import Awaited, Dispute, MissedInstalment, PauseState, Plan, Promise, Stuck
 from domain.ladder import NextAction, StepDone
 from domain.model import Record
 from domain.policy import PolicyRef, Rules, Step
@@ -45,7 +44,7 @@ class CaseState(Record):
     pause: PauseState | None = None
     dispute: Dispute | None = None
     plan: Plan | None = None
-    missed: ev.Instalment | None = None  # the instalment that ended the last plan
+    missed: MissedInstalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)
     awaited: Awaited | None = None
     said_paid: int = 0  # how often they said that the money had left
