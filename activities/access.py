@@ -16,6 +16,7 @@ class AccessChanges:
         return Answer(
             next_action=request.case.next_action,
             access=request.case.access,
+            access_beside=request.case.access_beside,
             holds=request.case.holds,
             utc_offset_minutes=request.case.utc_offset_minutes,
             seen=request.seen,

@@ -52,6 +52,7 @@ class Answer(Record):
 
     next_action: NextAction | None = None
     access: Access = Access.FULL
+    access_beside: Access = Access.FULL
     holds: list[Level] = []
     utc_offset_minutes: int = 0
     entries: list[Entry] = []
@@ -61,7 +62,8 @@ class Answer(Record):
 
     def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in how the case stands and what was written of it after entry number `seen`."""
-        self.next_action, self.access, self.holds = case.next_action, case.access, case.holds
+        self.next_action, self.holds = case.next_action, case.holds
+        self.access, self.access_beside = case.access, case.access_beside
         self.utc_offset_minutes = case.utc_offset_minutes
         self.entries = [entry for _, entry in written]
         self.seen = written[-1][0] if written else seen
@@ -186,7 +188,7 @@ class Desk:
             leftover.ask(session, case, policy, now)
 
     def _look_again(self, session: Session, case: Case, why: str, now: datetime) -> None:
-        case.access, case.holds = access_by(accounts.open_holds(session, case.customer_id), case)
+        take_access(case, accounts.open_holds(session, case.customer_id))
         if case.finished:
             case.next_action = None
             return
@@ -239,13 +241,15 @@ def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence
     """Find what comes next for a case, by the holds that its account has now."""
     offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
     case.utc_offset_minutes = int(offset.total_seconds() // 60)
-    case.access, case.holds = access_by(holds, case)
+    take_access(case, holds)
     case.next_action = agenda.next_action(case, policy, calendar, now)
 
 
-def access_by(holds: Sequence[HoldRow], case: Case) -> tuple[Access, list[Level]]:
-    """The access that the account's holds leave, and the levels of those of this case."""
-    return accounts.worst(holds), [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
+def take_access(case: Case, holds: Sequence[HoldRow]) -> None:
+    """Tell the case what the account's holds leave, with its own and without."""
+    case.access = accounts.worst(holds)
+    case.access_beside = accounts.worst(hold for hold in holds if hold.invoice_id != case.invoice_id)
+    case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
 
 
 def moment(request: Request) -> datetime:

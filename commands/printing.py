@@ -63,9 +63,9 @@ def heard(invoice_id: str, how: How, status: Status | None, *, waited: bool) -> 
 
 
 def _standing(status: Status) -> str:
-    return f"{status.stage.value}, {status.amount_due} {status.currency} open, access {status.access.value}; " + (
-        coming_next(status)
-    )
+    credit = f", credit {status.credit} {status.currency}" if status.credit else ""
+    due = f"{status.amount_due} {status.currency} open{credit}"
+    return f"{status.stage.value}, {due}, access {status.access.value}; {coming_next(status)}"
 
 
 def coming_next(status: Status) -> str:

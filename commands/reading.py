@@ -1,6 +1,7 @@
 """Reading how things stand: a case, all cases, the messages, the work for people."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
@@ -68,6 +69,8 @@ def _print_status(settings: Settings, shown: Status) -> None:
     rest = f"  (ladder {shown.policy.name}@{shown.policy.version})" + ("  REHEARSAL" if rehearsal else "")
     say(f"{shown.invoice_id}: {shown.stage.value}{rest}")
     say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
+    if shown.credit:
+        say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
     held = f"; held by this invoice: {', '.join(shown.holds)}" if shown.holds else ""
     say(f"access  {shown.access.value}{held}")
     say(coming_next(shown))
@@ -99,7 +102,7 @@ def list_cases(
         (
             one["invoice_id"] + (" (rehearsal)" if one["rehearsal"] else ""),
             one["customer"],
-            f"{one['amount_due']} {one['currency']}",
+            f"{one['amount_due']} {one['currency']}" + (f", credit {one['credit']}" if one["credit"] else ""),
             one["stage"],
             one["next_step"] or "-",
             f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
@@ -128,6 +131,7 @@ def _case_facts(session: Session, row: CaseRow, invoice: InvoiceRow, customer: C
         "customer_id": customer.customer_id,
         "customer": customer.name,
         "amount_due": case.open_amount if case else invoice.amount,
+        "credit": case.credit if case else Decimal(0),
         "currency": invoice.currency,
         "due_on": case.due_on if case else invoice.due_on,
         "stage": row.stage,

@@ -21,6 +21,9 @@ from domain.refusal import Refused
 from domain.state import AT_REST, CaseState
 from domain.terms import Level, Stage
 
+FARTHEST_VALUE_DATE = timedelta(days=3)
+"""How far ahead the date of a payment may lie: banks tell of money before its value date."""
+
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
 
@@ -42,7 +45,7 @@ class Case(CaseState):
     def _decide(self, event: ev.Event, now: datetime) -> list[Said]:  # noqa: PLR0911, PLR0912 - one an event
         match event:
             case ev.PaymentReceived():
-                return self._payment_received(event)
+                return self._payment_received(event, now)
             case ev.PaymentReversed():
                 return self._payment_reversed(event)
             case ev.CallOutcome():
@@ -73,23 +76,50 @@ class Case(CaseState):
             case ev.PolicyMoved():
                 return self._policy_moved(event, now)
 
-    def _payment_received(self, event: ev.PaymentReceived) -> list[Said]:
-        if event.currency != self.currency:
+    def _payment_received(self, event: ev.PaymentReceived, now: datetime) -> list[Said]:
+        if self._is_known(event.payment_id, event.amount, event.currency):
+            return []
+        doubt = self._doubt(event, now)
+        said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
+        if doubt:
+            self.doubted[event.payment_id] = doubt
+            said.append(Said("check", f"check this payment: it {doubt}", ref=event.payment_id))
+        return said + self._take_money(event.payment_id, event.amount)
+
+    def _is_known(self, payment_id: str, amount: Decimal, currency: str, field: str = "payment_id") -> bool:
+        """Whether this money was counted before. Raises Refused for money that this invoice cannot take."""
+        if currency != self.currency:
             raise Refused("currency", f"the invoice is in {self.currency}; convert the payment first")
-        self._check_digits("amount", event.amount)
-        if event.payment_id in self.reversed_payments:
-            raise Refused("payment_id", "this payment was reversed; a new payment needs a new id")
-        if event.payment_id in self.payments:
-            if self.payments[event.payment_id] != event.amount:
-                raise Refused("payment_id", "is known already, with another amount; a new payment needs a new id")
-            return []  # the same news again
-        self.payments[event.payment_id] = event.amount
-        self.paid += event.amount
+        self._check_digits("amount", amount)
+        if payment_id in self.reversed_payments:
+            raise Refused(field, "this payment was reversed; a new payment needs a new id")
+        if payment_id not in self.payments:
+            return False
+        if self.payments[payment_id] != amount:
+            raise Refused(field, "is known already, with another amount; a new payment needs a new id")
+        return True
+
+    def _doubt(self, event: ev.PaymentReceived, now: datetime) -> str | None:
+        """Why a person should look at this payment; it counts all the same."""
+        if event.received_at is not None and event.received_at > now + FARTHEST_VALUE_DATE:
+            return f"is dated {event.received_at:%Y-%m-%d}, which lies ahead"
+        expected = self.unpaid or self._whole(self.amount)
+        if event.amount > 2 * expected > 0:
+            return (
+                f"is more than twice the {expected} {self.currency} that {'were open' if self.unpaid else 'were due'}"
+            )
+        return None
+
+    def _take_money(self, payment_id: str, amount: Decimal) -> list[Said]:
+        self.payments[payment_id] = amount
+        self.paid += amount
         self.awaited = None
         if self.missed and self.missed.still_missing(self.paid) == 0:
             self._no_longer_owe(self.rules.reactions.instalment_missed)  # it came before its message left
-        said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
-        if self.open_amount > 0:
+        said = []
+        if self.ended is Stage.WRITTEN_OFF:
+            said.append(Said("recovery", "it is a recovery of what was written off"))
+        if self.unpaid > 0:
             return said + self._after_part()
         said += self._too_much()
         if self.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
@@ -99,7 +129,8 @@ class Case(CaseState):
     def _too_much(self) -> list[Said]:
         if self.credit == 0:
             return []
-        return [Said("credit", f"{self.credit} {self.currency} paid too much; recorded as credit")]
+        why = "paid for a cancelled invoice" if self.ended is Stage.CANCELLED else "paid too much"
+        return [Said("credit", f"{self.credit} {self.currency} {why}; recorded as credit")]
 
     def _settled(self) -> list[Said]:
         said = []
@@ -157,7 +188,8 @@ class Case(CaseState):
                 agreed.without(event.payment_id, amount)
         if self.plan:
             said += self._count_instalments(self.plan)
-        if self.ended is Stage.PAID and self.open_amount > 0:
+        self.doubted.pop(event.payment_id, None)
+        if self.ended is Stage.PAID and self.unpaid > 0:
             said.append(self._reopened())
         return said
 
@@ -166,7 +198,7 @@ class Case(CaseState):
         self.ended, self.former_end = self.former_end, None
         self.reopened += 1
         self.owed.clear()
-        again = f"{self.open_amount} {self.currency} open again"
+        again = f"{self.unpaid} {self.currency} {'unpaid' if self.ended is Stage.WRITTEN_OFF else 'open'} again"
         if self.ended:
             return Said("ended", f"{self.ended.value}: {again}; it had ended so before this payment")
         self._undo_consequences()

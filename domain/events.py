@@ -159,11 +159,16 @@ Fingerprint = Annotated[
 
 
 class PaymentReceived(Value):
+    """`from_provider`: a bank or payment provider says so, who will not correct it. It is never refused for what may
+    be a slip; a person checks it instead.
+    """
+
     payment_id: PaymentId
     amount: Amount
     currency: Code
     received_at: Moment | None = None
     method: Code | None = None
+    from_provider: Annotated[bool, Field(strict=True)] = False
 
 
 class PaymentReversed(Value):

@@ -36,6 +36,7 @@ class CaseState(Record):
     paid: Decimal = Decimal(0)
     payments: dict[str, Decimal] = Field(default_factory=dict)
     reversed_payments: list[str] = Field(default_factory=list)
+    doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
@@ -70,6 +71,7 @@ class CaseState(Record):
     redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
 
     access: Access = Access.FULL
+    access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone
     holds: list[Level] = Field(default_factory=list)
     next_action: NextAction | None = None
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
@@ -83,14 +85,24 @@ class CaseState(Record):
         return self
 
     @property
+    def unpaid(self) -> Decimal:
+        """What did not come in of all that is owed, even if nobody asks for it any more; never below zero."""
+        return self._whole(self._owed - self.paid)
+
+    @property
     def open_amount(self) -> Decimal:
-        """What is unpaid; never below zero."""
-        return self._whole(self.amount - self.paid)
+        """What is unpaid and was not given up; never below zero."""
+        return self._whole(Decimal(0)) if self.ended is Stage.WRITTEN_OFF else self.unpaid
 
     @property
     def credit(self) -> Decimal:
-        """What was paid too much."""
-        return self._whole(self.paid - self.amount)
+        """What was paid too much; all that was paid, once the invoice was cancelled."""
+        return self._whole(self.paid - self._owed)
+
+    @property
+    def _owed(self) -> Decimal:
+        """What the customer owes of this invoice, paid or not: nothing once it was cancelled."""
+        return Decimal(0) if self.ended is Stage.CANCELLED else self.amount
 
     @property
     def asked(self) -> Decimal:
@@ -144,6 +156,16 @@ class CaseState(Record):
     def frees_account(self) -> bool:
         """Whether this case's holds have to go: it ended otherwise than by being handed over."""
         return self.ended is not None and self.ended is not Stage.HANDED_OVER
+
+    @property
+    def own_holds(self) -> list[Level]:
+        """This invoice's holds; none once its end frees the account, whatever is still being written down."""
+        return [] if self.frees_account else self.holds
+
+    @property
+    def account_access(self) -> Access:
+        """What the account may do; by the other invoices' holds alone once this one's end frees it."""
+        return self.access_beside if self.frees_account else self.access
 
     @property
     def finished(self) -> bool:

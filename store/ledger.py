@@ -1,5 +1,6 @@
 """Payments and what they leave open. Call inside a transaction that holds the customer's lock."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -59,3 +60,10 @@ def note_credit(session: Session, case: Case, now: datetime) -> None:
     elif row is not None:
         session.delete(row)
     session.flush()
+
+
+def credits(session: Session, customer_id: str) -> Sequence[CreditRow]:
+    """What was paid too much on each invoice of this customer, and is neither applied nor returned; oldest first."""
+    return session.scalars(
+        select(CreditRow).where(CreditRow.customer_id == customer_id).order_by(CreditRow.at, CreditRow.invoice_id)
+    ).all()

@@ -21,9 +21,10 @@ def summary(case: Case, number: str) -> str:
 def details(case: Case, timeline: list[Entry]) -> str:
     """Markdown: the stage, what comes next and why, promises, and the last decisions."""
     lines = [
-        f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}",
-        f"Access: **{case.access.value}**"
-        + (f", held by this invoice: {', '.join(case.holds)}" if case.holds else ""),
+        f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}"
+        + (f"; credit {case.credit} {case.currency}" if case.credit else ""),
+        f"Access: **{case.account_access.value}**"
+        + (f", held by this invoice: {', '.join(case.own_holds)}" if case.own_holds else ""),
         f"Ladder: {case.policy.name}@{case.policy.version}",
         "",
         _next(case),

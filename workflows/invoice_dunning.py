@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.notices import Notices, StepAnswer, StepRequest
     from activities.planning import OpenRequest, Planning
     from domain import agenda
+    from domain.admission import admit
     from domain.case import Case
     from domain.events import PERSONAL_DECISIONS, DeliveryReport, Event, parse_event
     from domain.ladder import NextAction
@@ -257,6 +258,7 @@ class InvoiceDunning:
             await self._take_in(name, args)
         except Refused as refused:
             raise _refusal(refused) from None
+        await self._written()
         return self.status()
 
     @decide.validator
@@ -272,6 +274,7 @@ class InvoiceDunning:
                 )
             event = parse_event(name, _decoded(args))
             if self._case is not None:
+                admit(self._case, event, self._time())
                 self._case.model_copy(deep=True).apply(event, self._time())
         except Refused as refused:
             raise _refusal(refused) from None
@@ -284,6 +287,7 @@ class InvoiceDunning:
             await workflow.wait_condition(lambda: self._case is not None)
         try:
             event = parse_event(name, _decoded(args))
+            admit(self._the_case, event, self._now())
             said = self._the_case.apply(event, self._now())
         except Refused as refused:
             self._say([Said("refused", f"{name}: {refused}"[:400])])
@@ -320,6 +324,12 @@ class InvoiceDunning:
                 self._arrivals += 1
             self._adopt(answer, revision)
         await self._publish_if_needed(answer)
+
+    async def _written(self) -> None:
+        """Until what others told is written down too: holds and access are as they will be."""
+        if self._writing.locked():
+            self._leave_trace()
+            await workflow.wait_condition(lambda: not self._writing.locked())
 
     # What everybody sees ---------------------------------------------------------------------------------
 
@@ -400,7 +410,7 @@ class InvoiceDunning:
             self._case = answer.newer
             planned_for = answer.newer.revision
         case = self._the_case
-        case.access, case.holds = answer.access, answer.holds
+        case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
         case.utc_offset_minutes = answer.utc_offset_minutes
         known = {entry.key for entry in self._timeline}
         self._timeline += [entry for entry in answer.entries if entry.key not in known]

@@ -65,12 +65,14 @@ class Line(Record, frozen=True):
 class Status(Record):
     """The answer to the query `status` and to every accepted update.
 
-    `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's.
+    `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
+    `credit` is what was paid too much on it.
     """
 
     invoice_id: str
     stage: Stage
     amount_due: Decimal
+    credit: Decimal = Decimal(0)
     currency: str
     due_on: date
     access: Access
@@ -87,13 +89,14 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         invoice_id=case.invoice_id,
         stage=case.stage,
         amount_due=case.open_amount,
+        credit=case.credit,
         currency=case.currency,
         due_on=case.due_on,
-        access=case.access,
+        access=case.account_access,
         policy=case.policy,
         next_action=case.next_action,
         promises=case.promises,
-        holds=case.holds,
+        holds=case.own_holds,
         timeline=lines_of(timeline),
     )
 

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.admission import admit
 from domain.case import Case
 from domain.events import parse_event
 from domain.outcomes import StepOutcome
 from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
 from domain.refusal import Refused
-from domain.terms import Level, Stage
+from domain.terms import Access, Level, Stage
 from tests.builders import at
 from tests.domain import stages
 
@@ -278,10 +279,11 @@ def test_what_was_announced_does_not_come(outcome: str, kind: str, hurry: bool, 
 def test_a_payment_taken_back_leads_to_the_former_end(former: str) -> None:
     case = STANDINGS[former]()
     for number in (1, 2):  # a second late payment that fails leads there as well
-        assert pay(case, "1000.00", f"r{number}") == ["payment", "ended"]
+        recovered = ["recovery"] if former == "written_off" else []
+        assert pay(case, "1000.00", f"r{number}") == ["payment", *recovered, "ended"]
         case = _through_json(case)
         assert tell(case, "payment_reversed", payment_id=f"r{number}", reason="chargeback") == ["reversed", "ended"]
-        assert (case.stage, case.owed, case.open_amount) == (former, [], Decimal("1000.00"))
+        assert (case.stage, case.owed, case.unpaid) == (former, [], Decimal("1000.00"))
     assert case.finished
 
 
@@ -400,6 +402,102 @@ def test_an_invoice_upheld_before_any_payment_is_cancelled() -> None:
     tell(case, "dispute_opened", reason="quality", opened_by="user")
     tell(case, "dispute_resolved", outcome="upheld", by="agent-7")
     assert case.stage == Stage.CANCELLED
+
+
+# Money after the end -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("standing", "amount", "kinds", "open_amount", "credit"),
+    [
+        ("cancelled", None, [], "0.00", "200.00"),
+        ("cancelled", "300.00", ["payment", "credit"], "0.00", "500.00"),
+        ("written_off", None, [], "0.00", "0.00"),
+        ("written_off", "300.00", ["payment", "recovery"], "0.00", "0.00"),
+        ("written_off", "1000.00", ["payment", "recovery", "ended"], "0.00", "0.00"),
+        ("written_off", "1100.00", ["payment", "recovery", "credit", "ended"], "0.00", "100.00"),
+        ("handed_over", None, [], "1000.00", "0.00"),
+        ("handed_over", "300.00", ["payment"], "700.00", "0.00"),
+        ("handed_over", "1100.00", ["payment", "credit", "ended"], "0.00", "100.00"),
+        ("paid", "50.00", ["payment", "credit"], "0.00", "50.00"),
+    ],
+)
+def test_a12_money_for_an_invoice_whose_case_has_ended(
+    standing: str, amount: str | None, kinds: list[str], open_amount: str, credit: str
+) -> None:
+    case = STANDINGS[standing]()
+    assert (pay(case, amount, "late") if amount else []) == kinds
+    assert (str(case.open_amount), str(case.credit)) == (open_amount, credit)
+
+
+def test_a12_a_payment_from_before_the_end_that_is_taken_back() -> None:
+    for standing, credit in (("cancelled", "0.00"), ("written_off", "0.00")):
+        case = STANDINGS[standing]()
+        tell(case, "payment_reversed", payment_id="p0", reason="chargeback")
+        assert (case.stage, str(case.open_amount), str(case.credit)) == (standing, "0.00", credit)
+
+
+@pytest.mark.parametrize(
+    ("standing", "amount", "days", "doubt"),
+    [
+        ("chasing", "2000.00", 0, None),
+        ("chasing", "2000.01", 0, "is more than twice the 1000.00 EUR that were open"),
+        ("chasing", "120000.00", 0, "is more than twice the 1000.00 EUR that were open"),
+        ("paid", "1200.00", 0, None),
+        ("paid", "2400.01", 0, "is more than twice the 1200.00 EUR that were due"),
+        ("cancelled", "2400.01", 0, "is more than twice the 1200.00 EUR that were due"),
+        ("chasing", "10.00", 3, None),
+        ("chasing", "10.00", 4, "is dated 2027-03-14, which lies ahead"),
+    ],
+)
+def test_a17_a_payment_that_a_person_should_check_counts_all_the_same(
+    standing: str, amount: str, days: int, doubt: str | None
+) -> None:
+    case = STANDINGS[standing]()
+    paid = case.paid
+    at = (NOW + timedelta(days=days)).isoformat()
+    kinds = tell(case, "payment_received", payment_id="x", amount=amount, currency="EUR", received_at=at)
+    assert case.paid == paid + Decimal(amount)
+    assert case.doubted.get("x") == doubt
+    assert ("check" in kinds) == (doubt is not None)
+    tell(case, "payment_reversed", payment_id="x", reason="R01")
+    assert case.doubted == {}
+
+
+@pytest.mark.parametrize(
+    ("days", "from_provider", "refused"),
+    [(-30, False, False), (3, False, False), (3.01, False, True), (1300, False, True), (1300, True, False)],
+)
+def test_a17_a_payment_from_the_future_is_refused_at_the_door(
+    days: float, from_provider: bool, refused: bool
+) -> None:
+    """Unless a bank or provider says so: nobody there will correct it, and money must not be lost."""
+    at = (NOW + timedelta(days=days)).isoformat()
+    content = {"payment_id": "x", "amount": "10.00", "currency": "EUR", "received_at": at}
+    event = parse_event("payment_received", [content | {"from_provider": from_provider}])
+    if refused:
+        with pytest.raises(Refused, match="more than 3 days ahead") as error:
+            admit(a_case(), event, NOW)
+        assert error.value.field == "received_at"
+    else:
+        admit(a_case(), event, NOW)
+
+
+@pytest.mark.parametrize(
+    ("ended", "holds", "access"),
+    [
+        (Stage.PAID, [], Access.SUSPENDED),
+        (Stage.WRITTEN_OFF, [], Access.SUSPENDED),
+        (Stage.HANDED_OVER, [Level.RESTRICTED], Access.SUSPENDED),
+        (None, [Level.RESTRICTED], Access.SUSPENDED),
+    ],
+)
+def test_a18_an_ended_case_shows_no_hold_of_its_own(ended: Stage | None, holds: list[Level], access: Access) -> None:
+    """Even while its release is still being written down. Another invoice has suspended the account."""
+    case = a_case(ended=ended, holds=[Level.RESTRICTED], access=Access.SUSPENDED, access_beside=Access.SUSPENDED)
+    assert (case.own_holds, case.account_access) == (holds, access)
+    alone = a_case(ended=ended, holds=[Level.RESTRICTED], access=Access.RESTRICTED)
+    assert alone.account_access == (Access.RESTRICTED if holds else Access.FULL)
 
 
 # Answers -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -14,13 +15,14 @@ from domain.standstill import decision
 from domain.terms import Level
 from intake.cases import Patience
 from intake.idempotency import Idempotency, Request
-from store import accounts, outbox, tasks
+from store import accounts, ledger, outbox, tasks
 from store.database import Database
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
 from tests.workflows.house import House
 from web.service import Keys
+from workflows.options import AMOUNT_DUE
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -215,6 +217,47 @@ async def test_free_words_stay_in_the_database(api: Open) -> None:
 
 def paid(payment_id: str = "p1", amount: str = "10.00") -> dict[str, str]:
     return {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
+
+
+async def test_a12_money_for_a_cancelled_invoice_is_credit_and_nothing_is_open(api: Open) -> None:
+    await api.post("/invoices", written())
+    await api.post("/cases/inv-1/payment_received", paid("p1", "200.00"))
+    cancelled = (await api.post("/cases/inv-1/cancel", {"reason": "wrong", "by": "billing"})).json()
+    assert (cancelled["amount_due"], cancelled["credit"]) == ("0.00", "200.00")
+    later = (await api.post("/cases/inv-1/payment_received", paid("p2", "300.00"))).json()
+    assert (later["stage"], later["amount_due"], later["credit"]) == ("cancelled", "0.00", "500.00")
+    assert (await api.get("/cases/inv-1")).json()["amount_due"] == "0.00"
+    described = await api.house.env.client.get_workflow_handle("invoice-inv-1").describe()
+    assert described.typed_search_attributes.get(AMOUNT_DUE) == 0
+    with api.site.database.reading() as session:
+        (kept,) = ledger.credits(session, "acme")
+    assert (kept.invoice_id, kept.amount) == ("inv-1", Decimal("500.00"))
+
+
+async def test_a17_a_payment_from_the_future_is_refused_by_the_api(api: Open) -> None:
+    await api.post("/invoices", written())
+    moment = (datetime.now(UTC) + timedelta(days=4)).isoformat()
+    refused = await api.post("/cases/inv-1/payment_received", paid() | {"received_at": moment})
+    assert (refused.status_code, refused.json()["field"]) == (422, "received_at")
+    await api.post("/cases/inv-1/cancel", {"reason": "wrong", "by": "billing"})
+    after = await api.post("/cases/inv-1/payment_received", paid() | {"received_at": moment})
+    assert (after.status_code, after.json()["field"]) == (422, "received_at")
+    assert (await api.get("/cases/inv-1")).json()["credit"] == "0.00"
+
+
+async def test_a18_the_answer_to_a_payment_says_what_access_will_be(api: Open) -> None:
+    await api.post("/invoices", written(policy="gentle-saas"))
+    await api.house.pass_time(days=150)
+    before = (await api.get("/cases/inv-1")).json()
+    assert (before["stage"], before["access"], before["holds"]) == ("handed_over", "restricted", ["restricted"])
+    for answer in (
+        await api.post("/cases/inv-1/payment_received", paid("p1", "1200.00")),
+        await api.get("/cases/inv-1"),
+    ):
+        facts = answer.json()
+        assert (facts["stage"], facts["access"], facts["holds"]) == ("paid", "full", [])
+    account = (await api.get("/accounts/acme/access")).json()
+    assert account["access"] == "full"
 
 
 async def test_a1_a_key_used_for_another_request_is_refused(api: Open) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from gateways.outbox import OutboxGateway
 from store.database import Database
 from store.schema import migrate
 from tests.builders import an_invoice
-from tests.workflows.house import house_on
+from tests.workflows.house import House, house_on
 from tests.workflows.lives import pay
 from workflows.invoice_dunning import InvoiceDunning
 
@@ -32,6 +34,21 @@ class SlowOutbox(OutboxGateway):
         self.asked.set()
         self.let_go.wait(20)
         return super().send(envelope)
+
+
+async def test_a17_a_payment_from_the_future_is_refused_by_signal_and_update(house: House) -> None:
+    await house.start(an_invoice())
+    moment = (await house.now() + timedelta(days=4)).isoformat()
+    slip = {"payment_id": "p1", "amount": "10.00", "currency": "EUR", "received_at": moment}
+    with pytest.raises(WorkflowUpdateFailedError) as error:
+        await house.case.execute_update("payment_received", slip)
+    assert "received_at" in str(error.value.cause)
+    await house.tell("payment_received", **slip)
+    status = await house.status()
+    assert (status.amount_due, status.timeline[-1].kind) == (Decimal("1200.00"), "refused")
+    assert "payment_received: received_at: lies more than 3 days ahead" in status.timeline[-1].reason
+    await house.tell("payment_received", **slip, from_provider=True)
+    assert (await house.status()).amount_due == Decimal("1190.00")
 
 
 async def test_a_refusal_during_a_step_does_not_turn_the_clock(
