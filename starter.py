@@ -49,6 +49,7 @@ COMMANDS: tuple[Command, ...] = (
     ("pause", telling.pause, "INV-1 --reason hardship --until 2027-04-01"),
     ("resume", telling.resume, "INV-1"),
     ("call-outcome", telling.call_outcome, "INV-1 promise --promise-date 2027-03-12"),
+    ("close-task", telling.close_task, "INV-1.left.0 --by agent --note 'spoke with Ms Vega'"),
     ("settle-message", telling.settle_message, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e delivered"),
     ("unsubscribe", telling.unsubscribe, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("posted", letters.posted, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),

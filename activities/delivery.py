@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from activities import worklist
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.invoice import is_rehearsal
@@ -240,20 +241,20 @@ def _replied(session: Session, news: News, people: Sequence[ContactRow], now: da
         now=at,
     )
     why = f"customer replied by SMS: {person.contact_id} wrote note {note_id}; read it and answer"
-    raised = tasks.raise_task(
-        session,
-        task_id=f"reply.{note_id}",
-        invoice_id=kept.invoice_id,
-        step="reply",
-        kind="decision",
-        contact_id=person.contact_id,
-        due_at=at,
-        reason=why,
-        script="",
-    )
-    if raised:
-        entry = Entry(key=f"reply.{note_id}", at=at, kind="task", channel="sms", reason=why, ref=note_id)
-        timeline.write(session, kept.invoice_id, [entry])
+    case = cases.get(session, kept.invoice_id)
+    if case is not None:
+        worklist.raise_task(
+            session,
+            case,
+            task_id=f"reply.{note_id}",
+            step="reply",
+            contact_id=person.contact_id,
+            reason=why,
+            channel=Channel.SMS,
+            ref=note_id,
+            outlives_case=True,  # somebody wrote to us, and gets an answer even if the money has come
+            now=at,
+        )
     return True
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import delivery
+from activities import delivery, worklist
 from activities.desk import Answer, Desk, Request, moment
 from activities.faults import Parts
 from activities.outcomes import Outcomes
@@ -18,7 +18,7 @@ from domain.case import Case
 from domain.events import CallOutcome, DeliveryReport, PaymentReceived, PaymentReversed, parse_event
 from domain.terms import MessageState
 from domain.timeline import Entry
-from store import accounts, cases, ledger, outbox, requests, tasks, timeline
+from store import accounts, cases, ledger, outbox, requests, timeline
 
 _IDS = ("payment_id", "task_id", "message_id")
 """By which field an event is told from others of its name."""
@@ -83,7 +83,7 @@ class Ledger:
             reason = f"{about} could not be written to the database: {why}. Mend it, then write it down by hand"
             task_id = f"{case.invoice_id}.{about}.unwritten"
             entry = Entry(key=f"unwritten.{about}"[:300], at=now, kind="trouble", reason=reason)
-            parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now))
+            parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now, outlives_case=True))
             parts.do("trouble", partial(_note, parts.session, case, entry))
 
     def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
@@ -133,23 +133,9 @@ class Ledger:
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))
-        if case.ended:
-            why = f"the case is {case.stage.value}"
-            parts.do("approvals", lambda: tasks.withdraw_approvals(session, case.invoice_id, why, now))
-        if case.resting:
-            parts.do("calls", lambda: self._spare(session, case, now))
+        parts.do("needless tasks", lambda: worklist.withdraw_needless(session, case, now))
         outcomes = Outcomes(session, self._desk, case, now, rehearsal=rehearsal)
         parts.do("scripts of calls", outcomes.renew_scripts)
-
-    def _spare(self, session: Session, case: Case, now: datetime) -> None:
-        """Nobody calls while the ladder stands still, except where the debtor asked for it and still owes."""
-        found = tasks.open_contacts(session, case.invoice_id)
-        needless = [task for task in found if case.ended or not task.requested]
-        tasks.withdraw(session, needless, case.rests_because, now)
-        for task in needless:
-            text = f"the {task.kind} is not needed: {case.rests_because}"
-            key = f"withdraw.{task.task_id}"
-            _note(session, case, Entry(key=key, at=now, kind="task", reason=text, ref=task.task_id))
 
 
 def _is_blocked(session: Session, case: Case) -> bool:

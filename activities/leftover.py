@@ -4,11 +4,11 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from activities import worklist
 from domain.case import Case
 from domain.policy import Policy
 from domain.terms import Access
-from domain.timeline import Entry
-from store import tasks, timeline
+from store import tasks
 
 
 def ask(session: Session, case: Case, policy: Policy, now: datetime) -> None:
@@ -20,28 +20,15 @@ def ask(session: Session, case: Case, policy: Policy, now: datetime) -> None:
     task = tasks.get(session, task_id)
     if not case.stranded:
         if task is not None and task.state == "open":
-            tasks.withdraw(session, [task], f"the case goes on: {case.stage.value}", now)
+            worklist.withdraw(session, case, [task], f"the case goes on: {case.stage.value}", now)
         return
     if (task is not None and task.state == "done") or tasks.open_tasks(session, case.invoice_id):
         return  # a person has it in hand
     reason, step = _reason(case, policy), case.steps[-1].step if case.steps else ""
     if task is not None:
-        tasks.reopen(session, task, reason, now)
+        worklist.reopen(session, case, task, reason, now, now)
     else:
-        tasks.raise_task(
-            session,
-            task_id=task_id,
-            invoice_id=case.invoice_id,
-            step=step,
-            kind="decision",
-            contact_id=None,
-            due_at=now,
-            reason=reason,
-            script="",
-        )
-    key = f"left.{case.reopened}.{now:%Y%m%d%H%M}"
-    entry = Entry(key=key, at=now, kind="task", step=step or None, reason=reason, ref=task_id)
-    timeline.write(session, case.invoice_id, [entry])
+        worklist.raise_task(session, case, task_id=task_id, step=step, reason=reason, now=now)
 
 
 def _reason(case: Case, policy: Policy) -> str:

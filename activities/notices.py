@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import calls, caps, proof, standstill
+from activities import calls, caps, proof, standstill, worklist
 from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
@@ -213,7 +213,7 @@ class Notices:
         task_id = job.case.approval_task(step.id)
         why = f"{step.does} waits for our manager's yes"
         advice = f"{why}: {job.case.asked} {job.case.currency} are open. Record approved or declined."
-        self._raise(session, job, "approve", task_id, "approval", advice)
+        self._raise(session, job, task_id, advice, "approval")
         until = job.now + _NOBODY_DECIDED  # a decision wakes the case earlier
         outcome = self._hold_back(session, job, "blocked", until, f"{why} (task {task_id})")
         return outcome.model_copy(update={"undecided": True})
@@ -278,7 +278,7 @@ class Notices:
                 return result == "reached"
         if job.errand.ladder is not None:
             why = f"nobody could be reached in writing for step {job.errand.step}: please call"
-            self._ask_a_person(visit.session, job, "unreachable", why)
+            self._ask_a_person(visit.session, job, "unreachable", why, kind="call")
         return True
 
     def _has_had_enough(self, session: Session, job: Job, contact: Contact) -> bool:
@@ -301,24 +301,14 @@ class Notices:
                 return result
         return "closed"
 
-    def _ask_a_person(self, session: Session, job: Job, topic: str, why: str) -> None:
+    def _ask_a_person(self, session: Session, job: Job, topic: str, why: str, kind: str = "decision") -> None:
         task_id = f"{job.case.invoice_id}.{job.errand.key}.{topic}"
-        self._raise(session, job, topic, task_id, "call" if topic == "unreachable" else "decision", why)
+        self._raise(session, job, task_id, why, kind)
 
-    def _raise(self, session: Session, job: Job, topic: str, task_id: str, kind: str, why: str) -> None:
-        raised = tasks.raise_task(
-            session,
-            task_id=task_id,
-            invoice_id=job.case.invoice_id,
-            step=job.errand.step,
-            kind=kind,
-            contact_id=None,
-            due_at=job.now,
-            reason=why,
-            script="",
+    def _raise(self, session: Session, job: Job, task_id: str, why: str, kind: str) -> None:
+        worklist.raise_task(
+            session, job.case, task_id=task_id, step=job.errand.step, reason=why, now=job.now, kind=kind
         )
-        if raised:
-            note(session, job, topic, "task", why, None, task_id)
 
     # The end of the step ---------------------------------------------------------------------------------
 
@@ -330,6 +320,7 @@ class Notices:
         said = case.take(outcome)
         timeline.write(session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step))
         free_account(session, case, job.now)  # the ladder itself may have written the rest off
+        worklist.withdraw_needless(session, case, job.now)
         self._desk.answer(session, case, now=job.now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         return answer
 

@@ -37,13 +37,13 @@ class Outcomes:
         """Close the task. Returns the step that has to reach further, if any. Safe to repeat."""
         task = tasks.get(self._session, event.task_id)
         said = f"{event.outcome}, by {event.by}"
-        if (
-            task is None
-            or task.invoice_id != self._case.invoice_id
-            or (task.state != "open" and task.outcome != said)
-        ):
-            reason = "there is no open task of this id; the outcome was noted all the same"
+        if task is None or task.invoice_id != self._case.invoice_id:
+            reason = "this case has no task of this id; the outcome was noted all the same"
             self._note(f"task.{event.task_id}.unknown", "refused", reason, event.task_id)
+            return None
+        if task.state != "open" and task.outcome != said:
+            reason = f"this task was {task.state} before ({task.outcome}); the outcome was noted all the same"
+            self._note(f"task.{event.task_id}.closed", "task", reason, event.task_id)
             return None
         tasks.close_task(self._session, task.task_id, said, self._now, event.outcome)
         if task.kind not in BY_PERSON or self._case.ended:

@@ -6,6 +6,7 @@ A claim whose call was begun and never answered is looked up, or left to a perso
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
+from activities import worklist
 from activities.claims import Claim, Claims, Result, reported
 from activities.desk import Desk
 from activities.job import Job
@@ -13,7 +14,7 @@ from activities.journal import note_message
 from domain.invoice import Contact
 from domain.terms import TAKEN_STATES, Channel, MessageState
 from gateways.base import DeliveryError, MessageGateway, Receipt
-from store import addresses, outbox, tasks
+from store import addresses, outbox
 from store.database import Visit
 from store.tables import MessageRow
 
@@ -130,16 +131,16 @@ class Sending:
         text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", job.now)
         if job.errand.served:
             return "reached"  # nobody has to look for a copy
-        tasks.raise_task(
+        look = f"Look it up at the provider by message id {row.message_id}; it is not sent again"
+        say = f"say what became of it: starter.py settle-message {row.message_id} delivered, or failed"
+        worklist.raise_task(
             session,
+            job.case,
             task_id=f"{row.message_id}.unknown",
-            invoice_id=job.case.invoice_id,
             step=job.errand.step,
-            kind="decision",
             contact_id=row.contact_id,
-            due_at=job.now,
-            reason=f"{text}. Look it up at the provider by message id {row.message_id}; it is not sent again.",
-            script="",
+            reason=f"{text}. {look}; then {say}.",
+            now=job.now,
         )
         return "reached"
 

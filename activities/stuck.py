@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from activities import worklist
 from domain.agreements import Stuck
 from domain.case import Case
-from domain.timeline import Entry
-from store import tasks, timeline
+from store import tasks
 
 _PATIENCE = timedelta(days=1)
 """How long a provider may be away before a person is told about each step that waits for it."""
@@ -25,7 +25,7 @@ def ask(session: Session, case: Case, before: Mapping[str, Stuck], now: datetime
     for step in before.keys() - case.stuck.keys():
         task = tasks.get(session, case.stuck_task(step))
         if task is not None and task.state == "open":
-            tasks.withdraw(session, [task], f"not stuck any more: the case is {case.stage.value}", now)
+            worklist.withdraw(session, case, [task], f"not stuck any more: the case is {case.stage.value}", now)
 
 
 def _raise(session: Session, case: Case, step: str, stuck: Stuck, now: datetime) -> None:
@@ -35,13 +35,10 @@ def _raise(session: Session, case: Case, step: str, stuck: Stuck, now: datetime)
         return
     reason = _reason(case, step, stuck)
     if known is not None:
-        tasks.reopen(session, known, reason, now)
+        worklist.reopen(session, case, known, reason, now, now)
     else:
         kind = "decision" if step == PLAN else "approval"
         ask_a_person(session, case, task_id, reason, now, step=step, kind=kind)
-    key = f"stuck.{step}.{now:%Y%m%d%H%M}"
-    entry = Entry(key=key, at=now, kind="task", step=step, reason=reason, ref=task_id)
-    timeline.write(session, case.invoice_id, [entry])
 
 
 def _reason(case: Case, step: str, stuck: Stuck) -> str:
@@ -55,17 +52,24 @@ def _reason(case: Case, step: str, stuck: Stuck) -> str:
 
 
 def ask_a_person(
-    session: Session, case: Case, task_id: str, reason: str, now: datetime, *, step: str = "", kind: str = "decision"
+    session: Session,
+    case: Case,
+    task_id: str,
+    reason: str,
+    now: datetime,
+    *,
+    step: str = "",
+    kind: str = "decision",
+    outlives_case: bool = False,
 ) -> bool:
     """Add a task about this case, due now, once. False when it was raised before."""
-    return tasks.raise_task(
+    return worklist.raise_task(
         session,
+        case,
         task_id=task_id[:200],
-        invoice_id=case.invoice_id,
         step=step,
-        kind=kind,
-        contact_id=None,
-        due_at=now,
         reason=reason,
-        script="",
+        now=now,
+        kind=kind,
+        outlives_case=outlives_case,
     )

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import delivery
+from activities import delivery, worklist
 from activities.desk import Desk
 from activities.escalation import escalate
 from activities.faults import each_alone
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.model import Record
-from domain.terms import MessageState
+from domain.terms import Channel, MessageState
 from domain.timeline import Entry
-from store import cases, outbox, requests, tasks, timeline
+from store import cases, outbox, requests, timeline
 
 _SHORTEST = timedelta(days=1)
 _AT_ONCE = 200
@@ -98,28 +98,22 @@ class Watch:
             f"it and say so: starter.py posted {row.message_id}; or, if it is lost, starter.py settle-message "
             f"{row.message_id} failed, which leads on to the next channel"
         )
-        first = running[0][0]
-        tasks.raise_task(
+        (link, case), *others = running
+        task_id = row.message_id + outbox.UNPOSTED
+        step = link.step.partition(".")[0]
+        raised = worklist.raise_task(
             session,
-            task_id=row.message_id + outbox.UNPOSTED,
-            invoice_id=first.invoice_id,
-            step=first.step.partition(".")[0],
-            kind="decision",
+            case,
+            task_id=task_id,
+            step=step,
             contact_id=row.contact_id,
-            due_at=now,
             reason=why,
-            script="",
+            channel=Channel(row.channel),
+            now=now,
         )
-        for link, _ in running:
-            entry = Entry(
-                key=row.message_id + outbox.UNPOSTED,
-                at=now,
-                kind="task",
-                step=link.step.partition(".")[0],
-                channel=row.channel,
-                reason=why,
-                ref=row.message_id + outbox.UNPOSTED,
-            )
+        for link, _ in others if raised else ():
+            step = link.step.partition(".")[0]
+            entry = Entry(key=task_id, at=now, kind="task", step=step, channel=row.channel, reason=why, ref=task_id)
             timeline.write(session, link.invoice_id, [entry])
 
     def _patience(self, session: Session, case: Case) -> int:

@@ -213,18 +213,19 @@ def show_tasks(
             local_time(one["due_at"], one["time_zone"]),
             _kind_of(one),
             f"{one['amount']} {one['currency']}" if one["amount"] is not None else "-",
-            one["customer"],
+            f"{one['customer']}, {one['number']}",
             f"{one['contact_name'] or ''} {one['phone'] or ''}".strip() or "-",
             one["reason"],
             one["task_id"],
         )
         for one in found
     ]
-    print_table(("UTC", "due there", "what", "amount", "customer", "whom", "why", "task"), rows, "Nothing to do.")
+    heads = ("UTC", "due there", "what", "amount", "customer, invoice", "whom", "why", "task")
+    print_table(heads, rows, "Nothing to do.")
     for one in found if verbose else ():
         _print_scripts(one)
     if found and not verbose:
-        say("\nWhat to say: starter.py task TASK. Then: starter.py call-outcome INVOICE OUTCOME --task TASK")
+        say("\nMore of one, with how to close it: starter.py task TASK")
 
 
 def show_task(
@@ -239,16 +240,19 @@ def show_task(
     say(f"{one['task_id']}: {_kind_of(one)}, {one['state']}" + (f" ({one['outcome']})" if one["outcome"] else ""))
     say(f"invoice  {one['number']} ({one['invoice_id']}) of {one['customer']}{amount}")
     say(f"due      {local_time(one['due_at'], one['time_zone'])} there, {one['due_at']:%Y-%m-%d %H:%M} UTC")
+    say(f"open     {one['open']} {one['currency']}")
     if one["contact"]:
         where = (one["place"] or one["phone"] or "no number known").replace("\n", ", ")
-        say(f"whom     {one['contact_name'] or one['contact']}, {where}")
+        where += f", which {one['phone_closed']}" if one["phone_closed"] else ""
+        role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
+        say(f"whom     {one['contact_name'] or one['contact']}{role}, {where}")
     say(f"why      {one['reason']}")
     if one["escalated_at"]:
         say(f"late     a manager was told at {one['escalated_at']:%Y-%m-%d %H:%M} UTC")
-    if one["outcome_command"] and one["state"] == "open":
+    if one["state"] == "open":
         say(f"then     {one['outcome_command']}")
         if one["kind"] in BY_PERSON:
-            say(f"         OUTCOME: {', '.join(OF_A_TALK)}")
+            say(f"         OUTCOME: {', '.join((*OF_A_TALK, 'done'))}")
     _print_scripts(one)
 
 

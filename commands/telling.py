@@ -31,6 +31,7 @@ from gateways.opt_out import opted_out
 from intake.cases import Cases
 from intake.lookup import check_known
 from intake.refusals import printable
+from intake.worklist import one_task
 from settings import Settings, load_settings
 from store import accounts, invoices, outbox, tasks
 
@@ -158,7 +159,8 @@ def call_outcome(
     outcome: Annotated[
         str,
         typer.Argument(
-            help=f"{', '.join(OF_A_TALK)}; of a step that waits for a yes: approved or declined.",
+            help=f"{', '.join(OF_A_TALK)}; done, when nobody has to call any more; of a step that waits for a yes: "
+            "approved or declined.",
             metavar="OUTCOME",
         ),
     ],
@@ -189,6 +191,29 @@ def call_outcome(
         "reason_code": reason_code,
         "call_back_at": read_moment("--call-back", call_back).isoformat() if call_back else None,
     }
+    _tell(
+        invoice,
+        "call_outcome",
+        facts,
+        note=note,
+        author=by,
+        no_wait=no_wait,
+        request_id=request_id,
+        settings=settings,
+    )
+
+
+def close_task(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="The task_id, by `tasks`.")],
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Say that a task is done. What came of a call is told by call-outcome, a decision by its own command."""
+    settings = load_settings()
+    invoice = from_database(settings, lambda session: one_task(session, task)["invoice_id"])
+    facts = {"task_id": task, "outcome": "done", "by": by}
     _tell(
         invoice,
         "call_outcome",
@@ -288,7 +313,8 @@ def _tell(
         told = await talk.tell(
             invoice_id, name, content, note=note, author=author, request_id=request_id, wait=not no_wait
         )
-        return heard(invoice_id, told.how, told.status, waited=not no_wait)
+        answer = heard(invoice_id, told.how, told.status, waited=not no_wait)
+        return f"{answer}\n{told.remark}" if told.remark else answer
 
     say(with_cases(settings, ask))
 

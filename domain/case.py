@@ -361,6 +361,9 @@ class Case(CaseState):
         asked = next((step for step in self.undecided if event.task_id == self.approval_task(step)), None)
         if asked is not None or event.outcome in {"approved", "declined"}:
             return self._approval(asked, event, now)
+        if event.outcome == "done":
+            reason = f" ({event.reason_code})" if event.reason_code else ""
+            return [Said("task", f"done, by {event.by}{reason}", ref=event.task_id)]
         said = [
             Said(
                 "call",

@@ -240,11 +240,14 @@ CallResult = Literal[
     "refused",
     "call_back",
     "reached",
+    "done",  # of any other task, and of a call that nobody has to make any more: it is off the list
     "approved",  # the last two are our manager's word about a step that waits for it
     "declined",
 ]
 
-OF_A_TALK: tuple[str, ...] = tuple(word for word in get_args(CallResult) if word not in {"approved", "declined"})
+OF_A_TALK: tuple[str, ...] = tuple(
+    word for word in get_args(CallResult) if word not in {"done", "approved", "declined"}
+)
 """What can come of a call, a visit or a meeting."""
 
 CONVERSATIONS = frozenset({"paid", "promise", "written_promise_owed", "dispute", "refused", "call_back", "reached"})
@@ -252,10 +255,11 @@ CONVERSATIONS = frozenset({"paid", "promise", "written_promise_owed", "dispute",
 
 
 class CallOutcome(Value):
-    """What came of a call, a visit or a meeting.
+    """What came of a call, a visit, a meeting or any other task for a person.
 
     paid: they say that the money has left. written_promise_owed: they will write when they pay, within a
-    business day. call_back: they ask to be called at `call_back_at`, or later at all.
+    business day. call_back: they ask to be called at `call_back_at`, or later at all. done: a person did what the
+    task asked for, and the case is not changed by it.
     """
 
     task_id: TaskId

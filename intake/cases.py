@@ -28,16 +28,17 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
+from activities import worklist
 from domain.admission import admit
 from domain.case import Case
 from domain.clock import Clock
-from domain.events import EVENTS, parse_event
+from domain.events import EVENTS, CallOutcome, parse_event
 from domain.refusal import Refused
 from intake.idempotency import Begun, Idempotency, Note, Request
 from intake.lookup import check_known, stored_status, with_written
 from intake.overtaking import Overtaking
 from intake.registrar import Registered
-from store import cases, invoices
+from store import cases, invoices, tasks
 from store.database import Database
 from workflows.display import first_attributes, summary
 from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
@@ -104,10 +105,11 @@ class How(StrEnum):
 
 @dataclass(frozen=True)
 class Told:
-    """`status` is the case's own answer; None until it has given one."""
+    """`status` is the case's own answer; None until it has given one. `remark` is what else has to be known."""
 
     how: How
     status: Status | None = None
+    remark: str | None = None
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,8 @@ class Cases:
         if begun.answer is not None:
             with suppress(ValidationError):
                 status = begun.answer["status"]
-                return Told(How(begun.answer["how"]), Status.model_validate(status) if status else None)
+                status = Status.model_validate(status) if status else None
+                return Told(How(begun.answer["how"]), status, begun.answer.get("remark"))
         return Told(How.DONE, (await self.status(invoice_id)).status)
 
     async def status(self, invoice_id: str) -> Known:
@@ -243,6 +246,10 @@ class Cases:
     async def _deliver(
         self, invoice_id: str, name: str, payload: Mapping[str, Any], request: Request, wait: bool
     ) -> Told:
+        if name == "call_outcome":
+            closed = await asyncio.to_thread(self._closed_before, invoice_id, payload["task_id"], payload["outcome"])
+            if closed is not None:
+                return closed
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
         money = name in _MONEY
         try:
@@ -255,6 +262,8 @@ class Cases:
             await self._patiently(lambda: handle.signal(name, payload))
             return Told(How.SENT)
         except _Gone:
+            if name == "call_outcome":
+                return await asyncio.to_thread(self._close_task, invoice_id, payload)
             if not money:
                 raise await asyncio.to_thread(self._why_gone, invoice_id) from None
         if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):
@@ -351,6 +360,41 @@ class Cases:
             admit(Case.model_validate(row.state), parse_event(name, [content]), datetime.now(UTC))
         return customer_id
 
+    def _closed_before(self, invoice_id: str, task_id: str, outcome: str) -> Told | None:
+        """The answer when nothing is left to do about a task; None when the case has to hear of it.
+
+        What was said in a talk still counts for a running case, even if the call itself had been withdrawn.
+        """
+        with self._database.reading() as session:
+            task, case = tasks.get(session, task_id), cases.get(session, invoice_id)
+        if task is None or task.invoice_id != invoice_id or task.state == "open":
+            return None
+        if case is not None and not case.ended and outcome != "done":
+            return None
+        what = "was withdrawn" if task.state == "withdrawn" else "is closed already"
+        remark = f"nothing is left to do: task {task_id} {what} ({task.outcome})"
+        return Told(How.DONE, stored_status(self._database, invoice_id), remark)
+
+    def _close_task(self, invoice_id: str, payload: Mapping[str, Any]) -> Told:
+        """Close a task that outlived its case. Raises Refused for what only a running case can take in."""
+        event = parse_event("call_outcome", [dict(payload)])
+        assert isinstance(event, CallOutcome)
+        with self._database.reading() as session:
+            row = cases.get_row(session, invoice_id)
+        if row is None:
+            raise self._why_gone(invoice_id)
+        now = row.updated_at if row.rehearsal else datetime.now(UTC)
+        with self._database.writing(row.customer_id) as session:
+            task, case = tasks.get(session, event.task_id), cases.get(session, invoice_id)
+            if case is None or not case.ended:
+                raise self._why_gone(invoice_id)
+            if task is None or task.invoice_id != invoice_id:
+                raise Refused("task_id", "is no task of this case; `starter.py tasks` shows those that are open")
+            if event.outcome != "done":
+                raise Refused("outcome", f"the case has ended ({case.ended.value}): close its task with done")
+            worklist.close(session, case, task, event.by, now)
+        return Told(How.DONE, stored_status(self._database, invoice_id))
+
     def _why_gone(self, invoice_id: str) -> Refused:
         with self._database.reading() as session:
             case = cases.get(session, invoice_id)
@@ -385,7 +429,8 @@ def _checked(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_answer(told: Told) -> dict[str, Any]:
-    return {"how": told.how.value, "status": told.status.model_dump(mode="json") if told.status else None}
+    status = told.status.model_dump(mode="json") if told.status else None
+    return {"how": told.how.value, "status": status, "remark": told.remark}
 
 
 def _said_no(error: WorkflowUpdateFailedError) -> Exception:

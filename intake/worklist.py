@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from domain.invoice import Contact
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
-from store import invoices, tasks
+from store import addresses, cases, invoices, tasks
 from store.tables import TaskRow
 
 Facts = dict[str, Any]
@@ -24,7 +25,7 @@ def open_work(
         for row in tasks.open_tasks(session, invoice_id)
         if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
     ]
-    return [_facts(session, row) for row in sorted(wanted, key=_urgency)]
+    return sorted((_facts(session, row) for row in wanted), key=_urgency)
 
 
 def one_task(session: Session, task_id: str) -> Facts:
@@ -35,17 +36,19 @@ def one_task(session: Session, task_id: str) -> Facts:
     return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
 
 
-def _urgency(row: TaskRow) -> tuple[bool, datetime, Decimal, str]:
-    hour = row.due_at.replace(minute=0, second=0, microsecond=0)
-    return row.escalated_at is None, hour, -(row.amount or Decimal(0)), row.task_id
+def _urgency(task: Facts) -> tuple[bool, datetime, Decimal, str]:
+    hour = task["due_at"].replace(minute=0, second=0, microsecond=0)
+    return task["escalated_at"] is None, hour, -(task["amount"] or Decimal(0)), task["task_id"]
 
 
 def _facts(session: Session, row: TaskRow) -> Facts:
-    invoice = invoices.get_row(session, row.invoice_id)
+    """What the task says, with whom, how much and how to close it as they are now."""
+    invoice, case = invoices.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
     customer = invoices.get_customer(session, invoice.customer_id) if invoice else None
     contacts = customer.contacts if customer else ()
     contact = next((one for one in contacts if one.contact_id == row.contact_id), None)
     zone = customer.time_zone if customer else "UTC"
+    amount = row.amount if row.amount is not None or case is None else case.asked
     return {
         "task_id": row.task_id,
         "invoice_id": row.invoice_id,
@@ -55,13 +58,16 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "kind": row.kind,
         "contact": row.contact_id,
         "contact_name": contact.name if contact else None,
+        "contact_role": contact.role.value if contact else None,
         "phone": contact.phone if contact else None,
+        "phone_closed": _why_closed(session, row, contact),
         "place": contact.address(Channel(row.kind)) if contact and row.kind in BY_PERSON else None,
         "due_at": row.due_at,
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
         "time_zone": zone,
-        "amount": round(row.amount, invoice.digits) if invoice and row.amount is not None else None,
-        "currency": row.currency,
+        "amount": round(amount, invoice.digits) if invoice and amount is not None else None,
+        "open": case.open_amount if case else None,
+        "currency": row.currency or (invoice.currency if invoice else None),
         "attempt": row.attempt,
         "requested": row.requested,
         "escalated_at": row.escalated_at,
@@ -72,8 +78,18 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     }
 
 
-def _command(row: TaskRow) -> str | None:
-    """How its outcome is told. What is decided elsewhere has no such command."""
+def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str | None:
+    """Why this person's number is not called, such as "is a wrong number"; None when it is."""
+    if contact is None or contact.phone is None:
+        return None
+    kept = cases.get_row(session, row.invoice_id)
+    return addresses.why_closed(session, Channel.CALL, contact.phone, rehearsal=bool(kept and kept.rehearsal))
+
+
+def _command(row: TaskRow) -> str:
+    """How it is closed."""
     if row.kind == "approval":
         return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
-    return f"starter.py call-outcome {row.invoice_id} OUTCOME --task {row.task_id}" if row.kind in BY_PERSON else None
+    if row.kind in BY_PERSON:
+        return f"starter.py call-outcome {row.invoice_id} OUTCOME --task {row.task_id}"
+    return f"starter.py close-task {row.task_id}"

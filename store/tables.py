@@ -222,6 +222,7 @@ class TaskRow(Base):
     requested     the debtor asked to be called then
     amount        what the script asks for, in `currency`
     agent_script  the script in the language of our own people, where that is another
+    outlives_case it stays open when the case ends
     result        the outcome's word, once it is done
     """
 
@@ -239,6 +240,7 @@ class TaskRow(Base):
     currency: Mapped[str | None] = mapped_column(String(3))
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    outlives_case: Mapped[bool] = mapped_column(default=False, server_default=false())
     escalated_at: Mapped[datetime | None]
     state: Mapped[str] = mapped_column(String(12), index=True)  # open, done, withdrawn
     outcome: Mapped[str | None] = mapped_column(Text)

@@ -26,32 +26,6 @@ def add(session: Session, task: TaskRow) -> bool:
     return True
 
 
-def raise_task(
-    session: Session,
-    *,
-    task_id: str,
-    invoice_id: str,
-    step: str,
-    kind: str,
-    contact_id: str | None,
-    due_at: datetime,
-    reason: str,
-    script: str,
-) -> bool:
-    """Add a task without an amount, which nobody has to try again, once. False when it was raised before."""
-    task = TaskRow(
-        task_id=task_id,
-        invoice_id=invoice_id,
-        step=step,
-        kind=kind,
-        contact_id=contact_id,
-        due_at=due_at,
-        reason=reason,
-        script=script,
-    )
-    return add(session, task)
-
-
 def get(session: Session, task_id: str) -> TaskRow | None:
     return session.get(TaskRow, task_id)
 
@@ -78,11 +52,6 @@ def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
     row.state, row.reason, row.due_at = "open", reason, now
     row.outcome, row.closed_at = None, None
     session.flush()
-
-
-def withdraw_approvals(session: Session, invoice_id: str, reason: str, now: datetime) -> None:
-    """Nobody needs to say yes or no any more."""
-    withdraw(session, [row for row in open_tasks(session, invoice_id) if row.kind == "approval"], reason, now)
 
 
 def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:

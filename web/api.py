@@ -188,7 +188,8 @@ async def tell_case(
     except (NoAnswer, ServerAway) as error:
         raise Problem(503, str(error)) from None
     if told.status is not None:
-        return JSONResponse(told.status.model_dump(mode="json"))
+        remark = {"remark": told.remark} if told.remark else {}
+        return JSONResponse(told.status.model_dump(mode="json") | remark)
     return JSONResponse({"invoice_id": invoice_id, "result": told.how.value, "meaning": _MEANING[told.how]}, 202)
 
 

@@ -83,7 +83,7 @@ def test_what_is_left_below_the_floor_is_put_before_a_person(called: Office, amo
     assert [task.task_id for task in asked] == asks
     for task in asked:
         assert "the ladder's floor of 100.00" in task.reason and "99.00 EUR are open" in task.reason
-        assert [entry.ref for entry in called.entries("task") if entry.key.startswith("left")] == [task.task_id]
+        assert [entry.ref for entry in called.entries("task") if ".left." in entry.key] == [task.task_id]
 
 
 def test_who_has_the_case_in_hand_is_not_asked_beside_it(called: Office) -> None:

@@ -270,9 +270,9 @@ def test_the_list_is_by_urgency_hour_and_amount(here: Place, run: Run) -> None:
     def listed(*options: str) -> list[str]:
         return [task["task_id"] for task in run("tasks", "--invoice", "WORK-1", "--json", *options).json]
 
-    assert listed() == ["late", "large", "small", "decide", "ten"]
+    assert listed() == ["late", "decide", "large", "small", "ten"]
     assert listed("--kind", "call") == ["large", "small", "ten"]
-    assert listed("--due-by", "2027-03-01T09:30Z") == ["small", "decide"]
+    assert listed("--due-by", "2027-03-01T09:30Z") == ["decide", "small"]
     shown = run("tasks", "--invoice", "WORK-1").out
     assert "visit, ESCALATED" in shown
     assert "03-01 09:00" in shown
@@ -280,6 +280,28 @@ def test_the_list_is_by_urgency_hour_and_amount(here: Place, run: Run) -> None:
     assert "due      Mon 01 Mar 2027 10:59 CET there, 2027-03-01 09:59 UTC" in one
     assert "starter.py call-outcome WORK-1 OUTCOME --task large" in one
     assert run("task", "none").err.startswith("refused: task: 'none' is no task")
+
+
+def test_d2_a_task_is_closed_by_a_plain_command_also_after_the_end(here: Place, run: Run) -> None:
+    started(run, "DONE-1")
+    facts = {"invoice_id": "DONE-1", "step": "", "kind": "decision", "reason": "why", "script": "", "state": "open"}
+    with Database(here.database_url).writing() as session:
+        due = datetime(2027, 3, 1, 15, tzinfo=UTC)
+        for name, outlives in (("DONE-1.ask", False), ("DONE-1.needless", False), ("DONE-1.give-back", True)):
+            session.add(TaskRow(task_id=name, due_at=due, outlives_case=outlives, **facts))
+    assert "then     starter.py close-task DONE-1.ask" in run("task", "DONE-1.ask").out
+    assert run("close-task", "DONE-1.ask", "--by", "clerk").code == 0
+    assert "done, by clerk" in run("task", "DONE-1.ask").out
+    run("cancel", "DONE-1", "--reason", "credit-note")
+    needless = run("close-task", "DONE-1.needless")
+    assert (needless.code, "nothing is left to do" in needless.out) == (0, True)
+    assert "the case is cancelled" in needless.out
+    assert [task["task_id"] for task in run("tasks", "--invoice", "DONE-1", "--json").json] == ["DONE-1.give-back"]
+    assert "close its task with done" in run("call-outcome", "DONE-1", "reached", "--task", "DONE-1.give-back").err
+    assert run("close-task", "DONE-1.give-back", "--by", "clerk").code == 0
+    assert run("tasks", "--invoice", "DONE-1", "--json").json == []
+    assert "is closed already (done, by clerk)" in run("close-task", "DONE-1.give-back").out
+    assert "is no task" in run("close-task", "none").err
 
 
 def test_list_filters_by_stage(here: Place, run: Run) -> None:

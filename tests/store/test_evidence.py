@@ -24,7 +24,7 @@ from intake.registrar import Registrar
 from store import accounts, addresses, cases, ledger, notes, tasks, timeline
 from store.database import Database
 from store.evidence import collect
-from store.tables import MessageInvoiceRow, MessageRow
+from store.tables import MessageInvoiceRow, MessageRow, TaskRow
 from tests.builders import a_desk, an_invoice, at, the_ladders
 
 OPENED = at("2027-02-22 08:00")
@@ -93,8 +93,7 @@ def lived(database: Database) -> None:
             now=at("2027-03-03 09:00"),
         )
         hears("promise_to_pay", "2027-03-03 09:00", date="2027-03-10", promised_by="accounts_payable", ref="note-1")
-        tasks.raise_task(
-            session,
+        task = TaskRow(
             task_id="t-1",
             invoice_id="inv-1",
             step="first-reminder",
@@ -104,6 +103,7 @@ def lived(database: Database) -> None:
             reason="please call",
             script="Hello",
         )
+        tasks.add(session, task)
         tasks.close_task(session, "t-1", "reached, by agent-7", at("2027-03-04 11:00"))
         accounts.place_hold(session, "acme", "inv-1", Level.RESTRICTED, "step restrict", at("2027-03-22 09:00"))
         accounts.mark_published(session, "acme.1", at("2027-03-22 09:01"))

@@ -17,6 +17,7 @@ from intake.cases import Patience
 from intake.idempotency import Idempotency, Request
 from store import accounts, ledger, outbox, tasks
 from store.database import Database
+from store.tables import TaskRow
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
@@ -432,9 +433,9 @@ async def test_the_work_for_people(api: Open) -> None:
     with api.house.desk.database.writing() as session:
         facts = {"invoice_id": "inv-1", "step": "s", "reason": "why", "script": "Good day", "contact_id": None}
         for kind in ("call", "decision"):
-            tasks.raise_task(session, task_id=kind, kind=kind, due_at=datetime(2027, 3, 1, tzinfo=UTC), **facts)  # type: ignore[arg-type]
+            tasks.add(session, TaskRow(task_id=kind, kind=kind, due_at=datetime(2027, 3, 1, tzinfo=UTC), **facts))
     (task,) = (await api.get("/tasks?kind=call&due_by=2027-03-02T00:00:00Z")).json()
-    assert (task["task_id"], task["script"], task["amount"]) == ("call", "Good day", None)
+    assert (task["task_id"], task["script"], task["amount"]) == ("call", "Good day", "1200.00")
     assert (await api.get("/tasks?due_by=2027-02-01T00:00:00Z")).json() == []
     assert (await api.get("/tasks?due_by=tomorrow")).status_code == 422
     assert (await api.http.get("/api/tasks")).status_code == 401

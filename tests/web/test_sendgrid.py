@@ -9,6 +9,7 @@ import pytest
 from domain.terms import Channel
 from gateways.sendgrid_events import read
 from store import tasks
+from store.tables import TaskRow
 from tests.builders import an_invoice, at
 from tests.web.conftest import CUSTOMER, SENT, Site, a_key, an_event, sign
 
@@ -283,7 +284,7 @@ async def test_a_report_settles_what_nobody_knew(site: Site, kind: str, state: s
     site.message(state="unknown")
     with site.database.writing() as session:
         facts = {"invoice_id": "inv-1", "step": "first-reminder", "kind": "decision", "contact_id": None}
-        tasks.raise_task(session, task_id="m1.unknown", due_at=SENT, reason="?", script="", **facts)  # type: ignore[arg-type]
+        tasks.add(session, TaskRow(task_id="m1.unknown", due_at=SENT, reason="?", script="", **facts))
     await site.sendgrid([an_event(kind)])
     assert (site.row().state, [task.outcome for task in site.tasks()]) == (state, [outcome])
 
