@@ -1,10 +1,8 @@
 """A catalogue file as its author wrote it: one language, read and checked in shape, its texts not compiled yet."""
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -13,6 +11,9 @@ from babel import Locale, UnknownLocaleError
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from domain.model import Value
+from domain.refusal import refusal_of
+from domain.spelling import nearest
+from domain.toml_text import TomlFault, parse_toml
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
 """What a message may announce, or say has happened."""
@@ -139,9 +140,9 @@ class _Reader:
 
     def _tables(self, path: Path) -> dict[str, object]:
         try:
-            return tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CatalogueError(f"this is no TOML file: {error}", file=self.file) from error
+            return parse_toml(path.read_bytes())
+        except TomlFault as error:
+            raise CatalogueError(str(error), file=self.file) from None
 
     def _language(self, table: object, stem: str) -> Language:
         if table is None:
@@ -170,10 +171,9 @@ class _Reader:
         try:
             return model.model_validate(table)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            field = prefix + ".".join(str(part) for part in first["loc"])
-            reason = first["msg"]
-            if first["type"] == "extra_forbidden":
+            refused = refusal_of(error)
+            field, reason = prefix + refused.field, refused.reason
+            if error.errors(include_url=False, include_input=False)[0]["type"] == "extra_forbidden":
                 reason = f"unknown field{did_you_mean(field.removeprefix(prefix), model.model_fields)}"
             raise CatalogueError(reason, file=self.file, message=message or None, field=field or None) from error
 
@@ -234,8 +234,8 @@ def parsed_locale(language: str) -> Locale | None:
 
 def did_you_mean(word: str, known: Mapping[str, object]) -> str:
     """The end of a sentence about a word that is not known."""
-    close = get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {listed(known)}"
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else f"; known: {listed(known)}"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -215,6 +215,9 @@ def _read_message(table: Table, field: str, messages: Mapping[str, Trait]) -> st
 
 
 def _read_steps(data: object, report: Report, messages: Mapping[str, Trait], window: tuple[time, time]) -> list[Step]:
+    if isinstance(data, Mapping):
+        report.add(None, "step must be written [[step]], with two brackets: a ladder has many steps")
+        return []
     if not isinstance(data, list) or not data or not all(isinstance(item, Mapping) for item in data):
         report.add(None, "step is missing: a ladder needs at least one [[step]] table")
         return []

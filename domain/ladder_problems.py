@@ -1,9 +1,9 @@
 """The reasons why a ladder file is refused, gathered so that all of them can be shown at once."""
 
-import difflib
 from collections.abc import Iterable
 
 from domain.model import Value
+from domain.spelling import nearest
 
 
 class Problem(Value):
@@ -42,5 +42,5 @@ class Report:
 
 def meant(word: str, known: Iterable[str]) -> str:
     """A hint at the known word nearest to `word`, to end a reason with; empty when none is near."""
-    close = difflib.get_close_matches(word, list(known), n=1)
-    return f": did you mean {str(close[0])!r}?" if close else ""
+    near = nearest(word, known)
+    return f": did you mean {near!r}?" if near else ""

@@ -9,6 +9,31 @@ from domain.ladder_problems import Report, meant
 _Word = TypeVar("_Word", bound=StrEnum)
 
 
+_OTHER_WORDS = {
+    **dict.fromkeys(("channel", "channels", "via", "how"), "by"),
+    **dict.fromkeys(("role", "roles", "recipient", "recipients", "who", "contacts"), "to"),
+    **dict.fromkeys(("template", "text", "body", "letter", "mail"), "message"),
+    **dict.fromkeys(("delay", "after", "at", "day", "days", "date", "offset"), "when"),
+    **dict.fromkeys(("action", "restrict", "suspend"), "access"),
+    **dict.fromkeys(("hours", "time", "times"), "window"),
+    **dict.fromkeys(("steps", "stage", "level", "levels"), "step"),
+}
+"""Keys that people try, and the key that says it here."""
+
+_NEVER = ("weekend", "weekends", "holiday", "holidays", "business_days")
+_SHOWN = 60
+
+
+def _advice(key: str, keys: Sequence[str]) -> str:
+    """What to write instead of a key that is none."""
+    other = _OTHER_WORDS.get(key.lower())
+    if other in keys:
+        return f": that is said with {other!r}"
+    if key.lower() in _NEVER:
+        return ": leave it out, people are never contacted on weekends and holidays of their country"
+    return f": the keys here are {', '.join(keys)}"
+
+
 class Table:
     """One table of the file. A value of the wrong kind is reported, then read as if it were missing."""
 
@@ -17,7 +42,7 @@ class Table:
         self.data: Mapping[str, object] = data if isinstance(data, Mapping) else {}
         for key in self.data:
             if key not in keys:
-                self.bad(str(key), f"is unknown{meant(str(key), keys)}")
+                self.bad(str(key), f"is unknown{meant(str(key), keys) or _advice(str(key), keys)}")
 
     def bad(self, key: str, reason: str) -> None:
         """Report what is wrong with the value of `key`."""
@@ -76,5 +101,11 @@ class Table:
         return None
 
     def _wrong(self, key: str, value: object, wanted: str) -> None:
-        shown = repr(value)
-        self.bad(key, f"must be {wanted}, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
+        self.bad(key, f"must be {wanted}, not {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and abs(value) >= 10**_SHOWN:
+        return "a number of so many digits"
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."

@@ -24,6 +24,7 @@ _PLAIN: Mapping[str, str] = {
     "list_type": "must be a list",
     "string_type": "must be text",
     "string_unicode": "holds broken characters: write plain text",
+    "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
@@ -56,5 +57,5 @@ def refusal_of(error: ValidationError) -> Refused:
     field = ".".join(str(part) for part in first["loc"]) or "message"
     if first["type"] == "value_error":
         return Refused(field, first["msg"].removeprefix("Value error, "))
-    known = _PLAIN.get(first["type"], "is not understood: see docs/commands.md for what it may be")
+    known = _PLAIN.get(first["type"], "is not understood: write it as the documentation shows it")
     return Refused(field, known.format_map(first.get("ctx", {})))

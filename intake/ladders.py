@@ -1,6 +1,5 @@
 """Reads the ladder files. The folder is the registry: a new ladder is one new file."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from activities.wording import Catalogue
 from domain.ladder_file import parse_policy
 from domain.ladder_problems import PolicyError, Problem
 from domain.policy import Policy, Trait
+from domain.toml_text import TomlFault, parse_toml
 
 FOLDER = Path(__file__).parent.parent / "policies"
 DEFAULT_LADDER = "gentle-saas"
@@ -21,13 +21,11 @@ def traits_of(catalogue: Catalogue) -> dict[str, Trait]:
 def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
     """Raises PolicyError with every problem of the file."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = parse_toml(path.read_bytes())
     except OSError as error:
         raise _unreadable(path, f"cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise _unreadable(path, "is not UTF-8 text") from error
-    except tomllib.TOMLDecodeError as error:
-        raise _unreadable(path, f"is not TOML: {error}") from error
+    except TomlFault as error:
+        raise _unreadable(path, str(error)) from None
     return parse_policy(data, str(path), traits)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.refusal import Refused
+from domain.spelling import same_numbers
 from store import cases, invoices, timeline
 from store.database import Database
 from store.tables import InvoiceRow
@@ -31,7 +32,9 @@ def _neighbours(session: Session, wanted: str) -> list[str]:
     if numbered:
         return list(numbered)
     known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
-    return [known[name] for name in get_close_matches(wanted[:60].lower(), known, n=3, cutoff=0.75)]
+    near = get_close_matches(wanted[:60].lower(), known, n=9, cutoff=0.75)
+    # Another number is another invoice: to propose it would send money there.
+    return [known[name] for name in near if same_numbers(name, wanted)][:3]
 
 
 def with_written(database: Database, status: Status) -> Status:

@@ -171,6 +171,15 @@ def test_refuses_a_moment_it_cannot_keep(text: str, reason: str) -> None:
 # One row a fault: what is changed in the good ladder, and the line that must come back, step included.
 REFUSALS: list[tuple[str, Edit, str]] = [
     # the head of the file
+    (
+        "one bracket",
+        top(step={"id": "first"}),
+        "trial.toml: step must be written [[step]], with two brackets",
+    ),
+    ("a channel", step(0, channel="email"), "step first: channel is unknown: that is said with 'by'"),
+    ("weekends", top(weekends=True), "weekends is unknown: leave it out, people are never contacted on weekends"),
+    ("a wild guess", step(0, to=["customer"]), "to 'customer' is unknown: use accounts_payable or user or"),
+    ("no guess", top(colour="red"), "colour is unknown: the keys here are name, version,"),
     ("unknown key", top(windw="09:00-17:00"), "trial.toml: windw is unknown: did you mean 'window'?"),
     ("no name", lambda data: data.pop("name"), 'trial.toml: name is missing: write name = "trial"'),
     ("another name", top(name="trail"), "trial.toml: name 'trail' differs from the file's name"),

@@ -129,6 +129,7 @@ REFUSALS: list[Any] = [
     (record(customer__country="ZZ"), "customer.country", "is no country"),
     (record(customer__time_zone="Europe/Berln"), "customer.time_zone", "did you mean 'Europe/Berlin'?"),
     (record(customer__time_zone="europe/berlin"), "customer.time_zone", "use 'Europe/Berlin'"),
+    (record(customer__time_zone="GMT+1"), "customer.time_zone", "is no time zone: use an IANA name"),
     (record(customer__time_zone="Europe"), "customer.time_zone", "is no time zone"),
     (record(customer__time_zone="../../etc/passwd"), "customer.time_zone", "is no time zone"),
     (record(customer__time_zone="+02:00"), "customer.time_zone", "use an IANA name"),

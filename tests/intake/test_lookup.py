@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
+from domain.refusal import Refused
 from domain.timeline import Entry
-from intake.lookup import stored_status, with_written
+from intake.lookup import check_known, stored_status, with_written
 from store import timeline
 from store.database import Database
 from tests.activities.conftest import REGISTERED, Office
@@ -31,3 +34,19 @@ def test_what_only_the_case_knows_yet_stays(database: Database) -> None:
     refused = told.timeline[0].model_copy(update={"kind": "refused", "reason": "unknown signal"})
     ahead = told.model_copy(update={"timeline": [*told.timeline, refused]})
     assert with_written(database, ahead) == ahead
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("inv1", "did you mean inv-1?"),
+        ("INV-01", "did you mean inv-1?"),
+        ("inv-2", "`starter.py list` shows those that are"),  # another number is another invoice
+        ("inv-11", "`starter.py list` shows those that are"),
+    ],
+)
+def test_e1_another_invoice_is_never_proposed_for_a_slip(database: Database, wanted: str, said: str) -> None:
+    Office(a_desk(database)).open()
+    with database.reading() as session, pytest.raises(Refused) as refused:
+        check_known(session, wanted)
+    assert said in refused.value.reason
