@@ -6,11 +6,13 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import make_url
 
 from local.postgres import postgres_in
 from store.database import Database
@@ -38,31 +40,72 @@ def postgres_url() -> Iterator[str]:
     """A real PostgreSQL for the whole run, stopped and removed at its end."""
     folder = Path(tempfile.mkdtemp(prefix="dunwell-pg-"))
     with postgres_in(folder / "data") as server:
+        with _administering(server.get_uri()) as connection:  # what a crash would take is of no interest here
+            for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(text(f"alter system set {name} = off"))
+            connection.execute(text("select pg_reload_conf()"))
         yield server.get_uri()
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the schema of this release, to be copied: migrating anew for each test takes longer."""
+    file = tmp_path_factory.mktemp("blank") / "blank.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def blank_postgres(postgres_url: str) -> str:
+    """The name of a PostgreSQL database with the schema of this release, to be used as a template."""
+    with _administering(postgres_url) as connection:
+        connection.execute(text("create database blank"))
+    database = Database(_on(postgres_url, "blank"))
+    migrate(database)
+    database.close()
+    return "blank"
+
+
 @pytest.fixture(params=KINDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database; each test that asks for it runs once on SQLite and once on PostgreSQL."""
+    """A database without tables; each test that asks for it runs once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/dunwell.sqlite"
         return
-    url = request.getfixturevalue("postgres_url")
-    name = f"t{uuid.uuid4().hex}"
-    admin = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
+    server, name = request.getfixturevalue("postgres_url"), f"t{uuid.uuid4().hex}"
+    with _administering(server) as connection:
         connection.execute(text(f"create database {name}"))
-    yield url.replace("/postgres?", f"/{name}?")
-    with admin.connect() as connection:
+    yield _on(server, name)
+    with _administering(server) as connection:
         connection.execute(text(f"drop database {name} with (force)"))
-    admin.dispose()
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(request: pytest.FixtureRequest, database_url: str) -> Iterator[Database]:
     """The same, with the schema of this release."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        shutil.copy(request.getfixturevalue("blank_file"), str(url.database))
+    else:
+        template = request.getfixturevalue("blank_postgres")
+        with _administering(request.getfixturevalue("postgres_url")) as connection:
+            connection.execute(text(f"drop database {url.database}"))
+            connection.execute(text(f"create database {url.database} template {template}"))
     database = Database(database_url)
-    migrate(database)
     yield database
     database.close()
+
+
+@contextmanager
+def _administering(server: str) -> Iterator[Connection]:
+    admin = create_engine(server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        yield connection
+    admin.dispose()
+
+
+def _on(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?")

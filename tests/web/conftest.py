@@ -32,7 +32,6 @@ from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_
 from intake.cases import Cases, Patience
 from store import addresses, cases, invoices, notes, outbox, timeline
 from store.database import Database
-from store.schema import migrate
 from store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
 from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
 from web.app import make_app
@@ -268,16 +267,6 @@ def serve(client: Client, database: Database, keys: Keys, patience: Patience | N
 def browse(service: Service) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=make_app(service))
     return httpx.AsyncClient(transport=transport, base_url="http://inside.example:8080")
-
-
-@pytest.fixture(scope="session")
-def blank_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the schema of this release, to be copied."""
-    file = tmp_path_factory.mktemp("blank") / "blank.sqlite"
-    database = Database(f"sqlite:///{file}")
-    migrate(database)
-    database.close()
-    return file
 
 
 @pytest.fixture
