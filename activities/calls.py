@@ -9,11 +9,13 @@ from activities import caps, standstill
 from activities.claims import Result, fresh
 from activities.composing import compose, tongue
 from activities.desk import Desk
+from activities.errand import errand_for
 from activities.job import Job
 from activities.journal import note
+from domain.case import Case
 from domain.invoice import Contact
 from domain.terms import Channel
-from store import addresses, tasks
+from store import addresses, invoices, tasks
 from store.tables import TaskRow
 
 
@@ -24,6 +26,23 @@ class Words(TypedDict):
     agent_script: str | None
     amount: object
     currency: str
+
+
+def job_of(session: Session, desk: Desk, case: Case, step: str, now: datetime, *, rehearsal: bool) -> Job | None:
+    """The job of a call that was raised before; None when the ladder no longer has the step."""
+    policy = desk.policy(session, case.policy)
+    if not any(one.id == step for one in policy.steps):
+        return None
+    return Job(
+        case=case,
+        customer=invoices.get_debtor(session, case.invoice_id),
+        policy=policy,
+        calendar=desk.case_calendar(session, case, now),
+        errand=errand_for(case, policy, step),
+        now=now,
+        planned_at=now,
+        rehearsal=rehearsal,
+    )
 
 
 def words(session: Session, desk: Desk, job: Job, contact: Contact) -> Words:

@@ -25,7 +25,7 @@ from domain.case import Case
 from domain.invoice import Contact
 from domain.terms import DEAD_STATES, Channel, MessageState
 from gateways.base import Envelope
-from store import addresses, cases, ledger, outbox
+from store import addresses, cases, invoices, ledger, outbox
 from store.tables import MessageRow
 
 CALL_PATIENCE = timedelta(seconds=90)
@@ -97,7 +97,8 @@ class Claims:
 
         Not letters: one that came to light now would wait to be posted, with nobody to take it back.
         """
-        people = {contact.contact_id: contact for contact in job.customer.contacts}
+        everybody = invoices.get_customer(session, job.case.customer_id).contacts  # whoever left meanwhile, too
+        people = {contact.contact_id: contact for contact in everybody}
         return [
             Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
             for row in outbox.of_invoice(session, job.case.invoice_id, job.errand.key)

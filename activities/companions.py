@@ -19,7 +19,7 @@ from domain.case import Case
 from domain.invoice import Contact
 from domain.policy import Step
 from domain.terms import Channel, Late
-from store import cases, ledger, outbox
+from store import cases, contacts, ledger, outbox
 
 
 def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> list[Job]:
@@ -39,6 +39,7 @@ def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Chan
         and _is_meant_now(other, calendar)
         and proof.missing(session, other) is None
         and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel) is None
+        and any(one.contact_id == contact.contact_id for one in contacts.asked_about(session, other.case.invoice_id))
     ]
 
 

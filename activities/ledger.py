@@ -10,6 +10,7 @@ from temporalio import activity
 from activities import delivery, worklist
 from activities.desk import Answer, Desk, Request, moment
 from activities.faults import Parts
+from activities.handover import Handover
 from activities.outcomes import Outcomes
 from activities.recall import recall_letters
 from activities.release import free_account
@@ -62,6 +63,8 @@ class Ledger:
                 parts.do("request", partial(requests.mark_taken, session, request.told_as, now))
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
             self._follow(parts, case, now, rehearsal=request.rehearsal)
+            if not case.ended:
+                parts.do("calls to people who left", lambda: self._hand_over(session, request, now, answer))
             if answer.not_arrived:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
@@ -114,6 +117,11 @@ class Ledger:
         answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
         step = delivery.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if news or step not in case.again else None
+
+    def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
+        handover = Handover(session, self._desk, request.case, now, rehearsal=request.rehearsal)
+        further = handover.settle(renewed=request.event == "contacts_changed")
+        answer.not_arrived = answer.not_arrived or further
 
     def _hold_again(self, session: Session, case: Case, now: datetime) -> None:
         """The next stage of the work waits again when the payment for this one was taken back."""

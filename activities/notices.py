@@ -120,7 +120,7 @@ class Notices:
 
     def _job(self, session: Session, request: StepRequest, now: datetime) -> Job:
         case, policy = request.case, self._desk.policy(session, request.case.policy)
-        customer = invoices.get_customer(session, case.customer_id)
+        customer = invoices.get_debtor(session, case.invoice_id)
         return Job(
             case=case,
             customer=customer,

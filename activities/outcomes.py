@@ -8,10 +8,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from activities import caps
-from activities.calls import words
+from activities.calls import job_of, words
 from activities.desk import Desk
-from activities.errand import errand_for
-from activities.job import Job
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.events import CallOutcome
@@ -19,7 +17,7 @@ from domain.invoice import Contact
 from domain.policy import Policy
 from domain.terms import BY_PERSON, Channel
 from domain.timeline import Entry
-from store import addresses, invoices, tasks, timeline
+from store import addresses, contacts, tasks, timeline
 from store.tables import TaskRow
 
 _NUMBERS = (Channel.CALL, Channel.SMS)
@@ -118,25 +116,15 @@ class Outcomes:
 
     def _write(self, task: TaskRow) -> None:
         """Today's words, unless the ladder no longer has the step or the customer the contact."""
-        contact, (policy, calendar) = self._contact(task), self._rules()
-        if contact is None or not any(step.id == task.step for step in policy.steps):
+        contact = self._contact(task)
+        job = job_of(self._session, self._desk, self._case, task.step, self._now, rehearsal=self._rehearsal)
+        if contact is None or job is None:
             return
-        job = Job(
-            case=self._case,
-            customer=invoices.get_customer(self._session, self._case.customer_id),
-            policy=policy,
-            calendar=calendar,
-            errand=errand_for(self._case, policy, task.step),
-            now=self._now,
-            planned_at=self._now,
-            rehearsal=self._rehearsal,
-        )
         for name, value in words(self._session, self._desk, job, contact).items():
             setattr(task, name, value)
 
     def _contact(self, task: TaskRow) -> Contact | None:
-        customer = invoices.get_customer(self._session, self._case.customer_id)
-        return next((one for one in customer.contacts if one.contact_id == task.contact_id), None)
+        return contacts.get(self._session, task.contact_id)
 
     def _rules(self) -> tuple[Policy, BusinessCalendar]:
         policy = self._desk.policy(self._session, self._case.policy)

@@ -52,7 +52,7 @@ class Planning:
         with self._desk.database.reading() as session:
             customer_id = _found(session, invoice_id).customer_id
         with self._desk.database.writing(customer_id) as session:
-            row, customer = _found(session, invoice_id), invoices.get_customer(session, customer_id)
+            row, customer = _found(session, invoice_id), invoices.get_debtor(session, invoice_id)
             return self.open_all(session, [row], {customer_id: customer}, now, rehearsal)[invoice_id]
 
     def open_all(

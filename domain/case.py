@@ -50,8 +50,8 @@ class Case(CaseState):
                 return self._payment_reversed(event)
             case ev.CallOutcome():
                 return self._call_outcome(event, now)
-            case ev.DeliveryReport():
-                return []  # the outbox knows whether this is news
+            case ev.DeliveryReport() | ev.ContactsChanged():
+                return []  # the database knows whether this is news
         if self.ended:
             raise Refused("stage", f"the case has ended ({self.ended.value}); only payments still count")
         match event:

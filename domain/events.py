@@ -310,6 +310,12 @@ class DeliveryReport(Value):
     at: Moment
 
 
+class ContactsChanged(Value):
+    """Who may be written to has changed; the database knows how. The case looks for people who take over."""
+
+    by: Spoken
+
+
 Event = (
     PaymentReceived
     | PaymentReversed
@@ -325,6 +331,7 @@ Event = (
     | Cancel
     | PolicyMoved
     | DeliveryReport
+    | ContactsChanged
 )
 
 EVENTS: Mapping[str, type[Event]] = {
@@ -342,10 +349,11 @@ EVENTS: Mapping[str, type[Event]] = {
     "cancel": Cancel,
     "policy_moved": PolicyMoved,
     "delivery_report": DeliveryReport,
+    "contacts_changed": ContactsChanged,
 }
-"""Signal name to its one argument. Each has an update of the same name but `delivery_report`."""
+"""Signal name to its one argument. Each has an update of the same name but the last two."""
 
-PERSONAL_DECISIONS = frozenset(EVENTS) - {"delivery_report"}
+PERSONAL_DECISIONS = frozenset(EVENTS) - {"delivery_report", "contacts_changed"}
 """What a person does and wants an answer to: these are updates too."""
 
 

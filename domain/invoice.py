@@ -16,7 +16,7 @@ UNDETERMINED = "und"
 
 
 class Contact(Value):
-    """One person. `contact_id` names nobody: "<customer_id>.<role>.<position>"."""
+    """One person. `contact_id` names nobody: "<customer_id>.<role>.<number>"; the store gives it, for good."""
 
     contact_id: str
     role: Role
@@ -46,7 +46,11 @@ class Customer(Value):
 
 
 class Invoice(Value):
-    """A checked invoice: the currency exists, the amount is positive and fits its minor units."""
+    """A checked invoice: the currency exists, the amount is positive and fits its minor units.
+
+    The people of `customer` are those whom the record of this invoice names; without `names_contacts` it says nothing
+    about them. `contacts` are of this invoice alone; None says nothing about them.
+    """
 
     invoice_id: str
     number: str
@@ -60,6 +64,8 @@ class Invoice(Value):
     policy: str | None = None  # name of a ladder; None means the default ladder
     jurisdiction: str | None = None
     document: Path | None = None  # the invoice itself, a PDF on this machine
+    contacts: tuple[Contact, ...] | None = None
+    names_contacts: bool = True
 
 
 _REHEARSAL = "rehearsal."
@@ -75,8 +81,15 @@ def for_rehearsal(invoice: Invoice) -> Invoice:
     customer = invoice.customer
     if is_rehearsal(customer.customer_id):
         return invoice
-    contacts = tuple(
-        contact.model_copy(update={"contact_id": _REHEARSAL + contact.contact_id}) for contact in customer.contacts
+    apart = customer.model_copy(
+        update={
+            "customer_id": _REHEARSAL + customer.customer_id,
+            "contacts": tuple(map(_contact_for_rehearsal, customer.contacts)),
+        }
     )
-    apart = customer.model_copy(update={"customer_id": _REHEARSAL + customer.customer_id, "contacts": contacts})
-    return invoice.model_copy(update={"customer": apart})
+    alone = None if invoice.contacts is None else tuple(map(_contact_for_rehearsal, invoice.contacts))
+    return invoice.model_copy(update={"customer": apart, "contacts": alone})
+
+
+def _contact_for_rehearsal(contact: Contact) -> Contact:
+    return contact.model_copy(update={"contact_id": _REHEARSAL + contact.contact_id})

@@ -133,7 +133,9 @@ def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
             contacts.append({"role": role.value, **contact})
     places |= {name: titles[name] for name in INVOICE if name in titles}
     plain = {name: filled[name] for name in INVOICE if name in filled}
-    return Record(where, {**plain, "customer": {**customer, "contacts": contacts}}, places)
+    if any(f"{role}_{part}" in titles for role in Role for part in _CONTACT_PARTS):
+        customer["contacts"] = contacts  # a file without any such column says nothing about contacts
+    return Record(where, {**plain, "customer": customer}, places)
 
 
 def _key(title: str) -> str:

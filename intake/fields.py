@@ -49,6 +49,10 @@ class Fields:
             self.refuse(field.name, str(error), None if field.secret else value)
             return None
 
+    def has(self, key: str) -> bool:
+        """Whether the record says anything under `key`: null is as good as left out."""
+        return self._data.get(key) is not None
+
     def inner(self, key: str, known: Collection[str]) -> "Fields":
         """The object under `key`. What is no object is refused once, and then its fields stay silent."""
         data = self._data.get(key) if self._is_object else _UNKNOWABLE

@@ -23,6 +23,9 @@ from intake.zones import only_zone, zones_of
 
 __all__ = ["InvoiceFile", "Refusal", "parse_invoice", "read_content", "read_file"]
 
+NOBODY = "hold nobody to ask: give an e-mail, a phone or a post address of one of " + ", ".join(
+    role for role in Role if role is not Role.ACCOUNT_MANAGER
+)
 _MOST_CONTACTS = 50
 
 
@@ -113,7 +116,7 @@ def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
 
 def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
     """`folder` is where documents lie; None takes none."""
-    fields = Fields(record, record.data, {*INVOICE, "customer"}, "", [])
+    fields = Fields(record, record.data, {*INVOICE, "customer", "contacts"}, "", [])
     take = fields.take
     unit: Currency | None = take(INVOICE["currency"])
     # Refused values are None here; the invoice is built only when nothing was refused.
@@ -133,34 +136,37 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
     issued, due = values["issued_on"], values["due_on"]
     if issued and due and due < issued:
         fields.refuse("due_on", f"is before issued_on, {issued}: exchange or correct the dates", str(due))
-    customer = _customer(fields.inner("customer", {*CUSTOMER, "contacts"}))
+    customer = _customer(fields.inner("customer", {*CUSTOMER, "contacts"}), fields)
     if fields.refusals:
         return fields.refusals
-    contacts = tuple(Contact(**contact) for contact in customer.pop("contacts"))
-    return Invoice(**values, customer=Customer(**customer, contacts=contacts))
+    shared, alone = (_people(customer.pop(name)) for name in ("contacts", "alone"))
+    return Invoice(
+        **values,
+        customer=Customer(**customer, contacts=shared or ()),
+        contacts=alone,
+        names_contacts=shared is not None,
+    )
 
 
-def _customer(fields: Fields) -> dict[str, Any]:
+def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
+    """The customer, with the contacts of both lists: the customer's, and those of this invoice alone."""
     customer_id = fields.take(CUSTOMER["id"])
     country = fields.take(CUSTOMER["country"])
     counts: Counter[Role | None] = Counter()
-    contacts = []
     before = len(fields.refusals)
-    for item in fields.items("contacts", CONTACT, _MOST_CONTACTS):
-        contact = _contact(item, country)
-        counts[contact["role"]] += 1
-        contacts.append({"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact})
-    # An address that was refused is asked for by its own refusal.
-    if len(fields.refusals) == before and not any(map(_can_be_asked, contacts)):
-        others = ", ".join(role for role in Role if role is not Role.ACCOUNT_MANAGER)
-        fields.refuse("contacts", f"hold nobody to ask: give an e-mail, a phone or a post address of one of {others}")
+    shared, alone = (_contacts(owner, customer_id, country, counts) for owner in (fields, invoice))
+    listed = [*(shared or ()), *(alone or ())]
+    # An address that was refused is asked for by its own refusal. An empty list says that there is nobody any more.
+    if shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
+        fields.refuse("contacts", NOBODY)
     return {
         "customer_id": customer_id,
         "name": fields.take(CUSTOMER["name"]),
         "country": country,
         "time_zone": _time_zone(fields, country),
         "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
-        "contacts": contacts,
+        "contacts": shared,
+        "alone": alone,
     }
 
 
@@ -178,6 +184,24 @@ def _time_zone(fields: Fields, country: str | None) -> str | None:
     return found
 
 
+def _contacts(
+    fields: Fields, customer_id: str | None, country: str | None, counts: Counter[Role | None]
+) -> list[dict[str, Any]] | None:
+    """The contacts of a list, with ids for a customer of whom nobody is known yet. None: there is no list."""
+    if not fields.has("contacts"):
+        return None
+    found = []
+    for item in fields.items("contacts", CONTACT, _MOST_CONTACTS):
+        contact = _contact(item, country)
+        counts[contact["role"]] += 1
+        found.append({"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact})
+    return found
+
+
+def _people(found: list[dict[str, Any]] | None) -> tuple[Contact, ...] | None:
+    return None if found is None else tuple(Contact(**contact) for contact in found)
+
+
 def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
     return {
         "role": fields.take(CONTACT["role"]),
@@ -189,6 +213,10 @@ def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
 
 
 def _can_be_asked(contact: dict[str, Any]) -> bool:
+    return can_be_asked(contact["role"], contact["email"], contact["phone"], contact["post"])
+
+
+def can_be_asked(role: Role | None, email: str | None, phone: str | None, post: str | None) -> bool:
+    """Whether somebody of this role at these addresses can be asked to pay."""
     # One line is no address that a letter could go to.
-    reachable = contact["email"] or contact["phone"] or "\n" in (contact["post"] or "")
-    return contact["role"] is not Role.ACCOUNT_MANAGER and bool(reachable)
+    return role is not Role.ACCOUNT_MANAGER and bool(email or phone or "\n" in (post or ""))

@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
+from activities import handover
 from activities.desk import Desk
 from activities.planning import Opening, Planning
 from domain.clock import Clock
@@ -15,10 +16,12 @@ from domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_re
 from domain.policy import Policy, PolicyRef
 from domain.refusal import Refused
 from intake.documents import read
+from intake.invoices import NOBODY, can_be_asked
 from intake.ladders import DEFAULT_LADDER
 from intake.languages import spoken_in
+from intake.people import Change, People
 from intake.refusals import Unfit
-from store import accounts, cases, documents, invoices, policies
+from store import accounts, cases, documents, invoices, policies, timeline
 from store.tables import CaseRow, InvoiceRow
 from workflows.messages import CaseStart
 
@@ -28,11 +31,17 @@ U = TypeVar("U")
 
 @dataclass(frozen=True)
 class Registered:
-    """An invoice in the database. `start` is None when its case has ended already."""
+    """An invoice in the database. `start` is None when its case has ended already.
+
+    changes  what its record, or one registered with it, changed about the customer and their people
+    tell     running cases that have to look for another contact: tell them `contacts_changed`
+    """
 
     invoice: Invoice
     opening: Opening
     start: CaseStart | None
+    changes: tuple[Change, ...] = ()
+    tell: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,11 +127,14 @@ class Registrar:
 
     def _keep(self, found: Sequence[_Checked | Refused], now: datetime, clock: Clock) -> list[Registered | Refused]:
         with self._desk.database.writing() as session:
-            accounts.lock(session, {one.customer.customer_id for one in _good(found)})
+            customer_ids = {one.customer.customer_id for one in _good(found)}
+            accounts.lock(session, customer_ids)
             ids = [one.invoice_id for one in _good(found)]
             rows, opened = invoices.get_rows(session, ids), cases.get_rows(session, ids)
             found = _each(found, lambda one: _check_known(one, rows, opened, rehearsal=clock.rehearsal))
-            kept = self._write(session, _good(found), rows)
+            people = People(session, customer_ids, now)
+            found = _each(found, lambda one: self._taken(people, one, known=one.invoice_id in rows))
+            kept = self._write(session, people, _good(found), rows)
             openings = self._planning.open_all(
                 session,
                 invoices.get_rows(session, kept).values(),
@@ -130,33 +142,34 @@ class Registrar:
                 now,
                 clock.rehearsal,
             )
-        return _each(found, lambda one: _registered(kept[one.invoice_id], openings[one.invoice_id], clock))
+            timeline.write_all(session, people.entries)
+            tell = handover.follow(session, self._desk, people, now)
+        answers = _each(found, lambda one: _registered(kept[one.invoice_id], openings[one.invoice_id], clock))
+        return _with_changes(answers, people, tell)
+
+    def _taken(self, people: People, one: _Checked, *, known: bool) -> _Checked:
+        """With the customer and their people as they are by this record. Raises Refused when nobody can be asked."""
+        customer = one.customer
+        if customer.language == UNDETERMINED and customer.customer_id not in people.customers:
+            spoken = self._desk.catalogue.spoken(*spoken_in(customer.country), one.policy.language)
+            customer = customer.model_copy(update={"language": spoken})
+        if not known:
+            _check_people(one.invoice, people)
+        given = one.invoice.model_copy(update={"customer": customer})
+        return replace(one, invoice=people.take(given, known=known))
 
     def _write(
-        self, session: Session, found: Sequence[_Checked], rows: Mapping[str, InvoiceRow]
+        self, session: Session, people: People, found: Sequence[_Checked], rows: Mapping[str, InvoiceRow]
     ) -> dict[str, Invoice]:
         """The invoices as they are kept, by id."""
-        found = list(self._with_languages(session, found))
-        invoices.put_customers(session, [one.customer for one in found])
+        people.save_customers()
         new = [one for one in found if one.invoice_id not in rows]
         invoices.add_invoices(session, ((one.invoice, _ref(one.policy)) for one in new))
+        people.save()
         for one in found:
             if one.document and one.invoice.document:
                 documents.put(session, one.invoice_id, one.invoice.document.name, one.document)
         return {one.invoice_id: one.invoice for one in found}
-
-    def _with_languages(self, session: Session, found: Sequence[_Checked]) -> Iterable[_Checked]:
-        """What customers speak of whom nobody said so: as known from before, else by country, else by ladder."""
-        known = invoices.languages(session, {one.customer.customer_id for one in found})
-        for one in found:
-            customer = one.customer
-            if customer.language == UNDETERMINED:
-                spoken = known.get(customer.customer_id) or self._desk.catalogue.spoken(
-                    *spoken_in(customer.country), one.policy.language
-                )
-                customer = customer.model_copy(update={"language": spoken})
-            known[customer.customer_id] = customer.language
-            yield replace(one, invoice=one.invoice.model_copy(update={"customer": customer}))
 
 
 def _each(found: Iterable[T | Refused], step: Callable[[T], U]) -> list[U | Refused]:
@@ -193,6 +206,36 @@ def _check_known(
     if changed:
         raise Refused(changed[0], "differs from the running case: use starter.py amend to change it")
     return one
+
+
+def _check_people(invoice: Invoice, people: People) -> None:
+    """A new invoice needs somebody who can be asked: of its own, or of the customer as known."""
+    named = [*(invoice.contacts or ()), *invoice.customer.contacts]
+    if not invoice.names_contacts:
+        customer_id = invoice.customer.customer_id
+        named += [one.contact for one in people.known(customer_id) if one.open and one.shared]
+    if not any(can_be_asked(one.role, one.email, one.phone, one.post) for one in named):
+        raise Refused("customer.contacts", NOBODY)
+
+
+def _with_changes(
+    found: list[Registered | Refused], people: People, tell: Sequence[str]
+) -> list[Registered | Refused]:
+    """The answers, the first of each customer's with what became different about the customer."""
+    changes: dict[str, list[Change]] = {}
+    for change in (*people.changes, *people.turnover()):
+        changes.setdefault(change.customer_id, []).append(change)
+    waiting = {invoice_id: people.open_invoices[invoice_id] for invoice_id in tell}
+    answers: list[Registered | Refused] = []
+    for one in found:
+        if isinstance(one, Refused):
+            answers.append(one)
+            continue
+        customer_id = one.opening.case.customer_id
+        told = tuple(invoice_id for invoice_id, owner in waiting.items() if owner == customer_id)
+        waiting = {name: owner for name, owner in waiting.items() if name not in told}
+        answers.append(replace(one, changes=tuple(changes.pop(customer_id, ())), tell=told))
+    return answers
 
 
 def _registered(invoice: Invoice, opening: Opening, clock: Clock) -> Registered:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from domain.invoice import Contact
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
-from store import addresses, cases, invoices, tasks
+from store import addresses, cases, contacts, invoices, tasks
 from store.tables import TaskRow
 
 Facts = dict[str, Any]
@@ -44,9 +44,8 @@ def _urgency(task: Facts) -> tuple[bool, datetime, Decimal, str]:
 def _facts(session: Session, row: TaskRow) -> Facts:
     """What the task says, with whom, how much and how to close it as they are now."""
     invoice, case = invoices.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
-    customer = invoices.get_customer(session, invoice.customer_id) if invoice else None
-    contacts = customer.contacts if customer else ()
-    contact = next((one for one in contacts if one.contact_id == row.contact_id), None)
+    customer = invoices.place(session, invoice.customer_id) if invoice else None
+    contact = contacts.get(session, row.contact_id)
     zone = customer.time_zone if customer else "UTC"
     amount = row.amount if row.amount is not None or case is None else case.asked
     return {

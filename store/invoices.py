@@ -1,40 +1,23 @@
-"""Customers, contacts and invoices as the billing system handed them over."""
+"""Customers and invoices as the billing system handed them over."""
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.invoice import Contact, Customer, Invoice
 from domain.policy import PolicyRef
-from domain.terms import Role
+from store import contacts
 from store.rows import Facts, add_all, put_all
-from store.tables import ContactRow, CustomerRow, InvoiceRow
+from store.tables import CustomerRow, InvoiceRow
 
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
 
-_CONTACTS = select(ContactRow).where(ContactRow.customer_id == bindparam("customer_id")).order_by(ContactRow.position)
 
-
-def put_customers(session: Session, customers: Sequence[Customer]) -> None:
-    """Insert or renew. Contacts that are no longer named stay: their messages point at them."""
-    put_all(session, CustomerRow, (customer.model_dump(exclude={"contacts"}) for customer in customers))
-    contacts = ((one, position, contact) for one in customers for position, contact in enumerate(one.contacts))
-    put_all(session, ContactRow, (_contact_facts(*one) for one in contacts))
-
-
-def _contact_facts(customer: Customer, position: int, contact: Contact) -> Facts:
-    return {
-        "contact_id": contact.contact_id,
-        "customer_id": customer.customer_id,
-        "role": contact.role.value,
-        "position": position,
-        "name": contact.name,
-        "email": contact.email,
-        "phone": contact.phone,
-        "post": contact.post,
-    }
+def put_customers(session: Session, customers: Iterable[Customer]) -> None:
+    """Insert or renew customers; their people are kept by `store.contacts`."""
+    put_all(session, CustomerRow, [customer.model_dump(exclude={"contacts"}) for customer in customers])
 
 
 def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
@@ -57,6 +40,7 @@ def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:
         "jurisdiction": invoice.jurisdiction,
         "policy_name": policy.name,
         "policy_version": policy.version,
+        "names_contacts": invoice.names_contacts,
     }
 
 
@@ -83,43 +67,34 @@ def place(session: Session, customer_id: str) -> CustomerRow:
     return row
 
 
+def find_customers(session: Session, customer_ids: Collection[str]) -> dict[str, Customer]:
+    """Those that are known, by id, without their contacts."""
+    rows = session.scalars(select(CustomerRow).where(CustomerRow.customer_id.in_(customer_ids)))
+    return {row.customer_id: _customer(row, ()) for row in rows}
+
+
 def get_customer(session: Session, customer_id: str) -> Customer:
-    """Raises LookupError when nobody registered this customer."""
-    return _with_contacts(session, place(session, customer_id))
+    """The customer with everybody who was ever named. Raises LookupError when nobody registered this customer."""
+    found = contacts.people(session, [customer_id])[customer_id]
+    return _customer(place(session, customer_id), (one.contact for one in found))
 
 
-def languages(session: Session, customer_ids: Collection[str]) -> dict[str, str]:
-    """What the customers that are known speak, by id."""
-    query = select(CustomerRow.customer_id, CustomerRow.language)
-    rows = session.execute(query.where(CustomerRow.customer_id.in_(customer_ids)))
-    return {row.customer_id: row.language for row in rows}
+def get_debtor(session: Session, invoice_id: str) -> Customer:
+    """The customer of an invoice with those who may be written to about it. Raises LookupError for an unknown one."""
+    row = get_row(session, invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {invoice_id!r} is not in the database")
+    return _customer(place(session, row.customer_id), contacts.asked_about(session, invoice_id))
 
 
-def find_customer(session: Session, customer_id: str) -> Customer | None:
-    """None when nobody registered this customer."""
-    row = session.get(CustomerRow, customer_id)
-    return None if row is None else _with_contacts(session, row)
-
-
-def _with_contacts(session: Session, row: CustomerRow) -> Customer:
-    contacts = session.scalars(_CONTACTS, {"customer_id": row.customer_id})
+def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
     return Customer(
         customer_id=row.customer_id,
         name=row.name,
         country=row.country,
         time_zone=row.time_zone,
         language=row.language,
-        contacts=tuple(
-            Contact(
-                contact_id=contact.contact_id,
-                role=Role(contact.role),
-                name=contact.name,
-                email=contact.email,
-                phone=contact.phone,
-                post=contact.post,
-            )
-            for contact in contacts
-        ),
+        contacts=tuple(people),
     )
 
 

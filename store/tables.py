@@ -4,7 +4,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false, func
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false, func, true
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -35,7 +35,20 @@ class CustomerRow(Base):
     language: Mapped[str] = mapped_column(String(20))
 
 
+class CustomerPauseRow(Base):
+    """A customer who rests: every open invoice of theirs, and those still to come. `until` None: until resumed."""
+
+    __tablename__ = "customer_pauses"
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), primary_key=True)
+    reason: Mapped[str]
+    by: Mapped[str]
+    until: Mapped[date | None]
+    since: Mapped[datetime]
+
+
 class ContactRow(Base):
+    """A person whom a record or one of us named; `domain.people.Person` says what the last columns mean."""
+
     __tablename__ = "contacts"
     contact_id: Mapped[str] = mapped_column(primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
@@ -45,6 +58,28 @@ class ContactRow(Base):
     email: Mapped[str | None]
     phone: Mapped[str | None]
     post: Mapped[str | None] = mapped_column(Text)
+    shared: Mapped[bool] = mapped_column(default=True, server_default=true())
+    added_by: Mapped[str | None]
+    retired_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    closed_why: Mapped[str | None]
+
+
+class CorrectionRow(Base):
+    """A fact of a customer, or of one contact, that a person corrected.
+
+    It stands until a record says something else than `exported`, which the newest record said when it was corrected.
+    `contact_id` "" means the customer.
+    """
+
+    __tablename__ = "corrections"
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), primary_key=True)
+    contact_id: Mapped[str] = mapped_column(primary_key=True, default="")
+    field: Mapped[str] = mapped_column(String(20), primary_key=True)
+    exported: Mapped[str | None] = mapped_column(Text)
+    by: Mapped[str]
+    at: Mapped[datetime]
 
 
 class ClosedAddressRow(Base):
@@ -84,6 +119,16 @@ class InvoiceRow(Base):
     jurisdiction: Mapped[str | None]
     policy_name: Mapped[str]
     policy_version: Mapped[int]
+    names_contacts: Mapped[bool] = mapped_column(default=False, server_default=false())  # its record has a list
+
+
+class InvoiceContactRow(Base):
+    """Whom the newest record of an invoice names; `alone`: for this invoice, and not for the customer."""
+
+    __tablename__ = "invoice_contacts"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    contact_id: Mapped[str] = mapped_column(ForeignKey("contacts.contact_id"), primary_key=True, index=True)
+    alone: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class DocumentRow(Base):

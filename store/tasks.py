@@ -1,6 +1,6 @@
 """What people have to do. Call inside a transaction that holds the customer's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, select
@@ -13,6 +13,7 @@ from store.tables import CaseRow, TaskRow
 _BY_PERSON = sorted(channel.value for channel in BY_PERSON)
 _OPEN = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
 _OPEN_OF_INVOICE = _OPEN.where(TaskRow.invoice_id == bindparam("invoice_id"))
+_OPEN_OF_INVOICES = _OPEN.where(TaskRow.invoice_id.in_(bindparam("invoice_ids", expanding=True)))
 _OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), TaskRow.step == bindparam("step"))
 
 
@@ -58,6 +59,11 @@ def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[Task
     if invoice_id is None:
         return session.scalars(_OPEN).all()
     return session.scalars(_OPEN_OF_INVOICE, {"invoice_id": invoice_id}).all()
+
+
+def open_of(session: Session, invoice_ids: Collection[str]) -> Sequence[TaskRow]:
+    """The open tasks of these invoices."""
+    return session.scalars(_OPEN_OF_INVOICES, {"invoice_ids": list(invoice_ids)}).all()
 
 
 def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:

@@ -7,10 +7,13 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from activities.desk import Desk, Sender
 from activities.wording import Catalogue
 from domain.invoice import Contact, Customer, Invoice
 from domain.ladder_file import parse_policy
+from domain.people import Person
 from domain.policy import Policy, Trait
 from domain.terms import Channel, Role
 from gateways.base import MessageGateway, ProductGateway
@@ -18,6 +21,7 @@ from gateways.business_days import HolidayLibrary
 from gateways.outbox import OutboxGateway
 from gateways.product import NoProduct
 from intake.ladders import read_ladders, traits_of
+from store import contacts, invoices
 from store.database import Database
 from worker import MESSAGES
 
@@ -59,6 +63,13 @@ def another_customer(name: str, **changes: Any) -> Customer:
         a_contact(role, contact_id=f"{name}.{role.value}.1", email=f"{role.value}@{name}.example") for role in roles
     )
     return a_customer(**{"customer_id": name, "contacts": people} | changes)
+
+
+def keep_customer(session: Session, customer: Customer) -> None:
+    """The customer with their people in the database, without any record that names them."""
+    invoices.put_customers(session, [customer])
+    people = [Person(contact, position) for position, contact in enumerate(customer.contacts)]
+    contacts.put(session, {customer.customer_id: people})
 
 
 def an_invoice(**changes: Any) -> Invoice:

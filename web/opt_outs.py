@@ -41,7 +41,7 @@ class OptOuts:
             row = outbox.get(session, message_id)
             if row is None:
                 return None
-            wanted = invoices.get_customer(session, row.customer_id).language
+            wanted = invoices.place(session, row.customer_id).language
             rehearsal = is_rehearsal(row.customer_id)
             closed = addresses.why_closed(session, Channel.EMAIL, row.address, rehearsal=rehearsal)
         return Reader(message_id, self._desk.catalogue.language_for(wanted), closed == "stopped")

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain import agenda
     from domain.admission import admit
     from domain.case import Case
-    from domain.events import PERSONAL_DECISIONS, DeliveryReport, Event, parse_event
+    from domain.events import PERSONAL_DECISIONS, ContactsChanged, DeliveryReport, Event, parse_event
     from domain.ladder import NextAction
     from domain.outcomes import Said
     from domain.refusal import Refused
@@ -294,7 +294,7 @@ class InvoiceDunning:
             self._stale = self._woken = True
             raise
         self._say(said)
-        if said or isinstance(event, DeliveryReport):
+        if said or isinstance(event, DeliveryReport | ContactsChanged):
             # Beside a step in flight, not after it: the database must know of money at once.
             await self._record(name, event)
         self._show()

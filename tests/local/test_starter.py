@@ -26,7 +26,7 @@ from store import invoices as stored_invoices
 from store.database import Database
 from store.schema import migrate
 from store.tables import MessageRow, TaskRow
-from tests.builders import a_desk, an_invoice, another_customer, the_ladders
+from tests.builders import a_desk, an_invoice, another_customer, keep_customer, the_ladders
 from tests.intake.builders import csv_cells, csv_text
 from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
 from worker import connect
@@ -442,7 +442,7 @@ def test_a_reader_who_asked_by_mail_is_written_to_no_more(here: Place, run: Run)
     database = Database(here.database_url)
     with database.writing() as session:
         invoice = an_invoice(invoice_id="STOP-1", customer=another_customer("stopper"))
-        stored_invoices.put_customers(session, [invoice.customer])
+        keep_customer(session, invoice.customer)
         stored_invoices.add_invoices(session, [(invoice, PolicyRef(name="gentle-saas", version=1))])
         message = MessageRow(
             message_id="ab" * 16,

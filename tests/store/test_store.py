@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 
 from domain.events import PaymentReceived, PaymentReversed
 from domain.policy import PolicyRef
-from domain.terms import Access, Channel, Level, Role
+from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
 from store import accounts, addresses, cases, invoices, ledger, policies, tasks, timeline
 from store.database import Database
 from store.schema import SchemaError, check_schema, migrate
 from store.tables import AccessChangeRow, Base, PaymentRow, TaskRow
-from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
+from tests.builders import a_customer, an_invoice, at, keep_customer, the_ladders
 from tests.domain.test_case import a_case
 
 NOW = at("2027-03-10 09:00")
@@ -31,7 +31,7 @@ FIRST = PolicyRef(name="gentle-saas", version=1)
 def filled(database: Database) -> Database:
     """One customer with two invoices."""
     with database.writing() as session:
-        invoices.put_customers(session, [a_customer()])
+        keep_customer(session, a_customer())
     with database.writing("acme") as session:
         for number in (1, 2):
             invoices.add_invoices(session, [(an_invoice(invoice_id=f"inv-{number}"), FIRST)])
@@ -230,15 +230,6 @@ def test_a_case_comes_back_as_it_was(filled: Database) -> None:
         assert cases.get(session, "inv-2") is None
 
 
-def test_a_contact_that_is_named_no_more_stays_for_its_messages(filled: Database) -> None:
-    renewed = a_customer(contacts=(a_contact(email="new@acme.example"),))
-    with filled.writing("acme") as session:
-        invoices.put_customers(session, [renewed])
-        contacts = {contact.role: contact.email for contact in invoices.get_customer(session, "acme").contacts}
-    assert contacts[Role.ACCOUNTS_PAYABLE] == "new@acme.example"
-    assert len(contacts) == 3
-
-
 # Holds ---------------------------------------------------------------------------------------------------
 
 Act = Callable[[Session], object]
@@ -354,7 +345,7 @@ def test_a_new_customer_and_ladder_may_come_from_many_at_once(database: Database
     def bring(_: int) -> None:
         with database.writing() as session:
             policies.register(session, the_ladders()["gentle-saas"])
-            invoices.put_customers(session, [a_customer()])
+            keep_customer(session, a_customer())
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bring, range(16)))

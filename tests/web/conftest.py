@@ -33,7 +33,7 @@ from intake.cases import Cases, Patience
 from store import addresses, cases, invoices, notes, outbox, timeline
 from store.database import Database
 from store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
-from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, keep_customer, the_ladders
 from web.app import make_app
 from web.service import Keys, Service, make_service
 
@@ -149,7 +149,7 @@ class Site:
     def case(self, invoice: Invoice | None = None, *, rehearsal: bool = False, **state: Any) -> None:
         invoice, policy = invoice or an_invoice(customer=CUSTOMER), PolicyRef(name="gentle-saas", version=1)
         with self.database.writing() as session:
-            invoices.put_customers(session, [invoice.customer])
+            keep_customer(session, invoice.customer)
             invoices.add_invoices(session, [(invoice, policy)])
             case = Case(
                 invoice_id=invoice.invoice_id,
