@@ -58,11 +58,24 @@ async def start_all(
                     if isinstance(found, Refused):
                         report(Unfit(invoice.invoice_id, str(found)))
                         continue
+                    for invoice_id in found.tell:
+                        away += await _tell(talk, invoice_id)
                     await slots.acquire()
                     if away:
                         return away[0]
                     group.create_task(start(invoice.invoice_id, found))
     return away[0] if away else None
+
+
+async def _tell(talk: Cases, invoice_id: str) -> list[str]:
+    """Tell a case that its people changed. Returns why the server went away, if it did; all else harms nobody."""
+    try:
+        await talk.tell(invoice_id, "contacts_changed", {"by": "billing"}, wait=False)
+    except Refused:  # it ended this very moment
+        return []
+    except ServerAway as error:
+        return [str(error)]
+    return []
 
 
 def in_chunks(invoices_: Sequence[Invoice]) -> Iterator[Sequence[Invoice]]:

@@ -12,6 +12,7 @@ from typing import Any
 from domain.invoice import UNDETERMINED, Contact, Customer, Invoice
 from domain.refusal import Refused
 from domain.terms import Role
+from intake.contradictions import contradictions
 from intake.currencies import Currency
 from intake.dialect import Dialect
 from intake.fields import Fields
@@ -58,8 +59,8 @@ def read_content(
     asked    how a CSV file is written; what it leaves open is found from the file
     mapping  column of a CSV file to field
 
-    A record with several problems gives several refusals with the same `where`. When records share an invoice_id,
-    none of them is taken. Raises Refused when `asked` or `mapping` are given for a file that is no CSV.
+    A record with several problems gives several refusals with the same `where`. When records share an invoice_id, or
+    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapping` are given for a file that is no CSV.
     """
     asked = asked or Dialect()
     table = read_records(content, name, asked, mapping)
@@ -67,7 +68,7 @@ def read_content(
         raise Refused("--map" if mapping else "--dialect", "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
     repeated = _repeated([item for item in table.records if isinstance(item, Record)])
-    invoices: list[Invoice] = []
+    good: list[tuple[Record, Invoice]] = []
     refusals: list[Refusal] = []
     for item in table.records:
         if isinstance(item, Refusal):
@@ -78,10 +79,12 @@ def read_content(
             refusals += found
         same = repeated.get(_id_of(item), [])
         if not same and isinstance(found, Invoice):
-            invoices.append(found)
+            good.append((item, found))
         elif same and same[0] is item:
             refusals.append(_refuse_repeated(same))
-    return InvoiceFile(tuple(invoices), tuple(refusals), table.note)
+    wrong = contradictions(good)
+    invoices = tuple(invoice for _, invoice in good if invoice.customer.customer_id not in wrong)
+    return InvoiceFile(invoices, (*refusals, *wrong.values()), table.note)
 
 
 def _id_of(record: Record) -> str:

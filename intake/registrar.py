@@ -210,10 +210,10 @@ def _check_known(
 
 def _check_people(invoice: Invoice, people: People) -> None:
     """A new invoice needs somebody who can be asked: of its own, or of the customer as known."""
-    named = [*(invoice.contacts or ()), *invoice.customer.contacts]
-    if not invoice.names_contacts:
-        customer_id = invoice.customer.customer_id
-        named += [one.contact for one in people.known(customer_id) if one.open and one.shared]
+    if invoice.customer.contacts:
+        return  # the reader of the file has looked
+    known = people.known(invoice.customer.customer_id) if not invoice.names_contacts else []
+    named = [*(invoice.contacts or ()), *(one.contact for one in known if one.open and one.shared)]
     if not any(can_be_asked(one.role, one.email, one.phone, one.post) for one in named):
         raise Refused("customer.contacts", NOBODY)
 

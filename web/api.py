@@ -19,7 +19,9 @@ from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.idempotency import StillRunning
-from intake.invoices import parse_invoice
+from intake.invoices import Refusal, parse_invoice
+from intake.contradictions import contradictions
+from intake.lines import Record
 from intake.lookup import stored_status
 from intake.refusals import shown
 from intake.registrar import Registered
@@ -72,11 +74,12 @@ async def start_invoices(request: Request) -> JSONResponse:
     answers: list[dict[str, Any]] = []
     away: str | None = None
     seen: set[str] = set()
+    checked = _checked(items)
     for position, item in enumerate(items, 1):
         if away is not None:
             answers.append({"item": position, "invoice_id": _named(item), "result": "not tried"})
             continue
-        answer, away = await _start(service_of(request), item, position, seen)
+        answer, away = await _start(service_of(request), checked[position - 1], item, position, seen)
         answers.append(answer)
     body: dict[str, Any] = {"items": answers} | ({"reason": away} if away else {})
     return JSONResponse(body, _status_of(answers, away))
@@ -89,9 +92,24 @@ def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
     return 200 if not refused else 422 if refused == len(answers) else 207
 
 
-async def _start(service: Service, item: object, position: int, seen: set[str]) -> tuple[dict[str, Any], str | None]:
+def _checked(items: list[Any]) -> list[Invoice | list[Refusal]]:
+    """Each item as an invoice, or what is wrong with it, by itself or beside the others."""
+    places = [f"item {position}" for position in range(1, len(items) + 1)]
+    found = [parse_invoice(item, place) for place, item in zip(places, items, strict=True)]
+    good = [(Record(place, None), one) for place, one in zip(places, found, strict=True) if isinstance(one, Invoice)]
+    wrong = contradictions(good)
+
+    def checked(one: Invoice | list[Refusal]) -> Invoice | list[Refusal]:
+        refusal = wrong.get(one.customer.customer_id) if isinstance(one, Invoice) else None
+        return one if refusal is None else [refusal]
+
+    return [checked(one) for one in found]
+
+
+async def _start(
+    service: Service, invoice: Invoice | list[Refusal], item: object, position: int, seen: set[str]
+) -> tuple[dict[str, Any], str | None]:
     """The answer for one item, and why the rest cannot be tried if the server went away."""
-    invoice = parse_invoice(item, f"item {position}")
     base = {"item": position, "invoice_id": _named(item)}
     if isinstance(invoice, list):
         problems = [

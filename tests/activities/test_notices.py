@@ -76,7 +76,6 @@ AP, USER, MANAGER, OURS = Role.ACCOUNTS_PAYABLE, Role.USER, Role.MANAGER, Role.A
         ),
         # no address of any kind
         ([a_contact(AP, email=None), a_contact(OURS)], {}, True),
-        ([], {}, True),
     ],
 )
 def test_whom_a_step_reaches(office: Office, contacts: list[Contact], states: dict[str, str], called: bool) -> None:

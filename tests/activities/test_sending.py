@@ -18,11 +18,12 @@ from domain.invoice import Customer
 from domain.terms import Channel
 from gateways.base import Envelope, Receipt
 from gateways.outbox import OutboxGateway
+from intake.registrar import Registrar
 from store import outbox
 from store.database import Database
 from store.tables import MessageRow, PaymentRow
 from tests.activities.conftest import DyingWorker, MakeOffice, Office, WorkerDied, by_sendgrid, by_twilio
-from tests.builders import a_contact, a_customer, a_desk, an_invoice, another_customer, keep_customer
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, another_customer, at, the_ladders
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio
 
 FIRST, RETRY, LATER = "2027-03-02 09:00", "2027-03-02 09:02", "2027-03-02 09:04"
@@ -275,8 +276,9 @@ def test_a_claim_refused_and_then_overtaken_by_money_is_withheld(
     sendgrid.next(Answer(429))
     with pytest.raises(ApplicationError):
         office.carry_out("first-reminder", FIRST)
-    with office.desk.database.writing("acme") as session:
-        keep_customer(session, a_customer(contacts=(a_contact(number=0), a_contact())))
+    # the next export names somebody before
+    renewed = an_invoice(customer=a_customer(contacts=(a_contact(number=0, name="New"), a_contact())))
+    Registrar(office.desk, the_ladders()).register(renewed, at(FIRST))
     office.carry_out("first-reminder", RETRY)
     assert {row.contact_id: row.state for row in office.messages()} == {
         "acme.accounts_payable.0": "delivered",

@@ -190,6 +190,7 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
         "delivery_report",
         {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
     ),
+    "contacts": ("contacts_changed", {"by": "billing"}),
 }
 
 PASSING = {

@@ -35,6 +35,7 @@ GOOD: Mapping[str, dict[str, Any]] = {
         "reactions": {},
     },
     "delivery_report": {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
+    "contacts_changed": {"by": "billing"},
 }
 AMOUNT = "is not a positive amount"
 TEXT_AMOUNT = "is not an amount: write it as text"

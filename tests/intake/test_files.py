@@ -17,8 +17,10 @@ from tests.intake.builders import csv_cells, csv_text, record
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 FULL: list[dict[str, Any]] = [
     record(invoice_id="INV-1", payment_url="https://pay.example.com/1", policy="gentle-saas"),
-    record(invoice_id="INV-2", jurisdiction="DE", customer__name='Stein, Holz & "Glas" AG'),
-    record(invoice_id="INV-3", currency="JPY", amount="264000", customer__name="株式会社みどり印刷"),
+    record(invoice_id="INV-2", jurisdiction="DE", customer__id="C-2", customer__name='Stein, Holz & "Glas" AG'),
+    record(
+        invoice_id="INV-3", currency="JPY", amount="264000", customer__id="C-3", customer__name="株式会社みどり印刷"
+    ),
 ]
 FULL[1]["customer"]["contacts"][0] |= {"phone": "+493023125418", "post": "Werkstr. 12\n10115 Berlin"}
 ONE, TWO, THREE = (json.dumps(record(invoice_id=f"INV-{n}")) for n in (1, 2, 3))
