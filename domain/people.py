@@ -7,10 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from domain.address import address_key
 from domain.invoice import Contact
+from domain.terms import Channel
 
-ADDRESS_FIELDS = ("email", "phone", "post")
-CONTACT_FIELDS = ("name", *ADDRESS_FIELDS)
+_CHANNELS = {"email": Channel.EMAIL, "phone": Channel.SMS, "post": Channel.LETTER}
+CONTACT_FIELDS = ("name", *_CHANNELS)
 """What is known of a contact and may change. A person in another role is another contact."""
 
 
@@ -111,11 +113,11 @@ def _same_in_all(known: Person, contact: Contact) -> bool:
 
 def _same_address(known: Person, contact: Contact) -> bool:
     """By the first kind of address that both have: colleagues share a switchboard, and not a mailbox."""
-    for name in ADDRESS_FIELDS:
+    for name, channel in _CHANNELS.items():
         here = getattr(contact, name)
         there = {value for value in (known.said(name), getattr(known.contact, name)) if value}
         if here and there:
-            return _plain(here) in {_plain(value) for value in there}
+            return address_key(channel, here) in {address_key(channel, value) for value in there}
     return False
 
 

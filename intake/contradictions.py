@@ -27,9 +27,7 @@ def contradictions(found: Sequence[tuple[Record, Invoice]]) -> dict[str, Refusal
     return refusals
 
 
-def _refusal(
-    fact: str, customer_id: str, said: Sequence[tuple[Record, str]], records: Sequence[Record]
-) -> Refusal:
+def _refusal(fact: str, customer_id: str, said: Sequence[tuple[Record, str]], records: Sequence[Record]) -> Refusal:
     path = f"customer.{fact}"
     values = ", ".join(f"{shown(value)!r} on {record.where}" for record, value in said[:3])
     more = f" and {len(said) - 3} more" if said[3:] else ""

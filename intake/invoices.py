@@ -60,7 +60,8 @@ def read_content(
     mapping  column of a CSV file to field
 
     A record with several problems gives several refusals with the same `where`. When records share an invoice_id, or
-    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapping` are given for a file that is no CSV.
+    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapping` are given for a file
+    that is no CSV.
     """
     asked = asked or Dialect()
     table = read_records(content, name, asked, mapping)

@@ -18,9 +18,9 @@ from domain.invoice import Invoice
 from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
+from intake.contradictions import contradictions
 from intake.idempotency import StillRunning
 from intake.invoices import Refusal, parse_invoice
-from intake.contradictions import contradictions
 from intake.lines import Record
 from intake.lookup import stored_status
 from intake.refusals import shown

@@ -1,6 +1,5 @@
 """What records say about a customer's people, one after the other, and what becomes of what was addressed to them."""
 
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from domain.invoice import Contact, Invoice
 from domain.refusal import Refused
 from domain.terms import Role, Stage
-from intake.invoices import Refusal, read_invoices
+from intake.invoices import Refusal, read_content
 from intake.registrar import Registered, Registrar
 from store import cases, contacts, invoices, timeline
 from store.database import Database
@@ -167,8 +166,8 @@ def test_b2_contacts_of_this_invoice_alone_stand_before_the_customers_of_their_r
 
 def read(*records: dict[str, Any]) -> tuple[list[Invoice], list[Refusal]]:
     text = "\n".join(json.dumps(one) for one in records)
-    found = list(read_invoices(io.StringIO(text), name="i.jsonl"))
-    return [one for one in found if isinstance(one, Invoice)], [one for one in found if isinstance(one, Refusal)]
+    found = read_content(text.encode(), "i.jsonl")
+    return list(found.invoices), list(found.refusals)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +183,10 @@ def test_b2_another_name_or_country_in_the_same_file_is_refused_with_both_lines(
         record(invoice_id="INV-3", **changes),
     )
     assert [one.invoice_id for one in good] == ["INV-2"]
-    assert [(one.where, one.field) for one in refused] == [("line 1", field), ("line 3", field)]
-    assert "on line 3, for the same customer C-1" in refused[0].reason
-    assert "on line 1, for the same customer C-1" in refused[1].reason
+    (refusal,) = refused
+    assert (refusal.where, refusal.field, refusal.also) == ("line 1", field, ("line 3",))
+    assert "on line 1, " in refusal.reason
+    assert "on line 3)" in refusal.reason
 
 
 def test_b2_spelling_and_other_people_are_no_other_customer() -> None:
@@ -200,11 +200,8 @@ def test_b2_spelling_and_other_people_are_no_other_customer() -> None:
 
 def test_b2_in_csv_the_column_is_named() -> None:
     cells = [csv_cells(record(invoice_id="INV-1")), csv_cells(record(invoice_id="INV-2", customer__name="Beta"))]
-    found = list(read_invoices(io.StringIO(csv_text(*cells)), name="i.csv"))
-    assert [(one.where, one.field) for one in found if isinstance(one, Refusal)] == [
-        ("line 2", "customer_name"),
-        ("line 3", "customer_name"),
-    ]
+    (refusal,) = read_content(csv_text(*cells).encode(), "i.csv").refusals
+    assert (refusal.where, refusal.field, refusal.also) == ("line 2", "customer_name", ("line 3",))
 
 
 def test_b1_what_a_csv_file_says_about_contacts() -> None:
@@ -213,7 +210,7 @@ def test_b1_what_a_csv_file_says_about_contacts() -> None:
         name: cell for name, cell in cells.items() if not name.startswith(("accounts_payable", "account_manager"))
     }
     blank = {name: cell if name in plain else "" for name, cell in cells.items()}
-    (nothing,) = read_invoices(io.StringIO(csv_text(plain)), name="i.csv")
-    (none,) = read_invoices(io.StringIO(csv_text(blank)), name="i.csv")
-    assert isinstance(nothing, Invoice) and not nothing.names_contacts
-    assert isinstance(none, Invoice) and none.names_contacts and none.customer.contacts == ()
+    (nothing,) = read_content(csv_text(plain).encode(), "i.csv").invoices
+    (none,) = read_content(csv_text(blank).encode(), "i.csv").invoices
+    assert not nothing.names_contacts
+    assert (none.names_contacts, none.customer.contacts) == (True, ())

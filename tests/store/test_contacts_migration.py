@@ -1,13 +1,11 @@
 """A database of an earlier release, in which a contact's id was its place in the file, gets ids that stay."""
 
 import pytest
-from alembic import command
 from sqlalchemy import text
 
 from domain.terms import Channel
 from store import contacts, outbox
 from store.database import Database
-from store.schema import _config as alembic_config  # the migrations up to an earlier schema, as a release had it
 from store.schema import migrate
 from tests.builders import at
 
@@ -78,10 +76,7 @@ def _fill(database: Database) -> None:
 @pytest.fixture
 def migrated(database_url: str) -> Database:
     database = Database(database_url)
-    with database.engine.begin() as connection:
-        config = alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, BEFORE)
+    migrate(database, BEFORE)
     _fill(database)
     migrate(database)
     return database
