@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import phonenumbers
 from dotenv import dotenv_values
 from pydantic import (
     AfterValidator,
@@ -31,6 +32,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+
+from intake.currencies import current_codes
 
 ENV_FILE = Path(".env")
 UP_ENV = "up.env"
@@ -158,6 +161,23 @@ def _bic(value: str) -> str:
     return bic
 
 
+def _phone(value: str) -> str:
+    """A number with its country code, in the groups that its country writes."""
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise ValueError(f"{value!r} is no phone number; write it with its country code, like +49 30 901820.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def _currency(value: str) -> str:
+    if value not in current_codes():
+        raise ValueError(f"{value} is no currency in use; end the name with an ISO 4217 code, like SENDER_IBAN_EUR.")
+    return value
+
+
 def _default_database(values: dict[str, Any]) -> str:
     state: Path = values.get("dunwell_state", Path(".dunwell"))
     return f"sqlite:///{(state / DATABASE_FILE).as_posix()}"
@@ -165,6 +185,7 @@ def _default_database(values: dict[str, Any]) -> str:
 
 HostPort = Annotated[str, AfterValidator(_host_port)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+Currency = Annotated[str, AfterValidator(_currency)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
@@ -199,6 +220,9 @@ class Settings(BaseSettings):
     sender_address: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_lines)] = None
     sender_iban: Annotated[str, AfterValidator(_iban)] | None = None
     sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
+    sender_iban_by_currency: dict[Currency, Annotated[str, AfterValidator(_iban)]] = {}
+    sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
+    sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
 
     twilio_account_sid: str | None = None
     twilio_auth_token: Secret | None = None
@@ -244,9 +268,39 @@ class Settings(BaseSettings):
             for key, partners, cure in _PARTNERS
             if getattr(self, key.lower()) and (missing := [p for p in partners if not getattr(self, p.lower())])
         ]
+        problems += [
+            f"SENDER_BIC_{code} is set but SENDER_IBAN_{code} is not: set the account that the bank code belongs to, "
+            f"or remove SENDER_BIC_{code}."
+            for code in sorted(self.sender_bic_by_currency.keys() - self.sender_iban_by_currency.keys())
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        accounts = InitSettingsSource(settings_cls, _by_currency(dotenv_settings, env_settings))
+        return init_settings, accounts, env_settings, dotenv_settings
+
+
+_BY_CURRENCY = re.compile(r"(sender_iban|sender_bic)_([a-z]{3})")
+
+
+def _by_currency(*sources: PydanticBaseSettingsSource) -> dict[str, Any]:
+    """What `sources`, the last of which counts most, say of accounts by currency: SENDER_IBAN_EUR and the like."""
+    found: dict[str, Any] = {}
+    for source in sources:
+        for name, text in getattr(source, "env_vars", {}).items():
+            if (parts := _BY_CURRENCY.fullmatch(name)) and text and text.strip():
+                found.setdefault(f"{parts[1]}_by_currency", {})[parts[2].upper()] = text
+    return found
 
 
 _PARTNERS = (
@@ -292,12 +346,15 @@ class _SettingsBesideUp(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        accounts, *_ = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )[1:]
         stated = (source().get("dunwell_state") for source in (init_settings, env_settings, dotenv_settings))
         state = Path(next((s for s in stated if s), ".dunwell")).expanduser()
         # Written by a program: a ${ in a password is meant literally.
         left = dotenv_values(state / UP_ENV, encoding="utf-8", interpolate=False)
         up_env = InitSettingsSource(settings_cls, {name.lower(): value for name, value in left.items()})
-        return init_settings, env_settings, dotenv_settings, up_env
+        return init_settings, accounts, env_settings, dotenv_settings, up_env
 
 
 def load_settings(*, up_env: bool = True) -> Settings:
@@ -319,6 +376,8 @@ def load_settings(*, up_env: bool = True) -> Settings:
 def _line(details: ErrorDetails) -> str:
     message = details["msg"].removeprefix("Value error, ")
     name = str(details["loc"][0]).upper() if details["loc"] else ""
+    if name.endswith("_BY_CURRENCY"):
+        name = name.replace("BY_CURRENCY", str(details["loc"][1]))
     return f"{name}: {message}" if name else message
 
 

@@ -25,7 +25,7 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.access import AccessChanges
-from activities.desk import Desk, Letterhead, Sender
+from activities.desk import Account, Desk, Letterhead, Sender
 from activities.discretion import Discretion
 from activities.ledger import Ledger
 from activities.letters import US_LETTER
@@ -75,16 +75,11 @@ def make_desk(settings: Settings) -> Desk:
     """Every client, made once. Connects to nothing but the database file, when it is one."""
     email, sms, letter = _email(settings), _sms(settings), _letter(settings)
     product = _product(settings)
-    sender = settings.mail_from
     return Desk(
         database=Database(settings.database_url),
         business_days=HolidayLibrary(),
         catalogue=Catalogue.load(MESSAGES),
-        sender=Sender(
-            name=sender.name if sender else "Accounts receivable",
-            company=settings.sender_company or "Dunwell Example Ltd",
-            reply_to=sender.email if sender else None,
-        ),
+        sender=_sender(settings),
         agent_language=settings.agent_language,
         gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: letter},
         rehearsal_gateways={
@@ -134,13 +129,23 @@ def _letter(settings: Settings) -> MessageGateway:
         raise SettingsError(str(error)) from None
 
 
+def _sender(settings: Settings) -> Sender:
+    mailbox, banks = settings.mail_from, settings.sender_bic_by_currency
+    return Sender(
+        name=mailbox.name if mailbox else "Accounts receivable",
+        company=settings.sender_company or "Dunwell Example Ltd",
+        reply_to=mailbox.email if mailbox else None,
+        phone=settings.sender_phone,
+        account=Account(settings.sender_iban, settings.sender_bic) if settings.sender_iban else None,
+        accounts={code: Account(iban, banks.get(code)) for code, iban in settings.sender_iban_by_currency.items()},
+    )
+
+
 def _letterhead(settings: Settings) -> Letterhead:
     """Lob takes the American size only and prints both addresses itself; its letters take their time."""
     by_lob = settings.lob_api_key is not None
     return Letterhead(
         address=settings.sender_address or (),
-        iban=settings.sender_iban,
-        bic=settings.sender_bic,
         paper=US_LETTER if by_lob else None,
         addressed=not by_lob,
         post_days=POST_DAYS if by_lob else 0,

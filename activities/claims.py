@@ -79,8 +79,7 @@ class Claims:
         closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
         if closed:
             return f"the address {closed}"
-        unprintable = letters.unprintable(self._desk, job, contact) if channel is Channel.LETTER else None
-        return f"no font of ours can print {unprintable}" if unprintable else None
+        return letters.unfit(session, self._desk, job, contact) if channel is Channel.LETTER else None
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""

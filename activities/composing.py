@@ -39,8 +39,15 @@ def compose(
     known = facts.gather(
         session, lead.case, lead.customer, addressed, lead.errand, lead.policy, lead.calendar, lead.now, sender
     )
-    others_too = tuple(bill_of(session, job) for job in rest)
-    known = known.model_copy(update={"others": others_too, "short_url": _short_url(session, desk, lead), **more})
+    account = desk.sender.account_for(lead.case.currency)
+    update = {
+        "others": tuple(bill_of(session, job) for job in rest),
+        "short_url": _short_url(session, desk, lead),
+        "phone": desk.sender.phone,
+        "iban": account.iban if account else None,
+        "bic": account.bic if account else None,
+    }
+    known = known.model_copy(update=update | dict(more))
     spoken = desk.catalogue.spoken(language) if language else tongue(desk, lead)
     preface = _copy_label(desk, spoken, served) if served else ""
     return desk.catalogue.compose(str(lead.errand.message), spoken, known, preface=preface)

@@ -80,12 +80,29 @@ class Place(Protocol):
 
 
 @dataclass(frozen=True)
+class Account:
+    """Where debtors transfer to; both without spaces."""
+
+    iban: str
+    bic: str | None = None
+
+
+@dataclass(frozen=True)
 class Sender:
-    """The human who signs, and where answers go."""
+    """The human who signs, where answers go, and where the money goes.
+
+    account   for every currency that has none of its own in `accounts`
+    """
 
     name: str
     company: str
     reply_to: str | None = None
+    phone: str | None = None
+    account: Account | None = None
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+
+    def account_for(self, currency: str) -> Account | None:
+        return self.accounts.get(currency, self.account)
 
 
 @dataclass(frozen=True)
@@ -93,7 +110,6 @@ class Letterhead:
     """How our letters look, whoever gets them.
 
     address    our postal address, line by line; empty leaves it out
-    iban, bic  the account on the payment slip, without spaces
     paper      "a4" or "us-letter"; None goes by the debtor's country
     addressed  whether the address is printed; False where the printing service puts it on the page
     post_days  how many days more than others a letter may take to be confirmed: those of the post, where it
@@ -101,8 +117,6 @@ class Letterhead:
     """
 
     address: tuple[str, ...] = ()
-    iban: str | None = None
-    bic: str | None = None
     paper: str | None = None
     addressed: bool = True
     post_days: int = 0

@@ -1,7 +1,8 @@
 """Prints one message as a letter: what stands on the page, and the page itself as a PDF."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from functools import cache
 from importlib.resources import files
@@ -16,22 +17,31 @@ from activities.job import Job
 from activities.layout import parse
 from activities.paper import Block, blocks
 from activities.payment_slip import Payee, PaymentSlip, payment_slip
-from activities.phrases import CALL, Pen
+from activities.phrases import CALL, OtherInvoice, Pen
 from activities.wording import Composed
 from domain.invoice import Contact
 from domain.model import Value
 from gateways.base import Attachment
+from store import invoices
 
 A4, US_LETTER = "a4", "us-letter"
 
 _US_LETTER_COUNTRIES = frozenset({"BZ", "CA", "CL", "CO", "CR", "GT", "MX", "NI", "PA", "PH", "PR", "SV", "US", "VE"})
 """Where letters are of the American size, by CLDR's measurement data."""
 
-_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC")
+_SCRIPTS = ("LATIN", "GREEK", "CYRILLIC", "MODIFIER LETTER")
 """What the embedded fonts can print. A letter in any other script would come out as empty boxes."""
 
-_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lo"})
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lo", "Lm"})
 _OF_NO_SCRIPT = "ªºµ"
+_BEYOND_OUR_FONTS = 0x2E80
+"""From here on Unicode has the letters and punctuation of East Asia, and pictures."""
+
+_PICTURES = re.compile(r" ?[\u2600-\u27bf\u2b00-\u2bff\ufe00-\ufe0f\u20e3\U0001f000-\U0001faff]+")
+"""Emoji and their like, with a space before: a letter is as good without them."""
+
+_USUAL_WINDOW = (5, 40)
+"""So many lines of so many characters surely fit the window of an envelope."""
 
 
 class Letter(Value):
@@ -68,7 +78,6 @@ def write(
     today, pen = lead.calendar.local_date(lead.now), Pen(locale, CALL)
     bills = [bill_of(session, job) for job in jobs]
     asked = [bill for bill in bills if bill.asked > 0]
-    payee = Payee(name=desk.sender.company, iban=head.iban, bic=head.bic)
     return Letter(
         paper=head.paper or paper_of(lead.customer.country),
         language=locale.language,
@@ -81,9 +90,21 @@ def write(
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
         body=blocks(parse(composed.markdown)),
-        slip=payment_slip(payee, asked, labels, pen, today) if asks and asked else None,
+        slip=_slip(desk, asked, labels, pen, today) if asks and asked else None,
         page=labels["page"],
     )
+
+
+def _slip(
+    desk: Desk, bills: Sequence[OtherInvoice], labels: Mapping[str, str], pen: Pen, today: date
+) -> PaymentSlip | None:
+    """None where we have no account for the currency, or the invoices are of several."""
+    currencies = {bill.currency for bill in bills}
+    account = desk.sender.account_for(bills[0].currency)
+    if account is None or len(currencies) > 1:
+        return None
+    payee = Payee(name=desk.sender.company, iban=account.iban, bic=account.bic)
+    return payment_slip(payee, bills, labels, pen, today)
 
 
 def paper_of(country: str) -> str:
@@ -98,21 +119,70 @@ def window_lines(company: str, contact: Contact) -> tuple[str, ...]:
     return tuple(line for line in (company, contact.name) if line.casefold() not in known) + post
 
 
-def unprintable(desk: Desk, job: Job, contact: Contact) -> str | None:
-    """The first character that our fonts lack, by name; None when the letter can be printed."""
+def unfit(session: Session, desk: Desk, job: Job, contact: Contact) -> str | None:
+    """Why no letter to `contact` can be printed, for people; None when one can."""
+    if lacking := _lacking(session, desk, job, contact):
+        return f"no font of ours can print {lacking}"
+    return None if _fits_window(desk, job, contact) else "the address does not fit the window of an envelope"
+
+
+def _lacking(session: Session, desk: Desk, job: Job, contact: Contact) -> str | None:
+    """The first character that our fonts lack, by name."""
     labels = desk.catalogue.labels(tongue(desk, job))
     text = "".join((*labels.values(), desk.sender.name, desk.sender.company, *desk.letterhead.address))
-    for sign in dict.fromkeys(text + job.customer.name + contact.name + (contact.post or "")):
-        if category(sign) in _LETTERS and sign not in _OF_NO_SCRIPT and not name(sign, "").startswith(_SCRIPTS):
+    row = invoices.get_row(session, job.case.invoice_id)
+    text += job.customer.name + contact.name + (contact.post or "") + (row.number if row else "")
+    for sign in dict.fromkeys(_PICTURES.sub("", text)):
+        if not _has_glyph(sign):
             return name(sign, f"U+{ord(sign):04X}")
     return None
 
 
+def _has_glyph(sign: str) -> bool:
+    if category(sign) in _LETTERS and sign not in _OF_NO_SCRIPT:
+        return name(sign, "").startswith(_SCRIPTS)
+    return ord(sign) < _BEYOND_OUR_FONTS
+
+
+def _fits_window(desk: Desk, job: Job, contact: Contact) -> bool:
+    lines = window_lines(job.customer.name, contact)
+    most, longest = _USUAL_WINDOW
+    if not desk.letterhead.addressed or (len(lines) <= most and all(len(line) <= longest for line in lines)):
+        return True
+    paper = desk.letterhead.paper or paper_of(job.customer.country)
+    try:
+        printed(_EMPTY.model_copy(update={"paper": paper, "window": lines}))
+    except typst.TypstError as error:
+        if _TOO_LONG in str(error):
+            return False
+        raise
+    return True
+
+
+_TOO_LONG = "the address does not fit the window"  # what the template says
+_EMPTY = Letter(
+    paper=A4,
+    language="en",
+    day=date(2000, 1, 1),
+    sender="",
+    sender_lines=(),
+    window=(),
+    addressed=True,
+    today="",
+    references=(),
+    subject="",
+    body=(),
+    slip=None,
+    page="",
+)
+
+
 def printed(letter: Letter) -> Attachment:
     """The letter as a PDF; the same letter gives the same bytes."""
+    said = _PICTURES.sub("", json.dumps(letter.model_dump(mode="json"), ensure_ascii=False))
     written = typst.compile(
         _template(),
-        sys_inputs={"letter": json.dumps(letter.model_dump(mode="json"))},
+        sys_inputs={"letter": "".join(sign if _has_glyph(sign) else "?" for sign in said)},
         ignore_system_fonts=True,
         timestamp=datetime.combine(letter.day, time(), UTC),
     )

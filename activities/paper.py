@@ -7,14 +7,15 @@ from markdown_it.token import Token
 from activities.layout import one_stop
 from domain.model import Value
 
-_BREAK_AFTER = "/?&=._-"
-_MAY_BREAK = "\N{ZERO WIDTH SPACE}"
-
 
 class Piece(Value):
-    """A run of text in one face; `line_break` is a line that ends here and has no text."""
+    """A run of text in one face; `line_break` is a line that ends here and has no text.
+
+    `address`: a link written out, which may go on in the next line after a sign.
+    """
 
     text: str = ""
+    address: bool = False
     bold: bool = False
     italic: bool = False
     line_break: bool = False
@@ -109,13 +110,9 @@ def _pieces(tokens: Iterable[Token]) -> Iterator[Piece]:
                 label, href = "", str(token.attrGet("href"))
             case "link_close":
                 if href is not None and href not in {label, f"mailto:{label}"}:
-                    yield Piece(text=f": {_breakable(href.removeprefix('mailto:'))}", bold=bold, italic=italic)
+                    yield Piece(text=": ", bold=bold, italic=italic)
+                    yield Piece(text=href.removeprefix("mailto:"), address=True, bold=bold, italic=italic)
                 href = None
             case _ if token.content:
                 label += token.content
                 yield Piece(text=one_stop(token.content), bold=bold, italic=italic)
-
-
-def _breakable(address: str) -> str:
-    """A long address may go on in the next line, after a sign."""
-    return "".join(f"{sign}{_MAY_BREAK}" if sign in _BREAK_AFTER else sign for sign in address)

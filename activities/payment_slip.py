@@ -7,7 +7,7 @@ from decimal import Decimal
 from segno import QRCode
 from segno.helpers import make_epc_qr
 
-from activities.phrases import OtherInvoice, Pen
+from activities.phrases import OtherInvoice, Pen, in_fours
 from domain.model import Value
 
 _EPC_MOST = Decimal("999999999.99")
@@ -18,10 +18,10 @@ _EPC_FRAME = 60  # bytes of everything but name, text and account
 
 
 class Payee(Value):
-    """To whom debtors pay. `iban` and `bic` without spaces; None where the account is not printed."""
+    """To whom debtors pay, and on which account. `iban` and `bic` without spaces."""
 
     name: str
-    iban: str | None = None
+    iban: str
     bic: str | None = None
 
 
@@ -42,8 +42,8 @@ def payment_slip(
     due = min(bill.due_on for bill in bills)
     rows = (
         ("payable_to", payee.name),
-        ("account", _in_fours(payee.iban)),
-        ("bank", payee.bic if payee.iban else None),
+        ("account", in_fours(payee.iban)),
+        ("bank", payee.bic),
         ("amount", pen.totals(tuple(bills))),
         ("reference", reference),
         ("pay_by", pen.day(due, today) if due >= today else None),
@@ -58,16 +58,11 @@ def payment_slip(
 
 
 def _code(payee: Payee, bills: Sequence[OtherInvoice], reference: str) -> QRCode | None:
-    """A SEPA credit transfer; None where none can be made: no account, no euros, or more than fits."""
+    """A SEPA credit transfer; None where none can be made: no euros, or more than fits."""
     total = sum((bill.asked for bill in bills), Decimal(0))
     name = payee.name[:_EPC_NAME]
-    if payee.iban is None or any(bill.currency != "EUR" for bill in bills) or not 0 < total <= _EPC_MOST:
+    if any(bill.currency != "EUR" for bill in bills) or not 0 < total <= _EPC_MOST:
         return None
     if len(reference) > _EPC_TEXT or len((name + reference + payee.iban).encode()) > _EPC_BYTES - _EPC_FRAME:
         return None  # a transfer whose reference was cut off could not be told to its invoices
     return make_epc_qr(name, payee.iban, total, text=reference, bic=payee.bic, encoding="utf-8")
-
-
-def _in_fours(iban: str | None) -> str | None:
-    """An account number as people read it aloud."""
-    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4)) if iban else None

@@ -52,6 +52,7 @@ class Facts(Value):
     invoices that still hold the account of a customer who paid this one; `suspended`: it is shut, not only limited.
     `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
+    `iban` and `bic`, both without spaces, are our account for this currency.
     `short_url` leads to `payment_url` and stands for it in an SMS.
     The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
     which stops e-mails to the reader.
@@ -87,6 +88,9 @@ class Facts(Value):
     sender_name: str
     sender_company: str
     reply_to: str | None = None
+    phone: str | None = None
+    iban: str | None = None
+    bic: str | None = None
     enclosed: tuple[str, ...] = ()
     unsubscribe_url: str | None = None
 
@@ -229,6 +233,9 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "sender_name": pen.text(facts.sender_name),
         "sender_company": pen.text(facts.sender_company),
         "reply_to": pen.text(facts.reply_to),
+        "phone": pen.text(facts.phone),
+        "iban": pen.text(facts.iban if pen.voice.brief else in_fours(facts.iban)),
+        "bic": pen.text(facts.bic),
         "payment_url": pen.text((pen.voice.brief and facts.short_url) or facts.payment_url),
         "issued_on": day(facts.issued_on),
         "due_on": day(facts.due_on),
@@ -258,6 +265,11 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "roomy": pen.voice.roomy or None,
     }
     return {name: word for name, word in written.items() if word is not None}
+
+
+def in_fours(iban: str | None) -> str | None:
+    """An account number as people read it aloud."""
+    return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4)) if iban else None
 
 
 def counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
@@ -309,6 +321,9 @@ SAMPLE = Facts(
     sender_name="Max Weber",
     sender_company="Looms Ltd",
     reply_to="max@looms.example",
+    phone="+49 30 901820",
+    iban="DE89370400440532013000",
+    bic="COBADEFFXXX",
 )
 """A case that has every fact: each template is tried with it when a catalogue is checked."""
 

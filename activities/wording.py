@@ -56,7 +56,7 @@ FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
 
 
-_ALONE: Mapping[str, object] = {"others": (), "holding": (), "suspended": False, "missing": None}
+_ALONE: Mapping[str, object] = {"others": (), "holding": (), "suspended": False, "missing": None, "iban": None}
 """The sample without other invoices, and without what else is said only sometimes."""
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from domain.terms import Role
 from tests.activities.conftest import Office
-from tests.activities.tongues import CATALOGUE, LANGUAGES, OPTIONAL, facts, spaced
+from tests.activities.tongues import CATALOGUE, LANGUAGES, OPTIONAL, TONGUES, facts, spaced
 from tests.builders import a_contact, a_customer, an_invoice, at
 
 LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 09:00", "restrict": "2027-03-22 09:00"}
@@ -146,3 +146,28 @@ def test_c3_every_language_names_what_is_missing(language: str) -> None:
     for text in (part.text, part.call, part.short):
         assert "199" in spaced(text)
     assert "199" not in whole.text + whole.call + whole.short
+
+
+# C5 ------------------------------------------------------------------------------------------------------
+
+ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX"}
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", sorted(CATALOGUE.keys))
+def test_c5_with_an_account_nobody_is_sent_to_the_invoice_for_it(key: str, language: str) -> None:
+    tongue = TONGUES[language]
+    known = OPTIONAL | {"payment_url": None, **ACCOUNT}
+    composed = CATALOGUE.compose(key, language, facts(**known))
+    for text in (composed.text, composed.call):
+        assert tongue.bank not in spaced(text).casefold()
+    if CATALOGUE.traits[key].asks:
+        assert "IBAN DE89 3704 0044 0532 0130 00, BIC COBADEFFXXX" in composed.text
+        assert "IBAN DE89370400440532013000" in composed.short
+        assert "DE89 3704" in composed.call
+
+
+@LANGUAGES
+def test_c5_the_phone_stands_below_the_name(language: str) -> None:
+    text = CATALOGUE.compose("reminder-first", language, facts(phone="+49 30 901820")).text
+    assert "Max Weber\nNorthwind Ltd\n+49 30 901820\n" in text

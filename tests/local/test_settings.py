@@ -99,6 +99,12 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"DATABASE_URL": "mysql://u@h/d"}, ["DATABASE_URL", "postgresql"], id="other database"),
         pytest.param({"DATABASE_URL": "sqlite:///:memory:"}, ["DATABASE_URL"], id="database in memory"),
         pytest.param({"DATABASE_URL": "sqlite://"}, ["DATABASE_URL"], id="database in memory, short"),
+        pytest.param({"SENDER_IBAN_EUR": "DE00"}, ["SENDER_IBAN_EUR: ", "not an IBAN"], id="account of a currency"),
+        pytest.param(
+            {"SENDER_IBAN_XYZ": "DE89370400440532013000"}, ["SENDER_IBAN_XYZ: ", "no currency"], id="no currency"
+        ),
+        pytest.param({"SENDER_BIC_EUR": "COBADEFFXXX"}, ["SENDER_BIC_EUR", "SENDER_IBAN_EUR"], id="bank alone"),
+        pytest.param({"SENDER_PHONE": "030 901820"}, ["SENDER_PHONE", "+49"], id="phone without its country"),
     ],
 )
 def test_refusals_say_what_to_set(monkeypatch: pytest.MonkeyPatch, values: dict[str, str], said: list[str]) -> None:
@@ -124,6 +130,16 @@ def test_our_address_is_read_line_by_line(
 ) -> None:
     set_all(monkeypatch, {"SENDER_ADDRESS": written})
     assert load_settings().sender_address == lines
+
+
+def test_c5_accounts_by_currency(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("SENDER_IBAN_USD=GB29NWBK60161331926819\nSENDER_IBAN_CHF=\nSENDER_BIC_USD=NWBKGB2L\n")
+    set_all(monkeypatch, {"SENDER_IBAN_EUR": "de89 3704 0044 0532 0130 00", "SENDER_PHONE": "+4930901820"})
+    settings = load_settings()
+    assert settings.sender_iban_by_currency == {"EUR": "DE89370400440532013000", "USD": "GB29NWBK60161331926819"}
+    assert settings.sender_bic_by_currency == {"USD": "NWBKGB2L"}
+    assert settings.sender_iban is None
+    assert settings.sender_phone == "+49 30 901820"
 
 
 def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,7 +337,8 @@ def test_a_connection_that_cannot_be_meant_is_refused(
 def test_the_example_lists_every_variable_and_changes_nothing() -> None:
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     named = [(above, line.removesuffix("=")) for above, line in pairwise(lines) if "=" in line[-1:]]
-    assert {name.lower() for _, name in named} >= set(Settings.model_fields)
+    by_currency = {f"{name}_by_currency".lower() for name in ("SENDER_IBAN", "SENDER_BIC")}
+    assert {name.lower() for _, name in named} >= set(Settings.model_fields) - by_currency
     assert all(above.startswith("# ") for above, _ in named)
     before = load_settings()
     shutil.copy(ROOT / ".env.example", ".env")
