@@ -137,7 +137,7 @@ def test_c9_a_name_of_two_hundred_letters_is_laid_out(make_letter: Any, name: st
     window = "".join(one.text for one in words_of(page) if one.x < 105 and 61.5 < one.y < 90)
     assert window.replace(" ", "") == (name + "KatrinVogelWerkstraße1210115Berlin").replace(" ", "")
     assert y_of(page, "10115 Berlin") < WINDOW_ENDS["DE"] < y_of(page, "a friendly reminder")
-    assert max(map(len, page.extract_text().splitlines())) < 120  # what fits between the margins
+    assert max(map(len, page.extract_text().splitlines())) < 140  # what fits between the margins
 
 
 def test_c9_an_address_that_fits_no_window_is_refused_and_another_way_is_taken(
