@@ -29,7 +29,8 @@ from bench.tables import table as markdown
 from domain.case import Case
 from domain.policy import Policy
 from domain.terms import Level, Stage
-from local.server import HOST, free_port
+from local.server import free_port
+from local.ui import HOST
 from store import cases
 from worker import THREADS, make_worker
 from workflows.messages import Outcome

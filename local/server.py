@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,7 +24,8 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-HOST = "127.0.0.1"
+from local.ui import HOST, UiProxy, hidden_address
+
 PORT = 7233
 UI_PORT = 8233
 SERVER_FILE = "temporal.sqlite"
@@ -44,12 +45,12 @@ class ServerError(Exception):
     """The server cannot be started. Says why, with the end of its log where there is one."""
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on just now: the preferred one if it is free."""
+def free_port(preferred: int | None = None, *, host: str = HOST) -> int:
+    """A TCP port on `host` that nobody listens on just now: the preferred one if it is free."""
     if preferred is not None and _is_free(preferred):
         return preferred
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
@@ -138,6 +139,7 @@ class DevServer:
     ui_url: str | None
     process: subprocess.Popen[bytes]
     log: Log
+    ui: UiProxy | None = None
 
     @classmethod
     def start(
@@ -182,8 +184,9 @@ class DevServer:
         ui_port: int | None,
         namespace: str,
     ) -> "DevServer":
-        command = _command(state, port, ui_port, namespace)
-        address = f"{HOST}:{port}"
+        address, hidden = f"{HOST}:{port}", hidden_address()
+        behind = f"{hidden}:{free_port(host=hidden)}" if ui_port else None
+        command = _command(state, port, behind, namespace)
         with _claimed(state) as claim:
             log = Log.open(state / SERVER_LOG if state else None)
             process = subprocess.Popen(
@@ -197,6 +200,8 @@ class DevServer:
             )
         server = cls(address, namespace, f"http://{HOST}:{ui_port}" if ui_port else None, process, log)
         try:
+            if ui_port and behind:
+                server = replace(server, ui=_proxy(ui_port, behind))
             server._wait()
         except BaseException:
             server.stop()
@@ -216,23 +221,39 @@ class DevServer:
     def stop(self) -> None:
         """SIGTERM, then SIGKILL if it does not go. Harmless when it is gone."""
         stop_process(self.process, _STOP_SECONDS)
-        self.log.close()
+        self._close()
 
     def kill(self) -> None:
         """SIGKILL at once: the crash that the database file must survive."""
         self.process.kill()
         self.process.wait()
+        self._close()
+
+    def _close(self) -> None:
         self.log.close()
+        if self.ui is not None:
+            self.ui.stop()
 
 
 class _PortTakenError(Exception):
     """Somebody took the port between the look and the start."""
 
 
-def _command(state: Path | None, port: int, ui_port: int | None, namespace: str) -> list[str]:
+def _proxy(port: int, behind: str) -> UiProxy:
+    try:
+        return UiProxy.start(port, behind)
+    except OSError:
+        raise _PortTakenError(_port_taken(f"{HOST}:{port}")) from None
+
+
+def _command(state: Path | None, port: int, ui: str | None, namespace: str) -> list[str]:
+    """`ui` is the host:port where the UI server listens, behind the proxy."""
     command = [_binary(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--log-level", "error"]
-    command += ["--ui-port", str(ui_port)] if ui_port else ["--headless"]
+    ui_host, _, ui_port = (ui or "").rpartition(":")
+    command += ["--ui-ip", ui_host, "--ui-port", ui_port] if ui else ["--headless"]
     command += ["--namespace", namespace]
+    # The HTTP API serves any Host and would let any web page signal a case; nobody here uses it.
+    command += ["--dynamic-config-value", 'frontend.httpAllowedHosts=["nobody.invalid"]']
     if state:
         command += ["--db-filename", str(state / SERVER_FILE)]
         command += ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"]

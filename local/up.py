@@ -16,7 +16,6 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from local.server import (
-    HOST,
     PORT,
     SERVER_LOG,
     UI_PORT,
@@ -25,6 +24,7 @@ from local.server import (
     free_port,
     try_lock,
 )
+from local.ui import HOST
 from local.watch import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how, say
 from settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
 from store.private import TooOpen, keep_to_owner, own_folder
