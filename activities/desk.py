@@ -22,9 +22,10 @@ from domain.outcomes import Said
 from domain.policy import Policy, PolicyRef
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
+from domain.trace import Mark, Sent, merged
 from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway, Turn
 from gateways.opt_out import OptOutLinks
-from store import accounts, cases, invoices, policies, timeline
+from store import accounts, cases, invoices, outbox, policies, timeline
 from store.database import Database
 from store.tables import HoldRow
 
@@ -34,19 +35,26 @@ _NO_PLAN = timedelta(days=1)
 
 
 class Request(Record):
-    """A case as its workflow knows it, at case time `now`; `entries` are decisions not yet in the database."""
+    """A case as its workflow knows it, at case time `now`; `entries` are decisions not yet in the database.
+
+    `written`: how far the database's copy of the case was when the workflow last heard of it.
+    """
 
     case: Case
     now: datetime
     rehearsal: bool = False
     entries: list[Entry] = []
     seen: int = 0  # number of the last timeline entry the workflow has
+    written: Mark | None = None
 
 
 class Answer(Record):
     """What the database adds to the workflow's knowledge.
 
-    `newer` is the store's copy of the case when it is ahead of the workflow, which happens after a reset.
+    `newer` is the store's copy of the case when it is ahead of the workflow, which happens after a reset. With
+    `replaces` the workflow takes it in any case.
+    `apart`: one of the two was restored from an older copy, and the workflow has to write down all that it knows.
+    `written` is how far the store's copy is now, `messages` are those that the workflow's case does not know.
     `unpublished`: the product has not heard of a change of access yet.
     """
 
@@ -59,12 +67,16 @@ class Answer(Record):
     seen: int = 0
     unpublished: bool = False
     newer: Case | None = None
+    replaces: bool = False
+    apart: bool = False
+    written: Mark | None = None
+    messages: list[Sent] = []
 
     def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in how the case stands and what was written of it after entry number `seen`."""
         self.next_action, self.holds = case.next_action, case.holds
         self.access, self.access_beside = case.access, case.access_beside
-        self.utc_offset_minutes = case.utc_offset_minutes
+        self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
         self.entries = [entry for _, entry in written]
         self.seen = written[-1][0] if written else seen
 
@@ -191,9 +203,14 @@ class Desk:
             self._look_again(session, case, parts.failed[stuck.PLAN], now)
         if case.stuck or was_stuck:
             parts.do("task", lambda: stuck.ask(session, case, was_stuck, now))
+        parts.do("messages", lambda: self._tell_messages(session, case, answer))
         parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
         answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
         answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
+
+    def _tell_messages(self, session: Session, case: Case, answer: Answer) -> None:
+        answer.messages = outbox.unknown_to(session, case)
+        case.messages = merged(case.messages, answer.messages)
 
     def _plan(self, session: Session, case: Case, now: datetime, *, was_stranded: bool) -> None:
         policy, calendar = self.policy(session, case.policy), self.case_calendar(session, case, now)

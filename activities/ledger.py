@@ -13,6 +13,7 @@ from activities.faults import Parts
 from activities.handover import Handover
 from activities.outcomes import Outcomes
 from activities.recall import recall_letters
+from activities.recovery import Recovery
 from activities.release import free_account
 from activities.stuck import ask_a_person
 from domain.case import Case
@@ -53,10 +54,11 @@ class Ledger:
 
         What cannot be written for want of a fact is left to a person, and the rest is written all the same.
         """
-        now, case = moment(request), request.case
-        answer = RecordAnswer()
-        with self._desk.database.writing(case.customer_id) as session:
+        now, known, answer = moment(request), request.case, RecordAnswer()
+        with self._desk.database.writing(known.customer_id) as session:
             parts = Parts(session)
+            parts.do("recovery", lambda: self._recover(session, request, now, answer))
+            case = request.case
             if request.event is not None:
                 parts.do(request.event, lambda: self._write_event(session, request, now, answer))
             if request.told_as is not None:
@@ -71,10 +73,20 @@ class Ledger:
                 case.blocked_until = None
             self._report_failures(parts, request, now)
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
+            if case is not known:
+                answer.newer, answer.replaces = case, True
         if case.frees_account:
             recall_letters(self._desk, case, now, rehearsal=request.rehearsal)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
         return answer
+
+    def _recover(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
+        """Let case and database catch up with each other; the request goes on with the newer case."""
+        event = parse_event(request.event, [request.content]) if request.event is not None else None
+        recovery = Recovery(session, self._desk, request, now)
+        case = recovery.newest(event)
+        answer.apart = recovery.complete(case)
+        request.case = case
 
     def _report_failures(self, parts: Parts, request: RecordRequest, now: datetime) -> None:
         """A person has to do what could not be written."""

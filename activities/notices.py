@@ -14,6 +14,7 @@ from activities.errand import Errand, errand_for
 from activities.faults import Parts, lasts, reason_of
 from activities.job import Job
 from activities.journal import note
+from activities.recovery import are_apart
 from activities.release import free_account
 from activities.sending import Sending
 from activities.stuck import ask_a_person
@@ -43,6 +44,14 @@ class StepRequest(Request):
 class StepAnswer(Answer):
     outcome: StepOutcome | None = None
 
+    @classmethod
+    def apart_from(cls, case: Case, seen: int, step: str, now: datetime) -> "StepAnswer":
+        """Nothing is done before case and database are brought together."""
+        answer = cls(outcome=StepOutcome(step=step, status="stale", at=now), apart=True)
+        answer.recall(case, [], seen)
+        answer.written = None
+        return answer
+
 
 class Notices:
     def __init__(self, desk: Desk) -> None:
@@ -67,6 +76,8 @@ class Notices:
         now, case = moment(request), request.case
         with self._desk.database.visiting(case.customer_id) as visit:
             timeline.write(visit.session, case.invoice_id, request.entries)
+            if are_apart(visit.session, request):
+                return StepAnswer.apart_from(case, request.seen, request.step, now)
             job = self._job(visit.session, request, now)
             outcome = self._judge(visit.session, job)
             if outcome.status == "done" and not job.errand.again:

@@ -20,6 +20,7 @@ from domain.policy import PolicyRef, Rules
 from domain.refusal import Refused
 from domain.state import AT_REST, CaseState
 from domain.terms import Level, Stage
+from domain.trace import Receipt
 
 FARTHEST_VALUE_DATE = timedelta(days=3)
 """How far ahead the date of a payment may lie: banks tell of money before its value date."""
@@ -38,9 +39,31 @@ class Case(CaseState):
         was_resting = self.resting
         said = self._decide(event, now)
         if said:
-            self.revision += 1
+            self._turn(f"{type(event).__name__} {event.model_dump_json()}")
+            self._keep_receipts(event, now)
         self._note_rest(was_resting, now)
         return said
+
+    def _turn(self, what: str) -> None:
+        """It is another case from now on."""
+        self.revision += 1
+        self.turns += 1
+        self.digest = sha256(f"{self.digest}|{what}".encode()).hexdigest()[:12]
+
+    def _keep_receipts(self, event: ev.Event, now: datetime) -> None:
+        known = {receipt.payment_id for receipt in self.receipts}
+        at, method = now, None
+        if isinstance(event, ev.PaymentReceived):
+            at, method = event.received_at or now, event.method
+        self.receipts += [
+            Receipt(payment_id=payment_id, amount=amount, received_at=at, method=method)
+            for payment_id, amount in self.payments.items()
+            if payment_id not in known
+        ]
+        for receipt in self.receipts:
+            if receipt.payment_id in self.reversed_payments and receipt.reversed_at is None:
+                receipt.reversed_at = now
+                receipt.reason = event.reason if isinstance(event, ev.PaymentReversed) else None
 
     def _decide(self, event: ev.Event, now: datetime) -> list[Said]:  # noqa: PLR0911, PLR0912 - one an event
         match event:
@@ -551,7 +574,7 @@ class Case(CaseState):
         if awaited.what == "written_promise":
             missing = Said("promise_missing", f"no date in writing came ({said}); the ladder goes on at once")
             return self._wake_at_once(now, missing, "no date came in writing")
-        self.revision += 1
+        self._turn(f"wait over {awaited.since}")
         self._note_rest(was_resting, now)
         return [Said("payment_missing", f"the payment they announced did not come ({said}); the ladder goes on")]
 
@@ -560,7 +583,7 @@ class Case(CaseState):
             return []
         was_resting, until = self.resting, self.pause.until
         self.pause = None
-        self.revision += 1
+        self._turn(f"pause over {until}")
         # Seen late, after an outage: the days since then are lateness of the ladder and no more rest.
         self._note_rest(was_resting, min(now, self._begin_of(until)) if until else now)
         return [Said("resumed", f"the pause ended on {until}")]
@@ -568,7 +591,7 @@ class Case(CaseState):
     def _wake_at_once(self, now: datetime, said: "Said", why: str = "a promise was not kept") -> list[Said]:
         """Broken word: the time spent waiting is not given again, and the next letter comes at once."""
         self.hurry, self.hurry_why = True, why
-        self.revision += 1
+        self._turn(f"{said.kind} {said.reason}")
         if not self.resting:
             self.rest_since = None
             self.awake_since = now

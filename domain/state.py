@@ -12,6 +12,7 @@ from domain.model import Record
 from domain.policy import PolicyRef, Rules, Step
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
+from domain.trace import Mark, Receipt, Sent
 
 AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
 """Stages in which the ladder stands still."""
@@ -37,6 +38,8 @@ class CaseState(Record):
     payments: dict[str, Decimal] = Field(default_factory=dict)
     reversed_payments: list[str] = Field(default_factory=list)
     doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
+    receipts: list[Receipt] = Field(default_factory=list)  # every payment that ever came, as the database has them
+    messages: list[Sent] = Field(default_factory=list)  # as far as this case has heard of them
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
@@ -74,6 +77,8 @@ class CaseState(Record):
     access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone
     holds: list[Level] = Field(default_factory=list)
     next_action: NextAction | None = None
+    turns: int = 0  # how many events and agreed days have changed it
+    digest: str = ""  # over these turns
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
 
     @model_validator(mode="after")
@@ -83,6 +88,10 @@ class CaseState(Record):
         if written == self.amount:
             self.amount = written
         return self
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(revision=self.revision, turns=self.turns, digest=self.digest)
 
     @property
     def unpaid(self) -> Decimal:

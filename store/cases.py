@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.terms import ENDS
+from domain.trace import Mark
 from store.rows import Facts, add_all
 from store.tables import CaseRow, CustomerRow, InvoiceRow
 
@@ -55,6 +56,11 @@ def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:
 def get(session: Session, invoice_id: str) -> Case | None:
     row = session.get(CaseRow, invoice_id)
     return None if row is None else Case.model_validate(row.state)
+
+
+def mark(row: CaseRow) -> Mark:
+    """How far the kept copy is."""
+    return Mark(revision=row.revision, turns=row.state.get("turns", 0), digest=row.state.get("digest", ""))
 
 
 def due_beside(session: Session, case: Case, until: datetime, *, rehearsal: bool) -> list[Case]:

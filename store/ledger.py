@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.events import PaymentReceived, PaymentReversed
+from domain.trace import Receipt
 from store.tables import CreditRow, PaymentRow
 
 _PAID = select(PaymentRow.amount).where(
@@ -37,6 +38,30 @@ def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed
     if row is not None and row.reversed_at is None:
         row.reversed_at, row.reversal_reason = now, reversal.reason
         session.flush()
+
+
+def rows(session: Session, invoice_id: str) -> Sequence[PaymentRow]:
+    """Every payment that came, also those taken back, oldest first."""
+    query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
+    return session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)).all()
+
+
+def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: str) -> None:
+    """Keep a payment as the case remembers it, unless it is there already."""
+    row = session.get(PaymentRow, (invoice_id, receipt.payment_id))
+    if row is None:
+        row = PaymentRow(
+            invoice_id=invoice_id,
+            payment_id=receipt.payment_id,
+            amount=receipt.amount,
+            currency=currency,
+            received_at=receipt.received_at,
+            method=receipt.method,
+        )
+        session.add(row)
+    if receipt.reversed_at is not None and row.reversed_at is None:
+        row.reversed_at, row.reversal_reason = receipt.reversed_at, receipt.reason
+    session.flush()
 
 
 def paid(session: Session, invoice_id: str) -> Decimal:

@@ -6,8 +6,10 @@ from datetime import datetime
 from sqlalchemy import Select, bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
+from domain.case import Case
 from domain.invoice import is_rehearsal
 from domain.terms import COPY, ENDS, TAKEN_STATES, Channel, MessageState
+from domain.trace import Sent
 from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
@@ -57,6 +59,24 @@ def find(session: Session, invoice_id: str, step: str, contact_id: str, channel:
     """The message that carries this step of this invoice to this contact on this channel."""
     carried = session.get(MessageInvoiceRow, (invoice_id, step, contact_id, channel.value))
     return None if carried is None else session.get(MessageRow, carried.message_id)
+
+
+def has_left(row: MessageRow) -> bool:
+    """Whether a provider was asked and may have it, or had it: nobody will send it again."""
+    return row.call == "answered" and row.state not in {MessageState.CLAIMED, MessageState.WITHHELD}
+
+
+def is_gone(row: MessageRow) -> bool:
+    """Whether it came back, or was never taken."""
+    return row.state in _GONE
+
+
+def missing(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Those of these messages that there is no row of."""
+    if not message_ids:
+        return set()
+    known = session.scalars(select(MessageRow.message_id).where(MessageRow.message_id.in_(message_ids)))
+    return set(message_ids).difference(known)
 
 
 def get(session: Session, message_id: str) -> MessageRow | None:
@@ -110,6 +130,25 @@ def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Se
     if step is None:
         return session.scalars(_OF_INVOICE, {"invoice_id": invoice_id}).all()
     return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
+
+
+def unknown_to(session: Session, case: Case) -> list[Sent]:
+    """The messages about this case that a provider has, had or may have, and that it does not know like this."""
+    known = {sent.message_id: sent.gone for sent in case.messages}
+    news = [row for row in of_invoice(session, case.invoice_id) if has_left(row)]
+    return [
+        Sent(
+            message_id=row.message_id,
+            contact_id=row.contact_id,
+            channel=row.channel,
+            message=row.message,
+            at=row.claimed_at,
+            carried={link.invoice_id: link.step for link in links(session, row.message_id)},
+            gone=is_gone(row),
+        )
+        for row in news
+        if known.get(row.message_id) != is_gone(row)
+    ]
 
 
 def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:

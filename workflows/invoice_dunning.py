@@ -28,10 +28,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.outcomes import Said
     from domain.refusal import Refused
     from domain.timeline import Entry
+    from domain.trace import Mark, merged
     from workflows import options
     from workflows.display import details, due_moment
     from workflows.messages import (
+        MEMORY_QUERY,
         OVERTAKE_SIGNAL,
+        RECONCILE_SIGNAL,
         STATUS_QUERY,
         WORKFLOW_TYPE,
         Carried,
@@ -65,6 +68,8 @@ class InvoiceDunning:
         self._arrivals = 0  # how often this run has heard that a message arrived
         self._tasks = Tasks()
         self._writing = asyncio.Lock()
+        self._stored: Mark | None = None  # how far the database's copy of the case is
+        self._waiting: list[Event] = []  # what happened to the case and is not being written yet
         if start.carried:
             self._take_over(start.carried)
 
@@ -192,7 +197,7 @@ class InvoiceDunning:
         self._adopt(answer, case.revision if unchanged else -1)
         if arrived and not unchanged:
             self._the_case.blocked_until = None
-        if outcome.status == "stale" and unchanged and answer.newer is None:
+        if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:
             # The store disagrees and has nothing newer to offer: do not spin on it.
             case.blocked_until, case.blocked_step = self._now() + options.AFTER_TROUBLE, None
             self._stale = True
@@ -226,17 +231,12 @@ class InvoiceDunning:
         if not long or self._the_case.finished:
             return
         await workflow.wait_condition(workflow.all_handlers_finished)
-        carried = Carried(
-            case=self._the_case,
-            timeline=self._timeline,
-            unsaved=self._unsaved,
-            seen=self._seen,
-            said=self._said,
-            stale=self._stale,
-        )
         clock = self._clock.set(workflow.now(), self._now())
         start = CaseStart(
-            invoice_id=self._start.invoice_id, clock=clock, carried=carried, history_limit=self._start.history_limit
+            invoice_id=self._start.invoice_id,
+            clock=clock,
+            carried=self._carried(),
+            history_limit=self._start.history_limit,
         )
         workflow.continue_as_new(start)
 
@@ -247,6 +247,11 @@ class InvoiceDunning:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
         if name == OVERTAKE_SIGNAL:
             self._tasks.doubt()
+            return
+        if name == RECONCILE_SIGNAL:
+            self._tasks.enter()
+            self._tell_all()
+            self._woken = True
             return
         with suppress(Refused):
             await self._take_in(name, args)
@@ -295,6 +300,7 @@ class InvoiceDunning:
             raise
         self._say(said)
         if said or isinstance(event, DeliveryReport | ContactsChanged):
+            self._waiting.append(event)
             # Beside a step in flight, not after it: the database must know of money at once.
             await self._record(name, event)
         self._show()
@@ -310,6 +316,8 @@ class InvoiceDunning:
                 **self._request(entries), event=name, content=content, told_as=update.id if update else None
             )
             revision, now = request.case.revision, self._now()
+            if event in self._waiting:
+                self._waiting.remove(event)
             answer = await self._result(
                 workflow.execute_activity_method(
                     Ledger.record, request, summary=name or "plan anew", **options.WRITING
@@ -336,6 +344,11 @@ class InvoiceDunning:
     @workflow.query(name=STATUS_QUERY)
     def status(self) -> Status:
         return status_of(self._the_case, self._timeline)
+
+    @workflow.query(name=MEMORY_QUERY)
+    def memory(self) -> Carried:
+        """All that this run remembers, also when it has ended."""
+        return self._carried()
 
     def _show(self) -> None:
         """Details for the UI on every change (free); search attributes only when stage, access or money changed."""
@@ -389,9 +402,21 @@ class InvoiceDunning:
             raise ApplicationError("the case is not open yet; ask again in a moment", type="NotOpen")
         return self._case
 
+    def _carried(self) -> Carried:
+        return Carried(
+            case=self._the_case,
+            timeline=self._timeline,
+            unsaved=self._unsaved,
+            seen=self._seen,
+            said=self._said,
+            stale=self._stale,
+            written=self._stored,
+        )
+
     def _take_over(self, carried: Carried) -> None:
         self._case, self._timeline, self._unsaved = carried.case, carried.timeline, carried.unsaved
         self._seen, self._said = carried.seen, carried.said
+        self._stored = carried.written
         self._stale, self._planned_for = carried.stale, carried.case.revision
         self._shown = (carried.case.stage, carried.case.access, carried.case.open_amount)
 
@@ -402,14 +427,18 @@ class InvoiceDunning:
             "rehearsal": self._clock.rehearsal,
             "entries": entries,
             "seen": self._seen,
+            "written": self._stored,
         }
 
     def _adopt(self, answer: Answer, planned_for: int) -> None:
         """Take over what the database knows; a plan made for an older case is replaced by a new one."""
-        if answer.newer is not None and answer.newer.revision > self._the_case.revision:
+        if answer.newer is not None and (answer.replaces or answer.newer.revision > self._the_case.revision):
             self._case = answer.newer
             planned_for = answer.newer.revision
+            self._take_waiting()
         case = self._the_case
+        case.messages = merged(case.messages, answer.messages)
+        self._stored = answer.written.later(self._stored) if answer.written else self._stored
         case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
         case.utc_offset_minutes = answer.utc_offset_minutes
         known = {entry.key for entry in self._timeline}
@@ -417,10 +446,25 @@ class InvoiceDunning:
         self._timeline = self._timeline[-options.TIMELINE_KEPT :]
         self._seen = max(self._seen, answer.seen)
         self._woken = True
+        if answer.apart:
+            self._tell_all()
         if planned_for == case.revision:
             case.next_action, self._planned_for = answer.next_action, planned_for
         else:
             self._stale = True
+
+    def _take_waiting(self) -> None:
+        """A case that replaces ours has not heard yet what is waiting to be written."""
+        for event in self._waiting:
+            try:
+                self._the_case.apply(event, self._now())
+            except Refused as refused:
+                self._say([Said("refused", f"{refused}"[:400])])
+
+    def _tell_all(self) -> None:
+        """The database may lack anything: write all of the timeline again, and read all of it."""
+        self._unsaved = list(self._timeline)
+        self._seen, self._stale = 0, True
 
     def _say(self, said: list[Said], step: str | None = None) -> None:
         for item in said:

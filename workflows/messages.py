@@ -13,11 +13,16 @@ from domain.model import Record
 from domain.policy import PolicyRef
 from domain.terms import Access, Level, Stage
 from domain.timeline import Entry
+from domain.trace import Mark
 
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
 OVERTAKE_SIGNAL = "overtake"
 """Tells the case nothing but that its priority is about to change, and why its history will have empty tasks."""
+
+RECONCILE_SIGNAL = "reconcile"
+"""Has the case write down all that it knows, for the database may lack some of it."""
+MEMORY_QUERY = "memory"
 
 
 def workflow_id(invoice_id: str) -> str:
@@ -33,6 +38,7 @@ class Carried(Record):
     seen: int
     said: int
     stale: bool = False
+    written: Mark | None = None
 
 
 class CaseStart(Record):

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.desk import Desk
+from activities.desk import Answer, Desk
 from activities.ledger import Ledger, RecordAnswer, RecordRequest
 from activities.notices import Notices, StepAnswer, StepRequest
 from domain.case import Case
@@ -19,6 +19,7 @@ from domain.invoice import Invoice
 from domain.policy import Policy
 from domain.terms import COPY
 from domain.timeline import Entry
+from domain.trace import Mark, merged
 from gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
 from gateways.product import HttpProductGateway
 from gateways.sendgrid import SendGridGateway
@@ -43,6 +44,7 @@ class Office:
     case: Case = field(init=False)
     told: int = 0
     attempt: int = 1  # which one of an activity this is
+    written: Mark | None = None
 
     def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED, ladder: Policy | None = None) -> Case:
         """The case of an invoice, on a ladder of its own if one is given."""
@@ -50,18 +52,30 @@ class Office:
         if ladder is not None:
             bill, ladders = bill.model_copy(update={"policy": ladder.name}), {ladder.name: ladder}
         self.case = Registrar(self.desk, ladders).register(bill, now).opening.case
+        self.written = self.case.mark
         return self.case
 
     def carry_out(self, step: str, when: str, case: Case | None = None, **facts: Any) -> StepAnswer:
         """The step at that time, by the case of its workflow, or by an older copy of it."""
         known = (case or self.case).model_copy(deep=True)
+        if case is None:
+            facts["written"] = self.written
         request = StepRequest(case=known, now=at(when), step=step, planned_at=at(when), **facts)
         answer: StepAnswer = self._environment(when).run(Notices(self.desk).carry_out, request)
         if answer.newer is not None:
             self.case = answer.newer
         elif answer.outcome is not None:
             self.case.take(answer.outcome)
+        self.take_over(answer)
         return answer
+
+    def take_over(self, answer: Answer) -> None:
+        """What the workflow learns from an answer of whatever activity."""
+        if answer.replaces and answer.newer is not None:
+            self.case = answer.newer
+        self.case.messages = merged(self.case.messages, answer.messages)
+        self.case.holds, self.case.next_action = answer.holds, answer.next_action
+        self.written = answer.written.later(self.written) if answer.written else self.written
 
     def record(self, name: str, when: str, /, **content: Any) -> RecordAnswer:
         """Tell the case, and write it down as its workflow does."""
@@ -76,11 +90,14 @@ class Office:
             self.case.reach_further(answer.not_arrived)
         if answer.arrived:
             self.case.blocked_until = None
+        self.take_over(answer)
         return answer
 
     def request(self, name: str, when: str, content: dict[str, Any], entries: list[Entry]) -> RecordRequest:
         case = self.case.model_copy(deep=True)
-        return RecordRequest(case=case, now=at(when), event=name, content=content, entries=entries)
+        return RecordRequest(
+            case=case, now=at(when), event=name, content=content, entries=entries, written=self.written
+        )
 
     def write(self, request: RecordRequest, when: str) -> RecordAnswer:
         answer: RecordAnswer = self._environment(when).run(Ledger(self.desk).record, request)
