@@ -1,7 +1,9 @@
 """The invoices that travel with a mail that asks for them to be paid."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy.orm import Session
 
@@ -32,5 +34,13 @@ def find(session: Session, jobs: Sequence[Job]) -> tuple[Enclosure, ...]:
         if invoice is None or document is None or len(document.content) > room:
             continue
         room -= len(document.content)
-        found.append(Enclosure(invoice.number, Attachment(document.name, _PDF, document.content)))
+        name = _file_name(invoice.number, [one.file.name for one in found])
+        found.append(Enclosure(invoice.number, Attachment(name, _PDF, document.content)))
     return tuple(found)
+
+
+def _file_name(number: str, taken: Collection[str]) -> str:
+    """A name of our own: what the file was called at home may lie about its kind, or hold what nobody should read."""
+    plain = re.sub("[^A-Za-z0-9]+", "-", number).strip("-")[:80] or "invoice"
+    names = (f"{plain}{f'-{n}' if n else ''}.pdf" for n in count())
+    return next(name for name in names if name not in taken)

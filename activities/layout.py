@@ -153,7 +153,7 @@ def html_page(
 
 def _preview(tokens: list[Token]) -> str:
     follows = (after for before, after in pairwise(tokens) if before.type == "paragraph_open" and not before.hidden)
-    texts = [one_line(_inline_text(token.children or [])) for token in islice(follows, 2)]
+    texts = [unbroken(_inline_text(token.children or [])) for token in islice(follows, 2)]
     return shorten(max(texts, key=len, default=""), _PREVIEW_LENGTH, placeholder="…")
 
 

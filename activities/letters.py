@@ -20,6 +20,7 @@ from activities.payment_slip import Payee, PaymentSlip, payment_slip
 from activities.phrases import CALL, OtherInvoice, Pen
 from activities.wording import Composed
 from domain.invoice import Contact
+from domain.links import WORD_JOINER
 from domain.model import Value
 from gateways.base import Attachment
 from store import invoices
@@ -89,7 +90,7 @@ def write(
         today=pen.day(today, today) or "",
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
-        body=blocks(parse(composed.markdown)),
+        body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""))),  # paper has no links
         slip=_slip(desk, asked, labels, pen, today) if asks and asked else None,
         page=labels["page"],
     )

@@ -15,6 +15,7 @@ from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
 
 from activities.layout import literal
 from domain.cleaning import isolated, one_line
+from domain.links import WORD_JOINER, unlinked
 from domain.model import Value
 
 
@@ -121,13 +122,16 @@ class Voice:
     guard: Callable[[str], str]
     brief: bool = False  # for SMS: no needless year, and only currency signs of the basic SMS alphabet
     roomy: bool = True  # with room for words that a message can do without
+    parting: str = WORD_JOINER  # what parts a domain in a name; an SMS has no sign for it that nobody sees
 
 
 SUBJECT = Voice("medium", "medium", one_line)
 BODY = Voice("long", "medium", literal)
-SHORT = Voice("medium", "medium", one_line, brief=True)
-TIGHT = Voice("medium", "medium", one_line, brief=True, roomy=False)
-CALL = Voice("long", "long", one_line)
+SHORT = Voice("medium", "medium", one_line, brief=True, parting=" ")
+TIGHT = Voice("medium", "medium", one_line, brief=True, roomy=False, parting=" ")
+CALL = Voice("long", "long", one_line, parting="")
+
+_MARK = "\ue000"
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,14 @@ class Pen:
 
     def text(self, value: str | None) -> str | None:
         return isolated(self.voice.guard(value)) if value else None
+
+    def name(self, value: str) -> str | None:
+        """A name that somebody else chose, with any domain in it parted, so that no program makes a link of it."""
+        if not self.voice.parting:
+            return self.text(value)
+        # The guard takes out what nobody sees, and escapes full stops: so a visible mark stands there meanwhile.
+        marked = self.text(unlinked(value, _MARK))
+        return marked and marked.replace(_MARK, self.voice.parting)
 
     def day(self, value: date | None, today: date) -> str | None:
         if value is None:
@@ -227,8 +239,8 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
 
     rows = [pen.row(bill, facts.today) for bill in facts.bills] if facts.others else []
     written: dict[str, object | None] = {
-        "contact_name": pen.text(facts.contact_name),
-        "company": pen.text(facts.company),
+        "contact_name": pen.name(facts.contact_name),
+        "company": pen.name(facts.company),
         "number": pen.text(facts.number),
         "sender_name": pen.text(facts.sender_name),
         "sender_company": pen.text(facts.sender_company),

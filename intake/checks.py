@@ -19,6 +19,7 @@ from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
 from domain.cleaning import clean, reordering
+from domain.links import domain_in, link_in
 from domain.money import exact_amount, looks_like_thousands
 from domain.terms import Role
 from intake.currencies import Currency, current_codes, find_currency, replacement
@@ -27,7 +28,7 @@ from intake.refusals import Unfit, did_you_mean, kind, printable
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 _WHOLE_DIGITS = 12
-_IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,120}")
+_IDENTIFIER = re.compile(r"(?=[A-Za-z0-9])[A-Za-z0-9._-]{1,120}")
 _POLICY = re.compile(r"[a-z0-9-]{1,60}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -68,12 +69,34 @@ def postal_address(value: object) -> str:
     return "\n".join(line for line in lines if line)
 
 
+def is_identifier(word: str) -> bool:
+    """Whether a word can be an id: plain, and neither an option nor a folder ("-x", "..") to any program."""
+    return _IDENTIFIER.fullmatch(word) is not None
+
+
 def identifier(value: object) -> str:
     """An id that also names a workflow, so it must be plain."""
     word = text(value)
-    if not _IDENTIFIER.fullmatch(word):
-        raise Unfit("is no plain id: use 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'")
+    if not is_identifier(word):
+        raise Unfit("is no plain id: use 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-', the first a letter or a digit")
     return word
+
+
+def company_name(value: object) -> str:
+    """A company's name, without links. A bare domain, as some are called, is parted when it is written."""
+    name = text(value)
+    if link := link_in(name):
+        raise Unfit(f"holds {printable(link)!r}, of which mail programs make a link: leave the address out")
+    return name
+
+
+def plain_name(value: object) -> str:
+    """The name of a person, or a number: our messages repeat it, and no web address has a place in it."""
+    name = company_name(value)
+    if domain := domain_in(name):
+        advice = "leave it out, or write a space after the full stop"
+        raise Unfit(f"holds {printable(domain)!r}, of which mail programs make a link: {advice}")
+    return name
 
 
 def role(value: object) -> Role:

@@ -15,7 +15,11 @@ def check(value: object, folder: Path | None) -> Path:
     if folder is None:
         raise Unfit("names a file, which only an invoice file can have beside it: leave it out")
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # Python calls a loop of links a RuntimeError
+        raise Unfit("leads round in a circle of links, or cannot be followed: give the file itself") from None
+    if not inside:
         raise Unfit("lies outside the folder of the invoice file: put it beside that file, or below")
     read(path, len(_MAGIC))
     return path

@@ -51,7 +51,7 @@ INVOICE = _object(
         "INV-2027-0417", ("INV 17/2027",), needed=True,
     ),
     Field(
-        "number", checks.text, "text", "The number printed on the invoice; every message names it.",
+        "number", checks.plain_name, "text", "The number printed on the invoice; every message names it.",
         "2027/0417", ("x" * 201,), needed=True,
     ),
     Field(
@@ -90,7 +90,8 @@ INVOICE = _object(
 CUSTOMER = _object(
     Field("id", checks.identifier, "id", "One id for all invoices of a customer.", "C-1001", ("C 1001",),
           needed=True),
-    Field("name", checks.text, "text", "The company, or the person who owes.", "Brightwater Ltd", needed=True),
+    Field("name", checks.company_name, "text", "The company, or the person who owes.", "Brightwater Ltd",
+          ("Pay at https://pay.example", "www.brightwater.example"), needed=True),
     Field("country", checks.country, "code", "ISO 3166, two letters. It says which days are holidays.", "DE",
           ("Germany", "UK"), needed=True),
     Field(
@@ -110,7 +111,8 @@ CONTACT = _object(
     Field("role", checks.role, "word", f"One of {', '.join(f'`{role}`' for role in Role)} (ours).",
           "accounts_payable", ("boss",), needed=True,
           schema={"type": "string", "enum": [str(role) for role in Role]}),
-    Field("name", checks.text, "text", "The person, or the department.", "Katrin Vogel", needed=True),
+    Field("name", checks.plain_name, "text", "The person, or the department.", "Katrin Vogel",
+          ("Brightwater.com",), needed=True),
     Field("email", checks.email, "e-mail address", "One address; a second one is a second contact.",
           "ap@brightwater.example", ("ap@brightwater",), schema={"type": "string", "format": "email"}),
     Field("phone", checks.phone, "phone number",

@@ -18,6 +18,7 @@ from domain.invoice import Invoice
 from domain.refusal import Refused
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
+from intake.checks import is_identifier
 from intake.contradictions import contradictions
 from intake.idempotency import StillRunning
 from intake.invoices import Refusal, parse_invoice
@@ -36,7 +37,6 @@ _PRINCIPAL = "api"
 """Whose keys these are: everybody who holds the API token is one caller."""
 _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
-_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
 _UNKEEPABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
@@ -244,7 +244,7 @@ def _note(value: object) -> str | None:
 
 
 def _check_id(invoice_id: str) -> None:
-    if not _ID.fullmatch(invoice_id):
+    if not is_identifier(invoice_id):
         raise Problem(404, "There is no such case: an invoice id has 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'.")
 
 
@@ -285,7 +285,7 @@ async def account_access(request: Request, customer_id: str) -> JSONResponse:
     """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
     stage of staged work. 404: no such customer.
     """
-    if not _ID.fullmatch(customer_id):
+    if not is_identifier(customer_id):
         raise Problem(404, "There is no such customer.")
     return JSONResponse(await asyncio.to_thread(_access, service_of(request), customer_id))
 

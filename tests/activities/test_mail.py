@@ -186,6 +186,32 @@ def test_the_invoice_travels_with_what_asks_for_it(office: Office, sendgrid: Fak
     assert "Enclosed: invoice 2027-001" in html
 
 
+@pytest.mark.parametrize(
+    ("called", "number", "sent_as"),
+    [
+        ("poly.html", "2027/0417", "2027-0417.pdf"),
+        ("inv\u202efdp.exe", "2027/0417", "2027-0417.pdf"),
+        ("a.pdf", "№ 7.exe", "7-exe.pdf"),
+        ("a.pdf", "../../etc", "etc.pdf"),
+        ("a.pdf", "請求書", "invoice.pdf"),
+    ],
+)
+def test_f7_an_attachment_is_called_by_its_number_and_is_a_pdf(
+    office: Office, sendgrid: FakeSendGrid, tmp_path: Path, called: str, number: str, sent_as: str
+) -> None:
+    office.open(with_document(tmp_path / called, number=number))
+    office.carry_out(*STEPS[0])
+    assert [file["filename"] for file in sendgrid.mails[0]["attachments"]] == [sent_as]
+
+
+def test_f7_two_attachments_have_two_names(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
+    office.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="2027/1"))
+    office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="2027-1"))
+    office.carry_out(*STEPS[0])
+    names = [file["filename"] for file in sendgrid.mails[0]["attachments"]]
+    assert sorted(names) == ["2027-1-1.pdf", "2027-1.pdf"]
+
+
 def test_a_mail_that_does_not_ask_encloses_nothing(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
     office.open(with_document(tmp_path / "2027-001.pdf"))
     office.pay("2027-03-02 08:00")
@@ -209,6 +235,6 @@ def test_a_joint_letter_encloses_every_invoice_it_asks_for(
     office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="N-2"))
     office.carry_out(*STEPS[0])
     (mail,) = sendgrid.mails
-    assert [file["filename"] for file in mail["attachments"]] == ["two.pdf", "one.pdf"]
+    assert [file["filename"] for file in mail["attachments"]] == ["N-2.pdf", "N-1.pdf"]
     assert "Enclosed: invoice N-2" in mail["content"][0]["value"]
     assert "Enclosed: invoice N-1" in mail["content"][0]["value"]

@@ -365,3 +365,26 @@ def test_f3_a_name_cannot_reorder_the_sentence_around_it() -> None:
     assert composed.text.startswith("Hello \u2068דוד כהן\u2069,")
     assert "\u202e" not in "".join(composed.forms().values())
     assert "Acmegnp" in composed.text
+
+
+# ---- names that look like addresses
+
+
+@MESSAGES
+@LANGUAGES
+def test_f8_no_message_makes_a_link_of_a_companys_name(key: str, language: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**bare(key) | {"company": "Booking.com B.V."}))
+    for field, text in composed.forms().items():
+        if field != "call":  # what people read aloud
+            assert "booking.com" not in text.lower(), field
+    shown = [text for text in composed.forms().values() if "Booking" in text]
+    assert all(re.search("Booking(\u2060| )?.com B.V.", text) for text in shown)
+
+
+def test_f8_a_companys_name_is_parted_only_where_it_must_be() -> None:
+    written = {
+        name: list(CATALOGUE.compose("reminder-first", "en", facts(company=name)).forms().values())
+        for name in ("Meyer GmbH & Co.KG", "Booking.com B.V.")
+    }
+    assert not any("\u2060" in form for form in written["Meyer GmbH & Co.KG"])
+    assert any("Booking\u2060.com" in form for form in written["Booking.com B.V."])

@@ -32,6 +32,8 @@ def folder(tmp_path: Path) -> Path:
     (place / "large.pdf").write_bytes(PDF.ljust(MOST_BYTES + 1, b"\n"))
     (tmp_path / "secret.pdf").write_bytes(PDF)
     (place / "leads-out.pdf").symlink_to(tmp_path / "secret.pdf")
+    (place / "loop.pdf").symlink_to(place / "round.pdf")
+    (place / "round.pdf").symlink_to(place / "loop.pdf")
     return place
 
 
@@ -70,6 +72,7 @@ def test_a_csv_has_a_column_for_it(folder: Path) -> None:
         pytest.param("x" * 201, "at most 200 fit", id="a long name"),
         pytest.param("x" * 200, "is not there", id="longer than a file may be called"),
         pytest.param(["1.pdf"], "is a list", id="no text"),
+        pytest.param("loop.pdf", "leads round in a circle of links", id="a circle of links"),
     ],
 )
 def test_what_is_refused(folder: Path, name: object, said: str) -> None:
@@ -77,6 +80,16 @@ def test_what_is_refused(folder: Path, name: object, said: str) -> None:
     assert isinstance(found, Refusal)
     assert found.field == "document"
     assert said in found.reason
+
+
+@pytest.mark.parametrize("bad", ['"loop.pdf"', "9" * 10_000, "[" * 5_000 + "]" * 5_000])
+def test_f7_a_hostile_document_fails_only_its_line(folder: Path, bad: str) -> None:
+    good = json.dumps(record(invoice_id="INV-1", document="pdf/1.pdf"))
+    line = json.dumps(record(invoice_id="INV-2", document="?")).replace('"?"', bad)
+    (folder / "invoices.jsonl").write_text(f"{line}\n{good}\n")
+    file = read_file(str(folder / "invoices.jsonl"))
+    assert [one.invoice_id for one in file.invoices] == ["INV-1"]
+    assert [one.where for one in file.refusals] == ["line 1"]
 
 
 def test_whoever_sends_a_value_chooses_no_file_of_this_machine(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

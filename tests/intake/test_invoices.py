@@ -169,6 +169,18 @@ REFUSALS: list[Any] = [
     (with_contact(post="A\x07"), f"{CONTACT}.post", "U+0007"),
     (with_contact(post="x\n" * 251), f"{CONTACT}.post", "at most 500 fit"),
     (with_contact(post=5), f"{CONTACT}.post", "is a number"),
+    # names as bait
+    (record(customer__name="Pay at https://evil.example"), "customer.name", "'https://evil.example', of which mail"),
+    (record(customer__name="www.evil.example"), "customer.name", "leave the address out"),
+    (record(customer__name="Acme evil.com/pay"), "customer.name", "'evil.com/pay'"),
+    (record(number="see evil.com"), "number", "'evil.com', of which mail programs make a link"),
+    (with_contact(name="Katrin evil.com"), f"{CONTACT}.name", "write a space after the full stop"),
+    (with_contact(name="k.vogel@lindenhof.example"), f"{CONTACT}.name", "leave the address out"),
+    # ids that other programs read otherwise
+    (record(invoice_id="."), "invoice_id", "is no plain id"),
+    (record(invoice_id=".."), "invoice_id", "is no plain id"),
+    (record(invoice_id="-rf"), "invoice_id", "the first a letter or a digit"),
+    (record(customer__id=".."), "customer.id", "is no plain id"),
     # links and ladders
     (record(payment_url="http://pay.example.com/1"), "payment_url", "must begin with https://"),
     (record(payment_url="javascript:alert(1)"), "payment_url", "is not a web address"),
@@ -183,6 +195,18 @@ REFUSALS: list[Any] = [
     (record(policy="../secrets"), "policy", "no ladder's name"),
     (record(policy="p" * 61), "policy", "no ladder's name"),
 ]
+
+
+@pytest.mark.parametrize("name", ["Booking.com B.V.", "Meyer GmbH & Co.KG"])
+def test_f8_a_company_may_be_called_like_a_domain(name: str) -> None:
+    assert accepted(record(customer__name=name)).customer.name == name
+
+
+@pytest.mark.parametrize("invoice_id", [".", "..", "...", "-x", "_", ".hidden"])
+def test_f9_an_id_is_no_folder_and_no_option(invoice_id: str) -> None:
+    for made in (record(invoice_id=invoice_id), record(customer__id=invoice_id)):
+        (refusal,) = refused(made)
+        assert "is no plain id" in refusal.reason
 
 
 @pytest.mark.parametrize("place", ["country", "jurisdiction"])
