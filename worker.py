@@ -1,13 +1,18 @@
 """The composition root: settings -> clients -> activities -> worker. Also sets up the database and the server."""
 
+import signal
+import sys
+
+if __name__ == "__main__":  # before the slow imports: a process with id 1 has no way to end that nobody gave it
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: sys.exit(0))
+
 import argparse
 import asyncio
 import contextlib
 import logging
 import os
 import re
-import signal
-import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -57,6 +62,12 @@ from store.schema import SchemaError, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE, step_queue
+
+MISCONFIGURED = 78
+"""Exit code: what is wrong stays wrong until somebody changes the settings, so starting again is of no use."""
+
+READY = "ready"
+"""What worker and web service write into their log as soon as they do their work."""
 
 MESSAGES = Path(__file__).parent / "messages"
 _STEPS_AT_ONCE, _WRITES_AT_ONCE = 20, 10
@@ -320,7 +331,7 @@ async def work(settings: Settings) -> None:
     with ThreadPoolExecutor(THREADS) as executor:
         async with make_worker(client, desk, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
-            _log.info("working on queue %s, namespace %s", TASK_QUEUE, client.namespace)
+            _log.info("%s: works on queue %s, namespace %s", READY, TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("stopping: finishing what is in flight")
     desk.database.close()
@@ -341,7 +352,14 @@ async def start_watch(client: Client) -> None:
 def _runtime(settings: Settings) -> Runtime:
     metrics = PrometheusConfig(bind_address=settings.metrics_address) if settings.metrics_address else None
     quiet = LoggingConfig(filter=TelemetryFilter(core_level="ERROR", other_level="ERROR"))
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=quiet))
+    try:
+        return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=quiet))
+    except ValueError as error:
+        reason = str(error).partition(": ")[2].partition(" (os error")[0] or str(error)
+        raise SettingsError(
+            f"METRICS_ADDRESS: {settings.metrics_address} cannot be listened on ({reason}): choose an address of its "
+            "own for each worker of this machine, or leave it out."
+        ) from None
 
 
 async def main(arguments: Sequence[str]) -> None:
@@ -375,5 +393,5 @@ if __name__ == "__main__":
         asyncio.run(main(sys.argv[1:]))
     except (NotReady, SettingsError, CatalogueError, TooOpen) as problem:
         print(problem, file=sys.stderr)
-        leave(1)
+        leave(1 if isinstance(problem, NotReady) else MISCONFIGURED)
     leave(0)

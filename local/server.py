@@ -126,6 +126,12 @@ class Log:
         text = os.pread(descriptor, end - begin, begin).decode("utf-8", "replace")
         return "\n".join(text.splitlines()[-lines:])
 
+    def since(self, position: int) -> tuple[list[str], int]:
+        """The whole lines from that byte on, at most some kilobytes, and the byte at which the next one begins."""
+        found = os.pread(self.file.fileno(), _TAIL_BYTES, position)
+        whole = found[: found.rfind(b"\n") + 1] or (found if len(found) == _TAIL_BYTES else b"")
+        return whole.decode("utf-8", "replace").splitlines(), position + len(whole)
+
     def close(self) -> None:
         self.file.close()
 

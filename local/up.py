@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,12 +28,14 @@ from local.ui import HOST
 from local.watch import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Watch, how, say
 from settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
 from store.private import TooOpen, keep_to_owner, own_folder
+from worker import READY
 
 UP_LOCK = "up.lock"
 WEB_LOG = "web.log"
 WEB_PORT = 8080
 
 _WATCH_SECONDS = 0.2
+_READY_SECONDS = 60.0
 
 
 class UpError(Exception):
@@ -134,6 +136,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
             stack.callback(watch.stop)
             watch.start()
         stack.enter_context(announced(state, variables))
+        _wait_until_ready(watches)
         stack.callback(say, "Stopping: first the worker, then the server.")
         say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
         while True:
@@ -142,6 +145,13 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
             for watch in watches:
                 watch.look()
             time.sleep(_WATCH_SECONDS)
+
+
+def _wait_until_ready(watches: Sequence[Watch]) -> None:
+    """Worker and web service take some seconds; one that takes longer is named, and watched all the same."""
+    for watch in watches:
+        if not watch.wait_until_it_said(READY, _READY_SECONDS):
+            say(f"The {watch.name} is not ready after {_READY_SECONDS:.0f} s; it goes on trying.")
 
 
 def _engine(settings: Settings, state: Path, patience: Patience, stack: ExitStack) -> Engine:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from local.server import Log, ServerError, die_with_parent, stop_process
+from worker import MISCONFIGURED
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = ROOT / "worker.py"
@@ -80,22 +81,29 @@ class Watch:
     """Keeps one child alive until `stop`."""
 
     def __init__(self, name: str, launch: Callable[[], Running], patience: Patience) -> None:
-        self._name = name
+        self.name = name
         self._launch = launch
         self._patience = patience
         self._running: Running | None = None
         self._since = time.monotonic()
         self._again_at = 0.0
         self._quick_deaths = 0
+        self._heard = 0  # up to which byte its log was looked at
+        self._told: dict[str, float] = {}
 
     def start(self) -> Running:
         """Start the child. Raises what its launch raises."""
         self._since = time.monotonic()
         self._running = self._launch()
+        self._heard = self._running.log.start
         return self._running
 
     def look(self) -> None:
-        """Start the child again if it died and its pause is over. Raises GivenUpError when it dies too often."""
+        """Name its trouble, and start it again if it died and its pause is over.
+
+        Raises GivenUpError when it dies too often, or when starting it again would be of no use.
+        """
+        self._tell_trouble()
         if self._running is None:
             if time.monotonic() >= self._again_at:
                 self._restart()
@@ -104,7 +112,31 @@ class Watch:
         if code is not None:
             last_words = self.last_words
             self.stop()
+            if code == MISCONFIGURED:
+                raise GivenUpError(f"The {self.name} cannot run as it is set up. It said:\n{last_words}")
             self._mourn(how(code), f"Its log ends:\n{last_words or '(nothing was logged)'}")
+
+    def wait_until_it_said(self, words: str, seconds: float) -> bool:
+        """Whether it says so in its log within that time. Raises GivenUpError as `look` does."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.look()
+            if words in self.last_words:
+                return True
+            time.sleep(0.1)
+        return False
+
+    def _tell_trouble(self) -> None:
+        """Errors of its log appear on our screen, each sentence once a minute."""
+        if self._running is None:
+            return
+        now = time.monotonic()
+        lines, self._heard = self._running.log.since(self._heard)
+        for line in lines:
+            _, mark, sentence = line.partition(" ERROR ")
+            if mark and now - self._told.get(sentence, -60.0) >= 60:
+                self._told[sentence] = now
+                say(f"{self.name}: {sentence}")
 
     @property
     def last_words(self) -> str:
@@ -128,19 +160,19 @@ class Watch:
         except ServerError as error:
             self._mourn("failed to start", str(error))
         else:
-            say(f"The {self._name} runs again.")
+            say(f"The {self.name} runs again.")
 
     def _mourn(self, died: str, last_words: str) -> None:
         lived = time.monotonic() - self._since
         self._quick_deaths = self._quick_deaths + 1 if lived < self._patience.quick_seconds else 0
         if self._quick_deaths >= self._patience.deaths:
             raise GivenUpError(
-                f"The {self._name} {died}, {self._quick_deaths} times in a row within "
+                f"The {self.name} {died}, {self._quick_deaths} times in a row within "
                 f"{self._patience.quick_seconds:g} s of its start: giving up. {last_words}"
             )
         pause = self._patience.first_pause * 2 ** max(self._quick_deaths - 1, 0)
         self._again_at = time.monotonic() + pause
-        say(f"The {self._name} {died} after {lived:.0f} s; starting it again in {pause:g} s.")
+        say(f"The {self.name} {died} after {lived:.0f} s; starting it again in {pause:g} s.")
 
 
 def how(exit_code: int) -> str:

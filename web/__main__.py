@@ -1,10 +1,15 @@
 """`python -m web`: the web service, by the settings of the environment."""
 
+import signal
+import sys
+
+if __name__ == "__main__":  # before the slow imports: a process with id 1 has no way to end that nobody gave it
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: sys.exit(0))
+
 import asyncio
 import logging
-import signal
 import socket
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 
@@ -23,7 +28,9 @@ from web.app import make_app
 from web.codec import codec_door, locked_out
 from web.patience import PatientProtocol
 from web.service import Service, make_service, read_keys
-from worker import NotReady, check_schema, leave, make_desk
+from worker import MISCONFIGURED, READY, NotReady, check_schema, leave, make_desk
+
+_log = logging.getLogger("dunwell.web")
 
 _MOST_CONNECTIONS = 500
 """More callers at once are answered with 503, so that those who are served keep their memory and sockets."""
@@ -75,6 +82,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, server.stop)
     try:
         with _bound(config) as door:
+            _log.info("%s: listens on %s", READY, settings.web_address)
             await server.serve(sockets=[door])
     finally:
         service.database.close()
@@ -114,7 +122,7 @@ def main() -> None:
         asyncio.run(serve(load_settings()))
     except (NotReady, SettingsError, PolicyError, CatalogueError, TooOpen) as problem:
         print(problem, file=sys.stderr)
-        leave(1)
+        leave(1 if isinstance(problem, NotReady) else MISCONFIGURED)
     leave(0)
 
 

@@ -166,7 +166,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
 async def _until_they_work(plan: Plan, state: Path) -> None:
     """A storm over before the first worker is up would prove nothing."""
     for _ in range(900):
-        if (state / "worker.log").read_text().count("working on queue") >= plan.workers:
+        if (state / "worker.log").read_text().count("ready: works") >= plan.workers:
             return
         await asyncio.sleep(0.2)
     raise RuntimeError(f"the workers did not start in three minutes: read {state / 'worker.log'}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,7 @@ print("run", sys.argv[1:], "server answers:", server_answers(), os.environ["DATA
 if "--set-up" in sys.argv:
     sys.exit(int(os.environ.get("FAKE_SET_UP_EXIT", 0)))
 signal.signal(signal.SIGTERM, end)
+print("x INFO ready: works", flush=True)
 while True:
     time.sleep(0.05)
 """
@@ -191,6 +193,74 @@ def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Pat
     with pytest.raises(GivenUpError, match=r"exit code 4, 3 times in a row.*\n*no such database"):
         wait_for(dies_once_more)
     assert (tmp_path / "worker.log").read_text().count("no such database") == 3
+
+
+def test_e9_what_is_set_up_wrongly_is_not_started_again(tmp_path: Path) -> None:
+    script = tmp_path / "misconfigured.py"
+    script.write_text("print('METRICS_ADDRESS: taken'); raise SystemExit(78)")
+    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch.start()
+
+    def looks() -> bool:
+        watch.look()
+        return False
+
+    with pytest.raises(GivenUpError, match=r"cannot run as it is set up. It said:\nMETRICS_ADDRESS: taken"):
+        wait_for(looks)
+    assert (tmp_path / "worker.log").read_text().count("METRICS_ADDRESS") == 1
+
+
+def test_e9_trouble_is_named_on_the_screen_once_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "troubled.py"
+    script.write_text(
+        "import time\n"
+        "for n in range(3):\n"
+        "    print('2027-03-01 dunwell.worker ERROR the disk is full', flush=True)\n"
+        "print('2027-03-01 dunwell.worker INFO ready: works', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch.start()
+    assert watch.wait_until_it_said("ready: works", 30)
+    watch.look()
+    watch.stop()
+    assert capsys.readouterr().out.count("worker: the disk is full") == 1
+
+
+def test_e9_an_address_for_metrics_that_is_taken_is_named_in_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        worker = subprocess.run(
+            [sys.executable, str(ROOT / "worker.py")],
+            env=os.environ | {"METRICS_ADDRESS": address},
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            timeout=60,
+            check=False,
+        )
+    assert worker.returncode == 78
+    assert worker.stderr.startswith(f"METRICS_ADDRESS: {address} cannot be listened on (Address already in use)")
+    assert len(worker.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["worker.py"], ["-m", "web"]])
+def test_e15_a_program_that_starts_up_ends_when_it_is_asked_to(tmp_path: Path, arguments: list[str]) -> None:
+    """By a handler of its own: as process 1 of a container it would not end by the system's."""
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONPROFILEIMPORTTIME": "1",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+    }
+    script = [str(ROOT / arguments[0])] if len(arguments) == 1 else arguments
+    program = subprocess.Popen([sys.executable, *script], env=environment, stderr=subprocess.PIPE, cwd=tmp_path)
+    assert program.stderr is not None
+    for line in program.stderr:
+        if b"argparse" in line or b"uvicorn" in line:  # our own first statement is behind it, most imports are not
+            break
+    program.send_signal(signal.SIGTERM)
+    program.stderr.close()
+    assert program.wait(60) == 0
 
 
 def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
