@@ -49,7 +49,7 @@ sys.exit(up.main(Path("fake_worker.py").absolute(), up.Patience(quick_seconds=5,
 """
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 15) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen"
@@ -84,7 +84,7 @@ class Up:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        return self.process.wait(20)
+        return self.process.wait(90)
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[.
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=90,
         check=False,
     )
     assert second.returncode == 1
@@ -171,7 +171,7 @@ def test_a_server_of_ones_own_is_used(up: Callable[..., Up]) -> None:
 )
 def test_what_cannot_start_says_so(up: Callable[..., Up], environment: dict[str, str], said: str) -> None:
     running = up(TEMPORAL_ADDRESS="127.0.0.1:1", **environment)
-    assert running.process.wait(20) == 1
+    assert running.process.wait(90) == 1
     assert said in running.said()
     assert "Traceback" not in running.said()
 
