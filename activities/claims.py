@@ -208,7 +208,7 @@ def fresh(session: Session, job: Job, asks: bool) -> Case | None:
     case = cases.get(session, job.case.invoice_id) or job.case
     if case.revision < job.case.revision:
         case = job.case
-    case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+    case = case.with_paid(ledger.paid(session, case.invoice_id))
     return case if agenda.is_wanted(case, job.errand.step, asks=asks) else None
 
 

@@ -54,7 +54,7 @@ def firmness(job: Job) -> tuple[bool, bool, int]:
 def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
     """The other case's errand, by the figures of this transaction; None when it has nothing to ask for now."""
     action = case.next_action
-    case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+    case = case.with_paid(ledger.paid(session, case.invoice_id))
     if action is None or case.resting or case.asked <= 0 or case.currency != job.case.currency:
         return None
     if action.step in agenda.DATES or agenda.answer_message(action.step):

@@ -8,7 +8,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import leftover, stuck
+from activities import leftover, stuck, worklist
 from activities.faults import Parts
 from activities.wording import Catalogue
 from domain import agenda
@@ -20,6 +20,7 @@ from domain.ladder import NextAction
 from domain.model import Record
 from domain.outcomes import Said
 from domain.policy import Policy, PolicyRef
+from domain.questions import open_questions
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
 from domain.trace import Mark, Sent, merged
@@ -79,6 +80,21 @@ class Answer(Record):
         self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
         self.entries = [entry for _, entry in written]
         self.seen = written[-1][0] if written else seen
+
+
+@dataclass(frozen=True)
+class Before:
+    """The stored copy of a case as it was before this answer; None of a case that is new."""
+
+    case: Case | None
+    stranded: bool
+    stuck: Mapping[str, Stuck]
+
+    @classmethod
+    def of(cls, stored: Case | None) -> "Before":
+        if stored is None:
+            return cls(None, False, {})
+        return cls(stored.model_copy(deep=True), stored.stranded, dict(stored.stuck))
 
 
 class Place(Protocol):
@@ -192,17 +208,17 @@ class Desk:
         """
         parts = Parts(session)
         stored = cases.get(session, case.invoice_id)
-        was_stranded, was_stuck = stored is not None and stored.stranded, stored.stuck if stored else {}
+        before = Before.of(stored)
         if stored is not None and stored.revision > case.revision:
             answer.newer = stored
             case = stored
-        planned = parts.do(stuck.PLAN, lambda: self._plan(session, case, now, was_stranded=was_stranded))
+        planned = parts.do(stuck.PLAN, lambda: self._plan(session, case, now, before))
         if planned:
             case.stuck.pop(stuck.PLAN, None)
         else:
             self._look_again(session, case, parts.failed[stuck.PLAN], now)
-        if case.stuck or was_stuck:
-            parts.do("task", lambda: stuck.ask(session, case, was_stuck, now))
+        if case.stuck or before.stuck:
+            parts.do("task", lambda: stuck.ask(session, case, before.stuck, now))
         parts.do("messages", lambda: self._tell_messages(session, case, answer))
         parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
         answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
@@ -212,11 +228,15 @@ class Desk:
         answer.messages = outbox.unknown_to(session, case)
         case.messages = merged(case.messages, answer.messages)
 
-    def _plan(self, session: Session, case: Case, now: datetime, *, was_stranded: bool) -> None:
+    def _plan(self, session: Session, case: Case, now: datetime, before: Before) -> None:
         policy, calendar = self.policy(session, case.policy), self.case_calendar(session, case, now)
         plan(case, policy, calendar, accounts.open_holds(session, case.customer_id), now)
-        if case.stranded or was_stranded:
-            leftover.ask(session, case, policy, now)
+        if case.stranded or before.stranded:
+            leftover.ask(session, case, policy, calendar, now)
+        questions = open_questions(case, policy, calendar)
+        asked = [] if before.case is None else [one.key for one in open_questions(before.case, policy, calendar)]
+        if questions or asked:
+            worklist.ask(session, case, questions, asked, now, timedelta(days=policy.pause_days))
 
     def _look_again(self, session: Session, case: Case, why: str, now: datetime) -> None:
         take_access(case, accounts.open_holds(session, case.customer_id))

@@ -104,6 +104,8 @@ class Ledger:
     def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
         case, event = request.case, parse_event(str(request.event), [request.content])
         match event:
+            case PaymentReceived() if event.payment_id in case.questioned:
+                return  # it counts once a person has confirmed it
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
             case PaymentReversed():

@@ -149,9 +149,9 @@ class Notices:
         case, errand, now = job.case, job.errand, job.now
         stored = cases.get_row(session, case.invoice_id)
         changed = stored is not None and stored.revision > case.revision
-        paid = ledger.paid(session, case.invoice_id)
+        settled = case.with_paid(ledger.paid(session, case.invoice_id)).open_amount == 0
         # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
-        if changed or (errand.ladder is not None and (case.resting or paid >= case.amount)):
+        if changed or (errand.ladder is not None and (case.resting or settled)):
             return StepOutcome(step=errand.step, status="stale", at=now)
         if agenda.subject_gone(case, errand.step):
             note(session, job, "dropped", "withheld", f"{errand.message}: what it speaks of is no more; left out")

@@ -1,19 +1,21 @@
 """Opens a case: from the invoice in the database to the first thing to wait for."""
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.desk import Answer, Desk, plan
+from activities.desk import Answer, Desk, entries_of, plan
 from domain.case import Case
-from domain.invoice import Customer
+from domain.events import PaymentReceived
+from domain.invoice import Customer, EarlierPayment, History
 from domain.model import Record
 from domain.policy import PolicyRef, Rules
 from domain.timeline import Entry
-from store import accounts, cases, invoices, timeline
+from store import accounts, cases, invoices, ledger, timeline
 from store.tables import InvoiceRow
 
 
@@ -70,8 +72,12 @@ class Planning:
         """
         kept = cases.get_rows(session, [row.invoice_id for row in rows])
         known = {name: Case.model_validate(row.state) for name, row in kept.items()}
-        new = {row.invoice_id: self._new_case(session, row) for row in rows if row.invoice_id not in known}
+        fresh = [row for row in rows if row.invoice_id not in known]
+        new = {row.invoice_id: self._new_case(session, row) for row in fresh}
         timeline.write_all(session, {name: [_opened(case, now)] for name, case in new.items()})
+        for row in fresh:
+            if row.history:
+                self._bring_history(session, row, new[row.invoice_id], customers[row.customer_id], now)
         for case in new.values():
             self._place_first_hold(session, case, now)
         holds = accounts.open_holds_of(session, customers)
@@ -94,7 +100,7 @@ class Planning:
             invoice_id=row.invoice_id,
             customer_id=row.customer_id,
             policy=ref,
-            rules=Rules(promises=policy.promises, reactions=policy.reactions),
+            rules=Rules.of(policy),
             currency=row.currency,
             digits=row.digits,
             issued_on=row.issued_on,
@@ -102,15 +108,41 @@ class Planning:
             amount=row.amount,
         )
 
+    def _bring_history(
+        self, session: Session, row: InvoiceRow, case: Case, customer: Customer, now: datetime
+    ) -> None:
+        """What happened before the invoice came to us is in force before anything is sent."""
+        history, policy = History.model_validate(row.history), self._desk.policy(session, case.policy)
+        payments = [_as_payment(earlier, number, case) for number, earlier in enumerate(history.paid, 1)]
+        zone = ZoneInfo(customer.time_zone)
+        reminded = {
+            one.step: datetime.combine(one.on, policy.window[0], zone).astimezone(UTC) for one in history.reminded
+        }
+        said = case.take_over(payments, reminded, [step.id for step in policy.steps], now)
+        for payment in payments:
+            ledger.add_payment(session, case.invoice_id, payment, now)
+        ledger.note_credit(session, case, now)
+        timeline.write(session, case.invoice_id, entries_of(said, "history", now))
+
     def _place_first_hold(self, session: Session, case: Case, now: datetime) -> None:
         """A ladder for staged work: the next stage waits from the start until this invoice is paid."""
         hold = self._desk.policy(session, case.policy).hold
-        if hold is None:
+        if hold is None or case.ended:
             return
         reason = f"invoice {case.invoice_id} pays for a stage of the work"
         if accounts.place_hold(session, case.customer_id, case.invoice_id, hold, reason, now):
             text = f"hold {hold.value}: the next stage waits until this invoice is paid"
             timeline.write(session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)])
+
+
+def _as_payment(earlier: EarlierPayment, number: int, case: Case) -> PaymentReceived:
+    """One without an id gets one that no bank gives."""
+    return PaymentReceived(
+        payment_id=earlier.payment_id or f"before-import-{number}",
+        amount=earlier.amount,
+        currency=case.currency,
+        received_at=earlier.received_at,
+    )
 
 
 def _found(session: Session, invoice_id: str) -> InvoiceRow:

@@ -117,6 +117,7 @@ class Recovery:
                         currency=row.currency,
                         received_at=row.received_at,
                         method=row.method,
+                        confirm=True,  # it stands in the ledger, so it was counted
                     )
                 )
             if row.reversed_at is not None and row.payment_id not in gone:

@@ -4,14 +4,15 @@ What changes by itself is not written into a task: names, phone numbers, the amo
 that closes it are looked up when somebody reads the list (intake/worklist.py).
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.invoice import Contact
+from domain.questions import Question
 from domain.terms import Channel, Role
 from domain.timeline import Entry
 from store import addresses, cases, invoices, tasks, timeline
@@ -77,6 +78,43 @@ def reopen(session: Session, case: Case, task: TaskRow, reason: str, now: dateti
     key = f"task.{task.task_id}.{now:%Y%m%d%H%M}"[:300]
     entry = Entry(key=key, at=now, kind="task", step=task.step or None, reason=reason, ref=task.task_id)
     timeline.write(session, case.invoice_id, [entry])
+
+
+def ask(
+    session: Session,
+    case: Case,
+    questions: Sequence[Question],
+    before: Collection[str],
+    now: datetime,
+    later: timedelta,
+) -> None:
+    """Raise a task for each question, and withdraw those of former questions (`before`, by key) that are answered.
+
+    What a person closed while it is still open is asked again after `later`.
+    """
+    for question in questions:
+        task_id = f"{case.invoice_id}.{question.key}"
+        known = tasks.get(session, task_id)
+        if known is None:
+            raise_task(
+                session,
+                case,
+                task_id=task_id,
+                step="",
+                reason=question.reason,
+                now=now,
+                due_at=question.due_at,
+                outlives_case=question.outlives_case,
+            )
+        elif known.state != "open":
+            again = now + later if known.state == "done" else question.due_at
+            reopen(session, case, known, question.reason, now, again)
+        else:
+            known.reason = question.reason
+    for key in set(before) - {question.key for question in questions}:
+        task = tasks.get(session, f"{case.invoice_id}.{key}")
+        if task is not None and task.state == "open":
+            withdraw(session, case, [task], "it is decided", now)
 
 
 def withdraw_needless(session: Session, case: Case, now: datetime) -> None:

@@ -43,6 +43,9 @@ def pay(
     currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
     received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="It is older than the import, and was not in what the file called paid.")
+    ] = False,
     no_wait: NoWait = False,
 ) -> None:
     """Record a payment. It arrives even when no worker runs, and even when the case has ended."""
@@ -53,6 +56,7 @@ def pay(
         "currency": currency or from_database(settings, lambda session: _currency(session, invoice)),
         "method": method,
         "received_at": read_moment("--received-at", received_at).isoformat() if received_at else None,
+        "confirm": confirm or None,
     }
     _tell(invoice, "payment_received", facts, no_wait=no_wait, settings=settings)
 
@@ -108,12 +112,15 @@ def resolve_dispute(
         str, typer.Argument(help="upheld: the debtor was right. rejected: we were. adjusted: see --new-amount.")
     ],
     new_amount: Annotated[str | None, typer.Option("--new-amount", help="What the invoice comes to now.")] = None,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Upheld takes its part off although an amendment took something off.")
+    ] = False,
     by: By = "agent",
     no_wait: NoWait = False,
     request_id: RequestId = None,
 ) -> None:
     """Close the dispute of an invoice."""
-    facts = {"outcome": outcome, "new_amount": new_amount, "by": by}
+    facts = {"outcome": outcome, "new_amount": new_amount, "confirm": confirm or None, "by": by}
     _tell(invoice, "dispute_resolved", facts, no_wait=no_wait, request_id=request_id)
 
 

@@ -72,6 +72,7 @@ class MissedInstalment(_Agreed):
 class Dispute(Record):
     """`answer`: the step that says it was received."""
 
+    since: datetime | None = None
     answer: str | None = None
     reason: str
     by: str
@@ -82,7 +83,25 @@ class Dispute(Record):
 class PauseState(Record):
     reason: str
     by: str
+    since: datetime | None = None
     until: date | None = None
+
+
+class QuestionedPayment(Record):
+    """A payment that may be part of what was paid before the import; not counted until a person confirms it."""
+
+    payment_id: str
+    amount: Decimal
+    received_at: datetime
+    since: datetime
+
+
+class CreditNote(Record):
+    """An amendment that lowered the invoice."""
+
+    less: Decimal
+    on: date
+    by: str
 
 
 class Awaited(Record):

@@ -5,14 +5,24 @@ Every change goes through a method here, which says in plain words what it decid
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from hashlib import sha256
 from typing import Literal
 
 from domain import events as ev
-from domain.agreements import Awaited, Dispute, MissedInstalment, PauseState, Plan, Promise, Stuck
+from domain.agreements import (
+    Awaited,
+    CreditNote,
+    Dispute,
+    MissedInstalment,
+    PauseState,
+    Plan,
+    Promise,
+    QuestionedPayment,
+    Stuck,
+)
 from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
@@ -81,7 +91,7 @@ class Case(CaseState):
             case ev.PromiseToPay():
                 return self._promise(event, now)
             case ev.DisputeOpened():
-                return self._dispute_opened(event)
+                return self._dispute_opened(event, now)
             case ev.DisputeResolved():
                 return self._dispute_resolved(event)
             case ev.PaymentPlanAgreed():
@@ -91,7 +101,7 @@ class Case(CaseState):
             case ev.Resume():
                 return self._resumed(event)
             case ev.InvoiceAmended():
-                return self._amended(event)
+                return self._amended(event, now)
             case ev.WriteOff():
                 return self._end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
             case ev.Cancel():
@@ -99,15 +109,60 @@ class Case(CaseState):
             case ev.PolicyMoved():
                 return self._policy_moved(event, now)
 
+    def take_over(
+        self,
+        payments: Sequence[ev.PaymentReceived],
+        reminded: Mapping[str, datetime],
+        ladder: Sequence[str],
+        now: datetime,
+    ) -> list[Said]:
+        """Begin where the invoice stood before it came to us: `payments` made, steps `reminded` with their moments.
+
+        Nobody is thanked for that now, and nothing is known of whether those letters arrived. Steps of the `ladder`
+        above the last one that was done are left out.
+        """
+        said = []
+        for payment in payments:
+            said += self._payment_received(payment, now)
+            self._keep_receipts(payment, now)
+        if payments:
+            self.imported_at, self.imported_paid = now, self._whole(self.paid)
+        last = max((place for place, step in enumerate(ladder) if step in reminded), default=-1)
+        at = now
+        for step in reversed(ladder[: last + 1]):
+            at = reminded.get(step, at)
+            outcome: Literal["done", "skipped"] = "done" if step in reminded else "skipped"
+            self.steps.insert(0, StepDone(step=step, at=at, outcome=outcome, shift=0))
+        for step, moment in reminded.items():
+            said.append(Said("reminded", f"{step} was done elsewhere on {self.today(moment)}"))
+        self.owed.clear()
+        return said
+
     def _payment_received(self, event: ev.PaymentReceived, now: datetime) -> list[Said]:
         if self._is_known(event.payment_id, event.amount, event.currency):
             return []
+        question = self._question(event, now)
+        if question is not None:
+            return question
         doubt = self._doubt(event, now)
         said = [Said("payment", f"{self._whole(event.amount)} {self.currency} received")]
         if doubt:
             self.doubted[event.payment_id] = doubt
             said.append(Said("check", f"check this payment: it {doubt}", ref=event.payment_id))
         return said + self._take_money(event.payment_id, event.amount)
+
+    def _question(self, event: ev.PaymentReceived, now: datetime) -> list[Said] | None:
+        """What is said of a payment that may have been counted before the import; None when it surely was not."""
+        name, at, imported = event.payment_id, event.received_at, self.imported_at
+        if event.confirm or imported is None or at is None or at >= imported:
+            self.questioned.pop(name, None)
+            return None
+        if name in self.questioned:
+            return []
+        amount = self._whole(event.amount)
+        self.questioned[name] = QuestionedPayment(payment_id=name, amount=amount, received_at=at, since=now)
+        text = f"{amount} {self.currency} received before the import: not counted until a person confirms it"
+        return [Said("check", text, ref=name)]
 
     def _is_known(self, payment_id: str, amount: Decimal, currency: str, field: str = "payment_id") -> bool:
         """Whether this money was counted before. Raises Refused for money that this invoice cannot take."""
@@ -163,6 +218,9 @@ class Case(CaseState):
                 said.append(Said("promise_kept", f"the promise for {promise.date} was kept"))
         self.plan = self.pause = self.dispute = None
         self.former_end = self.ended
+        if self.waived:
+            rest = f"{self.waived} {self.currency} of the rest are written off"
+            said.append(Said("small_rest", f"{rest}: within the ladder's tolerance of {self._whole(self.tolerance)}"))
         said += self._end(Stage.PAID, "nothing is open any more")
         if Level.RESTRICTED in self.holds or Level.SUSPENDED in self.holds:
             self._owe(self.rules.reactions.restored)
@@ -175,7 +233,7 @@ class Case(CaseState):
         if self.ended:
             return []
         promise, plan = self.promise, self.plan
-        if promise and self.paid - promise.paid_before >= promise.amount:
+        if promise and self.paid - promise.paid_before >= promise.amount - self.tolerance:
             promise.state = "kept"
             kept = Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")
             self._owe(self.rules.reactions.part_paid)
@@ -188,7 +246,7 @@ class Case(CaseState):
 
     def _count_instalments(self, plan: Plan) -> list[Said]:
         """How far the plan is met. A plan met in full while something is open (the invoice grew) is over."""
-        count, came = len(plan.instalments), self.paid - plan.paid_before
+        count, came = len(plan.instalments), self.paid - plan.paid_before + self.tolerance
         plan.met = next((met for met in range(count) if came < plan.owed_by(met + 1)), count)
         said = [Said("plan", f"{plan.met} of {count} instalments are met")]
         if plan.met == count:
@@ -199,6 +257,9 @@ class Case(CaseState):
     def _payment_reversed(self, event: ev.PaymentReversed) -> list[Said]:
         if event.payment_id in self.reversed_payments:
             return []
+        if self.questioned.pop(event.payment_id, None):
+            self.reversed_payments.append(event.payment_id)
+            return [Said("reversed", "taken back by the bank before a person had confirmed it", ref=event.payment_id)]
         amount = self.payments.get(event.payment_id)
         if amount is None:
             raise Refused("payment_id", "no payment of this id was received for this invoice")
@@ -282,14 +343,14 @@ class Case(CaseState):
         said = f"{amount} {self.currency} promised for {event.date} by {event.promised_by}"
         return [Said("promise", said, ref=event.ref)]
 
-    def _dispute_opened(self, event: ev.DisputeOpened) -> list[Said]:
+    def _dispute_opened(self, event: ev.DisputeOpened, now: datetime) -> list[Said]:
         if self.dispute:
             raise Refused("stage", "a dispute is open already; resolve it before opening another")
         if event.amount is not None:
             self._check_digits("amount", event.amount)
             if event.amount > self.open_amount:
                 raise Refused("amount", f"is more than the {self.open_amount} {self.currency} that are open")
-        self.dispute = Dispute(reason=event.reason, by=event.opened_by, amount=event.amount, ref=event.ref)
+        self.dispute = Dispute(since=now, reason=event.reason, by=event.opened_by, amount=event.amount, ref=event.ref)
         if self.asked == 0:
             self.awaited = None
         self.dispute.answer = self._owe(self.rules.reactions.dispute_opened)
@@ -307,8 +368,10 @@ class Case(CaseState):
         elif event.new_amount is not None:
             raise Refused("new_amount", f"only goes with the outcome adjusted, not with {event.outcome}")
         if event.outcome == "upheld":
+            self._check_deducted_once(event)
             self.amount = max(self.amount - (self.dispute.amount or self.open_amount), Decimal(0))
         self.dispute = None
+        self.credit_notes.clear()
         said = [
             Said(
                 "dispute_resolved",
@@ -317,6 +380,19 @@ class Case(CaseState):
         ]
         self._owe(self.rules.reactions.dispute_closed if self.open_amount > 0 else None)
         return said + self._close_if_settled()
+
+    def _check_deducted_once(self, event: ev.DisputeResolved) -> None:
+        """Raises Refused when an amendment lowered the invoice already and nobody says that this comes on top."""
+        if event.confirm or not self.lowered_since or self.dispute is None:
+            return
+        more = self._whole(self.dispute.amount or self.open_amount)
+        left = self._whole(self.amount - more)
+        raise Refused(
+            "confirm",
+            f"{self.lowered_since}; upheld takes off another {more}, which leaves {left}. If that is meant, say so "
+            f"with confirm (--confirm); if that amendment was the answer, resolve it as adjusted with new_amount "
+            f"{self._whole(self.amount)}",
+        )
 
     def _close_if_settled(self) -> list[Said]:
         """After the invoice shrank: nothing open ends it, as paid when money came, else as cancelled."""
@@ -355,7 +431,7 @@ class Case(CaseState):
     def _paused(self, event: ev.Pause, now: datetime) -> list[Said]:
         if event.until is not None and event.until <= self.today(now):
             raise Refused("until", "must lie after today")
-        self.pause = PauseState(reason=event.reason, by=event.by, until=event.until)
+        self.pause = PauseState(reason=event.reason, by=event.by, since=now, until=event.until)
         end = f"until {event.until}" if event.until else "until somebody resumes"
         return [Said("paused", f"by {event.by} {end}: {event.reason}")]
 
@@ -365,13 +441,16 @@ class Case(CaseState):
         self.pause = None
         return [Said("resumed", f"by {event.by}")]
 
-    def _amended(self, event: ev.InvoiceAmended) -> list[Said]:
+    def _amended(self, event: ev.InvoiceAmended, now: datetime) -> list[Said]:
         if event.amount is None and event.due_on is None:
             raise Refused("message", "changes nothing: give amount or due_on")
         if event.due_on is not None and event.due_on < self.issued_on:
             raise Refused("due_on", f"lies before the invoice was issued ({self.issued_on})")
         if event.amount is not None:
             self._check_digits("amount", event.amount)
+            if event.amount < self.amount:
+                less = self._whole(self.amount - event.amount)
+                self.credit_notes.append(CreditNote(less=less, on=self.today(now), by=event.by))
             self.amount = event.amount
         self.due_on = event.due_on or self.due_on
         what = f"now {self.amount} {self.currency}, due on {self.due_on}"
@@ -385,6 +464,8 @@ class Case(CaseState):
         if asked is not None or event.outcome in {"approved", "declined"}:
             return self._approval(asked, event, now)
         if event.outcome == "done":
+            for name in [one for one in self.questioned if self.payment_task(one) == event.task_id]:
+                del self.questioned[name]
             reason = f" ({event.reason_code})" if event.reason_code else ""
             return [Said("task", f"done, by {event.by}{reason}", ref=event.task_id)]
         said = [
@@ -411,7 +492,7 @@ class Case(CaseState):
         match event.outcome:
             case "dispute" if not self.dispute:
                 opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
-                return self._dispute_opened(opened)
+                return self._dispute_opened(opened, now)
             case "paid":
                 return self._said_paid(event, now)
             case "written_promise_owed" if self.stage not in AT_REST:
@@ -506,7 +587,7 @@ class Case(CaseState):
         passed, before = self.passed_over(event.steps), self.policy
         self.former.append(before)
         self.policy = PolicyRef(name=event.name, version=event.to_version)
-        self.rules = Rules(promises=event.promises, reactions=event.reactions)
+        self.rules = Rules(promises=event.promises, reactions=event.reactions, tolerance=event.tolerance)
         self.ladder = list(event.steps)
         self._pass_over(passed)
         self.again = [step for step in self.again if self._knows(step)]

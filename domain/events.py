@@ -24,7 +24,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from domain.model import Value
-from domain.policy import PromiseRules, Reactions
+from domain.policy import PromiseRules, Reactions, Tolerance
 from domain.refusal import Refused, refusal_of
 from domain.spelling import nearest
 
@@ -160,7 +160,7 @@ Fingerprint = Annotated[
 
 class PaymentReceived(Value):
     """`from_provider`: a bank or payment provider says so, who will not correct it. It is never refused for what may
-    be a slip; a person checks it instead.
+    be a slip; a person checks it instead. `confirm`: a person knows that it was not counted before the import.
     """
 
     payment_id: PaymentId
@@ -168,6 +168,7 @@ class PaymentReceived(Value):
     currency: Code
     received_at: Moment | None = None
     method: Code | None = None
+    confirm: Annotated[bool, Field(strict=True)] = False
     from_provider: Annotated[bool, Field(strict=True)] = False
 
 
@@ -196,10 +197,14 @@ class DisputeOpened(Value):
 
 
 class DisputeResolved(Value):
-    """upheld: the debtor was right. rejected: we were. adjusted: the invoice is now `new_amount`."""
+    """upheld: the debtor was right. rejected: we were. adjusted: the invoice is now `new_amount`.
+
+    `confirm`: what upheld takes off comes on top of what amendments took off before.
+    """
 
     outcome: Literal["upheld", "rejected", "adjusted"]
     new_amount: NewAmount | None = None
+    confirm: Annotated[bool, Field(strict=True)] = False
     by: Spoken
 
 
@@ -301,6 +306,7 @@ class PolicyMoved(Value):
     steps: Annotated[tuple[StepId, ...], Field(min_length=1, max_length=100)]
     promises: PromiseRules
     reactions: Reactions
+    tolerance: Tolerance = 50
 
 
 class DeliveryReport(Value):

@@ -4,7 +4,7 @@ A rehearsal has a customer of its own, made from the real one, so that nothing i
 addresses that bounce) ever counts for the real account.
 """
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -45,6 +45,28 @@ class Customer(Value):
     contacts: tuple[Contact, ...]
 
 
+class EarlierPayment(Value):
+    """A payment from before the invoice came to us. Without an id it is known by its sum alone."""
+
+    payment_id: str | None = None
+    amount: Decimal
+    received_at: datetime | None = None
+
+
+class EarlierReminder(Value):
+    """A step of the ladder that was done elsewhere, and when."""
+
+    step: str
+    on: date
+
+
+class History(Value):
+    """What happened to an invoice before it came to us; reminders in the order of their days."""
+
+    paid: tuple[EarlierPayment, ...] = ()
+    reminded: tuple[EarlierReminder, ...] = ()
+
+
 class Invoice(Value):
     """A checked invoice: the currency exists, the amount is positive and fits its minor units.
 
@@ -66,6 +88,7 @@ class Invoice(Value):
     document: Path | None = None  # the invoice itself, a PDF on this machine
     contacts: tuple[Contact, ...] | None = None
     names_contacts: bool = True
+    history: History = History()
 
 
 _REHEARSAL = "rehearsal."

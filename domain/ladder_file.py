@@ -18,7 +18,21 @@ from domain.terms import Channel, Late, Level, Role, Stage
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
     *("contacts_per_week", "calls_per_week", "silence_days", "spread_minutes"),
-    *("hold", "unknown_email", "floor", "named_only", "copies", "promises", "reactions", "calls", "step"),
+    *(
+        "hold",
+        "unknown_email",
+        "floor",
+        "restriction_floor",
+        "tolerance",
+        "dispute_days",
+        "pause_days",
+        "named_only",
+        "copies",
+        "promises",
+        "reactions",
+        "calls",
+        "step",
+    ),
 )
 _STEP_KEYS = (
     *("id", "when", "to", "by", "message", "copies", "once", "late"),
@@ -96,7 +110,11 @@ def _read_head(table: Table) -> Policy:
         silence_days=table.whole("silence_days", 2, 1, 14),
         spread_minutes=table.whole("spread_minutes", 0, 0, 240),
         hold=table.word("hold", (Level.WORK,)),
-        floor=_read_floor(table),
+        floor=_read_floor(table, "floor"),
+        restriction_floor=_read_floor(table, "restriction_floor"),
+        tolerance=table.whole("tolerance", 50, 0, 10_000),
+        dispute_days=table.whole("dispute_days", 14, 1, 90),
+        pause_days=table.whole("pause_days", 30, 1, 180),
         named_only=table.flag("named_only"),
         copies=table.words("copies", tuple(Role)),
         steps=(),
@@ -133,8 +151,8 @@ def _read_window(table: Table) -> tuple[time, time]:
     return opens, closes
 
 
-def _read_floor(table: Table) -> Decimal | None:
-    value = table.data.get("floor")
+def _read_floor(table: Table, key: str) -> Decimal | None:
+    value = table.data.get(key)
     if value is None:
         return None
     try:
@@ -145,7 +163,7 @@ def _read_floor(table: Table) -> Decimal | None:
         if not floor.is_finite() or floor <= 0 or "E" in str(value).upper():
             raise InvalidOperation
     except InvalidOperation:
-        table.bad("floor", f'must be a positive amount in quotes, such as "100.00", not {value!r}')
+        table.bad(key, f'must be a positive amount in quotes, such as "100.00", not {value!r}')
         return None
     return floor
 

@@ -118,12 +118,8 @@ def _check_proof(policy: Policy, plans: Mapping[str, Plan], report: Report) -> N
     wanted = policy.warnings_before_restriction
     for position, step in enumerate(policy.steps):
         earlier = policy.steps[:position]
-        # Below the floor a step that announces only a hand-over is left out, so it is no sure warning.
-        sure = [
-            one
-            for one in earlier
-            if one.warning and not (policy.floor and step.restricts and policy.announces_only_grave(one))
-        ]
+        # A warning that is left out for amounts for which the step is meant is no sure one.
+        sure = [one for one in earlier if one.warning and policy.least(one) <= policy.least(step)]
         if step.consequence:
             for one in earlier:
                 if one.late is Late.SKIP and (one.warning or one.announces):

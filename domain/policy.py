@@ -84,6 +84,10 @@ class Needs(Value):
     days: int
 
 
+Tolerance = Annotated[int, Field(ge=0, le=10_000)]
+"""Minor units of the invoice's currency: 50 is 0.50 EUR, 50 JPY and 0.050 KWD."""
+
+
 class PromiseRules(Value):
     """How often a date may be promised, how many days ahead, and how many days late a payment may come in.
 
@@ -212,6 +216,10 @@ class Policy(Value):
     hold           placed when the case opens (only `work`)
     unknown_email  what to do when nobody can say whether an e-mail left: ask a person
     floor          below this open amount (currency of the invoice) nothing goes to lawyers or collectors
+    restriction_floor  below this open amount nothing is restricted or suspended
+    dispute_days   after how many days a person looks at a dispute that is still open
+    pause_days     the same for a pause without an end
+    tolerance      a rest of so many minor units (cents, or yen) counts as paid once something was paid
     named_only     nobody is written to whom the step does not name, even if those it names cannot be reached
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
@@ -231,6 +239,10 @@ class Policy(Value):
     hold: Level | None = None
     unknown_email: Literal["ask"] = "ask"
     floor: Decimal | None = None
+    restriction_floor: Decimal | None = None
+    tolerance: Tolerance = 50
+    dispute_days: int = 14
+    pause_days: int = 30
     named_only: bool = False
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
@@ -246,19 +258,22 @@ class Policy(Value):
         raise LookupError(f"policy {self.name} version {self.version} has no step {step_id!r}")
 
     def applies(self, step: Step, open_amount: Decimal) -> bool:
-        """Whether the step is meant for this open amount.
+        """Whether the step is meant for this open amount."""
+        return open_amount >= self.least(step)
 
-        Below the floor neither the grave steps apply nor those that announce nothing else: an announcement
-        of something that will not happen is an empty threat.
+    def least(self, step: Step) -> Decimal:
+        """The least open amount for which the step is meant: its floor, if it is a consequence.
+
+        A step that announces consequences is left out where none of them would come: that would be an empty threat.
         """
-        if self.floor is None or open_amount >= self.floor:
-            return True
-        return not (step.grave or self.announces_only_grave(step))
+        own = (self.floor if step.grave else self.restriction_floor if step.restricts else None) or Decimal(0)
+        announced = [self.least(one) for one in self.steps if one.id in step.announces]
+        return max(own, min(announced, default=Decimal(0)))
 
-    def announces_only_grave(self, step: Step) -> bool:
-        """Whether all that the step announces is grave, so that below the floor it is left out too."""
-        announced = [one for one in self.steps if one.id in step.announces]
-        return bool(announced) and all(one.grave for one in announced)
+
+def tolerated(tolerance: int, digits: int) -> Decimal:
+    """A tolerance in minor units as an amount of a currency with so many digits."""
+    return Decimal(tolerance).scaleb(-digits)
 
 
 class PolicyRef(Value):
@@ -271,6 +286,11 @@ class Rules(Value):
 
     promises: PromiseRules
     reactions: Reactions
+    tolerance: Tolerance = 50
+
+    @classmethod
+    def of(cls, policy: Policy) -> "Rules":
+        return cls(promises=policy.promises, reactions=policy.reactions, tolerance=policy.tolerance)
 
 
 def _unit(word: str | None) -> Unit:

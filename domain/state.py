@@ -6,10 +6,20 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from domain.agreements import Awaited, Dispute, MissedInstalment, PauseState, Plan, Promise, Stuck
+from domain.agreements import (
+    Awaited,
+    CreditNote,
+    Dispute,
+    MissedInstalment,
+    PauseState,
+    Plan,
+    Promise,
+    QuestionedPayment,
+    Stuck,
+)
 from domain.ladder import NextAction, StepDone
 from domain.model import Record
-from domain.policy import PolicyRef, Rules, Step
+from domain.policy import PolicyRef, Rules, Step, tolerated
 from domain.refusal import Refused
 from domain.terms import ENDS, Access, Level, Stage
 from domain.trace import Mark, Receipt, Sent
@@ -40,6 +50,10 @@ class CaseState(Record):
     doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
     receipts: list[Receipt] = Field(default_factory=list)  # every payment that ever came, as the database has them
     messages: list[Sent] = Field(default_factory=list)  # as far as this case has heard of them
+    imported_at: datetime | None = None  # when it came to us, if something had been paid before
+    imported_paid: Decimal = Decimal(0)  # and how much
+    questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
+    credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
@@ -94,14 +108,28 @@ class CaseState(Record):
         return Mark(revision=self.revision, turns=self.turns, digest=self.digest)
 
     @property
+    def waived(self) -> Decimal:
+        """A rest so small that nobody is asked for it: within the ladder's tolerance, once something was paid."""
+        rest, paid = self._owed - self.paid, self.paid > 0
+        return self._whole(rest if paid and rest <= self.tolerance else Decimal(0))
+
+    @property
+    def tolerance(self) -> Decimal:
+        return tolerated(self.rules.tolerance, self.digits)
+
+    @property
     def unpaid(self) -> Decimal:
-        """What did not come in of all that is owed, even if nobody asks for it any more; never below zero."""
-        return self._whole(self._owed - self.paid)
+        """What did not come in of all that is owed, but for a small rest that is waived; never below zero."""
+        return self._whole(self._owed - self.paid - self.waived)
 
     @property
     def open_amount(self) -> Decimal:
         """What is unpaid and was not given up; never below zero."""
         return self._whole(Decimal(0)) if self.ended is Stage.WRITTEN_OFF else self.unpaid
+
+    def with_paid(self, paid: Decimal) -> Self:
+        """This case as it is once so much was paid: the database may know of money before the case does."""
+        return self.model_copy(update={"paid": paid})
 
     @property
     def credit(self) -> Decimal:
@@ -191,6 +219,19 @@ class CaseState(Record):
     def stuck_task(self, step: str) -> str:
         """The id of the task that asks what to do about a step that cannot be carried out."""
         return f"{self.invoice_id}.{step.replace('@', '~')}.stuck" + (str(self.reopened) if self.reopened else "")
+
+    def payment_task(self, payment_id: str) -> str:
+        """The id of the task that asks whether this payment was counted before."""
+        return f"{self.invoice_id}.payment.{payment_id}"[:200]
+
+    @property
+    def lowered_since(self) -> str:
+        """What amendments took off since the last dispute was resolved, in words; empty when nothing."""
+        if not self.credit_notes:
+            return ""
+        less = sum((note.less for note in self.credit_notes), Decimal(0))
+        last = self.credit_notes[-1]
+        return f"the invoice was lowered by {less} {self.currency} already (amended by {last.by} on {last.on})"
 
     def not_before(self, step: str) -> datetime | None:
         """When `step`, which could not be carried out, is looked at again."""

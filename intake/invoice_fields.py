@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from domain.terms import Role
-from intake import checks, documents
+from intake import checks, documents, history
 
 WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
 """Kinds of values that a CSV file may write in more than one way; their checks take `dialect`."""
@@ -79,6 +79,20 @@ INVOICE = _object(
     Field(
         "jurisdiction", checks.jurisdiction, "code",
         "Whose law counts: a country, a part of one (`US-NY`), `UK` or `EU`.", "DE", ("Germany",),
+    ),
+    Field(
+        "paid", history.paid, "amount",
+        "What was paid before this file was made: one amount, or a list of `{payment_id?, amount, received_at?}`. It "
+        "counts before the first message. News of a payment from before the import is not counted twice: a person is "
+        "asked first, unless `payment_id` says that it is the same one. Counts when the invoice is new to us.",
+        "200.00", ("-1",), schema={"type": ["string", "number", "array"]},
+    ),
+    Field(
+        "reminded", history.reminded, "list",
+        "Steps of the ladder that were done elsewhere: a list of `{step, on}`, or text such as "
+        "`first-reminder=2027-03-02`. The ladder goes on behind them. Nobody knows whether such a letter arrived, so "
+        "it is no proof for a restriction. Counts when the invoice is new to us.",
+        [{"step": "first-reminder", "on": "2027-03-02"}], ("first reminder",), schema={"type": ["array", "string"]},
     ),
     Field(
         "document", documents.check, "path",

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from domain.invoice import UNDETERMINED, Contact, Customer, Invoice
+from domain.invoice import UNDETERMINED, Contact, Customer, History, Invoice
 from domain.refusal import Refused
 from domain.terms import Role
 from intake.contradictions import contradictions
@@ -137,15 +137,19 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
         "jurisdiction": take(INVOICE["jurisdiction"]),
         "document": take(INVOICE["document"], folder=folder),
     }
+    earlier = History(paid=take(INVOICE["paid"], unit=unit) or (), reminded=take(INVOICE["reminded"]) or ())
     issued, due = values["issued_on"], values["due_on"]
     if issued and due and due < issued:
         fields.refuse("due_on", f"is before issued_on, {issued}: exchange or correct the dates", str(due))
+    if issued and earlier.reminded and earlier.reminded[0].on < issued:
+        fields.refuse("reminded", f"holds a day before issued_on, {issued}: correct it", str(earlier.reminded[0].on))
     customer = _customer(fields.inner("customer", {*CUSTOMER, "contacts"}), fields)
     if fields.refusals:
         return fields.refusals
     shared, alone = (_people(customer.pop(name)) for name in ("contacts", "alone"))
     return Invoice(
         **values,
+        history=earlier,
         customer=Customer(**customer, contacts=shared or ()),
         contacts=alone,
         names_contacts=shared is not None,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from activities import handover
 from activities.desk import Desk
 from activities.planning import Opening, Planning
+from domain.case import Case
 from domain.clock import Clock
 from domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
 from domain.policy import Policy, PolicyRef
@@ -110,6 +111,7 @@ class Registrar:
         elif is_rehearsal(invoice.customer.customer_id):
             raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
         policy, document = self.ladder(invoice), _document(invoice)
+        _check_steps(invoice, policy)
         self._keep_ladder(policy)
         return _Checked(invoice, policy, document)
 
@@ -195,6 +197,16 @@ def _document(invoice: Invoice) -> bytes | None:
         raise Refused("document", str(error)) from None
 
 
+def _check_steps(invoice: Invoice, policy: Policy) -> None:
+    """Raises Refused when the file names a step that its ladder does not have."""
+    steps = [step.id for step in policy.steps]
+    for one in invoice.history.reminded:
+        if one.step not in steps:
+            raise Refused(
+                "reminded", f"{one.step!r} is no step of the ladder {policy.name}; it has {', '.join(steps)}"
+            )
+
+
 def _check_known(
     one: _Checked, rows: Mapping[str, InvoiceRow], opened: Mapping[str, CaseRow], *, rehearsal: bool
 ) -> _Checked:
@@ -202,10 +214,28 @@ def _check_known(
     if case is not None and case.rehearsal != rehearsal:
         kind = "a rehearsal" if case.rehearsal else "a real case"
         raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
-    changed = invoices.differences(row, one.invoice) if row else []
-    if changed:
-        raise Refused(changed[0], "differs from the running case: use starter.py amend to change it")
+    if row is not None:
+        _check_unchanged(one, row, Case.model_validate(case.state) if case else None)
     return one
+
+
+_AMENDS = {"amount": "--amount", "due_on": "--due-on"}
+
+
+def _check_unchanged(one: _Checked, row: InvoiceRow, case: Case | None) -> None:
+    """Raises Refused when the file says something else than the case, with both values and what to do."""
+    changed = invoices.differences(row, case, one.invoice)
+    if not changed:
+        return
+    said = ", ".join(
+        f"{name} is {known} in the case and {given} in the file" for name, (known, given) in changed.items()
+    )
+    if _AMENDS.keys() >= changed.keys():
+        options = " ".join(f"{_AMENDS[name]} {given}" for name, (_, given) in changed.items())
+        advice = f"if the file is right: starter.py amend {one.invoice_id} {options}"
+    else:
+        advice = "these cannot be amended: cancel the case, and give the new invoice an id of its own"
+    raise Refused(next(iter(changed)), f"{said}; {advice}")
 
 
 def _check_people(invoice: Invoice, people: People) -> None:

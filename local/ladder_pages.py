@@ -86,8 +86,12 @@ def _rules(policy: Policy) -> Iterator[str]:
         yield f"Nothing is restricted before {needed} are known to have arrived."
     if policy.hold:
         yield "The next stage of the work waits from the start until the invoice is paid."
+    if policy.restriction_floor is not None:
+        yield f"Below {policy.restriction_floor} open nothing is restricted, and nothing threatens it."
     if policy.floor is not None:
         yield f"Below {policy.floor} open nothing is handed over, and nothing threatens it; a person decides."
+    if policy.tolerance:
+        yield f"Once something was paid, a rest of {policy.tolerance} minor units (cents, or yen) counts as paid."
     if policy.copies:
         yield f"Every written step is copied to {_roles(policy.copies)}."
 

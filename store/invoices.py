@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from domain.invoice import Contact, Customer, Invoice
+from domain.case import Case
+from domain.invoice import Contact, Customer, History, Invoice
 from domain.policy import PolicyRef
 from store import contacts
 from store.rows import Facts, add_all, put_all
@@ -38,6 +39,7 @@ def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:
         "payment_url": invoice.payment_url,
         "pay_code": secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
         "jurisdiction": invoice.jurisdiction,
+        "history": invoice.history.model_dump(mode="json") if invoice.history != History() else None,
         "policy_name": policy.name,
         "policy_version": policy.version,
         "names_contacts": invoice.names_contacts,
@@ -98,14 +100,17 @@ def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
     )
 
 
-def differences(row: InvoiceRow, invoice: Invoice) -> list[str]:
-    """The facts in which a file disagrees with an invoice that is known already."""
-    pairs = {
+def differences(row: InvoiceRow, case: Case | None, invoice: Invoice) -> dict[str, tuple[object, object]]:
+    """What a file says otherwise of a known invoice, by field: as the case has it, and as the file has it.
+
+    The case may have been amended since the invoice came to us.
+    """
+    pairs: dict[str, tuple[object, object]] = {
         "number": (row.number, invoice.number),
         "customer.id": (row.customer_id, invoice.customer.customer_id),
-        "amount": (row.amount, invoice.amount),
         "currency": (row.currency, invoice.currency),
         "issued_on": (row.issued_on, invoice.issued_on),
-        "due_on": (row.due_on, invoice.due_on),
+        "amount": (case.amount if case else row.amount, invoice.amount),
+        "due_on": (case.due_on if case else row.due_on, invoice.due_on),
     }
-    return [name for name, (known, given) in pairs.items() if known != given]
+    return {name: (known, given) for name, (known, given) in pairs.items() if known != given}

@@ -117,6 +117,7 @@ class InvoiceRow(Base):
     payment_url: Mapped[str | None] = mapped_column(Text)
     pay_code: Mapped[str | None] = mapped_column(String(16))  # stands for payment_url in short links
     jurisdiction: Mapped[str | None]
+    history: Mapped[dict[str, Any] | None]  # what happened before it came to us: paid, reminded
     policy_name: Mapped[str]
     policy_version: Mapped[int]
     names_contacts: Mapped[bool] = mapped_column(default=False, server_default=false())  # its record has a list

@@ -129,7 +129,7 @@ def _planned(office: Office) -> Any:
     ("name", "content", "access"),
     [
         ("payment_received", {"payment_id": "p", "amount": "1200.00", "currency": "EUR"}, "full"),
-        ("payment_received", {"payment_id": "p", "amount": "1199.99", "currency": "EUR"}, "restricted"),
+        ("payment_received", {"payment_id": "p", "amount": "1199.00", "currency": "EUR"}, "restricted"),
         ("cancel", {"reason": "wrong", "by": "a"}, "full"),
         ("write_off", {"reason": "small", "by": "a"}, "full"),
         ("invoice_amended", {"amount": "100.00", "by": "a"}, "restricted"),
@@ -164,8 +164,8 @@ def test_nobody_is_called_about_a_case_that_rests(office: Office) -> None:
     office.carry_out("early-call", "2027-02-24 09:00")
     assert len(office.tasks()) == 1
     office.record("pause", "2027-02-24 10:00", reason="holiday", by="agent-7")
-    assert office.tasks() == []
-    assert "the call is not needed" in office.entries("task")[-1].reason
+    assert [task.kind for task in office.tasks()] == ["decision"]  # a pause without an end is looked at later
+    assert any("the call is not needed" in entry.reason for entry in office.entries("task"))
 
 
 def test_the_outcome_of_a_call_closes_its_task(office: Office) -> None:

@@ -599,12 +599,12 @@ def test_nothing_can_be_promised_while_all_is_disputed_paused_or_not() -> None:
 
 def test_a_plan_is_met_instalment_by_instalment() -> None:
     case = STANDINGS["plan"]()
-    pay(case, "399.99", "p1")
+    pay(case, "399.49", "p1")
     assert case.plan is not None
     assert case.plan.met == 0
     pay(case, "0.01", "p2")
     assert case.plan.met == 1
-    assert pay(case, "600.00", "p3") == ["payment", "ended"]
+    assert pay(case, "600.00", "p3") == ["payment", "small_rest", "ended"]
 
 
 def test_a_reversed_instalment_is_not_met_any_more() -> None:
@@ -846,3 +846,108 @@ def test_a_promise_that_a_plan_replaced_is_not_confirmed_any_more() -> None:
     instalments = [{"date": "2027-03-20", "amount": str(case.open_amount)}]
     tell(case, "payment_plan_agreed", instalments=instalments, by="agent-7")
     assert answered(case) == ["plan-agreed"]
+
+
+# A rest too small to ask for -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("currency", "digits", "amount", "paid", "ends"),
+    [
+        ("EUR", 2, "1200.00", "1199.99", "paid"),
+        ("EUR", 2, "1200.00", "1199.50", "paid"),
+        ("EUR", 2, "1200.00", "1199.49", None),
+        ("JPY", 0, "1200", "1150", "paid"),
+        ("JPY", 0, "1200", "1149", None),
+        ("KWD", 3, "1200.000", "1199.950", "paid"),
+        ("KWD", 3, "1200.000", "1199.949", None),
+    ],
+)
+def test_a13_a_rest_within_the_tolerance_counts_as_paid(
+    currency: str, digits: int, amount: str, paid: str, ends: str | None
+) -> None:
+    case = a_case(currency=currency, digits=digits, amount=Decimal(amount))
+    kinds = tell(case, "payment_received", payment_id="p1", amount=paid, currency=currency)
+    assert (case.ended, "small_rest" in kinds) == (ends, ends is not None)
+    assert (case.open_amount == 0) == (ends is not None)
+
+
+def test_a13_what_comes_after_the_small_rest_is_no_credit_until_the_invoice_is_covered() -> None:
+    case = a_case()
+    pay(case, "1199.90")
+    pay(case, "0.10", "p2")
+    assert {case.credit, case.waived, case.open_amount} == {Decimal(0)}
+    pay(case, "0.10", "p3")
+    assert case.credit == Decimal("0.10")
+
+
+def test_a13_a_reversal_asks_for_the_small_rest_again() -> None:
+    case = a_case()
+    pay(case, "200.00")
+    pay(case, "999.90", "p2")
+    assert case.stage == "paid"
+    tell(case, "payment_reversed", payment_id="p2", reason="bounced")
+    assert (case.stage, case.open_amount) == ("scheduled", Decimal("1000.00"))
+
+
+def test_a13_no_tolerance_where_the_ladder_has_none() -> None:
+    case = a_case(rules=Rules(promises=PromiseRules(), reactions=REACTIONS, tolerance=0))
+    pay(case, "1199.99")
+    assert (case.ended, case.open_amount) == (None, Decimal("0.01"))
+
+
+def test_a13_a_promise_is_kept_but_for_a_few_cents() -> None:
+    case = a_case()
+    tell(case, "promise_to_pay", date="2027-03-12", amount="600.00", promised_by="ap")
+    assert pay(case, "599.80") == ["payment", "promise_kept"]
+
+
+def test_a13_instalments_are_met_but_for_a_few_cents() -> None:
+    case = a_case()
+    parts = [{"date": "2027-03-12", "amount": "600.00"}, {"date": "2027-04-12", "amount": "600.00"}]
+    tell(case, "payment_plan_agreed", instalments=parts, by="agent")
+    pay(case, "599.80")
+    assert case.plan is not None and case.plan.met == 1
+    assert pay(case, "599.90", "p2")[-1] == "ended"
+    assert (case.ended, case.waived) == (Stage.PAID, Decimal("0.30"))
+
+
+def test_a13_a_credit_note_may_leave_a_small_rest() -> None:
+    case = a_case()
+    pay(case, "1000.00")
+    assert tell(case, "invoice_amended", amount="1000.20", by="billing") == ["amended", "small_rest", "ended"]
+
+
+# Two ways to take the same sum off ------------------------------------------------------------------------
+
+
+def _disputed_and_lowered() -> Case:
+    case = a_case()
+    tell(case, "dispute_opened", reason="quality", opened_by="ap", amount="300.00")
+    tell(case, "invoice_amended", amount="900.00", by="billing")
+    return case
+
+
+def test_a16_upheld_after_a_credit_note_is_asked_about() -> None:
+    case = _disputed_and_lowered()
+    with pytest.raises(
+        Refused, match=r"lowered by 300\.00 EUR already \(amended by billing on 2027-03-10\)"
+    ) as asked:
+        tell(case, "dispute_resolved", outcome="upheld", by="agent")
+    assert asked.value.field == "confirm"
+    assert "takes off another 300.00, which leaves 600.00" in asked.value.reason
+    assert (case.amount, case.dispute is None) == (Decimal("900.00"), False)
+
+
+def test_a16_who_means_it_says_so() -> None:
+    case = _disputed_and_lowered()
+    tell(case, "dispute_resolved", outcome="upheld", by="agent", confirm=True)
+    assert case.amount == Decimal("600.00")
+
+
+def test_a16_a_resolved_dispute_leaves_nothing_to_ask_about() -> None:
+    case = _disputed_and_lowered()
+    tell(case, "dispute_resolved", outcome="adjusted", new_amount="900.00", by="agent")
+    tell(case, "dispute_opened", reason="late", opened_by="ap", amount="100.00")
+    tell(case, "dispute_resolved", outcome="upheld", by="agent")
+    assert case.amount == Decimal("800.00")

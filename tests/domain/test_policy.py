@@ -203,6 +203,9 @@ REFUSALS: list[tuple[str, Edit, str]] = [
     ("e-mail sent blindly", top(unknown_email="again"), "unknown_email 'again' is unknown"),
     ("floor as a float", top(floor=99.5), "floor must be a positive amount in quotes"),
     ("floor below nought", top(floor="-1"), "floor must be a positive amount in quotes"),
+    ("restriction floor as a float", top(restriction_floor=9.5), "restriction_floor must be a positive amount"),
+    ("tolerance below nought", top(tolerance=-1), "tolerance"),
+    ("tolerance as an amount", top(tolerance="0.50"), "tolerance"),
     ("floor no number", top(floor="NaN"), "floor must be a positive amount in quotes"),
     ("language in words", top(language="English!"), "language 'English!' is no language tag"),
     ("promises no table", top(promises=3), "promises must be a table"),
@@ -495,6 +498,21 @@ def test_a_floor_leaves_out_what_goes_to_court_and_the_threat_of_it() -> None:
     small, enough = Decimal("99.99"), Decimal("100.00")
     assert [one.id for one in policy.steps if not policy.applies(one, small)] == ["complaint", "hand-over"]
     assert all(policy.applies(one, enough) for one in policy.steps)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in POLICIES.glob("*.toml")))
+def test_a13_below_its_floors_no_shipped_ladder_takes_a_consequence_or_threatens_one(name: str) -> None:
+    policy = load(name)
+    left = [step for step in policy.steps if policy.applies(step, Decimal("0.51"))]
+    assert not any(step.consequence or step.announces for step in left)
+    assert any(step.asks for step in left)
+
+
+def test_a13_a_restriction_has_a_floor_of_its_own() -> None:
+    policy = parse_policy(ladder(top(restriction_floor="30.00", tolerance=0)), "policies/trial.toml", MESSAGES)
+    assert policy.tolerance == 0
+    assert not policy.applies(policy.step("restrict"), Decimal("29.99"))
+    assert policy.applies(policy.step("restrict"), Decimal("30.00"))
 
 
 def test_a_warning_that_a_floor_leaves_out_proves_nothing() -> None:

@@ -416,3 +416,46 @@ def test_no_field_value_makes_it_raise(path: str, value: object) -> None:
 @given(name=st.sampled_from(["role", "name", "email", "phone", "post"]), value=JSON)
 def test_no_contact_value_makes_it_raise(name: str, value: object) -> None:
     assert parse_invoice(with_contact(**{name: value}), "line 1")
+
+
+@pytest.mark.parametrize(
+    ("written", "sums"),
+    [
+        ("200.00", ["200.00"]),
+        (Decimal("200"), ["200.00"]),
+        ("0.00", []),
+        (
+            [{"payment_id": "p1", "amount": "150.00", "received_at": "2026-12-20"}, {"amount": "50.00"}],
+            ["150.00", "50.00"],
+        ),
+    ],
+)
+def test_a14_what_was_paid_before_is_one_amount_or_a_list(written: object, sums: list[str]) -> None:
+    invoice = parse_invoice(record(paid=written), "line 1")
+    assert isinstance(invoice, Invoice)
+    assert [str(one.amount) for one in invoice.history.paid] == sums
+
+
+@pytest.mark.parametrize("written", ["first-reminder=2026-12-20", [{"step": "first-reminder", "on": "2026-12-20"}]])
+def test_a14_reminders_from_elsewhere_are_text_or_a_list(written: object) -> None:
+    invoice = parse_invoice(record(reminded=written, issued_on="2026-12-01", due_on="2026-12-15"), "line 1")
+    assert isinstance(invoice, Invoice)
+    assert [(one.step, str(one.on)) for one in invoice.history.reminded] == [("first-reminder", "2026-12-20")]
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"paid": "-5"}, "paid"),
+        ({"paid": [{"payment_id": "p1"}]}, "a payment without an amount"),
+        ({"paid": [{"amount": "1", "payment_id": "p"}, {"amount": "1", "payment_id": "p"}]}, "payment_id twice"),
+        ({"paid": [{"amount": "1.00", "received_at": "2026-12-20T10:00"}]}, "no time with an offset"),
+        ({"reminded": "yesterday"}, "is not a date"),
+        ({"reminded": [{"step": "a", "on": "2026-12-20"}, {"step": "a", "on": "2026-12-21"}]}, "a step twice"),
+        ({"reminded": "first-reminder=2020-01-01"}, "before issued_on"),
+    ],
+)
+def test_a14_a_history_that_cannot_be_is_refused(facts: dict[str, object], says: str) -> None:
+    refused = parse_invoice(record(**facts), "line 1")
+    assert isinstance(refused, list)
+    assert says in f"{refused[0].field} {refused[0].reason}"

@@ -22,7 +22,7 @@ def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) ->
     with database.writing("acme") as session:
         timeline.write(session, "inv-1", [stopped])
     known = with_written(database, told)
-    assert [line.kind for line in known.timeline] == ["opened", "stopped", "dispute"]
+    assert [line.kind for line in known.timeline] == ["opened", "stopped", "dispute", "task"]
     assert with_written(database, known) == known
     assert known.model_copy(update={"timeline": told.timeline}) == told
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, select
 
+from domain.events import parse_event
 from domain.invoice import UNDETERMINED, Invoice
 from domain.refusal import Refused
 from domain.terms import Stage
@@ -152,3 +153,34 @@ def test_forty_take_as_many_statements_as_four(database: Database) -> None:
         assert all(isinstance(one, Registered) for one in found)
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def _amended(database: Database, **facts: Any) -> Registrar:
+    registrar = Registrar(a_desk(database), the_ladders())
+    case = registrar.register(bill("one"), NOW).opening.case.model_copy(deep=True)
+    case.apply(parse_event("invoice_amended", [{**facts, "by": "billing"}]), NOW)
+    with database.writing(case.customer_id) as session:
+        cases.put(session, case, rehearsal=False, now=NOW)
+    return registrar
+
+
+def test_a15_a_file_that_says_what_was_amended_is_no_difference(database: Database) -> None:
+    registrar = _amended(database, amount="1100.00", due_on="2027-04-15")
+    registrar.register(bill("one", amount=Decimal("1100.00"), due_on=date(2027, 4, 15)), NOW)
+
+
+def test_a15_a_file_that_still_says_the_old_values_is_told_both(database: Database) -> None:
+    registrar = _amended(database, amount="1100.00", due_on="2027-04-15")
+    with pytest.raises(Refused) as refused:
+        registrar.register(bill("one"), NOW)
+    assert str(refused.value) == (
+        "amount: amount is 1100.00 in the case and 1200.00 in the file, due_on is 2027-04-15 in the case and "
+        "2027-03-01 in the file; if the file is right: starter.py amend one --amount 1200.00 --due-on 2027-03-01"
+    )
+
+
+def test_a15_what_cannot_be_amended_says_so(database: Database) -> None:
+    registrar = Registrar(a_desk(database), the_ladders())
+    registrar.register(bill("one"), NOW)
+    with pytest.raises(Refused, match="currency is EUR in the case and USD in the file; these cannot be amended"):
+        registrar.register(bill("one", currency="USD"), NOW)
