@@ -138,7 +138,7 @@ def _why_closed(session: Session, job: Job, contact: Contact, channel: Channel) 
 
 def _due_at(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> datetime:
     """Now, unless this contact had calls enough or was talked with just now."""
-    wait = caps.call_wait(session, job.policy, contact.contact_id, job.now) if channel is Channel.CALL else None
+    wait = caps.call_wait(session, job.policy, contact, job.now) if channel is Channel.CALL else None
     if wait is None:
         return job.now
     return desk.case_calendar(session, job.case, job.now).next_open(wait[0])

@@ -1,60 +1,122 @@
-"""How often one person may be contacted, whatever the number of invoices (G5)."""
+"""How often one person may be contacted, whatever the number of invoices, customers and spellings (G5).
 
-from collections.abc import Iterable
+A person is who can be reached at an address. Our own account managers stand with many customers; for them only
+what they got about this customer counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from activities import waiting
+from activities.desk import Desk
 from activities.job import Job
+from activities.waiting import Ahead
 from domain.invoice import Contact
 from domain.policy import Policy
 from domain.terms import BY_PERSON, Channel
-from store import outbox, tasks
+from store import addresses, outbox, tasks, webhooks
+from store.tables import MessageRow
 
 _WEEK = timedelta(days=7)
+_GAP_BETWEEN_CUSTOMERS = timedelta(days=1)
+"""The least time between requests to one address about different customers."""
 
 
 class TooOften(Exception):
-    """Between the judgement of a step and its claim somebody had the week's last message, or a standstill began."""
+    """These contacts may not get the message before `until`: others were faster than the judgement of the step.
 
-    def __init__(self, until: datetime, why: str) -> None:
+    Or a standstill began meanwhile, which is no contact's.
+    """
+
+    def __init__(self, contacts: Sequence[Contact], until: datetime, why: str) -> None:
         super().__init__(why)
-        self.until, self.why = until, why
+        self.contacts, self.until, self.why = contacts, until, why
 
 
-def earliest(session: Session, job: Job, contacts: Iterable[Contact]) -> tuple[datetime, str] | None:
-    """When the errand may reach all of `contacts`, and why not now; None when it may."""
-    waits = [wait for contact in contacts for wait in _waits(session, job, contact)]
+def earliest(session: Session, desk: Desk, job: Job, contacts: Sequence[Contact]) -> tuple[datetime, str] | None:
+    """When the errand may reach all of `contacts`, and why not now; None when it may.
+
+    What it says holds until the end of the transaction: nobody else is told to go first at these addresses meanwhile.
+    """
+    if not contacts:
+        return None
+    waits = list(_waits_for_calls(session, job, contacts))
+    if not BY_PERSON.issuperset(job.errand.by):
+        addresses.lock(session, job.keys(job.customer.contacts))
+        waits += _waits_for_messages(session, desk, job, contacts)
     return max(waits, default=None, key=lambda wait: wait[0])
 
 
-def call_wait(session: Session, policy: Policy, contact_id: str, at: datetime) -> tuple[datetime, str] | None:
+def call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) -> tuple[datetime, str] | None:
     """When this contact may be called if not at `at`, and why; None when it may."""
     waits = []
-    calls = tasks.calls_to(session, contact_id, at - _WEEK)
+    same = webhooks.contact_ids_at(session, contact)
+    calls = tasks.calls_to(session, same, at - _WEEK)
     if len(calls) >= policy.calls_per_week:
-        waits.append((calls[-policy.calls_per_week] + _WEEK, f"{contact_id} had {len(calls)} calls in 7 days"))
+        waits.append(
+            (calls[-policy.calls_per_week] + _WEEK, f"{contact.contact_id} had {len(calls)} calls in 7 days")
+        )
     rest = timedelta(days=policy.calls.rest_after_conversation_days)
-    talked = tasks.last_conversation(session, contact_id, at - rest)
+    talked = tasks.last_conversation(session, same, at - rest)
     if talked is not None:
         days = policy.calls.rest_after_conversation_days
-        waits.append((talked + rest, f"{contact_id} was talked with less than {days} day(s) ago"))
+        waits.append((talked + rest, f"{contact.contact_id} was talked with less than {days} day(s) ago"))
     return max(waits, default=None)
 
 
-def _waits(session: Session, job: Job, contact: Contact) -> Iterable[tuple[datetime, str]]:
-    policy = job.policy
+def _waits_for_calls(session: Session, job: Job, contacts: Iterable[Contact]) -> Iterable[tuple[datetime, str]]:
     if job.errand.by == (Channel.CALL,):
-        wait = call_wait(session, policy, contact.contact_id, job.now)
-        if wait is not None:
-            yield wait
-    if BY_PERSON.issuperset(job.errand.by):
-        return
-    recent = outbox.to_contact(session, contact.contact_id, job.now - _WEEK)
-    if len(recent) >= policy.contacts_per_week:
-        free = recent[-policy.contacts_per_week].claimed_at + _WEEK
-        yield free, f"{contact.contact_id} had {len(recent)} messages in 7 days"
-    gap = timedelta(days=policy.gap_days)
-    pressing = [row for row in recent if row.asks and row.claimed_at > job.now - gap]
-    if pressing and job.errand.ladder is not None:
-        yield pressing[-1].claimed_at + gap, f"{contact.contact_id} was asked less than {policy.gap_days} day(s) ago"
+        for contact in contacts:
+            wait = call_wait(session, job.policy, contact, job.now)
+            if wait is not None:
+                yield wait
+
+
+def _waits_for_messages(
+    session: Session, desk: Desk, job: Job, contacts: Sequence[Contact]
+) -> Iterable[tuple[datetime, str]]:
+    keys = job.keys(contacts)
+    ids = [contact.contact_id for contact in contacts]
+    recent = outbox.to_people(session, keys, ids, job.now - _WEEK)
+    ahead = waiting.ahead(session, desk, job, keys)
+    for contact in contacts:
+        mine = job.keys([contact])
+        had = [row for row in recent if row.contact_id == contact.contact_id or row.address_key in mine]
+        yield from _Line(job, contact, had, [one for one in ahead if one.address_key in mine]).waits()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What one person had in a week (`had`, oldest first), and who waits to write to them before this job does."""
+
+    job: Job
+    contact: Contact
+    had: Sequence[MessageRow]
+    ahead: Sequence[Ahead]
+
+    def waits(self) -> Iterable[tuple[datetime, str]]:
+        policy, start, name = self.job.policy, self.job.now, self.contact.contact_id
+        if self.ahead and self.job.errand.ladder is not None:
+            start = max(one.at for one in self.ahead) + _GAP_BETWEEN_CUSTOMERS
+            yield start, f"{len(self.ahead)} message(s) to the same address as {name}'s go first"
+        taken = sorted([row.claimed_at for row in self.had] + [one.at for one in self.ahead])
+        taken = [at for at in taken if at > start - _WEEK]
+        if len(taken) >= policy.contacts_per_week:
+            yield taken[-policy.contacts_per_week] + _WEEK, f"{name} had {len(self.had)} messages in 7 days"
+        if self.job.errand.ladder is not None:
+            yield from self._waits_for_the_gap()
+
+    def _waits_for_the_gap(self) -> Iterable[tuple[datetime, str]]:
+        """The ladder's days after a request of this customer, one day after one about another customer."""
+        policy, now, name = self.job.policy, self.job.now, self.contact.contact_id
+        gap = timedelta(days=policy.gap_days)
+        for row in self.had:
+            own = row.customer_id == self.job.case.customer_id
+            free = row.claimed_at + (gap if own else min(gap, _GAP_BETWEEN_CUSTOMERS))
+            if row.asks and free > now:
+                about = "" if own else " about another customer"
+                days = policy.gap_days if own else _GAP_BETWEEN_CUSTOMERS.days
+                yield free, f"{name} was asked{about} less than {days} day(s) ago"

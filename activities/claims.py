@@ -21,11 +21,13 @@ from activities.job import Job, message_id
 from activities.journal import note
 from activities.wording import Composed
 from domain import agenda
+from domain.address import address_key
 from domain.case import Case
 from domain.invoice import Contact
 from domain.terms import DEAD_STATES, Channel, MessageState
 from gateways.base import Envelope
-from store import addresses, cases, invoices, ledger, outbox
+from gateways.numbers import costly
+from store import addresses, cases, invoices, ledger, outbox, waits
 from store.tables import MessageRow
 
 CALL_PATIENCE = timedelta(seconds=90)
@@ -56,7 +58,8 @@ class Claims:
 
         Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun.
         """
-        row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel)
+        key = address_key(channel, address, rehearsal=job.rehearsal)
+        row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel, key)
         if row is not None and row.call == "answered":
             return reported(row)
         if row is not None and row.call == "begun":
@@ -70,15 +73,17 @@ class Claims:
             note(session, job, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
         standstill.forbid(session, job)
-        wait = caps.earliest(session, job, [contact]) if row is None else None
+        wait = caps.earliest(session, self._desk, job, [contact])
         if wait is not None:
-            raise caps.TooOften(*wait)
+            raise caps.TooOften([contact], *wait)
         return self._write(session, replace(job, case=case), row, contact, channel, address)
 
     def _why_closed(self, session: Session, job: Job, contact: Contact, channel: Channel, address: str) -> str | None:
         closed = addresses.why_closed(session, channel, address, rehearsal=job.rehearsal)
         if closed:
             return f"the address {closed}"
+        if channel is Channel.SMS and (expense := costly(address)):
+            return f"it is {expense}"
         return letters.unfit(session, self._desk, job, contact) if channel is Channel.LETTER else None
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
@@ -122,7 +127,7 @@ class Claims:
             row = None
         elif row is not None:
             outbox.unlink_others(session, row, job.case.invoice_id)
-        others = companions.find(session, self._desk, job, contact, channel)
+        others = companions.find(session, self._desk, job, contact, channel, address)
         jobs = lead_first(job, others)
         mail = self._mail(session, own_id, jobs) if channel is Channel.EMAIL else _Mail()
         lead, composed = jobs[0], compose(session, self._desk, jobs, contact, more=mail.facts)
@@ -132,10 +137,10 @@ class Claims:
                 customer_id=job.case.customer_id,
                 channel=channel.value,
                 contact_id=contact.contact_id,
-                address=address,
                 planned_at=job.planned_at,
-                claimed_at=job.now,
             )
+        row.address, row.address_key = address, address_key(channel, address, rehearsal=job.rehearsal)
+        row.claimed_at = job.now
         short, on_screen = channel is Channel.SMS, channel is Channel.EMAIL
         row.step, row.message = lead.errand.key, str(lead.errand.message)
         row.asks = self._desk.catalogue.traits[row.message].asks and not job.errand.served
@@ -148,6 +153,7 @@ class Claims:
         outbox.add(session, row)
         for one in (job, *others):
             outbox.link(session, row, one.case.invoice_id, one.errand.key, warning=one.errand.warning)
+        waits.forget(session, [one.case.invoice_id for one in (job, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         return Claim(envelope, row.called_at, begun_before=False)
 

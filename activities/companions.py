@@ -4,8 +4,8 @@ Found inside the transaction that claims the message, under the customer's lock,
 is not among them. Each case records the message as its own step when its own turn comes.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import time
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from activities.desk import Desk
 from activities.errand import errand_for
 from activities.job import Job
 from domain import agenda, ladder
+from domain.address import address_key
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact
@@ -22,24 +23,55 @@ from domain.terms import Channel, Late
 from store import cases, contacts, ledger, outbox
 
 
-def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel) -> list[Job]:
-    """The other jobs that one message to `contact` on `channel` can carry as well, by invoice id."""
+def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel, address: str) -> list[Job]:
+    """The other jobs that one message to `contact` at this address of `channel` can carry as well, by invoice id."""
     own = job.errand.ladder
     if own is None:
         return []
-    calendar = job.calendar
-    closing = calendar.at(calendar.local_date(job.now), time(23, 59))
-    due = cases.due_beside(session, job.case, closing, rehearsal=job.rehearsal)
+    if job.errand.copy_of is not None:
+        return told_with(session, desk, job, job.errand.copy_of)
+    key = address_key(channel, address, rehearsal=job.rehearsal)
+    due = cases.due_beside(session, job.case, job.closing, rehearsal=job.rehearsal)
     found = (_job_of(session, desk, job, other) for other in due)
     return [
         other
         for other in found
         if other is not None
-        and _fits(own, other, contact, channel)
-        and _is_meant_now(other, calendar)
+        and _fits(own, other, _readers(session, other, channel, key), channel)
+        and _is_meant_now(other, job.calendar)
         and proof.missing(session, other) is None
-        and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel) is None
-        and any(one.contact_id == contact.contact_id for one in contacts.asked_about(session, other.case.invoice_id))
+        and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel, key) is None
+    ]
+
+
+def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[Job]:
+    """The other jobs that this message carries, by invoice id, whatever their cases have done since.
+
+    For its copies. An invoice whose ladder has lost the step is left out.
+    """
+    found = []
+    for link in outbox.links(session, message_id):
+        case = cases.get(session, link.invoice_id)
+        if link.invoice_id == job.case.invoice_id or case is None:
+            continue
+        case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+        policy = desk.policy(session, case.policy)
+        step = link.step.partition(".")[0]
+        if any(one.id == step for one in policy.steps):
+            errand = replace(errand_for(case, policy, step), key=link.step)
+            errand = errand.copied_from(job.errand.served, message_id)
+            calendar = desk.calendar(job.customer, policy, case, job.now)
+            found.append(replace(job, case=case, policy=policy, calendar=calendar, errand=errand))
+    return found
+
+
+def _readers(session: Session, job: Job, channel: Channel, key: str) -> list[Contact]:
+    """Who of those asked about the job's invoice reads what comes to this address, in whatever role."""
+    found = ((one, one.address(channel)) for one in contacts.asked_about(session, job.case.invoice_id))
+    return [
+        one
+        for one, address in found
+        if address is not None and address_key(channel, address, rehearsal=job.rehearsal) == key
     ]
 
 
@@ -61,21 +93,18 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
         return None
     policy = desk.policy(session, case.policy)
     errand = errand_for(case, policy, action.step)
-    if job.errand.served:
-        errand = errand.copied_from(job.errand.served)
     calendar = desk.calendar(job.customer, policy, case, job.now)
     return replace(job, case=case, policy=policy, calendar=calendar, errand=errand, planned_at=action.at)
 
 
-def _fits(own: Step, other: Job, contact: Contact, channel: Channel) -> bool:
-    """Both speak to this contact on this channel, and do the same: a consequence is told with its like only."""
+def _fits(own: Step, other: Job, readers: Sequence[Contact], channel: Channel) -> bool:
+    """Both speak to one of these on this channel, and do the same: a consequence is told with its like only."""
     step = other.errand.ladder
     return (
         step is not None
         and step.message is not None
-        and contact.role in other.errand.to
+        and any(one.role in other.errand.to for one in readers)
         and channel in other.errand.by
-        and all(one.role in step.to for one in other.errand.served)
         and own.does == step.does
         and own.asks == step.asks
     )

@@ -15,9 +15,13 @@ from store import invoices
 
 
 def lead_first(job: Job, others: Sequence[Job]) -> list[Job]:
-    """The jobs of one message, the one in whose register it is written at the head."""
-    lead = max([job, *others], key=firmness)
-    return [lead, *(one for one in (job, *others) if one is not lead)]
+    """The jobs of one message, the one in whose register it is written at the head; the same whoever claims it.
+
+    Of equally firm ones the invoice leads that was due first.
+    """
+    jobs = sorted((job, *others), key=lambda one: (one.case.due_on, one.case.invoice_id))
+    lead = max(jobs, key=firmness)
+    return [lead, *(one for one in jobs if one is not lead)]
 
 
 def compose(

@@ -18,7 +18,7 @@ class Errand:
     """`key` is the step under which messages are claimed; it differs from `step` only after a reversal.
 
     `again`: the step was done, but a message did not arrive; it only reaches further now.
-    `served`: this is a copy of the message that went to them; empty for the message itself.
+    `served`, `copy_of`: this is a copy of that message, which went to them; empty for the message itself.
     """
 
     step: str
@@ -29,6 +29,7 @@ class Errand:
     ladder: Step | None
     again: bool
     served: tuple[Contact, ...] = ()
+    copy_of: str | None = None
 
     @property
     def warning(self) -> bool:
@@ -40,10 +41,10 @@ class Errand:
         """The key of the message itself, of which this may be a copy."""
         return self.key.removesuffix(COPY)
 
-    def copied_from(self, served: tuple[Contact, ...]) -> "Errand":
-        """The errand of bringing copies of a message that went to `served`."""
+    def copied_from(self, served: tuple[Contact, ...], message_id: str) -> "Errand":
+        """The errand of bringing copies of this message, which went to `served`."""
         roles = self.ladder.copies if self.ladder else ()
-        return replace(self, key=self.key + COPY, to=roles, by=(Channel.EMAIL,), served=served)
+        return replace(self, key=self.key + COPY, to=roles, by=(Channel.EMAIL,), served=served, copy_of=message_id)
 
 
 def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:

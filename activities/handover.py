@@ -88,7 +88,7 @@ class Handover:
         task.reason = task.reason.replace(str(before), contact.contact_id)
         job = job_of(self._session, self._desk, self._case, task.step, self._now, rehearsal=self._rehearsal)
         if job is not None:
-            wait = caps.call_wait(self._session, job.policy, contact.contact_id, task.due_at)
+            wait = caps.call_wait(self._session, job.policy, contact, task.due_at)
             task.due_at = job.calendar.next_open(wait[0]) if wait and task.kind == Channel.CALL else task.due_at
             for name, value in words(self._session, self._desk, job, contact).items():
                 setattr(task, name, value)

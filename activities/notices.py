@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import calls, caps, proof, standstill, worklist
+from activities import calls, caps, proof, standstill, waiting, worklist
 from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
@@ -25,7 +25,7 @@ from domain.ladder import Verdict
 from domain.outcomes import StepOutcome
 from domain.policy import Step
 from domain.terms import BY_PERSON, DEAD_STATES, Access, Late, Level, Role
-from store import accounts, cases, invoices, ledger, outbox, tasks, timeline
+from store import accounts, cases, invoices, ledger, outbox, tasks, timeline, waits
 from store.database import Visit
 from store.tables import MessageRow
 
@@ -57,7 +57,7 @@ class Notices:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sending = Sending(desk)
-        self._copies = Copies(self._sending)
+        self._copies = Copies(desk, self._sending)
 
     @activity.defn(name="carry_out")
     def carry_out(self, request: StepRequest) -> StepAnswer:
@@ -117,9 +117,8 @@ class Notices:
             if not self._reach_people(visit, job):
                 return self._fallen_silent(job)
         except caps.TooOften as wait:
-            # Another case of this customer was faster, or a standstill began. Who has the message already does not
-            # get it again.
-            return self._wait(visit.session, job, wait.until, wait.why)
+            # Another case was faster, or a standstill began. Who has the message already does not get it again.
+            return self._wait(visit.session, job, wait.contacts, wait.until, wait.why)
         self._copies.send(visit, job)
         return outcome
 
@@ -234,15 +233,21 @@ class Notices:
 
         Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
         """
-        served = {row.contact_id for row in sent if row.state not in DEAD_STATES}
+        there = [row for row in sent if row.state not in DEAD_STATES and row.call != "refused"]
+        served = {row.contact_id for row in there} | {row.address_key for row in there}
         made = tasks.of_step(session, job.case.invoice_id, job.errand.step)
         served |= {task.contact_id for task in made if task.contact_id and task.kind in BY_PERSON}
-        waiting = [contact for contact in _named(job) if contact.contact_id not in served]
-        wait = caps.earliest(session, job, waiting)
-        return None if wait is None else self._wait(session, job, *wait)
+        left = [one for one in _named(job) if served.isdisjoint({one.contact_id, *job.keys([one])})]
+        wait = caps.earliest(session, self._desk, job, left)
+        return None if wait is None else self._wait(session, job, left, *wait)
 
-    def _wait(self, session: Session, job: Job, until: datetime, why: str) -> StepOutcome:
-        return self._hold_back(session, job, "delayed", job.calendar.next_open(until), why)
+    def _wait(
+        self, session: Session, job: Job, contacts: Sequence[Contact], until: datetime, why: str
+    ) -> StepOutcome:
+        turn = job.calendar.next_open(until)
+        if contacts:
+            waiting.join(session, job, contacts, turn)
+        return self._hold_back(session, job, "delayed", turn, why)
 
     def _stand_still(self, session: Session, job: Job, wait: standstill.Wait) -> StepOutcome:
         """Looked at again every hour, and said once."""
@@ -295,7 +300,7 @@ class Notices:
     def _has_had_enough(self, session: Session, job: Job, contact: Contact) -> bool:
         """Somebody whom the step does not name is spared when the week's messages are used up."""
         sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
-        wait = caps.earliest(session, job, [contact])
+        wait = caps.earliest(session, self._desk, job, [contact])
         if wait is None or any(row.contact_id == contact.contact_id for row in sent):
             return False
         note(session, job, f"{contact.contact_id}.enough", "withheld", wait[1])
@@ -326,6 +331,8 @@ class Notices:
     def _finish(self, session: Session, request: StepRequest, job: Job, outcome: StepOutcome) -> StepAnswer:
         case = request.case
         answer = StepAnswer(outcome=outcome)
+        if outcome.status not in {"delayed", "stale"}:
+            waits.forget(session, [case.invoice_id])
         if outcome.status != "stale":
             case = _newest(session, case)
         said = case.take(outcome)

@@ -70,7 +70,8 @@ class Outcomes:
             self._note(f"{task.task_id}.given-up", "call", text, task.task_id, task.step)
             return
         due_at = policy.calls.retry.after(self._now, calendar)
-        wait = caps.call_wait(self._session, policy, task.contact_id, due_at) if task.contact_id else None
+        contact = self._contact(task)
+        wait = caps.call_wait(self._session, policy, contact, due_at) if contact else None
         due_at = calendar.next_open(wait[0]) if wait else due_at
         attempt = task.attempt + 1
         why = f"no answer: attempt {attempt} of {policy.calls.attempts}"

@@ -41,7 +41,7 @@ def forbid(session: Session, job: Job) -> None:
     """Raises TooOften when nothing may leave in this transaction."""
     stands = wait(session, job.now, rehearsal=job.rehearsal)
     if stands is not None:
-        raise TooOften(stands.until, stands.why)
+        raise TooOften((), stands.until, stands.why)
 
 
 def begin(database: Database, decision: Decision, now: datetime) -> bool:

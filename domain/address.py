@@ -28,3 +28,8 @@ def address_key(channel: Channel, address: str, *, rehearsal: bool = False) -> s
         case Channel.LETTER | Channel.VISIT:
             key = " ".join(word for word in _BETWEEN_WORDS.split(plain.casefold()) if word)
     return _REHEARSAL + key if rehearsal else key
+
+
+def plain_key(key: str) -> str:
+    """The key that the address has in earnest."""
+    return key.removeprefix(_REHEARSAL)

@@ -8,8 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from domain.address import address_key
 from domain.model import Value
-from domain.terms import Channel, Role
+from domain.terms import WRITTEN, Channel, Role
 
 UNDETERMINED = "und"
 """BCP 47 for a language that nobody named."""
@@ -34,6 +35,11 @@ class Contact(Value):
                 return self.post
             case Channel.SMS | Channel.CALL | Channel.MEETING:
                 return self.phone
+
+    def address_keys(self, *, rehearsal: bool = False) -> frozenset[str]:
+        """The keys of all addresses at which this contact gets something to read."""
+        found = ((channel, self.address(channel)) for channel in WRITTEN)
+        return frozenset(address_key(channel, at, rehearsal=rehearsal) for channel, at in found if at is not None)
 
 
 class Customer(Value):

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -22,6 +22,7 @@ from domain.cleaning import clean, reordering
 from domain.links import domain_in, link_in
 from domain.money import exact_amount, looks_like_thousands
 from domain.terms import Role
+from gateways.numbers import costly
 from intake.currencies import Currency, current_codes, find_currency, replacement
 from intake.dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
 from intake.refusals import Unfit, did_you_mean, kind, printable
@@ -34,6 +35,10 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line and paragraph separators
+_MOST_DIGITS = 15  # of a telephone number with its country's code, by E.164
+_FICTION = re.compile(r"\+44(?:7700900|1632960)\d{3}|\+33(?:19900|26191|35301|46571|53649|63998)\d{4}")
+"""Numbers that regulators keep for films and examples (Ofcom, Arcep): like test domains they are welcome."""
+_SEVERAL = re.compile(r"[/;,|]|\b(?:or|oder|ou|und|and|y|o)\b")
 _ALSO_CALLED = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
 _NOT_IN_ISO = {"XK"}  # Kosovo: a code in general use that ISO 3166 leaves to its users
 _NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
@@ -323,15 +328,46 @@ def email(value: object) -> str:
 def phone(value: object, region: str | None) -> str:
     """A number as E.164. `region` is the customer's country, for numbers in national form."""
     word = text(value, 40)
-    try:
-        number = phonenumbers.parse(word, region)
-    except phonenumbers.NumberParseException:
-        raise Unfit("is not a phone number: use the form '+34600123456'") from None
+    several = [one for one in map(partial(_existing, region=region), _SEVERAL.split(word)) if one]
+    if len(several) > 1:
+        raise Unfit(f"holds {len(several)} numbers: give one, for example {several[0]!r}")
+    number = _dialled(word, region)
     if number.extension:
         raise Unfit("has an extension, which no message can reach: give a direct number")
     # A number that only works inside its own area passes the library's plain yes-or-no question.
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise Unfit("has too few or too many digits for a phone number: use the form '+34600123456'")
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Some digits are a number with a plus in front and another one without: 4915112345678 is both in Germany.
+    with_plus = None if word.startswith(("+", "0", "(")) else _existing("+" + word, None)
+    if with_plus not in (None, found):
+        raise Unfit(f"may be a number with its country's code or without: write {with_plus!r} or with a leading 0")
+    if _FICTION.fullmatch(found):
+        return found
+    if not phonenumbers.is_valid_number(number) or len(found) > _MOST_DIGITS + 1:
+        land = phonenumbers.region_code_for_country_code(number.country_code or 0)
+        where = f" in {land}" if land.isalpha() and land != "ZZ" else ""
+        raise Unfit(f"is no number that exists{where}: use the form '+34600123456', with all its digits")
+    if expense := costly(found):
+        raise Unfit(f"is {expense}, which we neither call nor write to: give another one")
+    return found
+
+
+def _dialled(word: str, region: str | None) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(word, region)
+    except phonenumbers.NumberParseException:
+        raise Unfit("is not a phone number: use the form '+34600123456'") from None
+
+
+def _existing(word: str, region: str | None) -> str | None:
+    """The number as E.164 if there is such a number; else None."""
+    try:
+        number = phonenumbers.parse(word, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

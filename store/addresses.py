@@ -3,9 +3,11 @@
 What a rehearsal closes is closed for rehearsals only; what is really closed is closed for them too.
 """
 
+from collections.abc import Collection
 from datetime import datetime
+from hashlib import sha256
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from domain.address import address_key
@@ -15,10 +17,25 @@ from store.tables import ClosedAddressRow
 STOPPED = "stopped"
 """Why an address is closed whose owner said so."""
 
+_LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))
+_LOCKED = "locked addresses"
+
 _CLOSED = select(ClosedAddressRow.address, ClosedAddressRow.reason).where(
     ClosedAddressRow.channel == bindparam("channel"),
     ClosedAddressRow.address.in_(bindparam("keys", expanding=True)),
 )
+
+
+def lock(session: Session, keys: Collection[str]) -> None:
+    """Take the locks of these addresses until the end of the transaction, whoever their customers are.
+
+    Always in one order, and after the locks of customers. SQLite has one writer at a time and needs none.
+    """
+    held: set[str] = session.info.setdefault(_LOCKED, set())
+    wanted = set(keys) - held
+    if wanted and session.get_bind().dialect.name == "postgresql":
+        session.execute(_LOCK, {"numbers": sorted(_number(key) for key in wanted)})
+    held |= wanted
 
 
 def close(
@@ -47,6 +64,11 @@ def reopen(session: Session, channel: Channel, address: str) -> bool:
 def find(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> ClosedAddressRow | None:
     """The address as it was closed, for rehearsals or in earnest; None when it was not."""
     return session.get(ClosedAddressRow, (channel.value, address_key(channel, address, rehearsal=rehearsal)))
+
+
+def _number(key: str) -> int:
+    """A number of 64 bits for the key; two keys with the same one only wait for each other."""
+    return int.from_bytes(sha256(key.encode()).digest()[:8], signed=True)
 
 
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:

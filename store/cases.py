@@ -3,14 +3,14 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
-from domain.terms import ENDS
+from domain.terms import ENDS, Role
 from domain.trace import Mark
 from store.rows import Facts, add_all
-from store.tables import CaseRow, CustomerRow, InvoiceRow
+from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 
 _DUE_BESIDE = (
     select(CaseRow)
@@ -21,6 +21,25 @@ _DUE_BESIDE = (
         CaseRow.next_at <= bindparam("until"),
     )
     .order_by(CaseRow.invoice_id)
+)
+
+
+_DUE_AT = (
+    select(CaseRow, ContactRow)
+    .join(ContactRow, ContactRow.customer_id == CaseRow.customer_id)
+    .where(
+        or_(
+            func.lower(ContactRow.email).in_(bindparam("keys", expanding=True)),
+            ContactRow.phone.in_(bindparam("keys", expanding=True)),
+        ),
+        ContactRow.role != Role.ACCOUNT_MANAGER.value,
+        ContactRow.retired_at.is_(None),
+        ContactRow.closed_at.is_(None),
+        CaseRow.rehearsal == bindparam("rehearsal"),
+        CaseRow.next_at <= bindparam("until"),
+    )
+    .order_by(CaseRow.next_at, CaseRow.invoice_id)
+    .limit(100)
 )
 
 
@@ -68,6 +87,22 @@ def due_beside(session: Session, case: Case, until: datetime, *, rehearsal: bool
     known = {"customer_id": case.customer_id, "invoice_id": case.invoice_id}
     rows = session.scalars(_DUE_BESIDE, known | {"rehearsal": rehearsal, "until": until})
     return [Case.model_validate(row.state) for row in rows]
+
+
+def due_at(
+    session: Session, keys: Collection[str], until: datetime, *, rehearsal: bool
+) -> list[tuple[Case, Role, str]]:
+    """Cases that mean to do something until then, each with the role of somebody at one of `keys`, and that key.
+
+    At most a hundred; postal addresses are not looked for.
+    """
+    known = {"keys": sorted(keys), "rehearsal": rehearsal, "until": until}
+    return [
+        (Case.model_validate(row.state), Role(contact.role), key)
+        for row, contact in session.execute(_DUE_AT, known)
+        for key in ((contact.email or "").lower(), contact.phone or "")
+        if key in keys
+    ]
 
 
 def get_row(session: Session, invoice_id: str) -> CaseRow | None:

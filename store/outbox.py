@@ -1,9 +1,9 @@
 """The outbox: every message decided, whatever became of it. Call inside a transaction with the customer's lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, bindparam, delete, func, select
+from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
@@ -44,21 +44,42 @@ _WARNINGS = (
     .where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"), MessageInvoiceRow.warning)
     .order_by(MessageRow.claimed_at, MessageRow.message_id)
 )
-_TO_CONTACT = (
+_TO_PEOPLE = (
     select(MessageRow)
     .where(
-        MessageRow.contact_id == bindparam("contact_id"),
+        or_(
+            MessageRow.address_key.in_(bindparam("keys", expanding=True)),
+            MessageRow.contact_id.in_(bindparam("contact_ids", expanding=True)),
+        ),
         MessageRow.claimed_at > bindparam("since"),
         MessageRow.state.not_in(_GONE),
+        MessageRow.call != "refused",
     )
     .order_by(MessageRow.claimed_at)
 )
+_CARRYING = (
+    select(MessageRow)
+    .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(
+        MessageInvoiceRow.invoice_id == bindparam("invoice_id"),
+        MessageInvoiceRow.step == bindparam("step"),
+        MessageInvoiceRow.channel == bindparam("channel"),
+    )
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
 
 
-def find(session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel) -> MessageRow | None:
-    """The message that carries this step of this invoice to this contact on this channel."""
-    carried = session.get(MessageInvoiceRow, (invoice_id, step, contact_id, channel.value))
-    return None if carried is None else session.get(MessageRow, carried.message_id)
+def find(
+    session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel, key: str
+) -> MessageRow | None:
+    """The message that carries this step of this invoice to this contact on this channel.
+
+    Or to another contact at the same address, whose key is `key`: nobody reads the same step twice.
+    """
+    known = {"invoice_id": invoice_id, "step": step, "channel": channel.value}
+    rows = session.scalars(_CARRYING, known).all()
+    own = (row for row in rows if row.contact_id == contact_id)
+    return next(own, None) or next((row for row in rows if row.address_key == key), None)
 
 
 def has_left(row: MessageRow) -> bool:
@@ -166,9 +187,15 @@ def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str,
     return [(step, row) for step, row in warnings(session, invoice_id) if row.state == MessageState.DELIVERED]
 
 
-def to_contact(session: Session, contact_id: str, since: datetime) -> Sequence[MessageRow]:
-    """What this contact got, or is about to get, after `since`, about whatever invoice."""
-    return session.scalars(_TO_CONTACT, {"contact_id": contact_id, "since": since}).all()
+def to_people(
+    session: Session, keys: Collection[str], contact_ids: Collection[str], since: datetime
+) -> Sequence[MessageRow]:
+    """What came, or is about to come, to these addresses and people after `since`, about whatever invoice.
+
+    Not what a provider surely did not take.
+    """
+    known = {"keys": sorted(keys), "contact_ids": sorted(contact_ids), "since": since}
+    return session.scalars(_TO_PEOPLE, known).all()
 
 
 def told(session: Session, customer_id: str, message: str) -> datetime | None:

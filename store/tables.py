@@ -232,6 +232,22 @@ class MessageInvoiceRow(Base):
     warning: Mapped[bool]
 
 
+class WaitRow(Base):
+    """A step that waits for its turn at an address; `until` is when its turn is, `since` its place in the line.
+
+    `urgent`: it goes before friendly notices.
+    """
+
+    __tablename__ = "waits"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    address_key: Mapped[str] = mapped_column(Text, primary_key=True)
+    customer_id: Mapped[str]
+    step: Mapped[str]
+    urgent: Mapped[bool]
+    since: Mapped[datetime]
+    until: Mapped[datetime]
+
+
 class HoldRow(Base):
     """One invoice's claim on its account's access. The account has the worst of its unreleased holds."""
 
@@ -385,6 +401,7 @@ Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)
 Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
 Index("messages_at", MessageRow.address_key, MessageRow.claimed_at)
+Index("waits_at", WaitRow.address_key, WaitRow.until)
 Index("contacts_email", func.lower(ContactRow.email))
 Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)

@@ -76,12 +76,12 @@ def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
     return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
-def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[datetime]:
-    """When this contact was to be called after `since`, oldest first; calls that were withdrawn do not count."""
+def calls_to(session: Session, contact_ids: Collection[str], since: datetime) -> Sequence[datetime]:
+    """When these contacts were to be called after `since`, oldest first; calls that were withdrawn do not count."""
     return session.scalars(
         select(TaskRow.due_at)
         .where(
-            TaskRow.contact_id == contact_id,
+            TaskRow.contact_id.in_(contact_ids),
             TaskRow.kind == Channel.CALL.value,
             TaskRow.due_at > since,
             TaskRow.state != "withdrawn",
@@ -90,12 +90,12 @@ def calls_to(session: Session, contact_id: str, since: datetime) -> Sequence[dat
     ).all()
 
 
-def last_conversation(session: Session, contact_id: str, since: datetime) -> datetime | None:
-    """When somebody last talked with this contact after `since`, about whatever invoice."""
+def last_conversation(session: Session, contact_ids: Collection[str], since: datetime) -> datetime | None:
+    """When somebody last talked with one of these contacts after `since`, about whatever invoice."""
     return session.scalar(
         select(TaskRow.closed_at)
         .where(
-            TaskRow.contact_id == contact_id,
+            TaskRow.contact_id.in_(contact_ids),
             TaskRow.result.in_(sorted(CONVERSATIONS)),
             TaskRow.closed_at > since,
         )

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from domain.address import address_key
-from domain.terms import Channel
+from domain.invoice import Contact, is_rehearsal
+from domain.terms import Channel, Role
 from store.tables import CaseRow, ContactRow, InvoiceRow, MessageRow, WebhookEventRow
 
 _AT_ONCE = 500
@@ -83,6 +84,16 @@ def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[Co
     else:
         here = ContactRow.phone == address_key(channel, address)
     return session.scalars(select(ContactRow).where(here).order_by(ContactRow.contact_id)).all()
+
+
+def contact_ids_at(session: Session, contact: Contact) -> Sequence[str]:
+    """The contact and everybody else who is called at the same number, for rehearsals or in earnest alike."""
+    if contact.phone is None or contact.role is Role.ACCOUNT_MANAGER:
+        return [contact.contact_id]
+    known = contacts_at(session, Channel.CALL, contact.phone)
+    rehearsal = is_rehearsal(contact.contact_id)
+    others = [row.contact_id for row in known if is_rehearsal(row.contact_id) == rehearsal]
+    return sorted({contact.contact_id, *others})
 
 
 def cases_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:

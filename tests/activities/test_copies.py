@@ -8,7 +8,7 @@ from gateways.outbox import OutboxGateway
 from store import addresses, outbox
 from store.database import Database
 from store.tables import MessageRow
-from tests.activities.conftest import MakeOffice, Office, by_sendgrid
+from tests.activities.conftest import MakeOffice, Office, WorkerDied, by_sendgrid
 from tests.builders import a_contact, a_customer, a_desk, a_ladder, an_invoice, at
 from tests.gateways.fakes import Answer, FakeSendGrid
 
@@ -151,6 +151,58 @@ def test_one_copy_tells_of_all_invoices_of_the_letter(file_database: Database) -
     ids = {row.message_id for row in (*one.messages(copies=True), *two.messages(copies=True))}
     assert len(ids) == 3
     assert "inv-2" in copies(one)["manager"].body and copies(two)["manager"].message_id in ids
+
+
+@pytest.mark.parametrize("sender", ["inv-1", "inv-2", "inv-3"])
+@pytest.mark.parametrize("bringer", ["inv-1", "inv-2", "inv-3"])
+def test_b9_the_copy_is_the_message_that_was_sent(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch, sender: str, bringer: str
+) -> None:
+    """Three invoices are due together; one case's worker sends the message and dies, another's brings the copies."""
+
+    def die(*_: object) -> None:
+        raise WorkerDied
+
+    desk = a_desk(file_database)
+    offices = {f"inv-{number}": Office(desk) for number in (1, 2, 3)}
+    for name, one in offices.items():
+        begin(one, invoice=name)
+    with monkeypatch.context() as broken, pytest.raises(WorkerDied):
+        broken.setattr("activities.copies.Copies.send", die)
+        offices[sender].carry_out("letter", LETTER)
+    offices[bringer].carry_out("letter", "2027-03-02 09:01")
+    (letter,), copy = offices[sender].messages("letter"), copies(offices[bringer])["manager"]
+    assert (copy.subject, copy.body.partition("\n\n")[2]) == (letter.subject, letter.body)
+    for one in offices.values():
+        one.carry_out("letter", "2027-03-02 09:02")
+    assert len({row.message_id for one in offices.values() for row in one.messages(copies=True)}) == 3
+
+
+def test_b9_no_copy_of_a_message_that_is_no_longer_true(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part was paid between the message and its copies, which went astray with their worker."""
+
+    def die(*_: object) -> None:
+        raise WorkerDied
+
+    one, two = Office(a_desk(file_database)), Office(a_desk(file_database))
+    begin(one)
+    begin(two, invoice="inv-2")
+    with monkeypatch.context() as broken, pytest.raises(WorkerDied):
+        broken.setattr("activities.copies.Copies.send", die)
+        one.carry_out("letter", LETTER)
+    two.pay("2027-03-02 09:01", amount="100.00")
+    one.carry_out("letter", "2027-03-02 09:02")
+    assert copies(one) == {}
+    assert "what is asked for has changed" in one.entries("withheld")[0].reason
+
+
+def test_b3_whoever_has_the_message_gets_no_copy_in_another_role(office: Office) -> None:
+    """Ada pays the invoices and is the manager who reads along."""
+    begin(office, a_contact(AP, email="ada@acme.example"), a_contact(MANAGER, email="Ada@acme.example"))
+    office.carry_out("letter", LETTER)
+    assert (copies(office), len(office.messages())) == ({}, 1)
 
 
 def test_a_closed_mailbox_gets_no_copy(office: Office) -> None:

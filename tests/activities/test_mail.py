@@ -235,6 +235,6 @@ def test_a_joint_letter_encloses_every_invoice_it_asks_for(
     office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="N-2"))
     office.carry_out(*STEPS[0])
     (mail,) = sendgrid.mails
-    assert [file["filename"] for file in mail["attachments"]] == ["N-2.pdf", "N-1.pdf"]
+    assert [file["filename"] for file in mail["attachments"]] == ["N-1.pdf", "N-2.pdf"]
     assert "Enclosed: invoice N-2" in mail["content"][0]["value"]
     assert "Enclosed: invoice N-1" in mail["content"][0]["value"]

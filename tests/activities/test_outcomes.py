@@ -370,5 +370,5 @@ def test_the_store_knows_the_last_conversation_of_a_contact(office: Office) -> N
         row = session.get(TaskRow, TASK)
         assert row is not None
         assert (row.result, row.state) == ("reached", "done")
-        found = tasks.last_conversation(session, "acme.accounts_payable.1", at("2027-03-01 00:00"))
+        found = tasks.last_conversation(session, ["acme.accounts_payable.1"], at("2027-03-01 00:00"))
     assert found == at("2027-03-03 10:30")

@@ -296,6 +296,10 @@ def test_amounts_keep_the_digits_of_their_currency(currency: str, written: objec
     [
         ("DE", "030 23125 418", "+493023125418"),  # national form
         ("US", "(212) 555-0123", "+12125550123"),
+        ("DE", "030/23125418", "+493023125418"),
+        ("DE", "0049 151 12345678", "+4915112345678"),
+        ("GB", "07700 900417", "+447700900417"),  # kept for examples by Ofcom
+        ("ES", "34600123456", "+34600123456"),  # no Spanish number is so long
         ("DE", "+44 20 7946 0155", "+442079460155"),  # a number abroad
         ("ES", "+15005550006", "+15005550006"),  # magic test number: works
         ("ES", "+15005550001", "+15005550001"),  # magic test number: invalid
@@ -306,6 +310,27 @@ def test_phones_are_kept_as_e164(country: str, written: str, kept: str) -> None:
     made = with_contact(phone=written)
     made["customer"]["country"] = country
     assert accepted(made).customer.contacts[0].phone == kept
+
+
+@pytest.mark.parametrize(
+    ("country", "written", "says"),
+    [
+        ("DE", "4915112345678", "write '+4915112345678' or with a leading 0"),
+        ("DE", "030 12345 / 030 12346", "holds 2 numbers: give one, for example '+493012345'"),
+        ("DE", "+49 30 12345 oder 0151 12345678", "holds 2 numbers"),
+        ("DE", "030 1234503012346", "is no number that exists in DE"),  # 16 digits with the code
+        ("US", "+1 555 123 4567", "is no number that exists in US: use the form"),
+        ("DE", "0900 1234567", "is a premium-rate number"),
+        ("FR", "+33 899 12 34 56", "is a premium-rate number"),
+        ("DE", "+881 6 1234 5678", "is a satellite number"),
+        ("DE", "+882 16 123456", "is a satellite number"),
+    ],
+)
+def test_b4_a_number_that_nobody_should_write_to_is_refused(country: str, written: str, says: str) -> None:
+    made = with_contact(phone=written)
+    made["customer"]["country"] = country
+    (refusal,) = refused(made)
+    assert says in refusal.reason
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_b1_one_person_with_two_ids_becomes_one_contact(migrated: Database) -> N
 def test_b1_after_the_migration_nothing_is_sent_twice(migrated: Database) -> None:
     with migrated.reading() as session:
         for step in ("first-reminder", "second-reminder"):
-            assert outbox.find(session, "inv-1", step, "acme.accounts_payable.1", Channel.EMAIL) is not None
+            assert outbox.find(session, "inv-1", step, "acme.accounts_payable.1", Channel.EMAIL, "") is not None
         since = at("2027-02-01 09:00")
-        assert len(outbox.to_contact(session, "acme.accounts_payable.1", since)) == 3
+        assert len(outbox.to_people(session, [], ["acme.accounts_payable.1"], since)) == 3
     migrated.close()

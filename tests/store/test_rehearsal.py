@@ -26,7 +26,7 @@ def test_a_rehearsal_has_a_customer_and_contacts_of_its_own(database: Database) 
         assert accounts.access(session, "rehearsal.acme") is Access.RESTRICTED
         known = invoices.get_customer(session, "acme")
         assert (known.name, known.contacts[0].email) == ("Acme GmbH", "accounts_payable1@acme.example")
-        assert not outbox.to_contact(session, "acme.accounts_payable.1", NOW)
+        assert not outbox.to_people(session, [], ["acme.accounts_payable.1"], NOW)
 
 
 def test_an_address_a_rehearsal_closes_is_open_in_earnest(database: Database) -> None:
