@@ -42,6 +42,8 @@ COMMANDS: tuple[Command, ...] = (
     ("start", starting.start, "invoices.csv"),
     ("pay", telling.pay, "INV-2026-0417 1200.00 --payment-id bank-7731"),
     ("reverse-payment", telling.reverse_payment, "INV-1 bank-7731 --reason bounced"),
+    ("apply-credit", telling.apply_credit, "INV-1 INV-2 --amount 300.00"),
+    ("return-credit", telling.return_credit, "INV-1"),
     ("promise", telling.promise, "INV-1 2027-03-12 --note 'Ms Vega called, pays on Friday'"),
     ("dispute", telling.dispute, "INV-1 --reason wrong-quantity --amount 300.00"),
     ("resolve-dispute", telling.resolve_dispute, "INV-1 adjusted --new-amount 900.00"),

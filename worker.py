@@ -296,6 +296,7 @@ async def make_worker(
         activities=[
             Planning(desk).open_case,
             ledger.record,
+            ledger.take_credit,
             AccessChanges(desk).publish,
             Watch(desk).find_silent,
         ],

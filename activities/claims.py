@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy.orm import Session
 from temporalio.exceptions import ApplicationError
 
-from activities import caps, companions, enclosures, letters, standstill
+from activities import caps, companions, credits, enclosures, letters, standstill
 from activities.composing import compose, lead_first
 from activities.desk import Desk
 from activities.enclosures import Enclosure
@@ -215,7 +215,10 @@ def fresh(session: Session, job: Job, asks: bool) -> Case | None:
     if case.revision < job.case.revision:
         case = job.case
     case = case.with_paid(ledger.paid(session, case.invoice_id))
-    return case if agenda.is_wanted(case, job.errand.step, asks=asks) else None
+    if not agenda.is_wanted(case, job.errand.step, asks=asks):
+        return None
+    presses = asks or job.errand.ladder is not None
+    return None if presses and credits.cover(session, case) else case
 
 
 def _envelope(row: MessageRow, contact: Contact) -> Envelope:

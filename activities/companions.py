@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from activities import proof
+from activities import credits, proof
 from activities.desk import Desk
 from activities.errand import errand_for
 from activities.job import Job
@@ -88,6 +88,8 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
     action = case.next_action
     case = case.with_paid(ledger.paid(session, case.invoice_id))
     if action is None or case.resting or case.asked <= 0 or case.currency != job.case.currency:
+        return None
+    if credits.cover(session, case):
         return None
     if action.step in agenda.DATES or agenda.answer_message(action.step):
         return None

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -26,7 +27,7 @@ from domain.timeline import Entry
 from domain.trace import Mark, Sent, merged
 from gateways.base import AccessChange, BusinessDays, DeliveryError, MessageGateway, ProductGateway, Turn
 from gateways.opt_out import OptOutLinks
-from store import accounts, cases, invoices, outbox, policies, timeline
+from store import accounts, cases, credits, invoices, outbox, policies, timeline
 from store.database import Database
 from store.tables import HoldRow
 
@@ -63,6 +64,7 @@ class Answer(Record):
     access: Access = Access.FULL
     access_beside: Access = Access.FULL
     holds: list[Level] = []
+    given: Decimal = Decimal(0)
     utc_offset_minutes: int = 0
     entries: list[Entry] = []
     seen: int = 0
@@ -75,7 +77,7 @@ class Answer(Record):
 
     def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in how the case stands and what was written of it after entry number `seen`."""
-        self.next_action, self.holds = case.next_action, case.holds
+        self.next_action, self.holds, self.given = case.next_action, case.holds, case.given
         self.access, self.access_beside = case.access, case.access_beside
         self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
         self.entries = [entry for _, entry in written]
@@ -207,6 +209,7 @@ class Desk:
         later, and a person is asked.
         """
         parts = Parts(session)
+        case.given = credits.given(session, case.invoice_id)
         stored = cases.get(session, case.invoice_id)
         before = Before.of(stored)
         if stored is not None and stored.revision > case.revision:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import delivery, worklist
+from activities import credits, delivery, worklist
 from activities.desk import Answer, Desk, Request, moment
 from activities.faults import Parts
 from activities.handover import Handover
@@ -17,7 +17,9 @@ from activities.recovery import Recovery
 from activities.release import free_account
 from activities.stuck import ask_a_person
 from domain.case import Case
-from domain.events import CallOutcome, DeliveryReport, PaymentReceived, PaymentReversed, parse_event
+from domain.events import CallOutcome, CreditApplied, DeliveryReport, PaymentReceived, PaymentReversed, parse_event
+from domain.model import Value
+from domain.refusal import Refused
 from domain.terms import MessageState
 from domain.timeline import Entry
 from store import accounts, cases, ledger, outbox, requests, timeline
@@ -42,6 +44,23 @@ class RecordAnswer(Answer):
 
     not_arrived: str | None = None
     arrived: bool = False
+
+
+class CreditRequest(Value):
+    """Credit of another invoice that is to pay this one, at case time `now`."""
+
+    customer_id: str
+    invoice_id: str
+    event: CreditApplied
+    now: datetime
+    rehearsal: bool = False
+
+
+class CreditAnswer(Value):
+    """None: the credit is taken. Else why not, and about which field."""
+
+    field: str | None = None
+    reason: str | None = None
 
 
 class Ledger:
@@ -88,6 +107,17 @@ class Ledger:
         answer.apart = recovery.complete(case)
         request.case = case
 
+    @activity.defn(name="take_credit")
+    def take_credit(self, request: CreditRequest) -> CreditAnswer:
+        """Take credit from its invoice and pay this one with it, in one transaction; then the case hears of it."""
+        now = request.now if request.rehearsal else activity.info().started_time
+        with self._desk.database.writing(request.customer_id) as session:
+            try:
+                credits.apply(session, request.invoice_id, request.event, now)
+            except Refused as refused:
+                return CreditAnswer(field=refused.field, reason=refused.reason)
+        return CreditAnswer()
+
     def _report_failures(self, parts: Parts, request: RecordRequest, now: datetime) -> None:
         """A person has to do what could not be written."""
         case = request.case
@@ -108,8 +138,11 @@ class Ledger:
                 return  # it counts once a person has confirmed it
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
+            case CreditApplied():
+                credits.apply(session, case.invoice_id, event, now)  # it was taken before the case heard of it
             case PaymentReversed():
                 ledger.reverse_payment(session, case.invoice_id, event, now)
+                credits.take_back(session, event.payment_id, now)
             case CallOutcome():
                 outcomes = Outcomes(session, self._desk, case, now, rehearsal=request.rehearsal)
                 answer.not_arrived = outcomes.settle(event)
@@ -151,7 +184,7 @@ class Ledger:
     def _follow(self, parts: Parts, case: Case, now: datetime, *, rehearsal: bool) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
         session = parts.session
-        parts.do("credit", lambda: ledger.note_credit(session, case, now))
+        parts.do("credit", lambda: credits.follow(session, case, now))
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import calls, caps, proof, standstill, waiting, worklist
+from activities import calls, caps, credits, proof, standstill, waiting, worklist
 from activities.claims import Result
 from activities.copies import Copies
 from activities.desk import Answer, Desk, Request, entries_of, moment
@@ -163,10 +163,25 @@ class Notices:
             closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
         sent = outbox.of_invoice(session, case.invoice_id, errand.key)
+        waits = self._covered_by_credit(session, job)
         if errand.again or errand.ladder is None:
-            waits = self._too_often(session, job, sent)
+            waits = waits or self._too_often(session, job, sent)
             return waits or StepOutcome(step=errand.step, status="done", at=now)
-        return self._judge_step(session, job, errand.ladder, sent)
+        return waits or self._judge_step(session, job, errand.ladder, sent)
+
+    def _covered_by_credit(self, session: Session, job: Job) -> StepOutcome | None:
+        """Whoever has paid enough on another invoice is not asked: a person applies that credit, or returns it."""
+        found = credits.cover(session, job.case) if self._asks(job) else None
+        if found is None:
+            return None
+        note(session, job, f"credit.{found.amount}", "blocked", found.why)  # looked at every day, and said once
+        until = job.calendar.next_open(job.calendar.end_of_day(job.calendar.local_date(job.now)))
+        return StepOutcome(step=job.errand.step, status="blocked", at=job.now, until=until, why=found.why)
+
+    def _asks(self, job: Job) -> bool:
+        """Whether the errand asks for money, or does something because none came."""
+        message = job.errand.message
+        return job.errand.ladder is not None or (message is not None and self._desk.catalogue.traits[message].asks)
 
     def _judge_step(self, session: Session, job: Job, step: Step, sent: Sequence[MessageRow]) -> StepOutcome:
         case, now = job.case, job.now

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities import credits
 from activities.desk import Answer, Desk, entries_of, plan
 from domain.case import Case
 from domain.events import PaymentReceived
@@ -121,7 +122,7 @@ class Planning:
         said = case.take_over(payments, reminded, [step.id for step in policy.steps], now)
         for payment in payments:
             ledger.add_payment(session, case.invoice_id, payment, now)
-        ledger.note_credit(session, case, now)
+        credits.follow(session, case, now)
         timeline.write(session, case.invoice_id, entries_of(said, "history", now))
 
     def _place_first_hold(self, session: Session, case: Case, now: datetime) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from activities import credits
 from activities.desk import Desk, Request
 from domain.case import Case
 from domain.events import Event, PaymentReceived, PaymentReversed
@@ -18,7 +19,7 @@ from domain.terms import Channel, MessageState
 from domain.timeline import Entry
 from domain.trace import Mark, Sent
 from store import accounts, cases, invoices, ledger, outbox, timeline
-from store.tables import MessageRow
+from store.tables import MessageRow, PaymentRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
@@ -85,6 +86,8 @@ class Recovery:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
         for receipt in case.receipts:
             ledger.put_receipt(self._session, case.invoice_id, receipt, case.currency)
+            if receipt.from_invoice is not None:
+                credits.restore(self._session, case, receipt, self._now)
         if not is_behind(self._session, self._request):
             return False
         lost = self._lost_messages(case)
@@ -110,16 +113,7 @@ class Recovery:
         news: list[Event] = []
         for row in ledger.rows(self._session, case.invoice_id):
             if row.payment_id not in known | gone:
-                news.append(
-                    PaymentReceived(
-                        payment_id=row.payment_id,
-                        amount=row.amount,
-                        currency=row.currency,
-                        received_at=row.received_at,
-                        method=row.method,
-                        confirm=True,  # it stands in the ledger, so it was counted
-                    )
-                )
+                news.append(credits.as_event(self._session, row) or _as_event(row))
             if row.reversed_at is not None and row.payment_id not in gone:
                 news.append(PaymentReversed(payment_id=row.payment_id, reason=row.reversal_reason or "reversed"))
         return news
@@ -191,3 +185,14 @@ class Recovery:
         timeline.write(
             self._session, case.invoice_id, [Entry(key=key, at=self._now, kind=kind, reason=text, ref=ref)]
         )
+
+
+def _as_event(row: PaymentRow) -> PaymentReceived:
+    return PaymentReceived(
+        payment_id=row.payment_id,
+        amount=row.amount,
+        currency=row.currency,
+        received_at=row.received_at,
+        method=row.method,
+        confirm=True,  # it stands in the ledger, so it was counted
+    )

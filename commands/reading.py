@@ -21,6 +21,7 @@ from commands.printing import coming_next, local_time, print_json, print_table, 
 from domain.events import OF_A_TALK
 from domain.standstill import Standstill
 from domain.terms import BY_PERSON, Stage
+from intake import credits
 from intake.cases import Known, ServerAway
 from intake.lookup import check_known, stored_status
 from intake.worklist import Facts, one_task, open_work
@@ -43,7 +44,8 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
         warn(f"{known.copied}: this is the database's copy")
     stands = from_database(settings, standstills.in_force)
     if as_json:
-        print_json(known.status.model_dump(mode="json") | {"standstill": stands})
+        elsewhere = from_database(settings, lambda session: credits.beside(session, invoice))
+        print_json(known.status.model_dump(mode="json") | {"standstill": stands, "credits_beside": elsewhere})
         return
     if stands:
         say(_held(stands))
@@ -60,17 +62,19 @@ def _stored(settings: Settings, invoice_id: str) -> Known:
 
 
 def _print_status(settings: Settings, shown: Status) -> None:
-    def read(session: Session) -> tuple[bool, list[tuple[datetime, str, str]]]:
+    def read(session: Session) -> tuple[bool, list[tuple[datetime, str, str]], list[Facts]]:
         row = cases.get_row(session, shown.invoice_id)
         written = [(note.at, note.author, note.text) for note in notes.of_invoice(session, shown.invoice_id)]
-        return bool(row and row.rehearsal), written
+        return bool(row and row.rehearsal), written, credits.beside(session, shown.invoice_id)
 
-    rehearsal, written = from_database(settings, read)
+    rehearsal, written, elsewhere = from_database(settings, read)
     rest = f"  (ladder {shown.policy.name}@{shown.policy.version})" + ("  REHEARSAL" if rehearsal else "")
     say(f"{shown.invoice_id}: {shown.stage.value}{rest}")
     say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
     if shown.credit:
         say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
+    for credit in elsewhere:
+        say(f"credit  {credit['amount']} {credit['currency']} of this customer on invoice {credit['invoice_id']}")
     held = f"; held by this invoice: {', '.join(shown.holds)}" if shown.holds else ""
     say(f"access  {shown.access.value}{held}")
     say(coming_next(shown))

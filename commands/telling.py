@@ -28,6 +28,7 @@ from domain.money import looks_like_thousands
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
 from gateways.opt_out import opted_out
+from intake import credits
 from intake.cases import Cases
 from intake.lookup import check_known
 from intake.refusals import printable
@@ -69,6 +70,36 @@ def reverse_payment(
 ) -> None:
     """Take a payment back: a returned debit, a chargeback. A paid case opens again."""
     _tell(invoice, "payment_reversed", {"payment_id": payment_id, "reason": reason}, no_wait=no_wait)
+
+
+def apply_credit(
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="The invoice that was paid too much.")],
+    taker: Annotated[str, typer.Argument(metavar="TO", help="Another one of this customer, in the same currency.")],
+    amount: Annotated[str | None, typer.Option("--amount", help="Default: what is open, if there is enough.")] = None,
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Pay an invoice by credit of another one. reverse-payment takes it back, by its id in the timeline of TO."""
+    settings = load_settings()
+    facts = from_database(settings, lambda session: credits.to_apply(session, giver, taker, amount, by, request_id))
+    _tell(taker, "credit_applied", facts, no_wait=no_wait, request_id=request_id, settings=settings)
+
+
+def return_credit(
+    invoice: Annotated[str, typer.Argument(metavar="INVOICE", help="The invoice that was paid too much.")],
+    amount: Annotated[str | None, typer.Option("--amount", help="Default: all of its credit.")] = None,
+    by: By = "agent",
+    request_id: RequestId = None,
+) -> None:
+    """Note that credit was paid back to the customer. Your bank sends the money, this program does not."""
+    with opened_database(load_settings()) as database:
+        with database.reading() as session:
+            facts = credits.to_return(session, invoice, amount, by, request_id)
+        left = credits.give_back(database, invoice, facts)
+    say(
+        f"{invoice}: {facts['amount']} {facts['currency']} returned; {left.credit} {left.currency} of credit are left"
+    )
 
 
 def promise(

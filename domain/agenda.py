@@ -175,7 +175,8 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
     if action is None:
         return None
     if case.blocked_until and case.blocked_until > action.at:
-        return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": "looked at again then"})
+        why = case.blocked_why or "looked at again then"
+        return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": why})
     if case.hurry and _may_hurry(policy.step(action.step)):
         overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
         earliest = max(now, overdue, case.not_before(action.step) or now, *_earliest(case, policy))

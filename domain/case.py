@@ -62,11 +62,13 @@ class Case(CaseState):
 
     def _keep_receipts(self, event: ev.Event, now: datetime) -> None:
         known = {receipt.payment_id for receipt in self.receipts}
-        at, method = now, None
+        at, method, giver = now, None, None
         if isinstance(event, ev.PaymentReceived):
             at, method = event.received_at or now, event.method
+        if isinstance(event, ev.CreditApplied):
+            method, giver = ev.BY_CREDIT, event.from_invoice
         self.receipts += [
-            Receipt(payment_id=payment_id, amount=amount, received_at=at, method=method)
+            Receipt(payment_id=payment_id, amount=amount, received_at=at, method=method, from_invoice=giver)
             for payment_id, amount in self.payments.items()
             if payment_id not in known
         ]
@@ -79,6 +81,8 @@ class Case(CaseState):
         match event:
             case ev.PaymentReceived():
                 return self._payment_received(event, now)
+            case ev.CreditApplied():
+                return self._credit_applied(event)
             case ev.PaymentReversed():
                 return self._payment_reversed(event)
             case ev.CallOutcome():
@@ -163,6 +167,13 @@ class Case(CaseState):
         self.questioned[name] = QuestionedPayment(payment_id=name, amount=amount, received_at=at, since=now)
         text = f"{amount} {self.currency} received before the import: not counted until a person confirms it"
         return [Said("check", text, ref=name)]
+
+    def _credit_applied(self, event: ev.CreditApplied) -> list[Said]:
+        if self._is_known(event.credit_id, event.amount, event.currency, "credit_id"):
+            return []
+        paid = f"{self._whole(event.amount)} {self.currency} paid by credit of invoice {event.from_invoice}"
+        said = [Said("payment", f"{paid}, applied by {event.by}", ref=event.credit_id)]
+        return said + self._take_money(event.credit_id, event.amount)
 
     def _is_known(self, payment_id: str, amount: Decimal, currency: str, field: str = "payment_id") -> bool:
         """Whether this money was counted before. Raises Refused for money that this invoice cannot take."""
@@ -688,6 +699,7 @@ class Case(CaseState):
         self.stuck.pop(outcome.step, None)
         if outcome.status in {"delayed", "blocked"}:
             self.blocked_until, self.blocked_step = outcome.until, outcome.step
+            self.blocked_why = outcome.why
             if outcome.undecided and outcome.step not in self.undecided:
                 self.undecided.append(outcome.step)
             return []

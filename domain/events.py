@@ -153,6 +153,9 @@ TaskId = Annotated[
 MessageId = Annotated[
     str, Field(strict=True), Spelled(r"[\w.:~-]{1,120}", "is no id of a message: `outbox --json` shows them")
 ]
+InvoiceId = Annotated[
+    str, Field(strict=True), Spelled(r"[A-Za-z0-9._-]{1,120}", "is no invoice id: `starter.py list` shows them")
+]
 Fingerprint = Annotated[
     str, Field(strict=True), Spelled(r"[0-9a-f]{16}", "must be 16 hexadecimal digits, as `move-policy` shows it")
 ]
@@ -170,6 +173,29 @@ class PaymentReceived(Value):
     method: Code | None = None
     confirm: Annotated[bool, Field(strict=True)] = False
     from_provider: Annotated[bool, Field(strict=True)] = False
+
+
+BY_CREDIT = "credit"
+"""The method of a payment that was made by credit."""
+
+
+class CreditApplied(Value):
+    """Credit of another invoice of the same customer, in the same currency, pays this one."""
+
+    credit_id: PaymentId
+    from_invoice: InvoiceId
+    amount: Amount
+    currency: Code
+    by: Spoken
+
+
+class CreditReturned(Value):
+    """Credit of an invoice was paid back to the customer. It changes the ledger, and no case."""
+
+    credit_id: PaymentId
+    amount: Amount
+    currency: Code
+    by: Spoken
 
 
 class PaymentReversed(Value):
@@ -324,6 +350,7 @@ class ContactsChanged(Value):
 
 Event = (
     PaymentReceived
+    | CreditApplied
     | PaymentReversed
     | PromiseToPay
     | DisputeOpened
@@ -342,6 +369,7 @@ Event = (
 
 EVENTS: Mapping[str, type[Event]] = {
     "payment_received": PaymentReceived,
+    "credit_applied": CreditApplied,
     "payment_reversed": PaymentReversed,
     "promise_to_pay": PromiseToPay,
     "dispute_opened": DisputeOpened,

@@ -54,6 +54,7 @@ class CaseState(Record):
     imported_paid: Decimal = Decimal(0)  # and how much
     questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
     credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
+    given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
@@ -79,6 +80,7 @@ class CaseState(Record):
     hurry: bool = False  # a word was broken: the next letter does not wait for its day
     hurry_why: str = "a promise was not kept"
     blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
+    blocked_why: str | None = None  # what it waits for, where that is more than a better hour
     blocked_step: str | None = None  # that step; None means whichever comes next
     stuck: dict[str, Stuck] = Field(default_factory=dict)  # steps that cannot be carried out
     again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
@@ -133,8 +135,16 @@ class CaseState(Record):
 
     @property
     def credit(self) -> Decimal:
-        """What was paid too much; all that was paid, once the invoice was cancelled."""
-        return self._whole(self.paid - self._owed)
+        """What was paid too much, and is neither applied to another invoice nor returned.
+
+        All that was paid, once the invoice was cancelled.
+        """
+        return self._whole(self.paid - self._owed - self.given)
+
+    @property
+    def uncovered(self) -> Decimal:
+        """Credit that was applied or returned, and whose payment was taken back since."""
+        return self._whole(self.given - self._whole(self.paid - self._owed))
 
     @property
     def _owed(self) -> Decimal:

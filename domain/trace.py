@@ -11,12 +11,13 @@ from domain.model import Record, Value
 
 
 class Receipt(Record):
-    """A payment as it came in, and when and why it was taken back."""
+    """A payment as it came in, and when and why it was taken back. `from_invoice`: it is credit of that invoice."""
 
     payment_id: str
     amount: Decimal
     received_at: datetime
     method: str | None = None
+    from_invoice: str | None = None
     reversed_at: datetime | None = None
     reason: str | None = None
 

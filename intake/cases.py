@@ -28,11 +28,11 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCStatusCode
 
-from activities import worklist
+from activities import credits, worklist
 from domain.admission import admit
 from domain.case import Case
 from domain.clock import Clock
-from domain.events import EVENTS, CallOutcome, parse_event
+from domain.events import EVENTS, CallOutcome, CreditApplied, parse_event
 from domain.refusal import Refused
 from intake.idempotency import Begun, Idempotency, Note, Request
 from intake.lookup import check_known, stored_status, with_written
@@ -47,7 +47,7 @@ from workflows.options import TASK_QUEUE
 REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""
 
-_MONEY = frozenset({"payment_received", "payment_reversed"})
+_MONEY = frozenset({"payment_received", "credit_applied", "payment_reversed"})
 _PATIENT = frozenset({"policy_moved"})
 """Nobody minds if these wait behind the reminders of the hour: thousands may be told at once."""
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
@@ -356,8 +356,11 @@ class Cases:
         with self._database.reading() as session:
             customer_id = check_known(session, invoice_id).customer_id
             row = cases.get_row(session, invoice_id) if name in _MONEY else None
+            event = parse_event(name, [content])
+            if isinstance(event, CreditApplied):
+                credits.check(session, invoice_id, event)
         if row is not None and not row.rehearsal:
-            admit(Case.model_validate(row.state), parse_event(name, [content]), datetime.now(UTC))
+            admit(Case.model_validate(row.state), event, datetime.now(UTC))
         return customer_id
 
     def _closed_before(self, invoice_id: str, task_id: str, outcome: str) -> Told | None:

@@ -41,6 +41,10 @@ def with_written(database: Database, status: Status) -> Status:
     """`status` with what the database has beyond it: what a webhook wrote shows before the case next wakes."""
     with database.reading() as session:
         written = [entry for _, entry in timeline.read(session, status.invoice_id)]
+        stored = cases.get(session, status.invoice_id) if status.credit else None
+    if stored is not None:
+        # Where credit went, the case learns with its next answer from the database.
+        status = status.model_copy(update={"credit": stored.credit})
     told = Counter(status.timeline)
     lines = [*status.timeline, *((Counter(lines_of(written)) - told).elements())]
     return status.model_copy(update={"timeline": sorted(lines, key=lambda line: line.at)})

@@ -7,10 +7,9 @@ from decimal import Decimal
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from domain.case import Case
 from domain.events import PaymentReceived, PaymentReversed
 from domain.trace import Receipt
-from store.tables import CreditRow, PaymentRow
+from store.tables import PaymentRow
 
 _PAID = select(PaymentRow.amount).where(
     PaymentRow.invoice_id == bindparam("invoice_id"), PaymentRow.reversed_at.is_(None)
@@ -67,28 +66,3 @@ def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: s
 def paid(session: Session, invoice_id: str) -> Decimal:
     """What has come in and was not taken back."""
     return sum(session.scalars(_PAID, {"invoice_id": invoice_id}), Decimal(0))
-
-
-def note_credit(session: Session, case: Case, now: datetime) -> None:
-    """Keep what was paid too much on this invoice, or forget it when it is gone."""
-    row = session.get(CreditRow, case.invoice_id)
-    if case.credit > 0:
-        session.merge(
-            CreditRow(
-                invoice_id=case.invoice_id,
-                customer_id=case.customer_id,
-                amount=case.credit,
-                currency=case.currency,
-                at=now,
-            )
-        )
-    elif row is not None:
-        session.delete(row)
-    session.flush()
-
-
-def credits(session: Session, customer_id: str) -> Sequence[CreditRow]:
-    """What was paid too much on each invoice of this customer, and is neither applied nor returned; oldest first."""
-    return session.scalars(
-        select(CreditRow).where(CreditRow.customer_id == customer_id).order_by(CreditRow.at, CreditRow.invoice_id)
-    ).all()

@@ -248,6 +248,24 @@ class WaitRow(Base):
     until: Mapped[datetime]
 
 
+class CreditUseRow(Base):
+    """Credit of one invoice that was applied to another one of the same customer, or returned.
+
+    to_invoice  the invoice it pays, in whose payments it stands under the same id; None: it was returned
+    undone_at   when it was taken back, so that it is credit again
+    """
+
+    __tablename__ = "credit_uses"
+    credit_id: Mapped[str] = mapped_column(primary_key=True)
+    from_invoice: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    to_invoice: Mapped[str | None] = mapped_column(ForeignKey("invoices.invoice_id"))
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    by: Mapped[str]
+    at: Mapped[datetime]
+    undone_at: Mapped[datetime | None]
+
+
 class HoldRow(Base):
     """One invoice's claim on its account's access. The account has the worst of its unreleased holds."""
 

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from domain.events import EVENTS, PERSONAL_DECISIONS
 from domain.invoice import Invoice
 from domain.refusal import Refused
+from intake import credits
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.checks import is_identifier
@@ -157,16 +158,32 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
             known = Known(copy, "the server did not answer")
     except Refused as refused:
         raise _problem(refused) from None
-    stands = await asyncio.to_thread(_standstill, service)
-    body = known.status.model_dump(mode="json") | {"standstill": stands}
+    body = known.status.model_dump(mode="json") | await asyncio.to_thread(_beside, service, invoice_id)
     return JSONResponse(body | ({"copied": known.copied} if known.copied else {}))
 
 
-def _standstill(service: Service) -> dict[str, Any] | None:
-    """What holds every message and consequence back; None when they leave."""
+def _beside(service: Service, invoice_id: str) -> dict[str, Any]:
+    """What the case itself does not know: what holds every message and consequence back, None when they leave; and
+    the credit on the customer's other invoices.
+    """
     with service.database.reading() as session:
         stands = standstills.in_force(session)
-    return stands.model_dump(mode="json") if stands else None
+        elsewhere = to_jsonable_python(credits.beside(session, invoice_id))
+    return {"standstill": stands.model_dump(mode="json") if stands else None, "credits_beside": elsewhere}
+
+
+@router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")
+async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
+    """The body: `credit_id`, `amount`, `currency`, `by`. It counts once by its `credit_id`, and changes no case: 200
+    answers the status of the invoice that was paid too much, 422 with field and reason when it has no such credit.
+    """
+    _check_id(invoice_id)
+    content = _object(decoded(await raw(request)))
+    try:
+        status = await asyncio.to_thread(credits.give_back, service_of(request).database, invoice_id, content)
+    except Refused as refused:
+        raise _problem(refused) from None
+    return JSONResponse(status.model_dump(mode="json"))
 
 
 @router.post("/cases/{invoice_id}/{event}", summary="Tell a case what happened")
@@ -278,6 +295,22 @@ def _open_work(
 
 
 # Accounts ------------------------------------------------------------------------------------------------
+
+
+@router.get("/accounts/{customer_id}", summary="A customer's account: access and credit")
+async def account(request: Request, customer_id: str) -> JSONResponse:
+    """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
+    404: no such customer.
+    """
+    if not is_identifier(customer_id):
+        raise Problem(404, "There is no such customer.")
+    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_account, service_of(request), customer_id)))
+
+
+def _account(service: Service, customer_id: str) -> dict[str, Any]:
+    facts = _access(service, customer_id)
+    with service.database.reading() as session:
+        return facts | {"credits": credits.of_customer(session, customer_id)}
 
 
 @router.get("/accounts/{customer_id}/access", summary="What a customer's account may do")

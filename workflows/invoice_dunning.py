@@ -17,13 +17,13 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.access import AccessChanges
     from activities.desk import Answer, Request
-    from activities.ledger import Ledger, RecordRequest
+    from activities.ledger import CreditRequest, Ledger, RecordRequest
     from activities.notices import Notices, StepAnswer, StepRequest
     from activities.planning import OpenRequest, Planning
     from domain import agenda
     from domain.admission import admit
     from domain.case import Case
-    from domain.events import PERSONAL_DECISIONS, ContactsChanged, DeliveryReport, Event, parse_event
+    from domain.events import PERSONAL_DECISIONS, ContactsChanged, CreditApplied, DeliveryReport, Event, parse_event
     from domain.ladder import NextAction
     from domain.outcomes import Said
     from domain.refusal import Refused
@@ -263,7 +263,7 @@ class InvoiceDunning:
             await self._take_in(name, args)
         except Refused as refused:
             raise _refusal(refused) from None
-        await self._written()
+        await self._writing_over()
         return self.status()
 
     @decide.validator
@@ -293,6 +293,8 @@ class InvoiceDunning:
         try:
             event = parse_event(name, _decoded(args))
             admit(self._the_case, event, self._now())
+            if isinstance(event, CreditApplied) and event.credit_id not in self._the_case.payments:
+                await self._take_credit(event)
             said = self._the_case.apply(event, self._now())
         except Refused as refused:
             self._say([Said("refused", f"{name}: {refused}"[:400])])
@@ -333,7 +335,23 @@ class InvoiceDunning:
             self._adopt(answer, revision)
         await self._publish_if_needed(answer)
 
-    async def _written(self) -> None:
+    async def _take_credit(self, event: CreditApplied) -> None:
+        """Raises Refused when the ledger has no such credit. The ledger first: no credit is ever spent twice."""
+        case = self._the_case
+        request = CreditRequest(
+            customer_id=case.customer_id,
+            invoice_id=case.invoice_id,
+            event=event,
+            now=self._now(),
+            rehearsal=self._clock.rehearsal,
+        )
+        answer = await self._result(
+            workflow.execute_activity_method(Ledger.take_credit, request, summary="credit_applied", **options.WRITING)
+        )
+        if answer.field is not None:
+            raise Refused(answer.field, answer.reason or "")
+
+    async def _writing_over(self) -> None:
         """Until what others told is written down too: holds and access are as they will be."""
         if self._writing.locked():
             self._leave_trace()
@@ -440,6 +458,7 @@ class InvoiceDunning:
         case.messages = merged(case.messages, answer.messages)
         self._stored = answer.written.later(self._stored) if answer.written else self._stored
         case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
+        case.given = answer.given
         case.utc_offset_minutes = answer.utc_offset_minutes
         known = {entry.key for entry in self._timeline}
         self._timeline += [entry for entry in answer.entries if entry.key not in known]

@@ -72,7 +72,7 @@ class Status(Record):
     """The answer to the query `status` and to every accepted update.
 
     `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
-    `credit` is what was paid too much on it.
+    `credit` is what was paid too much on it and is neither applied nor returned.
     """
 
     invoice_id: str

@@ -138,9 +138,12 @@ STANDINGS: dict[str, Callable[[], Case]] = {
     "cancelled": _after("cancel", reason="credit-note", by="agent-7"),
 }
 
+CREDIT = {"credit_id": "c9", "from_invoice": "inv-0", "currency": "EUR", "by": "agent-7"}
+
 EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "paid_in_full": ("payment_received", {"payment_id": "p9", "amount": "1000.00", "currency": "EUR"}),
     "paid_in_part": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "EUR"}),
+    "credit": ("credit_applied", CREDIT | {"amount": "1000.00"}),
     "other_currency": ("payment_received", {"payment_id": "p9", "amount": "100.00", "currency": "USD"}),
     "reversed": ("payment_reversed", {"payment_id": "p0", "reason": "chargeback"}),
     "promise": ("promise_to_pay", {"date": "2027-03-17", "promised_by": "user"}),
@@ -482,6 +485,51 @@ def test_a17_a_payment_from_the_future_is_refused_at_the_door(
         assert error.value.field == "received_at"
     else:
         admit(a_case(), event, NOW)
+
+
+@pytest.mark.parametrize(
+    ("standing", "amount", "field"),
+    [
+        ("chasing", "1000.00", None),
+        ("handed_over", "1000.00", None),
+        ("chasing", "1000.01", "amount"),
+        ("paid", "1.00", "amount"),
+        ("cancelled", "1.00", "amount"),
+        ("written_off", "1.00", "amount"),
+    ],
+)
+def test_a11_credit_is_applied_only_where_something_is_open(standing: str, amount: str, field: str | None) -> None:
+    case, event = STANDINGS[standing](), parse_event("credit_applied", [CREDIT | {"amount": amount}])
+    if field is not None:
+        with pytest.raises(Refused) as refused:
+            admit(case, event, NOW)
+        assert refused.value.field == field
+        return
+    admit(case, event, NOW)
+    case.apply(event, NOW)
+    admit(case, event, NOW)  # the same again is no news
+    assert (case.apply(event, NOW), case.stage, case.receipts[-1].from_invoice) == ([], Stage.PAID, "inv-0")
+
+
+def test_a11_an_invoice_does_not_pay_itself() -> None:
+    event = parse_event("credit_applied", [CREDIT | {"amount": "1.00", "from_invoice": "inv-1"}])
+    with pytest.raises(Refused, match="from_invoice: is this invoice itself"):
+        admit(_chasing(), event, NOW)
+
+
+@pytest.mark.parametrize(
+    ("paid", "given", "credit", "uncovered", "open_amount"),
+    [
+        ("1500.00", "0", "300.00", "0.00", "0.00"),
+        ("1500.00", "100.00", "200.00", "0.00", "0.00"),
+        ("1500.00", "300.00", "0.00", "0.00", "0.00"),
+        ("1400.00", "300.00", "0.00", "100.00", "0.00"),
+        ("0", "300.00", "0.00", "300.00", "1200.00"),  # never more than the invoice itself
+    ],
+)
+def test_a11_what_is_left_of_a_credit(paid: str, given: str, credit: str, uncovered: str, open_amount: str) -> None:
+    case = a_case(paid=Decimal(paid), given=Decimal(given))
+    assert (str(case.credit), str(case.uncovered), str(case.open_amount)) == (credit, uncovered, open_amount)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,13 @@ from domain.refusal import Refused
 
 GOOD: Mapping[str, dict[str, Any]] = {
     "payment_received": {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"},
+    "credit_applied": {
+        "credit_id": "c1",
+        "from_invoice": "inv-0",
+        "amount": "300.00",
+        "currency": "EUR",
+        "by": "agent-7",
+    },
     "payment_reversed": {"payment_id": "p1", "reason": "chargeback"},
     "promise_to_pay": {"date": "2027-03-15", "promised_by": "user"},
     "dispute_opened": {"reason": "quality", "opened_by": "user"},

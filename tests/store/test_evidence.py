@@ -21,7 +21,7 @@ from domain.refusal import Refused
 from domain.terms import Channel, Level
 from intake.evidence_file import as_text, check, gather, write_new
 from intake.registrar import Registrar
-from store import accounts, addresses, cases, ledger, notes, tasks, timeline
+from store import accounts, addresses, cases, credits, ledger, notes, tasks, timeline
 from store.database import Database
 from store.evidence import collect
 from store.tables import MessageInvoiceRow, MessageRow, TaskRow
@@ -111,7 +111,7 @@ def lived(database: Database) -> None:
         hears("payment_reversed", "2027-03-24 09:00", payment_id="p1", reason="R01")
         hears("payment_received", "2027-03-25 09:00", payment_id="p2", amount="1250.00", currency="EUR")
         accounts.release_holds(session, "acme", "inv-1", "invoice inv-1 is paid", at("2027-03-25 09:00"))
-        ledger.note_credit(session, case, at("2027-03-25 09:00"))
+        credits.note(session, case, at("2027-03-25 09:00"))
         cases.put(session, case, rehearsal=False, now=at("2027-03-25 09:00"))
 
 

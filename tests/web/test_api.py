@@ -15,7 +15,7 @@ from domain.standstill import decision
 from domain.terms import Level
 from intake.cases import Patience
 from intake.idempotency import Idempotency, Request
-from store import accounts, ledger, outbox, tasks
+from store import accounts, credits, outbox, tasks
 from store.database import Database
 from store.tables import TaskRow
 from tests.builders import an_invoice
@@ -231,8 +231,46 @@ async def test_a12_money_for_a_cancelled_invoice_is_credit_and_nothing_is_open(a
     described = await api.house.env.client.get_workflow_handle("invoice-inv-1").describe()
     assert described.typed_search_attributes.get(AMOUNT_DUE) == 0
     with api.site.database.reading() as session:
-        (kept,) = ledger.credits(session, "acme")
+        (kept,) = credits.of_customer(session, "acme")
     assert (kept.invoice_id, kept.amount) == ("inv-1", Decimal("500.00"))
+
+
+async def test_a11_credit_of_one_invoice_pays_another(api: Open) -> None:
+    await api.post("/invoices", [written("A"), written("B", amount="300.00"), written("C", amount="300.00")])
+    over = (await api.post("/cases/A/payment_received", paid("p1", "1500.00"))).json()
+    assert (over["stage"], over["credit"]) == ("paid", "300.00")
+    account = (await api.get("/accounts/acme")).json()
+    (credit,) = account["credits"]
+    assert (account["access"], credit["invoice_id"], credit["amount"]) == ("full", "A", "300.00")
+    assert (await api.get("/cases/B")).json()["credits_beside"] == account["credits"]
+
+    body = {"credit_id": "c1", "from_invoice": "A", "amount": "300.00", "currency": "EUR", "by": "agent-7"}
+    for _ in range(2):
+        answer = await api.post("/cases/B/credit_applied", body)
+        assert (answer.status_code, answer.json()["stage"], answer.json()["amount_due"]) == (200, "paid", "0.00")
+    for again in (body, body | {"credit_id": "c2"}):
+        refused = await api.post("/cases/C/credit_applied", again)
+        assert refused.status_code == 422, refused.text
+    assert (await api.get("/cases/A")).json()["credit"] == "0.00"
+    assert (await api.get("/accounts/acme")).json()["credits"] == []
+    assert (await api.get("/cases/C")).json()["amount_due"] == "300.00"
+
+    back = await api.post("/cases/B/payment_reversed", {"payment_id": "c1", "reason": "credit-withdrawn"})
+    assert back.json()["amount_due"] == "300.00"
+    assert (await api.get("/cases/A")).json()["credit"] == "300.00"
+
+
+async def test_a11_credit_that_was_paid_back(api: Open) -> None:
+    await api.post("/invoices", written("A"))
+    await api.post("/cases/A/payment_received", paid("p1", "1500.00"))
+    body = {"credit_id": "r1", "amount": "300.00", "currency": "EUR", "by": "agent-7"}
+    for _ in range(2):
+        answer = await api.post("/cases/A/credit_returned", body)
+        assert (answer.status_code, answer.json()["credit"]) == (200, "0.00")
+    more = await api.post("/cases/A/credit_returned", body | {"credit_id": "r2"})
+    assert (more.status_code, more.json()["field"]) == (422, "from_invoice")
+    bad = await api.post("/cases/A/credit_returned", {"amount": "300.00"})
+    assert (bad.status_code, bad.json()["field"]) == (422, "credit_id")
 
 
 async def test_a17_a_payment_from_the_future_is_refused_by_the_api(api: Open) -> None:

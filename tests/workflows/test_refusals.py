@@ -51,6 +51,21 @@ async def test_a17_a_payment_from_the_future_is_refused_by_signal_and_update(hou
     assert (await house.status()).amount_due == Decimal("1190.00")
 
 
+async def test_a11_credit_that_the_ledger_does_not_have_is_refused_by_signal_and_update(house: House) -> None:
+    await house.start(an_invoice())
+    credit = {"credit_id": "c1", "from_invoice": "inv-0", "amount": "10.00", "currency": "EUR", "by": "agent-7"}
+    with pytest.raises(WorkflowUpdateFailedError) as error:
+        await house.case.execute_update("credit_applied", credit)
+    assert "from_invoice" in str(error.value.cause)
+    await house.tell("credit_applied", **credit)
+    await house.pass_time(seconds=1)
+    status = await house.status()
+    assert status.amount_due == Decimal("1200.00")
+    assert [line.reason for line in status.timeline if line.kind == "refused"][-1].startswith(
+        "credit_applied: from_invoice: 'inv-0' is not registered"
+    )
+
+
 async def test_a_refusal_during_a_step_does_not_turn_the_clock(
     time_skipping: WorkflowEnvironment, tmp_path: Path
 ) -> None:

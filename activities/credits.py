@@ -1,0 +1,310 @@
+"""Credit: what a customer paid too much on one invoice, until it is applied to another one or returned.
+
+While its task is open, credit that covers what is asked for on another invoice holds back every reminder and
+consequence there: whoever has paid enough is not chased. Call inside a transaction with the customer's lock.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from activities import worklist
+from domain.case import Case
+from domain.events import BY_CREDIT, CreditApplied
+from domain.refusal import Refused
+from domain.terms import Stage
+from domain.timeline import Entry
+from domain.trace import Receipt
+from store import cases, credits, invoices, ledger, tasks, timeline
+from store.tables import CreditUseRow, PaymentRow, TaskRow
+
+_RESTORED = "restored"
+
+
+class Cover(NamedTuple):
+    """Credit that covers what is asked for, and the task of the person who has to decide about it."""
+
+    amount: Decimal
+    why: str
+
+
+# What an invoice's credit leads to -----------------------------------------------------------------------
+
+
+def follow(session: Session, case: Case, now: datetime) -> None:
+    """Keep the credit of this invoice, and the tasks about it and about doubtful payments, as the case stands now."""
+    case.given = credits.given(session, case.invoice_id)
+    credits.note(session, case, now)
+    _keep_task(session, case, _task_id(case.invoice_id), case.credit, _to_decide(case), now)
+    about = f"{case.invoice_id}.uncovered"
+    _keep_task(session, case, about, case.uncovered, _uncovered(session, case) if case.uncovered else "", now)
+    _ask_for_checks(session, case, now)
+
+
+def _keep_task(session: Session, case: Case, task_id: str, amount: Decimal, reason: str, now: datetime) -> None:
+    """A task about this amount, which outlives the case; none once there is no amount.
+
+    What a person closed is asked again only when the amount has changed.
+    """
+    task = tasks.get(session, task_id)
+    if amount == 0:
+        if task is not None and task.state == "open":
+            worklist.withdraw(session, case, [task], "nothing of it is left", now)
+    elif task is None:
+        worklist.raise_task(
+            session, case, task_id=task_id, step="", reason=reason, now=now, amount=amount, outlives_case=True
+        )
+    elif task.amount != amount or task.state == "withdrawn":
+        task.amount = amount
+        worklist.reopen(session, case, task, reason, now, now)
+
+
+def _to_decide(case: Case) -> str:
+    why = "for a cancelled invoice" if case.ended is Stage.CANCELLED else "too much"
+    return (
+        f"credit to apply or return: {case.credit} {case.currency} were paid {why}. Apply it to another invoice of "
+        f"this customer: starter.py apply-credit {case.invoice_id} OTHER_INVOICE; or, once it was paid back: "
+        f"starter.py return-credit {case.invoice_id}. Until then no invoice that it covers is asked for"
+    )
+
+
+def _uncovered(session: Session, case: Case) -> str:
+    standing = [row for row in credits.uses(session, case.invoice_id) if row.undone_at is None]
+    went = ", ".join(f"{row.amount} to {row.to_invoice or 'the customer'}" for row in standing)
+    undo = "; ".join(
+        f"starter.py reverse-payment {row.to_invoice} {row.credit_id!r} --reason credit-withdrawn"
+        for row in standing
+        if row.to_invoice
+    )
+    take_back = f" To take it back: {undo}." if undo else ""
+    return (
+        f"credit without cover: {case.uncovered} {case.currency} of this invoice's credit are no longer there, for a "
+        f"payment was taken back. The credit had gone: {went}.{take_back} Or agree with the customer, and close this"
+    )
+
+
+def _ask_for_checks(session: Session, case: Case, now: datetime) -> None:
+    for payment_id, doubt in case.doubted.items():
+        reason = (
+            f"check this payment: {payment_id} of {case.payments.get(payment_id)} {case.currency} {doubt}. It counts "
+            f"meanwhile. If it is wrong: starter.py reverse-payment {case.invoice_id} {payment_id!r} --reason wrong"
+        )
+        worklist.raise_task(
+            session,
+            case,
+            task_id=_check_id(case, payment_id),
+            step="",
+            reason=reason,
+            now=now,
+            amount=case.payments.get(payment_id),
+            outlives_case=True,
+        )
+    gone = [tasks.get(session, _check_id(case, payment_id)) for payment_id in case.reversed_payments]
+    needless = [task for task in gone if task is not None and task.state == "open"]
+    worklist.withdraw(session, case, needless, "the payment was taken back", now)
+
+
+def _check_id(case: Case, payment_id: str) -> str:
+    """Payment ids hold characters that no task id may."""
+    return f"{case.invoice_id}.check.{sha256(payment_id.encode()).hexdigest()[:8]}"
+
+
+def _task_id(invoice_id: str) -> str:
+    return f"{invoice_id}.credit"
+
+
+# What credit holds back ----------------------------------------------------------------------------------
+
+
+def cover(session: Session, case: Case) -> Cover | None:
+    """The customer's credit that covers all that is asked for on this invoice; None when none does.
+
+    The credit covers the customer's invoices in the order in which they are due, as far as it reaches: it holds back
+    no more than what it could pay.
+    """
+    found = [row for row in credits.of_customer(session, case.customer_id) if row.currency == case.currency]
+    waiting = [row for row in found if row.invoice_id != case.invoice_id and _is_open(session, row.invoice_id)]
+    total = sum((row.amount for row in waiting), Decimal(0))
+    if not case.asked or total < case.asked or case.invoice_id not in _covered(session, case, total):
+        return None
+    total = round(total, case.digits)
+    decided = ", ".join(_task_id(row.invoice_id) for row in waiting)
+    why = (
+        f"{total} {case.currency} of this customer's credit cover the {case.asked} {case.currency} that are asked "
+        f"for: waits until it is applied or returned (task {decided})"
+    )
+    return Cover(total, why)
+
+
+def _is_open(session: Session, invoice_id: str) -> bool:
+    task: TaskRow | None = tasks.get(session, _task_id(invoice_id))
+    return task is not None and task.state == "open"
+
+
+def _covered(session: Session, case: Case, credit: Decimal) -> set[str]:
+    covered = set()
+    kept = [
+        case if row.invoice_id == case.invoice_id else _by_ledger(session, Case.model_validate(row.state))
+        for row in cases.open_of(session, [case.customer_id])
+    ]
+    for one in sorted(kept, key=lambda one: (one.due_on, one.invoice_id)):
+        if one.currency == case.currency and 0 < one.asked <= credit:
+            covered.add(one.invoice_id)
+            credit -= one.asked
+    return covered
+
+
+def _by_ledger(session: Session, case: Case) -> Case:
+    known = case.with_paid(ledger.paid(session, case.invoice_id))
+    return known.model_copy(update={"given": credits.given(session, case.invoice_id)})
+
+
+# Where it goes -------------------------------------------------------------------------------------------
+
+
+def check(session: Session, to_invoice: str, event: CreditApplied) -> None:
+    """Raises Refused unless this credit is there, and belongs to the same customer and currency."""
+    known = credits.get_use(session, event.credit_id)
+    if known is not None:
+        _check_same(known, event.from_invoice, to_invoice, event.amount)
+        return
+    giver, taker = invoices.get_row(session, event.from_invoice), invoices.get_row(session, to_invoice)
+    if giver is None or taker is None:
+        raise Refused("from_invoice", f"{event.from_invoice!r} is not registered; `starter.py list` shows all")
+    if giver.customer_id != taker.customer_id:
+        raise Refused("from_invoice", f"belongs to customer {giver.customer_id}, not to {taker.customer_id}")
+    if giver.currency != taker.currency:
+        reason = f"is in {giver.currency}, and {to_invoice} in {taker.currency}: return the credit"
+        raise Refused("from_invoice", reason)
+    _check_amount(session, event.from_invoice, event.amount)
+
+
+def apply(session: Session, to_invoice: str, event: CreditApplied, now: datetime) -> None:
+    """Take the credit from one invoice and pay the other with it, once. Raises Refused as `check` does."""
+    check(session, to_invoice, event)
+    if credits.get_use(session, event.credit_id) is not None:
+        return
+    _use(session, event.credit_id, event.from_invoice, to_invoice, event.amount, event.currency, event.by, now)
+    session.merge(
+        PaymentRow(
+            invoice_id=to_invoice,
+            payment_id=event.credit_id,
+            amount=event.amount,
+            currency=event.currency,
+            received_at=now,
+            method=BY_CREDIT,
+        )
+    )
+    session.flush()
+    said = f"{event.amount} {event.currency} of the credit applied to invoice {to_invoice} by {event.by}"
+    _tell_giver(session, event.from_invoice, event.credit_id, said, now)
+
+
+def give_back(
+    session: Session, from_invoice: str, credit_id: str, amount: Decimal, currency: str, by: str, now: datetime
+) -> None:
+    """Note that credit was paid back to the customer, once. Raises Refused when it is not there."""
+    known = credits.get_use(session, credit_id)
+    if known is not None:
+        _check_same(known, from_invoice, None, amount)
+        return
+    row = invoices.get_row(session, from_invoice)
+    if row is not None and row.currency != currency:
+        raise Refused("currency", f"the invoice is in {row.currency}")
+    _check_amount(session, from_invoice, amount)
+    _use(session, credit_id, from_invoice, None, amount, currency, by, now)
+    said = f"{amount} {currency} of the credit were returned to the customer, by {by}"
+    _tell_giver(session, from_invoice, credit_id, said, now)
+
+
+def take_back(session: Session, credit_id: str, now: datetime) -> None:
+    """A payment by credit was reversed: it is credit of its invoice again. Harmless for any other payment."""
+    row = credits.get_use(session, credit_id)
+    if row is None or row.undone_at is not None:
+        return
+    row.undone_at = now
+    session.flush()
+    said = f"{row.amount} {row.currency} came back from invoice {row.to_invoice}: credit again"
+    _tell_giver(session, row.from_invoice, f"{credit_id}.back", said, now)
+
+
+def as_event(session: Session, payment: PaymentRow) -> CreditApplied | None:
+    """What the case that was paid has to hear of this row of the ledger; None for money that came from outside."""
+    row = credits.get_use(session, payment.payment_id)
+    if row is None or row.to_invoice != payment.invoice_id:
+        return None
+    return CreditApplied(
+        credit_id=row.credit_id, from_invoice=row.from_invoice, amount=row.amount, currency=row.currency, by=row.by
+    )
+
+
+def restore(session: Session, case: Case, receipt: Receipt, now: datetime) -> None:
+    """Write down anew what only the case that was paid remembers, because the database is an older copy."""
+    giver = receipt.from_invoice
+    if giver is None or credits.get_use(session, receipt.payment_id) is not None:
+        return
+    if invoices.get_row(session, giver) is None:
+        return  # that older copy knows nothing of the invoice
+    _use(session, receipt.payment_id, giver, case.invoice_id, receipt.amount, case.currency, _RESTORED, now)
+    if receipt.reversed_at is not None:
+        take_back(session, receipt.payment_id, now)
+        return
+    said = f"{receipt.amount} {case.currency} of the credit had been applied to invoice {case.invoice_id}"
+    _tell_giver(session, giver, receipt.payment_id, said, now)
+
+
+def _check_same(known: CreditUseRow, from_invoice: str, to_invoice: str | None, amount: Decimal) -> None:
+    if (known.from_invoice, known.to_invoice, known.amount) != (from_invoice, to_invoice, amount):
+        raise Refused("credit_id", "is known already, for other credit; a new one needs a new id")
+
+
+def _check_amount(session: Session, invoice_id: str, amount: Decimal) -> None:
+    kept = cases.get(session, invoice_id)
+    credit = _by_ledger(session, kept).credit if kept else Decimal(0)
+    if kept is None or credit == 0:
+        raise Refused("from_invoice", f"{invoice_id} has no credit; `starter.py list` shows which invoices have")
+    if amount > credit:
+        raise Refused("amount", f"is more than the {credit} {kept.currency} of credit on {invoice_id}")
+    if amount != round(amount, kept.digits):
+        raise Refused("amount", f"{kept.currency} has {kept.digits} decimal places")
+
+
+def _use(
+    session: Session,
+    credit_id: str,
+    from_invoice: str,
+    to_invoice: str | None,
+    amount: Decimal,
+    currency: str,
+    by: str,
+    now: datetime,
+) -> None:
+    credits.use(
+        session,
+        CreditUseRow(
+            credit_id=credit_id,
+            from_invoice=from_invoice,
+            to_invoice=to_invoice,
+            amount=amount,
+            currency=currency,
+            by=by,
+            at=now,
+        ),
+    )
+
+
+def _tell_giver(session: Session, invoice_id: str, key: str, said: str, now: datetime) -> None:
+    """The invoice whose credit it is: most often its case has ended, so its copy is changed here.
+
+    A case that still runs learns of it with the next answer of the database.
+    """
+    row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
+    if row is None or case is None:
+        return
+    at = row.updated_at if row.rehearsal else now
+    timeline.write(session, invoice_id, [Entry(key=f"credit.{key}"[:300], at=at, kind="credit", reason=said)])
+    follow(session, case, at)
+    cases.put(session, case, rehearsal=row.rehearsal, now=at)
