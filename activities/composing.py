@@ -9,7 +9,7 @@ from activities import facts
 from activities.companions import firmness
 from activities.desk import Desk
 from activities.job import Job
-from activities.wording import Composed, OtherInvoice
+from activities.wording import Composed, OtherInvoice, in_country
 from domain.invoice import Contact
 from store import invoices
 
@@ -58,8 +58,11 @@ def compose(
 
 
 def tongue(desk: Desk, job: Job) -> str:
-    """The language to write to the customer in: their own if there are messages in it, else the ladder's."""
-    return desk.catalogue.spoken(job.customer.language, job.policy.language)
+    """The language to write to the customer in: their own if there are messages in it, else the ladder's.
+
+    As it is written in their country, where it is spoken there.
+    """
+    return in_country(desk.catalogue.spoken(job.customer.language, job.policy.language), job.customer.country)
 
 
 def _short_url(session: Session, desk: Desk, job: Job) -> str | None:

@@ -30,6 +30,11 @@ def unbroken(text: str) -> str:
     return " ".join(text.split())
 
 
+def whole_numbers(text: str) -> str:
+    """`text` in which no line ends between "№" and its number."""
+    return text.replace("№ ", "№\N{NO-BREAK SPACE}")
+
+
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 BUTTON = (
     "display:inline-block;padding:14px 28px;border-radius:8px;background:#0b5d4b;color:#ffffff;"

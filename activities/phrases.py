@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from babel import Locale
+from babel.core import get_global
 from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
 from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
@@ -120,7 +121,7 @@ class Voice:
     dates: Literal["medium", "long"]
     rows: Literal["medium", "long"]  # dates in a line of many facts
     guard: Callable[[str], str]
-    brief: bool = False  # for SMS: no needless year, and only currency signs of the basic SMS alphabet
+    brief: bool = False  # for SMS: no needless year, and no sign that would cost the basic SMS alphabet
     roomy: bool = True  # with room for words that a message can do without
     parting: str = WORD_JOINER  # what parts a domain in a name; an SMS has no sign for it that nobody sees
 
@@ -157,15 +158,21 @@ class Pen:
             return None
         if self.voice.brief and value.year == today.year:
             return self.text(_day_of_year(self.locale, "MMMd", value))
-        return self.text(_date(self.locale, self.voice.dates, value))
+        return self.text(self._ordinal(_date(self.locale, self.voice.dates, value)))
+
+    def _ordinal(self, written: str) -> str:
+        """The first of a month as Brazil writes it, which Babel does not: "1º de março"."""
+        if self.voice.brief or (self.locale.language, self.locale.territory) != ("pt", "BR"):
+            return written
+        return re.sub(r"^1 de ", "1º de ", written)
 
     def days(self, values: tuple[date, ...], today: date) -> str | None:
         """The days in order, as a list in words; without the year while all are of this year."""
         ordered = sorted(set(values))
         if all(day.year == today.year for day in ordered):
-            written = [_day_of_year(self.locale, "MMMMd", day) for day in ordered]
+            written = [self._ordinal(_day_of_year(self.locale, "MMMMd", day)) for day in ordered]
         else:
-            written = [_date(self.locale, self.voice.dates, day) for day in ordered]
+            written = [self._ordinal(_date(self.locale, self.voice.dates, day)) for day in ordered]
         return self.text(format_list(written, locale=self.locale))
 
     def money(self, value: Decimal | None, currency: str, digits: int) -> str | None:
@@ -191,8 +198,8 @@ class Pen:
         """One invoice of several. A fact that it lacks is None."""
         return {
             "number": self.text(bill.number),
-            "issued_on": self.text(_date(self.locale, self.voice.rows, bill.issued_on)),
-            "due_on": self.text(_date(self.locale, self.voice.rows, bill.due_on)),
+            "issued_on": self.text(self._ordinal(_date(self.locale, self.voice.rows, bill.issued_on))),
+            "due_on": self.text(self._ordinal(_date(self.locale, self.voice.rows, bill.due_on))),
             "days_left": max(0, (bill.due_on - today).days),
             "days_late": max(0, (today - bill.due_on).days),
             "asked": self.money(bill.asked, bill.currency, bill.digits) if bill.asked else None,
@@ -205,7 +212,7 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
     # Kept, like the dates below: one message names the same sums and days a dozen times.
     shape = locale.currency_formats["standard"].pattern
     symbol = get_currency_symbol(currency, locale=locale)
-    if brief and not (symbol.isascii() or symbol in "£¥€"):
+    if brief and not (symbol.isascii() or symbol in "£¥€" or _script(locale) != "Latn"):
         shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
     if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
         shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
@@ -213,6 +220,13 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
     pattern.frac_prec = (digits, digits)
     written: str = pattern.apply(value, locale, currency, currency_digits=False, decimal_quantization=False)
     return written
+
+
+@lru_cache
+def _script(locale: Locale) -> str:
+    """ISO 15924, such as "Cyrl": what is not "Latn" is outside the basic SMS alphabet anyway."""
+    likely: str = get_global("likely_subtags").get(locale.language, "")
+    return locale.script or next((part for part in likely.split("_") if len(part) == 4), "Latn")
 
 
 @lru_cache(maxsize=4096)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from babel import Locale
+from babel.languages import get_official_languages
 from markdown_it.token import Token
 
 from activities.book import TEMPLATE_FAULTS, Book, Text, compiled
@@ -25,7 +26,17 @@ from activities.catalogue_file import (
     read_draft,
     tag,
 )
-from activities.layout import html_document, literal, one_stop, parse, plain_text, sms_parts, tidy, unbroken
+from activities.layout import (
+    html_document,
+    literal,
+    one_stop,
+    parse,
+    plain_text,
+    sms_parts,
+    tidy,
+    unbroken,
+    whole_numbers,
+)
 from activities.phrases import (
     BODY,
     CALL,
@@ -50,6 +61,7 @@ __all__ = [
     "Instalment",
     "OtherInvoice",
     "Traits",
+    "in_country",
 ]
 
 FALLBACK = "en"
@@ -116,7 +128,7 @@ class Composed:
 
     @cached_property
     def _body(self) -> str:
-        return f"{literal(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}"
+        return whole_numbers(f"{literal(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}")
 
     @cached_property
     def _tokens(self) -> list[Token]:
@@ -225,6 +237,16 @@ class Catalogue:
             reason = f"no such message{did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
         return Composed(self._book(code), key, self.locale(language), facts, preface)
+
+
+def in_country(language: str, country: str) -> str:
+    """`language` with the region `country`, unless it names one or is not spoken there: "es", "MX" gives "es-MX"."""
+    known = parsed_locale(language)
+    if known is None or known.territory is not None:
+        return language
+    spoken = get_official_languages(country, regional=True, de_facto=True)
+    regional = f"{language}-{country}"
+    return regional if known.language in spoken and parsed_locale(regional) is not None else language
 
 
 def _base(language: str) -> str:

@@ -67,3 +67,24 @@ def test_what_a_second_invoice_says(make_office: MakeOffice, first: str, second:
     office.open(bill("inv-1", first))
     office.open(bill("inv-2", second))
     assert known_language(office) == kept
+
+
+@pytest.mark.parametrize(
+    ("named", "country", "currency", "says"),
+    [
+        ("es", "MX", "MXN", "$1,200.00"),  # 1.200,00 reads as 1.20 there
+        ("es", "PE", "PEN", "S/ 1,200.00"),
+        ("es", "DE", "EUR", "1.200,00 €"),  # Spanish is not spoken there: as in Spain
+        ("en", "GB", "GBP", "1 March 2027"),
+        ("it", "CH", "CHF", "CHF 1’200.00"),
+        ("pt-BR", "PT", "EUR", "€ 1.200,00"),  # whoever names a region has chosen
+    ],
+)
+def test_c7_the_country_says_how_its_language_writes_money_and_days(
+    make_office: MakeOffice, named: str, country: str, currency: str, says: str
+) -> None:
+    office = make_office()
+    office.open(an_invoice(customer=a_customer(language=named, country=country), currency=currency))
+    office.carry_out("first-reminder", MAIL)
+    body = office.messages()[0].body.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert says in body

@@ -388,3 +388,32 @@ def test_f8_a_companys_name_is_parted_only_where_it_must_be() -> None:
     }
     assert not any("\u2060" in form for form in written["Meyer GmbH & Co.KG"])
     assert any("Booking\u2060.com" in form for form in written["Booking.com B.V."])
+
+
+# ---- how languages write
+
+
+def test_c7_brazil_writes_the_first_of_a_month_as_an_ordinal() -> None:
+    known = facts(due_on=date(2026, 3, 1), earlier=(date(2026, 3, 1), date(2026, 3, 17)))
+    composed = CATALOGUE.compose("reminder-second", "pt-BR", known)
+    assert "1º de março de 2026" in composed.text
+    assert "1º de março e 17 de março" in composed.text
+    assert "1º de março de 2026" in composed.call
+    assert "º" not in CATALOGUE.compose("due-today", "pt-BR", known).short  # no letter of the basic SMS alphabet
+    assert "11 de março" in CATALOGUE.compose("reminder-second", "pt-BR", facts(due_on=date(2026, 3, 11))).text
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "sign"),
+    [("ru", "RUB", "₽"), ("ru", "UAH", "₴"), ("bg", "BGN", "лв."), ("en", "RUB", "RUB"), ("es", "UAH", "UAH")],
+)
+def test_c7_a_sign_that_costs_nothing_stays_in_an_sms(language: str, currency: str, sign: str) -> None:
+    assert sign in CATALOGUE.compose("reminder-first", language, facts(currency=currency)).short
+
+
+@pytest.mark.parametrize("language", ["ru", "bg"])
+def test_c7_no_line_ends_between_the_number_sign_and_the_number(language: str) -> None:
+    for key in sorted(CATALOGUE.keys):
+        composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+        assert "№ " not in composed.text + composed.html.partition('<div class="letter"')[2]
+        assert "№ " in spaced(composed.text)

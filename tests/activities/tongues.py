@@ -182,7 +182,7 @@ TONGUES = {
     "pt-BR": Tongue(
         money=r"€ \d(\.\d{3})?[\d.]*,\d\d",
         issued="30 de janeiro de 2026",
-        due="1 de março de 2026",
+        due="1º de março de 2026",
         on="Em 26 de março de 2026",
         brief_on="26 de mar.",
         late="21 dias",
