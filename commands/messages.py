@@ -12,7 +12,7 @@ from activities.layout import SmsCost, sms_cost
 from activities.wording import Catalogue, CatalogueError, Composed, Traits
 from commands.context import REFUSED
 from commands.printing import say, warn
-from commands.samples import Place, place_of, sample
+from commands.samples import VARIANTS, Place, place_of, sample
 from worker import MESSAGES
 
 _PAGE = Path(__file__).with_suffix(".html")
@@ -27,13 +27,20 @@ class Shown:
     language: str
     place: Place
     grouped: bool
+    variant: str | None
     traits: Traits
     words: Composed
     sms: SmsCost
 
     @property
     def anchor(self) -> str:
-        return f"{self.language}-{self.key}" + ("-grouped" if self.grouped else "")
+        variant = "-" + "-".join(self.variant.replace(",", "").split()) if self.variant else ""
+        return f"{self.language}-{self.key}" + ("-grouped" if self.grouped else "") + variant
+
+    @property
+    def apart(self) -> str:
+        """What sets it apart from the message's usual form; empty for that."""
+        return "several invoices" if self.grouped else self.variant or ""
 
 
 def check_messages() -> None:
@@ -66,13 +73,20 @@ def preview_messages(
 
 
 def show(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[Shown]:
-    """Every message of these languages in the order of the files; those that ask, for several invoices too."""
+    """Every message of these languages in the order of the files, then with what else it may have to say.
+
+    Those that ask are shown for several invoices too.
+    """
     for language in languages:
         place = place_of(language)
         for key, traits in catalogue.traits.items():
-            for grouped in (False, True) if traits.asks else (False,):
-                words = catalogue.compose(key, place.region, sample(key, place, grouped=grouped))
-                yield Shown(key, language, place, grouped, traits, words, sms_cost(words.short))
+            forms: list[tuple[bool, str | None]] = [(False, None)]
+            forms += [(True, None)] if traits.asks else []
+            forms += [(False, variant) for variant in VARIANTS.get(key, ())]
+            for grouped, variant in forms:
+                facts = sample(key, place, grouped=grouped, variant=variant)
+                words = catalogue.compose(key, place.region, facts)
+                yield Shown(key, language, place, grouped, variant, traits, words, sms_cost(words.short))
 
 
 def _page(shown: list[Shown]) -> str:

@@ -45,8 +45,22 @@ def place_of(language: str) -> Place:
     return _PLACES.get(language) or _unnamed(language)
 
 
-def sample(key: str, place: Place, *, grouped: bool) -> Facts:
-    """What message `key` could speak of on a usual day; `grouped`: two more invoices are open."""
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "reminder-first": ("no link", "our account", "no link, our account"),
+    "promise-confirmed": ("no link", "no link, our account"),
+    "final-warning": ("suspended", "legal", "handed over"),
+    "formal-complaint": ("restricted", "suspended", "legal"),
+    "thank-you": ("a credit",),
+    "restored": ("another invoice holds", "others suspend"),
+    "instalment-missed": ("a part came",),
+    "dispute-received": ("in full",),
+    "part-received": ("a part disputed",),
+}
+"""What else a message may have to say, beside its usual day, by message: each is shown as well."""
+
+
+def sample(key: str, place: Place, *, grouped: bool = False, variant: str | None = None) -> Facts:
+    """What message `key` could speak of on a usual day; `grouped`: two more invoices are open. See VARIANTS."""
     unit, digits = place.unit, get_currency_precision(place.currency)
     amount = Decimal("1240.00") * unit
     facts: dict[str, Any] = {
@@ -78,17 +92,41 @@ def sample(key: str, place: Place, *, grouped: bool) -> Facts:
         "enclosed": ("2027-0417",),
     }
     others = (
-        _other("2027-0455", date(2027, 2, 12), Decimal("318.50") * unit, place, digits),
-        _other("2027-0502", date(2027, 3, 1), Decimal("96.00") * unit, place, digits),
+        _other("2027-0455", date(2027, 2, 12), date(2027, 3, 14), Decimal("318.50") * unit, place, digits),
+        _other("2027-0502", date(2027, 2, 19), date(2027, 4, 5), Decimal("96.00") * unit, place, digits),
     )
-    return Facts(**facts | _changes(key, amount) | ({"others": others} if grouped else {}))
+    changes = _changes(key, amount) | ({"others": others} if grouped else {})
+    return Facts(**facts | changes | (_variation(variant, amount, others) if variant else {}))
 
 
-def _other(number: str, issued: date, asked: Decimal, place: Place, digits: int) -> OtherInvoice:
+_CONSEQUENCES = ("restricted", "suspended", "legal", "handed over")
+_ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX", "phone": "+49 30 901820"}
+
+
+def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) -> dict[str, Any]:
+    """What differs from the usual day in this variant. Raises KeyError for one that there is not."""
+    quarter = amount / 4
+    consequences = {name: {"consequence": name.replace(" ", "_")} for name in _CONSEQUENCES}
+    variations: dict[str, dict[str, Any]] = {
+        **consequences,
+        "no link": {"payment_url": None},
+        "our account": dict(_ACCOUNT),
+        "no link, our account": {"payment_url": None, **_ACCOUNT},
+        "a credit": {"paid": amount + quarter, "credit": quarter},
+        "another invoice holds": {"holding": others[:1]},
+        "others suspend": {"holding": others, "suspended": True},
+        "a part came": {"missing": quarter, "paid": quarter, "open": quarter * 3, "asked": quarter * 3},
+        "in full": {"asked": Decimal(0)},
+        "a part disputed": {"asked": quarter},
+    }
+    return variations[variant]
+
+
+def _other(number: str, issued: date, due: date, asked: Decimal, place: Place, digits: int) -> OtherInvoice:
     return OtherInvoice(
         number=number,
         issued_on=issued,
-        due_on=date.fromordinal(issued.toordinal() + 30),
+        due_on=due,
         asked=asked,
         currency=place.currency,
         digits=digits,
@@ -111,6 +149,8 @@ def _changes(key: str, amount: Decimal) -> dict[str, Any]:
     changes: dict[str, Any] = dict(money.get(key, {}))
     if key in days:
         changes |= {"today": days[key], "earlier": ()}
+    if key == "instalment-missed":
+        changes |= {"instalments": (), "promise_on": date(2027, 3, 15), "promise_amount": half, "missing": half}
     return changes | ({"consequence": ends[key]} if key in ends else {})
 
 

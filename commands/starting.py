@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from activities.desk import Desk
+from activities.phrases import in_fours
 from commands.context import (
     REFUSED,
     AsOf,
@@ -42,6 +43,7 @@ from worker import make_desk
 
 _FASTEST = 10_000_000
 _REFUSALS_SHOWN = 1_000
+_NAMED = 5  # customers who are named in one line
 
 
 def start(
@@ -94,7 +96,21 @@ def start(
 
     away = asyncio.run(run())
     desk.database.close()
+    _tell_languages(registrar, found)
     _sum_up(results, read.refusals, len(found), away)
+
+
+def _tell_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
+    """Name the customers who are not written to in their own language, for there are no messages in it."""
+    told: dict[str, list[str]] = {}
+    for invoice in found:
+        with suppress(Refused):
+            if why := registrar.other_language(invoice):
+                told.setdefault(why, []).append(invoice.customer.customer_id)
+    for why, ids in told.items():
+        names = list(dict.fromkeys(ids))
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        warn(f"language: {why}, for {', '.join(names[:_NAMED])}{more}. A language is one file in messages/.")
 
 
 def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> InvoiceFile:
@@ -158,11 +174,11 @@ def show_preview(
         except Refused as problem:
             refused.append(Unfit(invoice.invoice_id, str(problem)))
             continue
-        lines = _previewed(desk, invoice, policy, now)
+        lines, notes = _previewed(desk, invoice, policy, now), list(_notes(desk, registrar, invoice))
         if as_json:
-            shown.append(_preview_facts(invoice, policy, lines))
+            shown.append(_preview_facts(invoice, policy, lines, notes))
         else:
-            _print_preview(invoice, policy, lines)
+            _print_preview(invoice, policy, lines, notes)
     if as_json:
         print_json({"invoices": shown, "refused": [_refusal_facts(one) for one in refused]})
     else:
@@ -182,7 +198,9 @@ def _previewed(desk: Desk, invoice: Invoice, policy: Policy, now: datetime) -> t
     return preview(policy, standing, calendar, now)
 
 
-def _preview_facts(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine]) -> dict[str, Any]:
+def _preview_facts(
+    invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine], notes: Sequence[str]
+) -> dict[str, Any]:
     zone = ZoneInfo(invoice.customer.time_zone)
     return {
         "invoice_id": invoice.invoice_id,
@@ -194,7 +212,12 @@ def _preview_facts(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
         "policy": {"name": policy.name, "version": policy.version},
         "time_zone": invoice.customer.time_zone,
         "window": window(policy),
-        "steps": [line.model_dump() | {"local": line.at.astimezone(zone).isoformat()} for line in lines],
+        "notes": notes,
+        "steps": [
+            line.model_dump()
+            | {"announces": policy.step(line.step).announces, "local": line.at.astimezone(zone).isoformat()}
+            for line in lines
+        ],
     }
 
 
@@ -205,17 +228,29 @@ def _refusal_facts(refusal: Refusal | Unfit) -> dict[str, Any]:
     return facts | ({} if refusal.value is None else {"value": refusal.value})
 
 
-def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine]) -> None:
+def _notes(desk: Desk, registrar: Registrar, invoice: Invoice) -> Iterator[str]:
+    """What all messages of this invoice have in common and people may not expect."""
+    if why := registrar.other_language(invoice):
+        yield f"language: {why}"
+    if invoice.payment_url is None:
+        account = desk.sender.account_for(invoice.currency)
+        where = f"to our account {in_fours(account.iban)}" if account else "by the bank details on the invoice"
+        yield f"no payment_url: messages ask for a bank transfer {where}"
+
+
+def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine], notes: Sequence[str]) -> None:
     customer: Customer = invoice.customer
     say(
         f"{invoice.invoice_id}: {invoice.amount} {invoice.currency} due {invoice.due_on}, {customer.name}; "
         f"ladder {policy.name}@{policy.version}, {customer.time_zone}, contacts {window(policy)} on business days"
     )
+    for note in notes:
+        say(f"  {note}")
     rows = [
         (
             local_time(line.at, customer.time_zone),
             line.step,
-            _what(line),
+            _what(line, policy),
             line.why,
             "; ".join(line.closed),
         )
@@ -225,12 +260,13 @@ def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
     say("")
 
 
-def _what(line: PreviewLine) -> str:
+def _what(line: PreviewLine, policy: Policy) -> str:
     if line.do.value == "skip":
         return "left out"
     parts = []
     if line.message:
         parts.append(f"{line.message} to {', '.join(line.to)} by {', '.join(line.by)}")
+    parts += [f"announces {step}" for step in policy.step(line.step).announces]
     parts += [f"copy to {', '.join(line.copies)}"] if line.copies else []
     parts += [f"access {line.access.value}"] if line.access else []
     parts += [f"stage {line.stage.value}"] if line.stage else []

@@ -19,7 +19,7 @@ from domain.refusal import Refused
 from intake.documents import read
 from intake.invoices import NOBODY, can_be_asked
 from intake.ladders import DEFAULT_LADDER
-from intake.languages import spoken_in
+from intake.languages import missing, wanted_by
 from intake.people import Change, People
 from intake.refusals import Unfit
 from store import accounts, cases, documents, invoices, policies, timeline
@@ -103,6 +103,10 @@ class Registrar:
             raise Refused("policy", f"{name!r} is not a ladder; known are {', '.join(sorted(self._ladders))}")
         return self._ladders[name]
 
+    def other_language(self, invoice: Invoice) -> str | None:
+        """What to tell people when no messages are in the customer's language; None where there are."""
+        return missing(invoice.customer, self.ladder(invoice).language, self._desk.catalogue.spoken)
+
     # What the file alone decides -------------------------------------------------------------------------
 
     def _checked(self, invoice: Invoice, *, rehearsal: bool) -> _Checked:
@@ -153,7 +157,7 @@ class Registrar:
         """With the customer and their people as they are by this record. Raises Refused when nobody can be asked."""
         customer = one.customer
         if customer.language == UNDETERMINED and customer.customer_id not in people.customers:
-            spoken = self._desk.catalogue.spoken(*spoken_in(customer.country), one.policy.language)
+            spoken = self._desk.catalogue.spoken(*wanted_by(customer), one.policy.language)
             customer = customer.model_copy(update={"language": spoken})
         if not known:
             _check_people(one.invoice, people)

@@ -63,7 +63,8 @@ async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
     Each item is answered: `started`, `already running`, `already ended`, `refused` with its problems, or
-    `not tried` when the Temporal server went away. 200: all well; 207: some were refused; 422: all were.
+    `not tried` when the Temporal server went away. `language` says so where no messages are in the customer's.
+    200: all well; 207: some were refused; 422: all were.
     """
     data = decoded(await raw(request))
     items = data if isinstance(data, list) else [data]
@@ -134,7 +135,8 @@ async def _start(
     if isinstance(result, Unfit):
         field, _, reason = result.reason.partition(": ")
         return base | {"result": "refused", "problems": [{"field": field, "reason": reason}]}, None
-    return base | {"result": result.value}, None
+    note = service.registrar.other_language(invoice)
+    return base | {"result": result.value} | ({"language": note} if note else {}), None
 
 
 def _named(item: object) -> str | None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from intake.languages import spoken_in
+from domain.invoice import UNDETERMINED
+from intake.languages import missing, spoken_in
+from tests.builders import a_customer, the_catalogue
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,22 @@ from intake.languages import spoken_in
 )
 def test_spoken_in(country: str, tags: list[str]) -> None:
     assert list(spoken_in(country)) == tags
+
+
+@pytest.mark.parametrize(
+    ("named", "country", "ladder", "says"),
+    [
+        ("de", "DE", "en", "no messages are in 'de': in 'en' instead"),
+        ("de", "DE", "es", "no messages are in 'de': in 'es' instead"),  # the ladder's language
+        (UNDETERMINED, "DE", "en", "no messages are in 'de-DE': in 'en' instead"),
+        (UNDETERMINED, "CH", "en", "no messages are in 'de-CH': in 'en' instead"),
+        (UNDETERMINED, "AQ", "en", None),  # nobody knows what would be right
+        (UNDETERMINED, "MX", "en", None),
+        ("en-GB", "DE", "es", None),
+        ("pt-PT", "PT", "en", None),
+    ],
+)
+def test_c6_what_is_told_where_no_messages_are_in_the_customers_language(
+    named: str, country: str, ladder: str, says: str | None
+) -> None:
+    assert missing(a_customer(language=named, country=country), ladder, the_catalogue().spoken) == says

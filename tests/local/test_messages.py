@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import starter
 from activities.wording import Catalogue
 from commands.messages import show
-from commands.samples import place_of, sample
+from commands.samples import VARIANTS, place_of, sample
 from worker import MESSAGES
 
 RUN = CliRunner()
@@ -30,9 +30,10 @@ def test_the_page_shows_every_message_of_a_language_and_loads_nothing(catalogue:
     html = out.read_text(encoding="utf-8")
     asking = sum(traits.asks for traits in catalogue.traits.values())
     frames = re.findall(r'<iframe sandbox loading="lazy" title="([^"]*)" srcdoc="([^"]*)"', html)
-    assert len(frames) == len(catalogue.keys) + asking
+    assert len(frames) == len(catalogue.keys) + asking + sum(map(len, VARIANTS.values()))
     anchors = [anchor for anchor, _ in frames]
-    assert set(anchors) == {f"es-{key}" for key in catalogue.keys} | {
+    assert len(set(anchors)) == len(frames)
+    assert set(anchors) >= {f"es-{key}" for key in catalogue.keys} | {
         f"es-{key}-grouped" for key, traits in catalogue.traits.items() if traits.asks
     }
     assert set(re.findall(r'href="#([^"]*)"', html)) == set(anchors)
@@ -66,6 +67,34 @@ def test_every_language_is_shown_with_money_of_its_own(catalogue: Catalogue) -> 
 def test_the_money_of_a_sample(language: str, currency: str, digits: int, amount: str) -> None:
     known = sample("reminder-first", place_of(language), grouped=False)
     assert (known.currency, known.digits, known.amount) == (currency, digits, Decimal(amount))
+
+
+def test_c8_the_page_shows_what_is_said_only_sometimes(catalogue: Catalogue) -> None:
+    shown = list(show(catalogue, ["en"]))
+    plain = {one.key: one.words.text for one in shown if not one.apart}
+    apart = {(one.key, one.variant): one.words.text for one in shown if one.variant}
+    assert all(text != plain[key] for (key, _), text in apart.items())
+    for consequence, says in (
+        ("legal", "goes to our legal department"),
+        ("suspended", "the service will be suspended"),
+        ("handed over", "handed over for formal collection"),
+    ):
+        assert says in apart["final-warning", consequence]
+    assert "You paid £310.00 more" in apart["thank-you", "a credit"]
+    assert "http" not in apart["reminder-first", "no link"].partition("Stop e-mails")[0]
+    assert "the bank details are on the invoice" in apart["reminder-first", "no link"]
+    assert "IBAN DE89 3704" in apart["promise-confirmed", "no link, our account"]
+    assert (
+        "The £620.00 instalment of our payment plan has not arrived; it was agreed for 15 March 2027"
+        in (plain["instalment-missed"])
+    )
+    assert "The plan that we agreed on" not in plain["instalment-missed"]
+
+
+def test_c8_no_sample_names_an_invoice_that_is_not_issued_yet(catalogue: Catalogue) -> None:
+    for key in (key for key, traits in catalogue.traits.items() if traits.asks):
+        known = sample(key, place_of("en"), grouped=True)
+        assert all(bill.issued_on <= known.today for bill in known.bills), key
 
 
 def test_an_unknown_language_is_refused() -> None:

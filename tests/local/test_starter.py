@@ -73,7 +73,8 @@ def test_e3_start_and_preview_read_a_european_file_alike(here: Place, run: Run) 
     assert "line 1: columns: missing: 'invoice_id'; not known: 'Buchungskreis', 'Nr'" in unmapped.err
     for command in ("preview", "start"):
         said = run(command, "export.csv", "--map", "Nr=invoice_id", "--dialect", "day-first")
-        assert (said.code, said.err.count("\n")) == (0, 1)
+        told = [line for line in said.err.splitlines() if not line.startswith("language: ")]
+        assert (said.code, len(told)) == (0, 1)
         assert "a semicolon; amounts with a decimal comma; days first (31.12.2027); letters as in cp1252" in said.err
     assert "1234.50 EUR" in run("status", "EURO-1").out
     assert "--dialect: 'x' is unknown" in run("preview", "export.csv", "--dialect", "x").err
@@ -326,6 +327,29 @@ def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
     assert "Mon 14 Dec 2026 10:00 CET" in readable.out
     assert "line 2: currency" in readable.err
     assert not list(Path().rglob("*.sqlite"))
+
+
+def test_c6_c8_preview_tells_the_language_the_way_to_pay_and_what_is_announced(
+    here: Place, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_file(an_item("PRE-3", customer__language="de", payment_url=None))
+    assert "language: no messages are in 'de': in 'en' instead" in run("preview", file).out
+    assert "no payment_url: messages ask for a bank transfer by the bank details on the invoice" in (
+        run("preview", file).out
+    )
+    monkeypatch.setenv("SENDER_IBAN_EUR", "DE89370400440532013000")
+    said = run("preview", file, "--json").json["invoices"][0]
+    assert said["notes"][1].endswith("to our account DE89 3704 0044 0532 0130 00")
+    assert [step["step"] for step in said["steps"] if "restrict" in step["announces"]] == ["second-reminder"]
+    assert "announces restrict" in run("preview", file).out.replace("\n", " ")
+
+
+def test_c6_a_language_without_messages_is_told_when_cases_start(here: Place, run: Run) -> None:
+    items = [an_item(f"LANG-{n}", customer__id=f"CL-{n}", customer__language="de") for n in range(7)]
+    said = run("start", a_file(*items, an_item("LANG-EN", customer__id="CL-EN", customer__language="en-GB")))
+    assert said.code == 0
+    assert said.err.replace("\n", " ").count("no messages are in 'de': in 'en' instead") == 1
+    assert "for CL-0, CL-1, CL-2, CL-3, CL-4 and 2 more" in said.err.replace("\n", " ")
 
 
 def test_policy_check(run: Run) -> None:
