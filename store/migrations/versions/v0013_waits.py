@@ -1,7 +1,7 @@
 """Steps that wait for their turn at an address
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0013
+Revises: 0012
 """
 
 import sqlalchemy as sa
