@@ -310,7 +310,7 @@ async def make_worker(
     steps = Worker(
         client,
         task_queue=step_queue(task_queue),
-        activities=[notices.carry_out],
+        activities=[notices.carry_out, AccessChanges(desk).publish],
         activity_executor=executor,
         interceptors=[Discretion()],
         max_concurrent_activities=_STEPS_AT_ONCE,

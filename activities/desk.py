@@ -280,9 +280,15 @@ class Desk:
             with self.database.writing(customer_id) as session:
                 accounts.mark_published(session, change.change_id, now)
 
-    def try_publish(self, answer: Answer, customer_id: str, *, rehearsal: bool, now: datetime) -> None:
-        """Once, on the way: most often this spares an activity of its own. A failure is left to that one."""
-        if not answer.unpublished:
+    def try_publish(
+        self, answer: Answer, customer_id: str, *, rehearsal: bool, now: datetime, may_wait: bool
+    ) -> None:
+        """Once, on the way: most often this spares an activity of its own. A failure is left to that one.
+
+        Without `may_wait` a product behind a network is left to it too.
+        """
+        product = self.rehearsal_product if rehearsal else self.product
+        if not answer.unpublished or (product.remote and not may_wait):
             return
         try:
             self.publish(customer_id, rehearsal=rehearsal, now=now)

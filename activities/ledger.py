@@ -96,7 +96,7 @@ class Ledger:
                 answer.newer, answer.replaces = case, True
         if case.frees_account:
             recall_letters(self._desk, case, now, rehearsal=request.rehearsal)
-        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
+        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now, may_wait=False)
         return answer
 
     def _recover(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:

@@ -89,7 +89,7 @@ class Notices:
             if outcome.status == "done" and job.errand.message is not None:
                 outcome = self._bring_message(visit, job, outcome)
             answer = self._finish(visit.session, request, job, outcome)
-        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now)
+        self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now, may_wait=True)
         return answer
 
     def _give_up(self, request: StepRequest, why: str) -> StepAnswer:

@@ -133,7 +133,9 @@ class Turn(Protocol):
 
 
 class ProductGateway(Protocol):
-    """The product that grants access."""
+    """The product that grants access. `remote`: telling it takes a call over a network, which may be slow."""
+
+    remote: bool
 
     def publish(self, change: AccessChange) -> None:
         """Tell the product. Idempotent by change_id. Raises DeliveryError."""

@@ -7,6 +7,9 @@ already handled.
 import hmac
 import json
 import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from urllib.parse import urlsplit
@@ -19,21 +22,27 @@ from gateways.reach import fresh_session, web_address
 SIGNATURE_HEADER = "Dunwell-Signature"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 TOLERANCE = timedelta(minutes=5)
+_MOST_CALLS = 10
 
 
 class HttpProductGateway:
-    """Posts every change to the product's URL. timeout: seconds for the connection and for the answer.
+    """Posts every change to the product's URL.
 
-    Raises ValueError when `url` is no http(s) URL or `secret` is empty.
+    timeout: seconds for the connection, and for each piece of the answer's head. total: seconds for the whole call,
+    however slowly its pieces come. Raises ValueError when `url` is no http(s) URL or `secret` is empty.
     """
 
-    def __init__(self, url: str, secret: str, *, timeout: float = 10.0) -> None:
+    remote = True
+
+    def __init__(self, url: str, secret: str, *, timeout: float = 10.0, total: float = 20.0) -> None:
         if not secret.strip():
             raise ValueError("the secret for the product's URL is empty: set the one the product verifies with")
         web_address(url, "the product's URL")
         self._url = url
         self._secret = secret
-        self._timeout = timeout
+        self._timeout, self._total = timeout, total
+        # Nothing but the end of its thread ends a call whose answer comes byte by byte; there are never more of them.
+        self._calls = ThreadPoolExecutor(_MOST_CALLS, "product")
         # The path and the query may hold a token, so people are shown the host only.
         self._host = urlsplit(url).hostname
 
@@ -50,25 +59,34 @@ class HttpProductGateway:
             SIGNATURE_HEADER: sign(body, self._secret, int(time.time())),
         }
         try:
-            with fresh_session(self._url) as session:
-                answer = session.post(
-                    self._url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
-                )
-        except requests.RequestException as error:
+            status = self._calls.submit(self._post, body, headers).result(self._total)
+        except (requests.RequestException, FutureTimeout) as error:
             raise DeliveryError(
                 f"The product at {self._host} did not answer change {change.change_id} "
                 f"({type(error).__name__}); it will be told again"
             ) from None
-        if not 200 <= answer.status_code < 300:
+        if not 200 <= status < 300:
             raise DeliveryError(
-                f"The product at {self._host} answered {answer.status_code} to change {change.change_id} "
+                f"The product at {self._host} answered {status} to change {change.change_id} "
                 "where 2xx was expected: check its URL and the secret on both sides; it will be told again",
-                code=str(answer.status_code),
+                code=str(status),
             )
+
+    def _post(self, body: bytes, headers: Mapping[str, str]) -> int:
+        """The status of the answer; its body is of no interest and may be endless, so it is not read."""
+        with (
+            fresh_session(self._url) as session,
+            session.post(
+                self._url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False, stream=True
+            ) as answer,
+        ):
+            return answer.status_code
 
 
 class NoProduct:
     """For an installation with no product to tell: access is kept in the database, where it can be asked."""
+
+    remote = False
 
     def publish(self, change: AccessChange) -> None:
         """Nobody to tell."""

@@ -220,6 +220,9 @@ class InvoiceDunning:
                 workflow.execute_activity_method(
                     AccessChanges.publish,
                     Request(**self._request([])),
+                    task_queue=options.step_queue(
+                        workflow.info().task_queue
+                    ),  # a slow product keeps no payment waiting
                     summary="tell the product about access",
                     **options.PUBLISHING,
                 )

@@ -305,7 +305,8 @@ def test_a_restriction_is_told_once_and_payment_brings_access_back_at_once(
     assert [change["access"] for change in product.changes.values()] == ["restricted"]
 
     paid = office.pay("2027-03-22 22:00")  # at night too
-    assert (paid.access, paid.holds, paid.unpublished) == ("full", [], False)
+    assert (paid.access, paid.holds, paid.unpublished) == ("full", [], True)
+    office.desk.publish("acme", rehearsal=False, now=at("2027-03-22 22:00"))
     assert [change["access"] for change in product.changes.values()] == ["restricted", "full"]
     assert len(product.requests) == 2
     assert paid.next_action is not None
@@ -318,7 +319,7 @@ def test_a_product_that_is_down_holds_nothing_up_and_is_told_later(
     office = make_office(access=to_product(product.url))
     office.open()
     until_restricted(office)
-    product.next(Answer(503), Answer(503))
+    product.next(Answer(503))
     assert office.carry_out("restrict", RESTRICT).unpublished
     assert office.access() == "restricted"
     assert office.states("restrict")["user email"] == "delivered"
@@ -326,6 +327,18 @@ def test_a_product_that_is_down_holds_nothing_up_and_is_told_later(
     assert office.access() == "full"
     office.desk.publish("acme", rehearsal=False, now=at("2027-03-22 11:00"))
     assert [change["access"] for change in product.changes.values()] == ["restricted", "full"]  # in order
+
+
+def test_f5_what_is_written_about_money_does_not_wait_for_the_product(
+    make_office: MakeOffice, product: FakeProduct
+) -> None:
+    office = make_office(access=to_product(product.url))
+    office.open()
+    until_restricted(office)
+    office.carry_out("restrict", RESTRICT)
+    asked = len(product.requests)
+    assert office.pay("2027-03-22 10:00").unpublished  # an activity of its own tells the product
+    assert (office.access(), len(product.requests)) == ("full", asked)
 
 
 def test_a_restriction_interrupted_half_way_goes_on_at_once(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:

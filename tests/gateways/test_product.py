@@ -1,6 +1,10 @@
 import logging
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from threading import Event, Thread
 
 import pytest
 from hypothesis import given
@@ -91,6 +95,41 @@ def test_everything_else_is_tried_again(
     assert error.__cause__ is None
     assert "hidden" not in f"{error!r} {error} {caplog.text}"
     assert len(product.requests) == 1
+
+
+@contextmanager
+def dripping(*pieces: bytes) -> Iterator[str]:
+    """A product that answers with these pieces, and then with one more byte every now and then, for ever."""
+    stopped = Event()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            with suppress(OSError):
+                line, _ = door.accept()
+                with line:
+                    line.recv(65536)
+                    for piece in pieces:
+                        line.sendall(piece)
+                    while not stopped.wait(0.05):
+                        line.sendall(b"x")
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        stopped.set()
+        thread.join(PATIENT)
+
+
+def test_f5_the_body_of_an_answer_is_not_read() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n") as url:
+        a_gateway(url).publish(CHANGE)
+
+
+def test_f5_an_answer_that_comes_byte_by_byte_is_not_waited_for() -> None:
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Never-Ends: ") as url:
+        gateway = HttpProductGateway(url, SECRET, timeout=PATIENT, total=HASTY)
+        with pytest.raises(DeliveryError, match=r"did not answer .*TimeoutError.*; it will be told again"):
+            gateway.publish(CHANGE)
 
 
 def test_nobody_listens(closed_url: str) -> None:
