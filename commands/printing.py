@@ -1,4 +1,7 @@
-"""What a command prints: tables, one-line answers, JSON; words of warning go to standard error."""
+"""What a command prints: tables, one-line answers, JSON; words of warning go to standard error.
+
+All but JSON, which escapes it, is cleaned: what came from outside must not command the terminal.
+"""
 
 import sys
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
+from domain.cleaning import clean
 from domain.policy import Policy
 from intake.cases import How
 from workflows.messages import Status
@@ -18,12 +22,12 @@ _PIPE_WIDTH = 200  # columns of a table that no terminal shows
 
 def say(text: str) -> None:
     """A line of the answer, on standard output."""
-    Console(markup=False, highlight=False, emoji=False, soft_wrap=True).print(text)
+    Console(markup=False, highlight=False, emoji=False, soft_wrap=True).print(clean(text))
 
 
 def warn(text: str) -> None:
     """A line beside the answer, on standard error."""
-    Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True).print(text)
+    Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True).print(clean(text))
 
 
 def print_json(value: object) -> None:
@@ -44,7 +48,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], otherwise: 
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(clean(cell) for cell in row))
     console.print(table)
 
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
 
+from domain.cleaning import clean
 from domain.terms import Channel, MessageState
 from gateways.news import Forged, News, plain_id, plain_kind
 from gateways.twilio import STATES, closing
@@ -22,7 +23,6 @@ _SID = re.compile(r"[A-Za-z0-9]{1,64}")
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 _CODE = re.compile(r"[0-9]{1,6}")
 _NO_WORD = re.compile(r"[\W_]+")
-_UNKEEPABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _MOST_TEXT, _MOST_FIELDS = 2_000, 500
 
 
@@ -67,7 +67,7 @@ def read_inbound(fields: Mapping[str, str]) -> News | None:
     sid, sender = fields.get("MessageSid", ""), _number(fields.get("From"))
     if not _SID.fullmatch(sid) or sender is None:
         return None
-    text = _UNKEEPABLE.sub("?", fields.get("Body", "").replace("\r", ""))[:_MOST_TEXT].strip()
+    text = clean(fields.get("Body", ""))[:_MOST_TEXT].strip()
     # Twilio's own judgement, where its advanced opt-out is on, knows the words of more languages.
     word = _word(fields.get("OptOutType") or text)
     kind = "stop" if word in STOP_WORDS else "start" if word in START_WORDS else "reply"

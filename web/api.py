@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from pydantic import AwareDatetime
 from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
+from domain.cleaning import clean, one_line
 from domain.events import EVENTS, PERSONAL_DECISIONS
 from domain.invoice import Invoice
 from domain.refusal import Refused
@@ -38,7 +38,6 @@ _PRINCIPAL = "api"
 """Whose keys these are: everybody who holds the API token is one caller."""
 _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
-_UNKEEPABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 def authorised(request: Request, authorization: Annotated[str, Header()] = "") -> None:
@@ -250,7 +249,7 @@ def _object(data: object) -> dict[str, Any]:
         raise Problem(422, "must be one JSON object", "message")
     repeated = repeated_key(data)
     if repeated is not None:
-        raise Problem(422, "is given more than once: keep one", _UNKEEPABLE.sub("?", repeated)[:60])
+        raise Problem(422, "is given more than once: keep one", one_line(repeated)[:60])
     return dict(data)
 
 
@@ -259,7 +258,7 @@ def _note(value: object) -> str | None:
         return None
     if not isinstance(value, str) or len(value) > _MOST_NOTE:
         raise Problem(422, f"must be text of at most {_MOST_NOTE} characters", "note")
-    return _UNKEEPABLE.sub("", value).strip() or None
+    return clean(value).strip() or None
 
 
 def _check_id(invoice_id: str) -> None:

@@ -1,25 +1,31 @@
 """What an operator reads in the Temporal UI without any tool: ids, dates, amounts and step names only."""
 
+import re
 from datetime import UTC, datetime, time
 from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from domain.case import Case
+from domain.cleaning import one_line
 from domain.timeline import Entry
 from workflows import options
 
 _LAST_DECISIONS = 12
+_MARKS = re.compile(r"([\\`*_\[\]<>|#~!$&])")
 
 
 def summary(case: Case, number: str) -> str:
     """The line in the UI's list."""
     text = f"{number}: {case.amount} {case.currency}, due {case.due_on}, {case.policy.name}@{case.policy.version}"
-    return text[:200]
+    return plain(text)[:200].rstrip("\\")
 
 
 def details(case: Case, timeline: list[Entry]) -> str:
-    """Markdown: the stage, what comes next and why, promises, and the last decisions."""
+    """Markdown: the stage, what comes next and why, promises, and the last decisions.
+
+    Lists and no table, which the UI shows with its columns run together.
+    """
     lines = [
         f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}"
         + (f"; credit {case.credit} {case.currency}" if case.credit else ""),
@@ -31,18 +37,24 @@ def details(case: Case, timeline: list[Entry]) -> str:
     ]
     if case.promises:
         lines += ["", "Promises:"]
-        lines += [f"- {p.amount} {case.currency} for {p.date} by {p.promised_by}: {p.state}" for p in case.promises]
-    lines += ["", "| when (UTC) | what | why |", "|---|---|---|"]
+        lines += [
+            f"- {p.amount} {case.currency} for {p.date} by {plain(p.promised_by)}: {p.state}" for p in case.promises
+        ]
+    lines += ["", "Last decisions (UTC):"]
     for entry in timeline[-_LAST_DECISIONS:]:
-        reason = entry.reason.replace("|", "/")
-        lines.append(f"| {entry.at:%Y-%m-%d %H:%M} | {entry.kind} | {reason} |")
+        lines.append(f"- {entry.at:%Y-%m-%d %H:%M} **{entry.kind}** {plain(entry.reason)}")
     return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """`text` from outside as Markdown that shows it as it is: on one line, no marks, links or images."""
+    return _MARKS.sub(r"\\\1", one_line(text))
 
 
 def _next(case: Case) -> str:
     action = case.next_action
     if action is not None:
-        return f"Next: **{action.name}** at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
+        return f"Next: **{plain(action.name)}** at {action.at:%Y-%m-%d %H:%M} UTC ({plain(action.why)})"
     return "Next: nothing, the case has ended" if case.ended else "Next: waits for a person"
 
 

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from domain import agenda
     from domain.admission import admit
     from domain.case import Case
+    from domain.cleaning import one_line
     from domain.events import PERSONAL_DECISIONS, ContactsChanged, CreditApplied, DeliveryReport, Event, parse_event
     from domain.ladder import NextAction
     from domain.outcomes import Said
@@ -30,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.timeline import Entry
     from domain.trace import Mark, merged
     from workflows import options
-    from workflows.display import details, due_moment
+    from workflows.display import details, due_moment, plain
     from workflows.messages import (
         MEMORY_QUERY,
         OVERTAKE_SIGNAL,
@@ -492,7 +493,8 @@ class InvoiceDunning:
         for item in said:
             self._said += 1
             key = f"{workflow.info().run_id}.{self._said}"
-            entry = Entry(key=key, at=self._now(), kind=item.kind, reason=item.reason, step=step, ref=item.ref)
+            reason = one_line(item.reason)  # it may repeat the name of a signal, which is anything at all
+            entry = Entry(key=key, at=self._now(), kind=item.kind, reason=reason, step=step, ref=item.ref)
             self._timeline.append(entry)
             self._unsaved.append(entry)
 
@@ -539,7 +541,7 @@ def _why(error: ActivityError) -> str:
 
 
 def _summary(action: NextAction) -> str:
-    return f"{action.name}: {action.why}"[:200]
+    return plain(f"{action.name}: {action.why}")[:200].rstrip("\\")
 
 
 def _search_attributes(case: Case) -> list[SearchAttributeUpdate[Any]]:
