@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from commands import evidence, holding, ladders, letters, messages, reading, starting, telling
+from commands import customers, evidence, holding, ladders, letters, messages, reading, starting, telling
 from commands.context import NOT_READY, WithAmounts, sentence
 from commands.printing import warn
 from store.private import keep_to_owner
@@ -30,6 +30,16 @@ policy_app = typer.Typer(help="Ladders.", rich_markup_mode=None, no_args_is_help
 app.add_typer(policy_app, name="policy")
 messages_app = typer.Typer(help="Messages to debtors.", rich_markup_mode=None, no_args_is_help=True)
 app.add_typer(messages_app, name="messages")
+
+customer_app = typer.Typer(
+    help="A customer whole, and corrections of it: `customer CUSTOMER` shows, `customer set CUSTOMER` corrects.",
+    rich_markup_mode=None,
+    cls=customers.ShowsByDefault,
+    no_args_is_help=True,
+)
+app.add_typer(customer_app, name="customer")
+contact_app = typer.Typer(help="The people at a customer.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(contact_app, name="contact")
 
 hold_app = typer.Typer(
     help="Stop every message and every consequence of all cases.", rich_markup_mode=None, no_args_is_help=True
@@ -75,6 +85,18 @@ for _name, _command, _example in COMMANDS:
 policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
     ladders.check_policy
 )
+
+customer_app.command("show", epilog="Example: python starter.py customer C-1")(customers.show_customer)
+customer_app.command("set", epilog="Example: python starter.py customer set C-1 --language de --by agent-7")(
+    customers.set_customer
+)
+for _name, _command, _example in (
+    ("set", customers.set_contact, "C-1.accounts_payable.1 --email ada@debtor.example --by agent-7"),
+    ("add", customers.add_contact, "C-1 --role user --name 'Uma Berg' --email uma@debtor.example --by agent-7"),
+    ("close", customers.close_contact, "C-1.accounts_payable.2 --reason left --by agent-7"),
+    ("open", customers.open_contact, "C-1.accounts_payable.2 --by agent-7"),
+):
+    contact_app.command(_name, epilog=f"Example: python starter.py contact {_name} {_example}")(_command)
 
 hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(holding.hold_on)
 hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(holding.hold_off)

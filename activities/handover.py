@@ -37,17 +37,15 @@ def follow(session: Session, desk: Desk, asked: Asked, now: datetime) -> list[st
     waiting = set[str]()
     for task in tasks.open_of(session, asked.open_invoices):
         invoice_id = task.invoice_id
-        if task.kind in BY_PERSON and task.contact_id is not None:
-            if task.contact_id in asked.asked_about(invoice_id):
-                continue
+        if task.task_id.endswith(UNREACHABLE) and invoice_id in asked.came:
+            waiting.add(invoice_id)
+        elif task.kind in BY_PERSON and task.contact_id not in {None, *asked.asked_about(invoice_id)}:
             row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
             if row is None or case is None:
                 continue
             then = row.updated_at if row.rehearsal else now
             if not Handover(session, desk, case, then, rehearsal=row.rehearsal).give(task):
                 waiting.add(invoice_id)
-        elif task.task_id.endswith(UNREACHABLE) and invoice_id in asked.came:
-            waiting.add(invoice_id)
     return sorted(waiting)
 
 
@@ -64,18 +62,14 @@ class Handover:
         renewed: there are people or addresses that were not there before, so a step that reached nobody looks again.
         """
         step = None
-        addressed = [
-            task for task in tasks.open_contacts(self._session, self._case.invoice_id) if task.contact_id is not None
-        ]
-        asked = {one.contact_id for one in self._people} if addressed else set[str]()
-        for task in addressed:
-            if task.contact_id in asked or self.give(task):
-                continue
-            self._call_off(task, f"{task.contact_id} is not written to any more, and nobody else can be reached so")
-            step = task.step
-        for task in tasks.open_tasks(self._session, self._case.invoice_id) if renewed else ():
-            if task.task_id.endswith(UNREACHABLE):
+        open_now = tasks.open_contacts(self._session, self._case.invoice_id)
+        asked = {one.contact_id for one in self._people} if open_now else set[str]()
+        for task in open_now:
+            if renewed and task.task_id.endswith(UNREACHABLE):
                 self._call_off(task, "the contacts were renewed: the step looks for one of them")
+                step = task.step
+            elif task.contact_id not in {None, *asked} and not self.give(task):
+                self._call_off(task, f"{task.contact_id} is not written to any more, and nobody else can be called")
                 step = task.step
         return step
 

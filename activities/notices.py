@@ -155,7 +155,7 @@ class Notices:
         if agenda.subject_gone(case, errand.step):
             note(session, job, "dropped", "withheld", f"{errand.message}: what it speaks of is no more; left out")
             return StepOutcome(step=errand.step, status="skipped", at=now)
-        stands_still = standstill.wait(session, now, rehearsal=job.rehearsal)
+        stands_still = standstill.wait_for(session, job)
         if stands_still is not None:
             return self._stand_still(session, job, stands_still)
         if not job.calendar.is_open(now):

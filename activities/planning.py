@@ -1,23 +1,23 @@
 """Opens a case: from the invoice in the database to the first thing to wait for."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities import credits
+from activities import credits, rest
 from activities.desk import Answer, Desk, entries_of, plan
 from domain.case import Case
-from domain.events import PaymentReceived
+from domain.events import Pause, PaymentReceived
 from domain.invoice import Customer, EarlierPayment, History
 from domain.model import Record
 from domain.policy import PolicyRef, Rules
 from domain.timeline import Entry
-from store import accounts, cases, invoices, ledger, timeline
-from store.tables import InvoiceRow
+from store import accounts, cases, invoices, ledger, pauses, timeline
+from store.tables import CustomerPauseRow, InvoiceRow
 
 
 class OpenRequest(Record):
@@ -82,9 +82,11 @@ class Planning:
         for case in new.values():
             self._place_first_hold(session, case, now)
         holds = accounts.open_holds_of(session, customers)
+        resting = pauses.of(session, customers)
         for case in new.values():
             policy, customer = self._desk.policy(session, case.policy), customers[case.customer_id]
             calendar = self._desk.calendar(customer, policy, case, now)
+            self._rest(session, case, resting.get(case.customer_id), calendar.local_date(now), now)
             plan(case, policy, calendar, holds.get(case.customer_id, []), now)
         cases.add(session, new.values(), rehearsal=rehearsal, now=now)
         every = known | new
@@ -124,6 +126,14 @@ class Planning:
             ledger.add_payment(session, case.invoice_id, payment, now)
         credits.follow(session, case, now)
         timeline.write(session, case.invoice_id, entries_of(said, "history", now))
+
+    def _rest(self, session: Session, case: Case, pause: CustomerPauseRow | None, today: date, now: datetime) -> None:
+        """An invoice of a customer who rests as a whole rests from the start."""
+        if pause is None or case.ended or (pause.until is not None and pause.until <= today):
+            return
+        event = Pause(reason=pause.reason, by=pause.by, until=pause.until, scope="customer")
+        timeline.write(session, case.invoice_id, entries_of(case.apply(event, now), "customer-paused", now))
+        rest.ask(session, case, pause, self._desk.policy(session, case.policy))
 
     def _place_first_hold(self, session: Session, case: Case, now: datetime) -> None:
         """A ladder for staged work: the next stage waits from the start until this invoice is paid."""

@@ -1,6 +1,6 @@
 """Begins and ends the standstill of the installation, and holds back what would leave while one is in force."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -9,7 +9,7 @@ from activities.caps import TooOften
 from activities.job import Job
 from domain.standstill import Decision, Standstill
 from domain.timeline import Entry
-from store import accounts, cases, standstills, timeline
+from store import accounts, cases, pauses, standstills, timeline
 from store.database import Database
 from store.tables import CaseRow
 
@@ -37,9 +37,21 @@ def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
     return Wait(until, str(standstill), standstill.since)
 
 
+def wait_for(session: Session, job: Job) -> Wait | None:
+    """The same for one errand, which also waits while its whole customer rests. A thank-you does not."""
+    everything = wait(session, job.now, rehearsal=job.rehearsal)
+    if everything is not None or job.case.ended is not None:
+        return everything
+    pause = pauses.in_force(session, job.case.customer_id, job.calendar.local_date(job.now))
+    if pause is None:
+        return None
+    until = job.calendar.at(pause.until, time(0)) if pause.until else job.now + timedelta(days=1)
+    return Wait(until, f"the whole customer rests ({pause.reason}, by {pause.by})", pause.since)
+
+
 def forbid(session: Session, job: Job) -> None:
     """Raises TooOften when nothing may leave in this transaction."""
-    stands = wait(session, job.now, rehearsal=job.rehearsal)
+    stands = wait_for(session, job)
     if stands is not None:
         raise TooOften((), stands.until, stands.why)
 

@@ -166,7 +166,7 @@ def _best_to_call(session: Session, case: Case) -> str | None:
         return bool(closed), contact.role is not Role.ACCOUNTS_PAYABLE
 
     try:
-        contacts = invoices.get_customer(session, case.customer_id).contacts
+        contacts = invoices.get_debtor(session, case.invoice_id).contacts
     except LookupError:  # the task may be about that very row, which is missing
         return None
     theirs = [contact for contact in contacts if contact.role is not Role.ACCOUNT_MANAGER]

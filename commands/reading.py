@@ -19,6 +19,7 @@ from commands.context import (
 )
 from commands.printing import coming_next, local_time, print_json, print_table, say, warn
 from domain.events import OF_A_TALK
+from domain.invoice import is_rehearsal
 from domain.standstill import Standstill
 from domain.terms import BY_PERSON, Stage
 from intake import credits
@@ -77,6 +78,10 @@ def _print_status(settings: Settings, shown: Status) -> None:
         say(f"credit  {credit['amount']} {credit['currency']} of this customer on invoice {credit['invoice_id']}")
     held = f"; held by this invoice: {', '.join(shown.holds)}" if shown.holds else ""
     say(f"access  {shown.access.value}{held}")
+    for pause in shown.pauses:
+        end = f"until {pause.until}" if pause.until else "until resumed"
+        whole = "the whole customer rests " if pause.scope == "customer" else ""
+        say(f"paused  {whole}{end}: {pause.reason}, by {pause.by}")
     say(coming_next(shown))
     for one in shown.promises:
         say(f"promise {one.amount} {shown.currency} for {one.date} by {one.promised_by}: {one.state}")
@@ -160,7 +165,7 @@ def show_outbox(invoice: OnlyInvoice = None, as_json: Json = False) -> None:
     rows = [
         (
             f"{one.get('sent_at') or one['planned_at']:%Y-%m-%d %H:%M}",
-            ", ".join(one["invoices"]),
+            ", ".join(one["invoices"]) + (" (rehearsal)" if one["rehearsal"] else ""),
             one["step"],
             one["channel"],
             one["to"],
@@ -188,6 +193,7 @@ def _message_facts(row: MessageRow, about: list[str]) -> dict[str, Any]:
         "planned_at": row.planned_at,
         "sent_at": row.sent_at,
         "provider_id": row.provider_id,
+        "rehearsal": is_rehearsal(row.customer_id),
     }
     return given(facts)
 
@@ -197,6 +203,7 @@ def show_tasks(
     kind: Annotated[str | None, typer.Option("--kind", help="call, visit, meeting, decision or approval.")] = None,
     due_by: Annotated[str | None, typer.Option("--due-by", metavar="TIME", help="Only what is due by then.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="With what to say on the phone.")] = False,
+    rehearsals: Annotated[bool, typer.Option("--rehearsals", help="Those of rehearsals, too, marked.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show what people have to do: what a manager heard of first, then by hour, the largest amount first."""
@@ -205,7 +212,7 @@ def show_tasks(
     def read(session: Session) -> list[Facts]:
         if invoice is not None:
             check_known(session, invoice)
-        return open_work(session, invoice, kind, latest)
+        return open_work(session, invoice, kind, latest, rehearsals=rehearsals)
 
     found = from_database(load_settings(), read)
     if as_json:
@@ -261,8 +268,9 @@ def show_task(
 
 
 def _kind_of(one: Facts) -> str:
-    """ "call", "call, attempt 2", "call, ESCALATED"."""
-    marks = [f"attempt {one['attempt']}"] if one["attempt"] > 1 else []
+    """ "call", "call, attempt 2", "call, ESCALATED", "call, REHEARSAL"."""
+    marks = ["REHEARSAL"] if one["rehearsal"] else []
+    marks += [f"attempt {one['attempt']}"] if one["attempt"] > 1 else []
     marks += ["asked for"] if one["requested"] else []
     marks += ["ESCALATED"] if one["escalated_at"] else []
     return ", ".join([one["kind"], *marks])

@@ -37,6 +37,7 @@ from intake.cases import REHEARSAL_SPEED, Cases, Start
 from intake.columns import read_mapping
 from intake.dialect import read_dialect
 from intake.invoices import InvoiceFile, Refusal, read_file
+from intake.people import Change
 from intake.registrar import Registered, Registrar
 from settings import load_settings
 from worker import make_desk
@@ -44,6 +45,7 @@ from worker import make_desk
 _FASTEST = 10_000_000
 _REFUSALS_SHOWN = 1_000
 _NAMED = 5  # customers who are named in one line
+_CHANGES_SHOWN = 200
 
 
 def start(
@@ -75,8 +77,11 @@ def start(
     def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
         now = datetime.now(UTC)
         clock = Clock(rehearsal=True, speed=pace, real=now, case=begins or now) if rehearse else Clock()
-        return registrar.register_all(some, clock.case or now, clock)
+        registered = registrar.register_all(some, clock.case or now, clock)
+        changes.extend(change for one in registered if isinstance(one, Registered) for change in one.changes)
+        return registered
 
+    changes: list[Change] = []
     if rehearse:
         say(
             f"REHEARSAL from {(begins or datetime.now(UTC)):%Y-%m-%d %H:%M} UTC, {pace:,.0f} times real time. "
@@ -97,6 +102,7 @@ def start(
     away = asyncio.run(run())
     desk.database.close()
     _tell_languages(registrar, found)
+    _print_changes(changes)
     _sum_up(results, read.refusals, len(found), away)
 
 
@@ -122,6 +128,15 @@ def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> Invo
     if read.note:
         warn(read.note)
     return read
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
+    """What the file changed about customers who were known, and about their people."""
+    lines = list(dict.fromkeys(map(str, changes)))
+    for line in lines[:_CHANGES_SHOWN]:
+        say(f"changed: {line}")
+    if len(lines) > _CHANGES_SHOWN:
+        say(f"... and {len(lines) - _CHANGES_SHOWN} more changes; each stands in the timelines of its invoices")
 
 
 def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away: str | None) -> None:

@@ -22,6 +22,7 @@ from commands.context import (
     read_moment,
     with_cases,
 )
+from commands.customers import change
 from commands.printing import heard, say
 from domain.events import OF_A_TALK, parse_event
 from domain.money import looks_like_thousands
@@ -35,6 +36,11 @@ from intake.refusals import printable
 from intake.worklist import one_task
 from settings import Settings, load_settings
 from store import accounts, invoices, outbox, tasks
+
+OneInvoice = Annotated[str | None, typer.Argument(metavar="[INVOICE]", help="The invoice_id of the invoice file.")]
+WholeCustomer = Annotated[
+    str | None, typer.Option("--customer", metavar="CUSTOMER", help="All invoices of a customer, by its id.")
+]
 
 
 def pay(
@@ -174,22 +180,43 @@ def plan(
 
 
 def pause(
-    invoice: InvoiceId,
     reason: Reason,
+    invoice: OneInvoice = None,
+    customer: WholeCustomer = None,
     until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="Default: until resumed.")] = None,
     by: By = "agent",
     note: Note = None,
     no_wait: NoWait = False,
     request_id: RequestId = None,
 ) -> None:
-    """Let a case rest. Payments still count."""
+    """Let a case rest, or with --customer a customer, invoices still to come included. Payments still count."""
+    if _is_for_customer(invoice, customer):
+        if note or request_id:
+            raise typer.BadParameter("--note and --request-id go with one invoice, not with --customer")
+        change(load_settings(), lambda customers: customers.pause(str(customer), reason, by, until))
+        return
     facts = {"reason": reason, "until": until, "by": by}
-    _tell(invoice, "pause", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+    _tell(str(invoice), "pause", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
 
 
-def resume(invoice: InvoiceId, by: By = "agent", no_wait: NoWait = False, request_id: RequestId = None) -> None:
-    """Go on with a paused case."""
-    _tell(invoice, "resume", {"by": by}, no_wait=no_wait, request_id=request_id)
+def resume(
+    invoice: OneInvoice = None,
+    customer: WholeCustomer = None,
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Go on with a paused case, or with --customer with a customer who rests as a whole."""
+    if _is_for_customer(invoice, customer):
+        change(load_settings(), lambda customers: customers.resume(str(customer), by))
+        return
+    _tell(str(invoice), "resume", {"by": by}, no_wait=no_wait, request_id=request_id)
+
+
+def _is_for_customer(invoice: str | None, customer: str | None) -> bool:
+    if (invoice is None) == (customer is None):
+        raise typer.BadParameter("name an INVOICE, or a customer with --customer CUSTOMER")
+    return customer is not None
 
 
 def call_outcome(

@@ -43,7 +43,7 @@ def standing(case: Case) -> Standing:
 
 def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
-    if case.pause and not case.ended:
+    if case.pauses and not case.ended:
         return _pause(case, calendar)
     answer = _answer(case, calendar, now)
     if case.ended or (case.dispute and case.asked == 0):
@@ -69,10 +69,10 @@ def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction
 
 
 def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
-    if case.pause is None or case.pause.until is None:
+    if case.paused_until is None:
         return None
     return NextAction(
-        step=PAUSE_OVER, at=calendar.at(case.pause.until, time(0)), why=f"paused until {case.pause.until}"
+        step=PAUSE_OVER, at=calendar.at(case.paused_until, time(0)), why=f"paused until {case.paused_until}"
     )
 
 

@@ -227,7 +227,7 @@ class Case(CaseState):
             if promise.state == "open":
                 promise.state = "kept"
                 said.append(Said("promise_kept", f"the promise for {promise.date} was kept"))
-        self.plan = self.pause = self.dispute = None
+        self.plan = self.pause = self.customer_pause = self.dispute = None
         self.former_end = self.ended
         if self.waived:
             rest = f"{self.waived} {self.currency} of the rest are written off"
@@ -442,13 +442,25 @@ class Case(CaseState):
     def _paused(self, event: ev.Pause, now: datetime) -> list[Said]:
         if event.until is not None and event.until <= self.today(now):
             raise Refused("until", "must lie after today")
-        self.pause = PauseState(reason=event.reason, by=event.by, since=now, until=event.until)
+        pause = PauseState(reason=event.reason, by=event.by, since=now, until=event.until)
         end = f"until {event.until}" if event.until else "until somebody resumes"
+        if event.scope == "customer":
+            if self.customer_pause is not None and pause == self.customer_pause.model_copy(update={"since": now}):
+                return []
+            self.customer_pause = pause
+            return [Said("paused", f"the whole customer, by {event.by} {end}: {event.reason}")]
+        self.pause = pause
         return [Said("paused", f"by {event.by} {end}: {event.reason}")]
 
     def _resumed(self, event: ev.Resume) -> list[Said]:
-        if not self.pause:
-            raise Refused("stage", "the case is not paused")
+        if event.scope == "customer":
+            if self.customer_pause is None:
+                raise Refused("stage", "its customer is not paused")
+            self.customer_pause = None
+            return [Said("resumed", f"the whole customer, by {event.by}")]
+        if self.pause is None:
+            whole = "its whole customer is paused: resume the customer" if self.customer_pause else "it is not paused"
+            raise Refused("stage", whole)
         self.pause = None
         return [Said("resumed", f"by {event.by}")]
 
@@ -671,10 +683,11 @@ class Case(CaseState):
         return [Said("payment_missing", f"the payment they announced did not come ({said}); the ladder goes on")]
 
     def pause_over(self, now: datetime) -> list[Said]:
-        if self.pause is None:
+        """The day has come on which the last of its pauses ends."""
+        if not self.pauses:
             return []
-        was_resting, until = self.resting, self.pause.until
-        self.pause = None
+        was_resting, until = self.resting, self.paused_until
+        self.pause = self.customer_pause = None
         self._turn(f"pause over {until}")
         # Seen late, after an outage: the days since then are lateness of the ladder and no more rest.
         self._note_rest(was_resting, min(now, self._begin_of(until)) if until else now)

@@ -245,15 +245,22 @@ class PaymentPlanAgreed(Value):
 
 
 class Pause(Value):
-    """`until` None pauses until somebody resumes. The case resumes at the start of that day."""
+    """`until` None pauses until somebody resumes. The case resumes at the start of that day.
+
+    scope: "customer" says that the whole customer rests; it does not end by resuming this invoice.
+    """
 
     reason: Spoken
     by: Spoken
     until: Day | None = None
+    scope: Literal["customer"] | None = None
 
 
 class Resume(Value):
+    """With `scope` the whole customer goes on; an invoice that was paused by itself stays paused."""
+
     by: Spoken
+    scope: Literal["customer"] | None = None
 
 
 class CallPromise(Value):

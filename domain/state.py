@@ -61,6 +61,7 @@ class CaseState(Record):
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
     legal: bool = False
     pause: PauseState | None = None
+    customer_pause: PauseState | None = None  # the whole customer rests
     dispute: Dispute | None = None
     plan: Plan | None = None
     missed: MissedInstalment | None = None  # the instalment that ended the last plan
@@ -170,7 +171,7 @@ class CaseState(Record):
         """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
         if self.ended:
             return self.ended
-        if self.pause:
+        if self.pauses:
             return Stage.PAUSED
         if self.dispute and self.asked == 0:
             return Stage.DISPUTED
@@ -181,6 +182,17 @@ class CaseState(Record):
         if self.legal:
             return Stage.LEGAL
         return Stage.CHASING if self.steps else Stage.SCHEDULED
+
+    @property
+    def pauses(self) -> list[PauseState]:
+        """The pause of this invoice, and that of its whole customer."""
+        return [pause for pause in (self.pause, self.customer_pause) if pause is not None]
+
+    @property
+    def paused_until(self) -> date | None:
+        """The day on which the last of its pauses ends; None when one of them has no end, or there is none."""
+        days = [pause.until for pause in self.pauses if pause.until is not None]
+        return max(days) if days and len(days) == len(self.pauses) else None
 
     @property
     def resting(self) -> bool:

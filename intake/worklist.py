@@ -1,5 +1,6 @@
 """What people have to do, as they read it: the most urgent first, with whom, when, how much and what to say."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from domain.invoice import Contact
+from domain.invoice import Contact, is_rehearsal
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
 from store import addresses, cases, contacts, invoices, tasks
@@ -17,15 +18,30 @@ Facts = dict[str, Any]
 
 
 def open_work(
-    session: Session, invoice_id: str | None = None, kind: str | None = None, due_by: datetime | None = None
+    session: Session,
+    invoice_id: str | None = None,
+    kind: str | None = None,
+    due_by: datetime | None = None,
+    *,
+    rehearsals: bool = False,
 ) -> list[Facts]:
-    """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first."""
+    """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first.
+
+    rehearsals: those of rehearsals, too, whose names and numbers are real and must not be called. One invoice that
+    is asked for by its id shows its tasks whatever it is.
+    """
     wanted = [
         row
         for row in tasks.open_tasks(session, invoice_id)
         if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
     ]
-    return sorted((_facts(session, row) for row in wanted), key=_urgency)
+    found = sorted((_facts(session, row) for row in wanted), key=_urgency)
+    return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
+
+
+def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
+    """The open tasks of these invoices, in the same order."""
+    return sorted((_facts(session, row) for row in tasks.open_of(session, invoice_ids)), key=_urgency)
 
 
 def one_task(session: Session, task_id: str) -> Facts:
@@ -51,6 +67,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     return {
         "task_id": row.task_id,
         "invoice_id": row.invoice_id,
+        "rehearsal": bool(invoice and is_rehearsal(invoice.customer_id)),
         "number": invoice.number if invoice else "",
         "customer": customer.name if customer else "",
         "step": row.step,

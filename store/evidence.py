@@ -164,6 +164,7 @@ def _standing(row: CaseRow, case: Case) -> Fact:
         "plan": case.plan,
         "dispute": case.dispute,
         "pause": case.pause,
+        "customer_pause": case.customer_pause,
         "steps": case.steps,
         "next_action": case.next_action,
     }

@@ -172,6 +172,13 @@ def unknown_to(session: Session, case: Case) -> list[Sent]:
     ]
 
 
+def of_customer(session: Session, customer_id: str, most: int) -> Sequence[MessageRow]:
+    """The customer's latest messages, oldest first."""
+    query = select(MessageRow).where(MessageRow.customer_id == customer_id)
+    latest = session.scalars(query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).limit(most)).all()
+    return latest[::-1]
+
+
 def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
     """The ids of the e-mails about this invoice that this contact has, or may have, oldest first."""
     return session.scalars(_MAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()

@@ -61,6 +61,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
 async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
+    What a record changes about a customer or their people stands in `changes`.
     Each item is answered: `started`, `already running`, `already ended`, `refused` with its problems, or
     `not tried` when the Temporal server went away. `language` says so where no messages are in the customer's.
     200: all well; 207: some were refused; 422: all were.
@@ -123,9 +124,12 @@ async def _start(
         return base | {"result": "refused", "problems": [problem]}, None
     seen.add(invoice.invoice_id)
     results: list[Result] = []
+    changes: list[str] = []
 
     def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
-        return service.registrar.register_all(some, datetime.now(UTC))
+        found = service.registrar.register_all(some, datetime.now(UTC))
+        changes.extend(str(change) for one in found if isinstance(one, Registered) for change in one.changes)
+        return found
 
     away = await start_all(service.cases, [invoice], register, results.append)
     if away is not None:
@@ -135,7 +139,8 @@ async def _start(
         field, _, reason = result.reason.partition(": ")
         return base | {"result": "refused", "problems": [{"field": field, "reason": reason}]}, None
     note = service.registrar.other_language(invoice)
-    return base | {"result": result.value} | ({"language": note} if note else {}), None
+    more = {"language": note, "changes": changes}
+    return base | {"result": result.value} | {name: value for name, value in more.items() if value}, None
 
 
 def _named(item: object) -> str | None:
@@ -244,6 +249,11 @@ async def _server(request: Request) -> None:
         raise Problem(503, str(away)) from None
 
 
+async def body_of(request: Request) -> dict[str, Any]:
+    """The body, which has to be one JSON object with each key once."""
+    return _object(decoded(await raw(request)))
+
+
 def _object(data: object) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise Problem(422, "must be one JSON object", "message")
@@ -277,22 +287,27 @@ def _problem(refused: Refused) -> Problem:
 
 @router.get("/tasks", summary="What people have to do")
 async def open_tasks(
-    request: Request, kind: str | None = None, due_by: AwareDatetime | None = None, invoice_id: str | None = None
+    request: Request,
+    kind: str | None = None,
+    due_by: AwareDatetime | None = None,
+    invoice_id: str | None = None,
+    rehearsals: bool = False,
 ) -> JSONResponse:
     """Open calls, visits, meetings and decisions: what a manager heard of first, then by hour, in each hour the
     largest amount first. `script` is what to say, `agent_script` the same in your own people's language.
+    Those of rehearsals come only with `rehearsals=true`, and say so: nobody must be called for them.
     """
     if invoice_id is not None:
         _check_id(invoice_id)
-    found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by)
+    found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by, rehearsals)
     return JSONResponse(to_jsonable_python(found))
 
 
 def _open_work(
-    service: Service, invoice_id: str | None, kind: str | None, due_by: datetime | None
+    service: Service, invoice_id: str | None, kind: str | None, due_by: datetime | None, rehearsals: bool
 ) -> list[dict[str, Any]]:
     with service.database.reading() as session:
-        return open_work(session, invoice_id, kind, due_by)
+        return open_work(session, invoice_id, kind, due_by, rehearsals=rehearsals)
 
 
 # Accounts ------------------------------------------------------------------------------------------------

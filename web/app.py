@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from store.database import trouble
-from web import api, pay, unsubscribe, webhooks
+from web import api, customers, pay, unsubscribe, webhooks
 from web.bodies import Problem
 from web.hosts import Hosts
 from web.service import Service, service_of
@@ -52,6 +52,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(unsubscribe.router)
     app.include_router(pay.router)
     app.include_router(api.router)
+    app.include_router(customers.router)
     app.add_api_route(
         "/api/openapi.json", description, dependencies=[Depends(api.authorised)], include_in_schema=False
     )

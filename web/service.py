@@ -11,6 +11,7 @@ from activities.desk import Desk
 from domain.policy import Policy
 from gateways.sendgrid_events import public_key
 from intake.cases import Cases
+from intake.customers import Customers
 from intake.registrar import Registrar
 from settings import Settings, SettingsError
 from store.database import Database
@@ -44,6 +45,7 @@ class Service:
     database: Database
     cases: Cases
     registrar: Registrar
+    customers: Customers
     inbox: Inbox
     courier: Courier
     opt_outs: OptOuts
@@ -83,6 +85,7 @@ def make_service(client: Client, desk: Desk, ladders: dict[str, Policy], cases: 
         database=desk.database,
         cases=cases,
         registrar=Registrar(desk, ladders),
+        customers=Customers(desk),
         inbox=inbox,
         courier=Courier(inbox, cases, line),
         opt_outs=OptOuts(desk, inbox),

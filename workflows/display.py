@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from domain.case import Case
 from domain.cleaning import one_line
+from domain.invoice import is_rehearsal
 from domain.timeline import Entry
 from workflows import options
 
@@ -17,7 +18,9 @@ _MARKS = re.compile(r"([\\`*_\[\]<>|#~!$&])")
 
 def summary(case: Case, number: str) -> str:
     """The line in the UI's list."""
-    text = f"{number}: {case.amount} {case.currency}, due {case.due_on}, {case.policy.name}@{case.policy.version}"
+    mark = "REHEARSAL " if is_rehearsal(case.customer_id) else ""
+    ladder = f"{case.policy.name}@{case.policy.version}"
+    text = f"{mark}{number}: {case.amount} {case.currency}, due {case.due_on}, {ladder}"
     return plain(text)[:200].rstrip("\\")
 
 
@@ -26,7 +29,8 @@ def details(case: Case, timeline: list[Entry]) -> str:
 
     Lists and no table, which the UI shows with its columns run together.
     """
-    lines = [
+    lines = ["**REHEARSAL**: nobody is reached", ""] if is_rehearsal(case.customer_id) else []
+    lines += [
         f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}"
         + (f"; credit {case.credit} {case.currency}" if case.credit else ""),
         f"Access: **{case.account_access.value}**"
@@ -35,6 +39,10 @@ def details(case: Case, timeline: list[Entry]) -> str:
         "",
         _next(case),
     ]
+    for whose, pause in (("this invoice", case.pause), ("the whole customer", case.customer_pause)):
+        if pause is not None:
+            end = pause.until or "resumed"
+            lines.append(f"Paused, {whose}: {plain(pause.reason)}, by {plain(pause.by)}, until {end}")
     if case.promises:
         lines += ["", "Promises:"]
         lines += [

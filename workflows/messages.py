@@ -8,6 +8,7 @@ from activities.planning import Opening
 from domain.agreements import Promise
 from domain.case import Case
 from domain.clock import Clock
+from domain.invoice import is_rehearsal
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.policy import PolicyRef
@@ -68,6 +69,15 @@ class Line(Record, frozen=True):
     ref: str | None = None
 
 
+class Pausing(Record):
+    """Why and until when a case rests; `scope` "customer": its whole customer does."""
+
+    scope: str
+    reason: str
+    by: str
+    until: date | None
+
+
 class Status(Record):
     """The answer to the query `status` and to every accepted update.
 
@@ -76,7 +86,9 @@ class Status(Record):
     """
 
     invoice_id: str
+    rehearsal: bool = False
     stage: Stage
+    pauses: list[Pausing] = []
     amount_due: Decimal
     credit: Decimal = Decimal(0)
     currency: str
@@ -93,7 +105,9 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
     """The case as everybody sees it, whoever holds it: the workflow or the database."""
     return Status(
         invoice_id=case.invoice_id,
+        rehearsal=is_rehearsal(case.customer_id),
         stage=case.stage,
+        pauses=_pauses(case),
         amount_due=case.open_amount,
         credit=case.credit,
         currency=case.currency,
@@ -105,6 +119,11 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         holds=case.own_holds,
         timeline=lines_of(timeline),
     )
+
+
+def _pauses(case: Case) -> list[Pausing]:
+    known = (("invoice", case.pause), ("customer", case.customer_pause))
+    return [Pausing(scope=scope, **pause.model_dump()) for scope, pause in known if pause is not None]
 
 
 def lines_of(timeline: Iterable[Entry]) -> list[Line]:

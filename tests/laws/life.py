@@ -355,8 +355,8 @@ class Life:
     def _law_g4_nothing_is_lost(self) -> None:
         """After long silence a case has ended, or waits for a person and says for which."""
         case = self.case
-        if case.ended or case.pause or (case.dispute and case.asked == 0):
-            assert not case.owed or case.pause, f"G4: {case.owed} are still owed"
+        if case.ended or case.pauses or (case.dispute and case.asked == 0):
+            assert not case.owed or case.pauses, f"G4: {case.owed} are still owed"
             return
         behind = {done.step for done in case.steps}
         left = [one for one in self.policy.steps if one.id not in behind and self.policy.applies(one, case.asked)]

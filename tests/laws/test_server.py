@@ -161,7 +161,7 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
     rows = records.rows("SELECT amount FROM payments WHERE reversed_at IS NULL")
     if case.paid != sum((Decimal(row["amount"]) for row in rows), Decimal(0)):
         yield f"{case.paid} is counted as paid, the payments say {[row['amount'] for row in rows]}"
-    if not (case.finished or case.next_action or case.pause or case.dispute):
+    if not (case.finished or case.next_action or case.pauses or case.dispute):
         behind = {done.step for done in case.steps}
         left = [one.id for one in life.policy.steps if one.id not in behind and life.policy.applies(one, case.asked)]
         if left:
