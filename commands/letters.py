@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,7 +30,7 @@ def letters(as_json: Json = False) -> None:
     settings = load_settings()
     folder = folder_of(settings)
     found = from_database(
-        settings, lambda session: [_letter_facts(session, row, folder) for row in outbox.letters(session)]
+        settings, lambda session: [letter_facts(session, row, folder) for row in outbox.letters(session)]
     )
     if as_json:
         print_json(found)
@@ -62,7 +63,7 @@ def posted(
     settings, now = load_settings(), datetime.now(UTC)
     with opened_database(settings) as database:
         with database.reading() as session:
-            chosen = _to_post(session) if everything else [_known(session, one) for one in messages or ()]
+            chosen = to_post(session) if everything else [_known(session, one) for one in messages or ()]
         carried: dict[str, set[str]] = {}
         for message_id, customer_id in chosen:
             with database.writing(customer_id) as session:
@@ -81,7 +82,8 @@ def posted(
     say(f"{len(carried)} letter{'' if len(carried) == 1 else 's'} posted")
 
 
-def _letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, Any]:
+def letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, Any]:
+    """A letter that waits, with what to do about it, as `letters --json` shows it."""
     about = sorted({link.invoice_id for link in outbox.links(session, row.message_id)})
     known = [invoices.get_row(session, invoice_id) for invoice_id in about]
     by_hand = row.provider == print_folder.NAME
@@ -104,16 +106,24 @@ def _hold_back(session: Session, about: list[str], row: MessageRow) -> str | Non
     if standstills.in_force(session) is not None:
         return "do not post now: `starter.py hold` is on"
     kept = [case for case in (cases.get(session, invoice_id) for invoice_id in about) if case is not None]
-    if not row.asks or not kept or any(_still_asks(case) for case in kept):
+    if not row.asks or not kept:
         return None
-    return f"do not post: {', '.join(sorted({case.stage.value for case in kept}))}"
+    asking = [case for case in kept if _still_asks(case)]
+    if not asking:
+        return f"do not post: {', '.join(sorted({case.stage.value for case in kept}))}"
+    asked = sum((case.asked for case in asking), Decimal(0))
+    if asked == row.amount:
+        return None
+    printed, now = (f"{amount:.{asking[0].digits}f} {asking[0].currency}" for amount in (row.amount, asked))
+    way_out = f"`starter.py settle-message {row.message_id} failed` lets the case take another way"
+    return f"do not post: it asks for {printed}, and {now} may be asked for now; {way_out}"
 
 
 def _still_asks(case: Case) -> bool:
     return case.asked > 0 and not case.resting
 
 
-def _to_post(session: Session) -> list[tuple[str, str]]:
+def to_post(session: Session) -> list[tuple[str, str]]:
     """Message and customer of every letter that people post and that is wanted."""
     return [
         (row.message_id, row.customer_id)

@@ -11,11 +11,13 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.desk import Letterhead
 from activities.watch import Unheard, Watch
+from commands.letters import letter_facts, to_post
 from domain.invoice import Invoice
 from domain.policy import Policy
 from domain.terms import Channel
 from gateways.outbox import OutboxGateway
 from gateways.print_folder import PrintFolderGateway
+from store import outbox
 from store.database import Database
 from tests.activities.conftest import DyingWorker, Office, WorkerDied
 from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, the_ladders
@@ -246,3 +248,51 @@ def test_the_outbox_holds_the_letters_words_and_address(file_database: Database)
     (row,) = office.messages()
     assert (row.address, row.html, row.state) == (POST, None, "delivered")
     assert "2027-001" in row.subject and "€1,200.00" in row.body
+
+
+# What was printed, and what may be asked for since -------------------------------------------------------
+
+
+def waiting(office: Office, folder: Path) -> list[tuple[str, str | None]]:
+    """Each letter that waits, by its invoices, with why it is held back."""
+    with office.desk.database.reading() as session:
+        found = [letter_facts(session, row, folder) for row in outbox.letters(session)]
+        held = {one["message_id"] for one in found if one["hold_back"]}
+        assert {message_id for message_id, _ in to_post(session)} == {one["message_id"] for one in found} - held
+    return [(", ".join(one["numbers"]), one["hold_back"]) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "now_asked"),
+    [
+        ("payment_received", {"payment_id": "p1", "amount": "500.00", "currency": "EUR"}, "700.00"),
+        ("dispute_opened", {"reason": "quality", "opened_by": "user", "amount": "200.00"}, "1000.00"),
+        ("invoice_amended", {"amount": "1300.00", "by": "billing"}, "1300.00"),
+    ],
+)
+def test_b8_a_letter_whose_sum_has_changed_since_is_held_back(
+    paper: Office, folder: Path, event: str, content: dict[str, Any], now_asked: str
+) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    assert waiting(paper, folder) == [("2027-001", None)]
+    paper.record(event, "2027-03-03 09:00", **content)
+    [(_, why)] = waiting(paper, folder)
+    assert why is not None
+    assert why.startswith(f"do not post: it asks for 1200.00 EUR, and {now_asked} EUR may be asked for now")
+    assert f"settle-message {paper.messages()[0].message_id} failed" in why
+
+
+def test_b8_a_letter_about_two_invoices_is_held_back_when_one_of_them_rests(paper: Office, folder: Path) -> None:
+    first, second = Office(paper.desk), Office(paper.desk)
+    for office, number in ((first, "A"), (second, "B")):
+        invoice = to().model_copy(update={"invoice_id": f"inv-{number}", "number": number})
+        office.open(invoice, ladder=on_paper(Channel.LETTER))
+    first.carry_out("first-reminder", FIRST)
+    assert waiting(first, folder) == [("A, B", None)]
+    second.record("pause", "2027-03-03 09:00", reason="illness", by="agent")
+    [(_, why)] = waiting(first, folder)
+    assert why is not None
+    assert "it asks for 2400.00 EUR, and 1200.00 EUR may be asked for now" in why
+    second.record("resume", "2027-03-03 10:00", by="agent")
+    assert waiting(first, folder) == [("A, B", None)]
