@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.events import CreditReturned
 from store.database import trouble
 from web import api, customers, pay, unsubscribe, webhooks
 from web.bodies import Problem
@@ -22,6 +23,7 @@ from web.hosts import Hosts
 from web.service import Service, service_of
 
 _EVENT_PATH = "/api/cases/{invoice_id}/{event}"
+_RETURN_PATH = "/api/cases/{invoice_id}/credit_returned"
 
 _log = logging.getLogger("dunwell.web")
 
@@ -141,12 +143,14 @@ def _described(app: FastAPI) -> dict[str, Any]:
     """OpenAPI, with the events as bodies of their address."""
     if app.openapi_schema is None:
         description = FastAPI.openapi(app)
-        models = [(model, "validation") for model in api.EVENT_MODELS.values()]
+        models = [(model, "validation") for model in (*api.EVENT_MODELS.values(), CreditReturned)]
         _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
         description.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
         bodies = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in api.EVENT_MODELS.values()]
         described = {"required": True, "content": {"application/json": {"schema": {"anyOf": bodies}}}}
         description["paths"][_EVENT_PATH]["post"]["requestBody"] = described
+        returned = {"application/json": {"schema": {"$ref": "#/components/schemas/CreditReturned"}}}
+        description["paths"][_RETURN_PATH]["post"]["requestBody"] = {"required": True, "content": returned}
         invoices = {"required": True, "content": {"application/json": {"schema": {"type": ["object", "array"]}}}}
         description["paths"]["/api/invoices"]["post"]["requestBody"] = invoices
         description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}

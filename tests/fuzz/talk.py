@@ -22,6 +22,7 @@ from workflows.messages import OVERTAKE_SIGNAL
 
 _GOOD: dict[str, Any] = {
     "payment_received": {"payment_id": "p1", "amount": "1.00", "currency": "EUR", "method": "card"},
+    "credit_applied": {"credit_id": "c1", "from_invoice": "x", "amount": "1.00", "currency": "EUR", "by": "agent-7"},
     "payment_reversed": {"payment_id": "p1", "reason": "chargeback"},
     "promise_to_pay": {"date": "2027-03-12", "amount": "5.00", "promised_by": "user"},
     "dispute_opened": {"reason": "quality", "opened_by": "user", "amount": "3.00"},

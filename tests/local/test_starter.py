@@ -163,9 +163,59 @@ def test_every_decision_of_a_person(here: Place, run: Run) -> None:
         assert said.out.startswith(f"TALK-1: {answer} EUR open"), arguments
 
 
+def test_a11_credit_is_applied_taken_back_and_returned(here: Place, run: Run) -> None:
+    payer = {"customer__id": "C-CREDIT"}
+    file = a_file(an_item("OVER-1", **payer), an_item("OPEN-1", amount="300.00", **payer))
+    assert run("start", file).out.startswith("2 started")
+    said = run("pay", "OVER-1", "1500.00", "--payment-id", "p1")
+    assert said.out.startswith("OVER-1: paid, 0.00 EUR open, credit 300.00 EUR, access full")
+    assert "credit  300.00 EUR of this customer on invoice OVER-1" in run("status", "OPEN-1").out
+    assert "credit 300.00" in run("list").out
+    (task,) = [one for one in run("tasks", "--invoice", "OVER-1", "--json").json if one["kind"] == "decision"]
+    assert (task["amount"], "apply-credit OVER-1" in task["reason"]) == ("300.00", True)
+
+    for _ in range(2):  # the same request again
+        applied = run("apply-credit", "OVER-1", "OPEN-1", "--request-id", "r1")
+        assert applied.out.startswith("OPEN-1: paid, 0.00 EUR open, access full"), applied.err
+    assert "OVER-1 has no credit" in run("apply-credit", "OVER-1", "OPEN-1").err
+    assert run("status", "OVER-1", "--json").json["credit"] == "0.00"
+
+    lines = run("status", "OPEN-1", "--json").json["timeline"]
+    (credit_id,) = [line["ref"] for line in lines if "paid by credit" in line["reason"]]
+    assert "300.00 EUR open" in run("reverse-payment", "OPEN-1", credit_id, "--reason", "credit-withdrawn").out
+    assert run("status", "OVER-1", "--json").json["credit"] == "300.00"
+    returned = run("return-credit", "OVER-1", "--amount", "100.00")
+    assert returned.out == "OVER-1: 100.00 EUR returned; 200.00 EUR of credit are left\n"
+    assert "amount: is more than the 200.00 EUR of credit" in run("return-credit", "OVER-1", "--amount", "201").err
+
+
+def test_a1_a_request_id_is_for_one_request(here: Place, run: Run) -> None:
+    started(run, "ONCE-1")
+    first = run("pause", "ONCE-1", "--reason", "hardship", "--note", "she called", "--request-id", "r1")
+    assert first.out.startswith("ONCE-1: paused")
+    other = run("write-off", "ONCE-1", "--reason", "small-balance", "--request-id", "r1")
+    assert (other.code, "request_id: was used" in other.err) == (1, True)
+    assert "she called" in run("status", "ONCE-1").out
+    assert run("resume", "ONCE-1").code == 0
+    assert (
+        run("pause", "ONCE-1", "--reason", "hardship", "--note", "she called", "--request-id", "r1").out == first.out
+    )
+    assert not run("status", "ONCE-1").out.startswith("ONCE-1: paused")
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
+        pytest.param(
+            ("pay", "NO-1", "5.00", "--payment-id", "p", "--received-at", "2090-01-01"),
+            "received_at: lies more than 3 days ahead",
+            id="a17 from the future",
+        ),
+        pytest.param(
+            ("pay", "NO-1", "5.00", "--payment-id", "p", "--received-at", "2090-01-01", "--no-wait"),
+            "received_at: lies more than 3 days ahead",
+            id="a17 from the future, left with the server",
+        ),
         pytest.param(("promise", "NO-1", "2026-01-01"), "date: lies in the past", id="a day gone by"),
         pytest.param(("promise", "NO-1", "friday"), "date: is not a date", id="no date"),
         pytest.param(("promise", "NO-1", SOON, "--amount", "9e9"), "amount: is not a positive", id="no amount"),
