@@ -52,7 +52,8 @@ def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
     message = agenda.answer_message(step_id)
     if message is not None:
         again = step_id in case.again
-        to = _RESTORED_TO if message == case.rules.reactions.restored else _ANSWER_TO
+        on = case.rules.reactions
+        to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
         return Errand(step_id, step_id, message, to, _ANSWER_BY, None, again)
     step = policy.step(step_id)
     key = f"{step_id}.again{case.reopened}" if step_id in case.redo else step_id

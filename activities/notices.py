@@ -211,6 +211,7 @@ class Notices:
             at=now,
             shift=shift,
             legal=step.stage is not None,
+            threat=step.consequence or bool(step.announces),
             ends=step.ends,
         )
 

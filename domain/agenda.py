@@ -108,6 +108,7 @@ def subject_gone(case: Case, step: str) -> bool:
         (on.part_paid, case.ended is None),
         (on.paid, case.ended is not None),
         (on.restored, case.ended is not None),
+        (on.nothing_to_pay, case.ended is not None),
     ]
     holds = [still for key, still in there if key == message]
     return message is not None and bool(holds) and not any(holds)

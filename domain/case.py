@@ -5,6 +5,7 @@ Every change goes through a method here, which says in plain words what it decid
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -34,6 +35,11 @@ from domain.trace import Receipt
 
 FARTHEST_VALUE_DATE = timedelta(days=3)
 """How far ahead the date of a payment may lie: banks tell of money before its value date."""
+
+_KEEP_QUIET = frozenset(
+    {"insolvency", "insolvent", "bankruptcy", "bankrupt", "death", "dead", "died", "deceased", "duplicate"}
+)
+"""Words in the reason of a cancellation after which nothing is written to the customer any more."""
 
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
@@ -109,7 +115,7 @@ class Case(CaseState):
             case ev.WriteOff():
                 return self._end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
             case ev.Cancel():
-                return self._end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+                return self._cancelled(event)
             case ev.PolicyMoved():
                 return self._policy_moved(event, now)
 
@@ -389,8 +395,12 @@ class Case(CaseState):
                 f"{event.outcome} by {event.by}; the invoice is now {self.amount} {self.currency}",
             )
         ]
-        self._owe(self.rules.reactions.dispute_closed if self.open_amount > 0 else None)
-        return said + self._close_if_settled()
+        self._no_longer_owe(self.rules.reactions.dispute_opened)  # the last word is the true one
+        said += self._close_if_settled()
+        if self.ended:
+            self.owed.clear()  # the result tells more than thanks would
+        self._owe(self.rules.reactions.nothing_to_pay if self.ended else self.rules.reactions.dispute_closed)
+        return said
 
     def _check_deducted_once(self, event: ev.DisputeResolved) -> None:
         """Raises Refused when an amendment lowered the invoice already and nobody says that this comes on top."""
@@ -478,6 +488,13 @@ class Case(CaseState):
         self.due_on = event.due_on or self.due_on
         what = f"now {self.amount} {self.currency}, due on {self.due_on}"
         return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
+
+    def _cancelled(self, event: ev.Cancel) -> list[Said]:
+        """A threat that was written is taken back in writing, except where that would be wrong or out of place."""
+        said = self._end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+        if self.threatened and _KEEP_QUIET.isdisjoint(re.split(r"[^a-z]+", event.reason.lower())):
+            self._owe(self.rules.reactions.nothing_to_pay)
+        return said
 
     def _call_outcome(self, event: ev.CallOutcome, now: datetime) -> list[Said]:
         stuck = next((step for step in self.stuck if event.task_id == self.stuck_task(step)), None)
@@ -765,6 +782,7 @@ class Case(CaseState):
         self.hurry = False
         self.steps.append(StepDone(step=outcome.step, at=outcome.at, outcome=kind, shift=self.shift))
         self.legal = self.legal or outcome.legal
+        self.threatened = self.threatened or (kind == "done" and outcome.threat)
         if outcome.placed_hold:
             self.consequences.append(outcome.step)
         if outcome.ends and not self.ended:

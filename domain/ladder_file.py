@@ -39,7 +39,7 @@ _STEP_KEYS = (
     *("access", "needs", "announces", "stage", "ends", "approval"),
 )
 
-_QUIET = ("paid", "restored", "promise_made", "dispute_opened")
+_QUIET = ("paid", "restored", "promise_made", "dispute_opened", "nothing_to_pay")
 """Reactions at which asking for money would be wrong."""
 
 _UNREADABLE = When(anchor="")

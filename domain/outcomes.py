@@ -20,6 +20,7 @@ class StepOutcome(Value):
     why: str = ""
     shift: int = 0  # seconds by which the rest of the ladder moves
     legal: bool = False
+    threat: bool = False  # a consequence was announced, or happened
     ends: Stage | None = None
     placed_hold: bool = False
     undecided: bool = False  # blocked until our manager says yes or no

@@ -102,7 +102,8 @@ class PromiseRules(Value):
 class Reactions(Value):
     """The message sent when something happens; None sends nothing.
 
-    promise_due and instalment_due leave on the business day before the agreed one.
+    promise_due and instalment_due leave on the business day before the agreed one. nothing_to_pay tells that a
+    dispute left nothing open, and takes back a threat or a restriction when the invoice is cancelled.
     """
 
     paid: str | None = None
@@ -112,6 +113,7 @@ class Reactions(Value):
     promise_broken: str | None = None
     dispute_opened: str | None = None
     dispute_closed: str | None = None
+    nothing_to_pay: str | None = None
     plan_agreed: str | None = None
     instalment_due: str | None = None
     instalment_missed: str | None = None

@@ -60,6 +60,7 @@ class CaseState(Record):
     ended: Stage | None = None
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
     legal: bool = False
+    threatened: bool = False  # a consequence was announced, or happened
     pause: PauseState | None = None
     customer_pause: PauseState | None = None  # the whole customer rests
     dispute: Dispute | None = None

@@ -33,6 +33,7 @@ TRAITS = {
     "promise-broken": Traits(asks=True),
     "dispute-received": Traits(),
     "dispute-closed": Traits(asks=True),
+    "nothing-to-pay": Traits(),
     "plan-agreed": Traits(),
     "instalment-due": Traits(asks=True),
     "instalment-missed": Traits(asks=True),

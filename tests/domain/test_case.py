@@ -999,3 +999,59 @@ def test_a16_a_resolved_dispute_leaves_nothing_to_ask_about() -> None:
     tell(case, "dispute_opened", reason="late", opened_by="ap", amount="100.00")
     tell(case, "dispute_resolved", outcome="upheld", by="agent")
     assert case.amount == Decimal("800.00")
+
+
+# The last word is the true one -----------------------------------------------------------------------------
+
+TOLD = Rules(
+    promises=PromiseRules(), reactions=REACTIONS.model_copy(update={"nothing_to_pay": "nothing-to-pay"}), tolerance=0
+)
+
+
+def _owed(case: Case) -> list[str]:
+    return [step.partition("~")[0] for step in case.owed]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "paid", "says"),
+    [
+        ({"outcome": "rejected"}, None, "dispute-closed"),
+        ({"outcome": "adjusted", "new_amount": "900.00"}, None, "dispute-closed"),
+        ({"outcome": "upheld"}, None, "nothing-to-pay"),
+        ({"outcome": "upheld"}, "200.00", "nothing-to-pay"),
+        ({"outcome": "adjusted", "new_amount": "200.00"}, "200.00", "nothing-to-pay"),
+    ],
+)
+def test_c4_a_disputes_result_is_told_and_nothing_older(outcome: dict[str, str], paid: str | None, says: str) -> None:
+    case = a_case(rules=TOLD)
+    done(case, "first-reminder")
+    if paid:
+        pay(case, paid)
+        case.owed.clear()
+    tell(case, "dispute_opened", reason="quality", opened_by="ap")
+    tell(case, "dispute_resolved", days=1, by="agent", **outcome)  # before the office opens again
+    assert _owed(case) == [says]
+
+
+@pytest.mark.parametrize(
+    ("reason", "threat", "owed"),
+    [
+        ("credit-note-881", True, ["nothing-to-pay"]),
+        ("credit-note-881", False, []),
+        ("insolvency", True, []),
+        ("customer deceased", True, []),
+        ("Duplicate-of-INV-7", True, []),
+    ],
+)
+def test_c4_a_cancelled_threat_is_taken_back_in_writing(reason: str, threat: bool, owed: list[str]) -> None:
+    case = a_case(rules=TOLD)
+    done(case, "second-reminder", threat=threat)
+    tell(case, "cancel", reason=reason, by="agent")
+    assert _owed(case) == owed
+
+
+def test_c4_a_write_off_would_read_as_a_waiver() -> None:
+    case = a_case(rules=TOLD)
+    done(case, "second-reminder", threat=True)
+    tell(case, "write_off", reason="small", by="agent")
+    assert case.owed == []

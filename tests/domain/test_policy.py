@@ -21,7 +21,9 @@ POLICIES = Path(__file__).parents[2] / "policies"
 
 ASKING = Trait(asks=True)
 MESSAGES: Mapping[str, Trait] = {
-    **dict.fromkeys(("restored", "thank-you", "promise-confirmed", "dispute-received", "plan-agreed"), Trait()),
+    **dict.fromkeys(
+        ("restored", "nothing-to-pay", "thank-you", "promise-confirmed", "dispute-received", "plan-agreed"), Trait()
+    ),
     **dict.fromkeys(("before-due", "due-today", "reminder-first", "reminder-second", "part-received"), ASKING),
     **dict.fromkeys(("promise-broken", "dispute-closed", "instalment-missed"), ASKING),
     **dict.fromkeys(("milestone-invoice", "milestone-reminder", "courtesy-visit", "meeting-request"), ASKING),
