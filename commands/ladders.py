@@ -100,6 +100,12 @@ def _show_moves(moves: list[Move], told: list[Told], *, confirmed: bool, as_json
     last = "result" if confirmed else "fingerprint"
     heads = ("invoice", "next before (UTC)", "next after (UTC)", "vanishes", "appears", "left out", last)
     print_table(heads, rows, "No running case is on this version.")
+    changed = [(move.invoice_id, one.step, what) for move in moves for one in move.changes for what in one.what]
+    if changed:
+        say("")
+        print_table(("invoice", "step", "changes"), changed)
+    for rule in dict.fromkeys(rule for move in moves for rule in move.rules):
+        say(f"for the whole ladder: {rule}")
     for invoice_id, answer in answers.items():
         warn(f"{invoice_id}: {answer}")
     if moves and not confirmed:

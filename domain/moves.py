@@ -1,7 +1,8 @@
 """What it would mean for a running case to go on under another version of its ladder."""
 
 import json
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time
 from hashlib import sha256
 
 from domain import agenda, ladder
@@ -16,12 +17,21 @@ from domain.refusal import Refused
 _UNSEEN = "0" * 16
 
 
+class Change(Value):
+    """What is different about one step that comes before and after the move: "when: ... -> ..."."""
+
+    step: str
+    what: tuple[str, ...]
+
+
 class Move(Value):
     """One case, before and after.
 
     event    what to tell the case, with the fingerprint of what was seen here
     vanish   steps that would have come and will not
     appear   steps that will come and would not have
+    changes  steps that come in both versions, but at another time or otherwise
+    rules    what the new version says otherwise about the whole ladder, such as its window
     passed   steps of the new version that will not come, because they stand above one that is done
     refused  why this case cannot be moved; None: it can
     """
@@ -32,6 +42,8 @@ class Move(Value):
     after: NextAction | None = None
     vanish: tuple[str, ...] = ()
     appear: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    rules: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
     refused: str | None = None
 
@@ -46,12 +58,16 @@ def preview(case: Case, old: Policy, new: Policy, calendar: BusinessCalendar, no
         _check_announced(case, moved, old, new)
     except Refused as refused:
         return known.model_copy(update={"refused": str(refused)})
-    before, after = _to_come(case, old, calendar, now), _to_come(moved, new, calendar, now)
+    # Nothing comes within the quiet day after a move.
+    later = max(now, moved.blocked_until or now)
+    before, after = _to_come(case, old, calendar, now), _to_come(moved, new, calendar, later)
     return known.model_copy(
         update={
             "after": agenda.next_action(moved, new, calendar, now),
             "vanish": tuple(step for step in before if step not in after),
             "appear": tuple(step for step in after if step not in before),
+            "changes": tuple(_changes(before, after, old, new)),
+            "rules": tuple(_differences(old, new, _NO_RULES)),
             "passed": tuple(case.passed_over(event.steps)),
         }
     )
@@ -72,8 +88,46 @@ def _event(case: Case, new: Policy, by: str) -> PolicyMoved:
     return event.model_copy(update={"fingerprint": case.fingerprint(event)})
 
 
-def _to_come(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> list[str]:
-    return [line.step for line in ladder.preview(policy, agenda.standing(case), calendar, now)]
+def _to_come(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> dict[str, datetime]:
+    """The steps to come if nobody pays or speaks, with their moments."""
+    return {line.step: line.at for line in ladder.preview(policy, agenda.standing(case), calendar, now)}
+
+
+_NO_RULES = frozenset({"name", "version", "title", "language", "steps"})
+_NO_MATTER = frozenset({"id", "when", "asks", "days_after_due"})
+
+
+def _changes(
+    before: Mapping[str, datetime], after: Mapping[str, datetime], old: Policy, new: Policy
+) -> Iterator[Change]:
+    for step in before:
+        if step not in after:
+            continue
+        what = _differences(old.step(step), new.step(step), _NO_MATTER)
+        if before[step] != after[step]:
+            what.insert(0, f"when: {before[step]:%Y-%m-%d %H:%M} -> {after[step]:%Y-%m-%d %H:%M} UTC")
+        if what:
+            yield Change(step=step, what=tuple(what))
+
+
+def _differences(old: Value, new: Value, unimportant: frozenset[str]) -> list[str]:
+    """ "window: 09:00-17:00 -> 08:00-18:00": each field in which the two differ."""
+    return [
+        f"{name}: {_shown(getattr(old, name))} -> {_shown(getattr(new, name))}"
+        for name in type(old).model_fields
+        if name not in unimportant and getattr(old, name) != getattr(new, name)
+    ]
+
+
+def _shown(value: object) -> str:
+    """As people read it: words in a row, only what a group of rules says, "none" for what is not there."""
+    if isinstance(value, time):
+        return f"{value:%H:%M}"
+    if isinstance(value, tuple):
+        return ", ".join(_shown(one) for one in value) or "none"
+    if isinstance(value, Value):
+        return ", ".join(f"{name} {_shown(getattr(value, name))}" for name in type(value).model_fields)
+    return "none" if value is None else str(value)
 
 
 def _check_announced(case: Case, moved: Case, old: Policy, new: Policy) -> None:

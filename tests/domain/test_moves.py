@@ -308,3 +308,22 @@ def test_a_bounce_of_a_step_that_is_gone_is_not_followed() -> None:
     case.reach_further("a")  # its bounce comes only now
     case.reach_further("thank-you~1")  # an answer belongs to no ladder
     assert case.again == ["b", "thank-you~1"]
+
+
+def test_d4_every_step_that_changes_is_shown_not_only_the_next() -> None:
+    later = a_letter("c", "b", 9).model_copy(update={"message": "final-warning", "by": (Channel.SMS,)})
+    new = a_ladder(2, ONE.step("a"), ONE.step("b"), later, ONE.step("d"), gap_days=4)
+    found = seen(a_case("a"), new)
+    changes = {one.step: one.what for one in found.changes}
+    assert list(changes) == ["b", "c", "d"]  # b waits for the quiet day after a move, and d moves along with c
+    assert changes["c"][0].startswith("when: 2027-03-")
+    assert set(changes["c"][1:]) >= {f"message: {ONE.step('c').message} -> final-warning", "by: email -> sms"}
+    assert [what.partition(":")[0] for what in changes["d"]] == ["when"]
+    assert found.rules == ("gap_days: 1 -> 4",)
+
+
+def test_d4_a_version_that_says_the_same_changes_times_only() -> None:
+    found = seen(a_case("a"), letters(2, "a b c d"))
+    assert [one.step for one in found.changes] == ["b", "c"]  # they wait for the quiet day after a move
+    assert all(what.startswith("when: ") for one in found.changes for what in one.what)
+    assert (found.rules, found.vanish, found.appear) == ((), (), ())
