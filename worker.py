@@ -31,7 +31,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.access import AccessChanges
 from activities.desk import Account, Desk, Letterhead, Sender
-from activities.discretion import Discretion
+from activities.discretion import Discretion, quieten
 from activities.ledger import Ledger
 from activities.letters import US_LETTER
 from activities.notices import Notices
@@ -390,6 +390,7 @@ def leave(code: int) -> NoReturn:
 if __name__ == "__main__":
     keep_to_owner()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    quieten()
     try:
         asyncio.run(main(sys.argv[1:]))
     except (NotReady, SettingsError, CatalogueError, TooOpen) as problem:

@@ -12,6 +12,29 @@ from gateways.base import DeliveryError
 _log = logging.getLogger("dunwell.activities")
 
 
+class OneLine(logging.Filter):
+    """Takes the traceback off the engine's own lines about activities and updates that failed with our words.
+
+    A provider that is busy, a row that two wanted at once, a refusal: each happens every day, is tried again or told
+    to whoever asked, and was named in one line already.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, FailureError):
+            about = getattr(record, "temporal_activity", None) or getattr(record, "temporal_workflow", None) or {}
+            name = about.get("activity_type") or about.get("workflow_id") or "unknown"
+            record.exc_info, record.exc_text = None, None
+            record.msg, record.args = f"{record.getMessage().partition(' (')[0]}: {name}: {error}", ()
+        return True
+
+
+def quieten() -> None:
+    """Let the engine's loggers of this process tell expected failures in one line."""
+    for name in ("temporalio.activity", "temporalio.workflow"):
+        logging.getLogger(name).addFilter(OneLine())
+
+
 class Discretion(Interceptor):
     """Every activity of a worker fails with our own words only; the log tells kind and place."""
 

@@ -117,9 +117,8 @@ def trouble(error: SQLAlchemyError) -> str:
         return _FULL
     if "readonly" in said or "read-only" in said:
         return "can only be read"
-    return (
-        "does not answer" if isinstance(error, OperationalError | InterfaceError) else "refuses what is asked of it"
-    )
+    silent = isinstance(error, OperationalError | InterfaceError) and "no such" not in said
+    return "does not answer" if silent else "refuses what is asked of it"
 
 
 def no_answer(error: SQLAlchemyError) -> str:
