@@ -15,5 +15,5 @@ def test_e6_a_changed_ladder_has_a_new_version() -> None:
 
 
 def test_e6_what_was_released_is_still_shipped_or_was_replaced_by_a_newer_version() -> None:
-    latest = dict(shipped())
+    latest = dict(shipped().keys())
     assert [one for one in released() if latest.get(one[0], 0) < one[1]] == []
