@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import typer
 
-from commands import customers, evidence, holding, ladders, letters, messages, reading, starting, telling
+from commands import customers, evidence, holding, ladders, letters, messages, reading, reconciling, starting, telling
 from commands.context import NOT_READY, WithAmounts, sentence
 from commands.printing import warn
 from store.private import keep_to_owner
@@ -75,6 +75,7 @@ COMMANDS: tuple[Command, ...] = (
     ("tasks", reading.show_tasks, "--kind call --due-by 2027-03-02T12:00Z"),
     ("task", reading.show_task, "INV-1.promise-call.accounts_payable"),
     ("preview", starting.show_preview, "invoices.csv --as-of 2027-03-01"),
+    ("reconcile", reconciling.reconcile, "--apply"),
     ("move-policy", ladders.move_policy, "--from gentle-saas@1 --to gentle-saas@2"),
     ("evidence", evidence.evidence, "INV-2026-0417 --out inv-2026-0417.evidence.jsonl"),
 )

@@ -36,6 +36,7 @@ from activities.ledger import Ledger
 from activities.letters import US_LETTER
 from activities.notices import Notices
 from activities.planning import Planning
+from activities.reconciliation import Reconciliation
 from activities.watch import Watch
 from activities.wording import Catalogue, CatalogueError
 from codec import data_converter
@@ -54,6 +55,7 @@ from gateways.sendgrid import SendGridGateway
 from gateways.turns import Turns
 from gateways.twilio import NAME as TWILIO
 from gateways.twilio import TwilioGateway
+from intake import reconciler
 from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
 from store import schema
 from store.database import Database, no_answer
@@ -62,6 +64,7 @@ from store.schema import SchemaError, migrate
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE, step_queue
+from workflows.reconciler import RECONCILER_ID, ReconcileOnce, Reconciler, ReconcilerStart
 
 MISCONFIGURED = 78
 """Exit code: what is wrong stays wrong until somebody changes the settings, so starting again is of no use."""
@@ -292,13 +295,14 @@ async def make_worker(
     at_once = Worker(
         client,
         task_queue=task_queue,
-        workflows=[InvoiceDunning, DeliveryWatch],
+        workflows=[InvoiceDunning, DeliveryWatch, Reconciler, ReconcileOnce],
         activities=[
             Planning(desk).open_case,
             ledger.record,
             ledger.take_credit,
             AccessChanges(desk).publish,
             Watch(desk).find_silent,
+            Reconciliation(reconciler.Reconciler(client, desk)).reconcile,
         ],
         activity_executor=executor,
         interceptors=[Discretion()],
@@ -339,7 +343,15 @@ async def work(settings: Settings) -> None:
 
 
 async def start_watch(client: Client) -> None:
-    """One for the whole namespace, whoever starts it first."""
+    """One of each for the whole namespace, whoever starts it first."""
+    await client.start_workflow(
+        Reconciler.run,
+        ReconcilerStart(),
+        id=RECONCILER_ID,
+        task_queue=TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary="compares database and engine and mends where they disagree",
+    )
     await client.start_workflow(
         DeliveryWatch.run,
         3600,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities import credits, delivery, worklist
+from activities import credits, delivery, interruption, worklist
 from activities.desk import Answer, Desk, Request, moment
 from activities.faults import Parts
 from activities.handover import Handover
@@ -188,6 +188,8 @@ class Ledger:
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))
+        if case.pause is None and not case.ended:
+            parts.do("question", lambda: interruption.settle(session, case, now))
         parts.do("needless tasks", lambda: worklist.withdraw_needless(session, case, now))
         outcomes = Outcomes(session, self._desk, case, now, rehearsal=rehearsal)
         parts.do("scripts of calls", outcomes.renew_scripts)

@@ -394,6 +394,9 @@ EVENTS: Mapping[str, type[Event]] = {
 }
 """Signal name to its one argument. Each has an update of the same name but the last two."""
 
+MONEY = frozenset({"payment_received", "credit_applied", "payment_reversed"})
+"""Events that count even for a case that has ended."""
+
 PERSONAL_DECISIONS = frozenset(EVENTS) - {"delivery_report", "contacts_changed"}
 """What a person does and wants an answer to: these are updates too."""
 

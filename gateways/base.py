@@ -4,7 +4,7 @@ A provider's vocabulary (status words, error codes, exceptions) ends in its own 
 `Receipt` or a `DeliveryError`, and the gateway alone decides whether an error is permanent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
@@ -108,6 +108,17 @@ class Recalls(Protocol):
 
     def recall(self, provider_id: str) -> bool:
         """Whether it was still there and is gone now. Raises DeliveryError when that cannot be told."""
+        ...
+
+
+@runtime_checkable
+class Suppressions(Protocol):
+    """A gateway whose provider lists the addresses that it does not write to any more."""
+
+    channel: Channel
+
+    def suppressed(self) -> Iterator[tuple[str, str]]:
+        """Each address with "stopped" or "bounced". Raises DeliveryError when the list cannot be read whole."""
         ...
 
 

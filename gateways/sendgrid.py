@@ -9,6 +9,7 @@ import json
 import logging
 import re
 from base64 import b64encode
+from collections.abc import Iterator
 from datetime import datetime
 from http.client import HTTPException
 from typing import Any
@@ -43,6 +44,15 @@ _OURS = {
     415: "What answers at this address is not SendGrid: check SENDGRID_API_URL and any proxy between",
     451: "SendGrid's data residency forbids this region: check SENDGRID_API_URL",
 }
+_SUPPRESSIONS = {
+    "bounces": "bounced",
+    "invalid_emails": "bounced",
+    "spam_reports": "stopped",
+    "unsubscribes": "stopped",
+}
+"""SendGrid's lists of addresses it does not write to, and what each means for us."""
+_PAGE = 500
+_MOST_SUPPRESSED = 1_000_000
 _RECIPIENT_FIELD = re.compile(r"personalizations\.\d+\.to\.\d+\.email")
 
 
@@ -92,6 +102,31 @@ class SendGridGateway:
         if answer.status_code != ACCEPTED:
             raise _unknown(f"status {answer.status_code} where 202 was expected", str(answer.status_code))
         return Receipt(NAME, answer.headers.get("X-Message-Id"), MessageState.ACCEPTED)
+
+    def suppressed(self) -> Iterator[tuple[str, str]]:
+        """The addresses on SendGrid's suppression lists. Raises DeliveryError when one cannot be read whole."""
+        for name, reason in _SUPPRESSIONS.items():
+            for first in range(0, _MOST_SUPPRESSED, _PAGE):
+                page = self._suppression_page(name, first)
+                yield from ((address, reason) for address in page)
+                if len(page) < _PAGE:
+                    break
+
+    def _suppression_page(self, name: str, first: int) -> list[str]:
+        asked = self._api.client.suppression._(name)
+        try:
+            answer = asked.get(query_params={"limit": _PAGE, "offset": first})
+            return [str(one["email"]) for one in json.loads(answer.body)]
+        except HTTPError as error:
+            raise DeliveryError(
+                f"SendGrid's list of {name} cannot be read (status {error.status_code}): give the key read access to "
+                "suppressions",
+                code=str(error.status_code),
+            ) from None
+        except (OSError, HTTPException) as error:
+            raise DeliveryError(f"SendGrid's list of {name} cannot be read ({_kind(error)}); try again") from None
+        except (ValueError, LookupError, TypeError):
+            raise DeliveryError(f"SendGrid's list of {name} is none: check SENDGRID_API_URL") from None
 
     def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
         """Always raises DeliveryError: saying None would claim that the mail surely never left."""

@@ -32,7 +32,7 @@ from activities import credits, worklist
 from domain.admission import admit
 from domain.case import Case
 from domain.clock import Clock
-from domain.events import EVENTS, CallOutcome, CreditApplied, parse_event
+from domain.events import EVENTS, MONEY, CallOutcome, CreditApplied, parse_event
 from domain.refusal import Refused
 from intake.idempotency import Begun, Idempotency, Note, Request
 from intake.lookup import check_known, stored_status, with_written
@@ -47,7 +47,6 @@ from workflows.options import TASK_QUEUE
 REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""
 
-_MONEY = frozenset({"payment_received", "credit_applied", "payment_reversed"})
 _PATIENT = frozenset({"policy_moved"})
 """Nobody minds if these wait behind the reminders of the hour: thousands may be told at once."""
 _PASSING = frozenset({RPCStatusCode.UNAVAILABLE, RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.DEADLINE_EXCEEDED})
@@ -228,6 +227,26 @@ class Cases:
                 return Told(How(begun.answer["how"]), status, begun.answer.get("remark"))
         return Told(How.DONE, (await self.status(invoice_id)).status)
 
+    async def begin_again(self, invoice_id: str) -> None:
+        """A new run of a case that has none, as the database knows it. Nothing happens where one runs already.
+
+        Raises Refused when the case was never opened, ServerAway after a minute without a server.
+        """
+        start, case, number = await asyncio.to_thread(self._again, invoice_id)
+        with suppress(WorkflowAlreadyStartedError):
+            await self._patiently(
+                lambda: self._client.start_workflow(
+                    WORKFLOW_TYPE,
+                    start,
+                    id=workflow_id(invoice_id),
+                    task_queue=TASK_QUEUE,
+                    search_attributes=first_attributes(case),
+                    static_summary=summary(case, number),
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                )
+            )
+
     async def status(self, invoice_id: str) -> Known:
         """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
         handle = self._client.get_workflow_handle(workflow_id(invoice_id))
@@ -251,7 +270,7 @@ class Cases:
             if closed is not None:
                 return closed
         handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
-        money = name in _MONEY
+        money = name in MONEY
         try:
             if wait:
                 try:
@@ -355,7 +374,7 @@ class Cases:
         """
         with self._database.reading() as session:
             customer_id = check_known(session, invoice_id).customer_id
-            row = cases.get_row(session, invoice_id) if name in _MONEY else None
+            row = cases.get_row(session, invoice_id) if name in MONEY else None
             event = parse_event(name, [content])
             if isinstance(event, CreditApplied):
                 credits.check(session, invoice_id, event)

@@ -129,6 +129,20 @@ def open_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow
     return session.scalars(query).all()
 
 
+def all_rows(session: Session) -> Sequence[CaseRow]:
+    """Every case there is, by invoice id."""
+    return session.scalars(select(CaseRow).order_by(CaseRow.invoice_id)).all()
+
+
+def has_ended(row: CaseRow) -> bool:
+    return row.stage in ENDS
+
+
+def is_finished(row: CaseRow) -> bool:
+    """Whether it has ended and owes no answer any more."""
+    return has_ended(row) and not row.state.get("owed")
+
+
 def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
     """Every case with its invoice and customer, the next to act first."""
     query = (

@@ -262,6 +262,13 @@ def _unconfirmed(before: datetime) -> Select[MessageRow]:
     )
 
 
+def begun(session: Session, before: datetime) -> Sequence[MessageRow]:
+    """Messages of real cases whose provider call was begun before that time and never answered."""
+    query = select(MessageRow).where(MessageRow.call == "begun", MessageRow.called_at < before)
+    found = session.scalars(query.order_by(MessageRow.called_at, MessageRow.message_id))
+    return [row for row in found if links(session, row.message_id)]
+
+
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:
     """Every message with its invoices and its contact's role, oldest first; of one invoice if named."""
     messages = (

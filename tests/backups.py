@@ -17,3 +17,4 @@ def put_back(copy: Path, file: Path) -> None:
     for beside in ("-wal", "-shm"):
         file.with_name(f"{file.name}{beside}").unlink(missing_ok=True)
     shutil.copy(copy, file)
+    file.chmod(0o600)  # others may not read it

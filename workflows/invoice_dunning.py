@@ -253,9 +253,7 @@ class InvoiceDunning:
             self._tasks.doubt()
             return
         if name == RECONCILE_SIGNAL:
-            self._tasks.enter()
-            self._tell_all()
-            self._woken = True
+            await self._catch_up()
             return
         with suppress(Refused):
             await self._take_in(name, args)
@@ -287,6 +285,15 @@ class InvoiceDunning:
                 self._case.model_copy(deep=True).apply(event, self._time())
         except Refused as refused:
             raise _refusal(refused) from None
+
+    async def _catch_up(self) -> None:
+        """Beside a step in flight, which may wait for long: write down all that is known, and read what is there."""
+        self._tasks.enter()
+        if self._case is None:
+            return  # it will be read when the case is opened
+        self._tell_all()
+        self._woken = True
+        await self._plan_anew()
 
     async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
         self._tasks.enter()

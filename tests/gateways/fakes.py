@@ -163,17 +163,27 @@ class FakeProvider:
 
 
 class FakeSendGrid(FakeProvider):
-    """SendGrid's mail/send. `mails` holds the bodies it accepted."""
+    """SendGrid's mail/send and its suppression lists. `mails` holds the bodies it accepted."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mails: list[dict[str, Any]] = []
+        self.suppressed: dict[str, list[str]] = {}
 
     def accept(self, request: Received) -> Reply:
+        if request.method == "GET" and request.path.startswith("/v3/suppression/"):
+            return self._suppressions(request)
         if (request.method, request.path) != ("POST", "/v3/mail/send"):
             return Reply(404)
         self.mails.append(request.json)
         return Reply(202, headers={"X-Message-Id": f"sg-{len(self.mails)}"})
+
+    def _suppressions(self, request: Received) -> Reply:
+        """One page of a list of addresses that SendGrid does not write to."""
+        listed = self.suppressed.get(request.path.rpartition("/")[2], [])
+        first, size = int(request.query.get("offset", "0")), int(request.query.get("limit", "500"))
+        page = [{"created": 1_771_000_000, "email": address} for address in listed[first : first + size]]
+        return Reply(200, json.dumps(page).encode())
 
     def error_body(self, plan: Answer) -> bytes:
         return json.dumps({"errors": [{"message": plan.message, "field": plan.wrong, "help": None}]}).encode()

@@ -171,3 +171,25 @@ def test_a_lost_mail_is_not_claimed_to_be_nowhere(sendgrid: FakeSendGrid) -> Non
 def test_unusable_settings_are_named(key: str, sender: tuple[str, str], host: str | None, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         SendGridGateway(key, sender, host)
+
+
+# Addresses that SendGrid does not write to any more ------------------------------------------------------
+
+
+def test_g13_the_suppression_lists_are_read_whole(sendgrid: FakeSendGrid) -> None:
+    many = [f"gone{number}@x.example" for number in range(1001)]
+    sendgrid.suppressed = {"bounces": many, "unsubscribes": ["stop@x.example"], "spam_reports": ["spam@x.example"]}
+    found = dict(a_gateway(sendgrid.url).suppressed())
+    assert found == dict.fromkeys(many, "bounced") | {"stop@x.example": "stopped", "spam@x.example": "stopped"}
+
+
+@pytest.mark.parametrize("status", [401, 403, 500])
+def test_g13_a_suppression_list_that_cannot_be_read_is_no_empty_one(sendgrid: FakeSendGrid, status: int) -> None:
+    sendgrid.next(Answer(status))
+    with pytest.raises(DeliveryError, match="list of bounces cannot be read"):
+        list(a_gateway(sendgrid.url).suppressed())
+
+
+def test_g13_a_suppression_list_behind_a_wall_is_no_empty_one(closed_url: str) -> None:
+    with pytest.raises(DeliveryError, match="list of bounces cannot be read"):
+        list(a_gateway(closed_url).suppressed())

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
@@ -115,7 +115,7 @@ class Plant:
         while True:
             try:
                 status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=20))
-            except RPCError:  # on a busy machine a new worker takes its time
+            except (RPCError, WorkflowQueryFailedError):  # a new worker takes its time, and a new run is opened first
                 assert asyncio.get_running_loop().time() < deadline, "no worker answers"
                 continue
             if wanted(status):

@@ -1,0 +1,105 @@
+"""What nobody comes back to: calls without an answer, tasks of cases that have ended, cases that stand still."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from activities import worklist
+from activities.desk import Desk
+from activities.journal import note_message
+from domain.case import Case
+from domain.reconciliation import Finding, Kind
+from domain.terms import MessageState
+from store import cases, outbox, tasks
+
+_CALL_IS_LOST = timedelta(days=1)
+
+
+class Leftovers:
+    def __init__(self, desk: Desk) -> None:
+        self._database = desk.database
+
+    def find(self, now: datetime) -> list[Finding]:
+        """All that there are, by the database alone."""
+        with self._database.reading() as session:
+            kept = {row.invoice_id: row for row in cases.all_rows(session)}
+            asked = {task.invoice_id for task in tasks.open_tasks(session)}
+            claims = [
+                Finding(
+                    kind=Kind.CLAIM,
+                    invoice_id=outbox.links(session, row.message_id)[0].invoice_id,
+                    found=f"no answer came to the call for message {row.message_id} of {row.claimed_at:%Y-%m-%d}",
+                    remedy="it is not sent again; a person looks it up at the provider",
+                    subject=row.message_id,
+                )
+                for row in outbox.begun(session, now - _CALL_IS_LOST)
+            ]
+            late = [
+                Finding(
+                    kind=Kind.TASK,
+                    invoice_id=task.invoice_id,
+                    found=f"task {task.task_id} is open, and its case is {kept[task.invoice_id].stage}",
+                    remedy="withdrawn",
+                    subject=task.task_id,
+                )
+                for task in tasks.open_tasks(session)
+                if not task.outlives_case and task.invoice_id in kept and cases.has_ended(kept[task.invoice_id])
+            ]
+            still = [
+                Finding(
+                    kind=Kind.STILL,
+                    invoice_id=row.invoice_id,
+                    found=f"it is {row.stage}, nothing is planned, and nobody was asked",
+                    remedy="a person is asked",
+                )
+                for row in kept.values()
+                if row.next_at is None and not cases.has_ended(row) and row.invoice_id not in asked
+            ]
+        return claims + late + still
+
+    def mend(self, finding: Finding, now: datetime) -> bool:
+        """False when it has mended itself meanwhile, or cannot be mended."""
+        with self._database.reading() as session:
+            row = cases.get_row(session, finding.invoice_id)
+        if row is None:
+            return False
+        at = row.updated_at if row.rehearsal else now
+        with self._database.writing(row.customer_id) as session:
+            case = cases.get(session, finding.invoice_id)
+            if case is None:
+                return False
+            match finding.kind:
+                case Kind.CLAIM:
+                    return _give_up(session, str(finding.subject), case, at)
+                case Kind.TASK:
+                    worklist.withdraw_needless(session, case, at)
+                    return True
+                case _:
+                    return _ask(session, case, at)
+
+
+def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bool:
+    row = outbox.get(session, message_id)
+    if row is None or row.call != "begun":
+        return False
+    why = "the call was begun and no answer came"
+    row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
+    text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", now)
+    reason = (
+        f"{text}. Look it up at the provider by message id {message_id}, then starter.py settle-message {message_id} "
+        "delivered (or failed); it is not sent again"
+    )
+    step = row.step.partition(".")[0]
+    worklist.raise_task(session, case, task_id=f"{message_id}.unknown", step=step, reason=reason, now=now)
+    return True
+
+
+def _ask(session: Session, case: Case, now: datetime) -> bool:
+    if case.ended or case.next_action is not None or tasks.open_tasks(session, case.invoice_id):
+        return False
+    reason = (
+        f"the case is {case.stage.value}, {case.asked} {case.currency} are asked for, and nothing is planned: decide "
+        "how it goes on (resume, resolve-dispute, promise, plan, write-off or cancel)"
+    )
+    task_id = f"{case.invoice_id}.still.{case.turns}"
+    return worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)

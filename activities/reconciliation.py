@@ -1,0 +1,39 @@
+"""Has database and engine compared, and mended where they disagree."""
+
+from datetime import datetime
+from typing import Protocol
+
+from temporalio import activity
+
+from domain.model import Value
+from domain.reconciliation import Report
+
+
+class ReconcileRequest(Value):
+    """One comparison.
+
+    by        who asks for it
+    apply     mend what is found, also after a restore; otherwise nothing changes
+    hourly    the one that runs by itself: it mends, unless so much differs that it was a restore
+    last      the number of the hourly comparison before this one, as the engine remembers it
+    """
+
+    by: str
+    apply: bool = False
+    hourly: bool = False
+    last: int = 0
+
+
+class Reconciles(Protocol):
+    """Whoever knows both database and engine."""
+
+    async def reconcile(self, request: ReconcileRequest, now: datetime) -> Report: ...
+
+
+class Reconciliation:
+    def __init__(self, reconciler: Reconciles) -> None:
+        self._reconciler = reconciler
+
+    @activity.defn(name="reconcile")
+    async def reconcile(self, request: ReconcileRequest) -> Report:
+        return await self._reconciler.reconcile(request, activity.info().started_time)

@@ -1,0 +1,44 @@
+"""`starter.py reconcile`: says what is wrong, and mends it when told to."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client
+
+from tests.local.conftest import Place, Run, Said, an_item
+from tests.local.test_starter import a_file
+from workflows.messages import workflow_id
+
+
+async def terminate(address: str, invoice_id: str) -> None:
+    client = await Client.connect(address)
+    await client.get_workflow_handle(workflow_id(invoice_id)).terminate(reason="a slip of the mouse")
+
+
+def reconciled(run: Run, *arguments: str) -> Said:
+    """Once the server's list, which lags behind, shows the case no more."""
+    deadline = datetime.now(UTC) + timedelta(seconds=30)
+    while "TERM-1" not in (said := run("reconcile", *arguments)).out:
+        assert datetime.now(UTC) < deadline, said
+    return said
+
+
+def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, run: Run) -> None:
+    run("start", a_file(an_item("TERM-1"), an_item("TERM-2")))
+    asyncio.run(terminate(here.address, "TERM-1"))
+    shown = reconciled(run)
+    assert shown.code == 0
+    assert "its run was terminated in the engine" in shown.out
+    assert "2 cases compared: 1 differ, 1 things found" in shown.out
+    assert run("status", "TERM-1").out.startswith("TERM-1: scheduled"), "without --apply nothing is changed"
+    [found] = reconciled(run, "--json").json["findings"]
+    assert (found["kind"], found["mended"]) == ("closed", False)
+    mended = reconciled(run, "--apply")
+    assert (mended.code, mended.err) == (0, "")
+    assert "yes: started again, resting" in mended.out
+    [task] = run("tasks", "--json").json
+    assert "by " in task["reason"] and "(a slip of the mouse)" in task["reason"]
+    assert run("status", "TERM-1").out.startswith("TERM-1: paused")
+    assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
+    assert run("tasks", "--json").json == []
+    assert "0 differ, 0 things found" in run("reconcile").out
