@@ -30,10 +30,12 @@ from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.access import AccessChanges
+from activities.cancellation import Cancellation
 from activities.desk import Account, Desk, Letterhead, Sender
 from activities.discretion import Discretion, quieten
 from activities.ledger import Ledger
 from activities.letters import US_LETTER
+from activities.moving import Moving
 from activities.notices import Notices
 from activities.planning import Planning
 from activities.reconciliation import Reconciliation
@@ -301,6 +303,8 @@ async def make_worker(
             ledger.record,
             ledger.take_credit,
             AccessChanges(desk).publish,
+            Moving(desk).check,
+            Cancellation(desk, client).ask_about_cancel,
             Watch(desk).find_silent,
             Reconciliation(reconciler.Reconciler(client, desk)).reconcile,
         ],

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities import leftover, stuck, worklist
 from activities.faults import Parts
@@ -16,7 +17,7 @@ from domain import agenda
 from domain.agreements import Stuck
 from domain.calendar import BusinessCalendar
 from domain.case import Case
-from domain.invoice import Invoice
+from domain.invoice import Invoice, is_rehearsal
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.outcomes import Said
@@ -295,6 +296,25 @@ class Desk:
             answer.unpublished = False
         except DeliveryError as error:
             activity.logger.warning("the product did not take a change of access: %s", error.reason)
+
+
+OTHER_RUN = "OtherRun"
+"""The type of the error that ends a run which has no business with its invoice."""
+
+
+def check_run(session: Session, request: Request) -> None:
+    """Raises ApplicationError for a run with another clock than its case: it may change nothing."""
+    row = cases.get_row(session, request.case.invoice_id)
+    kept = is_rehearsal(request.case.customer_id) if row is None else row.rehearsal
+    if request.rehearsal != kept:
+        raise other_run(request.case.invoice_id, rehearsal=kept)
+
+
+def other_run(invoice_id: str, *, rehearsal: bool) -> ApplicationError:
+    """The refusal of a run that is a rehearsal where the invoice is real, or the reverse."""
+    kind = "a rehearsal" if rehearsal else "a real invoice"
+    reason = f"clock: {invoice_id} is {kind}, and this run is {'none' if rehearsal else 'a rehearsal'}"
+    return ApplicationError(reason, type=OTHER_RUN, non_retryable=True)
 
 
 def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence[HoldRow], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A case whose run was taken away: it rests, and a person says whether it ends or goes on."""
+"""A case whose run was cancelled or taken away: it rests, and a person says whether it ends or goes on."""
 
 from datetime import datetime
 
@@ -7,24 +7,33 @@ from sqlalchemy.orm import Session
 from activities import worklist
 from activities.desk import Desk, entries_of, plan
 from domain.case import Case
-from domain.events import Pause
-from domain.reconciliation import BY
 from store import accounts, cases, tasks, timeline
 
 
 def rest(session: Session, desk: Desk, case: Case, reason: str, why: str, now: datetime, *, rehearsal: bool) -> None:
-    """Pause the case in the database until a person resumes or ends it, and raise the task that asks which.
+    """Let the case rest in the database until a person resumes or ends it, and raise the task that asks which.
 
-    reason: a short code. why: a sentence. A case that rests by the same hand already stays as it is.
+    reason: a short code. why: a sentence. A case that rests for such a reason already stays as it is.
     """
-    if case.pause is None or case.pause.by != BY:
-        before = f"; it was paused before, until {case.pause.until or 'somebody resumes'}" if case.pause else ""
-        said = case.apply(Pause(reason=reason, by=BY), now)
+    said = case.interrupt(reason, now)
+    if said:
         timeline.write(session, case.invoice_id, entries_of(said, f"interrupted.{case.turns}", now))
-        _ask(session, case, f"{why}{before}", now)
+        ask(session, case, why, now)
     policy, calendar = desk.policy(session, case.policy), desk.case_calendar(session, case, now)
     plan(case, policy, calendar, accounts.open_holds(session, case.customer_id), now)
     cases.put(session, case, rehearsal=rehearsal, now=now)
+
+
+def ask(session: Session, case: Case, why: str, now: datetime) -> None:
+    """Raise the task about a case that rests since it was interrupted, once for each interruption."""
+    former = case.pause.former if case.pause else None
+    before = f"; it was paused before, until {former.until or 'somebody resumes'}" if former else ""
+    reason = (
+        f"{why}{before}. The case rests: end it, or go on? {case.asked} {case.currency} are open. Go on: starter.py "
+        f"resume {case.invoice_id}; end it: starter.py cancel {case.invoice_id} --reason CODE, or write-off"
+    )
+    task_id = f"{case.invoice_id}.interrupted.{case.turns}"
+    worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
 
 
 def settle(session: Session, case: Case, now: datetime) -> None:
@@ -32,12 +41,3 @@ def settle(session: Session, case: Case, now: datetime) -> None:
     begins = f"{case.invoice_id}.interrupted."
     asked = [task for task in tasks.open_tasks(session, case.invoice_id) if task.task_id.startswith(begins)]
     worklist.withdraw(session, case, asked, f"the case goes on: {case.stage.value}", now)
-
-
-def _ask(session: Session, case: Case, why: str, now: datetime) -> None:
-    reason = (
-        f"{why}. The case rests: end it, or go on? {case.asked} {case.currency} are open. Go on: starter.py resume "
-        f"{case.invoice_id}; end it: starter.py cancel {case.invoice_id} --reason CODE, or write-off"
-    )
-    task_id = f"{case.invoice_id}.interrupted.{case.turns}"
-    worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)

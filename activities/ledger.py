@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities import credits, delivery, interruption, worklist
-from activities.desk import Answer, Desk, Request, moment
+from activities.desk import Answer, Desk, Request, check_run, moment
 from activities.faults import Parts
 from activities.handover import Handover
 from activities.outcomes import Outcomes
@@ -75,6 +75,7 @@ class Ledger:
         """
         now, known, answer = moment(request), request.case, RecordAnswer()
         with self._desk.database.writing(known.customer_id) as session:
+            check_run(session, request)
             parts = Parts(session)
             parts.do("recovery", lambda: self._recover(session, request, now, answer))
             case = request.case
@@ -188,7 +189,7 @@ class Ledger:
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))
-        if case.pause is None and not case.ended:
+        if not case.ended and (case.pause is None or not case.pause.interrupted):
             parts.do("question", lambda: interruption.settle(session, case, now))
         parts.do("needless tasks", lambda: worklist.withdraw_needless(session, case, now))
         outcomes = Outcomes(session, self._desk, case, now, rehearsal=rehearsal)

@@ -9,7 +9,7 @@ from temporalio import activity
 from activities import calls, caps, credits, proof, standstill, waiting, worklist
 from activities.claims import Result
 from activities.copies import Copies
-from activities.desk import Answer, Desk, Request, entries_of, moment
+from activities.desk import Answer, Desk, Request, check_run, entries_of, moment
 from activities.errand import Errand, errand_for
 from activities.faults import Parts, lasts, reason_of
 from activities.job import Job
@@ -75,6 +75,7 @@ class Notices:
     def _carry_out(self, request: StepRequest) -> StepAnswer:
         now, case = moment(request), request.case
         with self._desk.database.visiting(case.customer_id) as visit:
+            check_run(visit.session, request)
             timeline.write(visit.session, case.invoice_id, request.entries)
             if are_apart(visit.session, request):
                 return StepAnswer.apart_from(case, request.seen, request.step, now)

@@ -1,29 +1,35 @@
 """Opens a case: from the invoice in the database to the first thing to wait for."""
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities import credits, rest
-from activities.desk import Answer, Desk, entries_of, plan
+from activities.desk import Answer, Desk, entries_of, other_run, plan
+from activities.faults import lasts, reason_of
 from domain.case import Case
 from domain.events import Pause, PaymentReceived
-from domain.invoice import Customer, EarlierPayment, History
+from domain.invoice import Customer, EarlierPayment, History, is_rehearsal
 from domain.model import Record
 from domain.policy import PolicyRef, Rules
 from domain.timeline import Entry
-from store import accounts, cases, invoices, ledger, pauses, timeline
-from store.tables import CustomerPauseRow, InvoiceRow
+from store import accounts, cases, invoices, ledger, pauses, tasks, timeline
+from store.tables import CustomerPauseRow, InvoiceRow, TaskRow
+
+_PATIENCE = timedelta(days=1)
+"""How long a run waits for its invoice before a person is asked."""
 
 
 class OpenRequest(Record):
+    """`since`: when the run began to wait for its invoice; None: it asks for the first time."""
+
     invoice_id: str
     now: datetime
     rehearsal: bool = False
+    since: datetime | None = None
 
 
 class Opening(Record):
@@ -34,18 +40,53 @@ class Opening(Record):
     number: str
 
 
+class Opened(Record):
+    """`opening` None: the case cannot be opened yet, because of `why`."""
+
+    opening: Opening | None = None
+    why: str = ""
+
+
 class Planning:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     @activity.defn(name="open_case")
-    def open_case(self, request: OpenRequest) -> Opening:
-        """Begin a case, or go on with one that ended. Fails for good when the invoice is unknown."""
+    def open_case(self, request: OpenRequest) -> Opened:
+        """Begin a case, or go on with one that ended. Without its invoice it waits; after a day a person is asked.
+
+        Raises ApplicationError for a run whose clock is not that of its invoice.
+        """
         now = request.now if request.rehearsal else activity.info().started_time
+        with self._desk.database.reading() as session:
+            row = invoices.get_row(session, request.invoice_id)
+        if row is None:
+            return self._wait(request, f"not registered yet: bring {request.invoice_id} by starter.py start", now)
+        if is_rehearsal(row.customer_id) != request.rehearsal:
+            raise other_run(request.invoice_id, rehearsal=is_rehearsal(row.customer_id))
         try:
-            return self.open(request.invoice_id, now, request.rehearsal)
-        except LookupError as error:
-            raise ApplicationError(str(error), type="UnknownInvoice", non_retryable=True) from error
+            opening = self.open(request.invoice_id, now, request.rehearsal)
+        except Exception as error:
+            if not lasts(error):
+                raise
+            return self._wait(request, f"it cannot be opened: {reason_of(error)}", now)
+        return Opened(opening=opening)
+
+    def _wait(self, request: OpenRequest, why: str, now: datetime) -> Opened:
+        if request.since is not None and now - request.since >= _PATIENCE:
+            reason = f"{request.invoice_id} is waited for since {request.since:%Y-%m-%d %H:%M} UTC: {why}"
+            with self._desk.database.writing() as session:
+                task = TaskRow(
+                    task_id=_waiting(request.invoice_id),
+                    invoice_id=request.invoice_id,
+                    step="opening",
+                    kind="decision",
+                    due_at=now,
+                    reason=f"{reason}. What it was told meanwhile is kept. If there is no such invoice, terminate it",
+                    script="",
+                )
+                tasks.add(session, task)
+        return Opened(why=why)
 
     def open(self, invoice_id: str, now: datetime, rehearsal: bool) -> Opening:
         """The same, for the command line, which opens cases before it starts their workflows.
@@ -56,6 +97,7 @@ class Planning:
             customer_id = _found(session, invoice_id).customer_id
         with self._desk.database.writing(customer_id) as session:
             row, customer = _found(session, invoice_id), invoices.get_debtor(session, invoice_id)
+            tasks.close_task(session, _waiting(invoice_id), "the invoice is here", now)
             return self.open_all(session, [row], {customer_id: customer}, now, rehearsal)[invoice_id]
 
     def open_all(
@@ -154,6 +196,11 @@ def _as_payment(earlier: EarlierPayment, number: int, case: Case) -> PaymentRece
         currency=case.currency,
         received_at=earlier.received_at,
     )
+
+
+def _waiting(invoice_id: str) -> str:
+    """The id of the task that asks where the invoice is."""
+    return f"{invoice_id}.opening"[:200]
 
 
 def _found(session: Session, invoice_id: str) -> InvoiceRow:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from activities import worklist
 from domain.agreements import Stuck
-from domain.case import Case
+from domain.case import PUBLISHING, Case
 from store import tasks
 
 _PATIENCE = timedelta(days=1)
@@ -37,7 +37,7 @@ def _raise(session: Session, case: Case, step: str, stuck: Stuck, now: datetime)
     if known is not None:
         worklist.reopen(session, case, known, reason, now, now)
     else:
-        kind = "decision" if step == PLAN else "approval"
+        kind = "decision" if step in {PLAN, PUBLISHING} else "approval"
         ask_a_person(session, case, task_id, reason, now, step=step, kind=kind)
 
 
@@ -45,6 +45,11 @@ def _reason(case: Case, step: str, stuck: Stuck) -> str:
     open_now = f"{case.asked} {case.currency} are open"
     if step == PLAN:
         return f"nobody knows what comes next: {stuck.why}. {open_now}. Mend it: the case looks again every day"
+    if step == PUBLISHING:
+        return (
+            f"the product has not taken this account's change of access since {stuck.since:%Y-%m-%d %H:%M} UTC: "
+            f"{stuck.why}. It is told again by itself; look whether it is well"
+        )
     return (
         f"{step} cannot be carried out since {stuck.since:%Y-%m-%d %H:%M} UTC: {stuck.why}. {open_now}. It is tried "
         "again by itself; once this is mended, approved tries it again at once, and declined leaves it out"

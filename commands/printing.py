@@ -67,6 +67,8 @@ def heard(invoice_id: str, how: How, status: Status | None, *, waited: bool) -> 
 
 
 def _standing(status: Status) -> str:
+    if status.policy is None:
+        return "not registered yet: what it is told is kept until its invoice is brought by starter.py start"
     credit = f", credit {status.credit} {status.currency}" if status.credit else ""
     due = f"{status.amount_due} {status.currency} open{credit}"
     return f"{status.stage.value}, {due}, access {status.access.value}; {coming_next(status)}"
@@ -75,6 +77,8 @@ def _standing(status: Status) -> str:
 def coming_next(status: Status) -> str:
     """The next action with its time in UTC and its reason."""
     action = status.next_action
+    if status.policy is None:
+        return "next: waits for its invoice to be registered"
     if action is not None:
         return f"next: {action.name} at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
     return "next: nothing, the case has ended" if status.stage.ended else "next: waits for a person"

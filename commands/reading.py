@@ -69,9 +69,10 @@ def _print_status(settings: Settings, shown: Status) -> None:
         return bool(row and row.rehearsal), written, credits.beside(session, shown.invoice_id)
 
     rehearsal, written, elsewhere = from_database(settings, read)
-    rest = f"  (ladder {shown.policy.name}@{shown.policy.version})" + ("  REHEARSAL" if rehearsal else "")
-    say(f"{shown.invoice_id}: {shown.stage.value}{rest}")
-    say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
+    ladder = f"ladder {shown.policy.name}@{shown.policy.version}" if shown.policy else "not registered yet"
+    say(f"{shown.invoice_id}: {shown.stage.value}  ({ladder})" + ("  REHEARSAL" if rehearsal else ""))
+    if shown.policy is not None:
+        say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
     if shown.credit:
         say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
     for credit in elsewhere:

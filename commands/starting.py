@@ -27,7 +27,7 @@ from commands.context import (
     read_moment,
 )
 from commands.printing import local_time, print_json, print_table, say, warn, window
-from domain.clock import Clock
+from domain.clock import FASTEST, Clock
 from domain.invoice import Customer, Invoice
 from domain.ladder import PreviewLine, Standing, preview
 from domain.policy import Policy
@@ -42,7 +42,6 @@ from intake.registrar import Registered, Registrar
 from settings import load_settings
 from worker import make_desk
 
-_FASTEST = 10_000_000
 _REFUSALS_SHOWN = 1_000
 _NAMED = 5  # customers who are named in one line
 _CHANGES_SHOWN = 200
@@ -64,8 +63,8 @@ def start(
     if not rehearse and (speed is not None or as_of is not None):
         raise typer.BadParameter("--speed and --as-of only go with --rehearse")
     pace = REHEARSAL_SPEED if speed is None else speed
-    if math.isnan(pace) or not 1 <= pace <= _FASTEST:
-        raise typer.BadParameter(f"--speed must lie between 1 and {_FASTEST}")
+    if math.isnan(pace) or not 1 <= pace <= FASTEST:
+        raise typer.BadParameter(f"--speed must lie between 1 and {FASTEST:.0f}")
     begins = read_moment("--as-of", as_of) if as_of else None
     read = _read(file, dialect, columns)
     found = read.invoices

@@ -81,10 +81,14 @@ class Dispute(Record):
 
 
 class PauseState(Record):
+    """`interrupted`: nobody asked for it, the engine was told to stop the case; `former` is the pause it was in."""
+
     reason: str
     by: str
     since: datetime | None = None
     until: date | None = None
+    interrupted: bool = False
+    former: "PauseState | None" = None
 
 
 class QuestionedPayment(Record):

@@ -41,6 +41,9 @@ _KEEP_QUIET = frozenset(
 )
 """Words in the reason of a cancellation after which nothing is written to the customer any more."""
 
+PUBLISHING = "@access"
+"""What is stuck when the product does not hear of a change of access."""
+
 _QUIET_AFTER_MOVE = timedelta(days=1)
 """A move never sends anything by itself: there is a day to look at what it did."""
 
@@ -109,7 +112,7 @@ class Case(CaseState):
             case ev.Pause():
                 return self._paused(event, now)
             case ev.Resume():
-                return self._resumed(event)
+                return self._resumed(event, now)
             case ev.InvoiceAmended():
                 return self._amended(event, now)
             case ev.WriteOff():
@@ -462,7 +465,7 @@ class Case(CaseState):
         self.pause = pause
         return [Said("paused", f"by {event.by} {end}: {event.reason}")]
 
-    def _resumed(self, event: ev.Resume) -> list[Said]:
+    def _resumed(self, event: ev.Resume, now: datetime) -> list[Said]:
         if event.scope == "customer":
             if self.customer_pause is None:
                 raise Refused("stage", "its customer is not paused")
@@ -471,8 +474,25 @@ class Case(CaseState):
         if self.pause is None:
             whole = "its whole customer is paused: resume the customer" if self.customer_pause else "it is not paused"
             raise Refused("stage", whole)
-        self.pause = None
-        return [Said("resumed", f"by {event.by}")]
+        former, self.pause = self.pause.former, None
+        said = [Said("resumed", f"by {event.by}")]
+        if former is not None and (former.until is None or former.until > self.today(now)):
+            self.pause = former
+            said.append(Said("paused", f"by {former.by} as before: {former.reason}"))
+        return said
+
+    def interrupt(self, reason: str, now: datetime) -> list[Said]:
+        """The engine was told to stop the case, or lost it: it rests until a person says how it goes on.
+
+        `reason` is a short code. Only `resume` and an end lead out of it; money counts as always.
+        """
+        if self.ended or (self.pause is not None and self.pause.interrupted):
+            return []
+        was_resting = self.resting
+        self.pause = PauseState(reason=reason, by="the engine", since=now, interrupted=True, former=self.pause)
+        self._turn(f"interrupted {reason} {now.isoformat()}")
+        self._note_rest(was_resting, now)
+        return [Said("paused", f"{reason}: the case rests until a person says whether it ends or goes on")]
 
     def _amended(self, event: ev.InvoiceAmended, now: datetime) -> list[Said]:
         if event.amount is None and event.due_on is None:
@@ -753,6 +773,15 @@ class Case(CaseState):
         self.blocked_until, self.blocked_step = until, None
         self._note_stuck(step, why, now, lasting=False)
         return [Said("trouble", f"the step could not be carried out ({why}); {_tried_again(until)}")]
+
+    def unpublished(self, why: str, now: datetime) -> list[Said]:
+        """The product did not take a change of access, for all the times it was told."""
+        self._note_stuck(PUBLISHING, why, now, lasting=False)
+        return [Said("trouble", f"the product does not take a change of access ({why}); it is told again")]
+
+    def published(self) -> bool:
+        """The product has heard of every change. Returns whether it had been in trouble."""
+        return self.stuck.pop(PUBLISHING, None) is not None
 
     def _note_stuck(self, step: str, why: str, now: datetime, *, lasting: bool) -> None:
         known = self.stuck.get(step)

@@ -59,6 +59,15 @@ def _amount_as_text(value: object) -> object:
     return text.strip()
 
 
+def _whole_number(value: object) -> object:
+    """JSON knows one kind of number, so 2.0 is 2; text and truth values are none."""
+    if isinstance(value, float | Decimal) and value == value.__trunc__():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("is not a whole number: write it without quotes, such as 2")
+    return value
+
+
 def _day_as_text(value: object) -> object:
     if isinstance(value, str) and _ISO_DAY.fullmatch(value):
         return value
@@ -332,7 +341,7 @@ class PolicyMoved(Value):
     """
 
     name: Code
-    to_version: Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+    to_version: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=1_000_000)]
     fingerprint: Fingerprint
     by: Spoken
     digest: Fingerprint

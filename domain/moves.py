@@ -1,9 +1,7 @@
 """What it would mean for a running case to go on under another version of its ladder."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
-from hashlib import sha256
 
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
@@ -11,7 +9,7 @@ from domain.case import Case
 from domain.events import PolicyMoved
 from domain.ladder import NextAction
 from domain.model import Value
-from domain.policy import Policy
+from domain.policy import Policy, digest_of
 from domain.refusal import Refused
 
 _UNSEEN = "0" * 16
@@ -79,7 +77,7 @@ def _event(case: Case, new: Policy, by: str) -> PolicyMoved:
         to_version=new.version,
         fingerprint=_UNSEEN,
         by=by,
-        digest=sha256(json.dumps(new.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16],
+        digest=digest_of(new),
         steps=tuple(step.id for step in new.steps),
         promises=new.promises,
         reactions=new.reactions,

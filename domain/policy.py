@@ -3,9 +3,11 @@
 A policy read from a ladder file has passed every check, so it can be run without surprises.
 """
 
+import json
 import re
 from datetime import date, time, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -276,6 +278,11 @@ class Policy(Value):
 def tolerated(tolerance: int, digits: int) -> Decimal:
     """A tolerance in minor units as an amount of a currency with so many digits."""
     return Decimal(tolerance).scaleb(-digits)
+
+
+def digest_of(policy: Policy) -> str:
+    """Sixteen hexadecimal digits that stand for the whole version."""
+    return sha256(json.dumps(policy.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
 
 
 class PolicyRef(Value):

@@ -41,8 +41,8 @@ from intake.registrar import Registered
 from store import cases, invoices, tasks
 from store.database import Database
 from workflows.display import first_attributes, summary
-from workflows.messages import STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
-from workflows.options import TASK_QUEUE
+from workflows.messages import REGISTERED_SIGNAL, STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
+from workflows.options import CUSTOMER_ID, TASK_QUEUE
 
 REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""
@@ -164,7 +164,12 @@ class Cases:
             known = await self._patiently(lambda: self._client.get_workflow_handle(name).describe())
         except _Gone:
             return Start.ENDED
-        return Start.RUNNING if known.status is WorkflowExecutionStatus.RUNNING else Start.ENDED
+        if known.status is not WorkflowExecutionStatus.RUNNING:
+            return Start.ENDED
+        if known.typed_search_attributes.get(CUSTOMER_ID) is None:
+            # Another client started it by its id alone; it may wait for what was registered just now.
+            await self._patiently(lambda: self._client.get_workflow_handle(name).signal(REGISTERED_SIGNAL))
+        return Start.RUNNING
 
     async def tell(
         self,

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from domain.policy import Policy
@@ -30,6 +32,11 @@ def register(session: Session, policy: Policy) -> None:
             f"policies/{policy.name}.toml differs from version {policy.version} that is in use: "
             f"raise its version to {policy.version + 1}"
         )
+
+
+def versions(session: Session, name: str) -> Sequence[int]:
+    """The registered versions of a ladder, the oldest first."""
+    return session.scalars(select(PolicyRow.version).where(PolicyRow.name == name).order_by(PolicyRow.version)).all()
 
 
 def load(session: Session, name: str, version: int) -> Policy:

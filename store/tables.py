@@ -308,7 +308,7 @@ class TaskRow(Base):
 
     __tablename__ = "tasks"
     task_id: Mapped[str] = mapped_column(primary_key=True)
-    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    invoice_id: Mapped[str] = mapped_column(index=True)  # which may not be registered yet
     step: Mapped[str]
     kind: Mapped[str] = mapped_column(String(20))
     contact_id: Mapped[str | None]

@@ -16,15 +16,26 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.access import AccessChanges
-    from activities.desk import Answer, Request
+    from activities.cancellation import CANCEL_REQUESTED, Cancellation
+    from activities.desk import OTHER_RUN, Answer, Request
     from activities.ledger import CreditRequest, Ledger, RecordRequest
+    from activities.moving import Moving
     from activities.notices import Notices, StepAnswer, StepRequest
-    from activities.planning import OpenRequest, Planning
+    from activities.planning import Opened, OpenRequest, Planning
     from domain import agenda
     from domain.admission import admit
     from domain.case import Case
     from domain.cleaning import one_line
-    from domain.events import PERSONAL_DECISIONS, ContactsChanged, CreditApplied, DeliveryReport, Event, parse_event
+    from domain.events import (
+        PERSONAL_DECISIONS,
+        ContactsChanged,
+        CreditApplied,
+        DeliveryReport,
+        Event,
+        PolicyMoved,
+        parse_event,
+    )
+    from domain.invoice import is_rehearsal
     from domain.ladder import NextAction
     from domain.outcomes import Said
     from domain.refusal import Refused
@@ -36,6 +47,7 @@ with workflow.unsafe.imports_passed_through():
         MEMORY_QUERY,
         OVERTAKE_SIGNAL,
         RECONCILE_SIGNAL,
+        REGISTERED_SIGNAL,
         STATUS_QUERY,
         WORKFLOW_TYPE,
         Carried,
@@ -43,6 +55,8 @@ with workflow.unsafe.imports_passed_through():
         Outcome,
         Status,
         status_of,
+        status_of_unopened,
+        workflow_id,
     )
     from workflows.tasks import Tasks
 
@@ -57,6 +71,9 @@ class InvoiceDunning:
         self._clock = start.clock
         self._latest: datetime | None = None
         self._case: Case | None = None
+        self._waits_for = ""  # why the case is not open yet
+        self._told_early = 0  # signals that are kept until the case is open
+        self._registered = False
         self._timeline: list[Entry] = []
         self._unsaved: list[Entry] = []
         self._seen = 0
@@ -67,6 +84,9 @@ class InvoiceDunning:
         self._shown: tuple[object, ...] | None = None
         self._in_flight = 0  # activities whose results are awaited
         self._arrivals = 0  # how often this run has heard that a message arrived
+        self._unpublished = False  # the product has not heard of every change of access
+        self._publishing: asyncio.Task[None] | None = None
+        self._interrupting = False
         self._tasks = Tasks()
         self._writing = asyncio.Lock()
         self._stored: Mark | None = None  # how far the database's copy of the case is
@@ -76,6 +96,20 @@ class InvoiceDunning:
 
     @workflow.run
     async def run(self, start: CaseStart) -> Outcome:
+        self._check_start()
+        story = asyncio.create_task(self._tell_story())
+        try:
+            return await asyncio.shield(story)
+        except asyncio.CancelledError:
+            if workflow.cancellation_reason() is None or self._may_be_cancelled:
+                story.cancel()
+                with suppress(asyncio.CancelledError):
+                    await story
+                raise  # the worker lets go of a case that sleeps; or there is nothing to lose
+            await self._rest_until_told()
+        return await story
+
+    async def _tell_story(self) -> Outcome:
         await self._open_case()
         while not await self._finished():
             if self._stale:
@@ -85,29 +119,94 @@ class InvoiceDunning:
             await self._continue_in_new_run_if_long()
         return self._outcome()
 
+    def _check_start(self) -> None:
+        """Raises ApplicationError for a run that has no business with its invoice, before it touches anything."""
+        if self._start.fault is not None:
+            raise _no_start(self._start.fault)
+        own = workflow_id(self._start.invoice_id)
+        if workflow.info().workflow_id != own:
+            raise _no_start(f"invoice_id: the workflow of {self._start.invoice_id} has the id {own} and no other")
+        fault = self._clock.fault()
+        if fault is not None:
+            raise _no_start(fault)
+        if self._case is not None and is_rehearsal(self._case.customer_id) != self._clock.rehearsal:
+            raise _no_start("clock: a rehearsal needs an invoice of its own")
+
     # The story -------------------------------------------------------------------------------------------
 
     async def _open_case(self) -> None:
         if self._case is not None:
             return
-        opening = self._start.opening
-        if opening is None:
-            request = OpenRequest(invoice_id=self._start.invoice_id, now=self._now(), rehearsal=self._clock.rehearsal)
-            opening = await self._result(
-                workflow.execute_activity_method(
-                    Planning.open_case, request, summary="open the case", **options.WRITING
-                )
-            )
+        opening, since = self._start.opening, None
+        while opening is None:
+            opened = await self._ask_for_opening(since)
+            opening, since = opened.opening, since or self._now()
+            if opening is None:
+                await self._wait_for_invoice(opened.why)
         self._case = opening.case
+        self._check_start()
         self._adopt(opening.answer, self._case.revision)
         self._show()
+
+    async def _ask_for_opening(self, since: datetime | None) -> Opened:
+        request = OpenRequest(
+            invoice_id=self._start.invoice_id, now=self._now(), rehearsal=self._clock.rehearsal, since=since
+        )
+        return await self._result(
+            workflow.execute_activity_method(Planning.open_case, request, summary="open the case", **options.WRITING)
+        )
+
+    async def _wait_for_invoice(self, why: str) -> None:
+        """Keep what is told, until somebody brings the invoice or a day is over."""
+        if why != self._waits_for:
+            self._waits_for = why
+            self._say([Said("waiting", why)])
+        workflow.set_current_details(f"**scheduled**: {why}\n\nWhat is signalled meanwhile is kept.")
+        self._tasks.ask()
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._registered, timeout=options.INVOICE_LOOK, timeout_summary="wait for the invoice"
+            )
+        self._registered = False
+        self._tasks.enter()
+
+    @property
+    def _may_be_cancelled(self) -> bool:
+        """Whether a request to cancel loses nothing: there is no invoice, and nothing was told."""
+        return self._case is None and self._told_early == 0
+
+    async def _rest_until_told(self) -> None:
+        """A slip of the mouse, or of a batch, must not end a case: it rests, and a person is asked."""
+        self._interrupting = True
+        self._tasks.enter()
+        await workflow.wait_condition(lambda: self._case is not None)
+        said = self._the_case.interrupt(CANCEL_REQUESTED, self._now())
+        self._say(said)
+        if said:
+            await self._record(None, None)
+            await self._result(
+                workflow.execute_activity_method(
+                    Cancellation.ask_about_cancel,
+                    Request(**self._request([])),
+                    summary="ask a person: end it, or go on?",
+                    **options.WRITING,
+                )
+            )
+        self._show()
+        self._interrupting = False
+        self._stale = self._woken = True
 
     async def _finished(self) -> bool:
         """Ended, every answer sent, and no handler still at work that might reopen it."""
         if not self._the_case.finished:
             return False
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._at_rest)
         return self._the_case.finished and not self._unsaved
+
+    @property
+    def _at_rest(self) -> bool:
+        """Whether nothing goes on beside the story."""
+        return self._publishing is None and not self._interrupting
 
     async def _is_due(self) -> bool:
         """Sleep until the next action is due, or until something happens. False: look again."""
@@ -184,7 +283,7 @@ class InvoiceDunning:
         if answer.outcome is not None:
             unchanged = case is self._case and case.revision == revision
             self._case_after(answer, unchanged, arrived=self._arrivals > arrivals)
-        await self._publish_if_needed(answer)
+        self._publish_if_needed(answer)
 
     def _case_after(self, answer: StepAnswer, unchanged: bool, *, arrived: bool) -> None:
         """Take the step's outcome; its plan only counts if nothing else happened meanwhile.
@@ -215,26 +314,41 @@ class InvoiceDunning:
         await self._record(None, None)
         self._show()
 
-    async def _publish_if_needed(self, answer: Answer) -> None:
-        if answer.unpublished:
-            await self._result(
-                workflow.execute_activity_method(
-                    AccessChanges.publish,
-                    Request(**self._request([])),
-                    task_queue=options.step_queue(
-                        workflow.info().task_queue
-                    ),  # a slow product keeps no payment waiting
-                    summary="tell the product about access",
-                    **options.PUBLISHING,
+    def _publish_if_needed(self, answer: Answer) -> None:
+        """Beside the story: a product that is away holds up no case."""
+        self._unpublished = self._unpublished or answer.unpublished
+        if self._unpublished and self._publishing is None:
+            self._publishing = asyncio.create_task(self._publish())
+
+    async def _publish(self) -> None:
+        while self._unpublished:
+            self._unpublished = False
+            try:
+                await self._result(
+                    workflow.execute_activity_method(
+                        AccessChanges.publish,
+                        Request(**self._request([])),
+                        # a slow product keeps no payment waiting
+                        task_queue=options.step_queue(workflow.info().task_queue),
+                        summary="tell the product about access",
+                        **options.PUBLISHING,
+                    )
                 )
-            )
+            except ActivityError as error:
+                self._unpublished = True
+                self._say(self._the_case.unpublished(_why(error), self._now()))
+                await self._record(None, None)
+        self._publishing = None
+        if self._the_case.published():
+            self._stale = True
+        self._woken = True
 
     async def _continue_in_new_run_if_long(self) -> None:
         limit, info = self._start.history_limit, workflow.info()
         long = info.get_current_history_length() > limit if limit else info.is_continue_as_new_suggested()
         if not long or self._the_case.finished:
             return
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._interrupting)
         clock = self._clock.set(workflow.now(), self._now())
         start = CaseStart(
             invoice_id=self._start.invoice_id,
@@ -254,6 +368,9 @@ class InvoiceDunning:
             return
         if name == RECONCILE_SIGNAL:
             await self._catch_up()
+            return
+        if name == REGISTERED_SIGNAL:
+            self._registered = True
             return
         with suppress(Refused):
             await self._take_in(name, args)
@@ -280,6 +397,8 @@ class InvoiceDunning:
                     "update", f"there is none of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}"
                 )
             event = parse_event(name, _decoded(args))
+            if self._waits_for and self._case is None:
+                raise Refused("invoice", f"{self._waits_for}; a signal is kept until then")
             if self._case is not None:
                 admit(self._case, event, self._time())
                 self._case.model_copy(deep=True).apply(event, self._time())
@@ -300,12 +419,15 @@ class InvoiceDunning:
         # A signal can be the first thing a run hears. Later it is taken in without a pause: an update that comes with
         # it is judged after it.
         if self._case is None:
+            self._told_early += 1
             await workflow.wait_condition(lambda: self._case is not None)
         try:
             event = parse_event(name, _decoded(args))
             admit(self._the_case, event, self._now())
             if isinstance(event, CreditApplied) and event.credit_id not in self._the_case.payments:
                 await self._take_credit(event)
+            if isinstance(event, PolicyMoved):
+                await self._check_move(event)
             said = self._the_case.apply(event, self._now())
         except Refused as refused:
             self._say([Said("refused", f"{name}: {refused}"[:400])])
@@ -317,6 +439,14 @@ class InvoiceDunning:
             # Beside a step in flight, not after it: the database must know of money at once.
             await self._record(name, event)
         self._show()
+
+    async def _check_move(self, move: PolicyMoved) -> None:
+        """Raises Refused when the version is not registered, or the move says something else of it."""
+        objection = await self._result(
+            workflow.execute_activity_method(Moving.check, move, summary="look at the new version", **options.WRITING)
+        )
+        if objection is not None:
+            raise Refused(objection.field, objection.reason)
 
     async def _record(self, name: str | None, event: Event | None) -> None:
         if self._writing.locked():
@@ -344,7 +474,7 @@ class InvoiceDunning:
                 self._the_case.blocked_until = None
                 self._arrivals += 1
             self._adopt(answer, revision)
-        await self._publish_if_needed(answer)
+        self._publish_if_needed(answer)
 
     async def _take_credit(self, event: CreditApplied) -> None:
         """Raises Refused when the ledger has no such credit. The ledger first: no credit is ever spent twice."""
@@ -372,7 +502,9 @@ class InvoiceDunning:
 
     @workflow.query(name=STATUS_QUERY)
     def status(self) -> Status:
-        return status_of(self._the_case, self._timeline)
+        if self._case is None:
+            return status_of_unopened(self._start.invoice_id, self._timeline)
+        return status_of(self._case, self._timeline)
 
     @workflow.query(name=MEMORY_QUERY)
     def memory(self) -> Carried:
@@ -408,6 +540,10 @@ class InvoiceDunning:
         self._in_flight += 1
         try:
             return await activity
+        except ActivityError as error:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == OTHER_RUN:
+                raise _no_start(error.cause.message) from None
+            raise
         finally:
             self._in_flight -= 1
             self._tasks.enter()
@@ -438,7 +574,7 @@ class InvoiceDunning:
             unsaved=self._unsaved,
             seen=self._seen,
             said=self._said,
-            stale=self._stale,
+            stale=self._stale or self._publishing is not None,
             written=self._stored,
         )
 
@@ -535,6 +671,11 @@ def _decoded(args: Sequence[RawValue]) -> list[object]:
         except Exception:
             values.append(None)
     return values
+
+
+def _no_start(reason: str) -> ApplicationError:
+    """What ends a run that must not go on: nothing has been touched."""
+    return ApplicationError(reason, type="Refused", non_retryable=True)
 
 
 def _refusal(refused: Refused) -> ApplicationError:

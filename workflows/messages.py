@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 
+from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
+
 from activities.planning import Opening
 from domain.agreements import Promise
 from domain.case import Case
@@ -12,6 +14,7 @@ from domain.invoice import is_rehearsal
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.policy import PolicyRef
+from domain.refusal import refusal_of
 from domain.terms import Access, Level, Stage
 from domain.timeline import Entry
 from domain.trace import Mark
@@ -24,6 +27,8 @@ OVERTAKE_SIGNAL = "overtake"
 RECONCILE_SIGNAL = "reconcile"
 """Has the case write down all that it knows, for the database may lack some of it."""
 MEMORY_QUERY = "memory"
+REGISTERED_SIGNAL = "registered"
+"""Tells a run that waits for its invoice that it is there now."""
 
 
 def workflow_id(invoice_id: str) -> str:
@@ -49,6 +54,7 @@ class CaseStart(Record):
     opening        what the command line prepared, which spares the workflow an activity
     carried        set only by a run that continues as a new one
     history_limit  events after which a run continues as a new one; None leaves it to the server's advice
+    fault          what is wrong with an argument that is none; a run that could not read its own would never end
     """
 
     invoice_id: str
@@ -56,6 +62,15 @@ class CaseStart(Record):
     opening: Opening | None = None
     carried: Carried | None = None
     history_limit: int | None = None
+    fault: str | None = None
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _never_fails(cls, value: object, read: "ModelWrapValidatorHandler[CaseStart]") -> "CaseStart":
+        try:
+            return read(value)
+        except ValidationError as error:
+            return cls.model_construct(None, invoice_id="", fault=str(refusal_of(error))[:400])
 
 
 class Line(Record, frozen=True):
@@ -82,19 +97,20 @@ class Status(Record):
     """The answer to the query `status` and to every accepted update.
 
     `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
-    `credit` is what was paid too much on it and is neither applied nor returned.
+    `credit` is what was paid too much on it and is neither applied nor returned. None stands for what nobody knows
+    yet: the run waits for its invoice to be registered.
     """
 
     invoice_id: str
     rehearsal: bool = False
     stage: Stage
     pauses: list[Pausing] = []
-    amount_due: Decimal
+    amount_due: Decimal | None
     credit: Decimal = Decimal(0)
-    currency: str
-    due_on: date
+    currency: str | None
+    due_on: date | None
     access: Access
-    policy: PolicyRef
+    policy: PolicyRef | None
     next_action: NextAction | None
     promises: list[Promise]
     holds: list[Level]
@@ -124,6 +140,23 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
 def _pauses(case: Case) -> list[Pausing]:
     known = (("invoice", case.pause), ("customer", case.customer_pause))
     return [Pausing(scope=scope, **pause.model_dump()) for scope, pause in known if pause is not None]
+
+
+def status_of_unopened(invoice_id: str, timeline: Iterable[Entry]) -> Status:
+    """The status of a run that waits for its invoice."""
+    return Status(
+        invoice_id=invoice_id,
+        stage=Stage.SCHEDULED,
+        amount_due=None,
+        currency=None,
+        due_on=None,
+        access=Access.FULL,
+        policy=None,
+        next_action=None,
+        promises=[],
+        holds=[],
+        timeline=lines_of(timeline),
+    )
 
 
 def lines_of(timeline: Iterable[Entry]) -> list[Line]:

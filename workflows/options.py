@@ -58,10 +58,13 @@ STEP_WORK = ActivityOptions(
 
 PUBLISHING = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=60),
-    retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5)),
+    retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5), maximum_attempts=30),
     priority=Priority(priority_key=1),
 )
-"""The product hears of a change of access however long it takes."""
+"""The product hears of a change of access however long it takes: after two hours the case says so and goes on."""
+
+INVOICE_LOOK = timedelta(days=1)
+"""How soon a run that waits for its invoice looks again by itself."""
 
 AFTER_TROUBLE = timedelta(hours=1)
 """How long a case rests, in its own time, when a step failed for good."""

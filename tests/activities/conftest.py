@@ -14,6 +14,7 @@ from activities.desk import Answer, Desk
 from activities.ledger import Ledger, RecordAnswer, RecordRequest
 from activities.notices import Notices, StepAnswer, StepRequest
 from domain.case import Case
+from domain.clock import Clock
 from domain.events import parse_event
 from domain.invoice import Invoice
 from domain.policy import Policy
@@ -46,12 +47,19 @@ class Office:
     attempt: int = 1  # which one of an activity this is
     written: Mark | None = None
 
-    def open(self, invoice: Invoice | None = None, now: datetime = REGISTERED, ladder: Policy | None = None) -> Case:
+    def open(
+        self,
+        invoice: Invoice | None = None,
+        now: datetime = REGISTERED,
+        ladder: Policy | None = None,
+        *,
+        rehearsal: bool = False,
+    ) -> Case:
         """The case of an invoice, on a ladder of its own if one is given."""
         bill, ladders = invoice or an_invoice(), the_ladders()
         if ladder is not None:
             bill, ladders = bill.model_copy(update={"policy": ladder.name}), {ladder.name: ladder}
-        self.case = Registrar(self.desk, ladders).register(bill, now).opening.case
+        self.case = Registrar(self.desk, ladders).register(bill, now, Clock(rehearsal=rehearsal)).opening.case
         self.written = self.case.mark
         return self.case
 
@@ -125,7 +133,7 @@ class Office:
 
     def states(self, step: str | None = None) -> dict[str, str]:
         """ "accounts_payable email" -> state."""
-        return {f"{row.contact_id.split('.')[1]} {row.channel}": row.state for row in self.messages(step)}
+        return {f"{row.contact_id.split('.')[-2]} {row.channel}": row.state for row in self.messages(step)}
 
     def tasks(self) -> list[TaskRow]:
         with self.desk.database.reading() as session:

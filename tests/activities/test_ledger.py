@@ -256,7 +256,7 @@ def test_a_bounce_after_a_step_done_again_reaches_further_for_that_step(office: 
 
 
 def test_a_rehearsal_lives_in_its_own_time(office: Office) -> None:
-    office.open()
+    office.open(rehearsal=True)
     request = office.request("pause", "2029-01-01 09:00", {"reason": "r", "by": "a"}, [])
     request.rehearsal = True
     answer = office.write(request, FIRST)

@@ -503,7 +503,7 @@ def test_a_rehearsal_reaches_the_outbox_only(
     make_office: MakeOffice, sendgrid: FakeSendGrid, product: FakeProduct
 ) -> None:
     office = make_office(by_sendgrid(sendgrid), access=to_product(product.url))
-    office.open()
+    office.open(rehearsal=True)
     assert isinstance(office.desk.rehearsal_product, NoProduct)
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
         office.carry_out(step, when, rehearsal=True)

@@ -357,7 +357,7 @@ def test_nights_and_weekends_are_no_lateness(office: Office) -> None:
 
 
 def test_a_rehearsal_has_no_manager_to_tell(office: Office) -> None:
-    office.open(an_invoice(policy="gradual-pressure"))
+    office.open(an_invoice(policy="gradual-pressure"), rehearsal=True)
     office.carry_out("early-call", "2027-02-24 09:00", rehearsal=True)
     watch(office, "2027-02-26 09:00")
     assert [task.escalated_at for task in office.tasks()] == [None]

@@ -117,7 +117,7 @@ def test_a_letter_keeps_to_business_days(paper: Office) -> None:
 
 
 def test_a_rehearsal_leaves_no_file(paper: Office, folder: Path) -> None:
-    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.open(to(), ladder=on_paper(Channel.LETTER), rehearsal=True)
     paper.carry_out("first-reminder", FIRST, rehearsal=True)
     assert (paper.states(), folder.exists()) == ({"accounts_payable letter": "delivered"}, False)
 

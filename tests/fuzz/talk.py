@@ -106,7 +106,7 @@ async def _close(house: House, tally: Tally) -> None:
         async with asyncio.timeout(30):
             status = await house.status()
             if status.stage not in ENDS:
-                amount = str(max(Decimal(status.amount_due), Decimal("0.01")))
+                amount = str(max(Decimal(status.amount_due or 0), Decimal("0.01")))
                 await house.tell("payment_received", payment_id="the-last", amount=amount, currency="EUR")
             outcome = await house.case.result()
             tally.wedged += status.stage not in ENDS and outcome.stage is not Stage.PAID

@@ -53,7 +53,7 @@ async def promises_and_keeps(house: House) -> None:
     await house.start(an_invoice())
     await house.pass_time(days=10)
     await house.tell("promise_to_pay", date=await today(house, 7), promised_by="accounts_payable", via="phone")
-    await house.pass_time(days=6)
+    await house.pass_time(days=5, hours=20)  # before the window opens in which the promise is reminded of
     await pay(house)
 
 
@@ -154,7 +154,7 @@ async def is_called(house: House) -> None:
     promise = {"date": await today(house, 3)}
     outcome = CallOutcome(task_id=task, outcome="promise", by="agent-7").model_dump(exclude_none=True)
     await house.case.execute_update("call_outcome", outcome | {"promise": promise})
-    await house.pass_time(days=2)
+    await house.pass_time(days=1, hours=20)  # before the window opens in which the promise is reminded of
     await pay(house)
 
 

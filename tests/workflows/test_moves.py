@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.client import WorkflowUpdateFailedError
 
+from domain.events import PolicyMoved
 from domain.evidence import verify
 from domain.moves import Move
 from domain.policy import Policy, PolicyRef
@@ -243,3 +245,36 @@ def test_a_file_that_is_no_preview_is_refused(tmp_path: Path, content: Any) -> N
     path.write_text(content, encoding="utf-8")
     with pytest.raises(Refused, match="is no preview"):
         read_seen(path)
+
+
+async def test_a7_a_move_to_what_is_not_registered_is_refused_and_the_next_payment_is_written(
+    house: House, edited: dict[str, Policy]
+) -> None:
+    await house.start(an_invoice())
+    await house.pass_time(days=9)
+    moving = moves_of(house, edited)
+    (move,) = moving.preview("operator")
+    content = move.event.model_dump(mode="json")
+    with pytest.raises(WorkflowUpdateFailedError) as said:
+        await house.case.execute_update("policy_moved", content)
+    assert "to_version: gentle-saas@2 is not registered; known are 1" in str(said.value.cause)
+    await house.case.signal("policy_moved", content)
+    await house.pass_time(hours=1)
+    with house.desk.database.writing() as session:
+        policies.register(session, edited["gentle-saas"])
+    for field, wrong in (("digest", "0" * 16), ("steps", ["first-reminder"]), ("promises", {"limit": 99})):
+        event = PolicyMoved.model_validate(content | {field: wrong})
+        with house.desk.database.reading() as session:
+            case = cases.get(session, "inv-1")
+        assert case is not None
+        forged = event.model_copy(update={"fingerprint": case.fingerprint(event)})
+        with pytest.raises(WorkflowUpdateFailedError) as said:
+            await house.case.execute_update("policy_moved", forged.model_dump(mode="json"))
+        assert field in str(said.value.cause)
+    assert (await house.status()).policy == ONE
+    whole = content | {"to_version": 2.0}
+    await house.case.execute_update("policy_moved", whole)
+    assert (await house.status()).policy == TWO
+    await house.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
+    await house.case.result()
+    assert ("refused", "policy_moved: to_version: gentle-saas@2 is not registered; known are 1") in house.timeline()

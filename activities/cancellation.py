@@ -1,0 +1,58 @@
+"""A request to cancel a workflow: who made it, and the question that it leads to."""
+
+import asyncio
+import logging
+from datetime import datetime
+
+from temporalio import activity
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.client import Client, RPCError
+
+from activities import interruption
+from activities.desk import Desk, Request, check_run, moment
+from domain.cleaning import one_line
+
+CANCEL_REQUESTED = "cancel-requested"
+"""The reason of the rest that follows "Request Cancellation" in the Temporal UI, or in a batch."""
+
+_LATEST = 1_000  # events looked through for the request
+
+_log = logging.getLogger("dunwell.activities")
+
+
+class Cancellation:
+    def __init__(self, desk: Desk, client: Client) -> None:
+        self._desk, self._client = desk, client
+
+    @activity.defn(name="ask_about_cancel")
+    async def ask_about_cancel(self, request: Request) -> None:
+        """Raise the task about a request to cancel, with the identity that the server noted."""
+        who = await self._who_asked()
+        await asyncio.to_thread(self._ask, request, who, moment(request))
+
+    def _ask(self, request: Request, who: str, now: datetime) -> None:
+        with self._desk.database.writing(request.case.customer_id) as session:
+            check_run(session, request)
+            what = f"Temporal was asked to cancel this case, by {one_line(who)[:100]}"
+            interruption.ask(session, request.case, what, now)
+
+    async def _who_asked(self) -> str:
+        """By the run's own history; it is kept out of the activity's result, for it may be an address."""
+        info = activity.info()
+        try:
+            history = await self._client.workflow_service.get_workflow_execution_history_reverse(
+                GetWorkflowExecutionHistoryReverseRequest(
+                    namespace=str(info.workflow_namespace),
+                    execution=WorkflowExecution(workflow_id=str(info.workflow_id), run_id=str(info.workflow_run_id)),
+                    maximum_page_size=_LATEST,
+                )
+            )
+        except RPCError as error:
+            _log.info("who asked to cancel %s cannot be told: %s", info.workflow_id, error.message)
+            return "somebody"
+        for event in history.history.events:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+                return event.workflow_execution_cancel_requested_event_attributes.identity or "somebody"
+        return "somebody"
