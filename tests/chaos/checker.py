@@ -269,7 +269,8 @@ def exact_money(records: Records) -> Iterator[str]:
         counted, signalled = Decimal(case["state"]["paid"]), _signalled(heard[name])
         if not booked == counted == signalled:
             yield f"{name}: {signalled} was signalled, {booked} booked, {counted} counted as paid"
-        over = max(counted - Decimal(case["state"]["amount"]), Decimal(0))
+        owed = Decimal(0) if case["stage"] == "cancelled" else Decimal(case["state"]["amount"])
+        over = max(counted - owed - Decimal(case["state"].get("given", 0)), Decimal(0))
         if credits.get(name, Decimal(0)) != over:
             yield f"{name}: {over} was paid too much, the credit says {credits.get(name, 0)}"
 
@@ -277,8 +278,8 @@ def exact_money(records: Records) -> Iterator[str]:
 def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
     paid = dict[str, Decimal]()
     for name, content in signals:
-        if name == "payment_received":
-            paid.setdefault(content["payment_id"], Decimal(content["amount"]))
+        if name in {"payment_received", "credit_applied"}:
+            paid.setdefault(content.get("payment_id") or content["credit_id"], Decimal(content["amount"]))
         if name == "payment_reversed":
             paid[content["payment_id"]] = Decimal(0)
     return sum(paid.values(), Decimal(0))

@@ -397,7 +397,9 @@ class Life:
         cent = Decimal(1).scaleb(-case.digits)
         assert case.paid == sum(self.live.values()), f"G10: {case.paid} of {self.live}"
         assert not self.gone & set(case.payments), "G10: a reversed payment counts"
-        assert case.amount - case.paid == case.open_amount - case.credit, "G10: open and credit do not add up"
+        owed = Decimal(0) if case.stage is Stage.CANCELLED else case.amount
+        given_up = case.waived + case.unpaid - case.open_amount
+        assert owed - case.paid == case.open_amount + given_up - case.credit, "G10: open and credit do not add up"
         assert not (case.open_amount and case.credit), "G10: open and credit at once"
         assert 0 <= case.asked <= case.open_amount, f"G10: asks for {case.asked} of {case.open_amount}"
         assert case.open_amount == case.open_amount.quantize(cent), f"G10: {case.open_amount}"
