@@ -227,7 +227,7 @@ def show_tasks(
             f"{one['amount']} {one['currency']}" if one["amount"] is not None else "-",
             f"{one['customer']}, {one['number']}",
             f"{one['contact_name'] or ''} {one['phone'] or ''}".strip() or "-",
-            one["reason"],
+            f"DO NOT ASK FOR MONEY: {one['covered']}" if one["covered"] else one["reason"],
             one["task_id"],
         )
         for one in found
@@ -259,6 +259,8 @@ def show_task(
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
         say(f"whom     {one['contact_name'] or one['contact']}{role}, {where}")
     say(f"why      {one['reason']}")
+    if one["covered"]:
+        say(f"STOP     do not ask for money: {one['covered']}")
     if one["escalated_at"]:
         say(f"late     a manager was told at {one['escalated_at']:%Y-%m-%d %H:%M} UTC")
     if one["state"] == "open":

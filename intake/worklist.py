@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from activities import credits
+from domain.case import Case
 from domain.invoice import Contact, is_rehearsal
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
@@ -88,10 +90,17 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "requested": row.requested,
         "escalated_at": row.escalated_at,
         "reason": row.reason,
+        "covered": _why_covered(session, row, case),
         "script": row.script,
         "agent_script": row.agent_script,
         "outcome_command": _command(row),
     }
+
+
+def _why_covered(session: Session, row: TaskRow, case: Case | None) -> str | None:
+    """Why nobody should call about money just now: credit covers it. None when nothing does."""
+    found = credits.cover(session, case) if case is not None and row.kind in BY_PERSON else None
+    return found.why if found else None
 
 
 def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str | None:

@@ -10,6 +10,7 @@ from activities import credits, worklist
 from domain.case import Case
 from domain.events import CreditApplied
 from domain.refusal import Refused
+from intake.worklist import open_work
 from store import cases, ledger, tasks
 from store import credits as kept_credits
 from store.database import Database
@@ -147,6 +148,28 @@ def test_a11_who_closes_the_task_has_decided_and_the_steps_go_on(other: Office) 
     assert len(other.messages()) == 1
 
 
+def test_a11_whoever_is_to_call_reads_that_credit_covers_it(other: Office) -> None:
+    """A call that was asked for before the credit came."""
+    call = TaskRow(
+        task_id="B.call",
+        invoice_id="B",
+        step="call",
+        kind="call",
+        contact_id=ONE.contacts[0].contact_id,
+        due_at=at(FIRST),
+        reason="r",
+        script="s",
+    )
+    with other.desk.database.writing("acme") as session:
+        tasks.add(session, call)
+        shown = {one["task_id"]: one["covered"] for one in open_work(session)}
+    assert shown["A.credit"] is None
+    assert shown["B.call"].startswith("300.00 EUR of this customer's credit cover")
+    applied(other, FIRST)
+    with other.desk.database.reading() as session:
+        assert open_work(session) == []
+
+
 # Where it goes -------------------------------------------------------------------------------------------
 
 
@@ -194,8 +217,10 @@ def test_a11_credit_that_is_not_there_is_refused(
     assert stored(database, "A").given == 0
 
 
-def test_a11_the_same_credit_is_never_spent_twice(other: Office) -> None:
-    database = other.desk.database
+def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
+    """On either kind of database."""
+    an_office(database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
+    an_office(database, "B")
     third = an_office(database, "C")
     event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
     with database.writing("acme") as session:
