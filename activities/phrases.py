@@ -54,6 +54,7 @@ class Facts(Value):
     invoices that still hold the account of a customer who paid this one; `suspended`: it is shut, not only limited.
     `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
+    `consumer` and `public_body` say who owes, where it is no company or somebody of whom nobody said.
     `iban` and `bic`, both without spaces, are our account for this currency.
     `short_url` leads to `payment_url` and stands for it in an SMS.
     The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
@@ -87,6 +88,8 @@ class Facts(Value):
     others: tuple[OtherInvoice, ...] = ()
     holding: tuple[OtherInvoice, ...] = ()
     suspended: bool = False
+    consumer: bool = False
+    public_body: bool = False
     sender_name: str
     sender_company: str
     reply_to: str | None = None
@@ -287,6 +290,8 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "total": pen.totals(facts.bills) if facts.others else None,
         "holding": [pen.row(bill, facts.today) for bill in facts.holding] or None,
         "suspended": facts.suspended or None,
+        "consumer": facts.consumer,
+        "public_body": facts.public_body,
         "links": any(row["payment_url"] for row in rows) or None,
         "roomy": pen.voice.roomy or None,
     }
@@ -344,6 +349,7 @@ SAMPLE = Facts(
     others=(_OTHER,),
     holding=(_OTHER,),
     suspended=True,
+    consumer=True,
     sender_name="Max Weber",
     sender_company="Looms Ltd",
     reply_to="max@looms.example",

@@ -68,7 +68,14 @@ FALLBACK = "en"
 """The language of last resort; a catalogue must have it."""
 
 
-_ALONE: Mapping[str, object] = {"others": (), "holding": (), "suspended": False, "missing": None, "iban": None}
+_ALONE: Mapping[str, object] = {
+    "others": (),
+    "holding": (),
+    "suspended": False,
+    "missing": None,
+    "iban": None,
+    "consumer": False,
+}
 """The sample without other invoices, and without what else is said only sometimes."""
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from activities.catalogue_file import CONSEQUENCES, LABELS
 from activities.wording import CatalogueError
+from domain.events import OF_A_TALK
 from tests.activities.tongues import (
     ASKING,
     CATALOGUE,
@@ -417,3 +418,40 @@ def test_c7_no_line_ends_between_the_number_sign_and_the_number(language: str) -
         composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
         assert "№ " not in composed.text + composed.html.partition('<div class="letter"')[2]
         assert "№ " in spaced(composed.text)
+
+
+# ---- call scripts, by kind of debtor
+
+
+@LANGUAGES
+def test_c11_a_private_person_is_not_talked_to_as_a_company(language: str) -> None:
+    by_kind = [
+        CATALOGUE.compose("reminder-second", language, facts(**kind)).call.splitlines()
+        for kind in ({}, {"consumer": True}, {"public_body": True})
+    ]
+    company, person, public = map(set, by_kind)
+    assert len(company - person) == 5  # whom to ask for, and what only a company says
+    assert len(person - company) == 3
+    assert len(company - public) == 4
+    assert len(public - company) == 2
+    assert not (person - company) & (public - company)
+
+
+def test_c11_nobody_asks_a_gym_member_for_three_signatures() -> None:
+    script = CATALOGUE.compose("reminder-first", "en", facts(consumer=True, company="Ada Byron")).call
+    for said in ("directors", "Our accountant", "our own customers", "best partner", "colleague", "at Ada Byron"):
+        assert said not in script
+    assert "Do not mention the invoice to anybody else, not even to their family." in script
+    assert "I cannot pay it at the moment" in script
+
+
+@LANGUAGES
+@ASKING
+def test_c11_every_outcome_that_a_script_names_exists_and_none_is_left_out(key: str, language: str) -> None:
+    script = CATALOGUE.compose(key, language, facts(**OPTIONAL)).call
+    line = next((line for line in script.splitlines() if "written_promise_owed" in line), None)
+    if line is None:
+        assert key == "handover-notice"  # its script asks for nothing
+        return
+    assert set(re.findall(r"([a-z_]+) \(", line)) == set(OF_A_TALK)
+    assert {"plan", "contact close"} == set(re.findall(r"starter\.py ([a-z ]+)\)", script))
