@@ -106,6 +106,7 @@ _ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX", "phone": "+4
 def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) -> dict[str, Any]:
     """What differs from the usual day in this variant. Raises KeyError for one that there is not."""
     quarter = amount / 4
+    overdue = others[1].model_copy(update={"due_on": date(2027, 3, 5)})
     consequences = {name: {"consequence": name.replace(" ", "_")} for name in _CONSEQUENCES}
     variations: dict[str, dict[str, Any]] = {
         **consequences,
@@ -114,7 +115,7 @@ def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) 
         "no link, our account": {"payment_url": None, **_ACCOUNT},
         "a credit": {"paid": amount + quarter, "credit": quarter},
         "another invoice holds": {"holding": others[:1]},
-        "others suspend": {"holding": others, "suspended": True},
+        "others suspend": {"holding": (overdue, others[0]), "suspended": True},
         "a part came": {"missing": quarter, "paid": quarter, "open": quarter * 3, "asked": quarter * 3},
         "in full": {"asked": Decimal(0)},
         "a part disputed": {"asked": quarter},
@@ -149,6 +150,8 @@ def _changes(key: str, amount: Decimal) -> dict[str, Any]:
     changes: dict[str, Any] = dict(money.get(key, {}))
     if key in days:
         changes |= {"today": days[key], "earlier": ()}
+    if key == "promise-broken":
+        changes |= {"promise_on": date(2027, 3, 19)}
     if key == "instalment-missed":
         changes |= {"instalments": (), "promise_on": date(2027, 3, 15), "promise_amount": half, "missing": half}
     return changes | ({"consequence": ends[key]} if key in ends else {})
