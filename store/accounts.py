@@ -133,7 +133,8 @@ def _note_change(session: Session, customer_id: str, invoice_id: str, reason: st
     )
     session.add(
         AccessChangeRow(
-            change_id=f"{customer_id}.{(count or 0) + 1}",
+            # With its time: after a restore the numbers begin again, and the product knows each id once.
+            change_id=f"{customer_id}.{(count or 0) + 1}.{now:%Y%m%dT%H%M%S}",
             customer_id=customer_id,
             invoice_id=invoice_id,
             access=level.value,

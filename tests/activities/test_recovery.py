@@ -5,12 +5,14 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from activities.recovery import LOST_TEXT
 from domain.events import parse_event
 from domain.terms import MessageState
 from store import cases, ledger
 from store.database import Database
+from store.tables import AccessChangeRow
 from tests import backups
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
 from tests.builders import a_contact, a_customer, an_invoice, at
@@ -233,3 +235,24 @@ def test_a4_nothing_is_restored_where_nothing_was_lost(office: Office) -> None:
     office.pay("2027-03-25 09:00", "1100.00", "p2")
     assert office.entries("restored") == []
     agree(office)
+
+
+def test_a4_the_product_hears_of_no_change_under_an_id_that_it_knows(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.carry_out("second-reminder", SECOND)
+    restore = backed_up()
+    office.carry_out("restrict", RESTRICT)
+    office.pay("2027-03-24 09:00", "1.00")
+    known = changes(office)
+    restore()
+    office.pay("2027-03-25 09:00", "1199.00", "p2")
+    assert office.access() == "full"
+    assert known and not known & changes(office)
+
+
+def changes(office: Office) -> set[str]:
+    with office.desk.database.reading() as session:
+        return set(session.scalars(select(AccessChangeRow.change_id)))
