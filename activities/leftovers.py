@@ -74,6 +74,8 @@ class Leftovers:
                 case Kind.TASK:
                     worklist.withdraw_needless(session, case, at)
                     return True
+                case Kind.SILENT:
+                    return _ask_to_look(session, case, finding.found, at)
                 case _:
                     return _ask(session, case, at)
 
@@ -103,3 +105,14 @@ def _ask(session: Session, case: Case, now: datetime) -> bool:
     )
     task_id = f"{case.invoice_id}.still.{case.turns}"
     return worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
+
+
+def _ask_to_look(session: Session, case: Case, found: str, now: datetime) -> bool:
+    """Once a day."""
+    task_id = f"{case.invoice_id}.silent.{now:%Y%m%d}"
+    reason = (
+        f"the case runs in the engine and {found}: nothing more happens to it. Look at its run in the Temporal UI "
+        "and at the worker's log; docs/operating.md says what is wrong"
+    )
+    worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
+    return True

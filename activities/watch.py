@@ -17,7 +17,7 @@ from domain.events import DeliveryReport
 from domain.model import Record
 from domain.terms import Channel, MessageState
 from domain.timeline import Entry
-from store import cases, outbox, requests, timeline
+from store import cases, outbox, requests, standstills, timeline
 
 _SHORTEST = timedelta(days=1)
 _AT_ONCE = 200
@@ -47,6 +47,8 @@ class Watch:
             requests.forget(session, now - requests.KEPT)
         with self._desk.database.reading() as session:
             silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
+            if standstills.in_force(session) is not None:
+                silent = []  # a database that is being restored may lack the reports
             unposted = [
                 (row.message_id, row.customer_id)
                 for row in outbox.unposted(session, now - _SHORTEST - self._post_takes, _AT_ONCE)

@@ -22,6 +22,9 @@ from workflows.reconciler import ReconcileOnce
 
 _TAKES = timedelta(minutes=35)
 
+_TAKEN_BY = 15.0  # seconds until a worker should have begun
+_NOT_TAKEN = 2  # events of a run that no worker has taken
+
 Apply = Annotated[bool, typer.Option("--apply", help="Mend what is found. Without it nothing is changed.")]
 
 
@@ -53,8 +56,14 @@ async def _ask(settings: Settings, request: ReconcileRequest) -> Report:
         execution_timeout=_TAKES,
         static_summary="reconcile --apply" if request.apply else "reconcile",
     )
+    waiting = asyncio.ensure_future(handle.result(rpc_timeout=_TAKES))
     try:
-        return await handle.result(rpc_timeout=_TAKES)
+        await asyncio.wait({waiting}, timeout=_TAKEN_BY)
+        if not waiting.done() and (await handle.describe()).history_length <= _NOT_TAKEN:
+            waiting.cancel()
+            await handle.terminate(reason="no worker took it")
+            raise NoAnswer("No worker took it, so nothing was compared: start a worker (make up, or worker.py).")
+        return await waiting
     except (WorkflowFailureError, RPCError) as error:
         why = str(error.cause or error) if isinstance(error, WorkflowFailureError) else error.message
         raise NoAnswer(

@@ -40,6 +40,7 @@ from workflows.options import AMOUNT_DUE, STAGE
 _AT_ONCE = 20
 _ANSWER = timedelta(seconds=20)
 _BEING_STARTED = timedelta(minutes=15)
+_LATE = timedelta(hours=1)
 _SECOND_LOOK = 1.0  # seconds; what is being written at the first look is written then
 _LOOKS = 20
 
@@ -80,7 +81,7 @@ class Reconciler:
     def _went_back(self, last: int) -> bool:
         """Whether one side has forgotten comparisons that the other knows of: it was restored from a backup."""
         with self._database.reading() as session:
-            return reconciliations.last_hourly(session) < last or reconciliations.hourly_after(session, last) > 1
+            return reconciliations.went_back(session, last)
 
     def _keep(self, report: Report) -> int:
         with self._database.writing() as session:
@@ -116,7 +117,7 @@ class Reconciler:
         self, invoice_id: str, row: CaseRow, shown: Shown | None, now: datetime, *, thorough: bool
     ) -> Finding | None:
         as_shown = shown == (row.stage, open_amount(row)) or (shown is None and cases.is_finished(row))
-        if as_shown and (shown is None or not thorough):
+        if as_shown and (shown is None or not (thorough or _is_late(row, now))):
             return None
         status = await self._status(invoice_id)
         if status is _RUNNING:
@@ -160,7 +161,9 @@ class Reconciler:
         if differs is None or differs.why is None:
             return None
         if differs.memory is None:
-            return _finding(Kind.SILENT, invoice_id, differs.why, "look at its run in the Temporal UI")
+            return _finding(
+                Kind.SILENT, invoice_id, differs.why, "a person is asked to look at its run in the Temporal UI"
+            )
         return _finding(Kind.APART, invoice_id, differs.why, "whichever is behind catches up")
 
     async def _differs(self, invoice_id: str, before: Compared | None) -> Compared | None:
@@ -241,6 +244,7 @@ class Reconciler:
             Kind.CLAIM: self._clear_up,
             Kind.TASK: self._clear_up,
             Kind.STILL: self._clear_up,
+            Kind.SILENT: self._clear_up,
         }
         mend = mends.get(finding.kind)
         if mend is None:
@@ -330,6 +334,11 @@ class Reconciler:
 def _finding(kind: Kind, about: CaseRow | str, found: str, remedy: str) -> Finding:
     invoice_id = about if isinstance(about, str) else about.invoice_id
     return Finding(kind=kind, invoice_id=invoice_id, found=found, remedy=remedy)
+
+
+def _is_late(row: CaseRow, now: datetime) -> bool:
+    """Whether what it means to do should have happened long ago."""
+    return not row.rehearsal and row.next_at is not None and row.next_at < now - _LATE
 
 
 def _end_of(history: Sequence[HistoryEvent]) -> str:

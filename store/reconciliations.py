@@ -25,14 +25,12 @@ def add(session: Session, report: Report) -> int:
     return row.pass_id
 
 
-def last_hourly(session: Session) -> int:
-    """The number of the last hourly comparison; 0 when there was none."""
-    query = select(func.max(ReconciliationRow.pass_id)).where(ReconciliationRow.by == HOURLY)
-    return session.scalar(query) or 0
+def went_back(session: Session, last: int) -> bool:
+    """Whether database or engine has forgotten hourly comparisons that the other knows of: it was restored.
 
-
-def hourly_after(session: Session, number: int) -> int:
-    """How many hourly comparisons were made after the one of that number."""
-    query = select(func.count()).select_from(ReconciliationRow)
-    query = query.where(ReconciliationRow.by == HOURLY, ReconciliationRow.pass_id > number)
-    return session.scalar(query) or 0
+    last: the number of the last one, as the engine remembers it. One more may just have been made.
+    """
+    numbers = select(ReconciliationRow.pass_id).where(ReconciliationRow.by == HOURLY)
+    known = session.scalar(select(func.max(numbers.subquery().c.pass_id))) or 0
+    later = session.scalars(numbers.where(ReconciliationRow.pass_id > last).limit(2)).all()
+    return known < last or len(later) > 1

@@ -92,3 +92,12 @@ def test_a9_an_interrupted_case_rests_and_asks_once(office: Office) -> None:
     office.record("resume", "2027-03-04 10:00", by="agent-7")
     assert office.tasks() == []
     assert office.case.next_action is not None
+
+
+def test_g13_a_case_that_does_not_answer_is_looked_at_by_a_person(office: Office) -> None:
+    office.open()
+    silent = Finding(kind=Kind.SILENT, invoice_id="inv-1", found="it does not answer (RPCError)", remedy="")
+    for _ in range(2):
+        assert Leftovers(office.desk).mend(silent, LATER)
+    [task] = office.tasks()
+    assert "does not answer" in task.reason and "Temporal UI" in task.reason

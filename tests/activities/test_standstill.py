@@ -13,8 +13,10 @@ from gateways.base import Envelope, Receipt
 from gateways.outbox import OutboxGateway
 from store import standstills
 from store.database import Database
-from tests.activities.conftest import MakeOffice, Office
+from tests.activities.conftest import MakeOffice, Office, by_sendgrid
+from tests.activities.test_posting import look
 from tests.builders import a_contact, a_customer, an_invoice, at
+from tests.gateways.fakes import FakeSendGrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
 OPS = decision("ops", "restore")
@@ -128,3 +130,15 @@ def test_g13_a_standstill_begins_and_ends_once(database: Database) -> None:
 def test_g13_who_holds_is_a_role_and_why_is_a_code(by: str, reason: str) -> None:
     with pytest.raises(Refused):
         decision(by, reason)
+
+
+def test_g13_silence_is_no_failure_in_a_standstill(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    """A database that is being restored may lack the reports."""
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    begin(office, "2027-03-02 10:00")
+    assert look(office, "2027-03-12 09:00") == []
+    assert {row.state for row in office.messages()} == {"accepted"}
+    standstill.end(office.desk.database, OPS, at("2027-03-12 09:30"))
+    assert look(office, "2027-03-12 10:00")

@@ -3,8 +3,10 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from temporalio.client import Client
 
+from commands import reconciling
 from tests.local.conftest import Place, Run, Said, an_item
 from tests.local.test_starter import a_file
 from workflows.messages import workflow_id
@@ -42,3 +44,11 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
     assert run("tasks", "--json").json == []
     assert "0 differ, 0 things found" in run("reconcile").out
+
+
+def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "TASK_QUEUE", "nobody-works-here")
+    monkeypatch.setattr(reconciling, "_TAKEN_BY", 0.5)
+    said = run("reconcile")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("No worker took it, so nothing was compared")

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from domain.events import PaymentReceived, PaymentReversed
 from domain.policy import PolicyRef
+from domain.reconciliation import Report
 from domain.terms import Access, Channel, Level
 from domain.timeline import Entry
-from store import accounts, addresses, cases, invoices, ledger, policies, tasks, timeline
+from store import accounts, addresses, cases, invoices, ledger, policies, reconciliations, tasks, timeline
 from store.database import Database
 from store.schema import SchemaError, check_schema, migrate
 from store.tables import AccessChangeRow, Base, PaymentRow, TaskRow
@@ -359,3 +360,26 @@ def test_the_time_of_writing_is_kept_to_the_microsecond(filled: Database) -> Non
         timeline.write(session, "inv-1", [Entry(key="a", at=moment, kind="test", reason="r")])
     with filled.reading() as session:
         assert timeline.read(session, "inv-1")[0][1].at == moment
+
+
+# Comparisons of database and engine ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "remembered", "back"),
+    [
+        (0, 0, False),
+        (1, 0, False),  # the first one was kept, and its answer got lost
+        (3, 3, False),
+        (3, 2, False),
+        (3, 5, True),  # the database forgot two
+        (3, 1, True),  # the engine forgot two
+    ],
+)
+def test_g13_a_side_that_went_back_in_time_is_noticed(
+    database: Database, made: int, remembered: int, back: bool
+) -> None:
+    with database.writing() as session:
+        for _ in range(made):
+            reconciliations.add(session, Report(at=NOW, by="hourly"))
+        assert reconciliations.went_back(session, remembered) is back
