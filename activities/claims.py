@@ -60,6 +60,9 @@ class Claims:
         """
         key = address_key(channel, address, rehearsal=job.rehearsal)
         row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel, key)
+        if row is not None and _came_back_from_elsewhere(session, job, row, contact, key):
+            outbox.set_aside(session, row, job.case.invoice_id, job.errand.key)
+            row = None
         if row is not None and row.call == "answered":
             return reported(row)
         if row is not None and row.call == "begun":
@@ -121,6 +124,9 @@ class Claims:
     ) -> Claim:
         """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
         own_id = message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel)
+        if row is None and outbox.get(session, own_id) is not None:  # it came back from an earlier address
+            key = address_key(channel, address, rehearsal=job.rehearsal)
+            own_id = message_id(job.case.invoice_id, f"{job.errand.key}/{key}", contact.contact_id, channel)
         if row is not None and row.message_id != own_id:
             # It never left. Its name stays with the invoice that claimed it, whose turn may come again.
             outbox.forget(session, row)
@@ -189,6 +195,17 @@ class _Mail:
     @property
     def facts(self) -> Mapping[str, object]:
         return {"unsubscribe_url": self.unsubscribe_url, "enclosed": tuple(one.number for one in self.enclosed)}
+
+
+def _came_back_from_elsewhere(session: Session, job: Job, row: MessageRow, contact: Contact, key: str) -> bool:
+    """Whether this contact's message came back, and the contact has an address now that never got it."""
+    return (
+        row.call == "answered"
+        and row.state in {MessageState.BOUNCED, MessageState.FAILED}
+        and row.contact_id == contact.contact_id
+        and row.address_key != key
+        and key not in outbox.tried(session, job.case.invoice_id, job.errand.key)
+    )
 
 
 def reported(row: MessageRow) -> Result:

@@ -134,7 +134,7 @@ class Customers:
             concerned = _open_invoices(session, customer_id)
             row, first = pauses.get(session, customer_id), next(iter(concerned), None)
             case = cases.get(session, first) if first else None
-            if row is not None and case is not None:
+            if row is not None and row.until is None and case is not None:
                 rest.ask(session, case, row, self._desk.policy(session, case.policy))
         end = f"until {event.until}" if event.until else f"until starter.py resume --customer {customer_id}"
         said = f"{customer_id} rests {end}: {_counted(concerned)}, and those still to come. Payments still count."
@@ -147,7 +147,7 @@ class Customers:
         with self._transaction(customer_id) as session:
             before = pauses.get(session, customer_id)
             if before is None:
-                raise Refused("customer", f"{customer_id} does not rest as a whole")
+                raise Refused("pause", f"{customer_id} does not rest as a whole")
             rest.answer(session, before, f"the customer goes on, by {event.by}", datetime.now(UTC))
             pauses.end(session, customer_id)
             concerned = _open_invoices(session, customer_id)

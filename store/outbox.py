@@ -14,6 +14,8 @@ from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, Tas
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
 _THERE = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
+_RETURNED = ".returned"
+"""Ends the key of a step's message that came back, once the contact has another address; a number follows."""
 _OF_INVOICE = (
     select(MessageRow)
     .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
@@ -80,6 +82,30 @@ def find(
     rows = session.scalars(_CARRYING, known).all()
     own = (row for row in rows if row.contact_id == contact_id)
     return next(own, None) or next((row for row in rows if row.address_key == key), None)
+
+
+def set_aside(session: Session, row: MessageRow, invoice_id: str, step: str) -> None:
+    """Let a message that came back make room for the same step at the contact's new address; it stays on record."""
+    link_row = session.get(MessageInvoiceRow, (invoice_id, step, row.contact_id, row.channel))
+    if link_row is None or link_row.message_id != row.message_id:
+        return
+    earlier = session.scalars(
+        select(MessageInvoiceRow.step).where(
+            MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step.startswith(f"{step}{_RETURNED}")
+        )
+    ).all()
+    link_row.step = f"{step}{_RETURNED}{len(earlier) + 1}"
+    session.flush()
+
+
+def tried(session: Session, invoice_id: str, step: str) -> set[str]:
+    """The keys of the addresses from which this step of the invoice came back before."""
+    query = (
+        select(MessageRow.address_key)
+        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+        .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step.startswith(f"{step}{_RETURNED}"))
+    )
+    return set(session.scalars(query))
 
 
 def has_left(row: MessageRow) -> bool:

@@ -66,6 +66,23 @@ def test_b1_a_step_that_reached_nobody_looks_for_who_is_named_now(office: Office
     }
 
 
+def test_b6_a_corrected_address_gets_what_came_back_from_the_old_one_and_only_once(office: Office) -> None:
+    wrong = ADA.model_copy(update={"email": "bounce@acme.example", "phone": None})
+    office.open(of(wrong))
+    office.carry_out("first-reminder", "2027-03-02 09:00")
+    changed = Customers(office.desk).set_contact(ADA.contact_id, {"email": "ada@acme.example"}, "agent-7")
+    assert changed.invoices == ("inv-1",)
+    for minute in (1, 2):
+        office.record("contacts_changed", f"2027-03-03 09:0{minute}", by="agent-7")
+        office.carry_out("first-reminder", f"2027-03-03 09:0{minute}")
+    assert {(row.address, row.state) for row in office.messages()} == {
+        ("bounce@acme.example", "bounced"),
+        ("ada@acme.example", "delivered"),
+    }
+    assert len({row.message_id for row in office.messages()}) == 2
+    assert office.tasks() == []
+
+
 def test_b1_nobody_who_left_gets_the_next_letter(office: Office) -> None:
     office.open(of(ADA, BOB))
     office.carry_out("first-reminder", "2027-03-02 09:00")

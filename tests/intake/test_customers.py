@@ -128,7 +128,7 @@ def test_b6_a_customers_language_is_corrected_in_the_same_way(database: Database
         (lambda all_: all_.add_contact("acme", "user", {"name": "B"}, "agent-7"), "email"),
         (lambda all_: all_.pause("acme", "illness", "agent-7", "2020-01-01"), "until"),
         (lambda all_: all_.pause("beta", "illness", "agent-7"), "customer"),
-        (lambda all_: all_.resume("acme", "agent-7"), "customer"),
+        (lambda all_: all_.resume("acme", "agent-7"), "pause"),
     ],
 )
 def test_b6_what_cannot_be_is_refused_and_changes_nothing(database: Database, act: Any, field: str) -> None:

@@ -125,6 +125,29 @@ def test_a_rehearsal_lives_through_its_ladder_and_is_never_mixed(here: Place, ru
     assert [one["invoice_id"] for one in listed] == ["REH-1"]
 
 
+def test_b6_b11_a_customer_is_corrected_and_rests_by_commands(here: Place, run: Run) -> None:
+    started(run, "CUST-1")
+    whole = run("customer", "C-CUST-1", "--json").json
+    (ada, *_) = whole["contacts"]
+    said = run("contact", "set", ada["contact_id"], "--email", "new@debtor.example", "--by", "agent-7")
+    assert (said.code, "e-mail changed from" in said.out) == (0, True)
+    assert "0 started, 1 already running" in run("start", "invoices.jsonl").out  # the same file undoes nothing
+    assert "new@debtor.example" in run("customer", "C-CUST-1").out
+    assert "email corrected by agent-7" in run("customer", "C-CUST-1").out
+    paused = run("pause", "--customer", "C-CUST-1", "--reason", "illness", "--by", "agent-7")
+    assert (paused.code, "1 open invoice" in paused.out) == (0, True)
+    deadline = datetime.now(UTC) + timedelta(seconds=10)
+    while run("status", "CUST-1", "--json").json["stage"] != "paused":
+        assert datetime.now(UTC) < deadline
+    assert "the whole customer rests until resumed: illness" in run("status", "CUST-1").out
+    assert run("resume", "CUST-1").code == 1  # the customer rests, not this invoice
+    assert "CUST-1: paid" in run("pay", "CUST-1", "1200.00", "--payment-id", "p").out  # a payment still counts
+    assert run("resume", "--customer", "C-CUST-1").code == 0
+    assert run("pause", "--reason", "illness").code == 2
+    assert run("contact", "close", ada["contact_id"], "--reason", "left").code == 0
+    assert run("contact", "open", ada["contact_id"]).code == 0
+
+
 # Telling and reading -------------------------------------------------------------------------------------
 
 
