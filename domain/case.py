@@ -180,8 +180,9 @@ class Case(CaseState):
     def _credit_applied(self, event: ev.CreditApplied) -> list[Said]:
         if self._is_known(event.credit_id, event.amount, event.currency, "credit_id"):
             return []
-        paid = f"{self._whole(event.amount)} {self.currency} paid by credit of invoice {event.from_invoice}"
-        said = [Said("payment", f"{paid}, applied by {event.by}", ref=event.credit_id)]
+        paid = f"{self._whole(event.amount)} {self.currency} paid by credit {event.credit_id}"
+        text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
+        said = [Said("payment", text, ref=event.credit_id)]
         return said + self._take_money(event.credit_id, event.amount)
 
     def _is_known(self, payment_id: str, amount: Decimal, currency: str, field: str = "payment_id") -> bool:

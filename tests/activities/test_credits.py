@@ -183,7 +183,7 @@ def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: O
     with database.reading() as session:
         assert (ledger.paid(session, "A"), ledger.paid(session, "B")) == (Decimal("1500.00"), THREE)
         assert kept_credits.of_customer(session, "acme") == []
-    assert "300.00 EUR paid by credit of invoice A, applied by agent-7" in [one.reason for one in other.entries()]
+    assert "300.00 EUR paid by credit c1 of invoice A, applied by agent-7" in [one.reason for one in other.entries()]
 
 
 def test_a11_a_part_of_the_credit_may_be_applied(other: Office) -> None:
