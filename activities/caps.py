@@ -114,7 +114,7 @@ class _Line:
         policy, now, name = self.job.policy, self.job.now, self.contact.contact_id
         gap = timedelta(days=policy.gap_days)
         for row in self.had:
-            own = row.customer_id == self.job.case.customer_id
+            own = row.customer_id == self.job.case.customer_id or row.customer_id in self.job.shared_with
             free = row.claimed_at + (gap if own else min(gap, _GAP_BETWEEN_CUSTOMERS))
             if row.asks and free > now:
                 about = "" if own else " about another customer"

@@ -15,12 +15,11 @@ from activities.errand import errand_for
 from activities.job import Job
 from domain import agenda, ladder
 from domain.address import address_key
-from domain.calendar import BusinessCalendar
 from domain.case import Case
-from domain.invoice import Contact
+from domain.invoice import Contact, Customer
 from domain.policy import Step
 from domain.terms import Channel, Late
-from store import cases, contacts, ledger, outbox
+from store import cases, contacts, invoices, ledger, outbox
 
 
 def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Channel, address: str) -> list[Job]:
@@ -31,14 +30,16 @@ def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Chan
     if job.errand.copy_of is not None:
         return told_with(session, desk, job, job.errand.copy_of)
     key = address_key(channel, address, rehearsal=job.rehearsal)
-    due = cases.due_beside(session, job.case, job.closing, rehearsal=job.rehearsal)
+    # Only by e-mail: a letter has one address window, an SMS no room for names. "Once" is said to each customer.
+    others = job.shared_with if channel is Channel.EMAIL and own.once is None else ()
+    due = cases.due_beside(session, job.case, job.closing, rehearsal=job.rehearsal, others=others)
     found = (_job_of(session, desk, job, other) for other in due)
     return [
         other
         for other in found
         if other is not None
         and _fits(own, other, _readers(session, other, channel, key), channel)
-        and _is_meant_now(other, job.calendar)
+        and _is_meant_now(other)
         and proof.missing(session, other) is None
         and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel, key) is None
     ]
@@ -60,8 +61,9 @@ def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[J
         if any(one.id == step for one in policy.steps):
             errand = replace(errand_for(case, policy, step), key=link.step)
             errand = errand.copied_from(job.errand.served, message_id)
-            calendar = desk.calendar(job.customer, policy, case, job.now)
-            found.append(replace(job, case=case, policy=policy, calendar=calendar, errand=errand))
+            customer = _debtor(session, job, case)
+            calendar = desk.calendar(customer, policy, case, job.now)
+            found.append(replace(job, case=case, customer=customer, policy=policy, calendar=calendar, errand=errand))
     return found
 
 
@@ -95,8 +97,26 @@ def _job_of(session: Session, desk: Desk, job: Job, case: Case) -> Job | None:
         return None
     policy = desk.policy(session, case.policy)
     errand = errand_for(case, policy, action.step)
-    calendar = desk.calendar(job.customer, policy, case, job.now)
-    return replace(job, case=case, policy=policy, calendar=calendar, errand=errand, planned_at=action.at)
+    customer = _debtor(session, job, case)
+    if customer.language != job.customer.language:
+        return None
+    calendar = desk.calendar(customer, policy, case, job.now)
+    return replace(
+        job,
+        case=case,
+        customer=customer,
+        policy=policy,
+        calendar=calendar,
+        errand=errand,
+        planned_at=action.at,
+    )
+
+
+def _debtor(session: Session, job: Job, case: Case) -> Customer:
+    """The customer of another case: the job's own, or one of those with whom its messages are shared."""
+    if case.customer_id == job.case.customer_id:
+        return job.customer
+    return invoices.get_debtor(session, case.invoice_id)
 
 
 def _fits(own: Step, other: Job, readers: Sequence[Contact], channel: Channel) -> bool:
@@ -112,12 +132,14 @@ def _fits(own: Step, other: Job, readers: Sequence[Contact], channel: Channel) -
     )
 
 
-def _is_meant_now(other: Job, calendar: BusinessCalendar) -> bool:
+def _is_meant_now(other: Job) -> bool:
     """The other ladder would do this step today, and not leave it out; or a bounce lets it reach further now."""
+    if not other.calendar.is_open(other.now):
+        return False
     if other.errand.again:
         return True
     step = other.errand.ladder
     if step is None or other.case.needs_yes(step):
         return False
-    judged = ladder.judge(other.policy, agenda.standing(other.case), calendar, other.now)
+    judged = ladder.judge(other.policy, agenda.standing(other.case), other.calendar, other.now)
     return judged is not None and judged.step == other.errand.step and judged.do is not Late.SKIP

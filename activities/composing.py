@@ -45,7 +45,7 @@ def compose(
     )
     account = desk.sender.account_for(lead.case.currency)
     update = {
-        "others": tuple(bill_of(session, job) for job in rest),
+        "others": tuple(_beside(lead, job, bill_of(session, job)) for job in rest),
         "short_url": _short_url(session, desk, lead),
         "phone": desk.sender.phone,
         "iban": account.iban if account else None,
@@ -77,6 +77,13 @@ def _short_url(session: Session, desk: Desk, job: Job) -> str | None:
 def _copy_label(desk: Desk, language: str, served: tuple[Contact, ...]) -> str:
     """The sentence above a copy that says whose message it is."""
     return desk.catalogue.labels(language)["copy"].replace("{name}", ", ".join(one.name for one in served))
+
+
+def _beside(lead: Job, job: Job, bill: OtherInvoice) -> OtherInvoice:
+    """The bill as it stands beside the leading one: with its customer, where that is another of the group."""
+    if job.customer.customer_id == lead.customer.customer_id:
+        return bill
+    return bill.model_copy(update={"number": f"{bill.number} ({job.customer.name})"})
 
 
 def bill_of(session: Session, job: Job) -> OtherInvoice:

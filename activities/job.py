@@ -17,7 +17,10 @@ _NAMESPACE = uuid.UUID("6b2d8f3e-5f0a-4f5e-9a53-0d0a6c1e7b11")
 
 @dataclass(frozen=True)
 class Job:
-    """One errand of one case, at one moment. `planned_at` is when the plan meant it."""
+    """One errand of one case, at one moment. `planned_at` is when the plan meant it.
+
+    `shared_with`: the other customers of whom its messages may speak as well.
+    """
 
     case: Case
     customer: Customer
@@ -27,6 +30,7 @@ class Job:
     now: datetime
     planned_at: datetime
     rehearsal: bool
+    shared_with: frozenset[str] = frozenset()
 
     @property
     def closing(self) -> datetime:

@@ -141,6 +141,7 @@ class Notices:
             now=now,
             planned_at=request.planned_at,
             rehearsal=request.rehearsal,
+            shared_with=invoices.sharing(session, customer),
         )
 
     # May it happen now? ----------------------------------------------------------------------------------

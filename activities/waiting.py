@@ -33,16 +33,17 @@ class Ahead:
 def ahead(session: Session, desk: Desk, job: Job, keys: Collection[str]) -> Sequence[Ahead]:
     """The messages about other customers that go before the job's at these addresses.
 
-    Never one of the same customer, whose invoices are told together; and none once somebody has the job's message,
-    for others shall not come between the readers of one step.
+    Never one of the same customer, or of a customer with whom messages are shared: their invoices are told together.
+    And none once somebody has the job's message, for others shall not come between the readers of one step.
     """
     rows = waits.at(session, keys, job.now - _PATIENCE)
     mine = next((row for row in rows if row.invoice_id == job.case.invoice_id), None)
     own = (not is_urgent(job.errand), mine.since if mine else job.now, job.case.invoice_id)
+    together = {job.case.customer_id, *job.shared_with}
     found = [
         Ahead(row.address_key, max(row.until, job.now))
         for row in rows
-        if row.customer_id != job.case.customer_id and (not row.urgent, row.since, row.invoice_id) < own
+        if row.customer_id not in together and (not row.urgent, row.since, row.invoice_id) < own
     ]
     if found and _has_begun(session, job):
         return []
@@ -74,9 +75,10 @@ def _due_today(
 ) -> Iterator[Ahead]:
     """Warnings that are due today at these addresses and were not tried yet: a notice leaves them the place."""
     plain = {plain_key(key): key for key in keys}
+    together = {job.case.customer_id, *job.shared_with}
     for case, role, key in cases.due_at(session, plain, job.closing, rehearsal=job.rehearsal):
         action = case.next_action
-        if case.invoice_id in known or case.customer_id == job.case.customer_id or action is None or case.resting:
+        if case.invoice_id in known or case.customer_id in together or action is None or case.resting:
             continue
         if action.step in agenda.DATES or agenda.answer_message(action.step):
             continue

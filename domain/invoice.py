@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domain.address import address_key
 from domain.model import Value
-from domain.terms import WRITTEN, Channel, Role
+from domain.terms import WRITTEN, Channel, DebtorKind, Role
 
 UNDETERMINED = "und"
 """BCP 47 for a language that nobody named."""
@@ -49,6 +49,16 @@ class Customer(Value):
     time_zone: str  # IANA
     language: str  # BCP 47: "en", "pt-BR"; UNDETERMINED until the customer is registered
     contacts: tuple[Contact, ...]
+    kind: DebtorKind | None = None  # None: nobody said
+    group: str | None = None  # customers of one group may read of each other's debts
+
+    @property
+    def shares(self) -> str | None:
+        """The group with whose other members one message may speak of this customer; None: with nobody.
+
+        A consumer's debts are told to nobody else, and who is not known to be a company or public body may be one.
+        """
+        return self.group if self.kind in (DebtorKind.BUSINESS, DebtorKind.PUBLIC) else None
 
 
 class EarlierPayment(Value):

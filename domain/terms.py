@@ -68,6 +68,14 @@ class Role(StrEnum):
     ACCOUNT_MANAGER = "account_manager"
 
 
+class DebtorKind(StrEnum):
+    """Who owes: a company, a private person, or a public body. Whoever did not say counts as a private person."""
+
+    BUSINESS = "business"
+    CONSUMER = "consumer"
+    PUBLIC = "public"
+
+
 class MessageState(StrEnum):
     """A row of the outbox. `claimed` means: decided, and not yet known to be accepted by a provider."""
 

@@ -21,7 +21,7 @@ from email_validator import EmailNotValidError, validate_email
 from domain.cleaning import clean, reordering
 from domain.links import domain_in, link_in
 from domain.money import exact_amount, looks_like_thousands
-from domain.terms import Role
+from domain.terms import DebtorKind, Role
 from gateways.numbers import costly
 from intake.currencies import Currency, current_codes, find_currency, replacement
 from intake.dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
@@ -109,6 +109,13 @@ def role(value: object) -> Role:
     if word not in set(Role):
         raise Unfit(f"is no role: {did_you_mean(word, Role)}")
     return Role(word)
+
+
+def debtor_kind(value: object) -> DebtorKind:
+    word = text(value)
+    if word not in set(DebtorKind):
+        raise Unfit(f"is no kind of debtor: {did_you_mean(word, DebtorKind)}")
+    return DebtorKind(word)
 
 
 def policy(value: object) -> str:

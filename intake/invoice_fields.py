@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from domain.terms import Role
+from domain.terms import DebtorKind, Role
 from intake import checks, documents, history
 
 WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
@@ -118,6 +118,18 @@ CUSTOMER = _object(
         "language", checks.language, "tag",
         "BCP 47. Left out: the main language of the country if there are messages in it, else that of the ladder.",
         "en-GB", ("German", "pt_BR"),
+    ),
+    Field(
+        "kind", checks.debtor_kind, "word",
+        f"One of {', '.join(f'`{kind}`' for kind in DebtorKind)}. Of somebody who may be a consumer nobody "
+        "else is told. Left out: as known before.",
+        "business", ("company",), schema={"type": "string", "enum": [str(kind) for kind in DebtorKind]},
+    ),
+    Field(
+        "group", checks.identifier, "id",
+        "Customers of one group, none of them a consumer, may get one e-mail about the invoices of several of them "
+        "where they share an address. Without a group no message speaks of two customers. Left out: as known before.",
+        "vogel-holding", ("Vogel Holding",),
     ),
 )  # fmt: skip
 

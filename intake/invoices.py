@@ -173,6 +173,8 @@ def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
         "country": country,
         "time_zone": _time_zone(fields, country),
         "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
+        "kind": fields.take(CUSTOMER["kind"]),
+        "group": fields.take(CUSTOMER["group"]),
         "contacts": shared,
         "alone": alone,
     }

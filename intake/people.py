@@ -18,7 +18,10 @@ from domain.timeline import Entry
 from store import contacts, invoices
 from store.tables import CorrectionRow
 
-CUSTOMER_FIELDS = ("name", "country", "time_zone", "language")
+CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
+_SAYS_NOTHING = (None, UNDETERMINED)
+"""What a field of a customer holds when the record leaves it out: then it stays as it is known."""
+
 _PERSONAL = frozenset({"name", "email", "phone", "post"})
 _IN_WORDS = {"email": "e-mail", "post": "postal address", "time_zone": "time zone"}
 _SAID = {
@@ -143,7 +146,7 @@ class People:
             self._renamed.add(customer_id)
         for field in CUSTOMER_FIELDS:
             said = getattr(given, field)
-            if field == "language" and said == UNDETERMINED:
+            if said in _SAYS_NOTHING:
                 continue
             correction = self._corrections.get((customer_id, "", field))
             was = correction.exported if correction else getattr(known, field)

@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from domain.terms import Access, Level
-from store.tables import AccessChangeRow, CustomerRow, HoldRow
+from store.database import lock_customers
+from store.tables import AccessChangeRow, HoldRow
 
 _OPEN_HOLDS = (
     select(HoldRow)
@@ -27,12 +28,7 @@ _UNPUBLISHED = (
 def lock(session: Session, customer_ids: Collection[str]) -> None:
     """Take the locks of several customers, always in the same order."""
     if customer_ids:
-        session.execute(
-            select(CustomerRow.customer_id)
-            .where(CustomerRow.customer_id.in_(customer_ids))
-            .order_by(CustomerRow.customer_id)
-            .with_for_update()
-        )
+        lock_customers(session, customer_ids)
 
 
 def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:

@@ -15,7 +15,7 @@ from store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 _DUE_BESIDE = (
     select(CaseRow)
     .where(
-        CaseRow.customer_id == bindparam("customer_id"),
+        CaseRow.customer_id.in_(bindparam("customer_ids", expanding=True)),
         CaseRow.invoice_id != bindparam("invoice_id"),
         CaseRow.rehearsal == bindparam("rehearsal"),
         CaseRow.next_at <= bindparam("until"),
@@ -82,9 +82,11 @@ def mark(row: CaseRow) -> Mark:
     return Mark(revision=row.revision, turns=row.state.get("turns", 0), digest=row.state.get("digest", ""))
 
 
-def due_beside(session: Session, case: Case, until: datetime, *, rehearsal: bool) -> list[Case]:
-    """The customer's other cases that mean to do something until then, by invoice id."""
-    known = {"customer_id": case.customer_id, "invoice_id": case.invoice_id}
+def due_beside(
+    session: Session, case: Case, until: datetime, *, rehearsal: bool, others: Collection[str] = ()
+) -> list[Case]:
+    """Other cases of the customer, and of `others`, that mean to do something until then, by invoice id."""
+    known = {"customer_ids": [case.customer_id, *sorted(others)], "invoice_id": case.invoice_id}
     rows = session.scalars(_DUE_BESIDE, known | {"rehearsal": rehearsal, "until": until})
     return [Case.model_validate(row.state) for row in rows]
 

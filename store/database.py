@@ -1,7 +1,7 @@
 """The engine and its transactions. A transaction on a customer takes that customer's lock first."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -10,13 +10,22 @@ from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, aliased, sessionmaker
 
 from store.private import own_file
 from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
-_LOCK = select(CustomerRow).where(CustomerRow.customer_id == bindparam("customer_id")).with_for_update()
+_MEMBER = aliased(CustomerRow)
+_GROUPS = select(_MEMBER.group).where(_MEMBER.customer_id.in_(bindparam("customer_ids", expanding=True)))
+_LOCK = (
+    select(CustomerRow)
+    .where(
+        CustomerRow.customer_id.in_(bindparam("customer_ids", expanding=True)) | CustomerRow.group.in_(_GROUPS),
+    )
+    .order_by(CustomerRow.customer_id)
+    .with_for_update(of=CustomerRow)
+)
 _FULL = "has no room left on its disk"
 _LEAST_FREE = 20_000_000  # bytes; below that an SQLite file and its journal are about to fail
 _NEWCOMERS = 4_862_001  # any number no one else locks in this database
@@ -51,7 +60,7 @@ class Database:
             if customer_id is None:
                 self._lock_newcomers(session)
             else:
-                session.scalars(_LOCK, {"customer_id": customer_id}).first()
+                lock_customers(session, [customer_id])
             yield session
 
     def _lock_newcomers(self, session: Session) -> None:
@@ -119,6 +128,14 @@ def trouble(error: SQLAlchemyError) -> str:
         return "can only be read"
     silent = isinstance(error, OperationalError | InterfaceError) and "no such" not in said
     return "does not answer" if silent else "refuses what is asked of it"
+
+
+def lock_customers(session: Session, customer_ids: Collection[str]) -> None:
+    """Take the locks of customers and of all who belong to a group with them, always in the same order.
+
+    One message may speak of several customers of a group, so whoever writes about one holds the locks of all.
+    """
+    session.scalars(_LOCK, {"customer_ids": list(customer_ids)}).all()
 
 
 def no_answer(error: SQLAlchemyError) -> str:

@@ -3,22 +3,24 @@
 import secrets
 from collections.abc import Collection, Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from domain.case import Case
-from domain.invoice import Contact, Customer, History, Invoice
+from domain.invoice import Contact, Customer, History, Invoice, is_rehearsal
 from domain.policy import PolicyRef
+from domain.terms import DebtorKind
 from store import contacts
 from store.rows import Facts, add_all, put_all
 from store.tables import CustomerRow, InvoiceRow
 
+_OF_GROUP = select(CustomerRow).where(CustomerRow.group == bindparam("name"))
 _CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
 
 
 def put_customers(session: Session, customers: Iterable[Customer]) -> None:
     """Insert or renew customers; their people are kept by `store.contacts`."""
-    put_all(session, CustomerRow, [customer.model_dump(exclude={"contacts"}) for customer in customers])
+    put_all(session, CustomerRow, [customer.model_dump(mode="json", exclude={"contacts"}) for customer in customers])
 
 
 def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
@@ -81,6 +83,18 @@ def get_customer(session: Session, customer_id: str) -> Customer:
     return _customer(place(session, customer_id), (one.contact for one in found))
 
 
+def sharing(session: Session, customer: Customer) -> frozenset[str]:
+    """The other customers, of whom one message may speak beside this one."""
+    if customer.shares is None:
+        return frozenset()
+    rows = session.scalars(_OF_GROUP, {"name": customer.shares})
+    others = (_customer(row, ()) for row in rows if row.customer_id != customer.customer_id)
+    rehearsal = is_rehearsal(customer.customer_id)
+    return frozenset(
+        one.customer_id for one in others if one.shares is not None and is_rehearsal(one.customer_id) == rehearsal
+    )
+
+
 def get_debtor(session: Session, invoice_id: str) -> Customer:
     """The customer of an invoice with those who may be written to about it. Raises LookupError for an unknown one."""
     row = get_row(session, invoice_id)
@@ -97,6 +111,8 @@ def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
         time_zone=row.time_zone,
         language=row.language,
         contacts=tuple(people),
+        kind=DebtorKind(row.kind) if row.kind else None,
+        group=row.group,
     )
 
 

@@ -33,6 +33,8 @@ class CustomerRow(Base):
     country: Mapped[str] = mapped_column(String(2))
     time_zone: Mapped[str]
     language: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[str | None] = mapped_column(String(10))
+    group: Mapped[str | None]
 
 
 class CustomerPauseRow(Base):
@@ -421,5 +423,6 @@ Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
 Index("messages_at", MessageRow.address_key, MessageRow.claimed_at)
 Index("waits_at", WaitRow.address_key, WaitRow.until)
 Index("contacts_email", func.lower(ContactRow.email))
+Index("customers_of_group", CustomerRow.group)
 Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)

@@ -1,11 +1,13 @@
 """One address is one person: what it gets in a week, whatever the invoice, customer, role and spelling (G5)."""
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -14,7 +16,7 @@ from domain.clock import Clock
 from domain.invoice import Contact, Customer
 from domain.outcomes import StepOutcome
 from domain.policy import Policy
-from domain.terms import Channel, Role
+from domain.terms import Channel, DebtorKind, Role
 from gateways.base import Envelope, Receipt
 from gateways.outbox import OutboxGateway
 from intake.registrar import Registrar
@@ -62,10 +64,10 @@ message = "reminder-first"
 PAYER = a_customer(contacts=(a_contact(),))
 
 
-def client_of(name: str, email: str = BOOKKEEPER, **changes: object) -> Customer:
+def client_of(customer_id: str, email: str = BOOKKEEPER, **changes: Any) -> Customer:
     """A customer whose accounts somebody else keeps."""
-    people = (a_contact(contact_id=f"{name}.accounts_payable.1", email=email),)
-    return a_customer(**{"customer_id": name, "name": name, "contacts": people} | changes)
+    people = (a_contact(contact_id=f"{customer_id}.accounts_payable.1", email=email),)
+    return a_customer(**{"customer_id": customer_id, "name": customer_id, "contacts": people} | changes)
 
 
 def begin(
@@ -294,6 +296,84 @@ def test_b3_a_rehearsal_takes_nobodys_place(office: Office) -> None:
     assert outcome(real, "first-reminder", FIRST).status == "done"
     answer = played.carry_out("first-reminder", FIRST, rehearsal=True)
     assert answer.outcome is not None and answer.outcome.status == "done"
+
+
+# Customers of one group ----------------------------------------------------------------------------------
+
+COMPANY: dict[str, Any] = {"kind": DebtorKind.BUSINESS, "group": "vogel"}
+
+
+def test_b10_customers_of_one_declared_group_get_one_mail(office: Office) -> None:
+    """Three companies of a holding, one bookkeeper: one mail, which says whose invoice each is."""
+    kinds = (DebtorKind.BUSINESS, DebtorKind.PUBLIC, DebtorKind.BUSINESS)
+    offices = [
+        begin(office, client_of(f"c{number}", name=f"Firm {number}", group="vogel", kind=kind), f"inv-{number}")
+        for number, kind in enumerate(kinds)
+    ]
+    for one in offices:
+        assert outcome(one, "first-reminder", FIRST).status == "done"
+    (mail,) = sent(office)
+    assert all(f"inv-{number}" in mail.body for number in range(3))
+    assert "inv-1 (Firm 1)" in mail.body and "inv-2 (Firm 2)" in mail.body
+    with office.desk.database.reading() as session:
+        assert [link.invoice_id for link in outbox.links(session, mail.message_id)] == ["inv-0", "inv-1", "inv-2"]
+        for number in range(3):
+            assert [step for step, _ in outbox.delivered_warnings(session, f"inv-{number}")] == ["first-reminder"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        pytest.param(COMPANY, {"kind": DebtorKind.BUSINESS}, id="only one declares the group"),
+        pytest.param(COMPANY, {**COMPANY, "group": "falke"}, id="two groups"),
+        pytest.param(COMPANY, {**COMPANY, "kind": DebtorKind.CONSUMER}, id="a consumer"),
+        pytest.param({**COMPANY, "kind": None}, COMPANY, id="nobody says what kind"),
+        pytest.param(COMPANY, {**COMPANY, "language": "es"}, id="two languages"),
+        pytest.param({"kind": DebtorKind.BUSINESS}, {"kind": DebtorKind.BUSINESS}, id="no group"),
+    ],
+)
+def test_b3_never_one_mail_about_two_customers_otherwise(
+    office: Office, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    first = begin(office, client_of("a", name="Firm A", **one), "inv-a")
+    second = begin(office, client_of("b", name="Firm B", **other), "inv-b")
+    assert outcome(first, "first-reminder", FIRST).status == "done"
+    assert outcome(second, "first-reminder", FIRST).status == "delayed"
+    (mail,) = sent(office)
+    assert "inv-b" not in mail.body and "Firm B" not in mail.body
+
+
+def test_b10_a_member_of_the_group_that_has_paid_is_not_in_the_mail(office: Office) -> None:
+    offices = [begin(office, client_of(f"c{number}", **COMPANY), f"inv-{number}") for number in range(3)]
+    offices[1].pay("2027-03-02 08:59")
+    outcome(offices[0], "first-reminder", FIRST)
+    (mail,) = sent(office)
+    assert "inv-2 (c2)" in mail.body and "(c1)" not in mail.body
+
+
+def test_b10_who_writes_about_one_member_of_a_group_holds_the_locks_of_all(database: Database) -> None:
+    """G1: the payment of another member's invoice is ordered against the claim of a mail that asks for it."""
+    desk = a_desk(database)
+    for name in ("a", "b"):
+        Office(desk).open(an_invoice(invoice_id=f"inv-{name}", customer=client_of(name, **COMPANY)))
+    order: list[str] = []
+    entered = threading.Event()
+
+    def claim() -> None:
+        with database.writing("b"):
+            entered.set()
+            time.sleep(0.3)
+            order.append("claimed")
+
+    def pay() -> None:
+        entered.wait(10)
+        with database.writing("a"):
+            order.append("paid")
+
+    with ThreadPoolExecutor(2) as pool:
+        for work in [pool.submit(claim), pool.submit(pay)]:
+            work.result()
+    assert order == ["claimed", "paid"]
 
 
 class Crowd(OutboxGateway):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.invoice import UNDETERMINED, Invoice
-from domain.terms import Channel
+from domain.terms import Channel, DebtorKind
 from intake.invoices import Refusal, parse_invoice
 from tests.intake.builders import GONE, record, with_contact
 
@@ -310,6 +310,17 @@ def test_phones_are_kept_as_e164(country: str, written: str, kept: str) -> None:
     made = with_contact(phone=written)
     made["customer"]["country"] = country
     assert accepted(made).customer.contacts[0].phone == kept
+
+
+def test_b10_a_record_may_say_what_kind_of_debtor_it_is_about_and_of_which_group() -> None:
+    made = record()
+    made["customer"] |= {"kind": "business", "group": "vogel-holding"}
+    customer = accepted(made).customer
+    assert (customer.kind, customer.group) == (DebtorKind.BUSINESS, "vogel-holding")
+    assert (accepted(record()).customer.kind, accepted(record()).customer.group) == (None, None)
+    made["customer"]["kind"] = "privat"
+    (refusal,) = refused(made)
+    assert refusal.field == "customer.kind"
 
 
 @pytest.mark.parametrize(

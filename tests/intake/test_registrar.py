@@ -13,9 +13,9 @@ from sqlalchemy import event, select
 from domain.events import parse_event
 from domain.invoice import UNDETERMINED, Invoice
 from domain.refusal import Refused
-from domain.terms import Stage
+from domain.terms import DebtorKind, Stage
 from intake.registrar import Registered, Registrar
-from store import cases
+from store import cases, invoices
 from store.database import Database
 from store.tables import Base
 from tests.builders import a_contact, a_desk, an_invoice, another_customer, the_ladders
@@ -184,3 +184,14 @@ def test_a15_what_cannot_be_amended_says_so(database: Database) -> None:
     registrar.register(bill("one"), NOW)
     with pytest.raises(Refused, match="currency is EUR in the case and USD in the file; these cannot be amended"):
         registrar.register(bill("one", currency="USD"), NOW)
+
+
+def test_b10_a_record_without_group_and_kind_says_nothing_about_them(database: Database) -> None:
+    """Two exports, one of which knows the groups: the other does not undo it."""
+    registrar = Registrar(a_desk(database), the_ladders())
+    member = another_customer("acme").model_copy(update={"kind": DebtorKind.BUSINESS, "group": "vogel"})
+    registrar.register(an_invoice(customer=member), NOW)
+    registrar.register(bill("inv-2"), NOW)
+    with database.reading() as session:
+        known = invoices.get_customer(session, "acme")
+    assert (known.kind, known.group, known.shares) == (DebtorKind.BUSINESS, "vogel", "vogel")

@@ -1,0 +1,25 @@
+"""What kind of debtor a customer is, and the group with which messages may be shared
+
+Revision ID: 0015
+Revises: 0014
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("customers", sa.Column("kind", sa.String(length=10), nullable=True))
+    op.add_column("customers", sa.Column("group", sa.String(length=200), nullable=True))
+    op.create_index("customers_of_group", "customers", ["group"])
+
+
+def downgrade() -> None:
+    op.drop_index("customers_of_group", "customers")
+    op.drop_column("customers", "group")
+    op.drop_column("customers", "kind")
