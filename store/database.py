@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from pathlib import Path
 from threading import Lock
 
-from sqlalchemy import Connection, Engine, bindparam, create_engine, event, func, select, text
+from sqlalchemy import BindParameter, Connection, Engine, bindparam, create_engine, event, func, select, text, union
 from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
@@ -16,13 +16,16 @@ from store.private import own_file
 from store.tables import CustomerRow
 
 _READING = "dunwell_reading"
-_MEMBER = aliased(CustomerRow)
-_GROUPS = select(_MEMBER.group).where(_MEMBER.customer_id.in_(bindparam("customer_ids", expanding=True)))
+_NAMED: BindParameter[str] = bindparam("customer_ids", expanding=True)
+_ONE, _OTHER = aliased(CustomerRow), aliased(CustomerRow)
+# Two ways to a row, each by its own index: with "or" PostgreSQL would read all customers.
+_TOGETHER = union(
+    select(_ONE.customer_id).where(_ONE.customer_id.in_(_NAMED)),
+    select(_OTHER.customer_id).join(_ONE, _ONE.group == _OTHER.group).where(_ONE.customer_id.in_(_NAMED)),
+)
 _LOCK = (
     select(CustomerRow)
-    .where(
-        CustomerRow.customer_id.in_(bindparam("customer_ids", expanding=True)) | CustomerRow.group.in_(_GROUPS),
-    )
+    .where(CustomerRow.customer_id.in_(_TOGETHER))
     .order_by(CustomerRow.customer_id)
     .with_for_update(of=CustomerRow)
 )

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 from sqlalchemy.orm import Session
 
 from domain.events import PaymentReceived, PaymentReversed
@@ -383,3 +384,20 @@ def test_g13_a_side_that_went_back_in_time_is_noticed(
         for _ in range(made):
             reconciliations.add(session, Report(at=NOW, by="hourly"))
         assert reconciliations.went_back(session, remembered) is back
+
+
+def test_b10_the_customers_of_a_group_are_locked_by_indexes(database: Database) -> None:
+    """A scan of all customers for each step would stop a herd of thousands."""
+    plans: list[str] = []
+
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("SELECT") and "FOR UPDATE" in statement:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plans.extend(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {statement}", parameters))
+
+    if database.engine.dialect.name == "postgresql":
+        event.listen(database.engine, "before_cursor_execute", explain)
+        with database.writing("acme"):
+            pass
+        assert any("customers_of_group" in line for line in plans)
+        assert not [line for line in plans if "Seq Scan" in line or "Filter" in line]
