@@ -26,8 +26,9 @@ lint: install  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: install  ## write the pages and pictures of the ladders anew
+docs: install  ## write the pages of the ladders and of invoice files anew
 	$(BIN)/python -m local.ladder_pages
+	$(BIN)/python -m local.invoice_page
 
 test: lint  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos

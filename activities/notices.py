@@ -1,6 +1,6 @@
 """Carries out one step of a case: judge it, change access, reach people, say what comes next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
@@ -19,8 +19,9 @@ from activities.release import free_account
 from activities.sending import Sending
 from activities.stuck import ask_a_person
 from domain import agenda, ladder
+from domain.audience import is_debtors, named, others
 from domain.case import Case
-from domain.invoice import Contact, Customer
+from domain.invoice import Contact
 from domain.ladder import Verdict
 from domain.outcomes import StepOutcome
 from domain.policy import Step
@@ -300,12 +301,12 @@ class Notices:
         False when the case fell silent before anybody was reached: then the step was not done.
         """
         results = {contact: self._reach(visit, job, contact) for contact in _named(job)}
-        debtor = {contact: result for contact, result in results.items() if _is_debtors(contact)}
+        debtor = {contact: result for contact, result in results.items() if is_debtors(contact)}
         if "reached" in debtor.values() or not _meant_for_debtor(job.errand):
             return True
         if "silent" in debtor.values():
             return False
-        for contact in [] if job.policy.named_only else _others(job.customer, list(results)):
+        for contact in [] if job.policy.named_only else others(job.customer.contacts, list(results)):
             enough = self._has_had_enough(visit.session, job, contact)
             result = "closed" if enough else self._reach(visit, job, contact)
             if result != "closed":
@@ -369,20 +370,7 @@ def _newest(session: Session, case: Case) -> Case:
 
 def _named(job: Job) -> list[Contact]:
     """The people the step names."""
-    return [contact for role in job.errand.to for contact in _of_role(job.customer, role)]
-
-
-def _is_debtors(contact: Contact) -> bool:
-    return contact.role is not Role.ACCOUNT_MANAGER
-
-
-def _of_role(customer: Customer, role: Role) -> Iterator[Contact]:
-    return (contact for contact in customer.contacts if contact.role is role)
-
-
-def _others(customer: Customer, tried: list[Contact]) -> Iterator[Contact]:
-    """The debtor's other people; never our own account manager."""
-    return (contact for contact in customer.contacts if contact not in tried and _is_debtors(contact))
+    return named(job.customer.contacts, job.errand.to)
 
 
 def _meant_for_debtor(errand: Errand) -> bool:

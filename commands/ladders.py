@@ -1,7 +1,7 @@
 """Ladders: the check of a file, and moving running cases to another version of theirs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -13,16 +13,19 @@ from commands.context import (
     OnlyInvoice,
     check_set_up,
     known_ladders,
+    opened_database,
     with_cases,
 )
 from commands.printing import print_json, print_table, say, warn
 from domain.ladder import NextAction
 from domain.ladder_problems import PolicyError
 from domain.moves import Move
-from intake.ladders import read_ladder, traits_of
+from domain.policy import Policy
+from intake.ladders import FOLDER, read_ladder, read_ladders, traits_of
 from intake.moves import Moves, Told, as_seen, read_ref, read_seen
 from settings import load_settings
-from worker import MESSAGES, make_desk
+from store import policies
+from worker import MESSAGES, NotReady, make_desk
 
 
 def check_policy(
@@ -32,18 +35,52 @@ def check_policy(
     catalogue = Catalogue.load(MESSAGES)
     try:
         policy = read_ladder(file, traits_of(catalogue))
+        known = _known(policy)
     except PolicyError as error:
-        if as_json:
-            print_json({"ok": False, "problems": [one.model_dump(mode="json") for one in error.problems]})
-        else:
-            warn(str(error))
-        raise typer.Exit(REFUSED) from None
+        problems = [one.model_dump(mode="json") for one in error.problems]
+        _refuse(str(error), problems, as_json=as_json)
+    except policies.PolicyChanged as changed:
+        problem = {"file": str(file), "step": None, "reason": str(changed)}
+        _refuse(f"{file}: {changed}", [problem], as_json=as_json)
+    steps, start = len(policy.steps), _what_start_says(file, policy, catalogue, known=known)
     if as_json:
-        steps = len(policy.steps)
-        print_json({"ok": True, "name": policy.name, "version": policy.version, "steps": steps, "problems": []})
+        facts = {"ok": True, "name": policy.name, "version": policy.version, "steps": steps, "problems": []}
+        print_json(facts | {"start": start})
     else:
-        steps = len(policy.steps)
         say(f"ok: {policy.name}@{policy.version}, {steps} {'step' if steps == 1 else 'steps'}")
+        say(f"start: {start}")
+
+
+def _refuse(text: str, problems: list[dict[str, Any]], *, as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"ok": False, "problems": problems})
+    else:
+        warn(text)
+    raise typer.Exit(REFUSED)
+
+
+def _known(policy: Policy) -> bool | None:
+    """Whether cases were started by this version; None without a database. Raises PolicyChanged as start does."""
+    try:
+        with opened_database(load_settings()) as database, database.reading() as session:
+            return policies.is_registered(session, policy)
+    except NotReady:
+        return None
+
+
+def _what_start_says(file: Path, policy: Policy, catalogue: Catalogue, *, known: bool | None) -> str:
+    """What `start` would make of this ladder, in one line."""
+    if file.resolve() != (FOLDER / f"{policy.name}.toml").resolve():
+        return f"does not see it yet, for it lies elsewhere: put it at policies/{policy.name}.toml"
+    try:
+        read_ladders(traits_of(catalogue))
+    except PolicyError as error:
+        return f"stops at another ladder of the folder: {error.problems[0]}"
+    if known is None:
+        return "takes it; there is no database here to compare it with"
+    return (
+        "takes it, and cases go by this version already" if known else "takes it, as a version that no case has yet"
+    )
 
 
 def move_policy(

@@ -27,11 +27,13 @@ from commands.context import (
     read_moment,
 )
 from commands.printing import local_time, print_json, print_table, say, warn, window
+from domain.audience import Reach, audience
 from domain.clock import FASTEST, Clock
 from domain.invoice import Customer, Invoice
 from domain.ladder import PreviewLine, Standing, preview
 from domain.policy import Policy
 from domain.refusal import Refused
+from domain.terms import Role
 from intake.batch import Result, Unfit, start_all
 from intake.cases import REHEARSAL_SPEED, Cases, Start
 from intake.columns import read_mapping
@@ -227,12 +229,35 @@ def _preview_facts(
         "time_zone": invoice.customer.time_zone,
         "window": window(policy),
         "notes": notes,
-        "steps": [
-            line.model_dump()
-            | {"announces": policy.step(line.step).announces, "local": line.at.astimezone(zone).isoformat()}
-            for line in lines
-        ],
+        "steps": [_step_facts(invoice, policy, line, zone) for line in lines],
     }
+
+
+def _step_facts(invoice: Invoice, policy: Policy, line: PreviewLine, zone: ZoneInfo) -> dict[str, Any]:
+    reached = _reached(invoice, policy, line)
+    return line.model_dump() | {
+        "to": list(dict.fromkeys(one.role for one in reached)),
+        "by": list(dict.fromkeys(one.channel for one in reached)),
+        "reached": [one.model_dump() for one in reached],
+        "copies": _copied(invoice, line, reached),
+        "announces": policy.step(line.step).announces,
+        "local": line.at.astimezone(zone).isoformat(),
+    }
+
+
+def _reached(invoice: Invoice, policy: Policy, line: PreviewLine) -> tuple[Reach, ...]:
+    """Whom a step reaches of the people that the record of the invoice names."""
+    if line.message is None:
+        return ()
+    people = (*(invoice.contacts or ()), *invoice.customer.contacts)
+    return audience(people, line.to, line.by, named_only=policy.named_only)
+
+
+def _copied(invoice: Invoice, line: PreviewLine, reached: Sequence[Reach]) -> list[Role]:
+    """The roles that get a copy: of those with an e-mail address, whom the message itself does not reach."""
+    people = (*(invoice.contacts or ()), *invoice.customer.contacts)
+    mailed = {one.role for one in people if one.email} - {one.role for one in reached}
+    return [role for role in line.copies if role in mailed]
 
 
 def _refusal_facts(refusal: Refusal | Unfit) -> dict[str, Any]:
@@ -264,7 +289,7 @@ def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
         (
             local_time(line.at, customer.time_zone),
             line.step,
-            _what(line, policy),
+            _what(invoice, policy, line),
             line.why,
             "; ".join(line.closed),
         )
@@ -274,16 +299,27 @@ def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
     say("")
 
 
-def _what(line: PreviewLine, policy: Policy) -> str:
+def _what(invoice: Invoice, policy: Policy, line: PreviewLine) -> str:
     if line.do.value == "skip":
         return "left out"
     parts = []
+    reached = _reached(invoice, policy, line)
     if line.message:
-        parts.append(f"{line.message} to {', '.join(line.to)} by {', '.join(line.by)}")
+        parts.append(f"{line.message} {_to_whom(invoice, line, reached)}")
     parts += [f"announces {step}" for step in policy.step(line.step).announces]
-    parts += [f"copy to {', '.join(line.copies)}"] if line.copies else []
+    copied = _copied(invoice, line, reached)
+    parts += [f"copy to {', '.join(copied)}"] if copied else []
     parts += [f"access {line.access.value}"] if line.access else []
     parts += [f"stage {line.stage.value}"] if line.stage else []
     parts += [f"ends {line.ends.value}"] if line.ends else []
     parts += ["once our manager says yes"] if line.approval else []
     return "; ".join(parts)
+
+
+def _to_whom(invoice: Invoice, line: PreviewLine, reached: Sequence[Reach]) -> str:
+    if not invoice.names_contacts:
+        return f"to those of {', '.join(line.to)} who are known, by {' or '.join(line.by)}"
+    if not reached:
+        return "reaches nobody of this invoice: a person is asked"
+    whom = ", ".join(dict.fromkeys(f"{one.role} by {one.channel}" for one in reached))
+    return f"to {whom}" + (", since nobody whom the step names can be reached" if reached[-1].instead else "")

@@ -42,6 +42,7 @@ _SEVERAL = re.compile(r"[/;,|]|\b(?:or|oder|ou|und|and|y|o)\b")
 _ALSO_CALLED = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
 _NOT_IN_ISO = {"XK"}  # Kosovo: a code in general use that ISO 3166 leaves to its users
 _NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
+_NOTHING = "is not more than zero: write an amount above it, and leave out a record that asks for nothing"
 _TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
 
 
@@ -145,9 +146,7 @@ def amount(value: object, unit: Currency | None, dialect: Dialect | None = None)
     """
     number = _number(value) if dialect is None else _written(text(value, 40), dialect.decimals)
     if number <= 0:
-        raise Unfit(
-            "is not more than zero: an invoice that asks for nothing cannot be chased; leave it out of the file"
-        )
+        raise Unfit(_NOTHING)
     if number.adjusted() >= _WHOLE_DIGITS:
         raise Unfit(f"is too large: at most {_WHOLE_DIGITS} digits before the point")
     if unit is None:
@@ -208,7 +207,7 @@ def _spelled(word: str) -> Decimal:
     if "," in word or "'" in word or " " in word:
         raise Unfit("has a comma or a separator: write digits and one point, '1200.00'")
     if re.fullmatch(r"-[0-9.]+", word):
-        raise Unfit("is not more than zero: an invoice that asks for nothing cannot be chased")
+        raise Unfit(_NOTHING)
     if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", word):
         raise Unfit("has an exponent: write all digits, '1200.00'")
     raise Unfit("is no amount: write digits and one point, '1200.00'")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from domain.invoice import EarlierPayment, EarlierReminder
 from intake import checks
 from intake.currencies import Currency
-from intake.dialect import Dialect
+from intake.dialect import Decimals, Dialect, amount_by
 from intake.refusals import Unfit, kind
 
 _MOST = 100
@@ -49,10 +49,9 @@ def _few(items: list[object]) -> list[object]:
 
 
 def _is_nothing(value: object) -> bool:
-    try:
-        return not isinstance(value, bool) and Decimal(str(value).strip()) == 0
-    except ArithmeticError:
-        return False
+    if isinstance(value, str):
+        return any(amount_by(decimals, value.strip()) == 0 for decimals in Decimals)
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool) and value == 0
 
 
 def _payment(item: object, unit: Currency | None) -> EarlierPayment:
@@ -61,7 +60,7 @@ def _payment(item: object, unit: Currency | None) -> EarlierPayment:
         raise Unfit(f"has a payment without an amount: {_WRITTEN}")
     name, moment = facts.get("payment_id"), facts.get("received_at")
     return EarlierPayment(
-        payment_id=None if name is None else checks.text(name, 60),
+        payment_id=None if name is None else checks.text(name, 100),
         amount=checks.amount(facts["amount"], unit),
         received_at=None if moment is None else _moment(moment),
     )

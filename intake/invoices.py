@@ -68,24 +68,39 @@ def read_content(
     if (mapping or asked != Dialect()) and not table.is_csv:
         raise Refused("--map" if mapping else "--dialect", "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
-    repeated = _repeated([item for item in table.records if isinstance(item, Record)])
-    good: list[tuple[Record, Invoice]] = []
-    refusals: list[Refusal] = []
+    records = [item for item in table.records if isinstance(item, Record)]
+    found = iter(parse_records(records, folder))
+    invoices: list[Invoice] = []
+    refusals: dict[Refusal, None] = {}  # what several records share is told once
     for item in table.records:
-        if isinstance(item, Refusal):
-            refusals.append(item)
-            continue
-        found = _parse(item, folder)
-        if isinstance(found, list):
-            refusals += found
-        same = repeated.get(_id_of(item), [])
-        if not same and isinstance(found, Invoice):
-            good.append((item, found))
-        elif same and same[0] is item:
-            refusals.append(_refuse_repeated(same))
+        one = [item] if isinstance(item, Refusal) else next(found)
+        if isinstance(one, Invoice):
+            invoices.append(one)
+        else:
+            refusals |= dict.fromkeys(one)
+    return InvoiceFile(tuple(invoices), tuple(refusals), table.note)
+
+
+def parse_records(records: Sequence[Record], folder: Path | None = None) -> list[Invoice | list[Refusal]]:
+    """Check the records of one file or request, each by itself and beside the others.
+
+    Gives for each the invoice, or all its problems; those that it shares with others are equal.
+    """
+    found = [_parse(record, folder) for record in records]
+    shared = {id(one): refusal for same in _repeated(records) for one in same for refusal in [_refuse_repeated(same)]}
+    good = [
+        (record, one)
+        for record, one in zip(records, found, strict=True)
+        if isinstance(one, Invoice) and id(record) not in shared
+    ]
     wrong = contradictions(good)
-    invoices = tuple(invoice for _, invoice in good if invoice.customer.customer_id not in wrong)
-    return InvoiceFile(invoices, (*refusals, *wrong.values()), table.note)
+    shared |= {
+        id(record): wrong[one.customer.customer_id] for record, one in good if one.customer.customer_id in wrong
+    }
+    return [
+        [*([] if isinstance(one, Invoice) else one), shared[id(record)]] if id(record) in shared else one
+        for record, one in zip(records, found, strict=True)
+    ]
 
 
 def _id_of(record: Record) -> str:
@@ -93,12 +108,12 @@ def _id_of(record: Record) -> str:
     return data.strip() if isinstance(data, str) else ""
 
 
-def _repeated(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """The records of each invoice id that more than one of them has."""
+def _repeated(records: Sequence[Record]) -> list[list[Record]]:
+    """The records that share an invoice id, id by id."""
     by_id = defaultdict[str, list[Record]](list)
     for record in records:
         by_id[_id_of(record)].append(record)
-    return {name: same for name, same in by_id.items() if name and len(same) > 1}
+    return [same for name, same in by_id.items() if name and len(same) > 1]
 
 
 def _refuse_repeated(records: Sequence[Record]) -> Refusal:

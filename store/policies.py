@@ -16,22 +16,32 @@ class PolicyChanged(Exception):
 
 
 def register(session: Session, policy: Policy) -> None:
-    """Keep this version. Raises PolicyChanged when the same version is known with other content.
+    """Keep this version. Raises PolicyChanged when the same version is known with other content."""
+    if not is_registered(session, policy):
+        body = policy.model_dump(mode="json")
+        session.add(PolicyRow(name=policy.name, version=policy.version, digest=_digest(body), body=body))
+        session.flush()
+
+
+def is_registered(session: Session, policy: Policy) -> bool:
+    """Whether this version is kept. Raises PolicyChanged when it is, with other content.
 
     A key that this release added, at its usual value, is no other content.
     """
-    body = policy.model_dump(mode="json")
-    digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     known = session.get(PolicyRow, (policy.name, policy.version))
     if known is None:
-        session.add(PolicyRow(name=policy.name, version=policy.version, digest=digest, body=body))
-        session.flush()
-    elif known.digest != digest and Policy.model_validate(known.body) != policy:
+        return False
+    if known.digest != _digest(policy.model_dump(mode="json")) and Policy.model_validate(known.body) != policy:
         # An older release kept it without the keys that came later: the same ladder, written shorter.
         raise PolicyChanged(
             f"policies/{policy.name}.toml differs from version {policy.version} that is in use: "
             f"raise its version to {policy.version + 1}"
         )
+    return True
+
+
+def _digest(body: object) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def versions(session: Session, name: str) -> Sequence[int]:

@@ -13,16 +13,15 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from domain.cleaning import clean, one_line
-from domain.events import EVENTS, PERSONAL_DECISIONS
+from domain.events import PERSONAL_DECISIONS
 from domain.invoice import Invoice
 from domain.refusal import Refused
 from intake import credits
 from intake.batch import Result, Unfit, start_all
 from intake.cases import How, Known, NoAnswer, ServerAway
 from intake.checks import is_identifier
-from intake.contradictions import contradictions
 from intake.idempotency import StillRunning
-from intake.invoices import Refusal, parse_invoice
+from intake.invoices import Refusal, parse_records
 from intake.lines import Record
 from intake.lookup import stored_status
 from intake.refusals import shown
@@ -75,13 +74,12 @@ async def start_invoices(request: Request) -> JSONResponse:
     await _server(request)
     answers: list[dict[str, Any]] = []
     away: str | None = None
-    seen: set[str] = set()
-    checked = _checked(items)
+    checked = parse_records([Record(f"item {position}", item) for position, item in enumerate(items, 1)])
     for position, item in enumerate(items, 1):
         if away is not None:
             answers.append({"item": position, "invoice_id": _named(item), "result": "not tried"})
             continue
-        answer, away = await _start(service_of(request), checked[position - 1], item, position, seen)
+        answer, away = await _start(service_of(request), checked[position - 1], item, position)
         answers.append(answer)
     body: dict[str, Any] = {"items": answers} | ({"reason": away} if away else {})
     return JSONResponse(body, _status_of(answers, away))
@@ -94,22 +92,8 @@ def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
     return 200 if not refused else 422 if refused == len(answers) else 207
 
 
-def _checked(items: list[Any]) -> list[Invoice | list[Refusal]]:
-    """Each item as an invoice, or what is wrong with it, by itself or beside the others."""
-    places = [f"item {position}" for position in range(1, len(items) + 1)]
-    found = [parse_invoice(item, place) for place, item in zip(places, items, strict=True)]
-    good = [(Record(place, None), one) for place, one in zip(places, found, strict=True) if isinstance(one, Invoice)]
-    wrong = contradictions(good)
-
-    def checked(one: Invoice | list[Refusal]) -> Invoice | list[Refusal]:
-        refusal = wrong.get(one.customer.customer_id) if isinstance(one, Invoice) else None
-        return one if refusal is None else [refusal]
-
-    return [checked(one) for one in found]
-
-
 async def _start(
-    service: Service, invoice: Invoice | list[Refusal], item: object, position: int, seen: set[str]
+    service: Service, invoice: Invoice | list[Refusal], item: object, position: int
 ) -> tuple[dict[str, Any], str | None]:
     """The answer for one item, and why the rest cannot be tried if the server went away."""
     base = {"item": position, "invoice_id": _named(item)}
@@ -119,10 +103,6 @@ async def _start(
             for one in invoice
         ]
         return base | {"result": "refused", "problems": problems}, None
-    if invoice.invoice_id in seen:
-        problem = {"field": "invoice_id", "reason": "stands in this list already: keep one of the two"}
-        return base | {"result": "refused", "problems": [problem]}, None
-    seen.add(invoice.invoice_id)
     results: list[Result] = []
     changes: list[str] = []
 
@@ -361,7 +341,3 @@ def _holds(session: Session, customer_id: str) -> list[dict[str, Any]]:
         }
         for hold in accounts.open_holds(session, customer_id)
     ]
-
-
-EVENT_MODELS = {name: model for name, model in EVENTS.items() if name in PERSONAL_DECISIONS}
-"""The events of this API, for its description."""

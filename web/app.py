@@ -9,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from domain.events import CreditReturned
 from store.database import trouble
 from web import api, customers, pay, unsubscribe, webhooks
 from web.bodies import Problem
+from web.description import describe
 from web.hosts import Hosts
 from web.service import Service, service_of
 
-_EVENT_PATH = "/api/cases/{invoice_id}/{event}"
-_RETURN_PATH = "/api/cases/{invoice_id}/credit_returned"
+_UNREADABLE = {"due_by": "is not a time: use ISO 8601 with an offset, such as 2027-03-02T12:00Z"}
 
 _log = logging.getLogger("dunwell.web")
 
@@ -63,6 +62,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(SQLAlchemyError, _no_database)
     app.add_middleware(Guard)
     app.add_middleware(Hosts, names=service.keys.hosts)
@@ -140,20 +140,12 @@ class Guard:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI, with the events as bodies of their address."""
     if app.openapi_schema is None:
-        description = FastAPI.openapi(app)
-        models = [(model, "validation") for model in (*api.EVENT_MODELS.values(), CreditReturned)]
-        _, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-        description.setdefault("components", {}).setdefault("schemas", {}).update(schemas["$defs"])
-        bodies = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in api.EVENT_MODELS.values()]
-        described = {"required": True, "content": {"application/json": {"schema": {"anyOf": bodies}}}}
-        description["paths"][_EVENT_PATH]["post"]["requestBody"] = described
-        returned = {"application/json": {"schema": {"$ref": "#/components/schemas/CreditReturned"}}}
-        description["paths"][_RETURN_PATH]["post"]["requestBody"] = {"required": True, "content": returned}
-        invoices = {"required": True, "content": {"application/json": {"schema": {"type": ["object", "array"]}}}}
-        description["paths"]["/api/invoices"]["post"]["requestBody"] = invoices
-        description["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        description["security"] = [{"token": []}]
-        app.openapi_schema = description
+        app.openapi_schema = describe(FastAPI.openapi(app))
     return app.openapi_schema
+
+
+def _unreadable(_: Request, error: Exception) -> Response:
+    """A parameter that the framework could not read, told as every other refusal is."""
+    place = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) else ("",)
+    return Problem(422, _UNREADABLE.get(str(place[-1]), "cannot be read"), str(place[-1])).response()

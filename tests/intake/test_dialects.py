@@ -92,6 +92,15 @@ def test_e3_a_slip_in_the_name_of_a_column_is_no_column_that_is_not_used() -> No
     assert read(written(cells), "", "polcy=-").invoices
 
 
+@pytest.mark.parametrize(
+    ("paid", "kept"), [("0,00", []), ("0", []), ("0.00", []), ("", []), ("1.000,50", ["1000.50"])]
+)
+def test_e3_what_was_paid_is_read_as_the_other_amounts_are(paid: str, kept: list[str]) -> None:
+    file = read(written(ROWS[0] | {"paid": paid}))
+    assert file.refusals == ()
+    assert [str(one.amount) for one in file.invoices[0].history.paid] == kept
+
+
 # What the file leaves open -------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
+from commands import ladders as ladder_commands
 from domain.policy import PolicyRef
 from domain.refusal import Refused
 from domain.terms import Channel
@@ -427,12 +428,42 @@ def test_c6_a_language_without_messages_is_told_when_cases_start(here: Place, ru
 
 def test_policy_check(run: Run) -> None:
     shipped = Path(starter.__file__).parent / "policies" / "gentle-saas.toml"
-    assert run("policy", "check", str(shipped)).out == "ok: gentle-saas@1, 5 steps\n"
+    assert run("policy", "check", str(shipped)).out.startswith("ok: gentle-saas@1, 5 steps\nstart: takes it")
     Path("broken.toml").write_text('name = "other"\nversion = "x"\n')
     said = run("policy", "check", "broken.toml")
     assert (said.code, said.out) == (1, "")
     assert said.err.count("broken.toml: ") >= 2
     assert run("policy", "check", "broken.toml", "--json").json["ok"] is False
+
+
+def test_e7_policy_check_says_what_start_would(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = Path(starter.__file__).parent / "policies" / "gentle-saas.toml"
+    run("start", a_file(an_item("CHECK-1")))
+    assert "start: takes it, and cases go by this version already" in run("policy", "check", str(shipped)).out
+    Path("policies").mkdir()
+    edited = Path("policies/gentle-saas.toml")
+    edited.write_text(shipped.read_text().replace("+ 14 days", "+ 15 days"))
+    said = run("policy", "check", str(edited))
+    assert (said.code, said.out) == (1, "")
+    assert "policies/gentle-saas.toml differs from version 1 that is in use: raise its version to 2" in said.err
+    problems = run("policy", "check", str(edited), "--json").json["problems"]
+    assert "raise its version to 2" in problems[0]["reason"]
+    edited.write_text(edited.read_text().replace("version = 1", "version = 2"))
+    assert "start: does not see it yet, for it lies elsewhere" in run("policy", "check", str(edited)).out
+    monkeypatch.setattr(ladder_commands, "FOLDER", Path("policies"))
+    assert "start: takes it, as a version that no case has yet" in run("policy", "check", str(edited)).out
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///none.sqlite")
+    assert "there is no database here to compare it with" in run("policy", "check", str(edited)).out
+
+
+def test_e13_preview_names_only_whom_the_invoice_has(run: Run) -> None:
+    item = an_item("WHO-1", issued_on="2026-12-01", due_on="2026-12-11")
+    file = a_file(item)
+    said = run("preview", file, "--as-of", "2026-12-01")
+    assert "reminder-first to accounts_payable by email;" in said.out.replace("\n", "")
+    assert "user" not in said.out and "sms" not in said.out and "manager by" not in said.out
+    first = run("preview", file, "--as-of", "2026-12-01", "--json").json["invoices"][0]["steps"][0]
+    assert (first["to"], first["by"], first["copies"]) == (["accounts_payable"], ["email"], ["account_manager"])
 
 
 # When something is missing -------------------------------------------------------------------------------
