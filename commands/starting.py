@@ -36,7 +36,7 @@ from domain.refusal import Refused
 from domain.terms import Role
 from intake.batch import Result, Unfit, start_all
 from intake.cases import REHEARSAL_SPEED, Cases, Start
-from intake.columns import read_mapping
+from intake.columns import read_column_map
 from intake.dialect import read_dialect
 from intake.invoices import InvoiceFile, Refusal, read_file
 from intake.people import Change
@@ -121,9 +121,9 @@ def _tell_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
 
 
 def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> InvoiceFile:
-    asked, mapping = read_dialect(dialect or ""), read_mapping(columns or ())
+    asked, mapped = read_dialect(dialect or ""), read_column_map(columns or ())
     try:
-        read = read_file(file, asked, mapping)
+        read = read_file(file, asked, mapped)
     except OSError as error:
         raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
     if read.note:

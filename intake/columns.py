@@ -1,7 +1,7 @@
 """The columns of a CSV file: which field each one holds, and what its header lacks."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -35,80 +35,108 @@ _SHOWN = 12  # column names in one message
 
 
 @dataclass(frozen=True)
+class ColumnMap:
+    """What somebody says that columns hold: column by field, and the columns to leave out."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Every column that is spoken of, once."""
+        return tuple(dict.fromkeys((*self.columns.values(), *self.left_out)))
+
+
+@dataclass(frozen=True)
 class Header:
     """The columns of a file.
 
-    names   the field of each column in order; None: the column is not used
+    width   how many columns there are
+    places  the column of each field, counted from 0; one column may be that of two fields
     titles  what stands in the file for each field
     unused  the columns that are not used, as they stand in the file
     """
 
-    names: tuple[str | None, ...]
-    titles: Mapping[str, str] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
+    width: int
+    places: Mapping[str, int]
+    titles: Mapping[str, str]
+    unused: tuple[str, ...]
 
 
-def read_mapping(items: Iterable[str]) -> dict[str, str]:
-    """Column to field, of texts such as "Invoice No=number"; the field "-" leaves a column out. Raises Refused."""
-    chosen: dict[str, str] = {}
+def read_column_map(items: Iterable[str]) -> ColumnMap:
+    """Of texts such as "Invoice No=number"; the field "-" leaves a column out. Raises Refused."""
+    columns: dict[str, str] = {}
+    left_out: list[str] = []
     for item in items:
         column, mark, name = (part.strip() for part in item.rpartition("="))
         if not mark or not column:
             raise Refused("--map", f"{printable(item)!r} is not COLUMN=FIELD: write --map 'Invoice No=number'")
-        if name != _UNUSED and name not in COLUMNS:
+        if name == _UNUSED:
+            left_out.append(column)
+            continue
+        if name not in COLUMNS:
             near = nearest(name, COLUMNS)
             advice = f"did you mean {near!r}?" if near else "docs/invoices.md lists them"
             raise Refused("--map", f"{printable(name)!r} is no field of an invoice file: {advice}")
-        if name != _UNUSED and name in chosen.values():
+        if name in columns:
             raise Refused("--map", f"{name!r} is given two columns: keep one")
-        chosen[column] = name
-    return chosen
+        columns[name] = column
+    return ColumnMap(columns, tuple(left_out))
 
 
-def how_well(cells: Sequence[str], mapping: Mapping[str, str]) -> tuple[int, int]:
+def how_well(cells: Sequence[str], mapped: ColumnMap) -> tuple[int, int]:
     """How many columns of a header are known, and how many there are: the better of two separators has more."""
-    return sum(_plain(cell) in COLUMNS or cell in mapping for cell in cells), len(cells)
+    named = set(map(_key, mapped.named))
+    return sum(_plain(cell) in COLUMNS or _key(cell) in named for cell in cells), len(cells)
 
 
-def read_header(where: str, cells: Sequence[str], mapping: Mapping[str, str]) -> Header | Refusal:
-    """The columns by their own names and by `mapping`; else one refusal that names all that is wrong with them."""
-    chosen = {_key(column): name for column, name in mapping.items()}
-    absent = [column for column in mapping if _key(column) not in map(_key, cells)]
-    taken = set(chosen.values())
-    names: list[str | None] = []
-    for cell in cells:
-        name = chosen.get(_key(cell), _plain(cell))
-        own = _key(cell) in chosen or name not in taken  # a column that --map puts in its place is not used
-        names.append(name if own and name in COLUMNS else None)
-    twice = [name for name, times in Counter(filter(None, names)).items() if times > 1]
-    missing = [name for name in (*_NEEDED, *_names_of_contacts(names)) if name not in names]
-    unused = tuple(cell for cell, name in zip(cells, names, strict=True) if name is None and cell)
-    likely = {
-        cell: near
-        for cell in unused
-        if _key(cell) not in chosen and (near := nearest(_plain(cell), [one for one in COLUMNS if one not in names]))
-    }
-    problems = []
-    if missing:
-        problems.append(f"missing: {_listed(missing)}")
-    if likely and not missing:
-        problems.append(", ".join(f"{printable(cell)!r} (did you mean {near!r}?)" for cell, near in likely.items()))
-    if twice:
-        problems.append(f"more than once: {_listed(twice)}")
-    if absent:
-        problems.append(f"named by --map and not there: {_listed(absent)}")
-    if not problems:
-        titles = {name: cell for cell, name in zip(cells, names, strict=True) if name is not None}
-        return Header(tuple(names), titles, tuple(cell for cell in unused if _key(cell) not in chosen))
-    if unused and not (likely and not missing):
-        problems.append(f"not known: {_listed(unused)}")
+def read_header(where: str, cells: Sequence[str], mapped: ColumnMap) -> Header | Refusal:
+    """The columns by their own names and by what is said of them; else one refusal with all that is wrong."""
+    keys = [_key(cell) for cell in cells]
+    spoken_of = set(map(_key, mapped.named))
+    absent = [column for column in mapped.named if _key(column) not in keys]
+    places = {name: keys.index(_key(column)) for name, column in mapped.columns.items() if _key(column) in keys}
+    own = [
+        (_plain(cell), at) for at, cell in enumerate(cells) if keys[at] not in spoken_of and _plain(cell) in COLUMNS
+    ]
+    # A column that bears the name of a field gives way to the one that --map puts in its place.
+    places |= {name: at for name, at in reversed(own) if name not in mapped.columns}
+    places = dict(sorted(places.items(), key=lambda place: place[1]))
+    twice = [name for name, times in Counter(name for name, _ in own).items() if times > 1 and name in places]
+    twice += [column for column in mapped.named if keys.count(_key(column)) > 1]
+    missing = [name for name in (*_NEEDED, *_names_of_contacts(places)) if name not in places]
+    used = set(places.values())
+    unused = tuple(cell for at, cell in enumerate(cells) if at not in used and cell and keys[at] not in spoken_of)
+    free = [name for name in COLUMNS if name not in places]
+    slips = {cell: near for cell in unused if (near := nearest(_plain(cell), free))}
+    header = Header(len(cells), places, {name: cells[at] for name, at in places.items()}, unused)
+    return _refused(where, missing, twice, absent, slips, unused) or header
+
+
+def _refused(
+    where: str,
+    missing: Sequence[str],
+    twice: Sequence[str],
+    absent: Sequence[str],
+    slips: Mapping[str, str],
+    unused: Sequence[str],
+) -> Refusal | None:
+    """One refusal for all that is wrong with a header; None when nothing is."""
+    problems = [
+        f"{what}: {_listed(names)}"
+        for what, names in (("missing", missing), ("more than once", twice), ("named by --map and not there", absent))
+        if names
+    ]
     advice = "rename the columns, or say what they hold with --map, such as --map 'Invoice No=number'"
-    if likely and not missing:
-        advice = f"rename the column, or say --map '{next(iter(likely))}=-' to leave it out"
-    return Refusal(where, "columns", f"{'; '.join(problems)}. To mend it, {advice}")
+    if slips and not missing:
+        problems += [f"{printable(cell)!r} (did you mean {near!r}?)" for cell, near in slips.items()]
+        advice = f"rename the column, or say --map '{printable(next(iter(slips)))}=-' to leave it out"
+    elif problems and unused:
+        problems.append(f"not known: {_listed(unused)}")
+    return Refusal(where, "columns", f"{'; '.join(problems)}. To mend it, {advice}") if problems else None
 
 
-def _names_of_contacts(names: Sequence[str | None]) -> Iterator[str]:
+def _names_of_contacts(names: Collection[str]) -> Iterator[str]:
     """The columns that every role needs of which there is a column at all."""
     for role in Role:
         if any(f"{role}_{part}" in names for part in _CONTACT_PARTS):
@@ -117,8 +145,8 @@ def _names_of_contacts(names: Sequence[str | None]) -> Iterator[str]:
 
 def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
     """A row in the shape of the JSON object. Blank cells are left out."""
-    filled = {name: cell for name, cell in zip(header.names, cells, strict=True) if name and cell}
-    titles = dict(header.titles)
+    filled = {name: cells[at] for name, at in header.places.items() if cells[at]}
+    titles = header.titles
     customer: dict[str, object] = {
         name: filled[column] for column, name in CUSTOMER_COLUMNS.items() if column in filled
     }

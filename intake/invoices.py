@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from domain.invoice import UNDETERMINED, Contact, Customer, History, Invoice
 from domain.refusal import Refused
 from domain.terms import Role
+from intake.columns import ColumnMap
 from intake.contradictions import contradictions
 from intake.currencies import Currency
 from intake.dialect import Dialect
@@ -39,16 +39,14 @@ class InvoiceFile:
     note: str | None = None
 
 
-def read_file(
-    path: str, asked: Dialect | None = None, mapping: Mapping[str, str] = MappingProxyType({})
-) -> InvoiceFile:
+def read_file(path: str, asked: Dialect | None = None, mapped: ColumnMap | None = None) -> InvoiceFile:
     """Read the invoice file at `path`; "-" is standard input. Raises OSError when it cannot be read."""
     content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-    return read_content(content, path, asked, mapping)
+    return read_content(content, path, asked, mapped)
 
 
 def read_content(
-    content: bytes, name: str, asked: Dialect | None = None, mapping: Mapping[str, str] = MappingProxyType({})
+    content: bytes, name: str, asked: Dialect | None = None, mapped: ColumnMap | None = None
 ) -> InvoiceFile:
     """Read the invoices of a file. Bad content gives refusals; one bad record harms no other.
 
@@ -57,16 +55,18 @@ def read_content(
              lines is JSON, "{" is JSON Lines, all else CSV. A `document` is a path from the folder of `name`, with
              "-" from the working folder
     asked    how a CSV file is written; what it leaves open is found from the file
-    mapping  column of a CSV file to field
+    mapped   what the columns of a CSV file hold
 
     A record with several problems gives several refusals with the same `where`. When records share an invoice_id, or
-    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapping` are given for a file
+    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapped` are given for a file
     that is no CSV.
     """
-    asked = asked or Dialect()
-    table = read_records(content, name, asked, mapping)
-    if (mapping or asked != Dialect()) and not table.is_csv:
-        raise Refused("--map" if mapping else "--dialect", "is for CSV only, and this file is JSON: leave it out")
+    asked, mapped = asked or Dialect(), mapped or ColumnMap()
+    table = read_records(content, name, asked, mapped)
+    said = {"--map": mapped != ColumnMap(), "--dialect": asked != Dialect()}
+    if any(said.values()) and not table.is_csv:
+        option = next(option for option, given in said.items() if given)
+        raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
     records = [item for item in table.records if isinstance(item, Record)]
     found = iter(parse_records(records, folder))

@@ -1,9 +1,10 @@
 """Takes a file apart into records: JSON, JSON Lines and CSV in one shape, not yet checked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from io import StringIO
 from pathlib import PurePath
 
+from intake.columns import ColumnMap
 from intake.dialect import Dialect
 from intake.encoding import decode, decode_table
 from intake.json_records import json_document, json_lines
@@ -11,10 +12,10 @@ from intake.lines import Line, Lines, kept
 from intake.rows import Table, read_table
 
 
-def read_records(content: bytes, name: str, asked: Dialect, mapping: Mapping[str, str]) -> Table:
+def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -> Table:
     """The records of a file, in order. The suffix of `name` tells the format; without one, the first sign.
 
-    `asked` and `mapping` are for CSV only.
+    `asked` and `mapped` are for CSV only.
     """
     lines = Lines(StringIO(decode(content).text, newline=""))
     match PurePath(name).suffix.lower():
@@ -23,7 +24,7 @@ def read_records(content: bytes, name: str, asked: Dialect, mapping: Mapping[str
         case ".jsonl" | ".ndjson":
             return Table(tuple(json_lines(lines)), is_csv=False)
         case ".csv":
-            return read_table(decode_table(content, asked.encoding), asked, mapping)
+            return read_table(decode_table(content, asked.encoding), asked, mapped)
     seen: list[Line] = []
     starts = (line for line in kept(lines, seen) if line.text.strip())
     first = next(starts, None)
@@ -33,7 +34,7 @@ def read_records(content: bytes, name: str, asked: Dialect, mapping: Mapping[str
         return Table(tuple(json_document(lines)), is_csv=False)
     if first and first.text.lstrip().startswith("{"):
         return Table(tuple(json_lines(lines)), is_csv=False)
-    return read_table(decode_table(content, asked.encoding), asked, mapping)
+    return read_table(decode_table(content, asked.encoding), asked, mapped)
 
 
 def _starts_document(first: str, following: Iterator[Line]) -> bool:

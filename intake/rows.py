@@ -1,12 +1,12 @@
 """The rows of a CSV file as records in the shape of the JSON object, in whatever dialect the file is written."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 
-from intake.columns import COLUMNS, Header, csv_record, how_well, read_header
+from intake.columns import COLUMNS, ColumnMap, Header, csv_record, how_well, read_header
 from intake.dialect import SEPARATORS, Choice, Days, Decimals, Dialect, find_days, find_decimals
 from intake.encoding import Decoded, other_encoding
 from intake.lines import Line, Lines, Record, foreign, kept
@@ -37,17 +37,17 @@ class _Row:
         return self.lines[0].where
 
 
-def read_table(decoded: Decoded, asked: Dialect, mapping: Mapping[str, str]) -> Table:
+def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
     """The records of a CSV file. What nobody `asked` for is found from the file itself.
 
     A file that may be read in two ways gives one refusal that says what to ask for.
     """
     lines = Lines(StringIO(decoded.text, newline=""))
-    separator = asked.separator or _separator(lines, mapping)
+    separator = asked.separator or _separator(lines, mapped)
     first = _next_row(lines, separator)
     if first is None or isinstance(first, Refusal):
         return Table((first,) if first else ())
-    header = read_header(first.where, first.cells, mapping)
+    header = read_header(first.where, first.cells, mapped)
     if isinstance(header, Refusal):
         return Table((header,))
     rows = tuple(_rows(lines, separator, header))
@@ -76,7 +76,7 @@ def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row]
     return Dialect(separator, encoding, decimals, days)
 
 
-def _separator(lines: Lines, mapping: Mapping[str, str]) -> str:
+def _separator(lines: Lines, mapped: ColumnMap) -> str:
     """The separator by which the header has most columns that are known."""
     seen: list[Line] = []
     source = kept(lines, seen)
@@ -92,13 +92,13 @@ def _separator(lines: Lines, mapping: Mapping[str, str]) -> str:
             cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
         except csv.Error:
             return 0, 0
-        return how_well([cell.strip() for cell in cells], mapping)
+        return how_well([cell.strip() for cell in cells], mapped)
 
     return max(SEPARATORS.values(), key=columns)
 
 
 def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refusal]:
-    width = len(header.names)
+    width = header.width
     while row := _next_row(lines, separator):
         if isinstance(row, Refusal):
             yield row
@@ -140,11 +140,11 @@ def _why_broken(text: str) -> str:
 
 def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[str, str]]:
     """Every filled cell of the columns whose fields are of this kind, with its place."""
-    places = [at for at, name in enumerate(header.names) if name and COLUMNS[name].kind == kind]
+    columns = {header.titles[name]: at for name, at in header.places.items() if COLUMNS[name].kind == kind}
     for row in rows:
-        for at in places:
+        for title, at in columns.items():
             if row.cells[at]:
-                yield f"{row.where}: {header.titles[str(header.names[at])]}", row.cells[at]
+                yield f"{row.where}: {title}", row.cells[at]
 
 
 # What cannot be told ------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def _unclear(choice: Choice[Days] | Choice[Decimals], why: str, kinds: type[Days
 
 
 def _doubtful_letters(rows: Sequence[_Row], header: Header) -> Refusal | None:
-    country = header.names.index("country") if "country" in header.names else None
+    country = header.places.get("country")
     texts = ((" ".join(filter(str, row.cells)), row.cells[country] if country is not None else "") for row in rows)
     found = other_encoding(texts)
     if found is None:
@@ -200,7 +200,7 @@ def _note(dialect: Dialect, header: Header) -> str | None:
     if header.unused:
         more = ", ..." if len(header.unused) > _SHOWN else ""
         names = ", ".join(map(printable, header.unused[:_SHOWN])) + more
-        said.append(f"{len(header.unused)} of {len(header.names)} columns not used ({names})")
+        said.append(f"{len(header.unused)} of {header.width} columns not used ({names})")
     return f"Read with {'; '.join(said)}. Where that is wrong, say --dialect or --map." if said else None
 
 

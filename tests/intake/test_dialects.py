@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from domain.refusal import Refused
-from intake.columns import read_mapping
+from intake.columns import read_column_map
 from intake.dialect import read_dialect
 from intake.invoices import InvoiceFile, parse_invoice, read_content
 from tests.intake.builders import GONE, csv_cells, record
@@ -33,7 +33,7 @@ def written(*rows: Cells, separator: str = ";", encoding: str = "utf-8") -> byte
 
 
 def read(content: bytes, dialect: str = "", *mapping: str, name: str = "export.csv") -> InvoiceFile:
-    return read_content(content, name, read_dialect(dialect), read_mapping(mapping))
+    return read_content(content, name, read_dialect(dialect), read_column_map(mapping))
 
 
 def the_refusal(file: InvoiceFile) -> str:
@@ -92,9 +92,7 @@ def test_e3_a_slip_in_the_name_of_a_column_is_no_column_that_is_not_used() -> No
     assert read(written(cells), "", "polcy=-").invoices
 
 
-@pytest.mark.parametrize(
-    ("paid", "kept"), [("0,00", []), ("0", []), ("0.00", []), ("", []), ("1.000,50", ["1000.50"])]
-)
+@pytest.mark.parametrize(("paid", "kept"), [("0,00", []), ("0", []), ("", []), ("1.000,50", ["1000.50"])])
 def test_e3_what_was_paid_is_read_as_the_other_amounts_are(paid: str, kept: list[str]) -> None:
     file = read(written(ROWS[0] | {"paid": paid}))
     assert file.refusals == ()
@@ -197,6 +195,20 @@ def test_e3_a_dialect_is_for_csv_only() -> None:
 
 def test_e3_a_column_that_is_mapped_must_be_there() -> None:
     assert "named by --map and not there: 'Nr'" in the_refusal(read(written(row()), "", "Nr=number"))
+
+
+def test_e3_one_column_may_hold_two_fields() -> None:
+    cells = row()
+    cells["Beleg"] = cells.pop("invoice_id")
+    del cells["number"]
+    (invoice,) = read(written(cells), "", "Beleg=invoice_id", "beleg=number").invoices
+    assert (invoice.invoice_id, invoice.number) == ("INV-1", "INV-1")
+
+
+def test_e3_a_mapped_column_that_stands_there_twice_is_refused() -> None:
+    content = written(row() | {"Nr": "1"}).replace(b"jurisdiction", b"Nr")
+    twice = content.replace(b";language", b";Nr")
+    assert "more than once: 'Nr'" in the_refusal(read(twice, "", "Nr=number"))
 
 
 def test_e3_a_column_put_in_the_place_of_another_counts() -> None:
