@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import count
@@ -101,11 +101,30 @@ def _skip_white(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
+_FAULTS: Mapping[str, str] = {
+    # how the parser begins: what people can do about it
+    "Expecting property name": 'a key in double quotes is missing, or a comma stands before "}"',
+    "Illegal trailing comma": "take out the comma before the closing bracket",
+    "Expecting ':'": "a colon is missing after the key",
+    "Expecting ','": "a comma is missing between two items, or a double quote inside a text has no backslash",
+    "Expecting value": "a value is missing: text in double quotes, a number, true, false or null",
+    "Unterminated string": "a double quote is left open",
+    "Invalid control character": "a text holds a tab or a line break: write \\t or \\n",
+    "Invalid \\": "a backslash inside a text is written twice",
+    "Extra data": "there is more text after its end: one object a line, or a list",
+}
+
+
+def what_is_wrong(error: json.JSONDecodeError) -> str:
+    """A fault of JSON in words for people."""
+    return next((words for begin, words in _FAULTS.items() if error.msg.startswith(begin)), "it cannot be read there")
+
+
 def _broken(where: str, text: str, error: ValueError | RecursionError) -> Refusal:
     if bad := foreign(where, text):
         return bad
     if isinstance(error, json.JSONDecodeError):
         place = f"column {error.colno}"
         place = place if error.lineno == 1 else f"line {error.lineno}, {place}"
-        return Refusal(where, "", f"is not valid JSON at {place}: {error.msg}")
+        return Refusal(where, "", f"is not valid JSON at {place}: {what_is_wrong(error)}")
     return Refusal(where, "", "is nested too deeply: an invoice has three levels")

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from intake.json_records import JsonObject
+from intake.json_records import JsonObject, what_is_wrong
 from web.patience import BODY_SECONDS
 
 MOST_BYTES = 1024 * 1024
@@ -56,7 +56,7 @@ def decoded(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise Problem(400, "The body is not UTF-8: send JSON encoded in UTF-8.") from None
     except json.JSONDecodeError as error:
-        reason = f"The body is no JSON (line {error.lineno}, column {error.colno}): {error.msg}."
+        reason = f"The body is no JSON (line {error.lineno}, column {error.colno}): {what_is_wrong(error)}."
         raise Problem(400, reason) from None
     except RecursionError:
         raise Problem(400, "The JSON is nested too deeply.") from None

@@ -91,7 +91,7 @@ BROKEN: list[Any] = [
     # JSON Lines: a bad line costs itself
     (f"{ONE}\n\n{{oops\n{TWO}", "i.jsonl", ["INV-1", "INV-2"], "line 3", "", "is not valid JSON at column 2"),
     (f"{ONE}\n17\n{TWO}", "i.jsonl", ["INV-1", "INV-2"], "line 2", "", "is a number: write an object"),
-    (f"{ONE} {TWO}\n{THREE}", "i.jsonl", ["INV-3"], "line 1", "", "Extra data"),
+    (f"{ONE} {TWO}\n{THREE}", "i.jsonl", ["INV-3"], "line 1", "", "there is more text after its end"),
     (f"{DEEP}\n{ONE}", "i.jsonl", ["INV-1"], "line 1", "", "nested too deeply"),
     (f'{{"a":{DEEP}\n{ONE}', "-", ["INV-1"], "line 1", "", "nested too deeply"),
     (f'{{"number": "cut\n{ONE}', "-", ["INV-1"], "line 1", "", "is not valid JSON"),
@@ -235,3 +235,25 @@ def test_a_junk_line_never_harms_its_neighbours(junk: str) -> None:
     lines, _ = read(f"{ONE}\n{junk}\n{TWO}", "i.jsonl")
     rows, _ = read(f"{HEADER}\n{ROW_1}\n{junk}\n{ROW_2}", "i.csv")
     assert ids(lines) == ids(rows) == ["INV-1", "INV-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{oops}", "a key in double quotes is missing"),
+        ('{"a": 1,}', "comma"),
+        ('{"a" 1}', "a colon is missing after the key"),
+        ('{"a": 1 "b": 2}', "a comma is missing between two items"),
+        ('{"a": }', "a value is missing"),
+        ('{"a": "b}', "a double quote is left open"),
+        ('{"a": "b\tc"}', "a text holds a tab or a line break"),
+        ('{"a": "\\q"}', "a backslash inside a text is written twice"),
+        ("{} {}", "there is more text after its end"),
+    ],
+)
+def test_e1_broken_json_is_told_in_words(text: str, said: str) -> None:
+    _, (refusal,) = read(text, "i.jsonl")
+    assert said in refusal.reason
+    assert not [
+        word for word in ("Expecting", "delimiter", "Invalid", "Illegal", "Extra data") if word in str(refusal)
+    ]
