@@ -164,9 +164,13 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=20, hide_parameters=True
         )
-    if parsed.database and not parsed.database.startswith("file:"):
-        own_file(Path(parsed.database))
     engine = create_engine(parsed, connect_args={"timeout": 60}, hide_parameters=True)
+    if parsed.database and not parsed.database.startswith("file:"):
+        path = Path(parsed.database)
+        if path.exists():
+            own_file(path)
+        # Made when something is kept, not before: a command that only shows what would happen leaves no file behind.
+        event.listen(engine, "do_connect", lambda *_: own_file(path))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -60,3 +60,15 @@ def test_f2_files_made_later_are_their_owners_only(tmp_path: Path) -> None:
     keep_to_owner()
     (tmp_path / "log").write_text("x")
     assert mode(tmp_path / "log") == 0o600
+
+
+def test_f2_a_database_file_is_made_when_something_is_kept_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "dunwell.sqlite"
+    database = Database(f"sqlite:///{path}")
+    assert not path.parent.exists()
+    migrate(database)
+    database.close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.chmod(0o644)
+    with pytest.raises(TooOpen):
+        Database(f"sqlite:///{path}")
