@@ -193,7 +193,9 @@ def _hear_person(session: Session, news: News, row: MessageRow | None, now: date
         _tell_timelines(session, news, people, "opted_in", "wants messages again by", now)
         return Heard()
     if news.text is not None:
-        return Heard(noted=_replied(session, news, people, now))
+        # Whoever answers in earnest is heard in earnest: nobody looks at the tasks of a rehearsal.
+        theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
+        return Heard(noted=_replied(session, news, theirs, now))
     return Heard()
 
 

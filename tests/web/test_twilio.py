@@ -1,10 +1,11 @@
 """Twilio's callbacks, and what people write back."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from domain.invoice import for_rehearsal
 from domain.terms import Channel
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, SENT, Site
@@ -110,6 +111,14 @@ async def test_which_words_close_a_number(site: Site, text: str, closed: str | N
     assert answer.text.endswith("<Response></Response>")
     assert site.closed(Channel.SMS) == closed
     assert site.kinds() == (["opted_out"] if closed else ["task"])
+
+
+async def test_b7_a_reply_is_never_put_on_a_rehearsal(site: Site) -> None:
+    site.case()
+    played = for_rehearsal(an_invoice(invoice_id="played", customer=CUSTOMER, issued_on=date(2027, 2, 28)))
+    site.case(played, rehearsal=True)
+    await site.sms("I paid on Friday")
+    assert (site.kinds(), site.kinds("played")) == (["task"], [])
 
 
 async def test_stop_counts_for_every_invoice_and_every_customer_of_the_number(each_site: Site) -> None:
