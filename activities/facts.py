@@ -12,7 +12,7 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Policy
-from domain.terms import TAKEN_STATES, Access, Level
+from domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from store import accounts, cases, invoices, outbox
 from store.tables import HoldRow
 
@@ -65,6 +65,8 @@ def gather(
         credit=case.credit,
         holding=_bills(session, held),
         suspended=accounts.worst(held) is Access.SUSPENDED,
+        consumer=customer.kind is DebtorKind.CONSUMER,
+        public_body=customer.kind is DebtorKind.PUBLIC,
         sender_name=sender[0],
         sender_company=sender[1],
         reply_to=sender[2],

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from domain.terms import Role
+from domain.terms import Channel, DebtorKind, Role
 from tests.activities.conftest import Office
 from tests.activities.tongues import CATALOGUE, LANGUAGES, OPTIONAL, TONGUES, facts, spaced
-from tests.builders import a_contact, a_customer, an_invoice, at
+from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 
 LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 09:00", "restrict": "2027-03-22 09:00"}
 PAYER = a_customer(contacts=(a_contact(), a_contact(Role.USER)))
@@ -171,3 +171,31 @@ def test_c5_with_an_account_nobody_is_sent_to_the_invoice_for_it(key: str, langu
 def test_c5_the_phone_stands_below_the_name(language: str) -> None:
     text = CATALOGUE.compose("reminder-first", language, facts(phone="+49 30 901820")).text
     assert "Max Weber\nNorthwind Ltd\n+49 30 901820\n" in text
+
+
+# C11 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "never"),
+    [
+        (DebtorKind.CONSUMER, "I cannot pay it at the moment", "Three directors must sign"),
+        (DebtorKind.PUBLIC, "The payment still has to be approved", "Three directors must sign"),
+        (DebtorKind.BUSINESS, "Three directors must sign", "I cannot pay it at the moment"),
+        (None, "Three directors must sign", "I cannot pay it at the moment"),
+    ],
+)
+def test_c11_the_script_of_a_call_suits_the_kind_of_debtor(
+    office: Office, kind: DebtorKind | None, says: str, never: str
+) -> None:
+    usual = the_ladders()["gentle-saas"]
+    steps = tuple(step.model_copy(update={"by": (Channel.CALL,)}) if step.by else step for step in usual.steps)
+    contact = a_contact(phone="+4930901820")
+    office.open(
+        an_invoice(customer=a_customer(kind=kind, contacts=(contact,))),
+        ladder=usual.model_copy(update={"steps": steps}),
+    )
+    office.carry_out("first-reminder", LADDER["first-reminder"])
+    [task] = office.tasks()
+    assert says in task.script
+    assert never not in task.script
