@@ -81,7 +81,7 @@ def _answers() -> dict[str, Schema]:
     results = _words([*Start, "refused", "not tried"])
     item = _object(
         {"item": {"type": "integer"}, "invoice_id": _maybe(_TEXT), "result": results},
-        {"problems": _list(problem), "changes": _list(_TEXT)},
+        {"problems": _list(problem), "changes": _list(_TEXT), "language": _TEXT},
         description="What became of one invoice of the list; `problems` when it was refused.",
     )
     hold = _object({"invoice_id": _TEXT, "level": _words(Level), "reason": _TEXT, "since": _TIME})

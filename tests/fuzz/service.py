@@ -18,11 +18,13 @@ from tests.web.conftest import TOKEN, Site, an_event
 from web.app import make_app
 from web.service import Service
 
+_HEADERS = {"Authorization": f"Bearer {TOKEN}", "Host": "inside.example:8080"}
+
 
 def described_doors(service: Service, count: int) -> Tally:
     """`count` requests for each operation of the description. Called on a thread of its own: it blocks."""
     tally = Tally("web by its description")
-    schema = schemathesis.openapi.from_asgi("/api/openapi.json", make_app(service))
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", make_app(service), headers=_HEADERS)
     with quiet():
         for found in schema.get_all_operations():
             assert isinstance(found, Ok), found
@@ -54,7 +56,7 @@ def _ask(operation: Any, count: int, tally: Tally) -> None:
     def ask(case: Case[Any]) -> None:
         tally.tried += 1
         try:
-            answer = case.call(headers={"Authorization": f"Bearer {TOKEN}"})
+            answer = case.call(headers=_HEADERS)
         except Exception:
             tally.crashes += 1
             return
