@@ -37,7 +37,7 @@ from intake.worklist import one_task
 from settings import Settings, load_settings
 from store import accounts, invoices, outbox, tasks
 
-OneInvoice = Annotated[str | None, typer.Argument(metavar="[INVOICE]", help="The invoice_id of the invoice file.")]
+OneInvoice = Annotated[str | None, typer.Argument(metavar="INVOICE", help="The invoice_id of the invoice file.")]
 WholeCustomer = Annotated[
     str | None, typer.Option("--customer", metavar="CUSTOMER", help="All invoices of a customer, by its id.")
 ]
