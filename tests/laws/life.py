@@ -397,9 +397,11 @@ class Life:
         cent = Decimal(1).scaleb(-case.digits)
         assert case.paid == sum(self.live.values()), f"G10: {case.paid} of {self.live}"
         assert not self.gone & set(case.payments), "G10: a reversed payment counts"
-        owed = Decimal(0) if case.stage is Stage.CANCELLED else case.amount
-        given_up = case.waived + case.unpaid - case.open_amount
-        assert owed - case.paid == case.open_amount + given_up - case.credit, "G10: open and credit do not add up"
+        owed = Decimal(0) if case.ended is Stage.CANCELLED else case.amount
+        too_much = case.credit + case.given - case.uncovered
+        assert owed - case.paid == case.unpaid + case.waived - too_much, "G10: open and credit do not add up"
+        assert case.waived <= case.tolerance, f"G10: {case.waived} waived"
+        assert case.open_amount == (0 if case.ended is Stage.WRITTEN_OFF else case.unpaid), "G10: given up and open"
         assert not (case.open_amount and case.credit), "G10: open and credit at once"
         assert 0 <= case.asked <= case.open_amount, f"G10: asks for {case.asked} of {case.open_amount}"
         assert case.open_amount == case.open_amount.quantize(cent), f"G10: {case.open_amount}"
@@ -424,7 +426,7 @@ def a_case_for(policy: Policy, **changes: Any) -> Case:
         "invoice_id": "inv-1",
         "customer_id": "acme",
         "policy": PolicyRef(name=policy.name, version=policy.version),
-        "rules": Rules(promises=policy.promises, reactions=policy.reactions),
+        "rules": Rules.of(policy),
     }
     return Case(**facts | changes)
 

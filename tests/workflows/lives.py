@@ -105,7 +105,7 @@ async def pays_by_plan(house: House) -> None:
     await house.tell("payment_plan_agreed", instalments=instalments, by="agent-7")
     await house.pass_time(days=9)
     await pay(house, "400.00", "p1")
-    await house.pass_time(days=30)
+    await house.pass_time(days=30, hours=1)  # an hour after the reminder of the instalment
     await pay(house, "800.00", "p2")
 
 
