@@ -142,10 +142,12 @@ class Reconciler:
         return _finding(Kind.GONE, row, "the engine has no run of it", remedy)
 
     async def _stranger(self, invoice_id: str) -> Finding | None:
+        """A case that was opened once and has no invoice; one that waits for its invoice to be registered is none."""
         if await self._status(invoice_id) is not _RUNNING:
             return None
         row = await asyncio.to_thread(self._row, invoice_id)
-        if row is not None:
+        memory, _ = await self._memory(invoice_id)
+        if row is not None or memory is None:
             return None
         found = "it runs, and the database does not know its invoice"
         return _finding(

@@ -5,17 +5,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from activities.recovery import LOST_TEXT
 from domain.events import parse_event
 from domain.terms import MessageState
 from store import cases, ledger
 from store.database import Database
-from store.tables import AccessChangeRow
+from store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
-from tests.builders import a_contact, a_customer, an_invoice, at
+from tests.builders import a_contact, a_customer, a_desk, an_invoice, at
 from tests.gateways.fakes import FakeSendGrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
@@ -256,3 +256,21 @@ def test_a4_the_product_hears_of_no_change_under_an_id_that_it_knows(
 def changes(office: Office) -> set[str]:
     with office.desk.database.reading() as session:
         return set(session.scalars(select(AccessChangeRow.change_id)))
+
+
+def test_a4_rows_that_are_gone_are_written_again(database: Database) -> None:
+    """The same on every kind of database, for rows that were lost without a backup."""
+    office = Office(a_desk(database))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.pay("2027-03-03 09:00", "100.00", "lost")
+    sent = {row.message_id for row in office.messages()}
+    with database.writing("acme") as session:
+        for table in (MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow):
+            session.execute(delete(table))
+    office.pay("2027-03-04 09:00", "10.00", "after")
+    agree(office)
+    assert {row.message_id for row in office.messages()} == sent
+    assert {row.reason for row in office.messages()} == {LOST_TEXT}
+    with database.reading() as session:
+        assert ledger.paid(session, "inv-1") == 110

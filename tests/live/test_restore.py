@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, ResetWorkflowExecutionRequest
@@ -17,13 +16,15 @@ from activities.reconciliation import ReconcileRequest
 from activities.recovery import LOST_TEXT
 from domain.case import Case
 from domain.reconciliation import Finding, Kind, Report
+from domain.terms import Channel
 from intake.cases import Cases
 from local.server import SERVER_FILE, DevServer
-from store import cases, ledger, outbox, standstills, tasks
+from store import addresses, cases, ledger, outbox, standstills, tasks
 from tests import backups
+from tests.gateways.fakes import Answer
 from tests.live.plant import Handle, Plant
 from tests.live.test_plant import DAY_A_SECOND, invoices
-from workflows.messages import workflow_id
+from workflows.messages import WORKFLOW_TYPE, workflow_id
 from workflows.options import TASK_QUEUE
 from workflows.reconciler import ReconcileOnce
 
@@ -82,16 +83,12 @@ async def forgotten(handle: Handle) -> None:
 # One case ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["terminate", "cancel"])
-async def test_a9_a_case_that_was_taken_away_rests_until_a_person_decides(plant: Plant, how: str) -> None:
+async def test_a9_a_case_that_was_taken_away_rests_until_a_person_decides(plant: Plant) -> None:
     [handle] = await plant.start(invoices(1), speed=SLOW)
     await plant.until(handle, lambda status: status.next_action)
     plant.kill_workers()
     await handle.signal("payment_received", {"payment_id": "p1", "amount": "100.00", "currency": "EUR"})
-    if how == "terminate":
-        await handle.terminate(reason="a slip of the mouse")
-    else:
-        await handle.cancel()
+    await handle.terminate(reason="a slip of the mouse")
     plant.start_worker()
     await listed(plant, 0)
     report = await reconcile(plant, hourly=True)
@@ -108,6 +105,17 @@ async def test_a9_a_case_that_was_taken_away_rests_until_a_person_decides(plant:
 
 def handle_of(plant: Plant, invoice_id: str = "inv-0") -> Handle:
     return plant.client.get_workflow_handle(workflow_id(invoice_id))
+
+
+async def test_a10_a_case_that_waits_for_its_invoice_is_no_difference(plant: Plant) -> None:
+    for number in range(3):
+        name = f"unregistered-{number}"
+        await plant.client.start_workflow(
+            WORKFLOW_TYPE, {"invoice_id": name}, id=workflow_id(name), task_queue=TASK_QUEUE
+        )
+    await listed(plant, 3)
+    report = await reconcile(plant, hourly=True)
+    assert (report.findings, report.restored) == ([], False)
 
 
 async def test_a9_a_case_the_engine_has_lost_rests_and_its_payments_are_checked(plant: Plant) -> None:
@@ -214,7 +222,15 @@ async def test_e14_a_restored_database_stops_everything_until_a_person_reconcile
         stands = standstills.in_force(session)
     assert stands is not None
     assert (stands.by, stands.reason) == ("reconciler", "looks-like-a-restore")
+    plant.sendgrid.next(Answer(403))
     report = await reconcile(plant, apply=True)
+    assert report.refused is not None and "list of bounces cannot be read" in report.refused
+    assert not any(one.mended for one in report.findings), "nothing is mended before the lists are read"
+    plant.sendgrid.suppressed = {"unsubscribes": ["payer5@acme.example"]}
+    report = await reconcile(plant, apply=True)
+    assert report.closed == 1
+    with plant.database.reading() as session:
+        assert addresses.why_closed(session, Channel.EMAIL, "Payer5@acme.example") == "stopped"
     assert [one for one in report.findings if not one.mended] == []
     assert [one.kind for one in about(report, "inv-1")] == [Kind.ENDED]
     with plant.database.reading() as session:
