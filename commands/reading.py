@@ -24,7 +24,7 @@ from domain.standstill import Standstill
 from domain.terms import BY_PERSON, Stage
 from intake import credits
 from intake.cases import Known, ServerAway
-from intake.lookup import check_known, stored_status
+from intake.lookup import about, check_known, stored_status
 from intake.worklist import Facts, one_task, open_work
 from settings import Settings, load_settings
 from store import accounts, cases, notes, outbox, standstills
@@ -46,7 +46,9 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
     stands = from_database(settings, standstills.in_force)
     if as_json:
         elsewhere = from_database(settings, lambda session: credits.beside(session, invoice))
-        print_json(known.status.model_dump(mode="json") | {"standstill": stands, "credits_beside": elsewhere})
+        beside = {"standstill": stands, "credits_beside": elsewhere}
+        of = from_database(settings, lambda session: about(session, invoice))
+        print_json(known.status.model_dump(mode="json") | beside | of)
         return
     if stands:
         say(_held(stands))
@@ -63,14 +65,21 @@ def _stored(settings: Settings, invoice_id: str) -> Known:
 
 
 def _print_status(settings: Settings, shown: Status) -> None:
-    def read(session: Session) -> tuple[bool, list[tuple[datetime, str, str]], list[Facts]]:
+    def read(session: Session) -> tuple[bool, list[tuple[datetime, str, str]], list[Facts], Facts]:
         row = cases.get_row(session, shown.invoice_id)
         written = [(note.at, note.author, note.text) for note in notes.of_invoice(session, shown.invoice_id)]
-        return bool(row and row.rehearsal), written, credits.beside(session, shown.invoice_id)
+        return (
+            bool(row and row.rehearsal),
+            written,
+            credits.beside(session, shown.invoice_id),
+            about(session, shown.invoice_id),
+        )
 
-    rehearsal, written, elsewhere = from_database(settings, read)
+    rehearsal, written, elsewhere, of = from_database(settings, read)
     ladder = f"ladder {shown.policy.name}@{shown.policy.version}" if shown.policy else "not registered yet"
     say(f"{shown.invoice_id}: {shown.stage.value}  ({ladder})" + ("  REHEARSAL" if rehearsal else ""))
+    if of["number"]:
+        say(f"invoice {of['number']} of {of['customer']} ({of['customer_id']})")
     if shown.policy is not None:
         say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
     if shown.credit:
@@ -86,6 +95,12 @@ def _print_status(settings: Settings, shown: Status) -> None:
     say(coming_next(shown))
     for one in shown.promises:
         say(f"promise {one.amount} {shown.currency} for {one.date} by {one.promised_by}: {one.state}")
+    for part in shown.plan:
+        say(f"plan    {part.amount} {shown.currency} on {part.date}: {'met' if part.met else 'waited for'}")
+    if shown.disputed is not None:
+        say(f"dispute {shown.disputed} {shown.currency} are not asked for")
+    for payment in shown.payments:
+        say(f"paid    {payment.amount} {shown.currency}, payment {payment.payment_id}")
     for at, author, text in written:
         say(f"note    {at:%Y-%m-%d %H:%M} by {author}: {text}")
     rows = [

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from domain.contact_words import with_names
 from domain.evidence import END, Proof
 
 Data = Mapping[str, Any]
@@ -45,9 +46,17 @@ def _head(data: Data) -> Iterator[str]:
     yield ""
 
 
-def _timeline(data: Data, _people: Data) -> str:
+def _in_names(reason: str, people: Data) -> str:
+    """The reason with people by name and role."""
+    for contact_id, one in people.items():
+        customer_id = contact_id.rpartition(f".{one['role']}.")[0]
+        reason = with_names(reason, customer_id, {contact_id: one["name"]}) if contact_id in reason else reason
+    return reason
+
+
+def _timeline(data: Data, people: Data) -> str:
     where = ", ".join(str(data[name]) for name in ("step", "channel") if data[name])
-    return f"{data['kind']}" + (f" [{where}]" if where else "") + f": {data['reason']}"
+    return f"{data['kind']}" + (f" [{where}]" if where else "") + f": {_in_names(data['reason'], people)}"
 
 
 def _message(data: Data, people: Data) -> str:

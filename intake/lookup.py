@@ -1,17 +1,20 @@
 """What the database knows of a case without asking it."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from domain.contact_words import with_names
 from domain.refusal import Refused
 from domain.spelling import same_numbers
+from domain.timeline import Entry
 from store import cases, invoices, timeline
 from store.database import Database
-from store.tables import InvoiceRow
-from workflows.messages import Status, lines_of, status_of
+from store.tables import ContactRow, InvoiceRow
+from workflows.messages import Line, Status, lines_of, status_of
 
 _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
@@ -37,16 +40,29 @@ def _neighbours(session: Session, wanted: str) -> list[str]:
     return [known[name] for name in near if same_numbers(name, wanted)][:3]
 
 
+def about(session: Session, invoice_id: str) -> dict[str, str | None]:
+    """The invoice's number and its customer, which no engine may know; None of one that is not registered yet."""
+    row = invoices.get_row(session, invoice_id)
+    if row is None:
+        return dict.fromkeys(("number", "customer_id", "customer"))
+    customer = invoices.place(session, row.customer_id)
+    return {"number": row.number, "customer_id": row.customer_id, "customer": customer.name}
+
+
 def with_written(database: Database, status: Status) -> Status:
-    """`status` with what the database has beyond it: what a webhook wrote shows before the case next wakes."""
+    """`status` with what the database has beyond it: names, and what a webhook wrote before the case next wakes."""
     with database.reading() as session:
         written = [entry for _, entry in timeline.read(session, status.invoice_id)]
+        row = invoices.get_row(session, status.invoice_id)
+        customer_id = row.customer_id if row else ""
+        names = _names(session, customer_id)
         stored = cases.get(session, status.invoice_id) if status.credit else None
     if stored is not None:
         # Where credit went, the case learns with its next answer from the database.
         status = status.model_copy(update={"credit": stored.credit})
-    told = Counter(status.timeline)
-    lines = [*status.timeline, *((Counter(lines_of(written)) - told).elements())]
+    in_roles = lines_of(written, customer_id)
+    named = [_named(entry, line, customer_id, names) for entry, line in zip(_by_time(written), in_roles, strict=True)]
+    lines = [*named, *(Counter(status.timeline) - Counter(in_roles) - Counter(named)).elements()]
     return status.model_copy(update={"timeline": sorted(lines, key=lambda line: line.at)})
 
 
@@ -56,6 +72,30 @@ def stored_status(database: Database, invoice_id: str) -> Status:
         check_known(session, invoice_id)
         case = cases.get(session, invoice_id)
         entries = [entry for _, entry in timeline.read(session, invoice_id)]
+        names = _names(session, case.customer_id) if case else {}
     if case is None:
         raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
-    return status_of(case, entries)
+    status = status_of(case, entries)
+    named = [
+        _named(entry, line, case.customer_id, names)
+        for entry, line in zip(_by_time(entries), status.timeline, strict=True)
+    ]
+    return status.model_copy(update={"timeline": named})
+
+
+def named_reasons(session: Session, customer_id: str, reason: str) -> str:
+    """A reason as people read it outside of the engine, with the names of the customer's people."""
+    return with_names(reason, customer_id, _names(session, customer_id))
+
+
+def _names(session: Session, customer_id: str) -> dict[str, str]:
+    people = select(ContactRow.contact_id, ContactRow.name).where(ContactRow.customer_id == customer_id)
+    return {row.contact_id: row.name for row in session.execute(people)}
+
+
+def _by_time(entries: Sequence[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: entry.at)
+
+
+def _named(entry: Entry, line: Line, customer_id: str, names: Mapping[str, str]) -> Line:
+    return line.model_copy(update={"reason": with_names(entry.reason, customer_id, names)})

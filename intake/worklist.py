@@ -13,6 +13,7 @@ from domain.case import Case
 from domain.invoice import Contact, is_rehearsal
 from domain.refusal import Refused
 from domain.terms import BY_PERSON, Channel
+from intake.lookup import named_reasons
 from store import addresses, cases, contacts, invoices, tasks
 from store.tables import TaskRow
 
@@ -89,7 +90,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "attempt": row.attempt,
         "requested": row.requested,
         "escalated_at": row.escalated_at,
-        "reason": row.reason,
+        "reason": named_reasons(session, invoice.customer_id, row.reason) if invoice else row.reason,
         "covered": _why_covered(session, row, case),
         "script": row.script,
         "agent_script": row.agent_script,

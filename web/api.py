@@ -23,7 +23,7 @@ from intake.checks import is_identifier
 from intake.idempotency import StillRunning
 from intake.invoices import Refusal, parse_records
 from intake.lines import Record
-from intake.lookup import stored_status
+from intake.lookup import about, stored_status
 from intake.refusals import shown
 from intake.registrar import Registered
 from intake.worklist import open_work
@@ -155,7 +155,9 @@ def _beside(service: Service, invoice_id: str) -> dict[str, Any]:
     with service.database.reading() as session:
         stands = standstills.in_force(session)
         elsewhere = to_jsonable_python(credits.beside(session, invoice_id))
-    return {"standstill": stands.model_dump(mode="json") if stands else None, "credits_beside": elsewhere}
+        of = about(session, invoice_id)
+    held = stands.model_dump(mode="json") if stands else None
+    return {"standstill": held, "credits_beside": elsewhere} | of
 
 
 @router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")

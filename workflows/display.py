@@ -8,6 +8,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from domain.case import Case
 from domain.cleaning import one_line
+from domain.contact_words import with_roles
 from domain.invoice import is_rehearsal
 from domain.timeline import Entry
 from workflows import options
@@ -50,7 +51,9 @@ def details(case: Case, timeline: list[Entry]) -> str:
         ]
     lines += ["", "Last decisions (UTC):"]
     for entry in timeline[-_LAST_DECISIONS:]:
-        lines.append(f"- {entry.at:%Y-%m-%d %H:%M} **{entry.kind}** {plain(entry.reason)}")
+        lines.append(
+            f"- {entry.at:%Y-%m-%d %H:%M} **{entry.kind}** {plain(with_roles(entry.reason, case.customer_id))}"
+        )
     return "\n".join(lines)
 
 

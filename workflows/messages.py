@@ -10,6 +10,7 @@ from activities.planning import Opening
 from domain.agreements import Promise
 from domain.case import Case
 from domain.clock import Clock
+from domain.contact_words import with_roles
 from domain.invoice import is_rehearsal
 from domain.ladder import NextAction
 from domain.model import Record
@@ -93,12 +94,29 @@ class Pausing(Record):
     until: date | None
 
 
+class InstalmentLine(Record):
+    """One agreed instalment; `met` when it has come."""
+
+    date: date
+    amount: Decimal
+    met: bool
+
+
+class PaymentLine(Record):
+    """A payment that counts."""
+
+    payment_id: str
+    amount: Decimal
+
+
 class Status(Record):
     """The answer to the query `status` and to every accepted update.
 
     `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
     `credit` is what was paid too much on it and is neither applied nor returned. None stands for what nobody knows
     yet: the run waits for its invoice to be registered.
+    `plan` holds the instalments of the plan that runs, `disputed` what an open dispute is about. The timeline names
+    people by their role.
     """
 
     invoice_id: str
@@ -113,6 +131,9 @@ class Status(Record):
     policy: PolicyRef | None
     next_action: NextAction | None
     promises: list[Promise]
+    plan: list[InstalmentLine] = []
+    disputed: Decimal | None = None
+    payments: list[PaymentLine] = []
     holds: list[Level]
     timeline: list[Line]
 
@@ -132,9 +153,21 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         policy=case.policy,
         next_action=case.next_action,
         promises=case.promises,
+        plan=_instalments(case),
+        disputed=case.open_amount - case.asked if case.dispute else None,
+        payments=[PaymentLine(payment_id=name, amount=amount) for name, amount in case.payments.items()],
         holds=case.own_holds,
-        timeline=lines_of(timeline),
+        timeline=lines_of(timeline, case.customer_id),
     )
+
+
+def _instalments(case: Case) -> list[InstalmentLine]:
+    if case.plan is None:
+        return []
+    return [
+        InstalmentLine(date=item.date, amount=item.amount, met=number < case.plan.met)
+        for number, item in enumerate(case.plan.instalments)
+    ]
 
 
 def _pauses(case: Case) -> list[Pausing]:
@@ -155,13 +188,16 @@ def status_of_unopened(invoice_id: str, timeline: Iterable[Entry]) -> Status:
         next_action=None,
         promises=[],
         holds=[],
-        timeline=lines_of(timeline),
+        timeline=lines_of(timeline, ""),
     )
 
 
-def lines_of(timeline: Iterable[Entry]) -> list[Line]:
-    """The decisions as they are shown, oldest first."""
-    return [Line(**entry.model_dump(exclude={"key"})) for entry in sorted(timeline, key=lambda entry: entry.at)]
+def lines_of(timeline: Iterable[Entry], customer_id: str) -> list[Line]:
+    """The decisions as they are shown, oldest first: people by their role."""
+    return [
+        Line(**entry.model_dump(exclude={"key", "reason"}), reason=with_roles(entry.reason, customer_id))
+        for entry in sorted(timeline, key=lambda entry: entry.at)
+    ]
 
 
 class Outcome(Record):

@@ -6,11 +6,12 @@ import pytest
 
 from domain.refusal import Refused
 from domain.timeline import Entry
-from intake.lookup import check_known, stored_status, with_written
+from intake.lookup import about, check_known, stored_status, with_written
 from store import timeline
 from store.database import Database
 from tests.activities.conftest import REGISTERED, Office
 from tests.builders import a_desk
+from workflows.messages import status_of
 
 
 def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) -> None:
@@ -50,3 +51,36 @@ def test_e1_another_invoice_is_never_proposed_for_a_slip(database: Database, wan
     with database.reading() as session, pytest.raises(Refused) as refused:
         check_known(session, wanted)
     assert said in refused.value.reason
+
+
+def test_d3_people_are_named_by_role_in_the_engine_and_by_name_outside(database: Database) -> None:
+    office = Office(a_desk(database))
+    office.open()
+    office.carry_out("first-reminder", "2027-03-02 09:00")
+    ours = status_of(office.case, office.entries())
+    assert any("to accounts payable: delivered" in line.reason for line in ours.timeline)
+    assert not any("acme.accounts_payable" in line.reason for line in ours.timeline)
+    outside = with_written(database, ours)
+    assert any("to Accounts_Payable Person (accounts payable): delivered" in line.reason for line in outside.timeline)
+    assert len(outside.timeline) == len(ours.timeline)
+    assert with_written(database, outside) == outside == stored_status(database, "inv-1")
+
+
+def test_d3_the_status_has_instalments_disputed_sum_and_payments(database: Database) -> None:
+    office = Office(a_desk(database))
+    office.open()
+    office.pay("2027-02-21 12:00", "200.00", "bank-7")
+    office.record("dispute_opened", "2027-02-21 12:00", reason="price", opened_by="user", amount="300.00")
+    told = stored_status(database, "inv-1")
+    assert (str(told.disputed), [one.payment_id for one in told.payments]) == ("300.00", ["bank-7"])
+    office.record("dispute_resolved", "2027-02-21 13:00", outcome="rejected", by="agent")
+    parts = [{"date": "2027-03-10", "amount": "400.00"}, {"date": "2027-04-10", "amount": "600.00"}]
+    office.record("payment_plan_agreed", "2027-02-21 14:00", instalments=parts, by="agent")
+    office.pay("2027-03-01 12:00", "400.00", "bank-8")
+    told = stored_status(database, "inv-1")
+    assert [(str(one.date), str(one.amount), one.met) for one in told.plan] == [
+        ("2027-03-10", "400.00", True),
+        ("2027-04-10", "600.00", False),
+    ]
+    with database.reading() as session:
+        assert about(session, "inv-1") == {"number": "2027-001", "customer_id": "acme", "customer": "Acme GmbH"}
