@@ -18,6 +18,7 @@ from domain.address import address_key
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Step
+from domain.step_key import StepKey
 from domain.terms import Channel, Late
 from store import cases, contacts, invoices, ledger, outbox
 
@@ -57,7 +58,7 @@ def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[J
             continue
         case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
         policy = desk.policy(session, case.policy)
-        step = link.step.partition(".")[0]
+        step = StepKey.parse(link.step).step
         if any(one.id == step for one in policy.steps):
             errand = replace(errand_for(case, policy, step), key=link.step)
             errand = errand.copied_from(job.errand.served, message_id)

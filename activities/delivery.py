@@ -13,7 +13,8 @@ from activities import worklist
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.invoice import is_rehearsal
-from domain.terms import COPY, ENDS, Channel, MessageState
+from domain.step_key import StepKey
+from domain.terms import ENDS, Channel, MessageState
 from domain.timeline import Entry
 from gateways.news import News
 from store import addresses, cases, notes, outbox, tasks, timeline, webhooks
@@ -76,8 +77,9 @@ def not_arrived(session: Session, row: MessageRow, invoice_id: str, state: Messa
     step = step_of(session, row.message_id, invoice_id)
     if step is None or state not in _NOT_ARRIVED or row.state not in _NOT_ARRIVED:
         return None
-    if step.endswith(COPY):
-        return None  # a copy reaches no further
+    key = StepKey.parse(step)
+    if key.copied or key.round != _round(session, invoice_id):
+        return None  # a copy reaches no further, nor does what was said before the due date moved
     same = (
         other
         for other in outbox.of_invoice(session, invoice_id, step)
@@ -85,8 +87,12 @@ def not_arrived(session: Session, row: MessageRow, invoice_id: str, state: Messa
     )
     if any(other.state in _MAY_ARRIVE for other in same):
         return None
-    # What was done again after a reversal is claimed as "<step>.again<n>".
-    return step.partition(".")[0]
+    return key.step
+
+
+def _round(session: Session, invoice_id: str) -> int:
+    case = cases.get(session, invoice_id)
+    return case.round if case is not None else 1
 
 
 def arrived(row: MessageRow, state: MessageState) -> bool:

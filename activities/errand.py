@@ -6,6 +6,7 @@ from domain import agenda
 from domain.case import Case
 from domain.invoice import Contact
 from domain.policy import Policy, Step
+from domain.step_key import StepKey
 from domain.terms import COPY, Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
@@ -15,7 +16,7 @@ _ANSWER_BY = (Channel.EMAIL, Channel.SMS)
 
 @dataclass(frozen=True)
 class Errand:
-    """`key` is the step under which messages are claimed; it differs from `step` only after a reversal.
+    """`key` is the step under which messages are claimed; it differs from `step` after a reversal or a new due date.
 
     `again`: the step was done, but a message did not arrive; it only reaches further now.
     `served`, `copy_of`: this is a copy of that message, which went to them; empty for the message itself.
@@ -56,5 +57,5 @@ def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
         to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
         return Errand(step_id, step_id, message, to, _ANSWER_BY, None, again)
     step = policy.step(step_id)
-    key = f"{step_id}.again{case.reopened}" if step_id in case.redo else step_id
+    key = str(StepKey(step=step_id, round=case.round, again=case.reopened if step_id in case.redo else 0))
     return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.again)

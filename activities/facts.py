@@ -12,6 +12,7 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer
 from domain.policy import Policy
+from domain.step_key import StepKey
 from domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from store import accounts, cases, invoices, outbox
 from store.tables import HoldRow
@@ -123,6 +124,7 @@ def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCal
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
         if row.sent_at and step != errand.told_as and row.state in TAKEN_STATES
+        if StepKey.parse(step).round == case.round
     }
     return tuple(sorted(days))
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from activities.job import Job
+from domain.step_key import StepKey
 from domain.terms import Channel
 from domain.timeline import Entry
 from store import outbox, timeline
@@ -43,7 +44,7 @@ def note_message(session: Session, row: MessageRow, kind: str, said: str, now: d
             key=f"{link.step}.{row.message_id}.{row.state}",
             at=now,
             kind=kind,
-            step=link.step.partition(".")[0],
+            step=StepKey.parse(link.step).step,
             channel=row.channel,
             reason=text,
             ref=row.message_id,

@@ -14,10 +14,18 @@ from activities.handover import Handover
 from activities.outcomes import Outcomes
 from activities.recall import recall_letters
 from activities.recovery import Recovery
-from activities.release import free_account
+from activities.release import begin_anew, free_account
 from activities.stuck import ask_a_person
 from domain.case import Case
-from domain.events import CallOutcome, CreditApplied, DeliveryReport, PaymentReceived, PaymentReversed, parse_event
+from domain.events import (
+    CallOutcome,
+    CreditApplied,
+    DeliveryReport,
+    InvoiceAmended,
+    PaymentReceived,
+    PaymentReversed,
+    parse_event,
+)
 from domain.model import Value
 from domain.refusal import Refused
 from domain.terms import MessageState
@@ -144,6 +152,8 @@ class Ledger:
             case PaymentReversed():
                 ledger.reverse_payment(session, case.invoice_id, event, now)
                 credits.take_back(session, event.payment_id, now)
+            case InvoiceAmended() if event.due_on is not None and case.begins_anew:
+                begin_anew(session, case, now)
             case CallOutcome():
                 outcomes = Outcomes(session, self._desk, case, now, rehearsal=request.rehearsal)
                 answer.not_arrived = outcomes.settle(event)

@@ -18,7 +18,8 @@ def ask(session: Session, case: Case, policy: Policy, calendar: BusinessCalendar
     Call when `case` is planned and is stranded, or was by its former plan. What a person closed while nothing else
     happened is asked again after the ladder's `pause_days`.
     """
-    task_id = f"{case.invoice_id}.left.{case.reopened}"
+    anew = f".round{case.round}" if case.round > 1 else ""
+    task_id = f"{case.invoice_id}.left.{case.reopened}{anew}"
     task = tasks.get(session, task_id)
     if not case.stranded:
         if task is not None and task.state == "open":

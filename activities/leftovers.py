@@ -9,6 +9,7 @@ from activities.desk import Desk
 from activities.journal import note_message
 from domain.case import Case
 from domain.reconciliation import Finding, Kind
+from domain.step_key import StepKey
 from domain.terms import MessageState
 from store import cases, outbox, tasks
 
@@ -91,7 +92,7 @@ def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bo
         f"{text}. Look it up at the provider by message id {message_id}, then starter.py settle-message {message_id} "
         "delivered (or failed); it is not sent again"
     )
-    step = row.step.partition(".")[0]
+    step = StepKey.parse(row.step).step
     worklist.raise_task(session, case, task_id=f"{message_id}.unknown", step=step, reason=reason, now=now)
     return True
 

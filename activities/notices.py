@@ -354,6 +354,7 @@ class Notices:
             waits.forget(session, [case.invoice_id])
         if outcome.status != "stale":
             case = _newest(session, case)
+        outcome = answer.outcome = outcome.model_copy(update={"round": request.case.round})
         said = case.take(outcome)
         timeline.write(session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step))
         free_account(session, case, job.now)  # the ladder itself may have written the rest off

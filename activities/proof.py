@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from activities.job import Job
+from domain.step_key import StepKey
 from domain.terms import Channel
 from store import addresses, outbox
 from store.tables import MessageRow
@@ -30,9 +31,10 @@ def missing(session: Session, job: Job) -> Missing | None:
         return None
     arrived: dict[str, datetime] = {}
     for claimed, row in outbox.delivered_warnings(session, job.case.invoice_id):
-        warned = claimed.partition(".")[0]  # "<step>.again<n>" after a reversal is the same step
-        if warned == step.id:
-            continue  # its own news, when it is repeated: no warning of it
+        key = StepKey.parse(claimed)
+        warned = key.step
+        if warned == step.id or key.round != job.case.round:
+            continue  # its own news, when it is repeated, or said of an earlier due date: no warning of it
         if _is_open(session, row, job) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
     needed = max(step.needs.delivered_warnings, job.policy.warnings_before_restriction if step.restricts else 0)

@@ -1,12 +1,14 @@
-"""Gives an account back: the holds of a case that ended otherwise than by being handed over (G7)."""
+"""Gives an account back: the holds of a case that ended otherwise than by being handed over, or is not due (G7)."""
 
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from activities import worklist
 from domain.case import Case
+from domain.terms import Level
 from domain.timeline import Entry
-from store import accounts, timeline
+from store import accounts, tasks, timeline
 
 
 def free_account(session: Session, case: Case, now: datetime) -> None:
@@ -20,3 +22,25 @@ def free_account(session: Session, case: Case, now: datetime) -> None:
         text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
         entry = Entry(key=f"release.{case.reopened}.{case.ended}", at=now, kind="access", reason=text)
         timeline.write(session, case.invoice_id, [entry])
+
+
+def begin_anew(session: Session, case: Case, now: datetime) -> None:
+    """Nothing is due for now: release what this invoice took away, and withdraw the tasks about its old due date.
+
+    Staged work waits on until the invoice is paid. What the debtor asked for is still done.
+    """
+    reason = f"invoice {case.invoice_id} is due on {case.due_on} now"
+    released = accounts.release_holds(
+        session, case.customer_id, case.invoice_id, reason, now, (Level.RESTRICTED, Level.SUSPENDED)
+    )
+    if released:
+        left = accounts.access(session, case.customer_id).value
+        text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
+        entry = Entry(key=f"release.round{case.round}", at=now, kind="access", reason=text)
+        timeline.write(session, case.invoice_id, [entry])
+    old = [
+        task
+        for task in tasks.open_tasks(session, case.invoice_id)
+        if task.step and not task.requested and not task.outlives_case
+    ]
+    worklist.withdraw(session, case, old, reason, now)

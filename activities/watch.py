@@ -15,6 +15,7 @@ from activities.faults import each_alone
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.model import Record
+from domain.step_key import StepKey
 from domain.terms import Channel, MessageState
 from domain.timeline import Entry
 from store import cases, outbox, requests, standstills, timeline
@@ -102,7 +103,7 @@ class Watch:
         )
         (link, case), *others = running
         task_id = row.message_id + outbox.UNPOSTED
-        step = link.step.partition(".")[0]
+        step = StepKey.parse(link.step).step
         raised = worklist.raise_task(
             session,
             case,
@@ -114,7 +115,7 @@ class Watch:
             now=now,
         )
         for link, _ in others if raised else ():
-            step = link.step.partition(".")[0]
+            step = StepKey.parse(link.step).step
             entry = Entry(key=task_id, at=now, kind="task", step=step, channel=row.channel, reason=why, ref=task_id)
             timeline.write(session, link.invoice_id, [entry])
 

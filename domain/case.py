@@ -27,7 +27,7 @@ from domain.agreements import (
 from domain.calls import FARTHEST_CALL_BACK
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
-from domain.policy import PolicyRef, Rules
+from domain.policy import PolicyRef
 from domain.refusal import Refused
 from domain.state import AT_REST, CaseState
 from domain.terms import Level, Stage
@@ -245,7 +245,7 @@ class Case(CaseState):
         said += self._end(Stage.PAID, "nothing is open any more")
         if Level.RESTRICTED in self.holds or Level.SUSPENDED in self.holds:
             self._owe(self.rules.reactions.restored)
-        elif self.steps:
+        elif self.steps or self.former_steps:
             self._owe(self.rules.reactions.paid)
         return said
 
@@ -507,8 +507,28 @@ class Case(CaseState):
                 self.credit_notes.append(CreditNote(less=less, on=self.today(now), by=event.by))
             self.amount = event.amount
         self.due_on = event.due_on or self.due_on
-        what = f"now {self.amount} {self.currency}, due on {self.due_on}"
-        return [Said("amended", f"by {event.by}: {what}"), *self._close_if_settled()]
+        said = [Said("amended", f"by {event.by}: now {self.amount} {self.currency}, due on {self.due_on}")]
+        if event.due_on is not None and event.due_on > self.today(now) and self.steps:
+            said.append(self._begin_anew(now))
+        return said + self._close_if_settled()
+
+    def _begin_anew(self, now: datetime) -> Said:
+        """Nothing is due for now: what was said and done about the old due date does not count for the new one."""
+        kept = [done.model_copy(update={"shift": 0}) for done in self.steps if done.step in self.rules.by_issue]
+        self.former_steps += [done for done in self.steps if done.step not in self.rules.by_issue]
+        self.steps, self.round = kept, self.round + 1
+        if self.promise:
+            self.promise.state = "replaced"
+        self.plan = self.awaited = None
+        self.shift, self.awake_since = 0, None
+        self.rest_since = now if self.resting else None
+        self.hurry = self.legal = self.threatened = False
+        self.blocked_until = self.blocked_step = None
+        for told in (self.again, self.consequences, self.undecided, self.approved, self.redo, self.stuck):
+            told.clear()
+        # What else was to be answered speaks of money that is not due now.
+        self.owed = [owed for owed in self.owed if owed.partition("~")[0] == self.rules.reactions.dispute_opened]
+        return Said("round", f"the ladder begins anew (round {self.round}): earlier messages count as no warning")
 
     def _cancelled(self, event: ev.Cancel) -> list[Said]:
         """A threat that was written is taken back in writing, except where that would be wrong or out of place."""
@@ -648,7 +668,9 @@ class Case(CaseState):
         passed, before = self.passed_over(event.steps), self.policy
         self.former.append(before)
         self.policy = PolicyRef(name=event.name, version=event.to_version)
-        self.rules = Rules(promises=event.promises, reactions=event.reactions, tolerance=event.tolerance)
+        self.rules = self.rules.model_copy(
+            update={"promises": event.promises, "reactions": event.reactions, "tolerance": event.tolerance}
+        )
         self.ladder = list(event.steps)
         self._pass_over(passed)
         self.again = [step for step in self.again if self._knows(step)]
@@ -747,6 +769,8 @@ class Case(CaseState):
         self.revision += 1
         if outcome.status == "failed":
             return self._cannot(outcome)
+        if outcome.round not in {None, self.round} and "~" not in outcome.step:
+            return self._of_earlier_round(outcome)
         self.stuck.pop(outcome.step, None)
         if outcome.status in {"delayed", "blocked"}:
             self.blocked_until, self.blocked_step = outcome.until, outcome.step
@@ -758,6 +782,13 @@ class Case(CaseState):
         if outcome.step not in self.again and outcome.step in self.owed and outcome.status == "done":
             self.last_answer_at = outcome.at
         return [] if self._is_behind(outcome.step) else self._step_taken(outcome)
+
+    def _of_earlier_round(self, outcome: StepOutcome) -> list[Said]:
+        """The due date moved while the step was carried out: it is history, and its hold was released."""
+        if outcome.status == "done":
+            done = StepDone(step=outcome.step, at=outcome.at, outcome="done", shift=outcome.shift)
+            self.former_steps.append(done)
+        return []
 
     def _cannot(self, outcome: StepOutcome) -> list[Said]:
         """A fact is missing. A step of the ladder keeps its turn; anything else is given up, for others wait."""

@@ -24,6 +24,7 @@ class StepOutcome(Value):
     ends: Stage | None = None
     placed_hold: bool = False
     undecided: bool = False  # blocked until our manager says yes or no
+    round: int | None = None  # of the ladder, when the step began
     reopened: int | None = None  # how often the case had been when the step began
 
 

@@ -296,10 +296,14 @@ class Rules(Value):
     promises: PromiseRules
     reactions: Reactions
     tolerance: Tolerance = 50
+    by_issue: tuple[str, ...] = ()  # steps that hang on the issue date, so that a new due date does not repeat them
 
     @classmethod
     def of(cls, policy: Policy) -> "Rules":
-        return cls(promises=policy.promises, reactions=policy.reactions, tolerance=policy.tolerance)
+        by_issue = tuple(step.id for step in policy.steps if step.days_after_due is None)
+        return cls(
+            promises=policy.promises, reactions=policy.reactions, tolerance=policy.tolerance, by_issue=by_issue
+        )
 
 
 def _unit(word: str | None) -> Unit:

@@ -71,6 +71,8 @@ class CaseState(Record):
     said_paid: int = 0  # how often they said that the money had left
 
     steps: list[StepDone] = Field(default_factory=list)
+    round: int = 1  # of the ladder, which begins anew when the due date moves into the future
+    former_steps: list[StepDone] = Field(default_factory=list)  # of earlier rounds
     owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
     reminded: list[str] = Field(default_factory=list)  # reminders of agreed days that had their turn, by step
     last_answer_at: datetime | None = None
@@ -235,13 +237,23 @@ class CaseState(Record):
         """Whether our manager has to approve the step before it may happen."""
         return step.approval and step.id not in self.approved
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether its due date moved into the future and no step of the ladder has come since."""
+        return self.round > 1 and all(done.step in self.rules.by_issue for done in self.steps)
+
+    @property
+    def _again(self) -> str:
+        """What tells the tasks of a reopened case, or of a later round of its ladder, from the first ones."""
+        return (str(self.reopened) if self.reopened else "") + (f".round{self.round}" if self.round > 1 else "")
+
     def approval_task(self, step: str) -> str:
         """The id of the task that asks for it; another one after the bank has taken a payment back."""
-        return f"{self.invoice_id}.{step}.approve" + (str(self.reopened) if self.reopened else "")
+        return f"{self.invoice_id}.{step}.approve{self._again}"
 
     def stuck_task(self, step: str) -> str:
         """The id of the task that asks what to do about a step that cannot be carried out."""
-        return f"{self.invoice_id}.{step.replace('@', '~')}.stuck" + (str(self.reopened) if self.reopened else "")
+        return f"{self.invoice_id}.{step.replace('@', '~')}.stuck{self._again}"
 
     def payment_task(self, payment_id: str) -> str:
         """The id of the task that asks whether this payment was counted before."""

@@ -53,10 +53,19 @@ def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level
     return True
 
 
-def release_holds(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> list[Level]:
-    """Take away every hold of this invoice; those of other invoices stay. Returns what was released."""
+def release_holds(
+    session: Session,
+    customer_id: str,
+    invoice_id: str,
+    reason: str,
+    now: datetime,
+    levels: Collection[Level] = tuple(Level),
+) -> list[Level]:
+    """Take away every hold of this invoice at these levels; those of others stay. Returns what was released."""
     released = []
     for hold in open_holds(session, customer_id, invoice_id):
+        if hold.level not in levels:
+            continue
         hold.released_at, hold.release_reason = now, reason
         released.append(Level(hold.level))
     session.flush()

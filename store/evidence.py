@@ -165,7 +165,7 @@ def _standing(row: CaseRow, case: Case) -> Fact:
         "dispute": case.dispute,
         "pause": case.pause,
         "customer_pause": case.customer_pause,
-        "steps": case.steps,
+        "steps": [*case.former_steps, *case.steps],
         "next_action": case.next_action,
     }
     return Fact(kind="standing", at=row.updated_at, data=data)
