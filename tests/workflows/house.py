@@ -17,10 +17,11 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from activities.desk import Desk
 from domain.clock import Clock
+from domain.contact_words import with_roles
 from domain.invoice import Invoice
 from domain.terms import COPY
 from intake.registrar import Registrar
-from store import outbox, timeline
+from store import invoices, outbox, timeline
 from store.database import Database
 from tests.builders import a_desk, the_ladders
 from tests.conftest import binary
@@ -131,8 +132,13 @@ class House:
             ]
 
     def timeline(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
+        """What the database has, with people by their role, as the engine tells it."""
         with self.desk.database.reading() as session:
-            return [(entry.kind, entry.reason) for _, entry in timeline.read(session, invoice_id)]
+            row = invoices.get_row(session, invoice_id)
+            customer_id = row.customer_id if row else ""
+            return [
+                (entry.kind, with_roles(entry.reason, customer_id)) for _, entry in timeline.read(session, invoice_id)
+            ]
 
     def broken_laws(self) -> list[str]:
         """What no life may ever show: a message outside of the window, or the same one twice."""

@@ -81,8 +81,10 @@ EXPECTED = {
     "is_called": Told(
         Stage.PAID, "03-02 promise-confirmed~1, 03-04 thank-you~2", frozenset({"task", "call", "promise"})
     ),
-    # the second letter waits for the new due date to pass
-    "is_amended": Told(Stage.PAID, "03-02 first-reminder, 04-05 second-reminder, 04-08 thank-you~1"),
+    # the ladder begins anew after the new due date
+    "is_amended": Told(
+        Stage.PAID, "03-02 first-reminder, 04-05 first-reminder.round2, 04-08 thank-you~1", frozenset({"round"})
+    ),
     # three tries on the day of the call; the demand call of the next day comes all the same
     "does_not_answer": Told(Stage.PAID, "03-02 letter, 03-05 thank-you~1", frozenset({"task", "call"})),
     # the day passes without a letter: the demand call comes at nine on Friday
