@@ -70,7 +70,8 @@ def _good() -> list[str]:
 
     return [
         f"INSERT INTO policies VALUES ('gentle-saas', 1, 'd', '{body}')",
-        "INSERT INTO customers(customer_id, name, country, time_zone, language) VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en')",
+        "INSERT INTO customers(customer_id, name, country, time_zone, language)"
+        " VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en')",
         invoice("inv-1"),
         invoice("inv-2"),
         *_message("m1", "first-reminder", "2027-03-02"),
