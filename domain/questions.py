@@ -41,7 +41,7 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
                 due_at=_later(calendar, dispute.since, policy.dispute_days),
             )
         )
-    if pause and pause.since and pause.until is None:
+    if pause and pause.since and pause.until is None and not pause.interrupted:  # of that a person is asked at once
         found.append(
             Question(
                 key=f"pause.{pause.since:%Y%m%d%H%M}",

@@ -10,7 +10,9 @@ from tests.workflows.lives import pay, today
 
 def asked(house: House) -> list[TaskRow]:
     with house.desk.database.reading() as session:
-        return [task for task in tasks.open_tasks(session, "inv-1") if ".interrupted." in task.task_id]
+        found = list(tasks.open_tasks(session, "inv-1"))
+    assert not [task.task_id for task in found if ".pause." in task.task_id], "asked twice"
+    return [task for task in found if ".interrupted." in task.task_id]
 
 
 async def test_a9_a_cancelled_case_rests_until_a_person_says_go_on(house: House) -> None:
