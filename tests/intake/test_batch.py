@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowExecutionStatus
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -21,8 +22,11 @@ from store import cases
 from store.database import Database
 from tests.builders import a_desk, an_invoice, another_customer, the_ladders
 from workflows.messages import CaseStart, workflow_id
+from workflows.options import CUSTOMER_ID
 
 NOW = datetime(2027, 2, 20, 12, tzinfo=UTC)
+
+_KNOWN = TypedSearchAttributes([SearchAttributePair(CUSTOMER_ID, "acme")])
 
 
 @dataclass
@@ -49,7 +53,7 @@ class _Calls(OutboundInterceptor):
         server.started[input.id] = input.args[0]
 
     async def describe_workflow(self, input: Any) -> Any:
-        return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING)
+        return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING, typed_search_attributes=_KNOWN)
 
 
 class House:
