@@ -515,7 +515,7 @@ class InvoiceDunning:
         """Details for the UI on every change (free); search attributes only when stage, access or money changed."""
         case = self._the_case
         workflow.set_current_details(details(case, self._timeline))
-        shown = (case.stage, case.access, case.open_amount)
+        shown = _shown(case)
         if shown == self._shown:
             return
         known = workflow.info().typed_search_attributes.get(options.STAGE)
@@ -583,7 +583,7 @@ class InvoiceDunning:
         self._seen, self._said = carried.seen, carried.said
         self._stored = carried.written
         self._stale, self._planned_for = carried.stale, carried.case.revision
-        self._shown = (carried.case.stage, carried.case.access, carried.case.open_amount)
+        self._shown = _shown(carried.case)
 
     def _request(self, entries: list[Entry]) -> dict[str, Any]:
         return {
@@ -690,6 +690,12 @@ def _why(error: ActivityError) -> str:
 
 def _summary(action: NextAction) -> str:
     return plain(f"{action.name}: {action.why}")[:200].rstrip("\\")
+
+
+def _shown(case: Case) -> tuple[object, ...]:
+    """What the search attributes tell; they are written when it changes."""
+    action = case.next_action
+    return case.stage, case.access, case.open_amount, case.due_on, (action.step, action.at) if action else None
 
 
 def _search_attributes(case: Case) -> list[SearchAttributeUpdate[Any]]:

@@ -8,7 +8,10 @@ import pytest
 from commands.printing import print_table, say, warn
 from domain.agreements import Promise
 from domain.timeline import Entry
+from tests.builders import an_invoice
 from tests.domain.test_case import NOW, a_case
+from tests.workflows.house import House
+from workflows import options
 from workflows.display import details, plain, summary
 
 BAIT = "\x1b[2J\u202e**bold** [pay here](https://evil.example) <b>x</b> | `code`\n# Head\u200b \x9b31m"
@@ -50,3 +53,17 @@ def test_f3_nothing_from_outside_commands_the_terminal(capsys: pytest.CaptureFix
     printed = capsys.readouterr()
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202e]", printed.out + printed.err)
     assert "pay here" in printed.out
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_e12_the_search_attributes_are_exact_after_every_step(house: House) -> None:
+    await house.start(an_invoice())
+    steps = []
+    for days in (1, 10, 10, 7):
+        await house.pass_time(days=days, hours=1)
+        action = (await house.status()).next_action
+        assert action is not None
+        found = (await house.case.describe()).typed_search_attributes
+        assert (found[options.STEP], found[options.NEXT_ACTION_AT]) == (action.step, action.at)
+        steps.append(action.step)
+    assert steps == ["first-reminder", "second-reminder", "second-reminder", "last-letter"]
