@@ -63,7 +63,13 @@ LADDER = "demand-call 03-04 10:00"  # what comes next if the call changes nothin
         pytest.param(
             "promise", {"promise": {"date": "2027-03-08"}}, "promise-confirmed~1 03-03 10:30", [], id="promise"
         ),
-        pytest.param("dispute", {"reason_code": "quality"}, "dispute-received~1 03-03 10:30", [], id="dispute"),
+        pytest.param(
+            "dispute",
+            {"reason_code": "quality"},
+            "dispute-received~1 03-03 10:30",
+            ["dispute.202703031030 03-17 08:00"],  # whoever looks after it, by the ladder's days
+            id="dispute",
+        ),
         # two hours later, as this ladder has it
         pytest.param(
             "no_answer", {}, LADDER, ["promise-call.accounts_payable~2 03-03 12:30"], id="no answer: tried again"

@@ -1,5 +1,6 @@
 """Judges a run by what it left behind. Shares no code with the product, so that both cannot be wrong together."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
 _WORSE = {"restricted": 1, "suspended": 2}
 _WEEK = timedelta(days=7)
+_PERSON = re.compile(r"[\w.-]+\.(accounts_payable|user|manager|executive|account_manager)\.(\d+)(?![\w-]|\.\w)")
 
 
 def _days(*days: tuple[int, int]) -> frozenset[date]:
@@ -252,7 +254,12 @@ def explained_alike(records: Records) -> Iterator[str]:
 
 
 def _line(row: Row) -> tuple[datetime, str, str | None, str | None, str, str | None]:
-    return moment(row["at"]), row["kind"], row["step"], row["channel"], row["reason"], row["ref"]
+    return moment(row["at"]), row["kind"], row["step"], row["channel"], _by_role(row["reason"]), row["ref"]
+
+
+def _by_role(reason: str) -> str:
+    """A case names people by their role, the database by their id."""
+    return _PERSON.sub(lambda found: found[1].replace("_", " ") + (f" {found[2]}" if found[2] != "1" else ""), reason)
 
 
 def exact_money(records: Records) -> Iterator[str]:

@@ -20,6 +20,7 @@ from domain.ladder import Verdict
 from domain.outcomes import Said, StepOutcome
 from domain.policy import Policy, PolicyRef, Rules, Step
 from domain.refusal import Refused
+from domain.step_key import StepKey
 from domain.terms import Late, Level, Stage
 from tests.builders import the_traits
 
@@ -61,6 +62,7 @@ class Sent:
     ladder: Step | None
     again: bool
     asks: bool
+    round: int = 1
 
 
 @dataclass
@@ -86,7 +88,8 @@ class Life:
     """The post comes once a day, counted from then; None: whenever there is some."""
     refused: int = 0
     _reached: dict[str, int] = field(default_factory=dict)
-    _mail: list[tuple[datetime, int, str, Fate]] = field(default_factory=list)
+    _mail: list[tuple[datetime, int, str, Fate, int]] = field(default_factory=list)
+    _round: int = 1
     _asleep_until: datetime | None = None
     _in_flight: list[Happening] = field(default_factory=list)
 
@@ -166,6 +169,11 @@ class Life:
             self.gone.add(payment)
 
     def _follow(self) -> None:
+        if self.case.round != self._round:  # the due date moved: what was said and done before counts no more
+            self._round = self.case.round
+            self.holds -= {Level.RESTRICTED, Level.SUSPENDED}
+            self.arrived.clear()
+            self._reached.clear()
         if self.case.frees_account:
             self.holds.clear()
         elif self.case.reopened and self.policy.hold:
@@ -182,7 +190,7 @@ class Life:
             }.get(step, case.wait_over)
             assert due(self.now), f"G4: {step} came and nothing was waiting for it"
         else:
-            outcome = self._carry_out(step)
+            outcome = self._carry_out(step).model_copy(update={"round": case.round})
             while self._in_flight:
                 self._hear(self._in_flight.pop(0))
             case.take(outcome)
@@ -266,17 +274,18 @@ class Life:
 
     def _send(self, step: str, rung: Step | None = None, *, again: bool = False) -> None:
         own = rung or self._rung(step)
-        key = f"{step}.again{self.case.reopened}" if step in self.case.redo else step
+        again_after = self.case.reopened if step in self.case.redo else 0
+        key = str(StepKey(step=step, round=self.case.round if own else 1, again=again_after))
         written = own is None or own.written
         says = own.message if own else agenda.answer_message(step)
         asks = written and the_traits()[str(says)].asks
-        message = Sent(key, step, self.now, own, again, asks)
+        message = Sent(key, step, self.now, own, again, asks, self.case.round)
         self._laws_of_message(message)
         self.sent.append(message)
         if not written:
             return
         fate, hours = self.deliveries.pop(0) if self.deliveries else self.fallback
-        heapq.heappush(self._mail, (self.arrival(self.now, hours), len(self.sent), step, fate))
+        heapq.heappush(self._mail, (self.arrival(self.now, hours), len(self.sent), step, fate, self.case.round))
 
     def arrival(self, sent: datetime, hours: int) -> datetime:
         """When somebody says what became of a message."""
@@ -285,8 +294,10 @@ class Life:
 
     def _deliver(self) -> None:
         """A provider's word about a message, or its silence, reaches the case."""
-        at, _, step, fate = heapq.heappop(self._mail)
+        at, _, step, fate, round_ = heapq.heappop(self._mail)
         rung = self._rung(step)
+        if rung is not None and round_ != self.case.round:
+            return  # of a round that is over: it proves nothing, and reaches no further
         if fate == "delivered":
             if rung is not None and rung.warning:
                 self.arrived[step] = at
@@ -324,7 +335,8 @@ class Life:
         """Counted from the messages themselves and not from what the step was allowed."""
         if not step.restricts:
             return
-        warnings = (one for one in self.sent if one.ladder and one.ladder.warning and one.step != step.id)
+        told = (one for one in self.sent if one.round == self.case.round)
+        warnings = (one for one in told if one.ladder and one.ladder.warning and one.step != step.id)
         warned = {one.step for one in warnings if one.step in self.arrived}
         wanted = self.policy.warnings_before_restriction
         assert len(warned) >= wanted, f"G2: {step.id} after {sorted(warned)} of {wanted}"
