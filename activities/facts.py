@@ -10,7 +10,7 @@ from activities.wording import Facts, Instalment, OtherInvoice
 from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
 from domain.case import Case
-from domain.invoice import Contact, Customer
+from domain.invoice import Contact, Customer, History
 from domain.policy import Policy
 from domain.step_key import StepKey
 from domain.terms import TAKEN_STATES, Access, DebtorKind, Level
@@ -54,7 +54,7 @@ def gather(
         currency=case.currency,
         digits=case.digits,
         payment_url=row.payment_url,
-        earlier=_earlier(session, case, errand, calendar),
+        earlier=_earlier(session, case, errand, policy, calendar),
         consequence=consequence,
         consequence_on=on,
         promise_on=promised.date if promised else None,
@@ -118,15 +118,26 @@ def _coming(case: Case) -> Instalment | None:
     return Instalment(on=part.date, amount=min(part.amount, missing))
 
 
-def _earlier(session: Session, case: Case, errand: Errand, calendar: BusinessCalendar) -> tuple[date, ...]:
-    """The days on which earlier warnings of this invoice left and were not returned."""
+def _earlier(
+    session: Session, case: Case, errand: Errand, policy: Policy, calendar: BusinessCalendar
+) -> tuple[date, ...]:
+    """The days of earlier warnings of this invoice: ours that left and were not returned, and those sent elsewhere."""
     days = {
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
         if row.sent_at and step != errand.told_as and row.state in TAKEN_STATES
         if StepKey.parse(step).round == case.round
     }
-    return tuple(sorted(days))
+    return tuple(sorted(days.union(_elsewhere(session, case, policy))))
+
+
+def _elsewhere(session: Session, case: Case, policy: Policy) -> list[date]:
+    """The days on which warnings were written before the invoice came to us; of an older due date they say nothing."""
+    row = invoices.get_row(session, case.invoice_id)
+    if row is None or row.history is None or case.round > 1:
+        return []
+    warnings = {step.id for step in policy.steps if step.warning}
+    return [one.on for one in History.model_validate(row.history).reminded if one.step in warnings]
 
 
 def _consequence(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
@@ -18,6 +18,10 @@ from activities.layout import literal
 from domain.cleaning import isolated, one_line
 from domain.links import WORD_JOINER, unlinked
 from domain.model import Value
+
+
+LONG_OVERDUE = timedelta(days=30)
+"""An invoice that was due longer ago than this is named with its age, and never in the tone of a small oversight."""
 
 
 class Instalment(Value):
@@ -47,7 +51,7 @@ class Facts(Value):
 
     Amounts are in `currency` with `digits` minor units. `open` is what is unpaid, `asked` is `open` minus a
     disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
-    the days on which earlier reminders of this invoice reached them. `consequence` is what the ladder does
+    the days on which reminders of this invoice were sent before: by us, unless they came back, and elsewhere. `consequence` is what the ladder does
     next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
     latest promise, or the instalment that was missed, of which `missing` has not come; `instalments` the agreed
     plan, `instalment_on` and `instalment_amount` its next part, less what came of it already. `holding` are the
@@ -98,6 +102,11 @@ class Facts(Value):
     bic: str | None = None
     enclosed: tuple[str, ...] = ()
     unsubscribe_url: str | None = None
+
+    @property
+    def long_overdue(self) -> bool:
+        """Whether the invoice was due longer ago than LONG_OVERDUE."""
+        return self.today - self.due_on > LONG_OVERDUE
 
     @property
     def bills(self) -> tuple[OtherInvoice, ...]:
@@ -271,6 +280,7 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "today": day(facts.today),
         "days_left": max(0, (facts.due_on - facts.today).days),
         "days_late": max(0, (facts.today - facts.due_on).days),
+        "long_overdue": facts.long_overdue,
         "amount": money(facts.amount),
         "open": money(facts.open),
         "asked": money(facts.asked),
@@ -278,6 +288,7 @@ def words(facts: Facts, pen: Pen) -> dict[str, object]:
         "disputed": unless_zero(facts.open - facts.asked),
         "credit": unless_zero(facts.credit),
         "earlier": pen.days(facts.earlier, facts.today) if facts.earlier else None,
+        "last_written": day(max(facts.earlier, default=None)),
         "consequence_on": day(facts.consequence_on),
         "promise_on": day(facts.promise_on),
         "promise_amount": money(facts.promise_amount),

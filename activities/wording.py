@@ -40,6 +40,7 @@ from activities.layout import (
 from activities.phrases import (
     BODY,
     CALL,
+    LONG_OVERDUE,
     SAMPLE,
     SHORT,
     SUBJECT,
@@ -77,6 +78,9 @@ _ALONE: Mapping[str, object] = {
     "consumer": False,
 }
 """The sample without other invoices, and without what else is said only sometimes."""
+
+_LONG_OVERDUE: Mapping[str, object] = {"due_on": SAMPLE.issued_on, "today": SAMPLE.issued_on + 2 * LONG_OVERDUE}
+"""The sample where its age changes the tone."""
 
 
 @dataclass(frozen=True)
@@ -190,15 +194,16 @@ class Catalogue:
         return cls(drafts)
 
     def check(self) -> None:
-        """Compile every language and try each message with every fact there is, with other invoices and without.
+        """Compile every language and try each message with every fact there is, with other invoices and without, and
+        long overdue.
 
         For whoever is about to send, or to judge a ladder. Raises CatalogueError naming file, message, field
         and reason.
         """
         for book in map(self._book, self.languages):
             for key in book.scripts:
-                Composed(book, key, book.locale, SAMPLE, "").forms()
-                Composed(book, key, book.locale, SAMPLE.model_copy(update=_ALONE), "").forms()
+                for changes in ({}, _ALONE, _LONG_OVERDUE, {**_ALONE, **_LONG_OVERDUE}):
+                    Composed(book, key, book.locale, SAMPLE.model_copy(update=changes), "").forms()
 
     def _book(self, code: str) -> Book:
         if code not in self._books:  # two threads may both compile it: the same twice does no harm

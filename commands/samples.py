@@ -46,7 +46,12 @@ def place_of(language: str) -> Place:
 
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
-    "reminder-first": ("no link", "our account", "no link, our account"),
+    "before-due": ("long overdue",),
+    "reminder-first": ("no link", "our account", "no link, our account", "long overdue", "long overdue, reminded"),
+    "reminder-second": ("long overdue", "long overdue, reminded"),
+    "milestone-invoice": ("long overdue", "long overdue, reminded"),
+    "milestone-reminder": ("long overdue", "long overdue, reminded"),
+    "courtesy-visit": ("long overdue", "long overdue, reminded"),
     "promise-confirmed": ("no link", "no link, our account"),
     "final-warning": ("suspended", "legal", "handed over"),
     "formal-complaint": ("restricted", "suspended", "legal"),
@@ -108,6 +113,7 @@ def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) 
     quarter = amount / 4
     overdue = others[1].model_copy(update={"due_on": date(2027, 3, 5)})
     consequences = {name: {"consequence": name.replace(" ", "_")} for name in _CONSEQUENCES}
+    aged = {"issued_on": date(2026, 1, 16), "due_on": date(2026, 2, 15), "today": _TODAY}  # 400 days
     variations: dict[str, dict[str, Any]] = {
         **consequences,
         "no link": {"payment_url": None},
@@ -119,6 +125,8 @@ def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) 
         "a part came": {"missing": quarter, "paid": quarter, "open": quarter * 3, "asked": quarter * 3},
         "in full": {"asked": Decimal(0)},
         "a part disputed": {"asked": quarter},
+        "long overdue": {**aged, "earlier": ()},
+        "long overdue, reminded": {**aged, "earlier": (date(2026, 3, 2), date(2026, 4, 15))},
     }
     return variations[variant]
 
