@@ -121,7 +121,7 @@ def _coming(case: Case) -> Instalment | None:
 def _earlier(
     session: Session, case: Case, errand: Errand, policy: Policy, calendar: BusinessCalendar
 ) -> tuple[date, ...]:
-    """The days of earlier warnings of this invoice: ours that left and were not returned, and those sent elsewhere."""
+    """The days of earlier warnings of this invoice: ours that were not returned, and those from elsewhere."""
     days = {
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
@@ -132,7 +132,7 @@ def _earlier(
 
 
 def _elsewhere(session: Session, case: Case, policy: Policy) -> list[date]:
-    """The days on which warnings were written before the invoice came to us; of an older due date they say nothing."""
+    """The days on which warnings were written before the invoice came to us; none once its due date has moved on."""
     row = invoices.get_row(session, case.invoice_id)
     if row is None or row.history is None or case.round > 1:
         return []

@@ -19,7 +19,6 @@ from domain.cleaning import isolated, one_line
 from domain.links import WORD_JOINER, unlinked
 from domain.model import Value
 
-
 LONG_OVERDUE = timedelta(days=30)
 """An invoice that was due longer ago than this is named with its age, and never in the tone of a small oversight."""
 
@@ -50,12 +49,13 @@ class Facts(Value):
     """All that a message may speak of: one invoice, one person, one day, and the invoices told of beside it.
 
     Amounts are in `currency` with `digits` minor units. `open` is what is unpaid, `asked` is `open` minus a
-    disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds
-    the days on which reminders of this invoice were sent before: by us, unless they came back, and elsewhere. `consequence` is what the ladder does
-    next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and `promise_amount` describe the
-    latest promise, or the instalment that was missed, of which `missing` has not come; `instalments` the agreed
-    plan, `instalment_on` and `instalment_amount` its next part, less what came of it already. `holding` are the
-    invoices that still hold the account of a customer who paid this one; `suspended`: it is shut, not only limited.
+    disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds the days
+    on which reminders of this invoice were sent before: by us, unless they came back, and elsewhere. `consequence`
+    is what the ladder does next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and
+    `promise_amount` describe the latest promise, or the instalment that was missed, of which `missing` has not
+    come; `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less what came of it
+    already. `holding` are the invoices that still hold the account of a customer who paid this one; `suspended`: it
+    is shut, not only limited.
     `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
     `consumer` and `public_body` say who owes, where it is no company or somebody of whom nobody said.

@@ -90,8 +90,9 @@ INVOICE = _object(
     Field(
         "reminded", history.reminded, "list",
         "Steps of the ladder that were done elsewhere: a list of `{step, on}`, or text such as "
-        "`first-reminder=2027-03-02`. The ladder goes on behind them. Nobody knows whether such a letter arrived, so "
-        "it is no proof for a restriction. Counts when the invoice is new to us.",
+        "`first-reminder=2027-03-02`. The ladder goes on behind them, and messages name the days of those that "
+        "were written. Nobody knows whether such a letter arrived, so it is no proof for a restriction. Counts when "
+        "the invoice is new to us.",
         [{"step": "first-reminder", "on": "2027-03-02"}], ("first reminder",), schema={"type": ["array", "string"]},
     ),
     Field(

@@ -102,3 +102,61 @@ def test_a14_the_same_id_is_the_same_payment_and_a_later_one_is_new(
     _import(office, EarlierPayment(payment_id="old-1", amount=Decimal("300.00"), received_at=at("2027-03-02 00:00")))
     _pay(office, payment_id, when)
     assert (_in_books(office), office.tasks()) == (Decimal(counted), [])
+
+
+# What the first message about an old invoice says
+
+AGO = {"issued_on": date(2026, 1, 5), "due_on": date(2026, 2, 3)}  # 400 days before the import
+
+
+def _first_words(office: Office, step: str) -> str:
+    office.carry_out(step, "2027-03-11 09:00")
+    return next(f"{row.subject}\n{row.body}" for row in office.messages(step))
+
+
+def _import_old(office: Office, policy: str = "gentle-saas", **reminded: date) -> None:
+    steps = tuple(EarlierReminder(step=step.replace("_", "-"), on=day) for step, day in reminded.items())
+    office.open(an_invoice(**AGO, policy=policy, history=History(reminded=steps)), now=at(IMPORTED))
+
+
+def test_c10_an_invoice_imported_long_after_its_day_is_named_with_its_age(office: Office) -> None:
+    _import_old(office)
+    text = _first_words(office, "first-reminder")
+    assert text.startswith("Invoice 2027-001: overdue for 401 days\n")
+    assert "was due on February 3, 2026 and has now been overdue for 401 days. The payment" in text
+    assert "friendly" not in text
+    assert "overlooked" not in text
+
+
+def test_c10_the_first_message_names_the_reminders_from_elsewhere(office: Office) -> None:
+    _import_old(office, first_reminder=date(2026, 4, 15))
+    assert "We reminded you on April 15, 2026." in _first_words(office, "second-reminder")
+
+
+def test_c10_a_first_reminder_that_comes_again_names_them_too(office: Office) -> None:
+    _import_old(office, "friendly-small", first_reminder=date(2026, 4, 15))
+    office.carry_out("call", "2027-03-11 09:00")
+    (task,) = office.tasks()
+    assert "overdue for 401 days; we wrote to you about it on April 15, 2026." in str(task.script)
+
+
+def test_c10_a_call_made_elsewhere_is_no_letter(office: Office) -> None:
+    _import_old(office, "key-account", courtesy_call=date(2026, 4, 15))
+    text = _first_words(office, "first-reminder")
+    assert "overdue for 401 days" in text
+    assert "We wrote" not in text
+
+
+def test_c10_a_due_date_amended_into_the_past_counts(office: Office) -> None:
+    office.open(now=at("2027-03-01 08:00"))
+    office.record("invoice_amended", "2027-03-01 09:00", due_on="2027-02-02", by="billing")
+    office.carry_out("first-reminder", "2027-03-11 09:00")
+    assert all("overdue for 37 days" in row.body for row in office.messages() if row.channel == "email")
+
+
+def test_c10_reminders_of_an_older_due_date_are_not_named(office: Office) -> None:
+    _import_old(office, first_reminder=date(2026, 4, 15))
+    office.record("invoice_amended", "2027-03-11 09:00", due_on="2027-06-01", by="billing")
+    office.carry_out("first-reminder", "2027-07-15 09:00")
+    bodies = [row.body for row in office.messages() if row.channel == "email"]
+    assert bodies and all("overdue for 44 days" in body and "We wrote" not in body for body in bodies)

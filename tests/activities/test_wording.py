@@ -322,6 +322,73 @@ def test_short_texts_are_short(key: str, language: str, consequence: str) -> Non
     assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
 
 
+# ---- long overdue
+
+AGED = {"issued_on": date(2025, 1, 15), "due_on": date(2025, 2, 15)}  # 400 days
+FIRST = pytest.mark.parametrize(
+    "key",
+    ["before-due", "reminder-first", "reminder-second", "milestone-invoice", "milestone-reminder", "courtesy-visit"],
+)
+
+
+@FIRST
+@LANGUAGES
+def test_c10_what_may_be_the_first_message_names_the_age_and_the_earlier_contact(key: str, language: str) -> None:
+    tongue = TONGUES[language]
+    told = CATALOGUE.compose(key, language, facts(**OPTIONAL, **AGED))
+    first_paragraphs = spaced(told.text).partition("\n- ")[0]
+    assert tongue.aged in first_paragraphs
+    assert tongue.earlier in first_paragraphs
+    assert tongue.aged in spaced(told.call)
+    assert tongue.earlier in spaced(told.call)
+    unknown = CATALOGUE.compose(key, language, facts(**bare(key), **AGED))
+    assert tongue.aged in spaced(unknown.text).partition("\n- ")[0]
+    assert tongue.earlier not in spaced(unknown.text)
+
+
+@LANGUAGES
+@pytest.mark.parametrize(("days", "long"), [(21, False), (30, False), (31, True), (400, True)])
+def test_c10_the_first_reminder_is_cheerful_for_thirty_days(language: str, days: int, long: bool) -> None:
+    due = date(2026, 3, 22) - timedelta(days)
+    known = facts(due_on=due, issued_on=date(2025, 1, 15))
+    told = CATALOGUE.compose("reminder-first", language, known)
+    fresh = CATALOGUE.compose("reminder-first", language, facts())
+    assert (TONGUES[language].cheerful in spaced(told.text)) is not long
+    assert (told.subject != fresh.subject) is long
+    openings = [[line for line in one.call.splitlines() if line.startswith("- ")][2] for one in (told, fresh)]
+    assert (openings[0] != openings[1]) is long
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["reminder-first", "reminder-second", "milestone-reminder"])
+@pytest.mark.parametrize("account", [{}, {"payment_url": None, "iban": "DE89370400440532013000"}])
+def test_c10_its_sms_names_age_and_contact_and_keeps_its_length(
+    key: str, language: str, account: dict[str, object]
+) -> None:
+    tongue = TONGUES[language]
+    typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2"} | account
+    text = CATALOGUE.compose(key, language, facts(**typical, **AGED)).short
+    without = CATALOGUE.compose(key, language, facts(**typical | {"earlier": ()}, **AGED)).short
+    assert tongue.pending in spaced(text)
+    assert tongue.pending in spaced(without)
+    assert re.search(r"\b17\b", text)
+    assert not re.search(r"\b17\b", without)
+    for one in (text, without):
+        assert not tongue.basic or set(one) <= GSM_7 | GSM_7_TWICE, one
+        assert sms_segments(one) <= tongue.sms, (len(one), one)
+
+
+@MESSAGES
+@LANGUAGES
+def test_c10_no_message_breaks_when_it_is_long_overdue(key: str, language: str) -> None:
+    for known in (OPTIONAL, bare(key)):
+        composed = CATALOGUE.compose(key, language, facts(**known, **AGED))
+        for field, text in composed.forms().items():
+            for debris in ("{{", "{%", "None", "Undefined", "**", "](", "  \n"):
+                assert debris not in text, field
+        assert composed.short == " ".join(composed.short.split())
+
+
 # ---- what cannot be composed
 
 

@@ -84,6 +84,9 @@ class Tongue:
     on: str  # the day of the consequence, 2026-03-26, as its sentence begins
     brief_on: str  # the same in an SMS
     late: str  # 21 days
+    aged: str  # 400 days
+    pending: str  # the same in an SMS, or since when, 2025-02-15, where the words cost its alphabet
+    cheerful: str  # how the first reminder begins while the invoice is not long overdue
     earlier: str  # 2026-03-03 and 2026-03-17
     bank: str  # how to pay without a link
     banks: str  # the same for several invoices
@@ -103,6 +106,9 @@ TONGUES = {
         on="On March 26, 2026",
         brief_on="Mar 26",
         late="21 days",
+        aged="400 days",
+        pending="400 days",
+        cheerful="easily overlooked",
         earlier="March 3 and March 17",
         bank="bank details are on the invoice",
         banks="bank details are on the invoices",
@@ -124,6 +130,9 @@ TONGUES = {
         on="El 26 de marzo de 2026",
         brief_on="26 mar",
         late="21 días",
+        aged="400 días",
+        pending="15 feb 2025",
+        cheerful="Es fácil que se pase",
         earlier="3 de marzo y 17 de marzo",
         bank="datos bancarios figuran en la factura",
         banks="datos bancarios figuran en las facturas",
@@ -145,6 +154,9 @@ TONGUES = {
         on="Pada 26 Maret 2026",
         brief_on="26 Mar",
         late="21 hari",
+        aged="400 hari",
+        pending="400 hari",
+        cheerful="mudah terlewat",
         earlier="3 Maret dan 17 Maret",
         bank="rekening bank tercantum pada faktur",
         banks="rekening bank tercantum pada setiap faktur",
@@ -166,6 +178,9 @@ TONGUES = {
         on="Il giorno 26 marzo 2026",
         brief_on="26 mar",
         late="21 giorni",
+        aged="400 giorni",
+        pending="400 giorni",
+        cheerful="può capitare che sfugga",
         earlier="3 marzo e 17 marzo",
         bank="coordinate bancarie sono riportate nella fattura",
         banks="coordinate bancarie sono riportate nelle fatture",
@@ -187,6 +202,9 @@ TONGUES = {
         on="Em 26 de março de 2026",
         brief_on="26 de mar.",
         late="21 dias",
+        aged="400 dias",
+        pending="15 de fev. de 2025",
+        cheerful="Na correria do dia a dia",
         earlier="3 de março e 17 de março",
         bank="dados bancários estão na fatura",
         banks="dados bancários estão nas faturas",
@@ -208,6 +226,9 @@ TONGUES = {
         on="С 26 марта 2026 г.",
         brief_on="26 мар.",
         late="21 день",
+        aged="400 дней",
+        pending="400 дней",
+        cheerful="по-дружески",
         earlier="3 марта и 17 марта",
         bank="реквизиты указаны в счёте",
         banks="реквизиты указаны в счетах",
@@ -230,6 +251,9 @@ TONGUES = {
         on="От 26 март 2026 г.",
         brief_on="26.03",
         late="21 дни",
+        aged="400 дни",
+        pending="400 дни",
+        cheerful="приятелски",
         earlier="3 март и 17 март",
         bank="банковата сметка е посочена във фактурата",
         banks="банковата сметка е посочена във фактурите",

@@ -91,6 +91,13 @@ def test_c8_the_page_shows_what_is_said_only_sometimes(catalogue: Catalogue) -> 
     assert "The plan that we agreed on" not in plain["instalment-missed"]
 
 
+def test_c10_the_page_shows_what_is_said_of_a_long_overdue_invoice(catalogue: Catalogue) -> None:
+    shown = {one.apart: one for one in show(catalogue, ["en"]) if one.key == "reminder-first"}
+    assert shown["long overdue"].words.subject == "Invoice 2027-0417: overdue for 400 days"
+    assert "We wrote" not in shown["long overdue"].words.text
+    assert "We wrote to you about it on 2 March 2026 and 15 April 2026." in shown["long overdue, reminded"].words.text
+
+
 def test_c8_no_sample_names_an_invoice_that_is_not_issued_yet(catalogue: Catalogue) -> None:
     for key in (key for key, traits in catalogue.traits.items() if traits.asks):
         known = sample(key, place_of("en"), grouped=True)
