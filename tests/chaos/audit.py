@@ -35,6 +35,9 @@ _TRIGGERS = {
     "amount": _Trigger(
         "UPDATE OF state ON cases", "amount", "NEW.invoice_id", "NEW.state ->> 'amount'", "NEW.state ->> 'amount'"
     ),
+    "round": _Trigger(
+        "UPDATE OF state ON cases", "round", "NEW.invoice_id", "NEW.state ->> 'round'", "NEW.state ->> 'round'"
+    ),
     "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 

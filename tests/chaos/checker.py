@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.chaos.records import Records, Row, moment
+from tests.chaos.records import Records, Row, moment, round_of
 
 _ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
@@ -87,7 +87,7 @@ def silent_after_money(records: Records) -> Iterator[str]:
 
 
 def no_restriction_without_proof(records: Records) -> Iterator[str]:
-    """G2: as many warnings as the policy says had arrived, at open addresses, the policy's days before."""
+    """G2: as many warnings of this round had arrived as the policy says, at open addresses, its days before."""
     holds = {row["hold_id"]: row for row in records.rows("SELECT * FROM holds")}
     for line in records.audit:
         if line["kind"] != "hold" or line["value"] not in _WORSE:
@@ -113,7 +113,10 @@ def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, 
         if line["seq"] < seq and line["kind"] == "closed":
             closed.add((line["key"], line["value"].removeprefix("rehearsal:")))
     arrived = dict[str, datetime]()
+    now_in, _ = records.round_at(seq, invoice_id)
     for link in records.links:
+        if round_of(link["step"]) != now_in:
+            continue  # it spoke of an earlier due date
         row = records.messages[link["message_id"]]
         true = row["message_id"] in records.reported_delivered and state.get(row["message_id"]) == "delivered"
         is_open = (row["channel"], row["address"]) not in closed
@@ -157,14 +160,30 @@ def once(records: Records) -> Iterator[str]:
     for key, messages in carried.items():
         if len(messages) > 1:
             yield f"{' '.join(key)} went out as {len(messages)} messages"
+    yield from _twice_at_one_address(records)
+
+
+def _twice_at_one_address(records: Records) -> Iterator[str]:
+    """However many people have it, and however each of them spells it."""
+    taken = {row["message_id"] for line in records.accepted if (row := records.row_of(line))}
+    reached = defaultdict(set)
+    for link in records.links:
+        if link["message_id"] in taken:
+            where = records.messages[link["message_id"]]["address_key"]
+            reached[link["invoice_id"], link["step"], link["channel"], where].add(link["message_id"])
+    for (invoice_id, step, _, where), messages in reached.items():
+        if len(messages) > 1:
+            yield f"{invoice_id} {step} was accepted {len(messages)} times for {where}"
 
 
 def no_step_lost(records: Records) -> Iterator[str]:
     """G4: the ladder's order, all of it before the end, each warning before its consequence, a trace of each."""
-    reached = {(link["invoice_id"], link["step"].partition(".")[0]) for link in records.links}
-    reached |= {(task["invoice_id"], task["step"]) for task in records.tasks}
+    told = {(link["invoice_id"], link["step"].partition(".")[0], round_of(link["step"])) for link in records.links}
+    asked = {(task["invoice_id"], task["step"]) for task in records.tasks}
     for name, case in records.cases.items():
         ladder, state = records.policy(name)["steps"], case["state"]
+        once_only = {step["id"] for step in ladder if step["days_after_due"] is None}  # it hangs on the issue date
+        reached = asked | {(who, s) for who, s, in_ in told if in_ == state["round"] or s in once_only}
         behind = {done["step"]: done["outcome"] for done in state["steps"]}
         again = set(state["redo"])
         places = [place for done in behind for place, s in enumerate(ladder) if s["id"] == done and done not in again]
@@ -222,10 +241,13 @@ def decent_hours(records: Records) -> Iterator[str]:
 def back_at_once(records: Records) -> Iterator[str]:
     """G7: no hold of a case that is over otherwise than by hand-over; access is the worst of the holds left."""
     worst = Counter[str]()
+    placed = {line["key"]: line["seq"] for line in records.audit if line["kind"] == "hold"}
     for hold in records.rows("SELECT * FROM holds WHERE released_at IS NULL"):
         stage = records.cases[hold["invoice_id"]]["stage"]
         if stage in _ENDS - {"handed_over"}:
             yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} is {stage}"
+        if placed[hold["hold_id"]] < records.round_at(records.end, hold["invoice_id"])[1]:
+            yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} has a later due date"
         worst[hold["customer_id"]] = max(worst[hold["customer_id"]], _WORSE.get(hold["level"], 0))
     access = dict.fromkeys(records.customers, "full")
     for change in records.rows("SELECT * FROM access_changes ORDER BY sequence"):

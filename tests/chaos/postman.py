@@ -3,6 +3,7 @@ and in any order, until it is taken."""
 
 import asyncio
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,19 +15,22 @@ _ROUND = 0.2
 _MOST_IN_A_BATCH = 6
 _DAWDLES = 0.3
 """The chance of a report to wait for a later round, while others overtake it."""
+_LATE = (2.0, 8.0)
+"""Seconds that a bounce takes at times: what the message was about may be gone by then."""
 
 
 @dataclass(frozen=True)
 class Report:
     """One thing a provider says of a message: its own `word`, and the `state` that this means for us.
 
-    state "": nothing that counts.
+    state "": nothing that counts. not_before: on the clock of `time.monotonic`.
     """
 
     taken: Taken
     word: str
     state: str = ""
     more: tuple[tuple[str, str], ...] = ()
+    not_before: float = 0.0
 
 
 _MAIL: Mapping[str, tuple[str, str, dict[str, str]]] = {
@@ -81,13 +85,16 @@ class Postman:
         self._log.write(taken.provider, "reported", taken.id, status=state)
         before = ("processed", "deferred") if taken.provider == "sendgrid" else ("queued", "sent")
         said = [Report(taken, one) for one in before]
-        said += [Report(taken, word, state, tuple(more.items()))] * 2
+        late = fate == "bounced" and self._chance.random() < 0.5
+        when = time.monotonic() + self._chance.uniform(*_LATE) if late else 0.0
+        said += [Report(taken, word, state, tuple(more.items()), when)] * 2
         return self._chance.sample(said, k=len(said)) + self._chance.sample(said, k=1)
 
     def _some(self) -> list[Report]:
-        """Shuffled, and without those that dawdle."""
+        """Shuffled, and without those that dawdle or are late."""
         self._chance.shuffle(self._bag)
-        stays = [not self._over and self._chance.random() < _DAWDLES for _ in self._bag]
+        now = time.monotonic()
+        stays = [not self._over and (self._chance.random() < _DAWDLES or one.not_before > now) for one in self._bag]
         going = [one for one, stay in zip(self._bag, stays, strict=True) if not stay]
         self._bag = [one for one, stay in zip(self._bag, stays, strict=True) if stay]
         return going

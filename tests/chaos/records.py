@@ -75,6 +75,11 @@ class Records:
         """In the order of the database's own writes."""
         return self.rows("SELECT * FROM chaos_audit ORDER BY seq")
 
+    @property
+    def end(self) -> int:
+        """A number behind the audit's last."""
+        return max((line["seq"] for line in self.audit), default=0) + 1
+
     @cached_property
     def _policies(self) -> dict[tuple[str, int], Row]:
         return {(row["name"], row["version"]): _json(row["body"]) for row in self.rows("SELECT * FROM policies")}
@@ -141,14 +146,28 @@ class Records:
         return {path.stem: list(_signals(path)) for path in histories if path.stem in ended}
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
-        """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then."""
+        """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then.
+
+        A rest within the ladder's tolerance (of minor units) is asked of nobody, once something was paid.
+        """
         changed = [
             line["value"]
             for line in self.audit
             if line["seq"] < seq and line["kind"] == "amount" and line["key"] == invoice_id
         ]
         amount = Decimal([self.invoices[invoice_id]["amount"], *changed][-1])
-        return self.paid_before(seq, invoice_id) >= amount
+        paid = self.paid_before(seq, invoice_id)
+        waived = Decimal(self.policy(invoice_id)["tolerance"]).scaleb(-self.invoices[invoice_id]["digits"])
+        return paid >= amount or (paid > 0 and amount - paid <= waived)
+
+    def round_at(self, seq: int, invoice_id: str) -> tuple[int, int]:
+        """The round of the ladder that the case was in before audit number `seq`, and the number it began with."""
+        begun = [
+            (int(line["value"]), line["seq"])
+            for line in self.audit
+            if line["seq"] < seq and line["kind"] == "round" and line["key"] == invoice_id
+        ]
+        return begun[-1] if begun else (1, 0)
 
     def paid_before(self, seq: int, invoice_id: str) -> Decimal:
         sign = {"payment": 1, "reversal": -1}
@@ -160,6 +179,12 @@ class Records:
             ),
             Decimal(0),
         )
+
+
+def round_of(step: str) -> int:
+    """The round in a step's key: 2 of "restrict.round2.again1", else 1."""
+    marks = [mark for mark in step.split(".") if mark.startswith("round")]
+    return int(marks[0].removeprefix("round")) if marks else 1
 
 
 def _signals(path: Path) -> list[tuple[str, Row]]:

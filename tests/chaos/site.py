@@ -21,6 +21,7 @@ WEB_LOG = "web.log"
 _KILLED = -signal.SIGKILL
 _LONGEST_ANSWER = 30.0  # seconds; a case has ten to answer, and a busy machine is slow
 _AGAIN_AFTER = 0.3
+_AGAIN = (409, 502, 503, 504)
 _AT_ONCE = 40  # callers in the door: the client's pool compares each that waits in it with each of its lines
 
 
@@ -105,7 +106,9 @@ class Site:
     async def _until_answered(
         self, method: str, address: str, body: bytes, headers: Mapping[str, str], *, final: Sequence[int]
     ) -> int:
-        """The status of the first answer in `final`. Silence, 502 to 504 and a line that is cut mean: once more.
+        """The status of the first answer in `final`. Silence, 409, 502 to 504 and a line that is cut mean: once more.
+
+        409: an earlier try of the same request, whose caller was cut off, has no answer yet.
 
         Raises RuntimeError for any other answer, and when the service ended though nobody killed it.
         """
@@ -118,7 +121,7 @@ class Site:
             else:
                 if answer.status_code in final:
                     return answer.status_code
-                if answer.status_code not in (502, 503, 504):
+                if answer.status_code not in _AGAIN:
                     raise RuntimeError(f"{address} answered {answer.status_code} {answer.text}: read {self._log}")
             await asyncio.sleep(_AGAIN_AFTER)
 

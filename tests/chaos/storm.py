@@ -5,21 +5,28 @@ import asyncio
 import json
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowQueryFailedError
+from sqlalchemy.exc import OperationalError
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from domain.clock import Clock
+from domain.invoice import Invoice
+from domain.refusal import Refused
+from intake.registrar import Registered, Registrar
 from local.server import DevServer, free_port
 from store.database import Database
+from tests.builders import a_desk, the_ladders
 from tests.chaos import town
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
@@ -28,6 +35,7 @@ from tests.chaos.site import Site
 from tests.live.plant import ROOT, Handle, Plant
 from worker import register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import workflow_id
 
 LOG = "providers.jsonl"
 _PATIENCE = timedelta(seconds=15)
@@ -66,6 +74,11 @@ class Plan:
     long_answers: bool = True
     enough: float = 1.0
     fates: tuple[int, int, int, int] = (85, 5, 4, 6)
+
+    @property
+    def span(self) -> timedelta:
+        """How far the clocks of the cases run while it storms."""
+        return timedelta(days=self.days_a_second * self.seconds)
 
 
 @dataclass
@@ -147,8 +160,13 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
             started = await plant.start(batch, plan.days_a_second * 86_400)
             for invoice, handle in zip(batch, started, strict=True):
                 handles[invoice.invoice_id] = handle
-                deeds = sorted(town.deeds(chance, invoice), key=lambda deed: deed.after)
-                ways = doors.choices((_by_signal(handle), _by_http(plant.site)), k=len(deeds))
+                deeds = sorted(town.deeds(chance, invoice, plan.span), key=lambda deed: deed.after)
+                ways = [
+                    _by_record(plant, invoice, plan)
+                    if deed.signal == town.NEW_RECORD
+                    else doors.choice((_by_signal(handle), _by_http(plant.site)))
+                    for deed in deeds
+                ]
                 lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)))))
         await asyncio.gather(*lives, _kill(plan, plant), asyncio.sleep(plan.seconds))
         temper.stormy = False
@@ -188,7 +206,35 @@ def _by_http(site: Site) -> Door:
     return lambda deed: site.tell_case(deed.invoice_id, deed.signal, deed.content, f"{deed.signal}-{uuid4().hex}")
 
 
-async def _tell(handle: Handle, name: str, content: dict[str, str]) -> bool:
+def _by_record(plant: StormyPlant, invoice: Invoice, plan: Plan) -> Door:
+    """The invoice is exported again, without somebody who left, as `starter.py start` takes it."""
+
+    async def export(deed: town.Deed) -> None:
+        registrar = Registrar(a_desk(plant.database), the_ladders())
+        now = town.BEGINS + deed.after * plan.span
+        clock = Clock(rehearsal=True, speed=plan.days_a_second * 86_400, real=datetime.now(UTC), case=now)
+        newest = town.without_one(invoice)
+        try:
+            registered = await asyncio.to_thread(_through_absences, registrar, newest, now, clock)
+        except Refused:  # the case was amended since, and an export that says otherwise changes nothing
+            return
+        for name in registered.tell:
+            told: WorkflowHandle[Any, Any] = plant.client.get_workflow_handle(workflow_id(name))
+            await _tell(told, "contacts_changed", {"by": "billing"})
+
+    return export
+
+
+def _through_absences(registrar: Registrar, invoice: Invoice, now: datetime, clock: Clock) -> Registered:
+    """Registered as soon as the database is there."""
+    while True:
+        try:
+            return registrar.register(invoice, now, clock)
+        except OperationalError:
+            time.sleep(0.3)
+
+
+async def _tell(handle: Handle, name: str, content: dict[str, Any]) -> bool:
     """A signal, through the server's absences. False when the case has ended."""
     while True:
         try:

@@ -37,7 +37,7 @@ def _good() -> list[str]:
     steps = [{"step": s.id, "outcome": "done"} for s in ladder.steps]
 
     def case(name: str, stage: str, paid: str, count: int) -> str:
-        state = json.dumps({"paid": paid, "amount": "1200.00", "redo": [], "steps": steps[:count]})
+        state = json.dumps({"paid": paid, "amount": "1200.00", "redo": [], "round": 1, "steps": steps[:count]})
         return (
             "INSERT INTO cases(invoice_id, customer_id, stage, rehearsal, revision, state, updated_at)"
             f" VALUES ('{name}', 'c1', '{stage}', 1, 1, '{state}', '2027-03-23 09:00:00')"

@@ -3,7 +3,9 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from domain.invoice import Customer, Invoice
 from domain.terms import Role
@@ -12,16 +14,20 @@ from tests.builders import a_contact, a_customer, an_invoice
 COUNTRIES = (("DE", "Europe/Berlin"), ("US", "America/New_York"), ("JP", "Asia/Tokyo"))
 _LADDERS = ("gentle-saas", "gentle-saas", "gradual-pressure", "freelance-milestones")
 AMOUNT = Decimal("1200.00")
+BEGINS = datetime(2027, 2, 22, 8, tzinfo=UTC)
+"""When the clock of every case begins."""
+NEW_RECORD = "a newer record"
+"""No signal: the billing system exports the invoice again."""
 
 
 @dataclass(frozen=True)
 class Deed:
-    """A signal to a case, `after` of the storm's length (0 to 1)."""
+    """A signal to a case, or NEW_RECORD, `after` of the storm's length (0 to 1)."""
 
     invoice_id: str
     after: float
     signal: str
-    content: dict[str, str]
+    content: dict[str, Any]
 
 
 def invoices(chance: random.Random, count: int) -> list[Invoice]:
@@ -46,31 +52,110 @@ def _customer(chance: random.Random, name: str) -> Customer:
     return a_customer(customer_id=name, country=country, time_zone=zone, contacts=tuple(people))
 
 
-def deeds(chance: random.Random, invoice: Invoice) -> Iterator[Deed]:
-    """What happens to one case; some cases nobody touches."""
-    who, ladder_day = invoice.invoice_id, "2027-03-12"
+STORIES = (
+    "part",
+    "promise",
+    "dispute",
+    "part-dispute",
+    "pause",
+    "full",
+    "bounced",
+    "plan-kept",
+    "plan-missed",
+    "plan-replaced",
+    "moved-due-date",
+    "contact-left",
+    "thought-better",
+    "none",
+)
 
-    def deed(after: float, signal: str, **content: str) -> Deed:
+
+def deeds(chance: random.Random, invoice: Invoice, span: timedelta) -> Iterator[Deed]:
+    """What happens to one case, whose clock runs `span` ahead in the storm; some cases nobody touches."""
+    begin = chance.random()
+    for story in chance.sample(STORIES, 2):
+        yield from _story(story, invoice, begin, _Calendar(span), chance)
+
+
+@dataclass(frozen=True)
+class _Calendar:
+    """Moments of the storm, from 0 to 1, and the days that they are in the case."""
+
+    span: timedelta
+
+    def day(self, moment: float, days_later: int) -> str:
+        """The case's date `days_later` than `moment`."""
+        return (BEGINS + moment * self.span + timedelta(days=days_later)).date().isoformat()
+
+    def later(self, moment: float, days: float) -> float:
+        return moment + timedelta(days=days) / self.span
+
+
+def _story(  # noqa: PLR0912 - one a story
+    story: str, invoice: Invoice, begin: float, at: _Calendar, chance: random.Random
+) -> Iterator[Deed]:
+    who = invoice.invoice_id
+
+    def deed(after: float, signal: str, **content: Any) -> Deed:
         return Deed(who, after, signal, content)
 
-    begin = chance.random()
-    for story in chance.sample(("part", "promise", "dispute", "pause", "full", "bounced", "none"), 2):
-        match story:
-            case "part":
-                paid = {"payment_id": f"{who}.part", "amount": "200.00", "currency": "EUR"}
-                yield deed(begin, "payment_received", **paid)
-                yield deed(begin, "payment_received", **paid)
-            case "promise":
-                yield deed(begin / 3, "promise_to_pay", date=ladder_day, promised_by="accounts_payable")
-            case "dispute":
-                yield deed(begin * 0.8, "dispute_opened", reason="quality", opened_by="accounts_payable")
-                yield deed(begin * 0.8 + 0.1, "dispute_resolved", outcome="rejected", by="agent.1")
-            case "pause":
-                yield deed(begin * 0.8, "pause", reason="holiday", by="agent.1")
-                yield deed(begin * 0.8 + 0.1, "resume", by="agent.1")
-            case "full":
-                yield deed(begin, "payment_received", payment_id=f"{who}.full", amount="1200.00", currency="EUR")
-            case "bounced":
-                paid = {"payment_id": f"{who}.bounced", "amount": "1200.00", "currency": "EUR"}
-                yield deed(begin, "payment_received", **paid)
-                yield deed(begin + 0.005, "payment_reversed", payment_id=f"{who}.bounced", reason="no-funds")
+    def money(name: str, amount: Decimal = AMOUNT) -> dict[str, str]:
+        return {"payment_id": f"{who}.{name}", "amount": str(amount), "currency": "EUR"}
+
+    def plan(moment: float, *days: int) -> Deed:
+        """The whole invoice in equal parts, each due so many days after `moment`."""
+        part = str(AMOUNT / len(days))
+        parts = [{"date": at.day(moment, day), "amount": part} for day in days]
+        return deed(moment, "payment_plan_agreed", instalments=parts, by="agent.1")
+
+    match story:
+        case "part":
+            yield deed(begin, "payment_received", **money("part", Decimal("200.00")))
+            yield deed(begin, "payment_received", **money("part", Decimal("200.00")))
+        case "promise":
+            yield deed(begin / 3, "promise_to_pay", date="2027-03-12", promised_by="accounts_payable")
+        case "dispute":
+            yield deed(begin * 0.8, "dispute_opened", reason="quality", opened_by="accounts_payable")
+            yield deed(begin * 0.8 + 0.1, "dispute_resolved", outcome="rejected", by="agent.1")
+        case "part-dispute":
+            outcome = chance.choice(("upheld", "rejected", "adjusted"))
+            new = {"new_amount": "1000.00"} if outcome == "adjusted" else {}
+            part = {"reason": "quality", "opened_by": "accounts_payable", "amount": "300.00"}
+            yield deed(begin * 0.8, "dispute_opened", **part)
+            yield deed(begin * 0.8 + 0.1, "dispute_resolved", outcome=outcome, by="agent.1", **new)
+        case "pause":
+            yield deed(begin * 0.8, "pause", reason="holiday", by="agent.1")
+            yield deed(begin * 0.8 + 0.1, "resume", by="agent.1")
+        case "full":
+            yield deed(begin, "payment_received", **money("full"))
+        case "bounced":
+            yield deed(begin, "payment_received", **money("bounced"))
+            yield deed(begin + 0.005, "payment_reversed", payment_id=f"{who}.bounced", reason="no-funds")
+        case "plan-kept":
+            yield plan(begin * 0.7, 3, 8, 14)
+            for number, days in enumerate((2, 7, 13)):
+                paid = money(f"instalment{number}", AMOUNT / 3)
+                yield deed(at.later(begin * 0.7, days), "payment_received", **paid)
+        case "plan-missed":
+            yield plan(begin * 0.7, 3, 8, 14)
+            yield deed(at.later(begin * 0.7, 2), "payment_received", **money("only", AMOUNT / 3))
+        case "plan-replaced":
+            yield plan(begin * 0.7, 3, 8, 14)
+            yield plan(at.later(begin * 0.7, 2), 6, 16)
+        case "moved-due-date":
+            moved = begin * 0.7
+            yield deed(moved, "invoice_amended", due_on=at.day(moved, chance.choice((3, 20))), by="agent.1")
+        case "contact-left":
+            yield deed(begin * 0.8, NEW_RECORD)
+        case "thought-better":
+            # What their promise and their dispute were answered with may bounce when neither stands any more.
+            yield deed(begin * 0.8, "promise_to_pay", date=at.day(begin * 0.8, 5), promised_by="accounts_payable")
+            yield deed(begin * 0.8 + 0.02, "dispute_opened", reason="quality", opened_by="accounts_payable")
+            yield deed(begin * 0.8 + 0.04, "dispute_resolved", outcome="rejected", by="agent.1")
+            yield deed(begin * 0.8 + 0.06, "payment_received", **money("better"))
+
+
+def without_one(invoice: Invoice) -> Invoice:
+    """The newest record of the invoice: its first person who is asked to pay is no longer there."""
+    _, *others = invoice.customer.contacts
+    return invoice.model_copy(update={"customer": invoice.customer.model_copy(update={"contacts": tuple(others)})})
