@@ -84,7 +84,8 @@ class _OnServer:
                 query = audit.POSTGRES_ORDERED if table == audit.TABLE else f'SELECT * FROM "{table}"'
                 found = source.exec_driver_sql(query)
                 columns = list(found.keys())
-                copy.execute(f'CREATE TABLE "{table}" ({", ".join(columns)})')
+                quoted = ", ".join(f'"{column}"' for column in columns)
+                copy.execute(f'CREATE TABLE "{table}" ({quoted})')
                 places = ", ".join("?" * len(columns))
                 rows = ([_plain(value) for value in row] for row in found)
                 copy.executemany(f'INSERT INTO "{table}" VALUES ({places})', rows)
