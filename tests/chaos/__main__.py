@@ -28,6 +28,7 @@ def main() -> int:
     parser.add_argument("--worker-kills", type=int, default=8)
     parser.add_argument("--server-kills", type=int, default=2)
     parser.add_argument("--web-kills", type=int, default=3)
+    parser.add_argument("--operator-acts", type=int, default=6, help="cases that are cancelled, terminated or reset")
     parser.add_argument("--database", choices=get_args(Kind), default="sqlite")
     parser.add_argument("--database-kills", type=int, help="default: 2 of postgres; SQLite has no server to kill")
     parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
@@ -41,7 +42,7 @@ def main() -> int:
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
         f"--server-kills {plan.server_kills} --web-kills {plan.web_kills} --database {plan.database} "
-        f"--database-kills {plan.database_kills} --seconds {plan.seconds:.0f}",
+        f"--database-kills {plan.database_kills} --operator-acts {plan.operator_acts} --seconds {plan.seconds:.0f}",
         flush=True,
     )
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
@@ -75,6 +76,7 @@ def _plan(chosen: argparse.Namespace) -> Plan:
         web_kills=chosen.web_kills,
         database=chosen.database,
         database_kills=chosen.database_kills,
+        operator_acts=chosen.operator_acts,
         days_a_second=90 / seconds,
     )
 

@@ -14,6 +14,8 @@ from tests.chaos.records import Records, Row, moment, round_of
 _ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
 _WORSE = {"restricted": 1, "suspended": 2}
+_MOST_ATTEMPTS = 12
+"""A step gives up after ten; what is tried more often in minutes is tried for want of a fact."""
 _WEEK = timedelta(days=7)
 _PERSON = re.compile(r"[\w.-]+\.(accounts_payable|user|manager|executive|account_manager)\.(\d+)(?![\w-]|\.\w)")
 
@@ -314,6 +316,20 @@ def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
     return sum(paid.values(), Decimal(0))
 
 
+def nothing_stands_still(records: Records) -> Iterator[str]:
+    """G13: each open case runs, and has an action to come or a person's open task; nothing is tried for ever."""
+    for looks in records.standing():
+        for name, now in looks[1].items():
+            seen = (looks[0][name], now)
+            still = [one for one in seen if one["stage"] not in _ENDS and not one["planned"] and not one["tasks"]]
+            if len(still) == len(seen):
+                yield f"{name} is {now['stage']}, nothing is planned, and nobody was asked"
+            if all(one["stage"] not in _ENDS and not one["running"] for one in seen):
+                yield f"{name} is {now['stage']}, and the engine does not run it"
+            if min(one["attempts"] for one in seen) > _MOST_ATTEMPTS:
+                yield f"{name} has tried an activity {now['attempts']} times"
+
+
 RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent after money": silent_after_money,
     "G2 no restriction without proof": no_restriction_without_proof,
@@ -324,4 +340,5 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
+    "G13 nothing stands still": nothing_stands_still,
 }

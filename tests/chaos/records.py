@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 DATABASE = "dunwell.sqlite"
+STANDING = "standing.jsonl"
 
 Row = dict[str, Any]
 
@@ -24,7 +25,7 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Records:
-    """The folder of a run: dunwell.sqlite, providers.jsonl, histories/, statuses/."""
+    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, histories/, statuses/."""
 
     folder: Path
 
@@ -134,6 +135,11 @@ class Records:
             if (row["channel"], row["address"], row["body"]) == ("sms", accepted["to"], accepted["body"])
         ]
         return next(iter(known + same), None)
+
+    def standing(self) -> list[tuple[dict[str, Row], dict[str, Row]]]:
+        """How each case stood when the storm was over and when the run was, at two looks each."""
+        lines = (self.folder / STANDING).read_text().splitlines()
+        return [(first, second) for first, second in map(json.loads, lines)]
 
     def statuses(self) -> dict[str, Row]:
         """The workflow's own answers to `status`, of the cases that ended."""

@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ WEB_LOG = "web.log"
 _KILLED = -signal.SIGKILL
 _LONGEST_ANSWER = 30.0  # seconds; a case has ten to answer, and a busy machine is slow
 _AGAIN_AFTER = 0.3
+_GIVES_UP = 15.0
 _AGAIN = (409, 502, 503, 504)
 _AT_ONCE = 40  # callers in the door: the client's pool compares each that waits in it with each of its lines
 
@@ -81,10 +83,13 @@ class Site:
     # What is told to it ----------------------------------------------------------------------------------
 
     async def tell_case(self, invoice_id: str, event: str, content: Mapping[str, str], key: str) -> bool:
-        """An event by the HTTP API, as one request however often it takes. False when it was refused."""
+        """An event by the HTTP API, as one request however often it takes.
+
+        False when it was refused, or long not answered.
+        """
         headers = {"Authorization": f"Bearer {self._api_token}", "Idempotency-Key": key}
         body, path = json.dumps(content).encode(), f"/api/cases/{invoice_id}/{event}"
-        return await self._until_answered("POST", path, body, headers, final=(200, 202, 422)) != 422
+        return await self._until_answered("POST", path, body, headers, final=(200, 202, 422)) < 300
 
     async def sendgrid(self, batch: Sequence[Mapping[str, Any]]) -> None:
         """A batch of events, signed as SendGrid signs."""
@@ -108,10 +113,12 @@ class Site:
     ) -> int:
         """The status of the first answer in `final`. Silence, 409, 502 to 504 and a line that is cut mean: once more.
 
-        409: an earlier try of the same request, whose caller was cut off, has no answer yet.
+        409: an earlier try of the same request, which a kill cut off, has no answer yet. That may last minutes, so
+        whoever asks gives up before: it is final after a while.
 
         Raises RuntimeError for any other answer, and when the service ended though nobody killed it.
         """
+        begun = time.monotonic()
         while True:
             try:
                 async with self._door:
@@ -119,7 +126,8 @@ class Site:
             except httpx.TransportError:
                 self._expect_life()
             else:
-                if answer.status_code in final:
+                given_up = answer.status_code == 409 and time.monotonic() - begun > _GIVES_UP
+                if answer.status_code in final or given_up:
                     return answer.status_code
                 if answer.status_code not in _AGAIN:
                     raise RuntimeError(f"{address} answered {answer.status_code} {answer.text}: read {self._log}")

@@ -27,9 +27,10 @@ from intake.registrar import Registered, Registrar
 from local.server import DevServer, free_port
 from store.database import Database
 from tests.builders import a_desk, the_ladders
-from tests.chaos import town
+from tests.chaos import standing, town
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
+from tests.chaos.operator import Operator
 from tests.chaos.postman import Postman
 from tests.chaos.site import Site
 from tests.live.plant import ROOT, Handle, Plant
@@ -40,6 +41,8 @@ from workflows.messages import workflow_id
 LOG = "providers.jsonl"
 _PATIENCE = timedelta(seconds=15)
 _BATCH = 20
+_RECONCILES = 40.0
+"""Seconds that a comparison of database and engine may take before another one is asked for."""
 _AWAY = 8.0
 """Seconds, at most, that a killed database is away: enough for everybody's connections to fail more than once."""
 
@@ -69,6 +72,7 @@ class Plan:
     web_kills: int = 1
     database: Kind = "sqlite"
     database_kills: int = 0
+    operator_acts: int = 0
     workers: int = 3
     days_a_second: float = 2.0
     long_answers: bool = True
@@ -168,10 +172,17 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
                     for deed in deeds
                 ]
                 lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)))))
-        await asyncio.gather(*lives, _kill(plan, plant), asyncio.sleep(plan.seconds))
+        operator = Operator(random.Random(plan.seed + 4), plant.client, plant.database)
+        at_work = asyncio.create_task(_operate(plan, operator, handles))
+        await asyncio.gather(*lives, _kill(plan, plant), at_work, asyncio.sleep(plan.seconds))
         temper.stormy = False
+        if plan.operator_acts:
+            await _bring_back(operator)
+        await standing.look(state, plant.database, handles)
+        await operator.resume(handles)
         await _end_all(chance, handles)
         ended = await _wait_for_ends(plan, handles)
+        await standing.look(state, plant.database, handles)
         await _keep(state, plant, handles, ended)
         plant.kill_workers()  # from here on nobody sends
         postman.finish()
@@ -261,6 +272,24 @@ async def _kill(plan: Plan, plant: StormyPlant) -> None:
             await asyncio.to_thread(plant.ground.crash, chance.uniform(0, _AWAY))
         else:
             await plant.restart_server()
+
+
+async def _operate(plan: Plan, operator: Operator, handles: dict[str, Handle]) -> None:
+    """Slips of the mouse, and every now and then somebody who mends them."""
+    for number in range(1, plan.operator_acts + 1):
+        await asyncio.sleep(plan.seconds / (plan.operator_acts + 1))
+        await operator.act(handles)
+        if number % 3 == 0:
+            await operator.reconcile(_RECONCILES)
+            await operator.resume(handles)
+
+
+async def _bring_back(operator: Operator) -> None:
+    """Until a comparison has mended all that it found, as a person would try again. Three tries are enough."""
+    for _ in range(3):
+        report = await operator.reconcile(_RECONCILES)
+        if report is not None and report.applied and all(one.mended for one in report.findings):
+            return
 
 
 async def _end_all(chance: random.Random, handles: dict[str, Handle]) -> None:

@@ -118,6 +118,22 @@ def _log_line(id_: str, event: str = "accepted", provider: str = "sendgrid", **m
     )
 
 
+_AT_WORK: dict[str, object] = {"stage": "chasing", "planned": True, "tasks": 0, "running": True, "attempts": 1}
+
+
+def _stood(*looks: dict[str, object]) -> str:
+    """One moment of inv-1, looked at twice."""
+    return json.dumps([{"inv-1": one} for one in looks]) + "\n"
+
+
+def _stands(**changes: object) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        line = _stood(_AT_WORK | changes, _AT_WORK | changes)
+        (folder / "standing.jsonl").write_text(line)
+
+    return edit
+
+
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run without fault, small enough to read. Nobody edits it: each test has its copy."""
@@ -130,6 +146,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     reports = [("reported", {"status": "delivered"}), ("heard", {"status": "delivered", "word": "delivered"})]
     mails = [_log_line(id_) + "".join(_log_line(id_, event, **more) for event, more in reports) for id_ in _MAILS]
     (folder / "providers.jsonl").write_text("".join(mails))
+    (folder / "standing.jsonl").write_text(_stood(_AT_WORK, _AT_WORK))
     for name, kinds in (("inv-1", ("opened", "ended")), ("inv-2", ("opened",))):
         nothing = {"step": None, "channel": None, "ref": None}
         told = [{"at": "2027-03-02T09:00:00Z", "kind": kind, "reason": "because"} | nothing for kind in kinds]
@@ -191,6 +208,15 @@ def _two_messages_for_one_step(folder: Path) -> None:
     )
 
 
+def _two_people_at_one_address(folder: Path) -> None:
+    _sql(
+        folder,
+        *(line.replace("c1.ap", "c1.boss") for line in _message("m5", "first-reminder", "2027-03-02")),
+        "UPDATE messages SET address_key='payer' WHERE message_id IN ('m1', 'm5')",
+    )
+    _logged(_log_line("m5"))(folder)
+
+
 def _too_many_letters(folder: Path) -> None:
     for number in range(5):
         _sql(folder, *_message(f"x{number}", f"answer~{number}", "2027-04-06", warning=False))
@@ -210,6 +236,11 @@ VIOLATIONS = {
         "G2",
         "after 0 delivered",
         _done("INSERT INTO chaos_audit(seq, kind, key, value) VALUES (0, 'closed', 'email', 'ap@c1.example')"),
+    ),
+    "warnings of an earlier due date": (
+        "G2",
+        "after 0 delivered",
+        _done("INSERT INTO chaos_audit(seq, kind, key, value) VALUES (0, 'round', 'inv-1', '2')"),
     ),
     "a hold a day after the last warning": (
         "G2",
@@ -245,6 +276,7 @@ VIOLATIONS = {
         "+1555",
         _logged(_log_line("SM1", provider="twilio", to="+1555", body="b")),
     ),
+    "one step twice at one address": ("G3", "was accepted 2 times for payer", _two_people_at_one_address),
     "one step, contact and channel twice": ("G3", "2 messages", _two_messages_for_one_step),
     "steps in another order": ("G4", "order", _steps("inv-1", "second-reminder", "first-reminder")),
     "a jump over a warning": ("G4", "jumped over second", _steps("inv-1", "first-reminder", "restrict")),
@@ -268,6 +300,14 @@ VIOLATIONS = {
     ),
     "five letters in a week": ("G5", "cap 4", _too_many_letters),
     "a hold left after payment": ("G7", "is left", _done("UPDATE holds SET released_at=NULL")),
+    "a hold left after the due date moved": (
+        "G7",
+        "later due date",
+        _done(
+            "UPDATE holds SET released_at=NULL",
+            "UPDATE cases SET stage='chasing', state=json_set(state, '$.round', 2) WHERE invoice_id='inv-1'",
+        ),
+    ),
     "access kept low without a hold": ("G7", "otherwise", _done("DELETE FROM access_changes WHERE access='full'")),
     "a decision only the database knows": (
         "G9",
@@ -286,6 +326,9 @@ VIOLATIONS = {
         _history(_PAID, (_PAID[0], _PAID[1] | {"payment_id": "p2"})),
     ),
     "a reversal signalled and not booked": ("G10", "0 was signalled", _history(_PAID, _REVERSED)),
+    "a case that nobody was asked about": ("G13", "nobody was asked", _stands(planned=False)),
+    "a case that was taken from the engine": ("G13", "does not run it", _stands(running=False)),
+    "an activity that is tried for ever": ("G13", "an activity 30 times", _stands(attempts=30)),
     "a credit nobody paid": (
         "G10",
         "credit",
@@ -332,6 +375,19 @@ def test_the_news_of_a_restriction_is_no_warning_of_it(copy: Path) -> None:
         "INSERT INTO holds VALUES ('inv-1.restricted.2', 'c1', 'inv-1', 'restricted', 'r', '2027-03-23 09:30:00',"
         " '2027-03-23 09:40:00', NULL)",
     )
+    assert check(copy).violations == []
+
+
+def test_a_small_rest_is_as_good_as_paid(copy: Path) -> None:
+    """Fifty cents short: nobody may be asked for them."""
+    less = "UPDATE chaos_audit SET value='1199.50' WHERE kind='payment'"
+    _sql(copy, less, *_message("m4", "last-letter", "2027-04-06"))
+    _logged(_log_line("m4"))(copy)
+    assert any("m4" in line for line in check(copy).violations)
+
+
+def test_what_is_under_way_at_one_look_does_not_stand_still(copy: Path) -> None:
+    (copy / "standing.jsonl").write_text(_stood(_AT_WORK | {"planned": False}, _AT_WORK))
     assert check(copy).violations == []
 
 

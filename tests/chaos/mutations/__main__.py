@@ -26,7 +26,7 @@ def plan(seed: int, patch: Path) -> Plan:
     """Much in a short time: three weeks of ladder in four seconds, and customers of whom some have ten invoices.
 
     Quiet tasks are rare: when G11 is broken it takes more cases, and workers whose cases others take over. What only
-    several writers at once can show ends in "on-postgres", for SQLite has one.
+    several writers at once can show ends in "on-postgres", for SQLite has one. G13 needs an operator.
     """
     rare = guarantee(patch) == "G11"
     return Plan(
@@ -35,6 +35,7 @@ def plan(seed: int, patch: Path) -> Plan:
         worker_kills=2 if rare else 0,
         server_kills=0,
         web_kills=0,
+        operator_acts=6 if guarantee(patch) == "G13" else 0,
         seconds=12,
         drain=90,
         enough=0.8,
