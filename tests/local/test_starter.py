@@ -241,21 +241,25 @@ def test_a1_a_request_id_is_for_one_request(here: Place, run: Run) -> None:
             id="a17 from the future, left with the server",
         ),
         pytest.param(("promise", "NO-1", "2026-01-01"), "date: lies in the past", id="a day gone by"),
-        pytest.param(("promise", "NO-1", "friday"), "date: is not a date", id="no date"),
-        pytest.param(("promise", "NO-1", SOON, "--amount", "9e9"), "amount: is not a positive", id="no amount"),
+        pytest.param(("promise", "NO-1", "friday"), "date: 'friday' is not a date", id="no date"),
+        pytest.param(
+            ("promise", "NO-1", SOON, "--amount", "9e9"), "amount: '9e9' is not a positive amount", id="no amount"
+        ),
         pytest.param(("promise", "NO-1", SOON, "--promised-by", "a@b.example"), "promised_by: ", id="an address"),
         pytest.param(("cancel", "NO-1", "--reason", "x", "--by", "a@b.example", "--note", "n"), "by: ", id="by whom"),
         pytest.param(("pay", "NO-1", "5.00", "--payment-id", "p", "--currency", "USD"), "currency: ", id="currency"),
-        pytest.param(("pay", "NO-1", "5.001", "--payment-id", "p"), "amount: EUR has 2", id="too exact"),
+        pytest.param(
+            ("pay", "NO-1", "5.001", "--payment-id", "p"), "amount: '5.001' may be 5001.00 or 5.00", id="too exact"
+        ),
         pytest.param(("reverse-payment", "NO-1", "p"), "payment_id: no payment of this id", id="nothing to reverse"),
-        pytest.param(("resume", "NO-1"), "stage: the case is not paused", id="not paused"),
+        pytest.param(("resume", "NO-1"), "stage: it is not paused", id="not paused"),
         pytest.param(("amend", "NO-1"), "message: changes nothing", id="no change"),
         pytest.param(("call-outcome", "NO-1", "reached"), "task: no call is open", id="no call"),
-        pytest.param(("resume", "NO-2"), "did you mean NO-1", id="a slip of the finger"),
+        pytest.param(("resume", "NOO-1"), "did you mean NO-1", id="a slip of the finger"),
         pytest.param(("resume", "zzz"), "`starter.py list` shows those", id="nothing like it"),
-        pytest.param(("pay", "NO-2", "5.00", "--payment-id", "p"), "did you mean NO-1", id="pay nobody"),
-        pytest.param(("status", "NO-2"), "did you mean NO-1", id="status of nobody"),
-        pytest.param(("outbox", "--invoice", "NO-2"), "did you mean NO-1", id="messages of nobody"),
+        pytest.param(("pay", "NOO-1", "5.00", "--payment-id", "p"), "did you mean NO-1", id="pay nobody"),
+        pytest.param(("status", "NOO-1"), "did you mean NO-1", id="status of nobody"),
+        pytest.param(("outbox", "--invoice", "NOO-1"), "did you mean NO-1", id="messages of nobody"),
         pytest.param(("resume", "NO-1", "--request-id", "a b"), "request_id: must be", id="request id"),
     ],
 )
@@ -278,10 +282,10 @@ def test_a_refused_request_leaves_no_note(here: Place, run: Run) -> None:
 
 
 def test_the_same_request_is_carried_out_once(here: Place, run: Run) -> None:
-    started(run, "ONCE-1")
+    started(run, "ASKED-TWICE-1")
     for _ in range(2):
-        assert run("pause", "ONCE-1", "--reason", "hardship", "--request-id", "r1").code == 0
-    kinds = [line["kind"] for line in run("status", "ONCE-1", "--json").json["timeline"]]
+        assert run("pause", "ASKED-TWICE-1", "--reason", "hardship", "--request-id", "r1").code == 0
+    kinds = [line["kind"] for line in run("status", "ASKED-TWICE-1", "--json").json["timeline"]]
     assert kinds.count("paused") == 1
 
 
@@ -299,7 +303,7 @@ def test_money_before_and_after_the_end(here: Place, run: Run) -> None:
     assert back.out.startswith("PAY-1: scheduled, 950.00 EUR open, access full; next: first-reminder")
     kinds = [line["kind"] for line in run("status", "PAY-1", "--json").json["timeline"]]
     assert kinds.count("payment") == 3
-    assert kinds[-1] == "reopened"
+    assert [kind for kind in kinds if kind != "task"][-1] == "reopened"  # the task about credit is withdrawn
 
 
 def test_tasks_show_whom_to_call_when_and_what_to_say(here: Place, run: Run) -> None:
