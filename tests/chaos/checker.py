@@ -248,7 +248,8 @@ def back_at_once(records: Records) -> Iterator[str]:
         stage = records.cases[hold["invoice_id"]]["stage"]
         if stage in _ENDS - {"handed_over"}:
             yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} is {stage}"
-        if placed[hold["hold_id"]] < records.round_at(records.end, hold["invoice_id"])[1]:
+        takes_away = hold["level"] in _WORSE  # unlike staged work, which waits on
+        if takes_away and placed[hold["hold_id"]] < records.round_at(records.end, hold["invoice_id"])[1]:
             yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} has a later due date"
         worst[hold["customer_id"]] = max(worst[hold["customer_id"]], _WORSE.get(hold["level"], 0))
     access = dict.fromkeys(records.customers, "full")

@@ -74,6 +74,8 @@ class Temper:
 
 
 class StormySendGrid(FakeSendGrid):
+    """Its lists of suppressed addresses are refused at times; only mails are accepted, and noted."""
+
     def __init__(self, log: Log, temper: Temper) -> None:
         super().__init__()
         self._log, self._temper = log, temper
@@ -84,8 +86,8 @@ class StormySendGrid(FakeSendGrid):
 
     def accept(self, request: Received) -> Reply:
         reply = super().accept(request)
-        if reply.status < 300:
-            person = self.mails[-1]["personalizations"][0]
+        if request.method == "POST" and reply.status < 300:
+            person = request.json["personalizations"][0]
             self._log.accept(Taken("sendgrid", person["custom_args"]["message_id"], person["to"][0]["email"]))
         return reply
 

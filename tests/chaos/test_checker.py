@@ -386,6 +386,15 @@ def test_a_small_rest_is_as_good_as_paid(copy: Path) -> None:
     assert any("m4" in line for line in check(copy).violations)
 
 
+def test_staged_work_waits_on_when_the_due_date_moves(copy: Path) -> None:
+    _sql(
+        copy,
+        "INSERT INTO holds VALUES ('inv-1.work.1', 'c1', 'inv-1', 'work', 'r', '2027-03-22 09:00:00', NULL, NULL)",
+        "UPDATE cases SET stage='chasing', state=json_set(state, '$.round', 2) WHERE invoice_id='inv-1'",
+    )
+    assert not [line for line in check(copy).violations if "inv-1.work.1" in line]
+
+
 def test_what_is_under_way_at_one_look_does_not_stand_still(copy: Path) -> None:
     (copy / "standing.jsonl").write_text(_stood(_AT_WORK | {"planned": False}, _AT_WORK))
     assert check(copy).violations == []
