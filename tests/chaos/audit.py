@@ -20,8 +20,11 @@ class _Trigger:
     changed: str | None = None
 
 
+_COUNTED = "CASE WHEN NEW.reversed_at IS NULL THEN NEW.amount ELSE 0 END"
+"""A payment that was taken back before it could be written down is written as reversed, and settles nothing."""
+
 _TRIGGERS = {
-    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", "NEW.amount"),
+    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", _COUNTED),
     "reversal": _Trigger(
         "UPDATE OF reversed_at ON payments", "reversal", "NEW.invoice_id", "NEW.amount", "NEW.reversed_at"
     ),

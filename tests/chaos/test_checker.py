@@ -14,6 +14,7 @@ from store.schema import migrate
 from tests.builders import the_ladders
 from tests.chaos import audit
 from tests.chaos.checker import check
+from tests.chaos.records import Records
 
 _MAILS = ("m1", "m2", "m3")
 
@@ -384,6 +385,15 @@ def test_a_small_rest_is_as_good_as_paid(copy: Path) -> None:
     _sql(copy, less, *_message("m4", "last-letter", "2027-04-06"))
     _logged(_log_line("m4"))(copy)
     assert any("m4" in line for line in check(copy).violations)
+
+
+def test_a_payment_that_is_written_as_reversed_settles_nothing(copy: Path) -> None:
+    _sql(
+        copy,
+        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at, reversed_at) VALUES"
+        " ('inv-2', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00', '2027-03-24 09:00:00')",
+    )
+    assert not Records(copy).settled_at(10**6, "inv-2")
 
 
 def test_staged_work_waits_on_when_the_due_date_moves(copy: Path) -> None:
