@@ -58,9 +58,9 @@ def letters(count: int = STEPS) -> list[dict[str, object]]:
 def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
     """A thousand euros of a customer with this one invoice."""
     role, customer_id = Role.ACCOUNTS_PAYABLE, f"customer-{invoice_id}"
-    contact = Contact(
-        contact_id=f"{customer_id}.{role.value}.1", role=role, name="Dana Whitfield", email="ap@kestrel.example"
-    )
+    # An address of its own: what one address gets is spaced out, whoever the customer is.
+    email = f"ap@{customer_id.lower()}.example"
+    contact = Contact(contact_id=f"{customer_id}.{role.value}.1", role=role, name="Dana Whitfield", email=email)
     return Invoice(
         invoice_id=invoice_id,
         number=f"2027-{invoice_id}",
