@@ -74,7 +74,7 @@ async def _ask(settings: Settings, request: ReconcileRequest) -> Report:
 def _print(settings: Settings, report: Report, apply: bool) -> None:
     rows = [(one.invoice_id, one.kind.value, one.found, _outcome(one, apply)) for one in report.findings]
     print_table(("invoice", "what", "found", "mended" if apply else "what --apply does"), rows)
-    say(f"{report.cases} cases compared: {report.differing} differ, {len(report.findings)} things found")
+    say(f"cases compared: {report.cases}; different: {report.differing}; findings: {len(report.findings)}")
     if report.closed:
         say(f"{report.closed} addresses closed after the providers' lists")
     if report.refused:

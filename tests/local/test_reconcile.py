@@ -31,7 +31,7 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     shown = reconciled(run)
     assert shown.code == 0
     assert "its run was terminated in the engine" in shown.out
-    assert "2 cases compared: 1 differ, 1 things found" in shown.out
+    assert "cases compared: 2; different: 1; findings: 1" in shown.out
     assert run("status", "TERM-1").out.startswith("TERM-1: scheduled"), "without --apply nothing is changed"
     [found] = reconciled(run, "--json").json["findings"]
     assert (found["kind"], found["mended"]) == ("closed", False)
@@ -43,7 +43,7 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     assert run("status", "TERM-1").out.startswith("TERM-1: paused")
     assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
     assert run("tasks", "--json").json == []
-    assert "0 differ, 0 things found" in run("reconcile").out
+    assert "different: 0; findings: 0" in run("reconcile").out
 
 
 def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
