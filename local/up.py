@@ -150,7 +150,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
 def _wait_until_ready(watches: Sequence[Watch]) -> None:
     """Worker and web service take some seconds; one that takes longer is named, and watched all the same."""
     for watch in watches:
-        if not watch.wait_until_it_said(READY, _READY_SECONDS):
+        if not watch.wait_until_it_said(f" {READY}: ", _READY_SECONDS):  # not the end of "already"
             say(f"The {watch.name} is not ready after {_READY_SECONDS:.0f} s; it goes on trying.")
 
 

@@ -52,10 +52,10 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 def check_schema(database: Database) -> None:
     """Raises SchemaError when the database has not exactly the schema of this release."""
-    found = _found(database)
-    if found not in {None, *_known()}:
+    found, known = _found(database), _known()
+    if found not in {None, *known}:
         raise SchemaError(AHEAD)
-    if found != ScriptDirectory.from_config(_config()).get_current_head():
+    if found != known[0]:
         raise SchemaError(BEHIND)
 
 
@@ -70,6 +70,7 @@ def _found(database: Database) -> str | None:
 
 
 def _known() -> list[str]:
+    """Every revision this release knows, newest first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 
