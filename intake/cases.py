@@ -213,7 +213,8 @@ class Cases:
         if begun.answer is not None or begun.taken:
             return await self._answered_before(invoice_id, begun)
         try:
-            told = await self._deliver(invoice_id, name, payload, request, wait)
+            async with self._idempotency.leased(request, customer_id):
+                told = await self._deliver(invoice_id, name, payload, request, wait)
         except Refused:
             await asyncio.to_thread(self._idempotency.refused, request, begun, customer_id)
             raise

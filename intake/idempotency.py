@@ -4,27 +4,46 @@ A row in the database remembers, per caller and invoice, and not the engine, whi
 refused request is forgotten together with its note: nothing was carried out, and the key may be used again.
 """
 
+import asyncio
 import json
+import logging
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from domain.refusal import Refused
 from store import notes, requests
-from store.database import Database
+from store.database import Database, trouble
 from store.tables import RequestRow
 
 _KEY = re.compile(r"[!-~]{1,200}")
-LONGEST_ANSWER = timedelta(minutes=5)
-"""Longer than any request waits for its answer. A row that is begun for longer was left behind by a lost process."""
+LEASE = timedelta(seconds=15)
+"""How long a request is its process's own. The process renews that while it waits; one that is gone does not."""
+RENEWAL = LEASE / 3
+
+_log = logging.getLogger(__name__)
 
 
 class StillRunning(Exception):
-    """The first request of this key has no answer yet. The text says what to do."""
+    """The first request of this key has no answer yet. The text says what to do.
+
+    `retry_after`: in how many seconds its repetition is carried out, should its process be gone.
+    """
+
+    def __init__(self, key: str, retry_after: int) -> None:
+        super().__init__(
+            f"The request {key} is being carried out just now: ask for its answer again in {retry_after} s, with the "
+            "same key. If its process is gone, it is carried out then."
+        )
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True)
@@ -110,12 +129,9 @@ class Idempotency:
                     _check_same(row, request)
                     if row.answer is not None or row.taken_at is not None:
                         return Begun(row.answer, taken=row.taken_at is not None)
-                    if row.begun_at is not None and now - row.begun_at < LONGEST_ANSWER:
-                        raise StillRunning(
-                            f"The request {request.key} is being carried out just now: ask for its answer again in a "
-                            "few seconds, with the same key."
-                        )
-                    row.begun_at = now
+                    if row.leased_until is not None and row.leased_until > now:
+                        raise StillRunning(request.key, math.ceil((row.leased_until - now).total_seconds()))
+                    row.leased_until = now + LEASE
             if request.note is None or request.note_id is None:
                 return Begun()
             added = notes.add(
@@ -127,6 +143,30 @@ class Idempotency:
                 now=now,
             )
             return Begun(added_note=added)
+
+    @asynccontextmanager
+    async def leased(self, request: Request, customer_id: str) -> AsyncIterator[None]:
+        """Renew the request's lease for as long as the block runs. Most are answered before the first renewal."""
+        if not request.kept:
+            yield
+            return
+        renewing = asyncio.create_task(self._renew(request, customer_id))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, request: Request, customer_id: str) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL.total_seconds())
+            try:
+                await asyncio.to_thread(self._renewed, request, customer_id)
+            except SQLAlchemyError as error:  # the request itself goes on, and says so if it cannot be kept
+                _log.warning("The lease of a request was not renewed: the database %s", trouble(error))
+
+    def _renewed(self, request: Request, customer_id: str) -> None:
+        with self._database.writing(customer_id) as session:
+            requests.renew(session, request.request_id, datetime.now(UTC) + LEASE)
 
     def refused(self, request: Request, begun: Begun, customer_id: str) -> None:
         """Forget the request, and the note if it came with it."""
@@ -161,7 +201,7 @@ def _row(request: Request, now: datetime) -> RequestRow:
         request_id=request.request_id,
         event=request.event,
         first_at=now,
-        begun_at=now,
+        leased_until=now + LEASE,
     )
 
 

@@ -30,8 +30,14 @@ def answered(session: Session, request_id: str, answer: dict[str, Any] | None) -
     """Nobody waits any more; with an `answer`, this is what a repetition gets from now on."""
     row = session.scalars(select(RequestRow).where(RequestRow.request_id == request_id)).first()
     if row is not None:
-        row.begun_at, row.answer = None, answer
+        row.leased_until, row.answer = None, answer
         session.flush()
+
+
+def renew(session: Session, request_id: str, until: datetime) -> None:
+    """Its process still waits for the answer. Changes nothing once it has been answered."""
+    waiting = update(RequestRow).where(RequestRow.request_id == request_id, RequestRow.leased_until.is_not(None))
+    session.execute(waiting.values(leased_until=until))
 
 
 def mark_taken(session: Session, request_id: str, now: datetime) -> None:

@@ -361,10 +361,11 @@ class WebhookEventRow(Base):
 class RequestRow(Base):
     """A request that carries an idempotency key, so that its repetition is recognised for as long as the row is kept.
 
-    request_id  stands for key and content, and names the request to the engine and in `record`
-    begun_at    since when somebody waits for the case's answer; None: nobody does
-    taken_at    when the case wrote the event down
-    answer      what the first one was answered; None: nothing yet
+    request_id    stands for key and content, and names the request to the engine and in `record`
+    leased_until  until when the process that waits for the case's answer has the request for itself, unless it
+                  renews that; None: nobody waits
+    taken_at      when the case wrote the event down
+    answer        what the first one was answered; None: nothing yet
     """
 
     __tablename__ = "requests"
@@ -374,7 +375,7 @@ class RequestRow(Base):
     request_id: Mapped[str] = mapped_column(String(32), unique=True, index=True)
     event: Mapped[str] = mapped_column(String(40))
     first_at: Mapped[datetime] = mapped_column(index=True)
-    begun_at: Mapped[datetime | None]
+    leased_until: Mapped[datetime | None]
     taken_at: Mapped[datetime | None]
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 

@@ -186,7 +186,7 @@ async def tell_case(
     """The body is the event, one JSON object. `note`, free words, may stand beside its fields: it stays in the
     database. 200: the new status. 202: taken, but the case has not answered yet; `result` says how far it is.
     422: refused, with field and reason, or the key was used for another request. 409: the first request of this key
-    has no answer yet. 404: no such case, or no such event.
+    has no answer yet; `Retry-After` says when to ask again. 404: no such case, or no such event.
     """
     _check_id(invoice_id)
     if event not in PERSONAL_DECISIONS:
@@ -207,7 +207,8 @@ async def tell_case(
     except Refused as refused:
         raise _problem(refused) from None
     except StillRunning as running:
-        raise Problem(409, str(running), _KEY_HEADER) from None
+        wait = {"Retry-After": str(running.retry_after)}
+        raise Problem(409, str(running), _KEY_HEADER, headers=wait) from None
     except (NoAnswer, ServerAway) as error:
         raise Problem(503, str(error)) from None
     if told.status is not None:

@@ -164,7 +164,7 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         200: ("The new status of the case.", _ref("Status")),
         202: ("Taken, but the case has not answered yet.", _ref("Taken")),
         400: ("The body is no JSON.", None),
-        409: ("The first request with this key has no answer yet.", None),
+        409: ("The first request with this key has no answer yet; Retry-After says when to ask again.", None),
         413: ("The body is longer than a megabyte.", None),
         422: ("Refused, by the field that is wrong.", None),
         **{code: (meaning, None) for code, meaning in _CASE_ERRORS.items()},

@@ -1,5 +1,6 @@
 """Requests with a key: one row remembers what became of each, on either database."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -96,9 +97,43 @@ def test_a1_a_request_that_got_no_answer_is_known_by_the_key_it_was_given(office
     assert office.begin(replace(random, kept=True), "acme") == Begun()
 
 
-def test_a1_a_process_that_was_lost_blocks_its_key_for_minutes_only(office: Idempotency, database: Database) -> None:
+def test_a1_a_process_that_was_lost_blocks_its_key_for_seconds_only(office: Idempotency, database: Database) -> None:
     office.begin(REQUEST, "acme")
-    change(database, begun_at=datetime.now(UTC) - idempotency.LONGEST_ANSWER - timedelta(seconds=1))
+    with pytest.raises(StillRunning) as running:
+        office.begin(REQUEST, "acme")
+    wait = running.value.retry_after
+    assert 0 < wait <= 15 and f" in {wait} s" in str(running.value)
+    change(database, leased_until=datetime.now(UTC))  # nobody renewed it, and that time is over
+    assert office.begin(REQUEST, "acme") == Begun()
+    with pytest.raises(StillRunning):  # whoever took it up has it now
+        office.begin(REQUEST, "acme")
+
+
+async def test_a1_a_process_that_waits_long_keeps_its_request(
+    office: Idempotency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=2))
+    monkeypatch.setattr(idempotency, "RENEWAL", timedelta(seconds=0.1))
+    office.begin(REQUEST, "acme")
+    async with office.leased(REQUEST, "acme"):
+        await asyncio.sleep(2.5)
+        with pytest.raises(StillRunning):
+            office.begin(REQUEST, "acme")
+        office.answered(REQUEST, ANSWER, "acme")
+        await asyncio.sleep(0.3)
+    assert office.begin(REQUEST, "acme").answer == ANSWER
+
+
+async def test_a1_a_request_that_fails_is_renewed_no_more(
+    office: Idempotency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=0.3))
+    monkeypatch.setattr(idempotency, "RENEWAL", timedelta(seconds=0.1))
+    office.begin(REQUEST, "acme")
+    with pytest.raises(ZeroDivisionError):
+        async with office.leased(REQUEST, "acme"):
+            raise ZeroDivisionError
+    await asyncio.sleep(0.5)
     assert office.begin(REQUEST, "acme") == Begun()
 
 

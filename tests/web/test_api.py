@@ -370,6 +370,8 @@ async def test_a1_while_the_first_request_runs_its_repetition_waits(site: Site) 
         "/api/cases/inv-1/resume", json={"by": "a"}, headers=BEARER | {"Idempotency-Key": "k"}
     )
     assert (answer.status_code, answer.json()["field"]) == (409, "Idempotency-Key")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 15
+    assert f"in {answer.headers['Retry-After']} s" in answer.json()["reason"]
 
 
 async def test_a2_a_note_belongs_to_its_case(api: Open) -> None:
