@@ -118,7 +118,10 @@ class Suppressions(Protocol):
     channel: Channel
 
     def suppressed(self) -> Iterator[tuple[str, str]]:
-        """Each address with "stopped" or "bounced". Raises DeliveryError when the list cannot be read whole."""
+        """Each address with "stopped" or "bounced". Raises DeliveryError when a list cannot be read whole.
+
+        What fails for now has been asked for again before it is raised. The reason names list, cause and remedy.
+        """
         ...
 
 

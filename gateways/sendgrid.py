@@ -11,6 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from http.client import HTTPException
 from typing import Any
 from urllib.error import URLError
@@ -21,6 +22,7 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from domain.terms import Channel, MessageState
+from gateways import again
 from gateways.base import DeliveryError, Envelope, Receipt
 from gateways.reach import is_loopback, web_address
 
@@ -51,6 +53,13 @@ _SUPPRESSIONS = {
     "unsubscribes": "stopped",
 }
 """SendGrid's lists of addresses it does not write to, and what each means for us."""
+_UNREADABLE = {
+    401: "SendGrid does not accept SENDGRID_API_KEY: check it",
+    403: "give SENDGRID_API_KEY read access to suppressions",
+    404: "there is none at this address: check SENDGRID_API_URL",
+}
+"""What to do about a refusal that will not pass by itself."""
+_LIST_LATER = "it was asked for several times, with pauses; repeat the command later"
 _PAGE = 500
 _MOST_SUPPRESSED = 1_000_000
 _RECIPIENT_FIELD = re.compile(r"personalizations\.\d+\.to\.\d+\.email")
@@ -104,10 +113,13 @@ class SendGridGateway:
         return Receipt(NAME, answer.headers.get("X-Message-Id"), MessageState.ACCEPTED)
 
     def suppressed(self) -> Iterator[tuple[str, str]]:
-        """The addresses on SendGrid's suppression lists. Raises DeliveryError when one cannot be read whole."""
+        """The addresses on SendGrid's suppression lists; a page that fails for now is asked for again.
+
+        Raises DeliveryError when one cannot be read whole.
+        """
         for name, reason in _SUPPRESSIONS.items():
             for first in range(0, _MOST_SUPPRESSED, _PAGE):
-                page = self._suppression_page(name, first)
+                page = again.ask(partial(self._suppression_page, name, first))
                 yield from ((address, reason) for address in page)
                 if len(page) < _PAGE:
                     break
@@ -118,15 +130,16 @@ class SendGridGateway:
             answer = asked.get(query_params={"limit": _PAGE, "offset": first})
             return [str(one["email"]) for one in json.loads(answer.body)]
         except HTTPError as error:
-            raise DeliveryError(
-                f"SendGrid's list of {name} cannot be read (status {error.status_code}): give the key read access to "
-                "suppressions",
-                code=str(error.status_code),
-            ) from None
+            status, passes = error.status_code, error.status_code in _LATER or error.status_code >= 500
+            todo = _LIST_LATER if passes else _UNREADABLE.get(status, "check SENDGRID_API_URL")
+            reason = f"SendGrid's list of {name} cannot be read (status {status}): {todo}"
+            raise DeliveryError(reason, code=str(status), permanent=not passes) from None
         except (OSError, HTTPException) as error:
-            raise DeliveryError(f"SendGrid's list of {name} cannot be read ({_kind(error)}); try again") from None
+            kind = _kind(error.reason if isinstance(error, URLError) else error)
+            raise DeliveryError(f"SendGrid's list of {name} cannot be read ({kind}): {_LIST_LATER}") from None
         except (ValueError, LookupError, TypeError):
-            raise DeliveryError(f"SendGrid's list of {name} is none: check SENDGRID_API_URL") from None
+            reason = f"SendGrid's list of {name} cannot be read (what came is no list): check SENDGRID_API_URL"
+            raise DeliveryError(reason, permanent=True) from None
 
     def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
         """Always raises DeliveryError: saying None would claim that the mail surely never left."""

@@ -43,6 +43,7 @@ _BEING_STARTED = timedelta(minutes=15)
 _LATE = timedelta(hours=1)
 _SECOND_LOOK = 1.0  # seconds; what is being written at the first look is written then
 _LOOKS = 20
+_CLOSED_TOGETHER = 500  # addresses in one transaction
 
 _RUNNING = WorkflowExecutionStatus.RUNNING
 _WORDS = {
@@ -207,9 +208,7 @@ class Reconciler:
             try:
                 report.closed = await asyncio.to_thread(self._read_suppressions, now)
             except DeliveryError as error:
-                report.refused = (
-                    f"nothing was mended, because a list of suppressed addresses is missing: {error.reason}"
-                )
+                report.refused = f"nothing was mended and no address closed: {error.reason}"
                 return
         report.findings = await _some_at_once([self._mended(one, now) for one in report.findings])
         report.applied = True
@@ -217,16 +216,19 @@ class Reconciler:
             await asyncio.to_thread(self._end_own_standstill, now)
 
     def _read_suppressions(self, now: datetime) -> int:
-        """Close what a provider does not write to any more. Raises DeliveryError."""
+        """Close what a provider does not write to any more, once all lists are read. Raises DeliveryError."""
+        lists = [
+            (gateway.channel, list(gateway.suppressed()))
+            for gateway in self._desk.gateways.values()
+            if isinstance(gateway, Suppressions)
+        ]
         closed = 0
-        for gateway in self._desk.gateways.values():
-            if not isinstance(gateway, Suppressions):
-                continue
-            for address, reason in gateway.suppressed():
+        for channel, suppressed in lists:
+            for first in range(0, len(suppressed), _CLOSED_TOGETHER):
                 with self._database.writing() as session:
-                    known = addresses.why_closed(session, gateway.channel, address)
-                    addresses.close(session, gateway.channel, address, reason, now)
-                    closed += known is None
+                    for address, reason in suppressed[first : first + _CLOSED_TOGETHER]:
+                        closed += addresses.why_closed(session, channel, address) is None
+                        addresses.close(session, channel, address, reason, now)
         return closed
 
     def _end_own_standstill(self, now: datetime) -> None:

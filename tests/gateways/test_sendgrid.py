@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.terms import MessageState
+from gateways import again
 from gateways.base import DeliveryError, Receipt
 from gateways.sendgrid import SendGridGateway
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeSendGrid, an_envelope
@@ -183,13 +184,54 @@ def test_g13_the_suppression_lists_are_read_whole(sendgrid: FakeSendGrid) -> Non
     assert found == dict.fromkeys(many, "bounced") | {"stop@x.example": "stopped", "spam@x.example": "stopped"}
 
 
-@pytest.mark.parametrize("status", [401, 403, 500])
-def test_g13_a_suppression_list_that_cannot_be_read_is_no_empty_one(sendgrid: FakeSendGrid, status: int) -> None:
+@pytest.fixture
+def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "PAUSES", (0.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [
+        (401, "SendGrid does not accept SENDGRID_API_KEY: check it"),
+        (403, "give SENDGRID_API_KEY read access to suppressions"),
+        (404, "check SENDGRID_API_URL"),
+        (418, "check SENDGRID_API_URL"),
+    ],
+)
+def test_g13_a_suppression_list_that_is_refused_is_no_empty_one(
+    sendgrid: FakeSendGrid, status: int, remedy: str
+) -> None:
     sendgrid.next(Answer(status))
-    with pytest.raises(DeliveryError, match="list of bounces cannot be read"):
+    with pytest.raises(DeliveryError, match=rf"list of bounces cannot be read \(status {status}\): .*{remedy}"):
         list(a_gateway(sendgrid.url).suppressed())
+    assert len(sendgrid.requests) == 1
 
 
+@pytest.mark.usefixtures("brief_pauses")
+@pytest.mark.parametrize("failure", [Answer(500), Answer(503), Answer(429), Answer(drop=True), Answer(502)])
+def test_g13_a_suppression_list_that_fails_for_now_is_asked_for_again(
+    sendgrid: FakeSendGrid, failure: Answer
+) -> None:
+    many = [f"gone{number}@x.example" for number in range(501)]
+    sendgrid.suppressed = {"bounces": many}
+    sendgrid.next(failure, Answer(), failure, failure)  # its second page fails twice
+    assert [address for address, _ in a_gateway(sendgrid.url).suppressed()] == many
+
+
+@pytest.mark.usefixtures("brief_pauses")
+@pytest.mark.parametrize("failure", [Answer(503), Answer(drop=True)])
+def test_g13_a_suppression_list_that_goes_on_failing_says_which_and_what_to_do(
+    sendgrid: FakeSendGrid, failure: Answer
+) -> None:
+    sendgrid.next(Answer(), failure, failure, failure)
+    with pytest.raises(
+        DeliveryError, match=r"list of invalid_emails cannot be read \(.+\): .*repeat the command later"
+    ):
+        list(a_gateway(sendgrid.url).suppressed())
+    assert len(sendgrid.requests) == 4
+
+
+@pytest.mark.usefixtures("brief_pauses")
 def test_g13_a_suppression_list_behind_a_wall_is_no_empty_one(closed_url: str) -> None:
-    with pytest.raises(DeliveryError, match="list of bounces cannot be read"):
+    with pytest.raises(DeliveryError, match=r"list of bounces cannot be read \(ConnectionRefusedError\)"):
         list(a_gateway(closed_url).suppressed())

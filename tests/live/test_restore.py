@@ -222,13 +222,17 @@ async def test_e14_a_restored_database_stops_everything_until_a_person_reconcile
         stands = standstills.in_force(session)
     assert stands is not None
     assert (stands.by, stands.reason) == ("reconciler", "looks-like-a-restore")
-    plant.sendgrid.next(Answer(403))
+    plant.sendgrid.suppressed = {"bounces": ["payer4@acme.example"], "unsubscribes": ["payer5@acme.example"]}
+    plant.sendgrid.next(Answer(), Answer(403))
     report = await reconcile(plant, apply=True)
-    assert report.refused is not None and "list of bounces cannot be read" in report.refused
+    assert report.refused is not None and "list of invalid_emails cannot be read" in report.refused
     assert not any(one.mended for one in report.findings), "nothing is mended before the lists are read"
-    plant.sendgrid.suppressed = {"unsubscribes": ["payer5@acme.example"]}
+    with plant.database.reading() as session:
+        closed = addresses.why_closed(session, Channel.EMAIL, "payer4@acme.example")
+    assert closed is None, "no address is closed before all lists are read"
+    plant.sendgrid.next(Answer(503), Answer(), Answer(429))  # what fails for now is asked for again
     report = await reconcile(plant, apply=True)
-    assert report.closed == 1
+    assert (report.refused, report.closed) == (None, 2)
     with plant.database.reading() as session:
         assert addresses.why_closed(session, Channel.EMAIL, "Payer5@acme.example") == "stopped"
     assert [one for one in report.findings if not one.mended] == []
