@@ -12,9 +12,10 @@ from activities.desk import Answer, Desk, entries_of, other_run, plan
 from activities.faults import lasts, reason_of
 from domain.case import Case
 from domain.events import Pause, PaymentReceived
-from domain.invoice import Customer, EarlierPayment, History, is_rehearsal
+from domain.invoice import Customer, EarlierPayment, History, Invoice, is_rehearsal
 from domain.model import Record
-from domain.policy import PolicyRef, Rules
+from domain.outcomes import Said
+from domain.policy import Policy, PolicyRef, Rules
 from domain.timeline import Entry
 from store import accounts, cases, invoices, ledger, pauses, tasks, timeline
 from store.tables import CustomerPauseRow, InvoiceRow, TaskRow
@@ -139,31 +140,15 @@ class Planning:
         }
 
     def _new_case(self, session: Session, row: InvoiceRow) -> Case:
-        ref = PolicyRef(name=row.policy_name, version=row.policy_version)
-        policy = self._desk.policy(session, ref)
-        return Case(
-            invoice_id=row.invoice_id,
-            customer_id=row.customer_id,
-            policy=ref,
-            rules=Rules.of(policy),
-            currency=row.currency,
-            digits=row.digits,
-            issued_on=row.issued_on,
-            due_on=row.due_on,
-            amount=row.amount,
-        )
+        policy = self._desk.policy(session, PolicyRef(name=row.policy_name, version=row.policy_version))
+        return _new_case(row, row.customer_id, policy)
 
     def _bring_history(
         self, session: Session, row: InvoiceRow, case: Case, customer: Customer, now: datetime
     ) -> None:
         """What happened before the invoice came to us is in force before anything is sent."""
         history, policy = History.model_validate(row.history), self._desk.policy(session, case.policy)
-        payments = [_as_payment(earlier, number, case) for number, earlier in enumerate(history.paid, 1)]
-        zone = ZoneInfo(customer.time_zone)
-        reminded = {
-            one.step: datetime.combine(one.on, policy.window[0], zone).astimezone(UTC) for one in history.reminded
-        }
-        said = case.take_over(payments, reminded, [step.id for step in policy.steps], now)
+        payments, said = _take_over(case, history, policy, customer.time_zone, now)
         for payment in payments:
             ledger.add_payment(session, case.invoice_id, payment, now)
         credits.follow(session, case, now)
@@ -186,6 +171,39 @@ class Planning:
         if accounts.place_hold(session, case.customer_id, case.invoice_id, hold, reason, now):
             text = f"hold {hold.value}: the next stage waits until this invoice is paid"
             timeline.write(session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)])
+
+
+def foreseen(invoice: Invoice, policy: Policy, now: datetime) -> Case:
+    """The case that this invoice would begin with, by what its record says of its past. Nothing is kept."""
+    case = _new_case(invoice, invoice.customer.customer_id, policy)
+    _take_over(case, invoice.history, policy, invoice.customer.time_zone, now)
+    return case
+
+
+def _new_case(invoice: Invoice | InvoiceRow, customer_id: str, policy: Policy) -> Case:
+    return Case(
+        invoice_id=invoice.invoice_id,
+        customer_id=customer_id,
+        policy=PolicyRef(name=policy.name, version=policy.version),
+        rules=Rules.of(policy),
+        currency=invoice.currency,
+        digits=invoice.digits,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_on,
+        amount=invoice.amount,
+    )
+
+
+def _take_over(
+    case: Case, history: History, policy: Policy, time_zone: str, now: datetime
+) -> tuple[list[PaymentReceived], list[Said]]:
+    """Let the case begin where its history left it: the payments, and what is said of them."""
+    payments = [_as_payment(earlier, number, case) for number, earlier in enumerate(history.paid, 1)]
+    zone = ZoneInfo(time_zone)
+    reminded = {
+        one.step: datetime.combine(one.on, policy.window[0], zone).astimezone(UTC) for one in history.reminded
+    }
+    return payments, case.take_over(payments, reminded, [step.id for step in policy.steps], now)
 
 
 def _as_payment(earlier: EarlierPayment, number: int, case: Case) -> PaymentReceived:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from activities.desk import Desk
 from activities.phrases import in_fours
+from activities.planning import foreseen
 from commands.context import (
     REFUSED,
     AsOf,
@@ -27,10 +28,12 @@ from commands.context import (
     read_moment,
 )
 from commands.printing import local_time, print_json, print_table, say, warn, window
+from domain.agenda import standing
 from domain.audience import Reach, audience
+from domain.case import Case
 from domain.clock import FASTEST, Clock
 from domain.invoice import Customer, Invoice
-from domain.ladder import PreviewLine, Standing, preview
+from domain.ladder import PreviewLine, preview
 from domain.policy import Policy
 from domain.refusal import Refused
 from domain.terms import Role
@@ -148,7 +151,8 @@ def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away
         warn(f"{left} more not tried: the server went away. Run the same again; it starts only the rest.")
     counts = {kind: sum(result is kind for result in results) for kind in Start}
     refused = len({place for one in unfit for place in _places(one)})
-    parts = [f"{count} {kind.value}" for kind, count in counts.items()] + [f"{refused} refused"]
+    told = [kind for kind in Start if kind is not Start.PAID or counts[kind]]
+    parts = [f"{counts[kind]} {kind.value}" for kind in told] + [f"{refused} refused"]
     say(", ".join(parts) + (f", {left} not tried" if left else ""))
     if unfit or left or away:
         raise typer.Exit(REFUSED)
@@ -190,11 +194,12 @@ def show_preview(
         except Refused as problem:
             refused.append(Unfit(invoice.invoice_id, str(problem)))
             continue
-        lines, notes = _previewed(desk, invoice, policy, now), list(_notes(desk, registrar, invoice))
+        case = foreseen(invoice, policy, now)
+        lines, notes = _previewed(desk, invoice, policy, case, now), list(_notes(desk, registrar, invoice))
         if as_json:
-            shown.append(_preview_facts(invoice, policy, lines, notes))
+            shown.append(_preview_facts(invoice, policy, case, lines, notes))
         else:
-            _print_preview(invoice, policy, lines, notes)
+            _print_preview(invoice, policy, case, lines, notes)
     if as_json:
         print_json({"invoices": shown, "refused": [_refusal_facts(one) for one in refused]})
     else:
@@ -203,19 +208,14 @@ def show_preview(
         raise typer.Exit(REFUSED)
 
 
-def _previewed(desk: Desk, invoice: Invoice, policy: Policy, now: datetime) -> tuple[PreviewLine, ...]:
-    calendar = desk.calendar(invoice.customer, policy, invoice, now)
-    standing = Standing(
-        issued_on=invoice.issued_on,
-        due_on=invoice.due_on,
-        customer_id=invoice.customer.customer_id,
-        open_amount=invoice.amount,
-    )
-    return preview(policy, standing, calendar, now)
+def _previewed(desk: Desk, invoice: Invoice, policy: Policy, case: Case, now: datetime) -> tuple[PreviewLine, ...]:
+    if case.ended:
+        return ()
+    return preview(policy, standing(case), desk.calendar(invoice.customer, policy, invoice, now), now)
 
 
 def _preview_facts(
-    invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine], notes: Sequence[str]
+    invoice: Invoice, policy: Policy, case: Case, lines: Iterable[PreviewLine], notes: Sequence[str]
 ) -> dict[str, Any]:
     zone = ZoneInfo(invoice.customer.time_zone)
     return {
@@ -223,6 +223,9 @@ def _preview_facts(
         "number": invoice.number,
         "customer": invoice.customer.name,
         "amount": invoice.amount,
+        "paid": round(case.paid, case.digits),
+        "amount_due": case.open_amount,
+        "credit": case.credit,
         "currency": invoice.currency,
         "due_on": invoice.due_on,
         "policy": {"name": policy.name, "version": policy.version},
@@ -277,10 +280,12 @@ def _notes(desk: Desk, registrar: Registrar, invoice: Invoice) -> Iterator[str]:
         yield f"no payment_url: messages ask for a bank transfer {where}"
 
 
-def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine], notes: Sequence[str]) -> None:
+def _print_preview(
+    invoice: Invoice, policy: Policy, case: Case, lines: Iterable[PreviewLine], notes: Sequence[str]
+) -> None:
     customer: Customer = invoice.customer
     say(
-        f"{invoice.invoice_id}: {invoice.amount} {invoice.currency} due {invoice.due_on}, {customer.name}; "
+        f"{invoice.invoice_id}: {_open(case)} due {invoice.due_on}, {customer.name}; "
         f"ladder {policy.name}@{policy.version}, {customer.time_zone}, contacts {window(policy)} on business days"
     )
     for note in notes:
@@ -295,8 +300,18 @@ def _print_preview(invoice: Invoice, policy: Policy, lines: Iterable[PreviewLine
         )
         for line in lines
     ]
-    print_table(("when there", "step", "what", "why", "days passed over"), rows, "Nothing would happen.")
+    nothing = "Nothing would happen: its case ends at once, as paid." if case.ended else "Nothing would happen."
+    print_table(("when there", "step", "what", "why", "days passed over"), rows, nothing)
     say("")
+
+
+def _open(case: Case) -> str:
+    """What is asked for, and of how much where something was paid before."""
+    amount = f"{case.amount} {case.currency}"
+    if case.ended:
+        rest = f", {case.credit} too much" if case.credit else f", {case.waived} waived" if case.waived else ""
+        return f"wholly paid ({case.imported_paid} of {amount}{rest}),"
+    return f"{case.open_amount} of {amount} open," if case.paid else amount
 
 
 def _what(invoice: Invoice, policy: Policy, line: PreviewLine) -> str:

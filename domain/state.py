@@ -138,6 +138,12 @@ class CaseState(Record):
         return self.model_copy(update={"paid": paid})
 
     @property
+    def came_paid(self) -> bool:
+        """Whether its record said that nothing was open any more when it came to us."""
+        paid = self.imported_at is not None and self.imported_paid >= self.amount - self.tolerance
+        return paid and not self.reopened
+
+    @property
     def credit(self) -> Decimal:
         """What was paid too much, and is neither applied to another invoice nor returned.
 

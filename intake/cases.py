@@ -80,11 +80,12 @@ class Patience:
 
 
 class Start(StrEnum):
-    """What became of a request to start a case."""
+    """What became of a request to start a case. PAID: its record says that nothing was open when it came to us."""
 
     STARTED = "started"
     RUNNING = "already running"
     ENDED = "already ended"
+    PAID = "wholly paid before"
 
 
 class How(StrEnum):
@@ -136,7 +137,7 @@ class Cases:
     async def start(self, registered: Registered) -> Start:
         """Start the case of a registered invoice, once. Raises ServerAway after a minute without a server."""
         if registered.start is None:
-            return Start.ENDED
+            return Start.PAID if registered.opening.case.came_paid else Start.ENDED
         begin, case = registered.start, registered.opening.case
         # A rehearsal's clock stood still since the case was opened: others were registered and started meanwhile.
         begin = begin.model_copy(update={"clock": begin.clock.resumed(datetime.now(UTC))})

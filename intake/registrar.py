@@ -97,10 +97,14 @@ class Registrar:
             return [Refused("record", f"the database does not take it ({said})")]
 
     def ladder(self, invoice: Invoice) -> Policy:
-        """The ladder an invoice asks for, else the default one."""
+        """The ladder an invoice asks for, else the default one.
+
+        Raises Refused for a ladder that is unknown or has no step of a name under `reminded`.
+        """
         name = invoice.policy or DEFAULT_LADDER
         if name not in self._ladders:
             raise Refused("policy", f"{name!r} is not a ladder; known are {', '.join(sorted(self._ladders))}")
+        _check_steps(invoice, self._ladders[name])
         return self._ladders[name]
 
     def other_language(self, invoice: Invoice) -> str | None:
@@ -115,7 +119,6 @@ class Registrar:
         elif is_rehearsal(invoice.customer.customer_id):
             raise Refused("customer.id", "begins as only the customers of rehearsals do; choose another id")
         policy, document = self.ladder(invoice), _document(invoice)
-        _check_steps(invoice, policy)
         self._keep_ladder(policy)
         return _Checked(invoice, policy, document)
 

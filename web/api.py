@@ -61,8 +61,9 @@ async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
     What a record changes about a customer or their people stands in `changes`.
-    Each item is answered: `started`, `already running`, `already ended`, `refused` with its problems, or
-    `not tried` when the Temporal server went away. `language` says so where no messages are in the customer's.
+    Each item is answered: `started`, `already running`, `already ended`, `wholly paid before` (by its `paid`),
+    `refused` with its problems, or `not tried` when the Temporal server went away. `language` says so where no
+    messages are in the customer's.
     200: all well; 207: some were refused; 422: all were.
     """
     data = decoded(await raw(request))

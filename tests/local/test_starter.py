@@ -422,6 +422,46 @@ def test_c6_c8_preview_tells_the_language_the_way_to_pay_and_what_is_announced(
     assert "announces restrict" in run("preview", file).out.replace("\n", " ")
 
 
+def test_a14_preview_begins_where_the_record_left_the_invoice(run: Run) -> None:
+    days = {"issued_on": "2026-12-01", "due_on": "2026-12-11"}
+    file = a_file(
+        an_item("PART-1", amount="1200.00", paid="400", reminded="first-reminder=2026-12-14", **days),
+        an_item("WHOLE-1", amount="1200.00", paid="1199.80", **days),
+        an_item("OVER-1", amount="1200.00", paid="1500", **days),
+        an_item("NONE-1", amount="1200.00", **days),
+    )
+    said = run("preview", file, "--as-of", "2026-12-16")
+    assert "PART-1: 800.00 of 1200.00 EUR open, due 2026-12-11" in said.out
+    assert "WHOLE-1: wholly paid (1199.80 of 1200.00 EUR, 0.20 waived), due" in said.out
+    assert "OVER-1: wholly paid (1500.00 of 1200.00 EUR, 300.00 too much), due" in said.out
+    assert "NONE-1: 1200.00 EUR due" in said.out
+    assert said.out.count("Nothing would happen: its case ends at once, as paid.") == 2
+    part, whole, over, none = run("preview", file, "--as-of", "2026-12-16", "--json").json["invoices"]
+    assert [(one["paid"], one["amount_due"], one["credit"]) for one in (part, whole, over, none)] == [
+        ("400.00", "800.00", "0.00"),
+        ("1199.80", "0.00", "0.00"),
+        ("1500.00", "0.00", "300.00"),
+        ("0.00", "1200.00", "0.00"),
+    ]
+    assert part["steps"][0]["step"] == "second-reminder"
+    assert (whole["steps"], over["steps"]) == ([], [])
+
+
+def test_a14_preview_refuses_a_step_that_the_ladder_has_not(run: Run) -> None:
+    said = run("preview", a_file(an_item("STEP-1", reminded="no-such-step=2026-12-14")))
+    assert (said.code, said.out) == (1, "")
+    assert "'no-such-step' is no step of the ladder" in said.err
+
+
+def test_a14_an_invoice_that_comes_wholly_paid_says_so(here: Place, run: Run) -> None:
+    file = a_file(an_item("CAME-1", paid="1200.00"), an_item("CAME-2", paid="400.00"))
+    for first in ("1 started, 0 already running", "0 started, 1 already running"):
+        said = run("start", file)
+        assert said.out.splitlines()[-1] == f"{first}, 0 already ended, 1 wholly paid before, 0 refused"
+    assert run("status", "CAME-1").out.startswith("CAME-1: paid")
+    assert "800.00 EUR" in run("status", "CAME-2").out
+
+
 def test_c6_a_language_without_messages_is_told_when_cases_start(here: Place, run: Run) -> None:
     items = [an_item(f"LANG-{n}", customer__id=f"CL-{n}", customer__language="de") for n in range(7)]
     said = run("start", a_file(*items, an_item("LANG-EN", customer__id="CL-EN", customer__language="en-GB")))

@@ -138,6 +138,13 @@ async def test_a_webhook_without_its_key_says_what_to_set(site: Site, path: str,
 # Starting ------------------------------------------------------------------------------------------------
 
 
+async def test_a14_an_invoice_that_comes_wholly_paid_says_so(api: Open) -> None:
+    answer = await api.post("/invoices", written(paid="1200.00"))
+    assert (answer.status_code, answer.json()["items"][0]["result"]) == (200, "wholly paid before")
+    case = (await api.get("/cases/inv-1")).json()
+    assert (case["stage"], case["amount_due"]) == ("paid", "0.00")
+
+
 async def test_invoices_are_started_once_and_each_is_answered(api: Open) -> None:
     one = await api.post("/invoices", written())
     assert (one.status_code, one.json()) == (
