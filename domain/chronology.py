@@ -82,9 +82,11 @@ def _task(data: Data, _people: Data) -> str:
 
 
 def _payment(data: Data, _people: Data) -> str:
-    return f"{data['amount']} {data['currency']} ({data['payment_id']})" + (
-        f": {data['reason']}" if data.get("reason") else ""
+    giver = (
+        f" of the credit of invoice {data['from_invoice']}, applied by {data['by']}" if "from_invoice" in data else ""
     )
+    why = f": {data['reason']}" if data.get("reason") else ""
+    return f"{data['amount']} {data['currency']}{giver} ({data['payment_id']}){why}"
 
 
 def _hold(data: Data, _people: Data) -> str:
@@ -106,7 +108,17 @@ def _address_closed(data: Data, _people: Data) -> str:
 
 
 def _credit(data: Data, _people: Data) -> str:
-    return f"{data['amount']} {data['currency']} paid too much"
+    return f"{data['amount']} {data['currency']} paid too much, neither applied nor returned"
+
+
+def _credit_used(data: Data, _people: Data) -> str:
+    whither = f"applied to invoice {data['to_invoice']}" if data["to_invoice"] else "returned to the customer"
+    return f"{data['amount']} {data['currency']} of the credit {whither}, by {data['by']} ({data['credit_id']})"
+
+
+def _credit_undone(data: Data, _people: Data) -> str:
+    whence = f"invoice {data['to_invoice']}" if data["to_invoice"] else "the customer"
+    return f"{data['amount']} {data['currency']} came back from {whence}: credit again ({data['credit_id']})"
 
 
 def _standing(data: Data, _people: Data) -> str:
@@ -126,6 +138,8 @@ _TELL: Mapping[str, Callable[[Data, Data], str]] = {
     "note": _note,
     "address_closed": _address_closed,
     "credit": _credit,
+    "credit_used": _credit_used,
+    "credit_undone": _credit_undone,
     "standing": _standing,
 }
 

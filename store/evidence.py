@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from domain.case import Case
 from domain.evidence import HEADER, Fact, digest
 from domain.policy import PolicyRef
-from store import cases, invoices, notes, outbox, timeline
+from store import cases, credits, invoices, notes, outbox, timeline
 from store.tables import (
     AccessChangeRow,
     Base,
@@ -122,10 +122,18 @@ def _tasks(session: Session, invoice_id: str) -> Iterator[Fact]:
 def _payments(session: Session, invoice_id: str) -> Iterator[Fact]:
     query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
     for row in session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)):
-        facts = _columns(row, "invoice_id", "reversed_at", "reversal_reason")
+        facts = _columns(row, "invoice_id", "reversed_at", "reversal_reason") | _giver(session, row)
         yield Fact(kind="payment", at=row.received_at, data=facts)
         if row.reversed_at is not None:
             yield Fact(kind="reversal", at=row.reversed_at, data=facts | {"reason": row.reversal_reason})
+
+
+def _giver(session: Session, payment: PaymentRow) -> dict[str, Any]:
+    """From which invoice's credit this was paid, and who decided so; nothing for money that came from outside."""
+    use = credits.get_use(session, payment.payment_id)
+    if use is None or use.to_invoice != payment.invoice_id:
+        return {}
+    return {"from_invoice": use.from_invoice, "by": use.by}
 
 
 def _access(session: Session, invoice_id: str) -> Iterator[Fact]:
@@ -146,10 +154,18 @@ def _notes_and_credit(session: Session, invoice_id: str) -> Iterator[Fact]:
     credit = session.get(CreditRow, invoice_id)
     if credit is not None:
         yield Fact(kind="credit", at=credit.at, data=_columns(credit, "invoice_id", "customer_id"))
+    for use in credits.uses(session, invoice_id):
+        facts = _columns(use, "from_invoice", "at", "undone_at")
+        yield Fact(kind="credit_used", at=use.at, data=facts)
+        if use.undone_at is not None:
+            yield Fact(kind="credit_undone", at=use.undone_at, data=facts)
 
 
 def _standing(row: CaseRow, case: Case) -> Fact:
-    """How the case stands by its latest copy: what the rows above do not say."""
+    """How the case stands by its latest copy: what the rows above do not say.
+
+    Unless the invoice was cancelled: amount + credit + credit_used = paid + open + waived + written_off + uncovered.
+    """
     data = {
         "stage": case.stage,
         "policy": f"{case.policy.name}@{case.policy.version}",
@@ -157,7 +173,11 @@ def _standing(row: CaseRow, case: Case) -> Fact:
         "due_on": case.due_on,
         "paid": case.paid,
         "open": case.open_amount,
+        "waived": case.waived,
+        "written_off": case.unpaid - case.open_amount,
         "credit": case.credit,
+        "credit_used": case.given,
+        "uncovered": case.uncovered,
         "currency": case.currency,
         "access": case.account_access,
         "holds": case.own_holds,

@@ -4,6 +4,7 @@ import json
 import stat
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from activities import credits
 from activities.desk import entries_of
 from commands.evidence import evidence
 from domain.chronology import KINDS
-from domain.events import parse_event
+from domain.events import CreditApplied, PaymentReversed, parse_event
 from domain.evidence import Proof, chain, verify
 from domain.refusal import Refused
 from domain.terms import Channel, Level
 from intake.evidence_file import as_text, check, gather, write_new
 from intake.registrar import Registrar
-from store import accounts, addresses, cases, credits, ledger, notes, tasks, timeline
+from store import accounts, addresses, cases, ledger, notes, tasks, timeline
 from store.database import Database
 from store.evidence import collect
 from store.tables import MessageInvoiceRow, MessageRow, TaskRow
@@ -112,12 +114,36 @@ def lived(database: Database) -> None:
         hears("payment_reversed", "2027-03-24 09:00", payment_id="p1", reason="R01")
         hears("payment_received", "2027-03-25 09:00", payment_id="p2", amount="1250.00", currency="EUR")
         accounts.release_holds(session, "acme", "inv-1", "invoice inv-1 is paid", at("2027-03-25 09:00"))
-        credits.note(session, case, at("2027-03-25 09:00"))
+        credits.follow(session, case, at("2027-03-25 09:00"))
         cases.put(session, case, rehearsal=False, now=at("2027-03-25 09:00"))
+
+
+def used(database: Database) -> None:
+    """Its credit of 50.00 is used: 20.00 pay another invoice and come back, 30.00 pay it, 15.00 are returned."""
+    other = an_invoice(invoice_id="inv-2", number="2027-002")
+    Registrar(a_desk(database), the_ladders()).register(other, OPENED)
+    with database.writing("acme") as session:
+        for credit_id, amount, hour in (("credit-1", "20.00", 9), ("credit-2", "30.00", 11)):
+            content = {"from_invoice": "inv-1", "currency": "EUR", "by": "agent-7"}
+            event = parse_event("credit_applied", [content | {"credit_id": credit_id, "amount": amount}])
+            assert isinstance(event, CreditApplied)
+            credits.apply(session, "inv-2", event, at(f"2027-03-26 {hour:02}:00"))
+            case = cases.get(session, "inv-2")
+            assert case is not None
+            case.apply(event, at(f"2027-03-26 {hour:02}:00"))
+            if credit_id == "credit-1":
+                taken_back = parse_event("payment_reversed", [{"payment_id": credit_id, "reason": "a slip"}])
+                assert isinstance(taken_back, PaymentReversed)
+                case.apply(taken_back, at("2027-03-26 10:00"))
+                ledger.reverse_payment(session, "inv-2", taken_back, at("2027-03-26 10:00"))
+                credits.take_back(session, credit_id, at("2027-03-26 10:00"))
+            cases.put(session, case, rehearsal=False, now=at(f"2027-03-26 {hour:02}:00"))
+        credits.give_back(session, "inv-1", "credit-3", Decimal("15.00"), "EUR", "agent-8", at("2027-03-27 09:00"))
 
 
 def evidence_of(database: Database) -> Proof:
     lived(database)
+    used(database)
     return verify(gather(database, "inv-1"))
 
 
@@ -162,17 +188,69 @@ def test_money_promises_calls_and_access_are_there(database: Database) -> None:
     payments = [record["data"] for record in proof.records if record["kind"] == "payment"]
     assert [(one["payment_id"], one["amount"]) for one in payments] == [("p1", "900.00"), ("p2", "1250.00")]
     assert the_only(proof, "reversal")["reason"] == "R01"
-    assert the_only(proof, "credit")["amount"] == "50.00"
+    assert the_only(proof, "credit")["amount"] == "5.00"
     promise = the_only(proof, "promise")
     assert (promise["date"], promise["amount"], promise["state"]) == ("2027-03-10", "1200.00", "kept")
     assert promise["made_at"] == "2027-03-03T09:00:00+00:00"
-    assert the_only(proof, "task")["outcome"] == "reached, by agent-7"
+    calls = [record["data"] for record in proof.records if record["kind"] == "task"]
+    assert [one["outcome"] for one in calls if one["kind"] == "call"] == ["reached, by agent-7"]
     changes = [record["data"] for record in proof.records if record["kind"] == "access"]
     assert [(one["access"], one["published_at"]) for one in changes] == [
         ("restricted", "2027-03-22T09:01:00+00:00"),
         ("full", None),
     ]
     assert the_only(proof, "standing")["stage"] == "paid"
+
+
+def amounts(proof: Proof, kind: str) -> Decimal:
+    return sum((Decimal(one["data"]["amount"]) for one in proof.records if one["kind"] == kind), Decimal(0))
+
+
+def test_a11_the_amounts_add_up_where_credit_was_used(database: Database) -> None:
+    giver = evidence_of(database)
+    taker = verify(gather(database, "inv-2"))
+    for proof in (giver, taker):
+        stands = {name: Decimal(value) for name, value in the_only(proof, "standing").items() if name in _MONEY}
+        assert amounts(proof, "payment") - amounts(proof, "reversal") == stands["paid"]
+        assert amounts(proof, "credit_used") - amounts(proof, "credit_undone") == stands["credit_used"]
+        assert amounts(proof, "credit") == stands["credit"]
+        given = stands["amount"] + stands["credit"] + stands["credit_used"]
+        assert given == sum(stands[name] for name in ("paid", "open", "waived", "written_off", "uncovered"))
+    assert the_only(giver, "standing")["credit_used"] == "45.00"
+    assert the_only(taker, "standing")["open"] == "1170.00"
+
+
+_MONEY = frozenset({"amount", "paid", "open", "waived", "written_off", "credit", "credit_used", "uncovered"})
+
+
+def test_a11_credit_that_was_used_is_told_on_both_sides(database: Database) -> None:
+    giver = as_text(evidence_of(database))
+    for line in (
+        "2027-03-26 09:00  credit_used     20.00 EUR of the credit applied to invoice inv-2, by agent-7 (credit-1)",
+        "2027-03-26 10:00  credit_undone   20.00 EUR came back from invoice inv-2: credit again (credit-1)",
+        "2027-03-27 09:00  credit_used     15.00 EUR of the credit returned to the customer, by agent-8 (credit-3)",
+        "2027-03-27 09:00  credit          5.00 EUR paid too much, neither applied nor returned",
+    ):
+        assert line in giver
+    taker = as_text(verify(gather(database, "inv-2")))
+    assert "payment         30.00 EUR of the credit of invoice inv-1, applied by agent-7 (credit-2)" in taker
+
+
+@pytest.mark.parametrize(("event", "name"), [("write_off", "written_off"), ("payment_received", "waived")])
+def test_a11_what_was_given_up_adds_up_as_well(database: Database, event: str, name: str) -> None:
+    Registrar(a_desk(database), the_ladders()).register(an_invoice(), OPENED)
+    contents = {
+        "write_off": {"reason": "hardship", "by": "agent-7"},
+        "payment_received": {"payment_id": "p1", "amount": "1199.80", "currency": "EUR"},
+    }
+    with database.writing("acme") as session:
+        case = cases.get(session, "inv-1")
+        assert case is not None
+        case.apply(parse_event(event, [contents[event]]), OPENED)
+        cases.put(session, case, rehearsal=False, now=OPENED)
+    stands = the_only(verify(gather(database, "inv-1")), "standing")
+    assert stands["open"] == "0.00"
+    assert Decimal(stands["paid"]) + Decimal(stands[name]) == Decimal(stands["amount"])
 
 
 def test_a_running_plan_is_there(database: Database) -> None:
