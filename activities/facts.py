@@ -35,10 +35,11 @@ def gather(
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     consequence, on = _consequence(case, errand, policy, calendar, now)
     coming = _coming(case)
-    reactions, missed = case.rules.reactions, case.missed
-    if errand.message != reactions.instalment_missed:
-        missed = None
-    promised = missed or (case.promises[-1] if case.promises else None)
+    reactions = case.rules.reactions
+    promise = case.promises[-1] if case.promises else None
+    missed = case.missed if errand.message == reactions.instalment_missed else None
+    promised = missed or promise
+    broken = missed or (promise if errand.message == reactions.promise_broken else None)
     held = _held_by_others(session, case) if errand.message == reactions.restored else []
     return Facts(
         contact_name=contact.name,
@@ -59,7 +60,7 @@ def gather(
         consequence_on=on,
         promise_on=promised.date if promised else None,
         promise_amount=promised.amount if promised else None,
-        missing=missed.still_missing(case.paid) if missed else None,
+        missing=broken.still_missing(case.paid) if broken else None,
         instalments=_instalments(case),
         instalment_on=coming.on if coming else None,
         instalment_amount=coming.amount if coming else None,

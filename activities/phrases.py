@@ -52,10 +52,10 @@ class Facts(Value):
     disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds the days
     on which reminders of this invoice were sent before: by us, unless they came back, and elsewhere. `consequence`
     is what the ladder does next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and
-    `promise_amount` describe the latest promise, or the instalment that was missed, of which `missing` has not
-    come; `instalments` the agreed plan, `instalment_on` and `instalment_amount` its next part, less what came of it
-    already. `holding` are the invoices that still hold the account of a customer who paid this one; `suspended`: it
-    is shut, not only limited.
+    `promise_amount` describe the latest promise, or the instalment that was missed; `missing` is what has not come
+    of it, in a message that says so. `instalments` holds the agreed plan, `instalment_on` and `instalment_amount` its
+    next part, less what came of it already. `holding` are the invoices that still hold the account of a customer who
+    paid this one; `suspended`: it is shut, not only limited.
     `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
     `consumer` and `public_body` say who owes, where it is no company or somebody of whom nobody said.

@@ -58,6 +58,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "thank-you": ("a credit",),
     "restored": ("another invoice holds", "others suspend"),
     "instalment-missed": ("a part came",),
+    "promise-broken": ("a part came",),
     "dispute-received": ("in full",),
     "part-received": ("a part disputed",),
 }

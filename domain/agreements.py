@@ -38,6 +38,10 @@ class Promise(_Agreed):
     state: str = "open"  # open, kept, broken, replaced
     made_at: datetime | None = None
 
+    def still_missing(self, paid: Decimal) -> Decimal:
+        """What has not come of it, once `paid` is paid in all."""
+        return max(self.amount - (paid - self.paid_before), Decimal(0))
+
 
 class Plan(_Agreed):
     """Agreed instalments. `met` counts those already covered by money that came after the agreement."""

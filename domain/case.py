@@ -213,8 +213,11 @@ class Case(CaseState):
         self.payments[payment_id] = amount
         self.paid += amount
         self.awaited = None
-        if self.missed and self.missed.still_missing(self.paid) == 0:
-            self._no_longer_owe(self.rules.reactions.instalment_missed)  # it came before its message left
+        # What came before the message about it left is not said to be missing.
+        if self.missed and self.missed.still_missing(self.paid) <= self.tolerance:
+            self._no_longer_owe(self.rules.reactions.instalment_missed)
+        if self.promises and self.promises[-1].still_missing(self.paid) <= self.tolerance:
+            self._no_longer_owe(self.rules.reactions.promise_broken)
         said = []
         if self.ended is Stage.WRITTEN_OFF:
             said.append(Said("recovery", "it is a recovery of what was written off"))
@@ -254,7 +257,7 @@ class Case(CaseState):
         if self.ended:
             return []
         promise, plan = self.promise, self.plan
-        if promise and self.paid - promise.paid_before >= promise.amount - self.tolerance:
+        if promise and promise.still_missing(self.paid) <= self.tolerance:
             promise.state = "kept"
             kept = Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")
             self._owe(self.rules.reactions.part_paid)
@@ -703,10 +706,12 @@ class Case(CaseState):
         if promise is None:
             return []
         promise.state = "broken"
+        missing = promise.still_missing(self.paid)
+        came = "nothing came" if missing >= promise.amount else f"{missing} {self.currency} of it did not come"
         self._no_longer_owe(self.rules.reactions.promise_made)
         self._owe(self.rules.reactions.promise_broken)
         return self._wake_at_once(
-            now, Said("promise_broken", f"nothing came by {promise.date}; the ladder goes on at once")
+            now, Said("promise_broken", f"{came} by {promise.date}; the ladder goes on at once")
         )
 
     def instalment_due(self, now: datetime) -> list[Said]:
@@ -721,11 +726,13 @@ class Case(CaseState):
             paid_before=self.paid,
             earlier=list(self.payments),
         )
+        missing = self.missed.still_missing(self.paid)
+        part = f"{missing} {self.currency} of " if missing < missed.amount else ""
         self.plan = None
         self._no_longer_owe(self.rules.reactions.plan_agreed)
         self._owe(self.rules.reactions.instalment_missed)
         return self._wake_at_once(
-            now, Said("plan_broken", f"the instalment of {missed.date} did not come; the ladder goes on")
+            now, Said("plan_broken", f"{part}the instalment of {missed.date} did not come; the ladder goes on")
         )
 
     def wait_over(self, now: datetime) -> list[Said]:

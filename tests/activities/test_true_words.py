@@ -136,16 +136,70 @@ def test_c3_nothing_is_missed_any_more_once_the_instalment_has_come(office: Offi
 
 
 @LANGUAGES
-def test_c3_every_language_names_what_is_missing(language: str) -> None:
+@pytest.mark.parametrize("message", ["instalment-missed", "promise-broken"])
+def test_c3_every_language_names_what_is_missing(message: str, language: str) -> None:
+    known = OPTIONAL | {"instalments": (), "promise_amount": Decimal("500.00"), "promise_on": date(2026, 3, 8)}
+    whole = CATALOGUE.compose(message, language, facts(**known, missing=Decimal("500.00")))
+    part = CATALOGUE.compose(message, language, facts(**known, missing=Decimal("199.50")))
+    for text in (whole.text, whole.call):
+        assert "500" in text
+        assert "8" in text
+    for text in (part.subject, part.call):
+        assert "199" in spaced(text)
+    assert part.call.count("199") == (2 if message == "instalment-missed" else 1)  # in the opening, too
+    assert "199" not in whole.subject + whole.text + whole.call + whole.short
+
+
+@LANGUAGES
+def test_c3_a_missed_instalment_is_named_in_text_and_sms(language: str) -> None:
     known = OPTIONAL | {"instalments": (), "promise_amount": Decimal("500.00"), "promise_on": date(2026, 3, 8)}
     whole = CATALOGUE.compose("instalment-missed", language, facts(**known, missing=Decimal("500.00")))
     part = CATALOGUE.compose("instalment-missed", language, facts(**known, missing=Decimal("199.50")))
-    for text in (whole.text, whole.call, whole.short):
-        assert "500" in text
-        assert "8" in text
-    for text in (part.text, part.call, part.short):
+    assert "500" in whole.short
+    for text in (part.text, part.short):
         assert "199" in spaced(text)
-    assert "199" not in whole.text + whole.call + whole.short
+
+
+def test_c3_the_subject_is_true_when_a_part_came(office: Office) -> None:
+    with_plan(office).pay("2027-03-08 10:00", amount="300.00")
+    office.case.owed.clear()
+    (said,) = office.case.instalment_due(at("2027-03-11 00:00"))
+    assert said.reason == "200.00 EUR of the instalment of 2027-03-08 did not come; the ladder goes on"
+    answered(office, "2027-03-11 09:00")
+    assert office.messages()[-1].subject == "Invoice 2027-001: €200.00 of an instalment has not arrived"
+
+
+def with_promise(office: Office, *paid: str) -> str:
+    """What the timeline says on the day after its grace."""
+    office.open(an_invoice(payment_url=None))
+    office.carry_out("first-reminder", LADDER["first-reminder"])
+    office.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-08", amount="500.00", promised_by="a")
+    for amount in paid:
+        office.pay("2027-03-08 10:00", amount=amount)
+    office.case.owed.clear()
+    office.case.revision += 1
+    (said,) = office.case.promise_due(at("2027-03-11 00:00"))
+    return said.reason
+
+
+def test_c3_of_a_promise_that_was_kept_in_part_the_rest_is_named(office: Office) -> None:
+    assert with_promise(office, "300.00").startswith("200.00 EUR of it did not come by 2027-03-08;")
+    answered(office, "2027-03-11 09:00")
+    subject = office.messages()[-1].subject
+    assert subject == "Invoice 2027-001: €200.00 of the payment promised for Mar 8, 2027 has not arrived"
+
+
+def test_c3_of_a_promise_of_which_nothing_came_nothing_is_missing(office: Office) -> None:
+    assert with_promise(office).startswith("nothing came by 2027-03-08;")
+    answered(office, "2027-03-11 09:00")
+    subject = office.messages()[-1].subject
+    assert subject == "Invoice 2027-001: the payment promised for Mar 8, 2027 has not arrived"
+
+
+def test_c3_a_promise_is_not_broken_any_more_once_its_sum_has_come(office: Office) -> None:
+    with_promise(office)
+    office.pay("2027-03-11 08:00", amount="499.80")  # the rest is within the tolerance
+    assert [owed.partition("~")[0] for owed in office.case.owed] == ["part-received"]
 
 
 # C5 ------------------------------------------------------------------------------------------------------
