@@ -18,7 +18,7 @@ class AccessChanges:
             access=request.case.access,
             access_beside=request.case.access_beside,
             holds=request.case.holds,
-            given=request.case.given,
+            given=request.case.money.given,
             utc_offset_minutes=request.case.utc_offset_minutes,
             seen=request.seen,
         )

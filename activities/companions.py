@@ -56,7 +56,7 @@ def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[J
         case = cases.get(session, link.invoice_id)
         if link.invoice_id == job.case.invoice_id or case is None:
             continue
-        case = case.model_copy(update={"paid": ledger.paid(session, case.invoice_id)})
+        case = case.with_paid(ledger.paid(session, case.invoice_id))
         policy = desk.policy(session, case.policy)
         step = StepKey.parse(link.step).step
         if any(one.id == step for one in policy.steps):

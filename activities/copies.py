@@ -43,7 +43,7 @@ class Copies:
         """Whether a copy written now would ask for what its message asks for."""
         others = companions.told_with(session, self._desk, copy, original.message_id)
         paid = ledger.paid(session, copy.case.invoice_id)
-        own = copy.case.model_copy(update={"paid": paid})
+        own = copy.case.with_paid(paid)
         return original.amount == sum((one.case.asked for one in others), own.asked)
 
     def _bring(self, visit: Visit, copy: Job, contact: Contact) -> None:

@@ -36,7 +36,7 @@ class Cover(NamedTuple):
 
 def follow(session: Session, case: Case, now: datetime) -> None:
     """Keep the credit of this invoice, and the tasks about it and about doubtful payments, as the case stands now."""
-    case.given = credits.given(session, case.invoice_id)
+    case.money.given = credits.given(session, case.invoice_id)
     credits.note(session, case, now)
     _keep_task(session, case, _task_id(case.invoice_id), case.credit, _to_decide(case), now)
     about = f"{case.invoice_id}.uncovered"
@@ -87,10 +87,11 @@ def _uncovered(session: Session, case: Case) -> str:
 
 
 def _ask_for_checks(session: Session, case: Case, now: datetime) -> None:
-    for payment_id, doubt in case.doubted.items():
+    for payment_id, doubt in case.money.doubted.items():
+        amount = case.money.payments.get(payment_id)
         reason = (
-            f"check this payment: {payment_id} of {case.payments.get(payment_id)} {case.currency} {doubt}. It counts "
-            f"meanwhile. If it is wrong: starter.py reverse-payment {case.invoice_id} {payment_id!r} --reason wrong"
+            f"check this payment: {payment_id} of {amount} {case.currency} {doubt}. It counts meanwhile. "
+            f"If it is wrong: starter.py reverse-payment {case.invoice_id} {payment_id!r} --reason wrong"
         )
         worklist.raise_task(
             session,
@@ -99,10 +100,10 @@ def _ask_for_checks(session: Session, case: Case, now: datetime) -> None:
             step="",
             reason=reason,
             now=now,
-            amount=case.payments.get(payment_id),
+            amount=amount,
             outlives_case=True,
         )
-    gone = [tasks.get(session, _check_id(case, payment_id)) for payment_id in case.reversed_payments]
+    gone = [tasks.get(session, _check_id(case, payment_id)) for payment_id in case.money.reversed_payments]
     needless = [task for task in gone if task is not None and task.state == "open"]
     worklist.withdraw(session, case, needless, "the payment was taken back", now)
 
@@ -130,7 +131,7 @@ def cover(session: Session, case: Case) -> Cover | None:
     total = sum((row.amount for row in waiting), Decimal(0))
     if not case.asked or total < case.asked or case.invoice_id not in _covered(session, case, total):
         return None
-    total = round(total, case.digits)
+    total = round(total, case.money.digits)
     decided = ", ".join(_task_id(row.invoice_id) for row in waiting)
     why = (
         f"{total} {case.currency} of this customer's credit cover the {case.asked} {case.currency} that are asked "
@@ -159,7 +160,8 @@ def _covered(session: Session, case: Case, credit: Decimal) -> set[str]:
 
 def _by_ledger(session: Session, case: Case) -> Case:
     known = case.with_paid(ledger.paid(session, case.invoice_id))
-    return known.model_copy(update={"given": credits.given(session, case.invoice_id)})
+    known.money.given = credits.given(session, case.invoice_id)  # the copy has amounts of its own
+    return known
 
 
 # Where it goes -------------------------------------------------------------------------------------------
@@ -268,8 +270,8 @@ def _check_amount(session: Session, invoice_id: str, amount: Decimal) -> None:
         raise Refused("from_invoice", f"{invoice_id} has no credit; `starter.py list` shows which invoices have")
     if amount > credit:
         raise Refused("amount", f"is more than the {credit} {kept.currency} of credit on {invoice_id}")
-    if amount != round(amount, kept.digits):
-        raise Refused("amount", f"{kept.currency} has {kept.digits} decimal places")
+    if amount != round(amount, kept.money.digits):
+        raise Refused("amount", f"{kept.currency} has {kept.money.digits} decimal places")
 
 
 def _use(

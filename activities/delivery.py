@@ -92,7 +92,7 @@ def not_arrived(session: Session, row: MessageRow, invoice_id: str, state: Messa
 
 def _round(session: Session, invoice_id: str) -> int:
     case = cases.get(session, invoice_id)
-    return case.round if case is not None else 1
+    return case.progress.round if case is not None else 1
 
 
 def arrived(row: MessageRow, state: MessageState) -> bool:
@@ -170,7 +170,7 @@ def _must_act(session: Session, row: MessageRow, invoice_id: str, state: Message
     links = outbox.links(session, row.message_id)
     if not (arrived(row, state) and any(link.warning for link in links if link.invoice_id == invoice_id)):
         return False
-    return Case.model_validate(kept.state).blocked_until is not None
+    return Case.model_validate(kept.state).outstanding.blocked_until is not None
 
 
 def _time_of_report(session: Session, row: MessageRow, news: News, now: datetime) -> datetime:

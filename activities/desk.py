@@ -14,13 +14,13 @@ from activities import leftover, stuck, worklist
 from activities.faults import Parts
 from activities.wording import Catalogue
 from domain import agenda
-from domain.agreements import Stuck
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Invoice, is_rehearsal
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.outcomes import Said
+from domain.outstanding import Stuck
 from domain.policy import Policy, PolicyRef
 from domain.questions import open_questions
 from domain.terms import Access, Channel, Level
@@ -78,7 +78,7 @@ class Answer(Record):
 
     def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in how the case stands and what was written of it after entry number `seen`."""
-        self.next_action, self.holds, self.given = case.next_action, case.holds, case.given
+        self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
         self.access, self.access_beside = case.access, case.access_beside
         self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
         self.entries = [entry for _, entry in written]
@@ -97,7 +97,7 @@ class Before:
     def of(cls, stored: Case | None) -> "Before":
         if stored is None:
             return cls(None, False, {})
-        return cls(stored.model_copy(deep=True), stored.stranded, dict(stored.stuck))
+        return cls(stored.model_copy(deep=True), stored.stranded, dict(stored.outstanding.stuck))
 
 
 class Place(Protocol):
@@ -210,7 +210,7 @@ class Desk:
         later, and a person is asked.
         """
         parts = Parts(session)
-        case.given = credits.given(session, case.invoice_id)
+        case.money.given = credits.given(session, case.invoice_id)
         stored = cases.get(session, case.invoice_id)
         before = Before.of(stored)
         if stored is not None and stored.revision > case.revision:
@@ -218,10 +218,10 @@ class Desk:
             case = stored
         planned = parts.do(stuck.PLAN, lambda: self._plan(session, case, now, before))
         if planned:
-            case.stuck.pop(stuck.PLAN, None)
+            case.outstanding.stuck.pop(stuck.PLAN, None)
         else:
             self._look_again(session, case, parts.failed[stuck.PLAN], now)
-        if case.stuck or before.stuck:
+        if case.outstanding.stuck or before.stuck:
             parts.do("task", lambda: stuck.ask(session, case, before.stuck, now))
         parts.do("messages", lambda: self._tell_messages(session, case, answer))
         parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
@@ -247,8 +247,8 @@ class Desk:
         if case.finished:
             case.next_action = None
             return
-        known = case.stuck.get(stuck.PLAN)
-        case.stuck[stuck.PLAN] = Stuck(why=why, since=known.since if known else now, lasting=True)
+        known = case.outstanding.stuck.get(stuck.PLAN)
+        case.outstanding.stuck[stuck.PLAN] = Stuck(why=why, since=known.since if known else now, lasting=True)
         case.next_action = NextAction(step=agenda.LOOK_AGAIN, at=now + _NO_PLAN, why=f"it cannot be planned: {why}")
 
     def recalled(self, session: Session, known: Collection[Case]) -> dict[str, Answer]:

@@ -52,10 +52,12 @@ def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
     """Raises LookupError when the policy has no such step."""
     message = agenda.answer_message(step_id)
     if message is not None:
-        again = step_id in case.again
+        again = step_id in case.outstanding.again
         on = case.rules.reactions
         to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
         return Errand(step_id, step_id, message, to, _ANSWER_BY, None, again)
     step = policy.step(step_id)
-    key = str(StepKey(step=step_id, round=case.round, again=case.reopened if step_id in case.redo else 0))
-    return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.again)
+    key = str(
+        StepKey(step=step_id, round=case.progress.round, again=case.reopened if step_id in case.progress.redo else 0)
+    )
+    return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.outstanding.again)

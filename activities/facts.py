@@ -35,9 +35,9 @@ def gather(
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     consequence, on = _consequence(case, errand, policy, calendar, now)
     coming = _coming(case)
-    reactions = case.rules.reactions
-    promise = case.promises[-1] if case.promises else None
-    missed = case.missed if errand.message == reactions.instalment_missed else None
+    reactions, agreements = case.rules.reactions, case.agreements
+    promise = agreements.promises[-1] if agreements.promises else None
+    missed = agreements.missed if errand.message == reactions.instalment_missed else None
     promised = missed or promise
     broken = missed or (promise if errand.message == reactions.promise_broken else None)
     held = _held_by_others(session, case) if errand.message == reactions.restored else []
@@ -48,19 +48,19 @@ def gather(
         issued_on=case.issued_on,
         due_on=case.due_on,
         today=calendar.local_date(now),
-        amount=case.amount,
-        paid=case.paid,
+        amount=case.money.amount,
+        paid=case.money.paid,
         open=case.open_amount,
         asked=case.asked,
         currency=case.currency,
-        digits=case.digits,
+        digits=case.money.digits,
         payment_url=row.payment_url,
         earlier=_earlier(session, case, errand, policy, calendar),
         consequence=consequence,
         consequence_on=on,
         promise_on=promised.date if promised else None,
         promise_amount=promised.amount if promised else None,
-        missing=broken.still_missing(case.paid) if broken else None,
+        missing=broken.still_missing(case.money.paid) if broken else None,
         instalments=_instalments(case),
         instalment_on=coming.on if coming else None,
         instalment_amount=coming.amount if coming else None,
@@ -99,23 +99,23 @@ def bill(session: Session, case: Case) -> OtherInvoice:
         due_on=case.due_on,
         asked=case.asked,
         currency=case.currency,
-        digits=case.digits,
+        digits=case.money.digits,
         payment_url=row.payment_url,
     )
 
 
 def _instalments(case: Case) -> tuple[Instalment, ...]:
-    plan = case.plan
+    plan = case.agreements.plan
     return tuple(Instalment(on=item.date, amount=item.amount) for item in plan.instalments) if plan else ()
 
 
 def _coming(case: Case) -> Instalment | None:
     """The next instalment, less the part of it that came already."""
-    plan = case.plan
+    plan = case.agreements.plan
     if plan is None:
         return None
     part = plan.instalments[plan.met]
-    missing = plan.owed_by(plan.met + 1) - (case.paid - plan.paid_before)
+    missing = plan.owed_by(plan.met + 1) - (case.money.paid - plan.paid_before)
     return Instalment(on=part.date, amount=min(part.amount, missing))
 
 
@@ -127,7 +127,7 @@ def _earlier(
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
         if row.sent_at and step != errand.told_as and row.state in TAKEN_STATES
-        if StepKey.parse(step).round == case.round
+        if StepKey.parse(step).round == case.progress.round
     }
     return tuple(sorted(days.union(_elsewhere(session, case, policy))))
 
@@ -135,7 +135,7 @@ def _earlier(
 def _elsewhere(session: Session, case: Case, policy: Policy) -> list[date]:
     """The days on which warnings were written before the invoice came to us; none once its due date has moved on."""
     row = invoices.get_row(session, case.invoice_id)
-    if row is None or row.history is None or case.round > 1:
+    if row is None or row.history is None or case.progress.round > 1:
         return []
     warnings = {step.id for step in policy.steps if step.warning}
     return [one.on for one in History.model_validate(row.history).reminded if one.step in warnings]
@@ -151,7 +151,7 @@ def _consequence(
     if not step.announces:
         return (str(step.does), calendar.local_date(now)) if step.does else (None, None)
     announced = policy.step(step.announces[0])
-    done = ladder.StepDone(step=step.id, at=now, outcome="done", shift=case.shift)
+    done = ladder.StepDone(step=step.id, at=now, outcome="done", shift=case.progress.shift)
     before = agenda.standing(case)
     after = before.model_copy(update={"done": (*before.done, done)})
     for line in ladder.preview(policy, after, calendar, now):

@@ -26,7 +26,7 @@ def rest(session: Session, desk: Desk, case: Case, reason: str, why: str, now: d
 
 def ask(session: Session, case: Case, why: str, now: datetime) -> None:
     """Raise the task about a case that rests since it was interrupted, once for each interruption."""
-    former = case.pause.former if case.pause else None
+    former = case.agreements.pause.former if case.agreements.pause else None
     before = f"; it was paused before, until {former.until or 'somebody resumes'}" if former else ""
     reason = (
         f"{why}{before}. The case rests: end it, or go on? {case.asked} {case.currency} are open. Go on: starter.py "

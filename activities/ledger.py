@@ -98,7 +98,7 @@ class Ledger:
             if answer.not_arrived:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
-                case.blocked_until = None
+                case.outstanding.blocked_until = None
             self._report_failures(parts, request, now)
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
             if case is not known:
@@ -143,7 +143,7 @@ class Ledger:
     def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
         case, event = request.case, parse_event(str(request.event), [request.content])
         match event:
-            case PaymentReceived() if event.payment_id in case.questioned:
+            case PaymentReceived() if event.payment_id in case.money.questioned:
                 return  # it counts once a person has confirmed it
             case PaymentReceived():
                 ledger.add_payment(session, case.invoice_id, event, now)
@@ -174,7 +174,7 @@ class Ledger:
         # A webhook may have written the report down already: the case still has to hear what it means, once.
         answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
         step = delivery.not_arrived(session, row, case.invoice_id, state)
-        answer.not_arrived = step if news or step not in case.again else None
+        answer.not_arrived = step if news or step not in case.outstanding.again else None
 
     def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
         handover = Handover(session, self._desk, request.case, now, rehearsal=request.rehearsal)
@@ -199,7 +199,7 @@ class Ledger:
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))
-        if not case.ended and (case.pause is None or not case.pause.interrupted):
+        if not case.ended and (case.agreements.pause is None or not case.agreements.pause.interrupted):
             parts.do("question", lambda: interruption.settle(session, case, now))
         parts.do("needless tasks", lambda: worklist.withdraw_needless(session, case, now))
         outcomes = Outcomes(session, self._desk, case, now, rehearsal=rehearsal)
@@ -208,10 +208,10 @@ class Ledger:
 
 def _is_blocked(session: Session, case: Case) -> bool:
     """By what the case knows, or by a step whose answer is still on its way to it."""
-    if case.blocked_until is not None:
+    if case.outstanding.blocked_until is not None:
         return True
     stored = cases.get(session, case.invoice_id)
-    return stored is not None and stored.blocked_until is not None
+    return stored is not None and stored.outstanding.blocked_until is not None
 
 
 def _note(session: Session, case: Case, entry: Entry) -> None:

@@ -18,7 +18,7 @@ def ask(session: Session, case: Case, policy: Policy, calendar: BusinessCalendar
     Call when `case` is planned and is stranded, or was by its former plan. What a person closed while nothing else
     happened is asked again after the ladder's `pause_days`.
     """
-    anew = f".round{case.round}" if case.round > 1 else ""
+    anew = f".round{case.progress.round}" if case.progress.round > 1 else ""
     task_id = f"{case.invoice_id}.left.{case.reopened}{anew}"
     task = tasks.get(session, task_id)
     if not case.stranded:
@@ -29,7 +29,7 @@ def ask(session: Session, case: Case, policy: Policy, calendar: BusinessCalendar
         return  # a person has it in hand
     closed = task is not None and task.state == "done"
     due_at = calendar.next_open(now + timedelta(days=policy.pause_days)) if closed else now
-    reason, step = _reason(case, policy), case.steps[-1].step if case.steps else ""
+    reason, step = _reason(case, policy), case.progress.steps[-1].step if case.progress.steps else ""
     if task is not None:
         worklist.reopen(session, case, task, reason, now, due_at)
     else:

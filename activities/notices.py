@@ -104,7 +104,7 @@ class Notices:
             case = _newest(session, case)
             said = entries_of(case.take(failed), f"failed.{step}.{now:%Y%m%d%H%M}", now, step)
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, said))
-            if step not in case.stuck:
+            if step not in case.outstanding.stuck:
                 # No step of the ladder: it is not tried again, and somebody may have to say it in its place.
                 reason = (
                     f"{step} was left out, because it cannot be carried out: {why}. Tell them yourself if it matters"
@@ -354,7 +354,7 @@ class Notices:
             waits.forget(session, [case.invoice_id])
         if outcome.status != "stale":
             case = _newest(session, case)
-        outcome = answer.outcome = outcome.model_copy(update={"round": request.case.round})
+        outcome = answer.outcome = outcome.model_copy(update={"round": request.case.progress.round})
         said = case.take(outcome)
         timeline.write(session, case.invoice_id, entries_of(said, f"step.{job.errand.key}", job.now, outcome.step))
         free_account(session, case, job.now)  # the ladder itself may have written the rest off

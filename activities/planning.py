@@ -14,6 +14,7 @@ from domain.case import Case
 from domain.events import Pause, PaymentReceived
 from domain.invoice import Customer, EarlierPayment, History, Invoice, is_rehearsal
 from domain.model import Record
+from domain.money import Money
 from domain.outcomes import Said
 from domain.policy import Policy, PolicyRef, Rules
 from domain.timeline import Entry
@@ -186,11 +187,9 @@ def _new_case(invoice: Invoice | InvoiceRow, customer_id: str, policy: Policy) -
         customer_id=customer_id,
         policy=PolicyRef(name=policy.name, version=policy.version),
         rules=Rules.of(policy),
-        currency=invoice.currency,
-        digits=invoice.digits,
         issued_on=invoice.issued_on,
         due_on=invoice.due_on,
-        amount=invoice.amount,
+        money=Money(currency=invoice.currency, digits=invoice.digits, amount=invoice.amount),
     )
 
 
@@ -230,5 +229,5 @@ def _found(session: Session, invoice_id: str) -> InvoiceRow:
 
 def _opened(case: Case, now: datetime) -> Entry:
     policy = case.policy
-    text = f"{case.amount} {case.currency} due on {case.due_on}, ladder {policy.name}@{policy.version}"
+    text = f"{case.money.amount} {case.currency} due on {case.due_on}, ladder {policy.name}@{policy.version}"
     return Entry(key="opened", at=now, kind="opened", reason=text)

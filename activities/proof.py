@@ -33,7 +33,7 @@ def missing(session: Session, job: Job) -> Missing | None:
     for claimed, row in outbox.delivered_warnings(session, job.case.invoice_id):
         key = StepKey.parse(claimed)
         warned = key.step
-        if warned == step.id or key.round != job.case.round:
+        if warned == step.id or key.round != job.case.progress.round:
             continue  # its own news, when it is repeated, or said of an earlier due date: no warning of it
         if _is_open(session, row, job) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))

@@ -84,7 +84,7 @@ class Recovery:
 
     def complete(self, case: Case) -> bool:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
-        for receipt in case.receipts:
+        for receipt in case.money.receipts:
             ledger.put_receipt(self._session, case.invoice_id, receipt, case.currency)
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
@@ -108,8 +108,8 @@ class Recovery:
 
     def _unknown_payments(self, case: Case) -> list[Event]:
         """What the ledger has and the case does not, as events."""
-        known = {receipt.payment_id for receipt in case.receipts} | case.payments.keys()
-        gone = set(case.reversed_payments)
+        known = {receipt.payment_id for receipt in case.money.receipts} | case.money.payments.keys()
+        gone = set(case.money.reversed_payments)
         news: list[Event] = []
         for row in ledger.rows(self._session, case.invoice_id):
             if row.payment_id not in known | gone:

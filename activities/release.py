@@ -36,7 +36,7 @@ def begin_anew(session: Session, case: Case, now: datetime) -> None:
     if released:
         left = accounts.access(session, case.customer_id).value
         text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
-        entry = Entry(key=f"release.round{case.round}", at=now, kind="access", reason=text)
+        entry = Entry(key=f"release.round{case.progress.round}", at=now, kind="access", reason=text)
         timeline.write(session, case.invoice_id, [entry])
     old = [
         task

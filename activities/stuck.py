@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from activities import worklist
-from domain.agreements import Stuck
 from domain.case import PUBLISHING, Case
+from domain.outstanding import Stuck
 from store import tasks
 
 _PATIENCE = timedelta(days=1)
@@ -19,10 +19,10 @@ PLAN = "@plan"
 
 def ask(session: Session, case: Case, before: Mapping[str, Stuck], now: datetime) -> None:
     """Raise a task for each step that is stuck, and withdraw those of steps that were (`before`) and are no more."""
-    for step, stuck in case.stuck.items():
+    for step, stuck in case.outstanding.stuck.items():
         if stuck.lasting or now - stuck.since >= _PATIENCE:
             _raise(session, case, step, stuck, now)
-    for step in before.keys() - case.stuck.keys():
+    for step in before.keys() - case.outstanding.stuck.keys():
         task = tasks.get(session, case.stuck_task(step))
         if task is not None and task.state == "open":
             worklist.withdraw(session, case, [task], f"not stuck any more: the case is {case.stage.value}", now)

@@ -83,7 +83,7 @@ class Patient:
 
     async def step(self, count: int) -> Case:
         """Until so many steps are done and no answer is owed."""
-        return await self.when(lambda case: len(case.steps) >= count and not case.owed)
+        return await self.when(lambda case: len(case.progress.steps) >= count and not case.outstanding.owed)
 
     async def when(self, true_of: Callable[[Case], bool]) -> Case:
         found: list[Case] = []
@@ -117,7 +117,7 @@ async def promise_kept(patient: Patient) -> None:
     await patient.step(3)
     day = str((AS_OF + timedelta(days=14)).date())
     await patient.tell("promise_to_pay", date=day, amount="400.00", promised_by="accounts_payable")
-    await patient.when(lambda case: case.stage is Stage.PROMISED and not case.owed)
+    await patient.when(lambda case: case.stage is Stage.PROMISED and not case.outstanding.owed)
     await patient.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
 
 
@@ -133,7 +133,7 @@ async def disputed(patient: Patient) -> None:
     """The invoice is disputed after the third reminder; the dispute is rejected."""
     await patient.step(3)
     await patient.tell("dispute_opened", reason="quality", opened_by="accounts_payable")
-    await patient.when(lambda case: case.stage is Stage.DISPUTED and not case.owed)
+    await patient.when(lambda case: case.stage is Stage.DISPUTED and not case.outstanding.owed)
     await patient.tell("dispute_resolved", outcome="rejected", by="agent-7")
 
 
@@ -141,9 +141,9 @@ async def reversed_payment(patient: Patient) -> None:
     """A part is paid after the third reminder, and the bank takes it back."""
     await patient.step(3)
     await patient.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
-    await patient.when(lambda case: case.paid > 0 and not case.owed)
+    await patient.when(lambda case: case.money.paid > 0 and not case.outstanding.owed)
     await patient.tell("payment_reversed", payment_id="p-part", reason="insufficient_funds")
-    await patient.when(lambda case: case.paid == 0)
+    await patient.when(lambda case: case.money.paid == 0)
 
 
 async def restricted(patient: Patient) -> None:

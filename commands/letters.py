@@ -114,7 +114,7 @@ def _hold_back(session: Session, about: list[str], row: MessageRow) -> str | Non
     asked = sum((case.asked for case in asking), Decimal(0))
     if asked == row.amount:
         return None
-    printed, now = (f"{amount:.{asking[0].digits}f} {asking[0].currency}" for amount in (row.amount, asked))
+    printed, now = (f"{amount:.{asking[0].money.digits}f} {asking[0].currency}" for amount in (row.amount, asked))
     way_out = f"`starter.py settle-message {row.message_id} failed` lets the case take another way"
     return f"do not post: it asks for {printed}, and {now} may be asked for now; {way_out}"
 

@@ -223,7 +223,7 @@ def _preview_facts(
         "number": invoice.number,
         "customer": invoice.customer.name,
         "amount": invoice.amount,
-        "paid": round(case.paid, case.digits),
+        "paid": round(case.money.paid, case.money.digits),
         "amount_due": case.open_amount,
         "credit": case.credit,
         "currency": invoice.currency,
@@ -307,11 +307,11 @@ def _print_preview(
 
 def _open(case: Case) -> str:
     """What is asked for, and of how much where something was paid before."""
-    amount = f"{case.amount} {case.currency}"
+    amount = f"{case.money.amount} {case.currency}"
     if case.ended:
         rest = f", {case.credit} too much" if case.credit else f", {case.waived} waived" if case.waived else ""
-        return f"wholly paid ({case.imported_paid} of {amount}{rest}),"
-    return f"{case.open_amount} of {amount} open," if case.paid else amount
+        return f"wholly paid ({case.money.imported_paid} of {amount}{rest}),"
+    return f"{case.open_amount} of {amount} open," if case.money.paid else amount
 
 
 def _what(invoice: Invoice, policy: Policy, line: PreviewLine) -> str:

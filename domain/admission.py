@@ -6,8 +6,9 @@ because what a bank or provider reports has to be kept whatever it says.
 
 from datetime import datetime
 
-from domain.case import FARTHEST_VALUE_DATE, Case
+from domain.case import Case
 from domain.events import CreditApplied, Event, PaymentReceived
+from domain.payments import FARTHEST_VALUE_DATE
 from domain.refusal import Refused
 
 
@@ -17,7 +18,7 @@ def admit(case: Case, event: Event, now: datetime) -> None:
         case PaymentReceived(received_at=at, from_provider=False) if at and at > now + FARTHEST_VALUE_DATE:
             days = FARTHEST_VALUE_DATE.days
             raise Refused("received_at", f"lies more than {days} days ahead ({at:%Y-%m-%d}): give the day it came in")
-        case CreditApplied() if event.credit_id not in case.payments:
+        case CreditApplied() if event.credit_id not in case.money.payments:
             _admit_credit(case, event)
 
 

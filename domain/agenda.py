@@ -33,46 +33,48 @@ def standing(case: Case) -> Standing:
     return Standing(
         issued_on=case.issued_on,
         due_on=case.due_on,
-        done=tuple(case.steps),
-        shift=case.shift,
+        done=tuple(case.progress.steps),
+        shift=case.progress.shift,
         customer_id=case.customer_id,
-        awake_since=case.awake_since,
+        awake_since=case.progress.awake_since,
         open_amount=case.asked,
     )
 
 
 def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
-    if case.pauses and not case.ended:
+    if case.agreements.pauses and not case.ended:
         return _pause(case, calendar)
     answer = _answer(case, calendar, now)
-    if case.ended or (case.dispute and case.asked == 0):
+    if case.ended or (case.agreements.dispute and case.asked == 0):
         return answer
     agreed = _eve(case, calendar, now) or _agreed_day(case, calendar) or _announced(case, policy, calendar)
     if answer and agreed:
         return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
     if answer or agreed:
         return answer or agreed
-    if case.again:
+    if case.outstanding.again:
         why = "a message did not arrive: another channel, another contact or a call"
-        at = calendar.next_open(max(now, case.not_before(case.again[0]) or now))
-        return NextAction(step=case.again[0], at=at, why=why)
+        at = calendar.next_open(max(now, case.outstanding.not_before(case.outstanding.again[0]) or now))
+        return NextAction(step=case.outstanding.again[0], at=at, why=why)
     return _ladder(case, policy, calendar, now)
 
 
 def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
-    if not case.owed:
+    if not case.outstanding.owed:
         return None
-    step = case.owed[0]
-    at = calendar.next_open(max(now, case.not_before(step) or now))
+    step = case.outstanding.owed[0]
+    at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
 
 
 def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
-    if case.paused_until is None:
+    if case.agreements.paused_until is None:
         return None
     return NextAction(
-        step=PAUSE_OVER, at=calendar.at(case.paused_until, time(0)), why=f"paused until {case.paused_until}"
+        step=PAUSE_OVER,
+        at=calendar.at(case.agreements.paused_until, time(0)),
+        why=f"paused until {case.agreements.paused_until}",
     )
 
 
@@ -95,12 +97,12 @@ def subject_gone(case: Case, step: str) -> bool:
     It may be answered late, because the office was closed or a first message bounced.
     """
     message, on = answer_message(step), case.rules.reactions
-    agreed = case.plan is not None or case.promise is not None
+    agreed = case.agreements.plan is not None or case.agreements.promise is not None
     there = [
-        (on.plan_agreed, case.plan is not None and case.plan.answer == step),
-        (on.promise_made, case.promise is not None and case.promise.answer == step),
-        (on.dispute_opened, case.dispute is not None and case.dispute.answer == step),
-        (on.dispute_closed, case.dispute is None),
+        (on.plan_agreed, case.agreements.plan is not None and case.agreements.plan.answer == step),
+        (on.promise_made, case.agreements.promise is not None and case.agreements.promise.answer == step),
+        (on.dispute_opened, case.agreements.dispute is not None and case.agreements.dispute.answer == step),
+        (on.dispute_closed, case.agreements.dispute is None),
         (on.promise_broken, not agreed),
         (on.instalment_missed, not agreed),
         (on.promise_due, step == _reminder(case)),
@@ -116,10 +118,10 @@ def subject_gone(case: Case, step: str) -> bool:
 
 def _reminder(case: Case) -> str | None:
     """The step that reminds of the day agreed now: "promise-due~2027-03-19". None without one."""
-    if case.stage is Stage.PLAN and case.plan:
-        key, day = case.rules.reactions.instalment_due, case.plan.next.date
-    elif case.stage is Stage.PROMISED and case.promise:
-        key, day = case.rules.reactions.promise_due, case.promise.date
+    if case.stage is Stage.PLAN and case.agreements.plan:
+        key, day = case.rules.reactions.instalment_due, case.agreements.plan.next.date
+    elif case.stage is Stage.PROMISED and case.agreements.promise:
+        key, day = case.rules.reactions.promise_due, case.agreements.promise.date
     else:
         return None
     return f"{key}~{day}" if key else None
@@ -127,36 +129,38 @@ def _reminder(case: Case) -> str | None:
 
 def _eve(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """A friendly word on the business day before the agreed one; none for a day agreed yesterday, or too late."""
-    step, agreed = _reminder(case), case.plan or case.promise
-    if step is None or step in case.reminded or agreed is None or agreed.made_at is None:
+    step, agreed = _reminder(case), case.agreements.plan or case.agreements.promise
+    if step is None or step in case.outstanding.reminded or agreed is None or agreed.made_at is None:
         return None
     day = agreed.next.date if isinstance(agreed, Plan) else agreed.date
     eve = calendar.add_business_days(day, -1)
-    at = calendar.next_open(max(now, calendar.at(eve, time(0)), case.not_before(step) or now))
+    at = calendar.next_open(max(now, calendar.at(eve, time(0)), case.outstanding.not_before(step) or now))
     if calendar.local_date(agreed.made_at) >= eve or calendar.local_date(at) > eve:
         return None
     return NextAction(step=step, at=at, why=f"a reminder of {day}, the day agreed")
 
 
 def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
-    if case.plan:
-        due = case.plan.next
+    if case.agreements.plan:
+        due = case.agreements.plan.next
         at = _grace_over(case, calendar, due.date)
-        why = f"instalment {case.plan.met + 1} of {len(case.plan.instalments)} due on {due.date}"
+        why = (
+            f"instalment {case.agreements.plan.met + 1} of {len(case.agreements.plan.instalments)} due on {due.date}"
+        )
         return NextAction(step=INSTALMENT_DUE, at=at, why=why)
-    if case.promise:
-        at = _grace_over(case, calendar, case.promise.date)
-        why = f"{case.promise.amount} {case.currency} promised for {case.promise.date}"
+    if case.agreements.promise:
+        at = _grace_over(case, calendar, case.agreements.promise.date)
+        why = f"{case.agreements.promise.amount} {case.currency} promised for {case.agreements.promise.date}"
         return NextAction(step=PROMISE_DUE, at=at, why=why)
     return None
 
 
 def _announced(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
     """What was announced in a talk has its time, too: whole business days after the day of the talk."""
-    if case.awaited is None:
+    if case.agreements.awaited is None:
         return None
-    said_on = calendar.local_date(case.awaited.since)
-    if case.awaited.what == "payment":
+    said_on = calendar.local_date(case.agreements.awaited.since)
+    if case.agreements.awaited.what == "payment":
         day = calendar.add_business_days(said_on, policy.calls.payment_wait_days)
         why = f"the money they announced on {said_on} should be here by {day}"
         return NextAction(step=PAYMENT_WAIT_OVER, at=calendar.end_of_day(day), why=why)
@@ -175,18 +179,18 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
     action = ladder.next_action(policy, standing(case), calendar, now)
     if action is None:
         return None
-    if case.blocked_until and case.blocked_until > action.at:
-        why = case.blocked_why or "looked at again then"
-        return action.model_copy(update={"at": calendar.next_open(case.blocked_until), "why": why})
-    if case.hurry and _may_hurry(policy.step(action.step)):
+    if case.outstanding.blocked_until and case.outstanding.blocked_until > action.at:
+        why = case.outstanding.blocked_why or "looked at again then"
+        return action.model_copy(update={"at": calendar.next_open(case.outstanding.blocked_until), "why": why})
+    if case.progress.hurry and _may_hurry(policy.step(action.step)):
         overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
-        earliest = max(now, overdue, case.not_before(action.step) or now, *_earliest(case, policy))
+        earliest = max(now, overdue, case.outstanding.not_before(action.step) or now, *_earliest(case, policy))
         at = ladder.next_open(policy, case.customer_id, calendar, earliest)
         if at < action.at:
-            action = NextAction(step=action.step, at=at, why=f"at once, because {case.hurry_why}")
-    if case.last_answer_at:
+            action = NextAction(step=action.step, at=at, why=f"at once, because {case.progress.hurry_why}")
+    if case.outstanding.last_answer_at:
         gap = timedelta(days=policy.gap_days)
-        earliest = ladder.next_open(policy, case.customer_id, calendar, case.last_answer_at + gap)
+        earliest = ladder.next_open(policy, case.customer_id, calendar, case.outstanding.last_answer_at + gap)
         if earliest > action.at:
             why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
             return action.model_copy(update={"at": earliest, "why": why})
@@ -201,5 +205,7 @@ def _may_hurry(step: Step) -> bool:
 def _earliest(case: Case, policy: Policy) -> list[datetime]:
     """When the minimum gap after the last step and the last answer is over."""
     gap = timedelta(days=policy.gap_days)
-    last = [done.at for done in case.steps[-1:]] + ([case.last_answer_at] if case.last_answer_at else [])
+    last = [done.at for done in case.progress.steps[-1:]] + (
+        [case.outstanding.last_answer_at] if case.outstanding.last_answer_at else []
+    )
     return [moment + gap for moment in last] or [datetime.min.replace(tzinfo=UTC)]

@@ -95,23 +95,6 @@ class PauseState(Record):
     former: "PauseState | None" = None
 
 
-class QuestionedPayment(Record):
-    """A payment that may be part of what was paid before the import; not counted until a person confirms it."""
-
-    payment_id: str
-    amount: Decimal
-    received_at: datetime
-    since: datetime
-
-
-class CreditNote(Record):
-    """An amendment that lowered the invoice."""
-
-    less: Decimal
-    on: date
-    by: str
-
-
 class Awaited(Record):
     """What somebody announced in a talk: chasing waits for it, and not for long.
 
@@ -124,12 +107,49 @@ class Awaited(Record):
     by: str
 
 
-class Stuck(Record):
-    """A step that cannot be carried out since `since`, and why.
+class Agreements(Record):
+    """All of them that concern one invoice."""
 
-    lasting  a fact is missing, which does not come by itself; otherwise a provider may only be away
-    """
+    pause: PauseState | None = None
+    customer_pause: PauseState | None = None  # the whole customer rests
+    dispute: Dispute | None = None
+    plan: Plan | None = None
+    missed: MissedInstalment | None = None  # the instalment that ended the last plan
+    promises: list[Promise] = Field(default_factory=list)
+    awaited: Awaited | None = None
+    said_paid: int = 0  # how often they said that the money had left
 
-    why: str
-    since: datetime
-    lasting: bool = False
+    @property
+    def promise(self) -> Promise | None:
+        """The promise that runs."""
+        return next((promise for promise in self.promises if promise.state == "open"), None)
+
+    @property
+    def pauses(self) -> list[PauseState]:
+        """The pause of this invoice, and that of its whole customer."""
+        return [pause for pause in (self.pause, self.customer_pause) if pause is not None]
+
+    @property
+    def paused_until(self) -> date | None:
+        """The day on which the last of its pauses ends; None when one of them has no end, or there is none."""
+        days = [pause.until for pause in self.pauses if pause.until is not None]
+        return max(days) if days and len(days) == len(self.pauses) else None
+
+    def settle(self) -> Promise | None:
+        """Everything is paid: nothing that was agreed runs any more. Returns the promise that was kept by it."""
+        kept = self.promise
+        if kept is not None:
+            kept.state = "kept"
+        self.plan = self.pause = self.customer_pause = self.dispute = None
+        return kept
+
+    def replace_promise(self) -> None:
+        """The promise that runs gives way to another agreement, or to another due date."""
+        if self.promise is not None:
+            self.promise.state = "replaced"
+
+    def without(self, payment_id: str, amount: Decimal) -> None:
+        """A payment was taken back: what was agreed after it does not count it any more."""
+        for agreed in (self.promise, self.plan, self.missed):
+            if agreed is not None:
+                agreed.without(payment_id, amount)

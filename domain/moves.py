@@ -57,7 +57,7 @@ def preview(case: Case, old: Policy, new: Policy, calendar: BusinessCalendar, no
     except Refused as refused:
         return known.model_copy(update={"refused": str(refused)})
     # Nothing comes within the quiet day after a move.
-    later = max(now, moved.blocked_until or now)
+    later = max(now, moved.outstanding.blocked_until or now)
     before, after = _to_come(case, old, calendar, now), _to_come(moved, new, calendar, later)
     return known.model_copy(
         update={
@@ -66,7 +66,7 @@ def preview(case: Case, old: Policy, new: Policy, calendar: BusinessCalendar, no
             "appear": tuple(step for step in after if step not in before),
             "changes": tuple(_changes(before, after, old, new)),
             "rules": tuple(_differences(old, new, _NO_RULES)),
-            "passed": tuple(case.passed_over(event.steps)),
+            "passed": tuple(case.progress.passed_over(event.steps)),
         }
     )
 
@@ -130,17 +130,22 @@ def _shown(value: object) -> str:
 
 def _check_announced(case: Case, moved: Case, old: Policy, new: Policy) -> None:
     """No consequence may come that nobody was or will be warned of. Raises Refused."""
-    behind = {done.step for done in moved.steps}
+    behind = {done.step for done in moved.progress.steps}
     coming = [step for step in new.steps if step.id not in behind]
     to_be_said = {target for step in coming for target in step.announces}
     said = _announced(case, old)
     for step in coming:
-        if step.consequence and step.id not in to_be_said and step.does not in said and step.id not in case.redo:
+        if (
+            step.consequence
+            and step.id not in to_be_said
+            and step.does not in said
+            and step.id not in case.progress.redo
+        ):
             reason = f"{step.id} would come unannounced: what announces it stands above a step that is done"
             raise Refused("steps", reason)
 
 
 def _announced(case: Case, old: Policy) -> set[str | None]:
     """The consequences the debtor was told of by the steps that are done."""
-    done = {one.step for one in case.steps if one.outcome == "done"}
+    done = {one.step for one in case.progress.steps if one.outcome == "done"}
     return {old.step(target).does for step in old.steps if step.id in done for target in step.announces}

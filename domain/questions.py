@@ -3,10 +3,10 @@
 from datetime import datetime, timedelta
 from shlex import quote
 
-from domain.agreements import QuestionedPayment
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.model import Value
+from domain.money import QuestionedPayment
 from domain.policy import Policy
 
 
@@ -28,11 +28,11 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
             due_at=payment.since,
             outlives_case=True,
         )
-        for payment in case.questioned.values()
+        for payment in case.money.questioned.values()
     ]
     if case.ended:
         return found
-    dispute, pause = case.dispute, case.pause
+    dispute, pause = case.agreements.dispute, case.agreements.pause
     if dispute and dispute.since:
         found.append(
             Question(
@@ -59,21 +59,21 @@ def _later(calendar: BusinessCalendar, since: datetime, days: int) -> datetime:
 
 
 def _about_payment(case: Case, payment: QuestionedPayment) -> str:
-    amount = f"{payment.amount} {case.currency}"
+    amount, before = f"{payment.amount} {case.currency}", case.money.imported_paid
     count = f"starter.py pay {case.invoice_id} {payment.amount} --payment-id {quote(payment.payment_id)} --confirm"
     return (
         f"payment {payment.payment_id} of {amount}, received on {case.today(payment.received_at)}, is older than the "
-        f"import of this invoice, which came with {case.imported_paid} {case.currency} paid. It is not counted yet. "
+        f"import of this invoice, which came with {before} {case.currency} paid. It is not counted yet. "
         f"If it is no part of that sum, count it: {count}. If it is, close this task"
     )
 
 
 def _about_dispute(case: Case) -> str:
-    dispute = case.dispute
+    dispute = case.agreements.dispute
     if dispute is None or dispute.since is None:
         return ""
     what = f"{dispute.amount} {case.currency}" if dispute.amount is not None else "the whole invoice"
-    lowered = f"; {case.lowered_since}" if case.lowered_since else ""
+    lowered = f"; {case.money.lowered_since}" if case.money.lowered_since else ""
     return (
         f"{what} disputed by {dispute.by} since {case.today(dispute.since)} ({dispute.reason}){lowered}: answer it, "
         f"then starter.py resolve-dispute {case.invoice_id} upheld, rejected or adjusted"

@@ -1,33 +1,36 @@
-"""What a run must remember of its invoice, and what follows from it. What changes it is in `domain.case`."""
+"""What a run must remember of its invoice, and what follows from it. What events do to it is in `domain.case`."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Self
+from hashlib import sha256
+from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from domain.agreements import (
-    Awaited,
-    CreditNote,
-    Dispute,
-    MissedInstalment,
-    PauseState,
-    Plan,
-    Promise,
-    QuestionedPayment,
-    Stuck,
-)
-from domain.ladder import NextAction, StepDone
+from domain.agreements import Agreements
+from domain.ladder import NextAction
 from domain.model import Record
+from domain.money import Money
+from domain.outcomes import Said
+from domain.outstanding import Outstanding
 from domain.policy import PolicyRef, Rules, Step, tolerated
-from domain.refusal import Refused
+from domain.progress import Progress
 from domain.terms import ENDS, Access, Level, Stage
-from domain.trace import Mark, Receipt, Sent
+from domain.trace import Mark, Sent
 
 AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
 """Stages in which the ladder stands still."""
 
 _AWAITED = {"payment": "the payment they announced", "written_promise": "their date in writing"}
+
+_GROUPS: Mapping[str, type[Record]] = {
+    "money": Money,
+    "agreements": Agreements,
+    "progress": Progress,
+    "outstanding": Outstanding,
+}
+"""Fields of a case that hold a group of facts, in memory only: as JSON, all facts stand side by side."""
 
 
 class CaseState(Record):
@@ -38,60 +41,19 @@ class CaseState(Record):
     policy: PolicyRef
     former: list[PolicyRef] = Field(default_factory=list)  # the versions it was moved away from
     rules: Rules
-    ladder: list[str] = Field(default_factory=list)  # step ids of the version it was moved to; empty: never moved
-    currency: str
-    digits: int
     issued_on: date
     due_on: date
-    amount: Decimal
-    paid: Decimal = Decimal(0)
-    payments: dict[str, Decimal] = Field(default_factory=dict)
-    reversed_payments: list[str] = Field(default_factory=list)
-    doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
-    receipts: list[Receipt] = Field(default_factory=list)  # every payment that ever came, as the database has them
-    messages: list[Sent] = Field(default_factory=list)  # as far as this case has heard of them
-    imported_at: datetime | None = None  # when it came to us, if something had been paid before
-    imported_paid: Decimal = Decimal(0)  # and how much
-    questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
-    credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
-    given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
     ended: Stage | None = None
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
-    legal: bool = False
-    threatened: bool = False  # a consequence was announced, or happened
-    pause: PauseState | None = None
-    customer_pause: PauseState | None = None  # the whole customer rests
-    dispute: Dispute | None = None
-    plan: Plan | None = None
-    missed: MissedInstalment | None = None  # the instalment that ended the last plan
-    promises: list[Promise] = Field(default_factory=list)
-    awaited: Awaited | None = None
-    said_paid: int = 0  # how often they said that the money had left
-
-    steps: list[StepDone] = Field(default_factory=list)
-    round: int = 1  # of the ladder, which begins anew when the due date moves into the future
-    former_steps: list[StepDone] = Field(default_factory=list)  # of earlier rounds
-    owed: list[str] = Field(default_factory=list)  # answers still to be sent, as "<message key>~<n>"
-    reminded: list[str] = Field(default_factory=list)  # reminders of agreed days that had their turn, by step
-    last_answer_at: datetime | None = None
-    answers: int = 0  # how many answers were ever owed: makes each one's step id unique
     reopened: int = 0
-    shift: int = 0  # seconds the ladder has rested
-    rest_since: datetime | None = None
-    awake_since: datetime | None = None
-    hurry: bool = False  # a word was broken: the next letter does not wait for its day
-    hurry_why: str = "a promise was not kept"
-    blocked_until: datetime | None = None  # a step that may not happen yet is looked at again then
-    blocked_why: str | None = None  # what it waits for, where that is more than a better hour
-    blocked_step: str | None = None  # that step; None means whichever comes next
-    stuck: dict[str, Stuck] = Field(default_factory=dict)  # steps that cannot be carried out
-    again: list[str] = Field(default_factory=list)  # done steps whose message bounced: reach further
-    consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
-    undecided: list[str] = Field(default_factory=list)  # steps that wait for our manager's yes
-    approved: list[str] = Field(default_factory=list)  # steps that have it
-    redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
+
+    money: Money
+    agreements: Agreements = Field(default_factory=Agreements)
+    progress: Progress = Field(default_factory=Progress)
+    outstanding: Outstanding = Field(default_factory=Outstanding)
+    messages: list[Sent] = Field(default_factory=list)  # as far as this case has heard of them
 
     access: Access = Access.FULL
     access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone
@@ -101,13 +63,28 @@ class CaseState(Record):
     digest: str = ""  # over these turns
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
 
-    @model_validator(mode="after")
-    def _write_amount_as_its_currency_does(self) -> Self:
-        """A database pads amounts: 1200 yen come back from it as 1200.00."""
-        written = round(self.amount, self.digits)
-        if written == self.amount:
-            self.amount = written
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _group(cls, facts: Any) -> Any:
+        """Read the facts of a group where they stand side by side with the others."""
+        if not isinstance(facts, dict):
+            return facts
+        grouped = dict(facts)
+        for name, group in _GROUPS.items():
+            if name not in grouped:
+                grouped[name] = {field: grouped.pop(field) for field in group.model_fields if field in grouped}
+        return grouped
+
+    @model_serializer(mode="wrap")
+    def _flatten(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        facts: dict[str, Any] = write(self)
+        for name in _GROUPS:
+            facts |= facts.pop(name)
+        return facts
+
+    @property
+    def currency(self) -> str:
+        return self.money.currency
 
     @property
     def mark(self) -> Mark:
@@ -116,31 +93,32 @@ class CaseState(Record):
     @property
     def waived(self) -> Decimal:
         """A rest so small that nobody is asked for it: within the ladder's tolerance, once something was paid."""
-        rest, paid = self._owed - self.paid, self.paid > 0
-        return self._whole(rest if paid and rest <= self.tolerance else Decimal(0))
+        rest, paid = self._owed - self.money.paid, self.money.paid > 0
+        return self.money.whole(rest if paid and rest <= self.tolerance else Decimal(0))
 
     @property
     def tolerance(self) -> Decimal:
-        return tolerated(self.rules.tolerance, self.digits)
+        return tolerated(self.rules.tolerance, self.money.digits)
 
     @property
     def unpaid(self) -> Decimal:
         """What did not come in of all that is owed, but for a small rest that is waived; never below zero."""
-        return self._whole(self._owed - self.paid - self.waived)
+        return self.money.whole(self._owed - self.money.paid - self.waived)
 
     @property
     def open_amount(self) -> Decimal:
         """What is unpaid and was not given up; never below zero."""
-        return self._whole(Decimal(0)) if self.ended is Stage.WRITTEN_OFF else self.unpaid
+        return self.money.whole(Decimal(0)) if self.ended is Stage.WRITTEN_OFF else self.unpaid
 
     def with_paid(self, paid: Decimal) -> Self:
         """This case as it is once so much was paid: the database may know of money before the case does."""
-        return self.model_copy(update={"paid": paid})
+        return self.model_copy(update={"money": self.money.model_copy(update={"paid": paid})})
 
     @property
     def came_paid(self) -> bool:
         """Whether its record said that nothing was open any more when it came to us."""
-        paid = self.imported_at is not None and self.imported_paid >= self.amount - self.tolerance
+        money = self.money
+        paid = money.imported_at is not None and money.imported_paid >= money.amount - self.tolerance
         return paid and not self.reopened
 
     @property
@@ -149,64 +127,48 @@ class CaseState(Record):
 
         All that was paid, once the invoice was cancelled.
         """
-        return self._whole(self.paid - self._owed - self.given)
+        return self.money.whole(self.money.paid - self._owed - self.money.given)
 
     @property
     def uncovered(self) -> Decimal:
         """Credit that was applied or returned, and whose payment was taken back since."""
-        return self._whole(self.given - self._whole(self.paid - self._owed))
+        return self.money.whole(self.money.given - self.money.whole(self.money.paid - self._owed))
 
     @property
     def _owed(self) -> Decimal:
         """What the customer owes of this invoice, paid or not: nothing once it was cancelled."""
-        return Decimal(0) if self.ended is Stage.CANCELLED else self.amount
+        return Decimal(0) if self.ended is Stage.CANCELLED else self.money.amount
 
     @property
     def asked(self) -> Decimal:
         """What may be asked for now: open, less a part in dispute."""
-        if self.dispute is None:
+        if self.agreements.dispute is None:
             return self.open_amount
-        if self.dispute.amount is None:
-            return self._whole(Decimal(0))
-        return self._whole(self.open_amount - self.dispute.amount)
-
-    @property
-    def promise(self) -> Promise | None:
-        """The promise that runs."""
-        return next((p for p in self.promises if p.state == "open"), None)
+        if self.agreements.dispute.amount is None:
+            return self.money.whole(Decimal(0))
+        return self.money.whole(self.open_amount - self.agreements.dispute.amount)
 
     @property
     def stage(self) -> Stage:  # noqa: PLR0911 - one line a stage
         """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
         if self.ended:
             return self.ended
-        if self.pauses:
+        if self.agreements.pauses:
             return Stage.PAUSED
-        if self.dispute and self.asked == 0:
+        if self.agreements.dispute and self.asked == 0:
             return Stage.DISPUTED
-        if self.plan:
+        if self.agreements.plan:
             return Stage.PLAN
-        if self.promise:
+        if self.agreements.promise:
             return Stage.PROMISED
-        if self.legal:
+        if self.progress.legal:
             return Stage.LEGAL
-        return Stage.CHASING if self.steps else Stage.SCHEDULED
-
-    @property
-    def pauses(self) -> list[PauseState]:
-        """The pause of this invoice, and that of its whole customer."""
-        return [pause for pause in (self.pause, self.customer_pause) if pause is not None]
-
-    @property
-    def paused_until(self) -> date | None:
-        """The day on which the last of its pauses ends; None when one of them has no end, or there is none."""
-        days = [pause.until for pause in self.pauses if pause.until is not None]
-        return max(days) if days and len(days) == len(self.pauses) else None
+        return Stage.CHASING if self.progress.steps else Stage.SCHEDULED
 
     @property
     def resting(self) -> bool:
         """Whether the ladder stands still."""
-        return self.stage in AT_REST or self.awaited is not None
+        return self.stage in AT_REST or self.agreements.awaited is not None
 
     @property
     def stranded(self) -> bool:
@@ -216,8 +178,8 @@ class CaseState(Record):
     @property
     def rests_because(self) -> str:
         """Why the ladder stands still, for people."""
-        if self.awaited is not None and self.stage not in AT_REST:
-            return f"chasing waits for {_AWAITED[self.awaited.what]}"
+        if self.agreements.awaited is not None and self.stage not in AT_REST:
+            return f"chasing waits for {_AWAITED[self.agreements.awaited.what]}"
         return f"the case is {self.stage.value}"
 
     @property
@@ -237,21 +199,23 @@ class CaseState(Record):
 
     @property
     def finished(self) -> bool:
-        return self.ended is not None and not self.owed
+        return self.ended is not None and not self.outstanding.owed
 
     def needs_yes(self, step: Step) -> bool:
         """Whether our manager has to approve the step before it may happen."""
-        return step.approval and step.id not in self.approved
+        return step.approval and step.id not in self.outstanding.approved
 
     @property
     def begins_anew(self) -> bool:
         """Whether its due date moved into the future and no step of the ladder has come since."""
-        return self.round > 1 and all(done.step in self.rules.by_issue for done in self.steps)
+        return self.progress.round > 1 and all(done.step in self.rules.by_issue for done in self.progress.steps)
 
     @property
     def _again(self) -> str:
         """What tells the tasks of a reopened case, or of a later round of its ladder, from the first ones."""
-        return (str(self.reopened) if self.reopened else "") + (f".round{self.round}" if self.round > 1 else "")
+        return (str(self.reopened) if self.reopened else "") + (
+            f".round{self.progress.round}" if self.progress.round > 1 else ""
+        )
 
     def approval_task(self, step: str) -> str:
         """The id of the task that asks for it; another one after the bank has taken a payment back."""
@@ -265,31 +229,43 @@ class CaseState(Record):
         """The id of the task that asks whether this payment was counted before."""
         return f"{self.invoice_id}.payment.{payment_id}"[:200]
 
-    @property
-    def lowered_since(self) -> str:
-        """What amendments took off since the last dispute was resolved, in words; empty when nothing."""
-        if not self.credit_notes:
-            return ""
-        less = sum((note.less for note in self.credit_notes), Decimal(0))
-        last = self.credit_notes[-1]
-        return f"the invoice was lowered by {less} {self.currency} already (amended by {last.by} on {last.on})"
-
-    def not_before(self, step: str) -> datetime | None:
-        """When `step`, which could not be carried out, is looked at again."""
-        return self.blocked_until if self.blocked_step in {None, step} else None
-
     def today(self, now: datetime) -> date:
         """The debtor's date at `now`, by the offset noted at the last planning."""
         return (now + timedelta(minutes=self.utc_offset_minutes)).date()
 
-    def _begin_of(self, day: date) -> datetime:
+    def begin_of(self, day: date) -> datetime:
         """The debtor's midnight that begins `day`, by the same offset."""
         return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=self.utc_offset_minutes)
 
-    def _whole(self, amount: Decimal) -> Decimal:
-        """`amount`, not below zero, with the currency's places: "0.00" and not "0"."""
-        return max(amount, Decimal(0)).quantize(Decimal(1).scaleb(-self.digits))
+    # What changes it ---------------------------------------------------------------------------------------
 
-    def _check_digits(self, field: str, amount: Decimal) -> None:
-        if amount != round(amount, self.digits):
-            raise Refused(field, f"is finer than {self.currency} allows: {self.digits} digits after the point")
+    def turn(self, what: str) -> None:
+        """It is another case from now on."""
+        self.revision += 1
+        self.turns += 1
+        self.digest = sha256(f"{self.digest}|{what}".encode()).hexdigest()[:12]
+
+    def end(self, stage: Stage, why: str) -> list[Said]:
+        self.ended = stage
+        self.agreements.awaited = None
+        self.outstanding.clear()
+        return [Said("ended", f"{stage.value}: {why}")]
+
+    def call_for_again(self, steps: Sequence[str], told: datetime) -> None:
+        """They are due once more; what was said of them at `told` still keeps the next message at its distance."""
+        self.progress.redo = list(dict.fromkeys([*self.progress.redo, *steps]))
+        waiting = self.outstanding
+        waiting.approved = [step for step in waiting.approved if step not in steps]
+        waiting.last_answer_at = max(told, waiting.last_answer_at or told)
+
+    def note_rest(self, rested: bool, now: datetime) -> None:
+        """Call after a change, with whether the ladder stood still before it."""
+        self.progress.note_rest(now, rested=rested, rests=self.resting)
+
+    def wake_at_once(self, now: datetime, said: Said, why: str = "a promise was not kept") -> list[Said]:
+        """A word was broken: the time spent waiting is not given again, and the next message comes at once."""
+        self.progress.hurry, self.progress.hurry_why = True, why
+        self.turn(f"{said.kind} {said.reason}")
+        if not self.resting:
+            self.progress.wake(now)
+        return [said]

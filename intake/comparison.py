@@ -30,7 +30,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         booked = {one.payment_id: one.reversed_at is not None for one in ledger.rows(session, case.invoice_id)}
         lost = outbox.missing(session, [one.message_id for one in case.messages])
     why = None
-    known = {one.payment_id: one.reversed_at is not None for one in case.receipts}
+    known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}
     if written is not None and stored.revision < written.revision:
         why = f"the database is older than the case: {_standing(kept)}, the case {_standing(case)}"
     elif lost:

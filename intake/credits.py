@@ -46,7 +46,7 @@ def to_return(
 def _amount(session: Session, giver: Case, identity: str, possible: Decimal) -> str:
     known = credits.get_use(session, identity)
     if known is not None:
-        return str(round(known.amount, giver.digits))
+        return str(round(known.amount, giver.money.digits))
     if possible == 0:
         reason = f"{giver.invoice_id} has no credit; `starter.py list` shows where there is some"
         raise Refused("from_invoice", reason)
@@ -92,6 +92,6 @@ def of_customer(session: Session, customer_id: str) -> list[dict[str, Any]]:
     found = []
     for row in credits.of_customer(session, customer_id):
         case = cases.get(session, row.invoice_id)
-        amount: Decimal = round(row.amount, case.digits) if case else row.amount
+        amount: Decimal = round(row.amount, case.money.digits) if case else row.amount
         found.append({"invoice_id": row.invoice_id, "amount": amount, "currency": row.currency, "since": row.at})
     return found

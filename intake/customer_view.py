@@ -70,7 +70,7 @@ def _invoice(session: Session, row: InvoiceRow, people: Sequence[str]) -> Facts:
         "invoice_id": row.invoice_id,
         "number": row.number,
         "stage": case.stage.value if case else None,
-        "amount": case.amount if case else row.amount,
+        "amount": case.money.amount if case else row.amount,
         "amount_due": case.open_amount if case else row.amount,
         "credit": _credit(case),
         "currency": row.currency,

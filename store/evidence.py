@@ -49,7 +49,7 @@ def collect(session: Session, invoice_id: str) -> tuple[Fact, list[Fact]]:
     facts += _notes_and_credit(session, invoice_id)
     facts.append(_standing(row, case))
     header = _header(session, invoice, row, case, opened)
-    return _written(header, case.digits), [_written(fact, case.digits) for fact in facts]
+    return _written(header, case.money.digits), [_written(fact, case.money.digits) for fact in facts]
 
 
 def _written(fact: Fact, digits: int) -> Fact:
@@ -108,7 +108,7 @@ def _closed_addresses(session: Session, invoice_id: str) -> Iterator[Fact]:
 
 
 def _promises(case: Case, opened: datetime) -> Iterator[Fact]:
-    for number, promise in enumerate(case.promises, 1):
+    for number, promise in enumerate(case.agreements.promises, 1):
         data = promise.model_dump() | {"number": number, "currency": case.currency}
         yield Fact(kind="promise", at=promise.made_at or opened, data=data)
 
@@ -169,23 +169,23 @@ def _standing(row: CaseRow, case: Case) -> Fact:
     data = {
         "stage": case.stage,
         "policy": f"{case.policy.name}@{case.policy.version}",
-        "amount": case.amount,
+        "amount": case.money.amount,
         "due_on": case.due_on,
-        "paid": case.paid,
+        "paid": case.money.paid,
         "open": case.open_amount,
         "waived": case.waived,
         "written_off": case.unpaid - case.open_amount,
         "credit": case.credit,
-        "credit_used": case.given,
+        "credit_used": case.money.given,
         "uncovered": case.uncovered,
         "currency": case.currency,
         "access": case.account_access,
         "holds": case.own_holds,
-        "plan": case.plan,
-        "dispute": case.dispute,
-        "pause": case.pause,
-        "customer_pause": case.customer_pause,
-        "steps": [*case.former_steps, *case.steps],
+        "plan": case.agreements.plan,
+        "dispute": case.agreements.dispute,
+        "pause": case.agreements.pause,
+        "customer_pause": case.agreements.customer_pause,
+        "steps": [*case.progress.former_steps, *case.progress.steps],
         "next_action": case.next_action,
     }
     return Fact(kind="standing", at=row.updated_at, data=data)

@@ -126,7 +126,7 @@ def differences(row: InvoiceRow, case: Case | None, invoice: Invoice) -> dict[st
         "customer.id": (row.customer_id, invoice.customer.customer_id),
         "currency": (row.currency, invoice.currency),
         "issued_on": (row.issued_on, invoice.issued_on),
-        "amount": (case.amount if case else row.amount, invoice.amount),
+        "amount": (case.money.amount if case else row.amount, invoice.amount),
         "due_on": (case.due_on if case else row.due_on, invoice.due_on),
     }
     return {name: (known, given) for name, (known, given) in pairs.items() if known != given}

@@ -21,7 +21,7 @@ def summary(case: Case, number: str) -> str:
     """The line in the UI's list."""
     mark = "REHEARSAL " if is_rehearsal(case.customer_id) else ""
     ladder = f"{case.policy.name}@{case.policy.version}"
-    text = f"{mark}{number}: {case.amount} {case.currency}, due {case.due_on}, {ladder}"
+    text = f"{mark}{number}: {case.money.amount} {case.currency}, due {case.due_on}, {ladder}"
     return plain(text)[:200].rstrip("\\")
 
 
@@ -32,7 +32,7 @@ def details(case: Case, timeline: list[Entry]) -> str:
     """
     lines = ["**REHEARSAL**: nobody is reached", ""] if is_rehearsal(case.customer_id) else []
     lines += [
-        f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.amount}, due {case.due_on}"
+        f"**{case.stage.value}**: {case.open_amount} {case.currency} open of {case.money.amount}, due {case.due_on}"
         + (f"; credit {case.credit} {case.currency}" if case.credit else ""),
         f"Access: **{case.account_access.value}**"
         + (f", held by this invoice: {', '.join(case.own_holds)}" if case.own_holds else ""),
@@ -40,14 +40,18 @@ def details(case: Case, timeline: list[Entry]) -> str:
         "",
         _next(case),
     ]
-    for whose, pause in (("this invoice", case.pause), ("the whole customer", case.customer_pause)):
+    for whose, pause in (
+        ("this invoice", case.agreements.pause),
+        ("the whole customer", case.agreements.customer_pause),
+    ):
         if pause is not None:
             end = pause.until or "resumed"
             lines.append(f"Paused, {whose}: {plain(pause.reason)}, by {plain(pause.by)}, until {end}")
-    if case.promises:
+    if case.agreements.promises:
         lines += ["", "Promises:"]
         lines += [
-            f"- {p.amount} {case.currency} for {p.date} by {plain(p.promised_by)}: {p.state}" for p in case.promises
+            f"- {p.amount} {case.currency} for {p.date} by {plain(p.promised_by)}: {p.state}"
+            for p in case.agreements.promises
         ]
     lines += ["", "Last decisions (UTC):"]
     for entry in timeline[-_LAST_DECISIONS:]:

@@ -296,10 +296,10 @@ class InvoiceDunning:
         case.take(outcome)
         self._adopt(answer, case.revision if unchanged else -1)
         if arrived and not unchanged:
-            self._the_case.blocked_until = None
+            self._the_case.outstanding.blocked_until = None
         if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:
             # The store disagrees and has nothing newer to offer: do not spin on it.
-            case.blocked_until, case.blocked_step = self._now() + options.AFTER_TROUBLE, None
+            case.outstanding.blocked_until, case.outstanding.blocked_step = self._now() + options.AFTER_TROUBLE, None
             self._stale = True
 
     def _report_trouble(self, step: str, error: ActivityError) -> None:
@@ -424,7 +424,7 @@ class InvoiceDunning:
         try:
             event = parse_event(name, _decoded(args))
             admit(self._the_case, event, self._now())
-            if isinstance(event, CreditApplied) and event.credit_id not in self._the_case.payments:
+            if isinstance(event, CreditApplied) and event.credit_id not in self._the_case.money.payments:
                 await self._take_credit(event)
             if isinstance(event, PolicyMoved):
                 await self._check_move(event)
@@ -471,7 +471,7 @@ class InvoiceDunning:
             if answer.not_arrived:
                 self._the_case.reach_further(answer.not_arrived)
             if answer.arrived:
-                self._the_case.blocked_until = None
+                self._the_case.outstanding.blocked_until = None
                 self._arrivals += 1
             self._adopt(answer, revision)
         self._publish_if_needed(answer)
@@ -605,7 +605,7 @@ class InvoiceDunning:
         case.messages = merged(case.messages, answer.messages)
         self._stored = answer.written.later(self._stored) if answer.written else self._stored
         case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
-        case.given = answer.given
+        case.money.given = answer.given
         case.utc_offset_minutes = answer.utc_offset_minutes
         known = {entry.key for entry in self._timeline}
         self._timeline += [entry for entry in answer.entries if entry.key not in known]
@@ -702,7 +702,9 @@ def _search_attributes(case: Case) -> list[SearchAttributeUpdate[Any]]:
     action = case.next_action
     return [
         options.STAGE.value_set(case.stage.value),
-        options.STEP.value_set(action.step if action else (case.steps[-1].step if case.steps else "none")),
+        options.STEP.value_set(
+            action.step if action else (case.progress.steps[-1].step if case.progress.steps else "none")
+        ),
         options.CUSTOMER_ID.value_set(case.customer_id),
         options.POLICY_NAME.value_set(case.policy.name),
         options.CURRENCY.value_set(case.currency),

@@ -152,26 +152,26 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         access=case.account_access,
         policy=case.policy,
         next_action=case.next_action,
-        promises=case.promises,
+        promises=case.agreements.promises,
         plan=_instalments(case),
-        disputed=case.open_amount - case.asked if case.dispute else None,
-        payments=[PaymentLine(payment_id=name, amount=amount) for name, amount in case.payments.items()],
+        disputed=case.open_amount - case.asked if case.agreements.dispute else None,
+        payments=[PaymentLine(payment_id=name, amount=amount) for name, amount in case.money.payments.items()],
         holds=case.own_holds,
         timeline=lines_of(timeline, case.customer_id),
     )
 
 
 def _instalments(case: Case) -> list[InstalmentLine]:
-    if case.plan is None:
+    if case.agreements.plan is None:
         return []
     return [
-        InstalmentLine(date=item.date, amount=item.amount, met=number < case.plan.met)
-        for number, item in enumerate(case.plan.instalments)
+        InstalmentLine(date=item.date, amount=item.amount, met=number < case.agreements.plan.met)
+        for number, item in enumerate(case.agreements.plan.instalments)
     ]
 
 
 def _pauses(case: Case) -> list[Pausing]:
-    known = (("invoice", case.pause), ("customer", case.customer_pause))
+    known = (("invoice", case.agreements.pause), ("customer", case.agreements.customer_pause))
     return [Pausing(scope=scope, **pause.model_dump()) for scope, pause in known if pause is not None]
 
 

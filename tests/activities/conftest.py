@@ -97,7 +97,7 @@ class Office:
         if answer.not_arrived:
             self.case.reach_further(answer.not_arrived)
         if answer.arrived:
-            self.case.blocked_until = None
+            self.case.outstanding.blocked_until = None
         self.take_over(answer)
         return answer
 

@@ -48,7 +48,7 @@ def test_ten_invoices_make_one_letter_with_all_amounts(office: Office) -> None:
     assert all(f"N{number}" in body and f"{100 + number}.00" in body for number in range(10))
     assert "€1,045.00" in body
     for one in offices:
-        assert [done.step for done in one.case.steps] == ["first-reminder"]
+        assert [done.step for done in one.case.progress.steps] == ["first-reminder"]
         assert "about 10 invoices" in one.entries("sent")[0].reason
 
 

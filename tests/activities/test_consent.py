@@ -128,7 +128,7 @@ def test_what_is_no_decision_is_refused(asking: Office, outcome: str, task: str,
     event = parse_event("call_outcome", [{"task_id": task, "outcome": outcome, "by": "agent"}])
     before = asking.case.model_dump()
     with pytest.raises(Refused) as refused:
-        asking.case.apply(event, asking.case.steps[-1].at)
+        asking.case.apply(event, asking.case.progress.steps[-1].at)
     assert refused.value.field == field and asking.case.model_dump() == before
 
 

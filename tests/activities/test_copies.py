@@ -94,7 +94,7 @@ def test_a_copy_that_bounces_goes_no_further(office: Office) -> None:
     assert office.carry_out("letter", LETTER).outcome is not None
     assert copies(office)["manager"].state == "bounced"
     answer = office.report(copies(office)["account_manager"], "bounced", "2027-03-02 10:00")
-    assert (answer.not_arrived, office.case.again) == (None, [])
+    assert (answer.not_arrived, office.case.outstanding.again) == (None, [])
     assert [row.channel for row in office.messages(copies=True)] == ["email"] * 3
 
 

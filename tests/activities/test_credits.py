@@ -79,7 +79,7 @@ def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: Office) ->
 def test_a11_no_reminder_while_credit_covers_what_is_asked_for(other: Office) -> None:
     answer = other.carry_out("first-reminder", FIRST)
     assert answer.outcome is not None
-    assert (answer.outcome.status, other.messages(), other.case.steps) == ("blocked", [], [])
+    assert (answer.outcome.status, other.messages(), other.case.progress.steps) == ("blocked", [], [])
     action = answer.next_action
     assert action is not None
     assert action.step == "first-reminder"
@@ -178,7 +178,7 @@ def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: O
     applied(other, FIRST)
     assert (other.case.stage, str(other.case.open_amount)) == ("paid", "0.00")
     giver = stored(database, "A")
-    assert (giver.given, str(giver.credit), giver.stage) == (THREE, "0.00", "paid")
+    assert (giver.money.given, str(giver.credit), giver.stage) == (THREE, "0.00", "paid")
     assert credit_task(database).state == "withdrawn"
     with database.reading() as session:
         assert (ledger.paid(session, "A"), ledger.paid(session, "B")) == (Decimal("1500.00"), THREE)
@@ -214,7 +214,7 @@ def test_a11_credit_that_is_not_there_is_refused(
     with database.writing("acme") as session, pytest.raises(Refused, match=reason) as refused:
         credits.apply(session, "B", event, at(FIRST))
     assert refused.value.field == field
-    assert stored(database, "A").given == 0
+    assert stored(database, "A").money.given == 0
 
 
 def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
@@ -236,7 +236,7 @@ def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
 
 def test_a11_a_case_that_still_runs_hears_what_it_gave(other: Office, paid_too_much: Office) -> None:
     applied(other, FIRST)
-    assert paid_too_much.case.given == 0  # what its workflow knows
+    assert paid_too_much.case.money.given == 0  # what its workflow knows
     answer = paid_too_much.pay("2027-03-03 09:00", "10.00", "p2")
     assert answer.given == THREE
     assert str(stored(other.desk.database, "A").credit) == "10.00"
@@ -359,4 +359,4 @@ def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(oth
         credits.apply(session, "B", event, at(FIRST))
     answer = other.record("pause", "2027-03-03 09:00", reason="r", by="a")
     assert answer.newer is not None
-    assert (answer.newer.stage, answer.newer.receipts[-1].from_invoice) == ("paid", "A")
+    assert (answer.newer.stage, answer.newer.money.receipts[-1].from_invoice) == ("paid", "A")

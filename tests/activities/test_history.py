@@ -42,7 +42,7 @@ def test_a14_what_was_paid_before_is_not_asked_for(office: Office) -> None:
 
 def test_a14_an_invoice_paid_in_full_is_over_before_it_begins(office: Office) -> None:
     _import(office, EarlierPayment(payment_id="p1", amount=Decimal("1200.00")))
-    assert (office.case.stage, office.case.owed, office.case.finished) == ("paid", [], True)
+    assert (office.case.stage, office.case.outstanding.owed, office.case.finished) == ("paid", [], True)
 
 
 def test_a14_the_ladder_goes_on_behind_what_was_done_elsewhere(office: Office) -> None:
@@ -54,7 +54,7 @@ def test_a14_the_ladder_goes_on_behind_what_was_done_elsewhere(office: Office) -
 
 def test_a14_a_reminder_from_elsewhere_is_no_delivered_warning(office: Office) -> None:
     _import(office, second_reminder=date(2027, 3, 2))
-    assert [(done.step, done.outcome) for done in office.case.steps] == [
+    assert [(done.step, done.outcome) for done in office.case.progress.steps] == [
         ("first-reminder", "skipped"),
         ("second-reminder", "done"),
     ]
@@ -92,7 +92,7 @@ def test_a14_closing_its_task_leaves_it_uncounted(office: Office) -> None:
     _import(office, EarlierPayment(amount=Decimal("300.00")))
     _pay(office, "bank-7", OLD)
     office.record("call_outcome", "2027-03-12 10:00", task_id="inv-1.payment.bank-7", outcome="done", by="clerk")
-    assert (office.case.open_amount, office.tasks(), office.case.questioned) == (Decimal("900.00"), [], {})
+    assert (office.case.open_amount, office.tasks(), office.case.money.questioned) == (Decimal("900.00"), [], {})
 
 
 @pytest.mark.parametrize(("payment_id", "when", "counted"), [("old-1", OLD, "300.00"), ("bank-8", NEW, "600.00")])

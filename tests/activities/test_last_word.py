@@ -11,7 +11,7 @@ def test_c4_a_dispute_resolved_at_the_weekend_is_told_on_monday_and_nothing_stal
     office.record("dispute_opened", SATURDAY, reason="quality", opened_by="ap")
     office.record("dispute_resolved", SUNDAY, outcome="upheld", by="agent")
     assert office.case.next_action is None or office.case.next_action.step.startswith("nothing-to-pay")
-    (step,) = office.case.owed
+    (step,) = office.case.outstanding.owed
     office.carry_out(step, MONDAY)
     assert [row.message for row in office.messages(step)] == ["nothing-to-pay"] * len(office.messages(step))
     assert "there is nothing more to pay" in office.messages(step)[0].body
@@ -25,7 +25,7 @@ def test_c4_a_restriction_that_was_written_is_taken_back_when_the_invoice_is_can
     office.carry_out("restrict", "2027-03-22 09:00")
     assert office.access() == "restricted"
     office.record("cancel", "2027-03-23 09:00", reason="credit-note", by="agent")
-    (step,) = office.case.owed
+    (step,) = office.case.outstanding.owed
     office.carry_out(step, "2027-03-24 09:00")
     told = {row.contact_id for row in office.messages(step)}
     assert {"acme.accounts_payable.1", "acme.user.1"} <= told

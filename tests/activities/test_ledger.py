@@ -80,7 +80,7 @@ def test_an_older_workflow_is_handed_the_newer_case(office: Office) -> None:
     office.case = older
     answer = office.write(office.request("resume", FIRST, {"by": "a"}, []), FIRST)
     assert answer.newer is not None
-    assert answer.newer.paid == Decimal("200.00")
+    assert answer.newer.money.paid == Decimal("200.00")
 
 
 # Money ---------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def test_the_ledger_and_the_case_agree_after_every_event(office: Office) -> None
         ("payment_received", {"payment_id": "c", "amount": "1199.80", "currency": "EUR"}),
     ]:
         office.record(name, FIRST, **content)
-        assert paid(office) == office.case.paid
+        assert paid(office) == office.case.money.paid
         with office.desk.database.reading() as session:
             assert cases.get(session, "inv-1") == office.case.model_copy(
                 update={"next_action": _planned(office), "utc_offset_minutes": 60}

@@ -99,7 +99,7 @@ def test_a_step_carried_out_twice_reaches_nobody_twice(office: Office) -> None:
     assert answer.outcome.status == "stale"
     assert len(office.messages()) == 2
     assert office.entries() == written
-    assert [done.step for done in office.case.steps] == ["first-reminder"]
+    assert [done.step for done in office.case.progress.steps] == ["first-reminder"]
 
 
 def test_a_bounce_closes_the_address_for_every_later_step(office: Office) -> None:
@@ -125,8 +125,8 @@ def test_a_message_reported_lost_is_followed_by_another_channel(
     office.carry_out("first-reminder", "2027-03-02 09:06")
     assert office.states() == {"accounts_payable email": status, "accounts_payable sms": "accepted"}
     assert (len(sendgrid.mails), len(twilio.messages)) == (1, 1)
-    assert office.case.again == []
-    assert [done.step for done in office.case.steps] == ["first-reminder"]
+    assert office.case.outstanding.again == []
+    assert [done.step for done in office.case.progress.steps] == ["first-reminder"]
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_money_that_comes_and_goes_beside_a_restriction_leaves_it_to_be_done_aga
     office.open()
     until_restricted(office)
     answer = office.carry_out("restrict", RESTRICT)
-    assert (office.access(), [done.step for done in office.case.steps]) == (
+    assert (office.access(), [done.step for done in office.case.progress.steps]) == (
         "full",
         ["first-reminder", "second-reminder"],
     )
@@ -417,7 +417,7 @@ def test_money_that_comes_and_goes_beside_a_restriction_leaves_it_to_be_done_aga
     assert (answer.next_action.step, answer.next_action.at) == ("restrict", at("2027-03-23 09:00"))
     again = office.carry_out("restrict", "2027-03-23 09:00")
     assert (again.outcome and again.outcome.status, office.access()) == ("done", "restricted")
-    assert office.case.consequences == ["restrict"]
+    assert office.case.progress.consequences == ["restrict"]
     assert len(office.messages("restrict.again1")) == 2
 
 
@@ -485,7 +485,7 @@ def test_what_happens_between_two_contacts_silences_the_second(
         stored = cases.get(session, "inv-1")
     assert stored is not None
     assert stored.resting  # the step's older copy of the case did not replace it
-    assert [done.step for done in stored.steps] == ["first-reminder"]
+    assert [done.step for done in stored.progress.steps] == ["first-reminder"]
     assert answer.outcome is not None
 
 

@@ -189,7 +189,7 @@ def test_what_was_awaited_comes(office: Office, outcome: str, name: str, content
     tell(office, outcome, "2027-03-03 10:30")
     answer = office.record(name, "2027-03-04 09:00", **content)
     assert (answer.next_action and answer.next_action.step) == step
-    assert office.case.awaited is None
+    assert office.case.agreements.awaited is None
 
 
 def test_they_say_paid_a_third_time_and_nobody_waits(office: Office) -> None:
@@ -320,7 +320,7 @@ def test_a_call_that_money_made_needless_is_not_asked_for(office: Office) -> Non
     before = office.case.model_copy(deep=True)
     office.pay("2027-03-01 10:59")
     office.carry_out("due-call", "2027-03-01 11:00", before)
-    assert case.paid == 0
+    assert case.money.paid == 0
     assert office.tasks() == []
 
 

@@ -45,8 +45,8 @@ def agree(office: Office) -> None:
     with office.desk.database.reading() as session:
         stored, booked = cases.get(session, "inv-1"), ledger.paid(session, "inv-1")
     assert stored is not None
-    assert (stored.paid, stored.payments) == (booked, office.case.payments)
-    assert office.case.paid == booked
+    assert (stored.money.paid, stored.money.payments) == (booked, office.case.money.payments)
+    assert office.case.money.paid == booked
     assert stored.digest == office.case.digest
 
 
@@ -62,7 +62,7 @@ def test_a3_a_payment_told_to_a_case_that_was_reset_adds_to_those_in_the_databas
         office.pay("2027-03-03 09:00", "10.00", f"before{number}")
     office.case, office.written = older, written
     office.pay("2027-03-04 09:00", "3.00", "after")
-    assert office.case.paid == 10 * lost + 3
+    assert office.case.money.paid == 10 * lost + 3
     agree(office)
     assert "older than the database" in office.entries("restored")[0].reason
 
@@ -75,7 +75,7 @@ def test_a3_a_dispute_survives_a_reset(office: Office) -> None:
     office.case, office.written = older, written
     office.pay("2027-03-01 10:00", "100.00")
     assert office.case.stage == "disputed"
-    assert office.case.paid == 100
+    assert office.case.money.paid == 100
     agree(office)
 
 
@@ -109,7 +109,7 @@ def test_a3_a_reversal_that_the_case_forgot_is_learned_from_the_ledger(office: O
     office.record("payment_reversed", "2027-03-02 09:00", payment_id="p1", reason="bounced")
     office.case, office.written = older, written
     office.pay("2027-03-03 09:00", "50.00", "p2")
-    assert office.case.paid == 50
+    assert office.case.money.paid == 50
     agree(office)
 
 
@@ -188,7 +188,7 @@ def test_a4_a_message_without_its_text_counts_in_the_caps(office: Office, backed
     office.pay("2027-03-02 10:00", "1.00")
     (row,) = office.messages()
     assert (row.state, row.reason, row.body) == (MessageState.UNKNOWN, LOST_TEXT, "")
-    answer = office.carry_out(office.case.owed[0], "2027-03-02 10:01")
+    answer = office.carry_out(office.case.outstanding.owed[0], "2027-03-02 10:01")
     assert answer.outcome is not None
     answer = office.carry_out("second-reminder", "2027-03-02 10:02")
     assert answer.outcome is not None

@@ -23,19 +23,19 @@ def _chased(office: Office, *steps: tuple[str, str]) -> None:
 
 def test_c2_a_new_due_date_releases_the_restriction(office: Office) -> None:
     _chased(office, *STEPS, RESTRICT)
-    assert (office.access(), office.case.stage, office.case.round) == ("full", "scheduled", 2)
+    assert (office.access(), office.case.stage, office.case.progress.round) == ("full", "scheduled", 2)
     assert any("is due on 2027-06-01 now" in entry.reason for entry in office.entries("access"))
 
 
 def test_c2_the_ladder_begins_anew_and_its_messages_leave(office: Office) -> None:
     _chased(office, *STEPS)
-    assert [done.step for done in office.case.former_steps] == ["first-reminder", "second-reminder"]
+    assert [done.step for done in office.case.progress.former_steps] == ["first-reminder", "second-reminder"]
     office.carry_out("first-reminder", "2027-06-02 09:00")
     rows = office.messages("first-reminder.round2")
     assert {row.state for row in rows} == {MessageState.DELIVERED.value} and rows
     assert "reminded you" not in rows[0].body
     assert len(office.messages("first-reminder")) > 0  # the old ones stay in the books
-    assert [done.step for done in office.case.steps] == ["first-reminder"]
+    assert [done.step for done in office.case.progress.steps] == ["first-reminder"]
 
 
 def test_c2_only_messages_after_the_new_due_date_are_warnings(office: Office) -> None:
@@ -56,7 +56,9 @@ def test_c2_only_messages_after_the_new_due_date_are_warnings(office: Office) ->
 def test_c2_old_warnings_prove_nothing_for_the_new_due_date(office: Office) -> None:
     _chased(office, *STEPS)
     office.carry_out("first-reminder", "2027-06-02 09:00")
-    office.case.steps.append(office.case.former_steps[-1].model_copy(update={"shift": 0}))  # as if it had been done
+    office.case.progress.steps.append(
+        office.case.progress.former_steps[-1].model_copy(update={"shift": 0})
+    )  # as if it had been done
     answer = office.carry_out("restrict", "2027-06-22 09:00")
     assert answer.outcome is not None and answer.outcome.status == "blocked"
     assert office.access() == "full"
@@ -76,14 +78,18 @@ def test_c2_a_correction_to_a_day_that_has_passed_begins_nothing_anew(office: Of
     for step, when in (*STEPS, RESTRICT):
         office.carry_out(step, when)
     office.record("invoice_amended", AMENDED, due_on=due_on, by="billing")
-    assert (office.access(), office.case.round, office.case.due_on) == ("restricted", 1, date.fromisoformat(due_on))
+    assert (office.access(), office.case.progress.round, office.case.due_on) == (
+        "restricted",
+        1,
+        date.fromisoformat(due_on),
+    )
 
 
 def test_c2_a_step_on_its_way_when_the_due_date_moved_is_history(office: Office) -> None:
     office.open()
     before = office.case.model_copy(deep=True)
     office.record("invoice_amended", "2027-03-02 08:59", due_on="2027-06-01", by="billing")
-    assert office.case.round == 1  # nothing had been said yet
+    assert office.case.progress.round == 1  # nothing had been said yet
     answer = office.carry_out("first-reminder", "2027-03-02 09:00", case=before)
     assert answer.outcome is not None and answer.outcome.status == "stale"
 
@@ -95,4 +101,4 @@ def test_c2_a_late_bounce_of_the_old_round_reaches_no_further(office: Office) ->
     row = office.messages("first-reminder")[0]
     office.record("invoice_amended", "2027-03-03 09:00", due_on="2027-06-01", by="billing")
     office.report(row, "bounced", "2027-03-04 09:00")
-    assert office.case.again == []
+    assert office.case.outstanding.again == []

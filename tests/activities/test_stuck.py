@@ -62,7 +62,7 @@ def plan_agreed(office: Office) -> str:
     office.carry_out("first-reminder", REMINDED)
     instalments = [{"date": "2027-03-08", "amount": "500.00"}, {"date": "2027-04-08", "amount": "700.00"}]
     office.record("payment_plan_agreed", AGREED, instalments=instalments, by="agent-7")
-    step = office.case.owed[0]
+    step = office.case.outstanding.owed[0]
     office.carry_out(step, SENT)
     return step
 
@@ -87,10 +87,10 @@ def test_a8_a_confirmation_that_bounces_after_its_plan_is_dropped(office: Office
             office.record("payment_plan_agreed", MISSED, instalments=instalments, by="agent-7")
     before = len(office.messages())
     bounce(office, step, BOUNCED)
-    assert office.case.again == [step]
+    assert office.case.outstanding.again == [step]
     answer = office.carry_out(step, AFTER)
     assert answer.outcome is not None and answer.outcome.status == "skipped"
-    assert office.case.again == []
+    assert office.case.outstanding.again == []
     assert len(office.messages()) == before
     assert any("what it speaks of is no more" in entry.reason for entry in office.entries("withheld"))
 
@@ -118,11 +118,11 @@ def test_a8_what_was_replaced_or_resolved_is_not_confirmed(
     office.open()
     office.carry_out("first-reminder", REMINDED)
     office.record(told, AGREED, **content)
-    first = office.case.owed[0]
+    first = office.case.outstanding.owed[0]
     office.carry_out(first, SENT)
     office.record(undone, MISSED, **how)
     bounce(office, first, BOUNCED)
-    office.carry_out(office.case.owed[0], BOUNCED)
+    office.carry_out(office.case.outstanding.owed[0], BOUNCED)
     sent = len(office.messages())
     assert agenda.subject_gone(office.case, first)
     office.carry_out(first, AFTER)
@@ -199,7 +199,7 @@ def test_a8_an_answer_that_lacks_a_fact_is_left_to_a_person_and_the_next_one_lea
     assert "KeyError at test_stuck.py" in office.tasks()[0].reason
     monkeypatch.undo()
     office.pay(SENT)
-    office.carry_out(office.case.owed[0], MISSED)
+    office.carry_out(office.case.outstanding.owed[0], MISSED)
     assert office.messages()[-1].message == "thank-you"
 
 

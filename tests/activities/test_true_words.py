@@ -23,13 +23,13 @@ def both_restricted(office: Office) -> tuple[Office, Office]:
     for step, when in LADDER.items():
         for one in (a, b):
             one.case.holds = one.carry_out(step, when).holds
-    assert [case.consequences for case in (a.case, b.case)] == [["restrict"], ["restrict"]]
+    assert [case.progress.consequences for case in (a.case, b.case)] == [["restrict"], ["restrict"]]
     return a, b
 
 
 def answered(office: Office, when: str) -> str:
     """Carry out the answer that is owed; the text of the message."""
-    step = office.case.owed[0]
+    step = office.case.outstanding.owed[0]
     office.carry_out(step, when)
     return next(f"{row.subject}\n{row.body}" for row in office.messages(step) if row.contact_id.endswith("payable.1"))
 
@@ -101,7 +101,7 @@ def with_plan(office: Office) -> Office:
     office.carry_out("first-reminder", LADDER["first-reminder"])
     parts = [{"date": "2027-03-08", "amount": "500.00"}, {"date": "2027-04-08", "amount": "700.00"}]
     office.record("payment_plan_agreed", "2027-03-03 09:00", instalments=parts, by="agent")
-    office.case.owed.clear()
+    office.case.outstanding.owed.clear()
     return office
 
 
@@ -115,7 +115,7 @@ def test_c3_a_missed_instalment_names_its_amount_and_its_date(office: Office) ->
 
 def test_c3_of_an_instalment_that_came_in_part_the_rest_is_named(office: Office) -> None:
     with_plan(office).pay("2027-03-08 10:00", amount="300.00")
-    office.case.owed.clear()
+    office.case.outstanding.owed.clear()
     office.case.instalment_due(at("2027-03-11 00:00"))
     text = answered(office, "2027-03-11 09:00")
     assert "has not arrived in full; it was agreed for March 8, 2027. €200.00 of it is missing." in text
@@ -131,7 +131,7 @@ def test_c3_money_that_comes_after_the_plan_ended_is_counted(office: Office) -> 
 def test_c3_nothing_is_missed_any_more_once_the_instalment_has_come(office: Office) -> None:
     with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
     office.pay("2027-03-11 08:00", amount="500.00")
-    assert [owed.partition("~")[0] for owed in office.case.owed] == ["part-received"]
+    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
     assert not [row for row in office.messages() if row.message == "instalment-missed"]
 
 
@@ -162,7 +162,7 @@ def test_c3_a_missed_instalment_is_named_in_text_and_sms(language: str) -> None:
 
 def test_c3_the_subject_is_true_when_a_part_came(office: Office) -> None:
     with_plan(office).pay("2027-03-08 10:00", amount="300.00")
-    office.case.owed.clear()
+    office.case.outstanding.owed.clear()
     (said,) = office.case.instalment_due(at("2027-03-11 00:00"))
     assert said.reason == "200.00 EUR of the instalment of 2027-03-08 did not come; the ladder goes on"
     answered(office, "2027-03-11 09:00")
@@ -176,7 +176,7 @@ def with_promise(office: Office, *paid: str) -> str:
     office.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-08", amount="500.00", promised_by="a")
     for amount in paid:
         office.pay("2027-03-08 10:00", amount=amount)
-    office.case.owed.clear()
+    office.case.outstanding.owed.clear()
     office.case.revision += 1
     (said,) = office.case.promise_due(at("2027-03-11 00:00"))
     return said.reason
@@ -199,7 +199,7 @@ def test_c3_of_a_promise_of_which_nothing_came_nothing_is_missing(office: Office
 def test_c3_a_promise_is_not_broken_any_more_once_its_sum_has_come(office: Office) -> None:
     with_promise(office)
     office.pay("2027-03-11 08:00", amount="499.80")  # the rest is within the tolerance
-    assert [owed.partition("~")[0] for owed in office.case.owed] == ["part-received"]
+    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
 
 
 # C5 ------------------------------------------------------------------------------------------------------

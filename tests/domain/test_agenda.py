@@ -30,7 +30,7 @@ def _tell(name: str, **content: Any) -> Change:
 
 
 def _no_answers(case: Case) -> None:
-    case.owed.clear()
+    case.outstanding.owed.clear()
 
 
 def _blocked(until: str) -> Change:
@@ -297,7 +297,7 @@ def test_reaching_further_rests_after_trouble_like_every_step() -> None:
     case = a_case()
     _REMINDED(case)
     case.reach_further("first-reminder")
-    case.blocked_until = at("2027-03-10 10:00")
+    case.outstanding.blocked_until = at("2027-03-10 10:00")
     action = next_action(case, the_ladders()["gentle-saas"], BERLIN, NOW)
     assert action is not None
     assert (action.step, action.at) == ("first-reminder", at("2027-03-10 10:00"))
@@ -336,7 +336,7 @@ def test_a_broken_promise_is_not_confirmed_any_more() -> None:
     for change in (_REMINDED, _PROMISE):
         change(case)
     case.promise_due(at("2027-03-22 23:00"))
-    assert [answer_message(step) for step in case.owed] == ["promise-broken"]
+    assert [answer_message(step) for step in case.outstanding.owed] == ["promise-broken"]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def done(case: Case, step: str, **facts: Any) -> None:
 
 def answered(case: Case) -> list[str]:
     """The message keys of the answers owed, without their numbers."""
-    return [owed.partition("~")[0] for owed in case.owed]
+    return [owed.partition("~")[0] for owed in case.outstanding.owed]
 
 
 # The table -----------------------------------------------------------------------------------------------
@@ -257,7 +257,7 @@ def test_the_page_tells_every_event_in_every_stage() -> None:
 def test_what_is_said_in_a_talk(standing: str, outcome: str, awaited: str | None, hurry: bool) -> None:
     case = STANDINGS[standing]()
     tell(case, "call_outcome", task_id="t1", outcome=outcome, by="agent-7")
-    assert (case.awaited and case.awaited.what, case.hurry) == (awaited, hurry)
+    assert (case.agreements.awaited and case.agreements.awaited.what, case.progress.hurry) == (awaited, hurry)
     assert case.resting == (awaited is not None or standing not in {"chasing", "waiting"})
 
 
@@ -275,7 +275,12 @@ def test_what_was_announced_does_not_come(outcome: str, kind: str, hurry: bool, 
     tell(case, "call_outcome", task_id="t1", outcome=outcome, by="agent-7")
     case = _through_json(case)
     (said,) = case.wait_over(NOW + timedelta(days=5))
-    assert (said.kind, case.hurry, case.shift, case.awaited) == (kind, hurry, shift, None)
+    assert (said.kind, case.progress.hurry, case.progress.shift, case.agreements.awaited) == (
+        kind,
+        hurry,
+        shift,
+        None,
+    )
     assert case.wait_over(NOW + timedelta(days=6)) == []
 
 
@@ -287,7 +292,7 @@ def test_a_payment_taken_back_leads_to_the_former_end(former: str) -> None:
         assert pay(case, "1000.00", f"r{number}") == ["payment", *recovered, "ended"]
         case = _through_json(case)
         assert tell(case, "payment_reversed", payment_id=f"r{number}", reason="chargeback") == ["reversed", "ended"]
-        assert (case.stage, case.owed, case.unpaid) == (former, [], Decimal("1000.00"))
+        assert (case.stage, case.outstanding.owed, case.unpaid) == (former, [], Decimal("1000.00"))
     assert case.finished
 
 
@@ -327,7 +332,7 @@ def test_where_two_things_meet(standing: str, events: list[str], stage: str, pro
         else:
             name, content = EVENTS[event]
             tell(case, name, **content)
-    assert (case.stage, [promise.state for promise in case.promises]) == (stage, promises)
+    assert (case.stage, [promise.state for promise in case.agreements.promises]) == (stage, promises)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +395,7 @@ def test_how_a_dispute_ends(
     case = _chasing()
     tell(case, "dispute_opened", reason="quality", opened_by="user", amount=disputed)
     tell(case, "dispute_resolved", outcome=outcome, by="agent-7", new_amount=new_amount)
-    assert (case.amount, case.stage) == (Decimal(amount), stage)
+    assert (case.money.amount, case.stage) == (Decimal(amount), stage)
 
 
 @pytest.mark.parametrize(("outcome", "new_amount"), [("adjusted", None), ("upheld", "3.00"), ("rejected", "3.00")])
@@ -458,14 +463,14 @@ def test_a17_a_payment_that_a_person_should_check_counts_all_the_same(
     standing: str, amount: str, days: int, doubt: str | None
 ) -> None:
     case = STANDINGS[standing]()
-    paid = case.paid
+    paid = case.money.paid
     at = (NOW + timedelta(days=days)).isoformat()
     kinds = tell(case, "payment_received", payment_id="x", amount=amount, currency="EUR", received_at=at)
-    assert case.paid == paid + Decimal(amount)
-    assert case.doubted.get("x") == doubt
+    assert case.money.paid == paid + Decimal(amount)
+    assert case.money.doubted.get("x") == doubt
     assert ("check" in kinds) == (doubt is not None)
     tell(case, "payment_reversed", payment_id="x", reason="R01")
-    assert case.doubted == {}
+    assert case.money.doubted == {}
 
 
 @pytest.mark.parametrize(
@@ -508,7 +513,7 @@ def test_a11_credit_is_applied_only_where_something_is_open(standing: str, amoun
     admit(case, event, NOW)
     case.apply(event, NOW)
     admit(case, event, NOW)  # the same again is no news
-    assert (case.apply(event, NOW), case.stage, case.receipts[-1].from_invoice) == ([], Stage.PAID, "inv-0")
+    assert (case.apply(event, NOW), case.stage, case.money.receipts[-1].from_invoice) == ([], Stage.PAID, "inv-0")
 
 
 def test_a11_an_invoice_does_not_pay_itself() -> None:
@@ -592,12 +597,12 @@ def test_payment_takes_back_every_answer_still_owed() -> None:
 
 def test_an_answer_is_owed_once_and_under_a_name_of_its_own() -> None:
     case = STANDINGS["promised"]()
-    assert case.owed == ["promise-confirmed~1"]
+    assert case.outstanding.owed == ["promise-confirmed~1"]
     tell(case, "promise_to_pay", date="2027-03-16", promised_by="user")
-    assert case.owed == ["promise-confirmed~2"]  # the first was replaced before it was confirmed
+    assert case.outstanding.owed == ["promise-confirmed~2"]  # the first was replaced before it was confirmed
     done(case, "promise-confirmed~2")
-    assert case.owed == []
-    assert [step.step for step in case.steps] == ["first-reminder"]
+    assert case.outstanding.owed == []
+    assert [step.step for step in case.progress.steps] == ["first-reminder"]
 
 
 # Promises and plans --------------------------------------------------------------------------------------
@@ -607,7 +612,7 @@ def test_the_same_promise_again_is_no_second_promise() -> None:
     case = STANDINGS["promised"]()
     for _ in range(5):
         assert tell(case, "promise_to_pay", date="2027-03-15", promised_by="accounts_payable") == []
-    assert len(case.promises) == 1
+    assert len(case.agreements.promises) == 1
 
 
 def test_promises_are_limited_by_the_policy() -> None:
@@ -616,24 +621,28 @@ def test_promises_are_limited_by_the_policy() -> None:
     with pytest.raises(Refused) as refused:
         tell(case, "promise_to_pay", date="2027-03-17", promised_by="user")
     assert refused.value.field == "promise"
-    assert [promise.state for promise in case.promises] == ["replaced", "open"]
+    assert [promise.state for promise in case.agreements.promises] == ["replaced", "open"]
 
 
 def test_only_money_that_came_after_a_promise_keeps_it() -> None:
     case = _chasing()  # 200.00 came before
     tell(case, "promise_to_pay", date="2027-03-15", amount="200.00", promised_by="user")
     pay(case, "150.00", "p1")
-    assert case.promise is not None
+    assert case.agreements.promise is not None
     assert "promise_kept" in pay(case, "50.00", "p2")
     assert case.stage == Stage.CHASING
 
 
 def test_a_broken_promise_wakes_the_case() -> None:
     case = STANDINGS["promised"]()
-    shift, later = case.shift, NOW + timedelta(days=7)
+    shift, later = case.progress.shift, NOW + timedelta(days=7)
     assert [said.kind for said in case.promise_due(later)] == ["promise_broken"]
-    assert (case.stage, case.promises[0].state, case.awake_since) == (Stage.CHASING, "broken", later)
-    assert case.shift == shift  # waiting for a broken word is not given as time
+    assert (case.stage, case.agreements.promises[0].state, case.progress.awake_since) == (
+        Stage.CHASING,
+        "broken",
+        later,
+    )
+    assert case.progress.shift == shift  # waiting for a broken word is not given as time
     assert case.promise_due(later) == []
 
 
@@ -648,10 +657,10 @@ def test_nothing_can_be_promised_while_all_is_disputed_paused_or_not() -> None:
 def test_a_plan_is_met_instalment_by_instalment() -> None:
     case = STANDINGS["plan"]()
     pay(case, "399.49", "p1")
-    assert case.plan is not None
-    assert case.plan.met == 0
+    assert case.agreements.plan is not None
+    assert case.agreements.plan.met == 0
     pay(case, "0.01", "p2")
-    assert case.plan.met == 1
+    assert case.agreements.plan.met == 1
     assert pay(case, "600.00", "p3") == ["payment", "small_rest", "ended"]
 
 
@@ -659,8 +668,8 @@ def test_a_reversed_instalment_is_not_met_any_more() -> None:
     case = STANDINGS["plan"]()
     pay(case, "400.00", "p1")
     tell(case, "payment_reversed", payment_id="p1", reason="no-cover")
-    assert case.plan is not None
-    assert case.plan.met == 0
+    assert case.agreements.plan is not None
+    assert case.agreements.plan.met == 0
 
 
 def test_a_plan_kept_in_full_ends_when_the_invoice_has_grown() -> None:
@@ -703,17 +712,17 @@ def test_rest_does_not_count_as_time(begin: tuple[str, dict[str, Any]], end: tup
     case = _chasing()
     tell(case, begin[0], **begin[1])
     tell(case, end[0], days=5, **end[1])
-    assert case.shift == 5 * 86_400
-    assert case.awake_since == NOW + timedelta(days=5)
+    assert case.progress.shift == 5 * 86_400
+    assert case.progress.awake_since == NOW + timedelta(days=5)
 
 
 def test_a_pause_over_a_dispute_is_one_rest() -> None:
     case = STANDINGS["disputed"]()
     tell(case, "pause", days=1, reason="r", by="a")
     tell(case, "dispute_resolved", days=2, outcome="rejected", by="a")
-    assert (case.stage, case.shift) == (Stage.PAUSED, 0)
+    assert (case.stage, case.progress.shift) == (Stage.PAUSED, 0)
     tell(case, "resume", days=6, by="a")
-    assert (case.stage, case.shift) == (Stage.CHASING, 6 * 86_400)
+    assert (case.stage, case.progress.shift) == (Stage.CHASING, 6 * 86_400)
 
 
 @pytest.mark.parametrize(
@@ -731,8 +740,8 @@ def test_a_pause_ends_by_itself(offset: int, seen_after: timedelta, shift: timed
     case = _chasing(utc_offset_minutes=offset)
     tell(case, "pause", reason="r", by="a", until="2027-03-15")
     assert [said.kind for said in case.pause_over(NOW + seen_after)] == ["resumed"]
-    assert (case.stage, timedelta(seconds=case.shift)) == (Stage.CHASING, shift)
-    assert case.awake_since == NOW + shift
+    assert (case.stage, timedelta(seconds=case.progress.shift)) == (Stage.CHASING, shift)
+    assert case.progress.awake_since == NOW + shift
 
 
 # Steps ---------------------------------------------------------------------------------------------------
@@ -752,15 +761,15 @@ def test_what_a_step_leaves_behind(status: Any, steps: list[str], blocked: bool,
     case = a_case()
     until = NOW + timedelta(days=1) if blocked else None
     case.take(StepOutcome(step="s", status=status, at=NOW, until=until))
-    assert [done.step for done in case.steps] == steps
-    assert (case.blocked_until, case.revision > 0) == (until, newer)
+    assert [done.step for done in case.progress.steps] == steps
+    assert (case.outstanding.blocked_until, case.revision > 0) == (until, newer)
 
 
 def test_a_step_taken_twice_counts_once() -> None:
     case = a_case()
     done(case, "s", shift=60)
     done(case, "s", shift=60)
-    assert (len(case.steps), case.shift) == (1, 60)
+    assert (len(case.progress.steps), case.progress.shift) == (1, 60)
 
 
 def test_after_a_reversal_only_consequences_are_due_again_however_often() -> None:
@@ -769,17 +778,17 @@ def test_after_a_reversal_only_consequences_are_due_again_however_often() -> Non
     for round_number in (1, 2):  # the second reversal comes before the step was done again
         pay(case, "1000.00", f"r{round_number}")
         tell(case, "payment_reversed", payment_id=f"r{round_number}", reason="chargeback")
-        assert [step.step for step in case.steps] == ["first-reminder"]
-        assert (case.redo, case.reopened) == (["restrict"], round_number)
+        assert [step.step for step in case.progress.steps] == ["first-reminder"]
+        assert (case.progress.redo, case.reopened) == (["restrict"], round_number)
 
 
 def test_a_message_that_did_not_arrive_is_followed_up_once() -> None:
     case = _chasing()
     case.reach_further("first-reminder")
     case.reach_further("first-reminder")
-    assert case.again == ["first-reminder"]
+    assert case.outstanding.again == ["first-reminder"]
     done(case, "first-reminder")
-    assert (case.again, len(case.steps)) == ([], 1)
+    assert (case.outstanding.again, len(case.progress.steps)) == ([], 1)
 
 
 # Amounts -------------------------------------------------------------------------------------------------
@@ -793,7 +802,7 @@ def test_an_amount_is_written_as_its_currency_does(currency: str, digits: int, s
     case = a_case(currency=currency, digits=digits, amount=Decimal(stored))
     assert str(case.open_amount) == written
     case.apply(parse_event("promise_to_pay", [{"date": "2027-03-15", "promised_by": "u"}]), NOW)
-    assert case.promises[0].amount == Decimal(stored)
+    assert case.agreements.promises[0].amount == Decimal(stored)
 
 
 _cents = st.integers(1, 200_000).map(lambda cents: f"{cents // 100}.{cents % 100:02}")
@@ -832,7 +841,7 @@ _moves = st.one_of(
 def _move(case: Case, name: str, content: dict[str, Any], day: int) -> None:
     now = NOW + timedelta(days=day)
     if name == "step":
-        case.take(StepOutcome(step=f"s{len(case.steps)}", status="done", at=now))
+        case.take(StepOutcome(step=f"s{len(case.progress.steps)}", status="done", at=now))
     elif name.startswith("@"):
         {"@promise": case.promise_due, "@instalment": case.instalment_due, "@pause": case.pause_over}[name](now)
     else:
@@ -855,15 +864,15 @@ def test_whatever_happens_the_amounts_stay_true(moves: list[tuple[str, dict[str,
             elif name == "payment_reversed" and content["payment_id"] in live:
                 gone.add(content["payment_id"])
                 del live[content["payment_id"]]
-        assert case.paid == sum(live.values())
-        assert not gone & set(case.payments)
+        assert case.money.paid == sum(live.values())
+        assert not gone & set(case.money.payments)
         assert case.open_amount >= 0
         assert case.credit >= 0
         assert not (case.open_amount and case.credit)
         assert 0 <= case.asked <= case.open_amount
         assert case.stage != Stage.PAID or case.open_amount == 0
-        assert case.plan is None or case.plan.met < len(case.plan.instalments)
-        assert case.shift >= 0
+        assert case.agreements.plan is None or case.agreements.plan.met < len(case.agreements.plan.instalments)
+        assert case.progress.shift >= 0
         assert case.revision >= last
         last = case.revision
         case = _through_json(case)
@@ -883,12 +892,12 @@ def test_an_answer_overtaken_by_the_end_is_no_step_of_the_ladder() -> None:
     tell(case, "promise_to_pay", date="2027-03-19", promised_by="user")
     pay(case, "1200.00")
     done(case, "promise-confirmed~1")
-    assert (case.steps, case.owed, case.stage) == ([], [], Stage.PAID)
+    assert (case.progress.steps, case.outstanding.owed, case.stage) == ([], [], Stage.PAID)
 
 
 def test_a_promise_that_a_plan_replaced_is_not_confirmed_any_more() -> None:
     case = _chasing()
-    case.owed.clear()
+    case.outstanding.owed.clear()
     tell(case, "promise_to_pay", date="2027-03-12", promised_by="user")
     assert answered(case) == ["promise-confirmed"]
     instalments = [{"date": "2027-03-20", "amount": str(case.open_amount)}]
@@ -955,7 +964,7 @@ def test_a13_instalments_are_met_but_for_a_few_cents() -> None:
     parts = [{"date": "2027-03-12", "amount": "600.00"}, {"date": "2027-04-12", "amount": "600.00"}]
     tell(case, "payment_plan_agreed", instalments=parts, by="agent")
     pay(case, "599.80")
-    assert case.plan is not None and case.plan.met == 1
+    assert case.agreements.plan is not None and case.agreements.plan.met == 1
     assert pay(case, "599.90", "p2")[-1] == "ended"
     assert (case.ended, case.waived) == (Stage.PAID, Decimal("0.30"))
 
@@ -984,13 +993,13 @@ def test_a16_upheld_after_a_credit_note_is_asked_about() -> None:
         tell(case, "dispute_resolved", outcome="upheld", by="agent")
     assert asked.value.field == "confirm"
     assert "takes off another 300.00, which leaves 600.00" in asked.value.reason
-    assert (case.amount, case.dispute is None) == (Decimal("900.00"), False)
+    assert (case.money.amount, case.agreements.dispute is None) == (Decimal("900.00"), False)
 
 
 def test_a16_who_means_it_says_so() -> None:
     case = _disputed_and_lowered()
     tell(case, "dispute_resolved", outcome="upheld", by="agent", confirm=True)
-    assert case.amount == Decimal("600.00")
+    assert case.money.amount == Decimal("600.00")
 
 
 def test_a16_a_resolved_dispute_leaves_nothing_to_ask_about() -> None:
@@ -998,7 +1007,7 @@ def test_a16_a_resolved_dispute_leaves_nothing_to_ask_about() -> None:
     tell(case, "dispute_resolved", outcome="adjusted", new_amount="900.00", by="agent")
     tell(case, "dispute_opened", reason="late", opened_by="ap", amount="100.00")
     tell(case, "dispute_resolved", outcome="upheld", by="agent")
-    assert case.amount == Decimal("800.00")
+    assert case.money.amount == Decimal("800.00")
 
 
 # The last word is the true one -----------------------------------------------------------------------------
@@ -1009,7 +1018,7 @@ TOLD = Rules(
 
 
 def _owed(case: Case) -> list[str]:
-    return [step.partition("~")[0] for step in case.owed]
+    return [step.partition("~")[0] for step in case.outstanding.owed]
 
 
 @pytest.mark.parametrize(
@@ -1027,7 +1036,7 @@ def test_c4_a_disputes_result_is_told_and_nothing_older(outcome: dict[str, str],
     done(case, "first-reminder")
     if paid:
         pay(case, paid)
-        case.owed.clear()
+        case.outstanding.owed.clear()
     tell(case, "dispute_opened", reason="quality", opened_by="ap")
     tell(case, "dispute_resolved", days=1, by="agent", **outcome)  # before the office opens again
     assert _owed(case) == [says]
@@ -1054,4 +1063,4 @@ def test_c4_a_write_off_would_read_as_a_waiver() -> None:
     case = a_case(rules=TOLD)
     done(case, "second-reminder", threat=True)
     tell(case, "write_off", reason="small", by="agent")
-    assert case.owed == []
+    assert case.outstanding.owed == []

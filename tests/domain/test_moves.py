@@ -121,7 +121,7 @@ def test_what_is_left_out_and_what_comes(done: str, new: str, left_out: list[str
     said = move(case, policy)
     assert (left_out == []) == ("left out" not in said[0])
     assert next_step(case, policy) == then
-    assert [one.step for one in case.steps if one.outcome == "done"] == done.split()
+    assert [one.step for one in case.progress.steps if one.outcome == "done"] == done.split()
 
 
 names = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6)
@@ -131,7 +131,7 @@ names = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=6)
 def test_law_no_step_is_repeated_and_none_stands_above_a_done_one(done: Sequence[str], new: Sequence[str]) -> None:
     case, policy = a_case(" ".join(done)), letters(2, " ".join(new))
     move(case, policy)
-    to_come = [step.id for step in policy.steps if step.id not in {one.step for one in case.steps}]
+    to_come = [step.id for step in policy.steps if step.id not in {one.step for one in case.progress.steps}]
     assert not set(to_come) & set(done)
     reached = max((new.index(step) for step in done if step in new), default=-1)
     assert all(new.index(step) > reached for step in to_come)
@@ -148,7 +148,7 @@ def test_version_rules_and_history_follow() -> None:
     assert (case.rules.promises.limit, case.rules.reactions.paid) == (5, "thank-you")
     assert case.revision == before + 1
     assert case.next_action is None  # the old version's plan is not carried out any more
-    assert case.owed == []
+    assert case.outstanding.owed == []
 
 
 def test_a_move_leaves_a_day_to_look_at_it() -> None:
@@ -304,10 +304,10 @@ def test_a_bounce_of_a_step_that_is_gone_is_not_followed() -> None:
     case.reach_further("a")
     case.reach_further("b")
     move(case, letters(2, "b c"))
-    assert case.again == ["b"]
+    assert case.outstanding.again == ["b"]
     case.reach_further("a")  # its bounce comes only now
     case.reach_further("thank-you~1")  # an answer belongs to no ladder
-    assert case.again == ["b", "thank-you~1"]
+    assert case.outstanding.again == ["b", "thank-you~1"]
 
 
 def test_d4_every_step_that_changes_is_shown_not_only_the_next() -> None:

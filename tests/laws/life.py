@@ -143,7 +143,11 @@ class Life:
 
     def _hear(self, happening: Happening) -> None:
         case = self.case
-        before, promises, planned = case.model_dump_json(), len(case.promises), case.plan is not None
+        before, promises, planned = (
+            case.model_dump_json(),
+            len(case.agreements.promises),
+            case.agreements.plan is not None,
+        )
         try:
             said = case.apply(parse_event(happening.name, [happening.content]), self.now)
         except Refused:
@@ -151,7 +155,7 @@ class Life:
             assert case.model_dump_json() == before, f"G12: refused, and changed by {happening}"
             said = []
         self._count_money(happening, said)
-        if len(case.promises) > promises or (case.plan and not planned):
+        if len(case.agreements.promises) > promises or (case.agreements.plan and not planned):
             self.earlier = set(self.live)
         self._follow()
         self._plan()
@@ -169,8 +173,10 @@ class Life:
             self.gone.add(payment)
 
     def _follow(self) -> None:
-        if self.case.round != self._round:  # the due date moved: what was said and done before counts no more
-            self._round = self.case.round
+        if (
+            self.case.progress.round != self._round
+        ):  # the due date moved: what was said and done before counts no more
+            self._round = self.case.progress.round
             self.holds -= {Level.RESTRICTED, Level.SUSPENDED}
             self.arrived.clear()
             self._reached.clear()
@@ -190,7 +196,7 @@ class Life:
             }.get(step, case.wait_over)
             assert due(self.now), f"G4: {step} came and nothing was waiting for it"
         else:
-            outcome = self._carry_out(step).model_copy(update={"round": case.round})
+            outcome = self._carry_out(step).model_copy(update={"round": case.progress.round})
             while self._in_flight:
                 self._hear(self._in_flight.pop(0))
             case.take(outcome)
@@ -204,7 +210,7 @@ class Life:
         if not self.calendar.is_open(self.now):
             return StepOutcome(step=step, status="delayed", at=self.now, until=self.calendar.next_open(self.now))
         message = agenda.answer_message(step)
-        if step in self.case.again:
+        if step in self.case.outstanding.again:
             until = self._too_soon(step)
             if until is not None:
                 return StepOutcome(step=step, status="delayed", at=self.now, until=until)
@@ -274,18 +280,20 @@ class Life:
 
     def _send(self, step: str, rung: Step | None = None, *, again: bool = False) -> None:
         own = rung or self._rung(step)
-        again_after = self.case.reopened if step in self.case.redo else 0
-        key = str(StepKey(step=step, round=self.case.round if own else 1, again=again_after))
+        again_after = self.case.reopened if step in self.case.progress.redo else 0
+        key = str(StepKey(step=step, round=self.case.progress.round if own else 1, again=again_after))
         written = own is None or own.written
         says = own.message if own else agenda.answer_message(step)
         asks = written and the_traits()[str(says)].asks
-        message = Sent(key, step, self.now, own, again, asks, self.case.round)
+        message = Sent(key, step, self.now, own, again, asks, self.case.progress.round)
         self._laws_of_message(message)
         self.sent.append(message)
         if not written:
             return
         fate, hours = self.deliveries.pop(0) if self.deliveries else self.fallback
-        heapq.heappush(self._mail, (self.arrival(self.now, hours), len(self.sent), step, fate, self.case.round))
+        heapq.heappush(
+            self._mail, (self.arrival(self.now, hours), len(self.sent), step, fate, self.case.progress.round)
+        )
 
     def arrival(self, sent: datetime, hours: int) -> datetime:
         """When somebody says what became of a message."""
@@ -296,12 +304,12 @@ class Life:
         """A provider's word about a message, or its silence, reaches the case."""
         at, _, step, fate, round_ = heapq.heappop(self._mail)
         rung = self._rung(step)
-        if rung is not None and round_ != self.case.round:
+        if rung is not None and round_ != self.case.progress.round:
             return  # of a round that is over: it proves nothing, and reaches no further
         if fate == "delivered":
             if rung is not None and rung.warning:
                 self.arrived[step] = at
-            self.case.blocked_until = None
+            self.case.outstanding.blocked_until = None
         elif self._reached.setdefault(step, 0) < _MOST_REACHED:
             self._reached[step] += 1
             self.case.reach_further(step)
@@ -323,19 +331,19 @@ class Life:
         case = self.case
         assert case.asked > 0, f"G1: {step} although {case.asked} may be asked for"
         assert not case.resting or self._reminds(step), f"G1: {step} although the case is {case.stage}"
-        assert case.paid < case.amount, f"G1: {step} after {case.paid} of {case.amount}"
+        assert case.money.paid < case.money.amount, f"G1: {step} after {case.money.paid} of {case.money.amount}"
 
     def _reminds(self, step: str) -> bool:
         """Whether the step is the word before the very day that is agreed now."""
         case = self.case
-        agreed = case.plan.next if case.plan else case.promise
+        agreed = case.agreements.plan.next if case.agreements.plan else case.agreements.promise
         return agreed is not None and case.stage in _AGREED and step.endswith(f"-due~{agreed.date}")
 
     def _law_g2_proof(self, step: Step) -> None:
         """Counted from the messages themselves and not from what the step was allowed."""
         if not step.restricts:
             return
-        told = (one for one in self.sent if one.round == self.case.round)
+        told = (one for one in self.sent if one.round == self.case.progress.round)
         warnings = (one for one in told if one.ladder and one.ladder.warning and one.step != step.id)
         warned = {one.step for one in warnings if one.step in self.arrived}
         wanted = self.policy.warnings_before_restriction
@@ -350,7 +358,7 @@ class Life:
 
     def _law_g4_in_order(self, step: Step) -> None:
         """Every step above is behind, and no warning or announcement was left out on the way to a consequence."""
-        behind = {done.step: done.outcome for done in self.case.steps}
+        behind = {done.step: done.outcome for done in self.case.progress.steps}
         for earlier in self.policy.steps:
             if earlier.id == step.id:
                 return
@@ -367,10 +375,10 @@ class Life:
     def _law_g4_nothing_is_lost(self) -> None:
         """After long silence a case has ended, or waits for a person and says for which."""
         case = self.case
-        if case.ended or case.pauses or (case.dispute and case.asked == 0):
-            assert not case.owed or case.pauses, f"G4: {case.owed} are still owed"
+        if case.ended or case.agreements.pauses or (case.agreements.dispute and case.asked == 0):
+            assert not case.outstanding.owed or case.agreements.pauses, f"G4: {case.outstanding.owed} are still owed"
             return
-        behind = {done.step for done in case.steps}
+        behind = {done.step for done in case.progress.steps}
         left = [one for one in self.policy.steps if one.id not in behind and self.policy.applies(one, case.asked)]
         assert not left or self._proof_missing(left[0]), f"G4: {left[0].id} never came; waits for {case.next_action}"
 
@@ -400,26 +408,28 @@ class Life:
             assert not self.holds, f"G7: {self.holds} although {case.stage}"
         if case.ended:
             return  # handed over: what a late payment freed is not taken again, whatever the bank does
-        for step in case.consequences:
+        for step in case.progress.consequences:
             level = self.policy.step(step).access
             assert level in self.holds, f"G4: {step} counts as done, and the account has no hold"
 
     def _law_g10_exact_money(self) -> None:
         case = self.case
-        cent = Decimal(1).scaleb(-case.digits)
-        assert case.paid == sum(self.live.values()), f"G10: {case.paid} of {self.live}"
-        assert not self.gone & set(case.payments), "G10: a reversed payment counts"
-        owed = Decimal(0) if case.ended is Stage.CANCELLED else case.amount
-        too_much = case.credit + case.given - case.uncovered
-        assert owed - case.paid == case.unpaid + case.waived - too_much, "G10: open and credit do not add up"
+        cent = Decimal(1).scaleb(-case.money.digits)
+        assert case.money.paid == sum(self.live.values()), f"G10: {case.money.paid} of {self.live}"
+        assert not self.gone & set(case.money.payments), "G10: a reversed payment counts"
+        owed = Decimal(0) if case.ended is Stage.CANCELLED else case.money.amount
+        too_much = case.credit + case.money.given - case.uncovered
+        assert owed - case.money.paid == case.unpaid + case.waived - too_much, "G10: open and credit do not add up"
         assert case.waived <= case.tolerance, f"G10: {case.waived} waived"
         assert case.open_amount == (0 if case.ended is Stage.WRITTEN_OFF else case.unpaid), "G10: given up and open"
         assert not (case.open_amount and case.credit), "G10: open and credit at once"
         assert 0 <= case.asked <= case.open_amount, f"G10: asks for {case.asked} of {case.open_amount}"
         assert case.open_amount == case.open_amount.quantize(cent), f"G10: {case.open_amount}"
         assert case.stage is not Stage.PAID or case.open_amount == 0, "G10: paid, and something is open"
-        if case.plan and not case.ended:
-            assert self._came < case.plan.owed_by(case.plan.met + 1), "G10: an instalment that came is not counted"
+        if case.agreements.plan and not case.ended:
+            assert self._came < case.agreements.plan.owed_by(case.agreements.plan.met + 1), (
+                "G10: an instalment that came is not counted"
+            )
 
     @property
     def _came(self) -> Decimal:
@@ -427,7 +437,7 @@ class Life:
         return sum((amount for payment, amount in self.live.items() if payment not in self.earlier), Decimal(0))
 
     def _law_g10_no_word_is_broken_that_was_kept(self, step: str) -> None:
-        promise = self.case.promise
+        promise = self.case.agreements.promise
         if step == agenda.PROMISE_DUE and promise:
             assert self._came < promise.amount, f"G10: {self._came} came of the {promise.amount} promised"
 

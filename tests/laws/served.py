@@ -221,9 +221,9 @@ def invoice_of(life: Life, people: tuple[Contact, ...]) -> Invoice:
     case = life.case
     return an_invoice(
         customer=a_customer(time_zone=life.calendar.zone.key, contacts=people),
-        amount=case.amount,
+        amount=case.money.amount,
         currency=case.currency,
-        digits=case.digits,
+        digits=case.money.digits,
         issued_on=case.issued_on,
         due_on=case.due_on,
         policy=case.policy.name,

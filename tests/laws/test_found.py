@@ -71,15 +71,19 @@ def test_money_that_comes_and_goes_around_a_restriction(in_flight: bool) -> None
 )
 def test_an_older_payment_taken_back_does_not_break_a_word(word: Happening, ends: str | None) -> None:
     life = lived([pays(560, "500.00"), word, reverses(24), pays(24, "700.00", "b")])
-    assert [promise.state for promise in life.case.promises] == ([ends] if ends else [])
-    assert (life.case.plan, life.case.missed, life.case.open_amount) == (None, None, Decimal("500.00"))
+    assert [promise.state for promise in life.case.agreements.promises] == ([ends] if ends else [])
+    assert (life.case.agreements.plan, life.case.agreements.missed, life.case.open_amount) == (
+        None,
+        None,
+        Decimal("500.00"),
+    )
 
 
 def test_a_hurried_step_that_came_too_soon_waits() -> None:
     """G4: a broken promise hurries the next letter, which came too soon after another: not looked at in circles."""
     life = begun(the_ladders()["gentle-saas"], BEGIN)
-    life.case.hurry, life.case.blocked_step = True, "first-reminder"
-    life.case.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
+    life.case.progress.hurry, life.case.outstanding.blocked_step = True, "first-reminder"
+    life.case.outstanding.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
     action = agenda.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
     assert action is not None
-    assert (action.step, action.at) == ("first-reminder", life.case.blocked_until)
+    assert (action.step, action.at) == ("first-reminder", life.case.outstanding.blocked_until)

@@ -113,9 +113,9 @@ def at_rest(happenings: Iterable[Happening]) -> list[Happening]:
 def story(case: Case, contacts: Iterable[tuple[datetime, str]], calendar: BusinessCalendar) -> list[str]:
     """What a life came to, line by line, in the debtor's days."""
     told = [f"{calendar.local_date(at)} {step.partition('.')[0]} left" for at, step in sorted(contacts)]
-    turns = [f"{calendar.local_date(done.at)} {done.step} {done.outcome}" for done in case.steps]
-    words = [f"{promise.amount} for {promise.date}: {promise.state}" for promise in case.promises]
-    money = f"{case.paid} of {case.amount}, {case.open_amount} open, {case.credit} too much"
+    turns = [f"{calendar.local_date(done.at)} {done.step} {done.outcome}" for done in case.progress.steps]
+    words = [f"{promise.amount} for {promise.date}: {promise.state}" for promise in case.agreements.promises]
+    money = f"{case.money.paid} of {case.money.amount}, {case.open_amount} open, {case.credit} too much"
     holds = f"{case.stage}, holds {sorted(case.holds)}"
     return [*told, *turns, *words, money, holds]
 
@@ -159,10 +159,10 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
     yield from checker.back_at_once(records)
     yield from checker.explained_alike(records)
     rows = records.rows("SELECT amount FROM payments WHERE reversed_at IS NULL")
-    if case.paid != sum((Decimal(row["amount"]) for row in rows), Decimal(0)):
-        yield f"{case.paid} is counted as paid, the payments say {[row['amount'] for row in rows]}"
-    if not (case.finished or case.next_action or case.pauses or case.dispute):
-        behind = {done.step for done in case.steps}
+    if case.money.paid != sum((Decimal(row["amount"]) for row in rows), Decimal(0)):
+        yield f"{case.money.paid} is counted as paid, the payments say {[row['amount'] for row in rows]}"
+    if not (case.finished or case.next_action or case.agreements.pauses or case.agreements.dispute):
+        behind = {done.step for done in case.progress.steps}
         left = [one.id for one in life.policy.steps if one.id not in behind and life.policy.applies(one, case.asked)]
         if left:
             yield f"the case is {case.stage}, waits for nothing and has still to do {left}"
@@ -198,7 +198,7 @@ def interrupted(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     """A life in which, every second time, all of the money comes while a message leaves."""
     life, happenings = draw(lives())
     if draw(st.booleans()):
-        content = {"payment_id": "all", "amount": str(life.case.amount), "currency": life.case.currency}
+        content = {"payment_id": "all", "amount": str(life.case.money.amount), "currency": life.case.currency}
         place = draw(st.integers(0, min(len(happenings), 2)))
         happenings.insert(place, Happening(draw(st.integers(0, 900)), "payment_received", content, in_flight=True))
     return life, happenings

@@ -158,7 +158,7 @@ async def test_a3_a_reset_case_catches_up_with_the_database(plant: Plant) -> Non
     await pay(plant, "3.00", "after")
     status = await plant.until(current, lambda status: True)
     assert str(status.amount_due) == "1187.00"
-    assert stored(plant).paid == 13
+    assert stored(plant).money.paid == 13
     assert about(await reconcile(plant)) == []
 
 
@@ -172,7 +172,7 @@ async def agreed(plant: Plant, count: int) -> None:
         with plant.database.reading() as session:
             case = cases.get(session, f"inv-{number}")
             assert case is not None
-            assert ledger.paid(session, case.invoice_id) == case.paid
+            assert ledger.paid(session, case.invoice_id) == case.money.paid
             rows = {row.message_id for row in outbox.of_invoice(session, case.invoice_id)}
         assert {sent.message_id for sent in case.messages} <= rows
     assert set(plant.mails().values()) <= {1}, "a message was sent twice"
@@ -239,7 +239,7 @@ async def test_e14_a_restored_database_stops_everything_until_a_person_reconcile
     assert [one.kind for one in about(report, "inv-1")] == [Kind.ENDED]
     with plant.database.reading() as session:
         assert standstills.in_force(session) is None
-    assert stored(plant, "inv-0").paid == 100
+    assert stored(plant, "inv-0").money.paid == 100
     assert [stored(plant, f"inv-{number}").stage.value for number in (1, 2, 3)] == ["paid", "disputed", "paused"]
     await agreed(plant, 6)
 
@@ -255,7 +255,7 @@ async def test_e14_the_database_is_restored_while_messages_leave(plant: Plant, t
     await restore_database(plant, tmp_path / "older.sqlite")
     await some_have_been_written_to(plant, handles[1:], "second-reminder")
     await reconcile(plant, apply=True)
-    assert stored(plant, "inv-0").paid == 100
+    assert stored(plant, "inv-0").money.paid == 100
     await agreed(plant, 4)
     with plant.database.reading() as session:
         first = [row for row in outbox.of_invoice(session, "inv-1") if row.step == "first-reminder"]
@@ -285,11 +285,11 @@ async def test_e14_the_engine_is_restored_from_an_older_copy(plant: Plant, tmp_p
     report = await reconcile(plant, apply=True)
     assert [one.kind for one in about(report, "inv-5")] == [Kind.GONE]
     await handle_of(plant, "inv-1").result()
-    assert stored(plant, "inv-0").paid == 100
+    assert stored(plant, "inv-0").money.paid == 100
     assert [stored(plant, f"inv-{number}").stage.value for number in (1, 2, 3)] == ["paid", "disputed", "paused"]
-    assert (stored(plant, "inv-5").stage.value, stored(plant, "inv-5").paid) == ("paused", Decimal(10))
+    assert (stored(plant, "inv-5").stage.value, stored(plant, "inv-5").money.paid) == ("paused", Decimal(10))
     await pay(plant, "5.00", "after", "inv-0")
-    assert stored(plant, "inv-0").paid == 105
+    assert stored(plant, "inv-0").money.paid == 105
     await agreed(plant, 6)
     assert before <= plant.mails()
 

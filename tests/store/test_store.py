@@ -220,7 +220,7 @@ def test_an_older_copy_of_a_case_never_replaces_a_newer(filled: Database, kept: 
     with filled.reading() as session:
         case = cases.get(session, "inv-1")
         assert case is not None
-        assert (case.revision, case.answers) == ((kept, 1) if wins == "kept" else (offered, 2))
+        assert (case.revision, case.outstanding.answers) == ((kept, 1) if wins == "kept" else (offered, 2))
 
 
 def test_a_case_comes_back_as_it_was(filled: Database) -> None:

@@ -24,6 +24,7 @@ from twilio.request_validator import RequestValidator
 
 from domain.case import Case
 from domain.invoice import Invoice
+from domain.money import Money
 from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
 from domain.terms import Channel, Role
 from gateways import lob_events
@@ -156,11 +157,9 @@ class Site:
                 customer_id=invoice.customer.customer_id,
                 policy=policy,
                 rules=Rules(promises=PromiseRules(), reactions=Reactions()),
-                currency=invoice.currency,
-                digits=invoice.digits,
                 issued_on=invoice.issued_on,
                 due_on=invoice.due_on,
-                amount=invoice.amount,
+                money=Money(currency=invoice.currency, digits=invoice.digits, amount=invoice.amount),
                 **state,
             )
             cases.put(session, case, rehearsal=rehearsal, now=SENT)

@@ -36,7 +36,7 @@ def test_f3_text_from_outside_is_no_markdown(text: str, shown: str) -> None:
 
 def test_f3_details_and_summary_show_bait_as_it_is() -> None:
     case = a_case()
-    case.promises = [Promise(date=date(2027, 3, 5), amount=case.amount, promised_by=BAIT)]
+    case.agreements.promises = [Promise(date=date(2027, 3, 5), amount=case.money.amount, promised_by=BAIT)]
     page = details(case, [Entry(key="k", at=NOW, kind="refused", reason=f"{BAIT}: there is no signal of this name")])
     line = summary(case, BAIT)
     for shown in (page, line):
