@@ -103,7 +103,7 @@ class Ledger:
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
             if case is not known:
                 answer.newer, answer.replaces = case, True
-        if case.frees_account:
+        if case.frees_account or case.progress.round_since is not None:
             recall_letters(self._desk, case, now, rehearsal=request.rehearsal)
         self._desk.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now, may_wait=False)
         return answer

@@ -1,4 +1,4 @@
-"""Takes back letters that nobody has posted yet, once nothing may be asked for any more."""
+"""Takes back letters that nobody has posted yet, once what they ask for is settled or not due any more."""
 
 from datetime import datetime
 
@@ -15,7 +15,8 @@ from store.tables import MessageRow
 
 
 def recall_letters(desk: Desk, case: Case, now: datetime, *, rehearsal: bool) -> None:
-    """Those that ask for this invoice, which is settled, and for no other that still has to be paid.
+    """Those that ask for this invoice, which is settled or whose due date has moved, and for no other that still has
+    to be paid.
 
     What cannot be taken back stays as it is: somebody may be on the way to the post with it.
     """
@@ -23,11 +24,12 @@ def recall_letters(desk: Desk, case: Case, now: datetime, *, rehearsal: bool) ->
     if not isinstance(gateway, Recalls):
         return
     with desk.database.reading() as session:
-        waiting = [row.message_id for row in outbox.of_invoice(session, case.invoice_id) if _waits(session, row)]
+        waiting = [row.message_id for row in outbox.of_invoice(session, case.invoice_id) if _needless(session, row)]
     for message_id in waiting:
         with desk.database.writing(case.customer_id) as session:
             row = outbox.get(session, message_id)
-            if row is None or row.provider_id is None or not _waits(session, row):
+            why = _needless(session, row) if row is not None else None
+            if row is None or row.provider_id is None or why is None:
                 continue
             try:
                 taken_back = gateway.recall(row.provider_id)
@@ -35,14 +37,17 @@ def recall_letters(desk: Desk, case: Case, now: datetime, *, rehearsal: bool) ->
                 activity.logger.warning("a letter was not taken back: %s", error.reason)
                 continue
             if taken_back:
-                row.state, row.reason = MessageState.WITHHELD.value, "settled before it was posted"
-                row.settled_at = now
-                note_message(session, row, "withheld", "taken back: settled before it was posted", now)
+                row.state, row.reason, row.settled_at = MessageState.WITHHELD.value, why, now
+                note_message(session, row, "withheld", f"taken back: {why}", now)
                 tasks.close_task(session, message_id + outbox.UNPOSTED, "the letter was taken back", now)
 
 
-def _waits(session: Session, row: MessageRow) -> bool:
+def _needless(session: Session, row: MessageRow) -> str | None:
+    """Why nobody has to be asked by this letter, which waits to be posted; None for every other message."""
     if row.channel != Channel.LETTER or row.state != MessageState.ACCEPTED or not row.asks:
-        return False
-    carried = (cases.get(session, link.invoice_id) for link in outbox.links(session, row.message_id))
-    return all(case is None or case.frees_account for case in carried)
+        return None
+    carried = [(link.step, cases.get(session, link.invoice_id)) for link in outbox.links(session, row.message_id)]
+    running = [(step, case) for step, case in carried if case is not None and not case.frees_account]
+    if any(not case.is_of_former_round(step, row.claimed_at) for step, case in running):
+        return None
+    return "the due date moved before it was posted" if running else "settled before it was posted"

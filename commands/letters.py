@@ -1,5 +1,6 @@
 """Letters on paper: which wait to be posted, and that they were."""
 
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from gateways.news import News
 from intake.cases import Cases
 from settings import load_settings
 from store import cases, invoices, outbox, standstills
-from store.tables import MessageRow
+from store.tables import MessageInvoiceRow, MessageRow
 from worker import print_folder as folder_of
 
 
@@ -84,7 +85,8 @@ def posted(
 
 def letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, Any]:
     """A letter that waits, with what to do about it, as `letters --json` shows it."""
-    about = sorted({link.invoice_id for link in outbox.links(session, row.message_id)})
+    links = outbox.links(session, row.message_id)
+    about = sorted({link.invoice_id for link in links})
     known = [invoices.get_row(session, invoice_id) for invoice_id in about]
     by_hand = row.provider == print_folder.NAME
     return {
@@ -97,26 +99,32 @@ def letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, A
         "to": row.address,
         "provider": row.provider,
         "file": str(folder / row.provider_id) if by_hand and row.provider_id else None,
-        "hold_back": _hold_back(session, about, row),
+        "hold_back": _hold_back(session, links, row),
     }
 
 
-def _hold_back(session: Session, about: list[str], row: MessageRow) -> str | None:
+def _hold_back(session: Session, links: Sequence[MessageInvoiceRow], row: MessageRow) -> str | None:
     """Why a letter that asks for payment is not to be posted any more, or not now; None when it is."""
     if standstills.in_force(session) is not None:
         return "do not post now: `starter.py hold` is on"
-    kept = [case for case in (cases.get(session, invoice_id) for invoice_id in about) if case is not None]
-    if not row.asks or not kept:
+    carried = [(link.step, case) for link in links if (case := cases.get(session, link.invoice_id)) is not None]
+    if not row.asks or not carried:
         return None
-    asking = [case for case in kept if _still_asks(case)]
+    kept = {case.invoice_id: case for _, case in carried}
+    moved = {case.invoice_id for step, case in carried if case.is_of_former_round(step, row.claimed_at)}
+    asking = [case for case in kept.values() if _still_asks(case) and case.invoice_id not in moved]
     if not asking:
-        return f"do not post: {', '.join(sorted({case.stage.value for case in kept}))}"
+        return f"do not post: {', '.join(sorted({_why_not(case, moved) for case in kept.values()}))}"
     asked = sum((case.asked for case in asking), Decimal(0))
     if asked == row.amount:
         return None
     printed, now = (f"{amount:.{asking[0].money.digits}f} {asking[0].currency}" for amount in (row.amount, asked))
     way_out = f"`starter.py settle-message {row.message_id} failed` lets the case take another way"
     return f"do not post: it asks for {printed}, and {now} may be asked for now; {way_out}"
+
+
+def _why_not(case: Case, moved: Collection[str]) -> str:
+    return f"due on {case.due_on} now" if case.invoice_id in moved and not case.ended else case.stage.value
 
 
 def _still_asks(case: Case) -> bool:
@@ -129,7 +137,7 @@ def to_post(session: Session) -> list[tuple[str, str]]:
         (row.message_id, row.customer_id)
         for row in outbox.letters(session)
         if row.provider == print_folder.NAME
-        and _hold_back(session, [link.invoice_id for link in outbox.links(session, row.message_id)], row) is None
+        and _hold_back(session, outbox.links(session, row.message_id), row) is None
     ]
 
 

@@ -102,7 +102,7 @@ def _begin_anew(case: CaseState, now: datetime) -> Said:
     """Nothing is due for now: what was said and done about the old due date does not count for the new one."""
     case.agreements.replace_promise()
     case.agreements.plan = case.agreements.awaited = None
-    case.progress.begin_anew(case.rules.by_issue, now if case.resting else None)
+    case.progress.begin_anew(case.rules.by_issue, now, rests=case.resting)
     case.outstanding.begin_anew(case.rules.reactions.dispute_opened)
     round_ = case.progress.round
     return Said("round", f"the ladder begins anew (round {round_}): earlier messages count as no warning")

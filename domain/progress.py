@@ -17,6 +17,7 @@ class Progress(Record):
     threatened: bool = False  # a consequence was announced, or happened
     steps: list[StepDone] = Field(default_factory=list)
     round: int = 1  # of the ladder, which begins anew when the due date moves into the future
+    round_since: datetime | None = None  # when the present round began, if it is not the first
     former_steps: list[StepDone] = Field(default_factory=list)  # of earlier rounds
     shift: int = 0  # seconds the ladder has rested
     rest_since: datetime | None = None
@@ -66,12 +67,12 @@ class Progress(Record):
         self.consequences.clear()
         return undone
 
-    def begin_anew(self, keep: Collection[str], rest_since: datetime | None) -> None:
+    def begin_anew(self, keep: Collection[str], now: datetime, *, rests: bool) -> None:
         """Another round: what was done about the old due date does not count, but for the steps `keep`."""
         self.former_steps += [done for done in self.steps if done.step not in keep]
         self.steps = [done.model_copy(update={"shift": 0}) for done in self.steps if done.step in keep]
-        self.round += 1
-        self.shift, self.awake_since, self.rest_since = 0, None, rest_since
+        self.round, self.round_since = self.round + 1, now
+        self.shift, self.awake_since, self.rest_since = 0, None, now if rests else None
         self.hurry = self.legal = self.threatened = False
         self.consequences.clear()
         self.redo.clear()

@@ -16,6 +16,7 @@ from domain.outcomes import Said
 from domain.outstanding import Outstanding
 from domain.policy import PolicyRef, Rules, Step, tolerated
 from domain.progress import Progress
+from domain.step_key import StepKey
 from domain.terms import ENDS, Access, Level, Stage
 from domain.trace import Mark, Sent
 
@@ -204,6 +205,14 @@ class CaseState(Record):
     def needs_yes(self, step: Step) -> bool:
         """Whether our manager has to approve the step before it may happen."""
         return step.approval and step.id not in self.outstanding.approved
+
+    def is_of_former_round(self, step: str, claimed_at: datetime) -> bool:
+        """Whether a message of this step, claimed then, speaks of a due date that has moved since.
+
+        A step that hangs on the issue date is not repeated, so its messages are not made anew.
+        """
+        since = self.progress.round_since
+        return since is not None and claimed_at < since and StepKey.parse(step).step not in self.rules.by_issue
 
     @property
     def begins_anew(self) -> bool:

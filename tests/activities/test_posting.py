@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from activities.watch import Unheard, Watch
 from commands.letters import letter_facts, to_post
 from domain.invoice import Invoice
 from domain.policy import Policy
-from domain.terms import Channel
+from domain.terms import Channel, MessageState
+from gateways.base import Envelope, Receipt
 from gateways.outbox import OutboxGateway
 from gateways.print_folder import PrintFolderGateway
 from store import outbox
@@ -195,6 +196,75 @@ def test_a_letter_not_yet_posted_is_taken_back_when_the_invoice_is_settled(
     happens(paper)
     assert (paper.states(), len(list(folder.iterdir()))) == ({"accounts_payable letter": state}, files)
     assert len(paper.entries("withheld")) == (1 - files)
+
+
+def moved(office: Office, due_on: str = "2027-06-01", when: str = "2027-03-03 09:00") -> None:
+    office.record("invoice_amended", when, due_on=due_on, by="billing")
+
+
+def test_c2_a_letter_not_yet_posted_is_taken_back_when_the_due_date_moves(paper: Office, folder: Path) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    moved(paper)
+    assert (paper.states(), list(folder.iterdir())) == ({"accounts_payable letter": "withheld"}, [])
+    (entry,) = paper.entries("withheld")
+    assert "taken back: the due date moved before it was posted" in entry.reason
+    paper.carry_out("first-reminder", "2027-06-02 09:00")
+    moved(paper, "2027-06-01", "2027-06-03 09:00")  # said once more, and not ahead: the letter of this round stays
+    assert [row.state for row in paper.messages()] == ["withheld", "accepted"]
+    assert waiting(paper, folder) == [("2027-001", None)]
+
+
+def test_c2_an_answer_not_yet_posted_is_taken_back_with_the_due_date_it_speaks_of(
+    paper: Office, folder: Path
+) -> None:
+    paper.open(to(), ladder=on_paper(Channel.LETTER))
+    paper.carry_out("first-reminder", FIRST)
+    paper.pay("2027-03-03 09:00", "100.00")
+    (answer,) = paper.case.outstanding.owed
+    assert answer.startswith("part-received")
+    paper.carry_out(answer, "2027-03-03 10:00")
+    moved(paper, when="2027-03-04 09:00")
+    assert {row.state for row in paper.messages() if row.channel == "letter"} == {"withheld"}
+
+
+def test_c2_a_letter_about_an_invoice_that_is_still_due_is_only_held_back(paper: Office, folder: Path) -> None:
+    first, second = Office(paper.desk), Office(paper.desk)
+    for office, number in ((first, "A"), (second, "B")):
+        invoice = to().model_copy(update={"invoice_id": f"inv-{number}", "number": number})
+        office.open(invoice, ladder=on_paper(Channel.LETTER))
+    first.carry_out("first-reminder", FIRST)
+    second.case.progress.steps = list(first.case.progress.steps)  # the joint letter was its first reminder, too
+    moved(second)
+    assert second.case.progress.round == 2
+    [(_, why)] = waiting(first, folder)
+    assert why is not None
+    assert "it asks for 2400.00 EUR, and 1200.00 EUR may be asked for now" in why
+    first.case.revision += 1
+    moved(first, when="2027-03-03 10:00")
+    assert (waiting(first, folder), list(folder.iterdir())) == ([], [])
+
+
+def test_c2_a_letter_that_a_provider_has_is_named_with_the_new_due_date(
+    file_database: Database, folder: Path
+) -> None:
+    office = Office(a_desk(file_database, letter=Provider()))
+    office.open(to(), ladder=on_paper(Channel.LETTER))
+    office.carry_out("first-reminder", FIRST)
+    moved(office)
+    assert waiting(office, folder) == [("2027-001", "do not post: due on 2027-06-01 now")]
+
+
+class Provider:
+    """A printing house that takes letters and gives none back."""
+
+    name, channel, can_find = "printer", Channel.LETTER, False
+
+    def send(self, envelope: Envelope) -> Receipt:
+        return Receipt(self.name, f"p-{envelope.message_id}", MessageState.ACCEPTED)
+
+    def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
+        return None
 
 
 def test_a_letter_whose_file_is_gone_may_be_in_the_post(paper: Office, folder: Path) -> None:
