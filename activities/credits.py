@@ -4,10 +4,11 @@ While its task is open, credit that covers what is asked for on another invoice 
 consequence there: whoever has paid enough is not chased. Call inside a transaction with the customer's lock.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -38,7 +39,8 @@ def follow(session: Session, case: Case, now: datetime) -> None:
     """Keep the credit of this invoice, and the tasks about it and about doubtful payments, as the case stands now."""
     case.money.given = credits.given(session, case.invoice_id)
     credits.note(session, case, now)
-    _keep_task(session, case, _task_id(case.invoice_id), case.credit, _to_decide(case), now)
+    decide = _to_decide(session, case) if case.credit else ""
+    _keep_task(session, case, _task_id(case.invoice_id), case.credit, decide, now)
     about = f"{case.invoice_id}.uncovered"
     _keep_task(session, case, about, case.uncovered, _uncovered(session, case) if case.uncovered else "", now)
     _ask_for_checks(session, case, now)
@@ -47,7 +49,7 @@ def follow(session: Session, case: Case, now: datetime) -> None:
 def _keep_task(session: Session, case: Case, task_id: str, amount: Decimal, reason: str, now: datetime) -> None:
     """A task about this amount, which outlives the case; none once there is no amount.
 
-    What a person closed is asked again only when the amount has changed.
+    What a person closed is asked again only when the amount has changed; an open one says how things stand now.
     """
     task = tasks.get(session, task_id)
     if amount == 0:
@@ -60,15 +62,25 @@ def _keep_task(session: Session, case: Case, task_id: str, amount: Decimal, reas
     elif task.amount != amount or task.state == "withdrawn":
         task.amount = amount
         worklist.reopen(session, case, task, reason, now, now)
+    elif task.state == "open":
+        task.reason = reason
 
 
-def _to_decide(case: Case) -> str:
+def _to_decide(session: Session, case: Case) -> str:
     why = "for a cancelled invoice" if case.ended is Stage.CANCELLED else "too much"
+    open_ones = _payable(session, case, case.credit, lambda one: (not one.own_holds, one.due_on, one.invoice_id))
+    apply = "; ".join(_to_apply(case, one) for one in open_ones if one.invoice_id != case.invoice_id)
+    apply = apply or f"starter.py apply-credit {case.invoice_id} OTHER_INVOICE"
     return (
         f"credit to apply or return: {case.credit} {case.currency} were paid {why}. Apply it to another invoice of "
-        f"this customer: starter.py apply-credit {case.invoice_id} OTHER_INVOICE; or, once it was paid back: "
-        f"starter.py return-credit {case.invoice_id}. Until then no invoice that it covers is asked for"
+        f"this customer: {apply}. Or, once it was paid back: starter.py return-credit {case.invoice_id}. Until then "
+        "no invoice that it covers is asked for"
     )
+
+
+def _to_apply(case: Case, other: Case) -> str:
+    effect = "ends its hold on the account" if other.own_holds else "pays it"
+    return f"starter.py apply-credit {case.invoice_id} {other.invoice_id} ({effect})"
 
 
 def _uncovered(session: Session, case: Case) -> str:
@@ -129,7 +141,10 @@ def cover(session: Session, case: Case) -> Cover | None:
     found = [row for row in credits.of_customer(session, case.customer_id) if row.currency == case.currency]
     waiting = [row for row in found if row.invoice_id != case.invoice_id and _is_open(session, row.invoice_id)]
     total = sum((row.amount for row in waiting), Decimal(0))
-    if not case.asked or total < case.asked or case.invoice_id not in _covered(session, case, total):
+    if not case.asked or total < case.asked:
+        return None
+    covered = _payable(session, case, total, lambda one: (one.due_on, one.invoice_id))
+    if all(one.invoice_id != case.invoice_id for one in covered):
         return None
     total = round(total, case.money.digits)
     decided = ", ".join(_task_id(row.invoice_id) for row in waiting)
@@ -145,15 +160,19 @@ def _is_open(session: Session, invoice_id: str) -> bool:
     return task is not None and task.state == "open"
 
 
-def _covered(session: Session, case: Case, credit: Decimal) -> set[str]:
-    covered = set()
+def _payable(session: Session, case: Case, credit: Decimal, order: Callable[[Case], Any]) -> list[Case]:
+    """The open invoices of the customer that so much credit can pay, each as a whole, taken in that order.
+
+    `case` is newer than its copy in the database.
+    """
+    covered = []
     kept = [
         case if row.invoice_id == case.invoice_id else _by_ledger(session, Case.model_validate(row.state))
         for row in cases.open_of(session, [case.customer_id])
     ]
-    for one in sorted(kept, key=lambda one: (one.due_on, one.invoice_id)):
+    for one in sorted(kept, key=order):
         if one.currency == case.currency and 0 < one.asked <= credit:
-            covered.add(one.invoice_id)
+            covered.append(one)
             credit -= one.asked
     return covered
 

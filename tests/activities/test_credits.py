@@ -76,6 +76,33 @@ def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: Office) ->
     assert "starter.py return-credit A" in task.reason
 
 
+def test_a11_a_restriction_that_credit_covers_is_asked_about_at_once(file_database: Database) -> None:
+    earlier = an_office(file_database, "B0", due_on=date(2027, 2, 20))
+    restricted = an_office(file_database, "B")
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        restricted.carry_out(step, when)
+    assert restricted.access() == "restricted"
+    giver = an_office(file_database, "A", "1200.00")
+    giver.pay("2027-03-23 09:00", "1500.00")
+    with file_database.reading() as session:
+        (shown,) = [one for one in open_work(session) if one["task_id"] == "A.credit"]
+    assert "starter.py apply-credit A B (ends its hold on the account)" in shown["reason"]
+    assert "B0" not in shown["reason"], "the restricted one comes first, and the credit pays no other beside it"
+    assert shown["due_at"] <= at("2027-03-23 09:00")
+    applied(restricted, "2027-03-23 10:00")
+    assert (restricted.access(), earlier.case.stage) == ("full", "scheduled")
+    assert credit_task(file_database).state == "withdrawn"
+
+
+def test_a11_the_task_names_what_the_credit_can_pay_as_a_whole(file_database: Database) -> None:
+    for number, amount in (("B", "200.00"), ("C", "250.00"), ("D", "100.00")):
+        an_office(file_database, number, amount)
+    giver = an_office(file_database, "A", "1200.00")
+    giver.pay("2027-03-23 09:00", "1500.00")
+    reason = credit_task(file_database).reason
+    assert "starter.py apply-credit A B (pays it); starter.py apply-credit A D (pays it)." in reason
+
+
 def test_a11_no_reminder_while_credit_covers_what_is_asked_for(other: Office) -> None:
     answer = other.carry_out("first-reminder", FIRST)
     assert answer.outcome is not None
