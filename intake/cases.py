@@ -141,23 +141,16 @@ class Cases:
         begin, case = registered.start, registered.opening.case
         # A rehearsal's clock stood still since the case was opened: others were registered and started meanwhile.
         begin = begin.model_copy(update={"clock": begin.clock.resumed(datetime.now(UTC))})
-        attributes, line = first_attributes(case), summary(case, registered.opening.number)
-        name = workflow_id(begin.invoice_id)
         try:
-            await self._patiently(
-                lambda: self._client.start_workflow(
-                    WORKFLOW_TYPE,
-                    begin,
-                    id=name,
-                    task_queue=TASK_QUEUE,
-                    search_attributes=attributes,
-                    static_summary=line,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                )
+            await self._run(
+                begin,
+                case,
+                registered.opening.number,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
             )
         except WorkflowAlreadyStartedError:
-            return await self._running_or_ended(name)
+            return await self._running_or_ended(workflow_id(begin.invoice_id))
         return Start.STARTED
 
     async def _running_or_ended(self, name: str) -> Start:
@@ -234,25 +227,38 @@ class Cases:
                 return Told(How(begun.answer["how"]), status, begun.answer.get("remark"))
         return Told(How.DONE, (await self.status(invoice_id)).status)
 
-    async def begin_again(self, invoice_id: str) -> None:
-        """A new run of a case that has none, as the database knows it. Nothing happens where one runs already.
+    async def begin_again(self, invoice_id: str, news: tuple[str, Mapping[str, Any]] | None = None) -> None:
+        """A new run of a case that has none, as the database knows it. Where one runs already, that one goes on.
+
+        news  an event and its fields: the run, be it new or not, gets them in the same request, so that nothing is
+              lost between the two
 
         Raises Refused when the case was never opened, ServerAway after a minute without a server.
         """
         start, case, number = await asyncio.to_thread(self._again, invoice_id)
-        with suppress(WorkflowAlreadyStartedError):
-            await self._patiently(
-                lambda: self._client.start_workflow(
-                    WORKFLOW_TYPE,
-                    start,
-                    id=workflow_id(invoice_id),
-                    task_queue=TASK_QUEUE,
-                    search_attributes=first_attributes(case),
-                    static_summary=summary(case, number),
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                    id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                )
+        told: dict[str, Any] = {"start_signal": news[0], "start_signal_args": [news[1]]} if news else {}
+        await self._run(
+            start,
+            case,
+            number,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            **told,
+        )
+
+    async def _run(self, start: CaseStart, case: Case, number: str, **how: Any) -> None:
+        """Begin a run of the case. `how`: what is done about other runs of it, and whether a signal comes first."""
+        await self._patiently(
+            lambda: self._client.start_workflow(
+                WORKFLOW_TYPE,
+                start,
+                id=workflow_id(start.invoice_id),
+                task_queue=TASK_QUEUE,
+                search_attributes=first_attributes(case),
+                static_summary=summary(case, number),
+                **how,
             )
+        )
 
     async def status(self, invoice_id: str) -> Known:
         """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
@@ -294,7 +300,7 @@ class Cases:
                 raise await asyncio.to_thread(self._why_gone, invoice_id) from None
         if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):
             return Told(How.DONE, await asyncio.to_thread(stored_status, self._database, invoice_id))
-        await self._reopen(invoice_id, name, payload)
+        await self.begin_again(invoice_id, (name, payload))
         return await self._after_reopening(handle, name, payload, request) if wait else Told(How.REOPENED)
 
     async def _after_reopening(
@@ -339,23 +345,6 @@ class Cases:
             "a worker (make up, or worker.py). The server keeps the request and the worker will carry it out, unless "
             "the server restarts first. Look at the status before you repeat it, or repeat it as request "
             f"{request.key}: the same request is never carried out twice."
-        )
-
-    async def _reopen(self, invoice_id: str, name: str, payload: Mapping[str, Any]) -> None:
-        """A new run of the same case, begun by the news itself, so that nothing is lost between the two."""
-        start, case, number = await asyncio.to_thread(self._again, invoice_id)
-        await self._patiently(
-            lambda: self._client.start_workflow(
-                WORKFLOW_TYPE,
-                start,
-                id=workflow_id(invoice_id),
-                task_queue=TASK_QUEUE,
-                search_attributes=first_attributes(case),
-                static_summary=summary(case, number),
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                start_signal=name,
-                start_signal_args=[payload],
-            )
         )
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -13,7 +13,7 @@ import pytest
 from activities import standstill
 from domain.standstill import decision
 from domain.terms import Level
-from intake.cases import Patience
+from intake.cases import Cases, Patience
 from intake.idempotency import Idempotency, Request
 from store import accounts, credits, outbox, tasks
 from store.database import Database
@@ -203,6 +203,21 @@ async def test_a_payment_its_refusal_and_its_repetition(api: Open) -> None:
     assert (wrong.json()["field"], "EUR" in wrong.json()["reason"]) == ("currency", True)
     status = await api.get("/cases/inv-1")
     assert (status.status_code, status.json()["amount_due"], status.json()["stage"]) == (200, "1000.00", "scheduled")
+
+
+async def test_a9_a_case_that_runs_is_not_begun_again_and_hears_the_news(api: Open) -> None:
+    """Whoever finds a case without a run may be slower than another one who found it, too."""
+    await api.post("/invoices", written())
+    client = api.house.env.client
+    handle, talk = client.get_workflow_handle("invoice-inv-1"), Cases(client, api.site.database)
+    first = (await handle.describe()).run_id
+    await talk.begin_again("inv-1")
+    await talk.begin_again("inv-1", ("payment_received", paid()))
+    assert (await handle.describe()).run_id == first
+    assert (await api.get("/cases/inv-1")).json()["amount_due"] == "1190.00"
+    await handle.terminate("a slip")
+    await talk.begin_again("inv-1")
+    assert (await handle.describe()).run_id != first
 
 
 async def test_money_for_a_case_that_ended_still_counts(api: Open) -> None:
