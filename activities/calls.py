@@ -14,6 +14,7 @@ from activities.job import Job
 from activities.journal import note
 from domain.case import Case
 from domain.invoice import Contact
+from domain.keys import ContactId, TaskId
 from domain.terms import Channel
 from store import addresses, invoices, tasks
 from store.tables import TaskRow
@@ -117,11 +118,10 @@ def _withdraw(session: Session, job: Job, stale: list[TaskRow]) -> None:
 
 def _task_id(job: Job, contact: Contact, channel: Channel) -> str:
     """Names no person. Only the first of a role who is called bears the plain name."""
-    number = contact.contact_id.rpartition(".")[2]
-    parts = [job.case.invoice_id, job.errand.key, contact.role.value]
-    parts += [number] if number != "1" else []
-    parts += [channel.value] if channel is not Channel.CALL else []
-    return ".".join(parts)
+    number = ContactId.parse(contact.contact_id).number
+    which = [number] if number != "1" else []
+    how = [channel.value] if channel is not Channel.CALL else []
+    return str(TaskId.of(job.case.invoice_id, job.errand.key, contact.role.value, *which, *how))
 
 
 def _why_closed(session: Session, job: Job, contact: Contact, channel: Channel) -> str | None:

@@ -17,7 +17,7 @@ from activities.composing import compose, lead_first
 from activities.desk import Desk
 from activities.enclosures import Enclosure
 from activities.headers import mail_headers
-from activities.job import Job, message_id
+from activities.job import Job
 from activities.journal import note
 from activities.wording import Composed
 from domain import agenda
@@ -59,9 +59,9 @@ class Claims:
         Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun.
         """
         key = address_key(channel, address, rehearsal=job.rehearsal)
-        row = outbox.find(session, job.case.invoice_id, job.errand.key, contact.contact_id, channel, key)
+        row = outbox.find(session, job.case.invoice_id, str(job.errand.key), contact.contact_id, channel, key)
         if row is not None and _came_back_from_elsewhere(session, job, row, contact, key):
-            outbox.set_aside(session, row, job.case.invoice_id, job.errand.key)
+            outbox.set_aside(session, row, job.case.invoice_id, str(job.errand.key))
             row = None
         if row is not None and row.call == "answered":
             return reported(row)
@@ -108,7 +108,7 @@ class Claims:
         people = {contact.contact_id: contact for contact in everybody}
         return [
             Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
-            for row in outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+            for row in outbox.of_invoice(session, job.case.invoice_id, str(job.errand.key))
             if row.call == "begun" and row.channel != Channel.LETTER and row.contact_id in people
             if not _may_be_under_way(row)
         ]
@@ -123,10 +123,10 @@ class Claims:
         address: str,
     ) -> Claim:
         """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
-        own_id = message_id(job.case.invoice_id, job.errand.key, contact.contact_id, channel)
+        own_id = job.message_id(contact, channel)
         if row is None and outbox.get(session, own_id) is not None:  # it came back from an earlier address
             key = address_key(channel, address, rehearsal=job.rehearsal)
-            own_id = message_id(job.case.invoice_id, f"{job.errand.key}/{key}", contact.contact_id, channel)
+            own_id = job.message_id(contact, channel, key)
         if row is not None and row.message_id != own_id:
             # It never left. Its name stays with the invoice that claimed it, whose turn may come again.
             outbox.forget(session, row)
@@ -148,7 +148,7 @@ class Claims:
         row.address, row.address_key = address, address_key(channel, address, rehearsal=job.rehearsal)
         row.claimed_at = job.now
         short, on_screen = channel is Channel.SMS, channel is Channel.EMAIL
-        row.step, row.message = lead.errand.key, str(lead.errand.message)
+        row.step, row.message = str(lead.errand.key), str(lead.errand.message)
         row.asks = self._desk.catalogue.traits[row.message].asks and not job.errand.served
         row.subject = "" if short else composed.subject
         row.body = composed.short if short else composed.text
@@ -158,7 +158,7 @@ class Claims:
         row.call, row.called_at = "begun", datetime.now(UTC)
         outbox.add(session, row)
         for one in (job, *others):
-            outbox.link(session, row, one.case.invoice_id, one.errand.key, warning=one.errand.warning)
+            outbox.link(session, row, one.case.invoice_id, str(one.errand.key), warning=one.errand.warning)
         waits.forget(session, [one.case.invoice_id for one in (job, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         return Claim(envelope, row.called_at, begun_before=False)
@@ -204,7 +204,7 @@ def _came_back_from_elsewhere(session: Session, job: Job, row: MessageRow, conta
         and row.state in {MessageState.BOUNCED, MessageState.FAILED}
         and row.contact_id == contact.contact_id
         and row.address_key != key
-        and key not in outbox.tried(session, job.case.invoice_id, job.errand.key)
+        and key not in outbox.tried(session, job.case.invoice_id, str(job.errand.key))
     )
 
 

@@ -17,8 +17,8 @@ from domain import agenda, ladder
 from domain.address import address_key
 from domain.case import Case
 from domain.invoice import Contact, Customer
+from domain.keys import StepKey
 from domain.policy import Step
-from domain.step_key import StepKey
 from domain.terms import Channel, Late
 from store import cases, contacts, invoices, ledger, outbox
 
@@ -42,8 +42,13 @@ def find(session: Session, desk: Desk, job: Job, contact: Contact, channel: Chan
         and _fits(own, other, _readers(session, other, channel, key), channel)
         and _is_meant_now(other)
         and proof.missing(session, other) is None
-        and outbox.find(session, other.case.invoice_id, other.errand.key, contact.contact_id, channel, key) is None
+        and not _is_claimed(session, other, contact, channel, key)
     ]
+
+
+def _is_claimed(session: Session, other: Job, contact: Contact, channel: Channel, key: str) -> bool:
+    step = str(other.errand.key)
+    return outbox.find(session, other.case.invoice_id, step, contact.contact_id, channel, key) is not None
 
 
 def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[Job]:
@@ -58,9 +63,9 @@ def told_with(session: Session, desk: Desk, job: Job, message_id: str) -> list[J
             continue
         case = case.with_paid(ledger.paid(session, case.invoice_id))
         policy = desk.policy(session, case.policy)
-        step = StepKey.parse(link.step).step
-        if any(one.id == step for one in policy.steps):
-            errand = replace(errand_for(case, policy, step), key=link.step)
+        key = StepKey.parse(link.step)
+        if any(one.id == key.step for one in policy.steps):
+            errand = replace(errand_for(case, policy, key.step), key=key)
             errand = errand.copied_from(job.errand.served, message_id)
             customer = _debtor(session, job, case)
             calendar = desk.calendar(customer, policy, case, job.now)

@@ -56,7 +56,7 @@ class Copies:
 
 def _went(session: Session, job: Job) -> list[tuple[Contact, MessageRow]]:
     """Those of the debtor's people to whom this step's message went, each with the message."""
-    rows = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+    rows = outbox.of_invoice(session, job.case.invoice_id, str(job.errand.key))
     went = {row.contact_id: row for row in rows if row.state in TAKEN_STATES}
     people = (one for one in job.customer.contacts if one.role is not Role.ACCOUNT_MANAGER)
     return [(one, went[one.contact_id]) for one in people if one.contact_id in went]

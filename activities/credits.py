@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from activities import worklist
 from domain.case import Case
 from domain.events import BY_CREDIT, CreditApplied
+from domain.keys import TaskId
 from domain.refusal import Refused
 from domain.terms import Stage
 from domain.timeline import Entry
@@ -41,7 +42,7 @@ def follow(session: Session, case: Case, now: datetime) -> None:
     credits.note(session, case, now)
     decide = _to_decide(session, case) if case.credit else ""
     _keep_task(session, case, _task_id(case.invoice_id), case.credit, decide, now)
-    about = f"{case.invoice_id}.uncovered"
+    about = str(TaskId.of(case.invoice_id, "uncovered"))
     _keep_task(session, case, about, case.uncovered, _uncovered(session, case) if case.uncovered else "", now)
     _ask_for_checks(session, case, now)
 
@@ -122,11 +123,11 @@ def _ask_for_checks(session: Session, case: Case, now: datetime) -> None:
 
 def _check_id(case: Case, payment_id: str) -> str:
     """Payment ids hold characters that no task id may."""
-    return f"{case.invoice_id}.check.{sha256(payment_id.encode()).hexdigest()[:8]}"
+    return str(TaskId.of(case.invoice_id, "check", sha256(payment_id.encode()).hexdigest()[:8]))
 
 
 def _task_id(invoice_id: str) -> str:
-    return f"{invoice_id}.credit"
+    return str(TaskId.of(invoice_id, "credit"))
 
 
 # What credit holds back ----------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from activities import worklist
 from domain.case import Case
 from domain.events import DeliveryReport
 from domain.invoice import is_rehearsal
-from domain.step_key import StepKey
+from domain.keys import UNPOSTED, StepKey, TaskId
 from domain.terms import ENDS, Channel, MessageState
 from domain.timeline import Entry
 from gateways.news import News
@@ -59,9 +59,11 @@ def report(
     # The provider knows the message: a call whose answer got lost is answered by that.
     row.call, row.sent_at = "answered", row.sent_at or at
     if row.channel == Channel.LETTER and state is not MessageState.ACCEPTED:
-        tasks.close_task(session, row.message_id + outbox.UNPOSTED, f"the letter is {state.value}", now)
+        task_id = str(TaskId.of(row.message_id, UNPOSTED))
+        tasks.close_task(session, task_id, f"the letter is {state.value}", now)
     if before is MessageState.UNKNOWN:
-        tasks.close_task(session, f"{row.message_id}.unknown", f"the provider reported: {state.value}", now)
+        task_id = str(TaskId.of(row.message_id, "unknown"))
+        tasks.close_task(session, task_id, f"the provider reported: {state.value}", now)
     session.flush()
     links = outbox.links(session, row.message_id)
     for link in links:
@@ -254,7 +256,7 @@ def _replied(session: Session, news: News, people: Sequence[ContactRow], now: da
         worklist.raise_task(
             session,
             case,
-            task_id=f"reply.{note_id}",
+            task_id=str(TaskId.of("reply", note_id)),
             step="reply",
             contact_id=person.contact_id,
             reason=why,

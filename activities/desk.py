@@ -238,7 +238,7 @@ class Desk:
         if case.stranded or before.stranded:
             leftover.ask(session, case, policy, calendar, now)
         questions = open_questions(case, policy, calendar)
-        asked = [] if before.case is None else [one.key for one in open_questions(before.case, policy, calendar)]
+        asked = [] if before.case is None else [one.task_id for one in open_questions(before.case, policy, calendar)]
         if questions or asked:
             worklist.ask(session, case, questions, asked, now, timedelta(days=policy.pause_days))
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from domain import agenda
 from domain.case import Case
 from domain.invoice import Contact
+from domain.keys import StepKey
 from domain.policy import Policy, Step
-from domain.step_key import StepKey
-from domain.terms import COPY, Channel, Role
+from domain.terms import Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
 _RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
@@ -23,7 +23,7 @@ class Errand:
     """
 
     step: str
-    key: str
+    key: StepKey
     message: str | None
     to: tuple[Role, ...]
     by: tuple[Channel, ...]
@@ -38,14 +38,14 @@ class Errand:
         return self.ladder is not None and self.ladder.warning and not self.served
 
     @property
-    def told_as(self) -> str:
+    def told_as(self) -> StepKey:
         """The key of the message itself, of which this may be a copy."""
-        return self.key.removesuffix(COPY)
+        return self.key.of_original()
 
     def copied_from(self, served: tuple[Contact, ...], message_id: str) -> "Errand":
         """The errand of bringing copies of this message, which went to `served`."""
-        roles = self.ladder.copies if self.ladder else ()
-        return replace(self, key=self.key + COPY, to=roles, by=(Channel.EMAIL,), served=served, copy_of=message_id)
+        roles, key = self.ladder.copies if self.ladder else (), self.key.of_copies()
+        return replace(self, key=key, to=roles, by=(Channel.EMAIL,), served=served, copy_of=message_id)
 
 
 def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
@@ -55,9 +55,8 @@ def errand_for(case: Case, policy: Policy, step_id: str) -> Errand:
         again = step_id in case.outstanding.again
         on = case.rules.reactions
         to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
-        return Errand(step_id, step_id, message, to, _ANSWER_BY, None, again)
+        return Errand(step_id, StepKey(step=step_id), message, to, _ANSWER_BY, None, again)
     step = policy.step(step_id)
-    key = str(
-        StepKey(step=step_id, round=case.progress.round, again=case.reopened if step_id in case.progress.redo else 0)
-    )
+    reopened = case.reopened if step_id in case.progress.redo else 0
+    key = StepKey(step=step_id, round=case.progress.round, again=reopened)
     return Errand(step_id, key, step.message, step.to, step.by, step, step_id in case.outstanding.again)

@@ -11,8 +11,8 @@ from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer, History
+from domain.keys import StepKey
 from domain.policy import Policy
-from domain.step_key import StepKey
 from domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from store import accounts, cases, invoices, outbox
 from store.tables import HoldRow
@@ -126,8 +126,8 @@ def _earlier(
     days = {
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
-        if row.sent_at and step != errand.told_as and row.state in TAKEN_STATES
-        if StepKey.parse(step).round == case.progress.round
+        if row.sent_at and row.state in TAKEN_STATES
+        if (key := StepKey.parse(step)) != errand.told_as and key.round == case.progress.round
     }
     return tuple(sorted(days.union(_elsewhere(session, case, policy))))
 

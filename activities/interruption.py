@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from activities import worklist
 from activities.desk import Desk, entries_of, plan
 from domain.case import Case
+from domain.keys import TaskId
 from store import accounts, cases, tasks, timeline
 
 
@@ -32,12 +33,12 @@ def ask(session: Session, case: Case, why: str, now: datetime) -> None:
         f"{why}{before}. The case rests: end it, or go on? {case.asked} {case.currency} are open. Go on: starter.py "
         f"resume {case.invoice_id}; end it: starter.py cancel {case.invoice_id} --reason CODE, or write-off"
     )
-    task_id = f"{case.invoice_id}.interrupted.{case.turns}"
+    task_id = str(TaskId.of(case.invoice_id, "interrupted", case.turns))
     worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
 
 
 def settle(session: Session, case: Case, now: datetime) -> None:
     """Withdraw the question of a case that goes on."""
-    begins = f"{case.invoice_id}.interrupted."
-    asked = [task for task in tasks.open_tasks(session, case.invoice_id) if task.task_id.startswith(begins)]
+    known = tasks.open_tasks(session, case.invoice_id)
+    asked = [task for task in known if TaskId.parse(task.task_id).is_of(case.invoice_id, "interrupted")]
     worklist.withdraw(session, case, asked, f"the case goes on: {case.stage.value}", now)

@@ -1,6 +1,5 @@
-"""What all messages of one errand share, and the id each of them has."""
+"""What all messages of one errand share."""
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
@@ -9,10 +8,9 @@ from activities.errand import Errand
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.invoice import Contact, Customer
+from domain.keys import MessageKey
 from domain.policy import Policy
 from domain.terms import Channel, Role
-
-_NAMESPACE = uuid.UUID("6b2d8f3e-5f0a-4f5e-9a53-0d0a6c1e7b11")
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,17 @@ class Job:
         """The last minute of its day where the customer is."""
         return self.calendar.at(self.calendar.local_date(self.now), time(23, 59))
 
+    def message_id(self, contact: Contact, channel: Channel, address_key: str | None = None) -> str:
+        """The id of its message to that contact; with `address_key`, of one more to an address they came back to."""
+        key = MessageKey(
+            invoice_id=self.case.invoice_id,
+            step=self.errand.key,
+            contact_id=contact.contact_id,
+            channel=channel,
+            address_key=address_key,
+        )
+        return key.message_id
+
     def keys(self, contacts: Iterable[Contact]) -> set[str]:
         """The keys of the addresses of these people, except those of our own."""
         return {
@@ -45,8 +54,3 @@ class Job:
             if contact.role is not Role.ACCOUNT_MANAGER
             for key in contact.address_keys(rehearsal=self.rehearsal)
         }
-
-
-def message_id(invoice_id: str, step: str, contact_id: str, channel: Channel) -> str:
-    """The same for the same (invoice, step, contact, channel), always, and telling nothing about them."""
-    return uuid.uuid5(_NAMESPACE, "/".join((invoice_id, step, contact_id, channel.value))).hex

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from activities.job import Job
-from domain.step_key import StepKey
+from domain.keys import StepKey
 from domain.terms import Channel
 from domain.timeline import Entry
 from store import outbox, timeline

@@ -26,6 +26,7 @@ from domain.events import (
     PaymentReversed,
     parse_event,
 )
+from domain.keys import TaskId
 from domain.model import Value
 from domain.refusal import Refused
 from domain.terms import MessageState
@@ -135,7 +136,7 @@ class Ledger:
             if name == request.event and request.content is not None:
                 about += "".join(f" {request.content[key]}" for key in _IDS if key in request.content)
             reason = f"{about} could not be written to the database: {why}. Mend it, then write it down by hand"
-            task_id = f"{case.invoice_id}.{about}.unwritten"
+            task_id = str(TaskId.of(case.invoice_id, about, "unwritten"))
             entry = Entry(key=f"unwritten.{about}"[:300], at=now, kind="trouble", reason=reason)
             parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now, outlives_case=True))
             parts.do("trouble", partial(_note, parts.session, case, entry))

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from activities import worklist
 from domain.calendar import BusinessCalendar
 from domain.case import Case
+from domain.keys import TaskId, anew
 from domain.policy import Policy
 from domain.terms import Access
 from store import tasks
@@ -18,8 +19,7 @@ def ask(session: Session, case: Case, policy: Policy, calendar: BusinessCalendar
     Call when `case` is planned and is stranded, or was by its former plan. What a person closed while nothing else
     happened is asked again after the ladder's `pause_days`.
     """
-    anew = f".round{case.progress.round}" if case.progress.round > 1 else ""
-    task_id = f"{case.invoice_id}.left.{case.reopened}{anew}"
+    task_id = str(TaskId.of(case.invoice_id, "left", f"{case.reopened}{anew(0, case.progress.round)}"))
     task = tasks.get(session, task_id)
     if not case.stranded:
         if task is not None and task.state == "open":

@@ -8,8 +8,8 @@ from activities import worklist
 from activities.desk import Desk
 from activities.journal import note_message
 from domain.case import Case
+from domain.keys import StepKey, TaskId
 from domain.reconciliation import Finding, Kind
-from domain.step_key import StepKey
 from domain.terms import MessageState
 from store import cases, outbox, tasks
 
@@ -93,7 +93,8 @@ def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bo
         "delivered (or failed); it is not sent again"
     )
     step = StepKey.parse(row.step).step
-    worklist.raise_task(session, case, task_id=f"{message_id}.unknown", step=step, reason=reason, now=now)
+    task_id = str(TaskId.of(message_id, "unknown"))
+    worklist.raise_task(session, case, task_id=task_id, step=step, reason=reason, now=now)
     return True
 
 
@@ -104,13 +105,13 @@ def _ask(session: Session, case: Case, now: datetime) -> bool:
         f"the case is {case.stage.value}, {case.asked} {case.currency} are asked for, and nothing is planned: decide "
         "how it goes on (resume, resolve-dispute, promise, plan, write-off or cancel)"
     )
-    task_id = f"{case.invoice_id}.still.{case.turns}"
+    task_id = str(TaskId.of(case.invoice_id, "still", case.turns))
     return worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
 
 
 def _ask_to_look(session: Session, case: Case, found: str, now: datetime) -> bool:
     """Once a day."""
-    task_id = f"{case.invoice_id}.silent.{now:%Y%m%d}"
+    task_id = str(TaskId.of(case.invoice_id, "silent", f"{now:%Y%m%d}"))
     reason = (
         f"the case runs in the engine and {found}: nothing more happens to it. Look at its run in the Temporal UI "
         "and at the worker's log; docs/operating.md says what is wrong"

@@ -22,6 +22,7 @@ from domain import agenda, ladder
 from domain.audience import is_debtors, named, others
 from domain.case import Case
 from domain.invoice import Contact
+from domain.keys import TaskId
 from domain.ladder import Verdict
 from domain.outcomes import StepOutcome
 from domain.policy import Step
@@ -109,7 +110,7 @@ class Notices:
                 reason = (
                     f"{step} was left out, because it cannot be carried out: {why}. Tell them yourself if it matters"
                 )
-                task_id = f"{case.invoice_id}.{step}.left-out"
+                task_id = str(TaskId.of(case.invoice_id, step, "left-out"))
                 parts.do("task", lambda: ask_a_person(session, case, task_id, reason, now, step=step))
             self._desk.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
         return answer
@@ -165,7 +166,7 @@ class Notices:
             until = job.calendar.next_open(now)
             closed = job.calendar.why_closed(job.calendar.local_date(now)) or "outside the contact window"
             return self._hold_back(session, job, "delayed", until, f"{closed}: waits for the next open hour")
-        sent = outbox.of_invoice(session, case.invoice_id, errand.key)
+        sent = outbox.of_invoice(session, case.invoice_id, str(errand.key))
         waits = self._covered_by_credit(session, job)
         if errand.again or errand.ladder is None:
             waits = waits or self._too_often(session, job, sent)
@@ -318,7 +319,7 @@ class Notices:
 
     def _has_had_enough(self, session: Session, job: Job, contact: Contact) -> bool:
         """Somebody whom the step does not name is spared when the week's messages are used up."""
-        sent = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+        sent = outbox.of_invoice(session, job.case.invoice_id, str(job.errand.key))
         wait = caps.earliest(session, self._desk, job, [contact])
         if wait is None or any(row.contact_id == contact.contact_id for row in sent):
             return False
@@ -337,7 +338,7 @@ class Notices:
         return "closed"
 
     def _ask_a_person(self, session: Session, job: Job, topic: str, why: str, kind: str = "decision") -> None:
-        task_id = f"{job.case.invoice_id}.{job.errand.key}.{topic}"
+        task_id = str(TaskId.of(job.case.invoice_id, job.errand.key, topic))
         self._raise(session, job, task_id, why, kind)
 
     def _raise(self, session: Session, job: Job, task_id: str, why: str, kind: str) -> None:

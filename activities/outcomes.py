@@ -14,6 +14,7 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.events import CallOutcome
 from domain.invoice import Contact
+from domain.keys import TaskId
 from domain.policy import Policy
 from domain.terms import BY_PERSON, Channel
 from domain.timeline import Entry
@@ -85,9 +86,8 @@ class Outcomes:
         self._follow_up(task, due_at, f"they asked to be called again{moved}", attempt=1, requested=True)
 
     def _follow_up(self, task: TaskRow, due_at: datetime, why: str, *, attempt: int, requested: bool) -> None:
-        first, _, number = task.task_id.partition("~")
         again = TaskRow(
-            task_id=f"{first}~{int(number or 1) + 1}",
+            task_id=str(TaskId.parse(task.task_id).next()),
             invoice_id=task.invoice_id,
             step=task.step,
             kind=task.kind,

@@ -13,6 +13,7 @@ from activities.faults import lasts, reason_of
 from domain.case import Case
 from domain.events import Pause, PaymentReceived
 from domain.invoice import Customer, EarlierPayment, History, Invoice, is_rehearsal
+from domain.keys import TaskId
 from domain.model import Record
 from domain.money import Money
 from domain.outcomes import Said
@@ -217,7 +218,7 @@ def _as_payment(earlier: EarlierPayment, number: int, case: Case) -> PaymentRece
 
 def _waiting(invoice_id: str) -> str:
     """The id of the task that asks where the invoice is."""
-    return f"{invoice_id}.opening"[:200]
+    return str(TaskId.of(invoice_id, "opening"))
 
 
 def _found(session: Session, invoice_id: str) -> InvoiceRow:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from activities.job import Job
-from domain.step_key import StepKey
+from domain.keys import StepKey
 from domain.terms import Channel
 from store import addresses, outbox
 from store.tables import MessageRow

@@ -8,6 +8,7 @@ from temporalio import activity
 from activities.desk import Desk
 from activities.journal import note_message
 from domain.case import Case
+from domain.keys import UNPOSTED, TaskId
 from domain.terms import Channel, MessageState
 from gateways.base import DeliveryError, Recalls
 from store import cases, outbox, tasks
@@ -39,7 +40,7 @@ def recall_letters(desk: Desk, case: Case, now: datetime, *, rehearsal: bool) ->
             if taken_back:
                 row.state, row.reason, row.settled_at = MessageState.WITHHELD.value, why, now
                 note_message(session, row, "withheld", f"taken back: {why}", now)
-                tasks.close_task(session, message_id + outbox.UNPOSTED, "the letter was taken back", now)
+                tasks.close_task(session, str(TaskId.of(message_id, UNPOSTED)), "the letter was taken back", now)
 
 
 def _needless(session: Session, row: MessageRow) -> str | None:

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from activities import worklist
 from domain.case import Case
+from domain.keys import TaskId
 from domain.policy import Policy
 from store import cases, tasks
 from store.tables import CustomerPauseRow
@@ -42,4 +43,4 @@ def answer(session: Session, pause: CustomerPauseRow, why: str, now: datetime) -
 
 
 def _task_id(pause: CustomerPauseRow) -> str:
-    return f"{pause.customer_id}.rests.{pause.since:%Y%m%d%H%M%S}"
+    return str(TaskId.of(pause.customer_id, "rests", f"{pause.since:%Y%m%d%H%M%S}"))

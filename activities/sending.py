@@ -12,6 +12,7 @@ from activities.desk import Desk
 from activities.job import Job
 from activities.journal import note_message
 from domain.invoice import Contact
+from domain.keys import TaskId
 from domain.terms import TAKEN_STATES, Channel, MessageState
 from gateways.base import DeliveryError, MessageGateway, Receipt
 from store import addresses, outbox
@@ -136,7 +137,7 @@ class Sending:
         worklist.raise_task(
             session,
             job.case,
-            task_id=f"{row.message_id}.unknown",
+            task_id=str(TaskId.of(row.message_id, "unknown")),
             step=job.errand.step,
             contact_id=row.contact_id,
             reason=f"{text}. {look}; then {say}.",

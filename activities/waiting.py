@@ -66,7 +66,7 @@ def is_urgent(errand: Errand) -> bool:
 
 
 def _has_begun(session: Session, job: Job) -> bool:
-    rows = outbox.of_invoice(session, job.case.invoice_id, job.errand.key)
+    rows = outbox.of_invoice(session, job.case.invoice_id, str(job.errand.key))
     return any(row.state not in DEAD_STATES and row.call != "refused" for row in rows)
 
 

@@ -14,8 +14,8 @@ from activities.escalation import escalate
 from activities.faults import each_alone
 from domain.case import Case
 from domain.events import DeliveryReport
+from domain.keys import UNPOSTED, StepKey, TaskId
 from domain.model import Record
-from domain.step_key import StepKey
 from domain.terms import Channel, MessageState
 from domain.timeline import Entry
 from store import cases, outbox, requests, standstills, timeline
@@ -102,7 +102,7 @@ class Watch:
             f"{row.message_id} failed, which leads on to the next channel"
         )
         (link, case), *others = running
-        task_id = row.message_id + outbox.UNPOSTED
+        task_id = str(TaskId.of(row.message_id, UNPOSTED))
         step = StepKey.parse(link.step).step
         raised = worklist.raise_task(
             session,

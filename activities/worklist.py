@@ -88,12 +88,12 @@ def ask(
     now: datetime,
     later: timedelta,
 ) -> None:
-    """Raise a task for each question, and withdraw those of former questions (`before`, by key) that are answered.
+    """Raise a task for each question, and withdraw those of former questions (`before`, by task) that are answered.
 
     What a person closed while it is still open is asked again after `later`.
     """
     for question in questions:
-        task_id = f"{case.invoice_id}.{question.key}"
+        task_id = question.task_id
         known = tasks.get(session, task_id)
         if known is None:
             raise_task(
@@ -111,8 +111,8 @@ def ask(
             reopen(session, case, known, question.reason, now, again)
         else:
             known.reason = question.reason
-    for key in set(before) - {question.key for question in questions}:
-        task = tasks.get(session, f"{case.invoice_id}.{key}")
+    for task_id in set(before) - {question.task_id for question in questions}:
+        task = tasks.get(session, task_id)
         if task is not None and task.state == "open":
             withdraw(session, case, [task], "it is decided", now)
 

@@ -6,16 +6,17 @@ from domain import ladder
 from domain.agreements import Plan
 from domain.calendar import BusinessCalendar
 from domain.case import Case
+from domain.keys import StepId
 from domain.ladder import NextAction, Standing
 from domain.policy import Policy, Step
 from domain.terms import Stage
 
-PROMISE_DUE = "@promise"
-INSTALMENT_DUE = "@instalment"
-PAUSE_OVER = "@pause"
-PAYMENT_WAIT_OVER = "@payment-wait"
-WRITTEN_PROMISE_DUE = "@written-promise"
-LOOK_AGAIN = "@look"
+PROMISE_DUE = str(StepId(name="promise", agreed=True))
+INSTALMENT_DUE = str(StepId(name="instalment", agreed=True))
+PAUSE_OVER = str(StepId(name="pause", agreed=True))
+PAYMENT_WAIT_OVER = str(StepId(name="payment-wait", agreed=True))
+WRITTEN_PROMISE_DUE = str(StepId(name="written-promise", agreed=True))
+LOOK_AGAIN = str(StepId(name="look", agreed=True))
 """The case could not be planned; a person was asked, and it is looked at again then."""
 WAITS = frozenset({PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE})
 DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, LOOK_AGAIN}) | WAITS
@@ -24,8 +25,7 @@ DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, LOOK_AGAIN}) | WAITS
 
 def answer_message(step: str) -> str | None:
     """The message key of an answer's step id ("promise-confirmed~2"), None for a step of the ladder."""
-    key, mark, _ = step.partition("~")
-    return key if mark else None
+    return StepId.parse(step).message
 
 
 def standing(case: Case) -> Standing:
@@ -124,7 +124,7 @@ def _reminder(case: Case) -> str | None:
         key, day = case.rules.reactions.promise_due, case.agreements.promise.date
     else:
         return None
-    return f"{key}~{day}" if key else None
+    return str(StepId(name=key, occasion=f"{day}")) if key else None
 
 
 def _eve(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from domain import disputes, pauses, payments, promises, steps, talks, versions
 from domain import events as ev
+from domain.keys import StepId
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
 from domain.refusal import Refused
@@ -23,7 +24,7 @@ _KEEP_QUIET = frozenset(
 )
 """Words in the reason of a cancellation after which nothing is written to the customer any more."""
 
-PUBLISHING = "@access"
+PUBLISHING = str(StepId(name="access", agreed=True))
 """What is stuck when the product does not hear of a change of access."""
 
 
@@ -149,7 +150,7 @@ class Case(CaseState):
     def reach_further(self, step: str) -> None:
         """A message of this step did not arrive: the step looks for another channel or contact."""
         again = self.outstanding.again
-        if step not in again and not step.startswith("@") and self.progress.knows(step):
+        if step not in again and not StepId.parse(step).agreed and self.progress.knows(step):
             again.append(step)
 
     def fingerprint(self, move: ev.PolicyMoved) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain.contact_words import with_names
 from domain.evidence import END, Proof
+from domain.keys import ContactId
 
 Data = Mapping[str, Any]
 
@@ -49,7 +50,7 @@ def _head(data: Data) -> Iterator[str]:
 def _in_names(reason: str, people: Data) -> str:
     """The reason with people by name and role."""
     for contact_id, one in people.items():
-        customer_id = contact_id.rpartition(f".{one['role']}.")[0]
+        customer_id = ContactId.parse(contact_id).customer_id
         reason = with_names(reason, customer_id, {contact_id: one["name"]}) if contact_id in reason else reason
     return reason
 

@@ -13,6 +13,7 @@ from typing import Literal
 from zlib import crc32
 
 from domain.calendar import BusinessCalendar
+from domain.keys import StepId
 from domain.model import Value
 from domain.policy import Policy, Step
 from domain.terms import Channel, Late, Level, Role, Stage
@@ -67,8 +68,8 @@ class NextAction(Value):
 
     @property
     def name(self) -> str:
-        """The step as people read it: without the marks of agreed days (@) and of answers (~1)."""
-        return self.step.lstrip("@").partition("~")[0]
+        """The step as people read it: without the mark of a day agreed, and of which answer it is."""
+        return StepId.parse(self.step).name
 
 
 class Verdict(StrEnum):

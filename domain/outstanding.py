@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from domain.keys import StepId
 from domain.model import Record
 
 
@@ -42,13 +43,13 @@ class Outstanding(Record):
         if self.blocked_step is None:
             self.blocked_until = None  # the quiet day after a move does not hold back an answer
         self.answers += 1
-        step = f"{message}~{self.answers}"
+        step = str(StepId(name=message, occasion=str(self.answers)))
         self.owed.append(step)
         return step
 
     def drop(self, message: str | None) -> None:
         """What has been replaced is not confirmed any more, when that was not sent yet."""
-        self.owed = [owed for owed in self.owed if owed.partition("~")[0] != message]
+        self.owed = [owed for owed in self.owed if StepId.parse(owed).name != message]
 
     def replace(self, message: str | None) -> str | None:
         """Have the message sent instead of an earlier one of its kind. Returns the step that sends it."""
@@ -57,7 +58,7 @@ class Outstanding(Record):
 
     def drop_but(self, message: str | None) -> None:
         """No other answer is owed any more."""
-        self.owed = [owed for owed in self.owed if owed.partition("~")[0] == message]
+        self.owed = [owed for owed in self.owed if StepId.parse(owed).name == message]
 
     def is_behind(self, step: str) -> bool:
         """Take note that an answer, a reminder of an agreed day or one more try is over. False: it is none."""
@@ -65,7 +66,7 @@ class Outstanding(Record):
             self.again.remove(step)
         elif step in self.owed:
             self.owed.remove(step)
-        elif "~" in step:
+        elif StepId.parse(step).message is not None:
             self.reminded.append(step)  # or an answer that ceased to be owed while it left
         else:
             return False

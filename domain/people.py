@@ -9,6 +9,7 @@ from datetime import datetime
 
 from domain.address import address_key
 from domain.invoice import Contact
+from domain.keys import ContactId
 from domain.terms import Channel
 
 _CHANNELS = {"email": Channel.EMAIL, "phone": Channel.SMS, "post": Channel.LETTER}
@@ -89,7 +90,7 @@ def find(known: Sequence[Person], contact: Contact, taken: Iterable[str] = ()) -
     """
     used = set(taken)
     here = [one for one in known if one.contact.role is contact.role and one.contact_id not in used]
-    here.sort(key=lambda one: (not one.open, _number(one.contact_id)))
+    here.sort(key=lambda one: (not one.open, ContactId.parse(one.contact_id).count))
     for is_same in (_same_in_all, _same_address, _same_name):
         for one in here:
             if is_same(one, contact):
@@ -102,9 +103,10 @@ def new_id(known: Iterable[Person], contact: Contact, customer_id: str) -> str:
     ids = {one.contact_id for one in known}
     if contact.contact_id not in ids:
         return contact.contact_id
-    stem = f"{customer_id}.{contact.role.value}."
-    last = max((_number(one) for one in ids if one.startswith(stem)), default=0)
-    return f"{stem}{last + 1}"
+    role = contact.role.value
+    others = [key for key in map(ContactId.parse, ids) if (key.customer_id, key.role) == (customer_id, role)]
+    last = max((key.count for key in others), default=0)
+    return str(ContactId(customer_id=customer_id, role=role, number=str(last + 1)))
 
 
 def _same_in_all(known: Person, contact: Contact) -> bool:
@@ -128,8 +130,3 @@ def _same_name(known: Person, contact: Contact) -> bool:
 def _plain(value: str) -> str:
     """Without what people write in different ways: case and spaces."""
     return " ".join(value.casefold().split())
-
-
-def _number(contact_id: str) -> int:
-    number = contact_id.rpartition(".")[2]
-    return int(number) if number.isascii() and number.isdigit() else 0

@@ -5,15 +5,16 @@ from shlex import quote
 
 from domain.calendar import BusinessCalendar
 from domain.case import Case
+from domain.keys import TaskId
 from domain.model import Value
 from domain.money import QuestionedPayment
 from domain.policy import Policy
 
 
 class Question(Value):
-    """`key` names it within its case, `due_at` says by when it has to be decided."""
+    """A question and the task that asks it; `due_at` says by when it has to be decided."""
 
-    key: str
+    task_id: str
     reason: str
     due_at: datetime
     outlives_case: bool = False
@@ -23,7 +24,7 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
     """All that is open now. A rest that has no end of its own is looked at after the ladder's days."""
     found = [
         Question(
-            key=case.payment_task(payment.payment_id).removeprefix(f"{case.invoice_id}."),
+            task_id=case.payment_task(payment.payment_id),
             reason=_about_payment(case, payment),
             due_at=payment.since,
             outlives_case=True,
@@ -36,7 +37,7 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
     if dispute and dispute.since:
         found.append(
             Question(
-                key=f"dispute.{dispute.since:%Y%m%d%H%M}",
+                task_id=str(TaskId.of(case.invoice_id, "dispute", f"{dispute.since:%Y%m%d%H%M}")),
                 reason=_about_dispute(case),
                 due_at=_later(calendar, dispute.since, policy.dispute_days),
             )
@@ -44,7 +45,7 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
     if pause and pause.since and pause.until is None and not pause.interrupted:  # of that a person is asked at once
         found.append(
             Question(
-                key=f"pause.{pause.since:%Y%m%d%H%M}",
+                task_id=str(TaskId.of(case.invoice_id, "pause", f"{pause.since:%Y%m%d%H%M}")),
                 reason=f"paused without an end since {case.today(pause.since)} by {pause.by} ({pause.reason}): look "
                 f"whether the reason still holds, then starter.py resume {case.invoice_id}, or pause it until a day",
                 due_at=_later(calendar, pause.since, policy.pause_days),

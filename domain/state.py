@@ -9,6 +9,7 @@ from typing import Any, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from domain.agreements import Agreements
+from domain.keys import StepKey, TaskId, anew
 from domain.ladder import NextAction
 from domain.model import Record
 from domain.money import Money
@@ -16,7 +17,6 @@ from domain.outcomes import Said
 from domain.outstanding import Outstanding
 from domain.policy import PolicyRef, Rules, Step, tolerated
 from domain.progress import Progress
-from domain.step_key import StepKey
 from domain.terms import ENDS, Access, Level, Stage
 from domain.trace import Mark, Sent
 
@@ -219,24 +219,20 @@ class CaseState(Record):
         """Whether its due date moved into the future and no step of the ladder has come since."""
         return self.progress.round > 1 and all(done.step in self.rules.by_issue for done in self.progress.steps)
 
-    @property
-    def _again(self) -> str:
-        """What tells the tasks of a reopened case, or of a later round of its ladder, from the first ones."""
-        return (str(self.reopened) if self.reopened else "") + (
-            f".round{self.progress.round}" if self.progress.round > 1 else ""
-        )
-
     def approval_task(self, step: str) -> str:
         """The id of the task that asks for it; another one after the bank has taken a payment back."""
-        return f"{self.invoice_id}.{step}.approve{self._again}"
+        return self._task_about(step, "approve")
 
     def stuck_task(self, step: str) -> str:
         """The id of the task that asks what to do about a step that cannot be carried out."""
-        return f"{self.invoice_id}.{step.replace('@', '~')}.stuck{self._again}"
+        return self._task_about(step, "stuck")
+
+    def _task_about(self, step: str, question: str) -> str:
+        return str(TaskId.of(self.invoice_id, step, question + anew(self.reopened, self.progress.round)))
 
     def payment_task(self, payment_id: str) -> str:
         """The id of the task that asks whether this payment was counted before."""
-        return f"{self.invoice_id}.payment.{payment_id}"[:200]
+        return str(TaskId.of(self.invoice_id, "payment", payment_id))
 
     def today(self, now: datetime) -> date:
         """The debtor's date at `now`, by the offset noted at the last planning."""

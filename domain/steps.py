@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain import events as ev
+from domain.keys import StepId
 from domain.ladder import StepDone
 from domain.outcomes import Said, StepOutcome
 from domain.refusal import Refused
@@ -19,7 +20,7 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
     case.revision += 1
     if outcome.status == "failed":
         return _cannot(case, outcome)
-    if outcome.round not in {None, case.progress.round} and "~" not in step:
+    if outcome.round not in {None, case.progress.round} and StepId.parse(step).message is None:
         return _of_earlier_round(case, outcome)
     outstanding.stuck.pop(step, None)
     if outcome.status in {"delayed", "blocked"}:

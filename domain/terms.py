@@ -101,7 +101,3 @@ class Late(StrEnum):
     SEND = "send"
     SKIP = "skip"
     SHIFT = "shift"
-
-
-COPY = ".copy"
-"""Ends the key under which copies of a step are claimed, so that nobody takes one for the message itself."""

@@ -13,6 +13,7 @@ from activities import handover, rest
 from activities.desk import Desk
 from domain.events import Pause, Resume, parse_event
 from domain.invoice import Contact
+from domain.keys import ContactId
 from domain.people import CONTACT_FIELDS, Person
 from domain.refusal import Refused
 from domain.terms import Channel, Role
@@ -88,7 +89,8 @@ class Customers:
             facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
             if not facts.get("name"):
                 raise Refused("name", "is missing: it is needed")
-            contact = Contact(contact_id=f"{customer_id}.{kind}.1", role=Role(kind), **facts)
+            key = ContactId(customer_id=customer_id, role=kind, number="1")
+            contact = Contact(contact_id=str(key), role=Role(kind), **facts)
             if not can_be_asked(None, contact.email, contact.phone, contact.post):
                 raise Refused("email", "is missing: give an e-mail, a phone or a post address")
             people.add(customer_id, contact, by)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.invoice import UNDETERMINED, Contact, Customer, History, Invoice
+from domain.keys import ContactId
 from domain.refusal import Refused
 from domain.terms import Role
 from intake.columns import ColumnMap
@@ -219,7 +220,8 @@ def _contacts(
     for item in fields.items("contacts", CONTACT, _MOST_CONTACTS):
         contact = _contact(item, country)
         counts[contact["role"]] += 1
-        found.append({"contact_id": f"{customer_id}.{contact['role']}.{counts[contact['role']]}", **contact})
+        key = ContactId(customer_id=str(customer_id), role=str(contact["role"]), number=str(counts[contact["role"]]))
+        found.append({"contact_id": str(key), **contact})
     return found
 
 

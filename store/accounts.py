@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
+from domain.keys import AccessChangeId, HoldId
 from domain.terms import Access, Level
 from store.database import lock_customers
 from store.tables import AccessChangeRow, HoldRow
@@ -40,7 +41,7 @@ def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level
     )
     session.add(
         HoldRow(
-            hold_id=f"{invoice_id}.{level.value}.{(count or 0) + 1}",
+            hold_id=str(HoldId(invoice_id=invoice_id, level=level, number=(count or 0) + 1)),
             customer_id=customer_id,
             invoice_id=invoice_id,
             level=level.value,
@@ -138,8 +139,7 @@ def _note_change(session: Session, customer_id: str, invoice_id: str, reason: st
     )
     session.add(
         AccessChangeRow(
-            # With its time: after a restore the numbers begin again, and the product knows each id once.
-            change_id=f"{customer_id}.{(count or 0) + 1}.{now:%Y%m%dT%H%M%S}",
+            change_id=str(AccessChangeId(customer_id=customer_id, number=(count or 0) + 1, at=now)),
             customer_id=customer_id,
             invoice_id=invoice_id,
             access=level.value,

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from domain.case import Case
 from domain.invoice import is_rehearsal
-from domain.terms import COPY, ENDS, TAKEN_STATES, Channel, MessageState
+from domain.keys import COPIES, UNPOSTED, task_ending
+from domain.terms import ENDS, TAKEN_STATES, Channel, MessageState
 from domain.trace import Sent
 from store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
@@ -236,7 +237,7 @@ def told(session: Session, customer_id: str, message: str) -> datetime | None:
     query = (
         select(func.min(MessageRow.sent_at))
         .where(MessageRow.customer_id == customer_id, MessageRow.message == message)
-        .where(MessageRow.state.in_(TAKEN_STATES), MessageRow.step.not_like(f"%{COPY}"))
+        .where(MessageRow.state.in_(TAKEN_STATES), MessageRow.step.not_like(COPIES))
     )
     return session.scalars(query).one()
 
@@ -253,12 +254,8 @@ def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow
 
 def unposted(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
     """Letters accepted before that time that nobody posted or confirmed, and no task tells of."""
-    asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + UNPOSTED).exists()
+    asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + task_ending(UNPOSTED)).exists()
     return session.scalars(_unconfirmed(before).where(MessageRow.channel == Channel.LETTER, ~asked).limit(most)).all()
-
-
-UNPOSTED = ".unposted"
-"""What the id of a letter's task ends with, behind the message id."""
 
 
 def letters(session: Session) -> Sequence[MessageRow]:

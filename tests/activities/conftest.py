@@ -17,8 +17,8 @@ from domain.case import Case
 from domain.clock import Clock
 from domain.events import parse_event
 from domain.invoice import Invoice
+from domain.keys import StepKey
 from domain.policy import Policy
-from domain.terms import COPY
 from domain.timeline import Entry
 from domain.trace import Mark, merged
 from gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
@@ -129,7 +129,7 @@ class Office:
         """The messages of a step, or all of them; copies for information only when asked for."""
         with self.desk.database.reading() as session:
             rows = outbox.of_invoice(session, self.case.invoice_id, step)
-            return [row for row in rows if copies or not row.step.endswith(COPY)]
+            return [row for row in rows if copies or not StepKey.parse(row.step).copied]
 
     def states(self, step: str | None = None) -> dict[str, str]:
         """ "accounts_payable email" -> state."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.job import message_id
+from domain.keys import MessageKey, StepKey
 from domain.terms import Channel
 from gateways.opt_out import OptOutLinks
 from tests.activities.conftest import MakeOffice, Office, by_sendgrid
@@ -25,7 +25,13 @@ STEPS = (
 
 
 def name(invoice_id: str, step: str) -> str:
-    return f"<{message_id(invoice_id, step, 'acme.accounts_payable.1', Channel.EMAIL)}@dunwell.example>"
+    key = MessageKey(
+        invoice_id=invoice_id,
+        step=StepKey.parse(step),
+        contact_id="acme.accounts_payable.1",
+        channel=Channel.EMAIL,
+    )
+    return f"<{key.message_id}@dunwell.example>"
 
 
 @pytest.fixture

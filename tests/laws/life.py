@@ -16,11 +16,11 @@ from domain import agenda, ladder
 from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.events import parse_event
+from domain.keys import StepKey
 from domain.ladder import Verdict
 from domain.outcomes import Said, StepOutcome
 from domain.policy import Policy, PolicyRef, Rules, Step
 from domain.refusal import Refused
-from domain.step_key import StepKey
 from domain.terms import Late, Level, Stage
 from tests.builders import the_traits
 

@@ -23,7 +23,8 @@ from domain.calendar import BusinessCalendar
 from domain.case import Case
 from domain.clock import Clock
 from domain.invoice import Contact, Invoice
-from domain.terms import BY_PERSON, COPY, Channel, MessageState
+from domain.keys import StepKey
+from domain.terms import BY_PERSON, Channel, MessageState
 from intake.registrar import Registrar
 from store import cases, outbox, tasks
 from store.database import Database
@@ -104,7 +105,7 @@ class Served:
         """Every letter and call that left, with its moment."""
         with self.house.desk.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
-                if row.state != MessageState.WITHHELD and not row.step.endswith(COPY):
+                if row.state != MessageState.WITHHELD and not StepKey.parse(row.step).copied:
                     yield row.claimed_at, row.step
             for task in session.scalars(select(TaskRow).where(TaskRow.kind.in_(BY_PERSON))):
                 yield task.due_at, task.step

@@ -19,7 +19,7 @@ from activities.desk import Desk
 from domain.clock import Clock
 from domain.contact_words import with_roles
 from domain.invoice import Invoice
-from domain.terms import COPY
+from domain.keys import StepKey
 from intake.registrar import Registrar
 from store import invoices, outbox, timeline
 from store.database import Database
@@ -128,7 +128,7 @@ class House:
                     "body": row.body,
                 }
                 for row in outbox.of_invoice(session, invoice_id)
-                if copies or not row.step.endswith(COPY)
+                if copies or not StepKey.parse(row.step).copied
             ]
 
     def timeline(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
