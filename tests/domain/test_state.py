@@ -10,13 +10,19 @@ import pytest
 
 from domain.agreements import Agreements
 from domain.case import Case
+from domain.model import Record
 from domain.money import Money
 from domain.outstanding import Outstanding
 from domain.progress import Progress
 from domain.state import CaseState
 
 HISTORIES = sorted((Path(__file__).parent.parent / "replay").glob("*.json"))
-GROUPS = {"money": Money, "agreements": Agreements, "progress": Progress, "outstanding": Outstanding}
+GROUPS: dict[str, type[Record]] = {
+    "money": Money,
+    "agreements": Agreements,
+    "progress": Progress,
+    "outstanding": Outstanding,
+}
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
