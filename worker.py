@@ -39,6 +39,7 @@ from activities.moving import Moving
 from activities.notices import Notices
 from activities.planning import Planning
 from activities.reconciliation import Reconciliation
+from activities.unsealing import Unsealing
 from activities.watch import Watch
 from activities.wording import Catalogue, CatalogueError
 from codec import data_converter
@@ -305,6 +306,7 @@ async def make_worker(
             AccessChanges(desk).publish,
             Moving(desk).check,
             Cancellation(desk, client).ask_about_cancel,
+            Unsealing(desk, client.data_converter.payload_codec).unseal,
             Watch(desk).find_silent,
             Reconciliation(reconciler.Reconciler(client, desk)).reconcile,
         ],

@@ -19,6 +19,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
+from temporalio.common import RawValue
 from temporalio.service import RPCStatusCode
 
 from activities import interruption, standstill
@@ -26,6 +27,7 @@ from activities.desk import Desk
 from activities.ledger import Ledger, RecordRequest
 from activities.leftovers import Leftovers
 from activities.reconciliation import ReconcileRequest
+from activities.unsealing import unpacked
 from domain.events import MONEY
 from domain.reconciliation import BY, Finding, Kind, Report
 from domain.standstill import decision
@@ -52,6 +54,9 @@ _WORDS = {
     WorkflowExecutionStatus.TIMED_OUT: "timed-out",
     WorkflowExecutionStatus.FAILED: "failed",
 }
+
+Told = dict[tuple[str, bytes], list[RawValue]]
+"""Signals, each by its name and content, so that none is told twice."""
 
 Shown = tuple[str, float]
 """Stage and open amount of a run, by its search attributes."""
@@ -260,26 +265,41 @@ class Reconciler:
             return finding.model_copy(update={"failed": type(error).__name__})
 
     async def _start_again(self, finding: Finding, now: datetime) -> bool:
-        """Resting, from the stored case, with the money that its last run was told of and never wrote down."""
+        """Resting, from the stored case, with the money that its last run was told of and never wrote down.
+
+        What that run kept because no key opened it is told again too, sealed as it is.
+        """
         handle, history = self._handle(finding.invoice_id), list[HistoryEvent]()
         if finding.kind is Kind.CLOSED:
             history = [event async for event in handle.fetch_history_events()]
-        money, end = await self._told_of_money(history), _end_of(history)
+        told, end = await self._told_of_money(history), _end_of(history)
+        if finding.kind is Kind.CLOSED:
+            told |= await self._kept_sealed(finding.invoice_id)
         await asyncio.to_thread(self._rest, finding, end, now)
         await self._cases.begin_again(finding.invoice_id)
-        for name, content in money:
-            await handle.signal(name, content)
+        for (name, _), args in told.items():
+            await handle.signal(name, args=args)
         return True
 
-    async def _told_of_money(self, history: Sequence[HistoryEvent]) -> list[tuple[str, Any]]:
-        told = []
+    async def _told_of_money(self, history: Sequence[HistoryEvent]) -> Told:
+        """What no key opens stays sealed: the next run keeps it."""
+        told: Told = {}
         for event in history:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
                 signal = event.workflow_execution_signaled_event_attributes
                 if signal.signal_name in MONEY:
-                    told.append(
-                        (signal.signal_name, *await self._client.data_converter.decode(signal.input.payloads))
-                    )
+                    payloads = signal.input.payloads
+                    args = await self._client.data_converter.decode(payloads, [RawValue] * len(payloads))
+                    told[_signal(signal.signal_name, args)] = args
+        return told
+
+    async def _kept_sealed(self, invoice_id: str) -> Told:
+        """By what the run remembers; it may have them from runs before it."""
+        memory, _ = await self._memory(invoice_id)
+        told: Told = {}
+        for signal in memory.sealed if memory is not None else []:
+            args = [RawValue(unpacked(arg)) for arg in signal.args]
+            told[_signal(signal.name, args)] = args
         return told
 
     def _rest(self, finding: Finding, end: str, now: datetime) -> None:
@@ -338,6 +358,10 @@ class Reconciler:
 def _finding(kind: Kind, about: CaseRow | str, found: str, remedy: str) -> Finding:
     invoice_id = about if isinstance(about, str) else about.invoice_id
     return Finding(kind=kind, invoice_id=invoice_id, found=found, remedy=remedy)
+
+
+def _signal(name: str, args: Iterable[RawValue]) -> tuple[str, bytes]:
+    return name, b" ".join(arg.payload.data for arg in args)
 
 
 def _is_late(row: CaseRow, now: datetime) -> bool:

@@ -12,7 +12,6 @@ from fastapi.responses import Response
 from google.protobuf import json_format
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.api.common.v1 import Payload, Payloads
-from temporalio.converter import PayloadCodec
 
 from codec import Seal, SealError, key_ring
 from settings import Settings
@@ -32,7 +31,7 @@ def locked_out(_: Request, error: Exception) -> Response:
     return Problem(503, f"This service cannot read what the case keeps. {error}").response()
 
 
-def make_door(seal: PayloadCodec, token: str, origin: str | None) -> FastAPI:
+def make_door(seal: Seal, token: str, origin: str | None) -> FastAPI:
     """`POST /encode` and `POST /decode`, as Temporal's codec protocol has them: {"payloads": [...]} both ways.
 
     Answers 401 without the token, 400 for what are no payloads, 422 for a payload that no key opens.
@@ -48,7 +47,7 @@ def make_door(seal: PayloadCodec, token: str, origin: str | None) -> FastAPI:
         return _answer(await seal.encode(_payloads(await raw(request)).payloads))
 
     async def decode(request: Request) -> Response:
-        return _answer(await seal.decode(_payloads(await raw(request)).payloads))
+        return _answer(await seal.decode_all(_payloads(await raw(request)).payloads))
 
     door = FastAPI(openapi_url=None, dependencies=[Depends(authorised)])
     door.add_api_route("/encode", encode, methods=["POST"])

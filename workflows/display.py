@@ -25,8 +25,10 @@ def summary(case: Case, number: str) -> str:
     return plain(text)[:200].rstrip("\\")
 
 
-def details(case: Case, timeline: list[Entry]) -> str:
+def details(case: Case, timeline: list[Entry], sealed: int = 0) -> str:
     """Markdown: the stage, what comes next and why, promises, and the last decisions.
+
+    sealed: how many signals wait for their key.
 
     Lists and no table, which the UI shows with its columns run together.
     """
@@ -40,6 +42,8 @@ def details(case: Case, timeline: list[Entry]) -> str:
         "",
         _next(case),
     ]
+    if sealed:
+        lines.append(f"**{sealed} signal(s) wait for the key that they are sealed with**: see the tasks")
     for whose, pause in (
         ("this invoice", case.agreements.pause),
         ("the whole customer", case.agreements.customer_pause),

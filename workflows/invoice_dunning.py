@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.moving import Moving
     from activities.notices import Notices, StepAnswer, StepRequest
     from activities.planning import Opened, OpenRequest, Planning
+    from activities.unsealing import Unsealing, UnsealRequest, any_sealed, packed, unpacked, why_unopened
     from domain import agenda
     from domain.admission import admit
     from domain.case import Case
@@ -39,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.ladder import NextAction
     from domain.outcomes import Said
     from domain.refusal import Refused
+    from domain.sealed import MOST_BYTES, MOST_KEPT, SealedSignal, is_sealed
     from domain.timeline import Entry
     from domain.trace import Mark, merged
     from workflows import options
@@ -87,6 +89,10 @@ class InvoiceDunning:
         self._unpublished = False  # the product has not heard of every change of access
         self._publishing: asyncio.Task[None] | None = None
         self._interrupting = False
+        self._signals = 0  # how many this run has heard
+        self._sealed: list[SealedSignal] = []  # what no key opened yet
+        self._unsealing: asyncio.Task[None] | None = None
+        self._more_sealed = self._keys_rest = False
         self._tasks = Tasks()
         self._writing = asyncio.Lock()
         self._stored: Mark | None = None  # how far the database's copy of the case is
@@ -111,6 +117,7 @@ class InvoiceDunning:
 
     async def _tell_story(self) -> Outcome:
         await self._open_case()
+        self._begin_unsealing()
         while not await self._finished():
             if self._stale:
                 await self._plan_anew()
@@ -197,16 +204,25 @@ class InvoiceDunning:
         self._stale = self._woken = True
 
     async def _finished(self) -> bool:
-        """Ended, every answer sent, and no handler still at work that might reopen it."""
+        """Ended, every answer sent, no handler still at work that might reopen it, and nothing kept sealed.
+
+        A sealed signal may be a payment: only a person lets go of it.
+        """
         if not self._the_case.finished:
             return False
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and self._at_rest)
-        return self._the_case.finished and not self._unsaved
+        await workflow.wait_condition(
+            lambda: workflow.all_handlers_finished() and self._at_rest and self._sealed_may_wait_no_more()
+        )
+        return self._the_case.finished and not self._unsaved and not self._sealed
+
+    def _sealed_may_wait_no_more(self) -> bool:
+        """Of an ended case: nothing is sealed, or there is something to write down or to go on with meanwhile."""
+        return not self._sealed or bool(self._unsaved) or not self._the_case.finished or self._is_long()
 
     @property
     def _at_rest(self) -> bool:
-        """Whether nothing goes on beside the story."""
-        return self._publishing is None and not self._interrupting
+        """Whether nothing goes on beside the story, but for waiting until keys are tried again."""
+        return self._publishing is None and not self._interrupting and (self._unsealing is None or self._keys_rest)
 
     async def _is_due(self) -> bool:
         """Sleep until the next action is due, or until something happens. False: look again."""
@@ -344,11 +360,15 @@ class InvoiceDunning:
         self._woken = True
 
     async def _continue_in_new_run_if_long(self) -> None:
-        limit, info = self._start.history_limit, workflow.info()
-        long = info.get_current_history_length() > limit if limit else info.is_continue_as_new_suggested()
-        if not long or self._the_case.finished:
+        if not self._is_long() or (self._the_case.finished and not self._sealed):
             return
-        await workflow.wait_condition(lambda: workflow.all_handlers_finished() and not self._interrupting)
+        await workflow.wait_condition(
+            lambda: (
+                workflow.all_handlers_finished()
+                and not self._interrupting
+                and (self._unsealing is None or self._keys_rest)
+            )
+        )
         clock = self._clock.set(workflow.now(), self._now())
         start = CaseStart(
             invoice_id=self._start.invoice_id,
@@ -358,11 +378,16 @@ class InvoiceDunning:
         )
         workflow.continue_as_new(start)
 
+    def _is_long(self) -> bool:
+        limit, info = self._start.history_limit, workflow.info()
+        return info.get_current_history_length() > limit if limit else info.is_continue_as_new_suggested()
+
     # What others say -------------------------------------------------------------------------------------
 
     @workflow.signal(dynamic=True)
     async def hear(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
+        kept = self._keeps(name, args)
         if name == OVERTAKE_SIGNAL:
             self._tasks.doubt()
             return
@@ -372,14 +397,16 @@ class InvoiceDunning:
         if name == REGISTERED_SIGNAL:
             self._registered = True
             return
+        if kept:
+            return
         with suppress(Refused):
-            await self._take_in(name, args)
+            await self._take_in(name, _decoded(args))
 
     @workflow.update(dynamic=True)
     async def decide(self, name: str, args: Sequence[RawValue]) -> Status:
         """The same for a person who waits for the answer."""
         try:
-            await self._take_in(name, args)
+            await self._take_in(name, _decoded(args))
         except Refused as refused:
             raise _refusal(refused) from None
         await self._writing_over()
@@ -396,7 +423,7 @@ class InvoiceDunning:
                 raise Refused(
                     "update", f"there is none of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}"
                 )
-            event = parse_event(name, _decoded(args))
+            event = parse_event(name, _opened(args))
             if self._waits_for and self._case is None:
                 raise Refused("invoice", f"{self._waits_for}; a signal is kept until then")
             if self._case is not None:
@@ -414,7 +441,7 @@ class InvoiceDunning:
         self._woken = True
         await self._plan_anew()
 
-    async def _take_in(self, name: str, args: Sequence[RawValue]) -> None:
+    async def _take_in(self, name: str, values: list[object]) -> None:
         self._tasks.enter()
         # A signal can be the first thing a run hears. Later it is taken in without a pause: an update that comes with
         # it is judged after it.
@@ -422,7 +449,7 @@ class InvoiceDunning:
             self._told_early += 1
             await workflow.wait_condition(lambda: self._case is not None)
         try:
-            event = parse_event(name, _decoded(args))
+            event = parse_event(name, values)
             admit(self._the_case, event, self._now())
             if isinstance(event, CreditApplied) and event.credit_id not in self._the_case.money.payments:
                 await self._take_credit(event)
@@ -498,6 +525,92 @@ class InvoiceDunning:
             self._leave_trace()
             await workflow.wait_condition(lambda: not self._writing.locked())
 
+    # What no key opened ----------------------------------------------------------------------------------
+
+    def _keeps(self, name: str, args: Sequence[RawValue]) -> bool:
+        """Keep a signal that no key opened when it came, until one does. False: it can be read, go on.
+
+        The keys of a worker are not in the history, and the next worker may have others. So the history gets a marker
+        for each signal that was not opened, and nothing for all others: whoever replays it goes by the marker.
+        """
+        self._signals += 1
+        marker = f"sealed-signal-{self._signals}"
+        sealed = any_sealed(arg.payload for arg in args)
+        if not self._as_marked(marker, sealed):
+            return False
+        size = len(name) + sum(arg.payload.ByteSize() for arg in args)
+        if self._as_marked(f"{marker}-refused", size > MOST_BYTES or len(self._sealed) >= MOST_KEPT):
+            why = f"no key opens it; of such a case keeps {MOST_KEPT}, of at most {MOST_BYTES} bytes"
+            self._say([Said("refused", f"{name}: payload: {why}"[:400])])
+            self._stale = self._woken = True
+        else:
+            self._told_early += self._case is None
+            self._sealed.append(SealedSignal(name=name, args=[packed(arg.payload) for arg in args]))
+            self._more_sealed = True
+            self._begin_unsealing()
+        return True
+
+    def _as_marked(self, marker: str, now: bool) -> bool:
+        """What is so now, or was so when this was first run: the history then has the marker."""
+        self._tasks.enter()
+        if not now and not workflow.unsafe.is_replaying():
+            return False
+        marked = workflow.patched(marker)
+        if marked:
+            self._tasks.ask()
+        return marked
+
+    def _begin_unsealing(self) -> None:
+        if self._sealed and self._unsealing is None:
+            self._unsealing = asyncio.create_task(self._unseal())
+
+    async def _unseal(self) -> None:
+        """Try the keys at once and every hour, until nothing is sealed any more."""
+        await workflow.wait_condition(lambda: self._case is not None)
+        while self._sealed:
+            self._more_sealed = False
+            await self._try_keys()
+            if not self._sealed or self._more_sealed:
+                continue
+            self._tasks.ask()
+            self._keys_rest = True
+            with suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._more_sealed, timeout=options.KEYS_LOOK, timeout_summary="try the keys again"
+                )
+            self._keys_rest = False
+            self._tasks.enter()
+        self._unsealing = None
+        self._woken = True
+
+    async def _try_keys(self) -> None:
+        """In an activity, so that the history holds what was opened; then in the order in which they came."""
+        tried = list(self._sealed)
+        answer = await self._result(
+            workflow.execute_activity_method(
+                Unsealing.unseal,
+                UnsealRequest(**self._request([]), sealed=tried),
+                summary="open what came sealed",
+                **options.WRITING,
+            )
+        )
+        for signal, became in zip(tried, answer.signals, strict=True):
+            if became.args is not None:
+                with suppress(Refused):
+                    await self._take_in(signal.name, _decoded([RawValue(unpacked(arg)) for arg in became.args]))
+                self._sealed.remove(signal)
+            elif became.given_up:
+                self._say(
+                    [Said("refused", f"{signal.name}: given up, because the task about its key was closed"[:400])]
+                )
+                self._sealed.remove(signal)
+            elif signal.task_id is None:
+                self._say([Said("sealed", f"{signal.name}: {became.why}; it is kept until it can be opened"[:400])])
+                signal.task_id = became.task_id
+        self._stale = self._stale or bool(self._unsaved)
+        self._woken = True
+        self._show()
+
     # What everybody sees ---------------------------------------------------------------------------------
 
     @workflow.query(name=STATUS_QUERY)
@@ -514,7 +627,7 @@ class InvoiceDunning:
     def _show(self) -> None:
         """Details for the UI on every change (free); search attributes only when stage, access or money changed."""
         case = self._the_case
-        workflow.set_current_details(details(case, self._timeline))
+        workflow.set_current_details(details(case, self._timeline, len(self._sealed)))
         shown = _shown(case)
         if shown == self._shown:
             return
@@ -576,12 +689,13 @@ class InvoiceDunning:
             said=self._said,
             stale=self._stale or self._publishing is not None,
             written=self._stored,
+            sealed=self._sealed,
         )
 
     def _take_over(self, carried: Carried) -> None:
         self._case, self._timeline, self._unsaved = carried.case, carried.timeline, carried.unsaved
         self._seen, self._said = carried.seen, carried.said
-        self._stored = carried.written
+        self._stored, self._sealed = carried.written, carried.sealed
         self._stale, self._planned_for = carried.stale, carried.case.revision
         self._shown = _shown(carried.case)
 
@@ -663,14 +777,30 @@ class InvoiceDunning:
 
 
 def _decoded(args: Sequence[RawValue]) -> list[object]:
-    """What was sent, whatever it was. Bytes that are no JSON become a value no message accepts."""
+    """What was sent, whatever it was. Bytes that are no JSON become a value no message accepts.
+
+    What was opened when it came and is not now fails the task, with the name of the key: the case has lived by it.
+    """
     values: list[object] = []
     for arg in args:
         try:
             values.append(workflow.payload_converter().from_payload(arg.payload))
         except Exception:
+            if is_sealed(arg.payload.metadata):
+                raise
             values.append(None)
     return values
+
+
+def _opened(args: Sequence[RawValue]) -> list[object]:
+    """The same for who can be told at once. Raises Refused for what is sealed still."""
+    payloads = [arg.payload for arg in args]
+    if any_sealed(payloads):
+        raise Refused(
+            "payload",
+            f"{why_unopened(payloads)}: give the caller and the workers the same PAYLOAD_KEYS, then try again",
+        )
+    return _decoded(args)
 
 
 def _no_start(reason: str) -> ApplicationError:

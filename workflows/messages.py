@@ -16,6 +16,7 @@ from domain.ladder import NextAction
 from domain.model import Record
 from domain.policy import PolicyRef
 from domain.refusal import refusal_of
+from domain.sealed import SealedSignal
 from domain.terms import Access, Level, Stage
 from domain.timeline import Entry
 from domain.trace import Mark
@@ -37,7 +38,11 @@ def workflow_id(invoice_id: str) -> str:
 
 
 class Carried(Record):
-    """What a run hands to the next one: all of its memory. `stale`: its plan has to be made anew."""
+    """What a run hands to the next one: all of its memory.
+
+    stale    its plan has to be made anew
+    sealed   signals that no key opened yet, in the order in which they came
+    """
 
     case: Case
     timeline: list[Entry]
@@ -46,6 +51,7 @@ class Carried(Record):
     said: int
     stale: bool = False
     written: Mark | None = None
+    sealed: list[SealedSignal] = []
 
 
 class CaseStart(Record):

@@ -66,6 +66,9 @@ PUBLISHING = ActivityOptions(
 INVOICE_LOOK = timedelta(days=1)
 """How soon a run that waits for its invoice looks again by itself."""
 
+KEYS_LOOK = timedelta(hours=1)
+"""How soon the keys are tried again on a signal that none of them opened."""
+
 AFTER_TROUBLE = timedelta(hours=1)
 """How long a case rests, in its own time, when a step failed for good."""
 

@@ -19,8 +19,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.worker import Replayer
 
-from codec import SEALED, KeyRing, Seal, SealError, sealed_with
+from codec import KeyRing, Seal, SealError, sealed_with
 from domain.clock import Clock
+from domain.sealed import SEALED
 from intake.registrar import Registrar
 from local.server import DevServer, free_port
 from settings import SettingsError
@@ -76,7 +77,7 @@ async def test_no_change_of_a_sealed_payload_goes_unnoticed(payload: Payload, da
     changed[place] ^= bit
     closed.data = bytes(changed)
     with pytest.raises(SealError):
-        await seal(ONE).decode([closed])
+        await seal(ONE).decode_all([closed])
 
 
 async def test_the_first_key_seals_once_and_no_two_seals_are_alike() -> None:
@@ -99,20 +100,20 @@ async def test_the_first_key_seals_once_and_no_two_seals_are_alike() -> None:
 async def test_a_wrong_key_is_told_not_guessed(keys: str, said: str) -> None:
     closed = await seal(ONE).encode([Payload(data=b"x")])
     with pytest.raises(SealError, match=said):
-        await seal(keys).decode(closed)
+        await seal(keys).decode_all(closed)
 
 
 @pytest.mark.parametrize("data", [b"", b"short", b"x" * 27], ids=["empty", "nonce cut", "tag cut"])
 async def test_a_cut_payload_is_refused(data: bytes) -> None:
     with pytest.raises(SealError):
-        await seal(ONE).decode([Payload(metadata={"encoding": SEALED, "dunwell-key": b"one"}, data=data)])
+        await seal(ONE).decode_all([Payload(metadata={"encoding": SEALED, "dunwell-key": b"one"}, data=data)])
 
 
 async def test_a_payload_cannot_be_passed_off_under_another_id() -> None:
     (closed,) = await seal(ONE).encode([Payload(data=b"x")])
     closed.metadata["dunwell-key"] = b"alias"
     with pytest.raises(SealError, match="'alias'"):
-        await seal(a_pair("alias", 1)).decode([closed])
+        await seal(a_pair("alias", 1)).decode_all([closed])
 
 
 SECRET = base64.b64encode(b"s" * 31).decode()

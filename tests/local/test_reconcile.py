@@ -1,15 +1,17 @@
 """`starter.py reconcile`: says what is wrong, and mends it when told to."""
 
 import asyncio
+import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from temporalio.client import Client
 
+from codec import KeyRing, sealed_with
 from commands import reconciling
 from tests.local.conftest import Place, Run, Said, an_item
 from tests.local.test_starter import a_file
-from workflows.messages import workflow_id
+from workflows.messages import MEMORY_QUERY, Carried, workflow_id
 
 
 async def terminate(address: str, invoice_id: str) -> None:
@@ -44,6 +46,34 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
     assert run("tasks", "--json").json == []
     assert "different: 0; findings: 0" in run("reconcile").out
+
+
+def test_a6_what_a_terminated_case_kept_sealed_is_kept_by_the_next_run(here: Place, run: Run) -> None:
+    async def tell_sealed() -> None:
+        ring = KeyRing.parse(f"lost:{base64.b64encode(bytes(32)).decode()}")
+        client = await Client.connect(here.address, data_converter=sealed_with(ring))
+        case = client.get_workflow_handle(workflow_id("TERM-1"))
+        for name in ("payment_received", "promise_to_pay"):
+            await case.signal(name, {"payment_id": "p1", "amount": "1.00", "currency": "EUR"})
+
+    def waiting() -> list[str]:
+        return [task["reason"] for task in run("tasks", "--json").json if ".sealed." in task["task_id"]]
+
+    run("start", a_file(an_item("TERM-1")))
+    asyncio.run(tell_sealed())
+    deadline = datetime.now(UTC) + timedelta(seconds=30)
+    while not waiting() or not waiting()[0].startswith("2 signal(s)"):
+        assert datetime.now(UTC) < deadline, waiting()
+    asyncio.run(terminate(here.address, "TERM-1"))
+    reconciled(run, "--apply")
+
+    async def kept() -> list[str]:
+        memory = await Client.connect(here.address, data_converter=sealed_with(KeyRing()))
+        carried = await memory.get_workflow_handle(workflow_id("TERM-1")).query(MEMORY_QUERY, result_type=Carried)
+        return sorted(signal.name for signal in carried.sealed)
+
+    while asyncio.run(kept()) != ["payment_received", "promise_to_pay"]:
+        assert datetime.now(UTC) < deadline + timedelta(seconds=30), asyncio.run(kept())
 
 
 def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

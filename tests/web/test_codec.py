@@ -9,7 +9,8 @@ from google.protobuf import json_format
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload, Payloads
 
-from codec import SEALED, KeyRing, Seal
+from codec import KeyRing, Seal, sealed_with
+from domain.sealed import SEALED
 from intake.cases import Cases
 from settings import Settings
 from tests.web.conftest import TOKEN as API_TOKEN
@@ -132,7 +133,7 @@ async def test_without_an_origin_no_page_may_ask(site: Site) -> None:
 
 async def test_the_api_says_which_key_it_lacks(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask(*_: object) -> object:
-        return await Seal(KeyRing.parse(NEW)).decode([await sealed(OLD)])
+        return await sealed_with(KeyRing.parse(NEW)).decode([await sealed(OLD)])
 
     monkeypatch.setattr(Cases, "status", ask)
     async with web(site, settings()) as http:
