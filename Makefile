@@ -15,10 +15,10 @@ help:  ## show the targets
 install: .venv/installed  ## create .venv with all that demo and tests need
 
 demo: install  ## a dozen invoices chased, promised, paid and restored, one day a second
-	$(BIN)/python -m local.demo
+	$(BIN)/python -m dunwell.local.demo
 
 up: install  ## server, worker and outbox on this machine; state under .dunwell
-	$(BIN)/python -m local.up
+	$(BIN)/python -m dunwell.local.up
 
 lint: install  ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -27,8 +27,8 @@ lint: install  ## style, types and the direction of imports
 	$(BIN)/lint-imports
 
 docs: install  ## write the pages of the ladders and of invoice files anew
-	$(BIN)/python -m local.ladder_pages
-	$(BIN)/python -m local.invoice_page
+	$(BIN)/python -m dunwell.local.ladder_pages
+	$(BIN)/python -m dunwell.local.invoice_page
 
 test: lint  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos

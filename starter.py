@@ -12,10 +12,10 @@ from typing import NoReturn
 
 import typer
 
-from commands import customers, evidence, holding, ladders, letters, messages, reading, reconciling, starting, telling
-from commands.context import NOT_READY, WithAmounts, sentence
-from commands.printing import warn
-from store.private import keep_to_owner
+from dunwell.commands import customers, events, evidence, hold, letters, messages, policy, reconcile, start, status
+from dunwell.commands.common import NOT_READY, WithAmounts, sentence
+from dunwell.commands.output import warn
+from dunwell.store.private_files import keep_to_owner
 from worker import leave
 
 app = typer.Typer(
@@ -49,34 +49,34 @@ app.add_typer(hold_app, name="hold")
 Command = tuple[str, Callable[..., None], str]
 
 COMMANDS: tuple[Command, ...] = (
-    ("start", starting.start, "invoices.csv"),
-    ("pay", telling.pay, "INV-2026-0417 1200.00 --payment-id bank-7731"),
-    ("reverse-payment", telling.reverse_payment, "INV-1 bank-7731 --reason bounced"),
-    ("apply-credit", telling.apply_credit, "INV-1 INV-2 --amount 300.00"),
-    ("return-credit", telling.return_credit, "INV-1"),
-    ("promise", telling.promise, "INV-1 2027-03-12 --note 'Ms Vega called, pays on Friday'"),
-    ("dispute", telling.dispute, "INV-1 --reason wrong-quantity --amount 300.00"),
-    ("resolve-dispute", telling.resolve_dispute, "INV-1 adjusted --new-amount 900.00"),
-    ("plan", telling.plan, "INV-1 2027-04-01=600.00 2027-05-01=600.00"),
-    ("pause", telling.pause, "INV-1 --reason hardship --until 2027-04-01"),
-    ("resume", telling.resume, "INV-1"),
-    ("call-outcome", telling.call_outcome, "INV-1 promise --promise-date 2027-03-12"),
-    ("close-task", telling.close_task, "INV-1.left.0 --by agent --note 'spoke with Ms Vega'"),
-    ("settle-message", telling.settle_message, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e delivered"),
-    ("unsubscribe", telling.unsubscribe, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
+    ("start", start.start, "invoices.csv"),
+    ("pay", events.pay, "INV-2026-0417 1200.00 --payment-id bank-7731"),
+    ("reverse-payment", events.reverse_payment, "INV-1 bank-7731 --reason bounced"),
+    ("apply-credit", events.apply_credit, "INV-1 INV-2 --amount 300.00"),
+    ("return-credit", events.return_credit, "INV-1"),
+    ("promise", events.promise, "INV-1 2027-03-12 --note 'Ms Vega called, pays on Friday'"),
+    ("dispute", events.dispute, "INV-1 --reason wrong-quantity --amount 300.00"),
+    ("resolve-dispute", events.resolve_dispute, "INV-1 adjusted --new-amount 900.00"),
+    ("plan", events.plan, "INV-1 2027-04-01=600.00 2027-05-01=600.00"),
+    ("pause", events.pause, "INV-1 --reason hardship --until 2027-04-01"),
+    ("resume", events.resume, "INV-1"),
+    ("call-outcome", events.call_outcome, "INV-1 promise --promise-date 2027-03-12"),
+    ("close-task", events.close_task, "INV-1.left.0 --by agent --note 'spoke with Ms Vega'"),
+    ("settle-message", events.settle_message, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e delivered"),
+    ("unsubscribe", events.unsubscribe, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("posted", letters.posted, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
-    ("amend", telling.amend, "INV-1 --due-on 2027-04-15"),
-    ("write-off", telling.write_off, "INV-1 --reason small-balance"),
-    ("cancel", telling.cancel, "INV-1 --reason credit-note-881"),
-    ("status", reading.status, "INV-2026-0417"),
-    ("list", reading.list_cases, "--stage chasing"),
-    ("outbox", reading.show_outbox, "--invoice INV-2026-0417"),
+    ("amend", events.amend, "INV-1 --due-on 2027-04-15"),
+    ("write-off", events.write_off, "INV-1 --reason small-balance"),
+    ("cancel", events.cancel, "INV-1 --reason credit-note-881"),
+    ("status", status.status, "INV-2026-0417"),
+    ("list", status.list_cases, "--stage chasing"),
+    ("outbox", status.show_outbox, "--invoice INV-2026-0417"),
     ("letters", letters.letters, "--json"),
-    ("tasks", reading.show_tasks, "--kind call --due-by 2027-03-02T12:00Z"),
-    ("task", reading.show_task, "INV-1.promise-call.accounts_payable"),
-    ("preview", starting.show_preview, "invoices.csv --as-of 2027-03-01"),
-    ("reconcile", reconciling.reconcile, "--apply"),
-    ("move-policy", ladders.move_policy, "--from gentle-saas@1 --to gentle-saas@2"),
+    ("tasks", status.show_tasks, "--kind call --due-by 2027-03-02T12:00Z"),
+    ("task", status.show_task, "INV-1.promise-call.accounts_payable"),
+    ("preview", start.show_preview, "invoices.csv --as-of 2027-03-01"),
+    ("reconcile", reconcile.reconcile, "--apply"),
+    ("move-policy", policy.move_policy, "--from gentle-saas@1 --to gentle-saas@2"),
     ("evidence", evidence.evidence, "INV-2026-0417 --out inv-2026-0417.evidence.jsonl"),
 )
 """Name, what carries it out, and an example of its arguments; --help shows them in this order."""
@@ -84,7 +84,7 @@ COMMANDS: tuple[Command, ...] = (
 for _name, _command, _example in COMMANDS:
     app.command(_name, cls=WithAmounts, epilog=f"Example: python starter.py {_name} {_example}")(_command)
 policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
-    ladders.check_policy
+    policy.check_policy
 )
 
 customer_app.command("show", epilog="Example: python starter.py customer C-1")(customers.show_customer)
@@ -99,8 +99,8 @@ for _name, _command, _example in (
 ):
     contact_app.command(_name, epilog=f"Example: python starter.py contact {_name} {_example}")(_command)
 
-hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(holding.hold_on)
-hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(holding.hold_off)
+hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(hold.hold_on)
+hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(hold.hold_off)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
 messages_app.command("preview", epilog="Example: python starter.py messages preview --language es")(

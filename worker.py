@@ -29,41 +29,41 @@ from temporalio.runtime import LoggingConfig, PrometheusConfig, Runtime, Telemet
 from temporalio.service import RPCError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
-from activities.access import AccessChanges
-from activities.cancellation import Cancellation
-from activities.desk import Account, Desk, Letterhead, Sender
-from activities.discretion import Discretion, quieten
-from activities.ledger import Ledger
-from activities.letters import US_LETTER
-from activities.moving import Moving
-from activities.notices import Notices
-from activities.planning import Planning
-from activities.reconciliation import Reconciliation
+from activities.access import AccessActivities
+from activities.cancellation import CancellationActivities
+from activities.error_redaction import ErrorRedaction, shorten_expected_errors
+from activities.opening import OpeningActivities
+from activities.policy_move import PolicyMoveActivities
+from activities.reconciliation import ReconciliationActivities
+from activities.record import RecordActivities
+from activities.step import StepActivities
+from activities.sweep import SweepActivities
 from activities.unsealing import Unsealing
-from activities.watch import Watch
-from activities.wording import Catalogue, CatalogueError
-from codec import data_converter
-from domain.terms import Channel
-from gateways.base import MessageGateway, ProductGateway, Turn
-from gateways.business_days import HolidayLibrary
-from gateways.lob import POST_DAYS, LobGateway
-from gateways.opt_out import OptOutLinks
-from gateways.outbox import OutboxGateway
-from gateways.pay_link import PAY_PATH
-from gateways.print_folder import PrintFolderGateway
-from gateways.product import HttpProductGateway, NoProduct
-from gateways.reach import is_loopback
-from gateways.sendgrid import NAME as SENDGRID
-from gateways.sendgrid import SendGridGateway
-from gateways.turns import Turns
-from gateways.twilio import NAME as TWILIO
-from gateways.twilio import TwilioGateway
-from intake import reconciler
-from settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
-from store import schema
-from store.database import Database, no_answer
-from store.private import TooOpen, keep_to_owner
-from store.schema import SchemaError, migrate
+from dunwell.client import reconciler
+from dunwell.codec import data_converter
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import MessageGateway, ProductGateway, RateLimit
+from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.http import is_loopback
+from dunwell.gateways.lob.client import POST_DAYS, LobGateway
+from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.gateways.pay_link import PAY_PATH
+from dunwell.gateways.print_folder.client import PrintFolderGateway
+from dunwell.gateways.product import HttpProductGateway, NoProduct
+from dunwell.gateways.rate_limit import RateLimiter
+from dunwell.gateways.sendgrid.client import NAME as SENDGRID
+from dunwell.gateways.sendgrid.client import SendGridGateway
+from dunwell.gateways.twilio.client import NAME as TWILIO
+from dunwell.gateways.twilio.client import TwilioGateway
+from dunwell.services.dependencies import Account, Dependencies, Letterhead, Sender
+from dunwell.services.letters import US_LETTER
+from dunwell.settings import Settings, SettingsError, link_secrets, load_settings, temporal_connect
+from dunwell.store import schema
+from dunwell.store.database import Database, no_answer
+from dunwell.store.private_files import TooOpen, keep_to_owner
+from dunwell.store.schema import SchemaError, migrate
+from dunwell.texts.catalogue import Catalogue, CatalogueError
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE, step_queue
@@ -88,11 +88,11 @@ class NotReady(Exception):
     """Something the worker needs is missing. The text is one sentence with what to do."""
 
 
-def make_desk(settings: Settings) -> Desk:
+def make_dependencies(settings: Settings) -> Dependencies:
     """Every client, made once. Connects to nothing but the database file, when it is one."""
     email, sms, letter = _email(settings), _sms(settings), _letter(settings)
     product = _product(settings)
-    return Desk(
+    return Dependencies(
         database=Database(settings.database_url),
         business_days=HolidayLibrary(),
         catalogue=Catalogue.load(MESSAGES),
@@ -109,13 +109,13 @@ def make_desk(settings: Settings) -> Desk:
         opt_out=_opt_out(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         letterhead=_letterhead(settings),
-        turns=_turns(settings),
+        rate_limits=_rate_limits(settings),
     )
 
 
-def _turns(settings: Settings) -> Mapping[str, Turn]:
+def _rate_limits(settings: Settings) -> Mapping[str, RateLimit]:
     paces = {SENDGRID: settings.sendgrid_per_second, TWILIO: settings.twilio_per_second}
-    return {name: Turns(pace) for name, pace in paces.items() if pace is not None}
+    return {name: RateLimiter(pace) for name, pace in paces.items() if pace is not None}
 
 
 def _email(settings: Settings) -> MessageGateway:
@@ -281,7 +281,7 @@ def _explained() -> Iterator[None]:
 @asynccontextmanager
 async def make_worker(
     client: Client,
-    desk: Desk,
+    deps: Dependencies,
     executor: ThreadPoolExecutor,
     *,
     task_queue: str = TASK_QUEUE,
@@ -294,24 +294,24 @@ async def make_worker(
     money and access finds a free slot. `executor` should have THREADS threads, `cached_cases` are kept in memory,
     `runner` is another way to run workflow code (tests run it in the sandbox).
     """
-    notices, ledger = Notices(desk), Ledger(desk)
+    notices, ledger = StepActivities(deps), RecordActivities(deps)
     at_once = Worker(
         client,
         task_queue=task_queue,
         workflows=[InvoiceDunning, DeliveryWatch, Reconciler, ReconcileOnce],
         activities=[
-            Planning(desk).open_case,
+            OpeningActivities(deps).open_case,
             ledger.record,
             ledger.take_credit,
-            AccessChanges(desk).publish,
-            Moving(desk).check,
-            Cancellation(desk, client).ask_about_cancel,
-            Unsealing(desk, client.data_converter.payload_codec).unseal,
-            Watch(desk).find_silent,
-            Reconciliation(reconciler.Reconciler(client, desk)).reconcile,
+            AccessActivities(deps).publish,
+            PolicyMoveActivities(deps).check,
+            CancellationActivities(deps, client).ask_about_cancel,
+            Unsealing(deps, client.data_converter.payload_codec).unseal,
+            SweepActivities(deps).find_unconfirmed,
+            ReconciliationActivities(reconciler.Reconciler(client, deps)).reconcile,
         ],
         activity_executor=executor,
-        interceptors=[Discretion()],
+        interceptors=[ErrorRedaction()],
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=cached_cases,
         max_concurrent_activities=_WRITES_AT_ONCE,
@@ -320,9 +320,9 @@ async def make_worker(
     steps = Worker(
         client,
         task_queue=step_queue(task_queue),
-        activities=[notices.carry_out, AccessChanges(desk).publish],
+        activities=[notices.carry_out, AccessActivities(deps).publish],
         activity_executor=executor,
-        interceptors=[Discretion()],
+        interceptors=[ErrorRedaction()],
         max_concurrent_activities=_STEPS_AT_ONCE,
         graceful_shutdown_timeout=_GRACE,
     )
@@ -333,19 +333,19 @@ async def make_worker(
 async def work(settings: Settings) -> None:
     """Run until SIGINT or SIGTERM; then finish what is in flight."""
     client = await connect(settings, _runtime(settings))
-    desk = make_desk(settings)
-    check_schema(desk.database)
+    deps = make_dependencies(settings)
+    check_schema(deps.database)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     with ThreadPoolExecutor(THREADS) as executor:
-        async with make_worker(client, desk, executor, cached_cases=settings.worker_cached_cases):
+        async with make_worker(client, deps, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
             _log.info("%s: works on queue %s, namespace %s", READY, TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("stopping: finishing what is in flight")
-    desk.database.close()
+    deps.database.close()
 
 
 async def start_watch(client: Client) -> None:
@@ -408,7 +408,7 @@ def leave(code: int) -> NoReturn:
 if __name__ == "__main__":
     keep_to_owner()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    quieten()
+    shorten_expected_errors()
     try:
         asyncio.run(main(sys.argv[1:]))
     except (NotReady, SettingsError, CatalogueError, TooOpen) as problem:

@@ -2,17 +2,17 @@
 
 from temporalio import activity
 
-from activities.desk import Answer, Desk, Request, moment
+from dunwell.services.dependencies import Answer, Dependencies, Request, moment
 
 
-class AccessChanges:
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+class AccessActivities:
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
 
     @activity.defn(name="publish_access")
     def publish(self, request: Request) -> Answer:
         """Retried until the product has heard of every change, in order. Raises DeliveryError."""
-        self._desk.publish(request.case.customer_id, rehearsal=request.rehearsal, now=moment(request))
+        self._deps.publish(request.case.customer_id, rehearsal=request.rehearsal, now=moment(request))
         return Answer(
             next_action=request.case.next_action,
             access=request.case.access,

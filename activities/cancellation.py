@@ -10,9 +10,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, RPCError
 
-from activities import interruption
-from activities.desk import Desk, Request, check_run, moment
-from domain.cleaning import one_line
+from dunwell.domain.cleaning import one_line
+from dunwell.services import interruption
+from dunwell.services.dependencies import Dependencies, Request, check_run, moment
 
 CANCEL_REQUESTED = "cancel-requested"
 """The reason of the rest that follows "Request Cancellation" in the Temporal UI, or in a batch."""
@@ -22,9 +22,9 @@ _LATEST = 1_000  # events looked through for the request
 _log = logging.getLogger("dunwell.activities")
 
 
-class Cancellation:
-    def __init__(self, desk: Desk, client: Client) -> None:
-        self._desk, self._client = desk, client
+class CancellationActivities:
+    def __init__(self, deps: Dependencies, client: Client) -> None:
+        self._deps, self._client = deps, client
 
     @activity.defn(name="ask_about_cancel")
     async def ask_about_cancel(self, request: Request) -> None:
@@ -33,7 +33,7 @@ class Cancellation:
         await asyncio.to_thread(self._ask, request, who, moment(request))
 
     def _ask(self, request: Request, who: str, now: datetime) -> None:
-        with self._desk.database.writing(request.case.customer_id) as session:
+        with self._deps.database.writing(request.case.customer_id) as session:
             check_run(session, request)
             what = f"Temporal was asked to cancel this case, by {one_line(who)[:100]}"
             interruption.ask(session, request.case, what, now)

@@ -5,8 +5,8 @@ from typing import Protocol
 
 from temporalio import activity
 
-from domain.model import Value
-from domain.reconciliation import Report
+from dunwell.domain.model import Value
+from dunwell.domain.reconciliation import Report
 
 
 class ReconcileRequest(Value):
@@ -30,7 +30,7 @@ class Reconciles(Protocol):
     async def reconcile(self, request: ReconcileRequest, now: datetime) -> Report: ...
 
 
-class Reconciliation:
+class ReconciliationActivities:
     def __init__(self, reconciler: Reconciles) -> None:
         self._reconciler = reconciler
 

@@ -10,20 +10,20 @@ from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
-from activities import worklist
-from activities.desk import Desk, Request, check_run, moment
-from domain.case import Case
-from domain.cleaning import one_line
-from domain.model import Record
-from domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
-from store import tasks
+from dunwell.domain.case import Case
+from dunwell.domain.cleaning import one_line
+from dunwell.domain.model import MutableValue
+from dunwell.domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
+from dunwell.services import person_tasks
+from dunwell.services.dependencies import Dependencies, Request, check_run, moment
+from dunwell.store import tasks
 
 
 class UnsealRequest(Request):
     sealed: list[SealedSignal]
 
 
-class Unsealed(Record):
+class Unsealed(MutableValue):
     """What became of one signal: `args` are its payloads, opened, in base64.
 
     Else `why` it stays sealed and which task asks for its key, or `given_up`: who was asked has closed that task.
@@ -35,7 +35,7 @@ class Unsealed(Record):
     given_up: bool = False
 
 
-class UnsealAnswer(Record):
+class UnsealAnswer(MutableValue):
     """One for each signal of the request, in its order."""
 
     signals: list[Unsealed]
@@ -44,8 +44,8 @@ class UnsealAnswer(Record):
 class Unsealing:
     """`codec`: what opens payloads on this worker; None opens nothing."""
 
-    def __init__(self, desk: Desk, codec: PayloadCodec | None) -> None:
-        self._desk, self._codec = desk, codec
+    def __init__(self, deps: Dependencies, codec: PayloadCodec | None) -> None:
+        self._deps, self._codec = deps, codec
 
     @activity.defn(name="unseal")
     async def unseal(self, request: UnsealRequest) -> UnsealAnswer:
@@ -60,7 +60,7 @@ class Unsealing:
     def _settle(self, request: UnsealRequest, opened: Sequence[Sequence[Payload]], now: datetime) -> UnsealAnswer:
         answer, case = UnsealAnswer(signals=[]), request.case
         waiting = dict[str, list[tuple[SealedSignal, str]]]()  # by task: what waits for the key, and why
-        with self._desk.database.writing(case.customer_id) as session:
+        with self._deps.database.writing(case.customer_id) as session:
             check_run(session, request)
             for signal, payloads in zip(request.sealed, opened, strict=True):
                 became = _became(session, case, signal, payloads)
@@ -126,9 +126,9 @@ def _ask(
     )
     known = tasks.get(session, task_id)
     if known is None:
-        worklist.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now, outlives_case=True)
+        person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now, outlives_case=True)
     elif known.state != "open":
-        worklist.reopen(session, case, known, reason, now, now)
+        person_tasks.reopen(session, case, known, reason, now, now)
     else:
         known.reason = reason
 
@@ -136,4 +136,4 @@ def _ask(
 def _withdraw(session: Session, case: Case, task_id: str, now: datetime) -> None:
     task = tasks.get(session, task_id)
     if task is not None and task.state == "open":
-        worklist.withdraw(session, case, [task], "what was sealed is open", now)
+        person_tasks.withdraw(session, case, [task], "what was sealed is open", now)

@@ -15,15 +15,15 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.desk import Desk
 from bench.debtors import invoice, ladder, letters
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.ground import KINDS, all_of, client_of, desk_on, scratch, server
 from bench.tables import table
-from domain.clock import Clock
-from intake.batch import start_all
-from intake.cases import Cases, Start
-from intake.registrar import Registrar
+from dunwell.client.bulk_start import start_all
+from dunwell.client.cases import Cases, Start
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.services.dependencies import Dependencies
 
 _AT_ONCE = 50  # as many as `starter.py start` has in flight
 
@@ -41,15 +41,15 @@ async def floor(client: Client, count: int) -> float:
     return count / (time.monotonic() - begun)
 
 
-async def ours(client: Client, desk: Desk, count: int) -> float:
+async def ours(client: Client, deps: Dependencies, count: int) -> float:
     """Invoices of a file per second, each registered and started. Raises RuntimeError when one was not."""
-    policy = ladder(desk, "seven-steps", letters())
-    registrar = Registrar(desk, {policy.name: policy})
+    policy = ladder(deps, "seven-steps", letters())
+    registrar = Registrar(deps, {policy.name: policy})
     now = datetime.now(UTC)
     results: list[object] = []
     begun = time.monotonic()
     await start_all(
-        Cases(client, desk.database),
+        Cases(client, deps.database),
         [invoice(f"bulk-{number}", policy) for number in range(count)],
         lambda some: registrar.register_all(some, now, Clock()),
         results.append,
@@ -66,8 +66,8 @@ async def bench(kinds: Sequence[str], count: int) -> str:
             base = await floor(await client_of(address, "floor", attributes=False), count)
             rows: list[list[object]] = [["floor: bare starts", count, f"{base:.0f}", "1.00"]]
             for kind in kinds:
-                with desk_on(kind, folder) as desk:
-                    rate = await ours(await client_of(address, kind), desk, count)
+                with desk_on(kind, folder) as deps:
+                    rate = await ours(await client_of(address, kind), deps, count)
                 rows.append([f"dunwell on {kind}", count, f"{rate:.0f}", f"{rate / base:.2f}"])
     return table(["starting cases", "cases", "per second", "of the floor"], rows)
 

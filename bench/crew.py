@@ -16,14 +16,14 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.desk import Desk
 from bench.floor import FLOOR_QUEUE, Floor, nothing
-from domain.terms import Channel
-from gateways.base import Envelope, Receipt
-from gateways.outbox import NAME as OUTBOX
-from gateways.outbox import OutboxGateway
-from gateways.turns import Turns
-from local.demo import outbox_desk
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import NAME as OUTBOX
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.gateways.rate_limit import RateLimiter
+from dunwell.local.demo import outbox_deps
+from dunwell.services.dependencies import Dependencies
 from worker import CACHED_CASES, THREADS, make_worker
 
 
@@ -39,12 +39,12 @@ class SlowOutbox(OutboxGateway):
         return super().send(envelope)
 
 
-def desk_of(database_url: str, per_second: float, provider_seconds: float) -> Desk:
-    desk = outbox_desk(database_url)
+def desk_of(database_url: str, per_second: float, provider_seconds: float) -> Dependencies:
+    deps = outbox_deps(database_url)
     if provider_seconds:
-        slow = {**desk.gateways, Channel.EMAIL: SlowOutbox(Channel.EMAIL, provider_seconds)}
-        desk = replace(desk, gateways=slow, rehearsal_gateways=slow)
-    return replace(desk, turns={OUTBOX: Turns(per_second)}) if per_second else desk
+        slow = {**deps.gateways, Channel.EMAIL: SlowOutbox(Channel.EMAIL, provider_seconds)}
+        deps = replace(deps, gateways=slow, rehearsal_gateways=slow)
+    return replace(deps, rate_limits={OUTBOX: RateLimiter(per_second)}) if per_second else deps
 
 
 async def work(

@@ -17,17 +17,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from activities.desk import Desk
-from activities.ledger import Ledger, RecordRequest
-from activities.notices import Notices, StepRequest
+from activities.record import RecordActivities, RecordRequest
+from activities.step import StepActivities, StepRequest
 from bench.debtors import AMOUNT, invoice, ladder, registered
 from bench.ground import desk_on, scratch
 from bench.tables import percentile, table
-from domain.case import Case
-from domain.events import parse_event
-from domain.terms import Channel
-from gateways.base import Envelope, Receipt
-from gateways.outbox import OutboxGateway
+from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.services.dependencies import Dependencies
 
 START = date(2027, 3, 1)
 DAYS = 31
@@ -179,19 +179,19 @@ class Counting(OutboxGateway):
 class Cases:
     """The same month, by the activities that a case's workflow would call, in the order in which it would."""
 
-    def __init__(self, month: Month, desk: Desk) -> None:
+    def __init__(self, month: Month, deps: Dependencies) -> None:
         self._month, self.tally = month, Tally()
         self._provider = Counting(self.tally)
-        desk = replace(desk, rehearsal_gateways={**desk.rehearsal_gateways, Channel.EMAIL: self._provider})
-        self._desk, self._notices, self._ledger = desk, Notices(desk), Ledger(desk)
-        self._policy = ladder(desk, "month", _letters())
+        deps = replace(deps, rehearsal_gateways={**deps.rehearsal_gateways, Channel.EMAIL: self._provider})
+        self._deps, self._notices, self._ledger = deps, StepActivities(deps), RecordActivities(deps)
+        self._policy = ladder(deps, "month", _letters())
 
     def live(self) -> Tally:
         """Case by case: each is alone with its customer, so their order does not matter."""
         opens = datetime.combine(START, time(0), UTC)
         for name, due in self._month.due.items():
             bill = invoice(name, self._policy, due)
-            [known] = registered(self._desk, self._policy, [bill], 1.0, opens)
+            [known] = registered(self._deps, self._policy, [bill], 1.0, opens)
             self._life(known.invoice.invoice_id, known.opening.case)
         return self.tally
 
@@ -248,8 +248,8 @@ def _letters() -> list[dict[str, object]]:
 def bench(invoices: int, seed: int) -> str:
     month = Month.draw(invoices, seed)
     rows = [_row("hourly cron job", Cron(month).live(), month)]
-    with scratch() as folder, desk_on("sqlite", folder) as desk:
-        rows.append(_row("dunwell", Cases(month, desk).live(), month))
+    with scratch() as folder, desk_on("sqlite", folder) as deps:
+        rows.append(_row("dunwell", Cases(month, deps).live(), month))
     heads = [
         f"{invoices} invoices, a month, seed {seed}",
         "messages",

@@ -6,20 +6,20 @@ from decimal import Decimal
 
 from temporalio.client import Client, WorkflowHandle
 
-from activities.desk import Desk
-from domain.clock import Clock
-from domain.invoice import Contact, Customer, Invoice
-from domain.ladder_file import parse_policy
-from domain.policy import Policy
-from domain.refusal import Refused
-from domain.terms import Role
-from intake.batch import in_chunks
-from intake.ladders import traits_of
-from intake.registrar import Registered, Registrar
-from workflows.display import first_attributes, summary
+from dunwell.client.bulk_start import in_chunks
+from dunwell.client.registration import Registered, Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Contact, Customer, Invoice
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.policy import Policy
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Role
+from dunwell.intake.policy_files import traits_of
+from dunwell.services.dependencies import Dependencies
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, workflow_id
 from workflows.options import TASK_QUEUE
+from workflows.ui_text import first_attributes, summary
 
 STEPS = 7
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
@@ -32,10 +32,10 @@ PAYMENT = {"payment_id": "p-1", "amount": str(AMOUNT), "currency": "EUR"}
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
 
-def ladder(desk: Desk, name: str, steps: Iterable[Mapping[str, object]], **head: object) -> Policy:
+def ladder(deps: Dependencies, name: str, steps: Iterable[Mapping[str, object]], **head: object) -> Policy:
     """A checked policy of these steps."""
     plain = {"name": name, "version": 1, "title": name, "language": "en"}
-    return parse_policy({**plain, **head, "step": list(steps)}, f"{name}.toml", traits_of(desk.catalogue))
+    return parse_policy({**plain, **head, "step": list(steps)}, f"{name}.toml", traits_of(deps.catalogue))
 
 
 def letters(count: int = STEPS) -> list[dict[str, object]]:
@@ -82,14 +82,14 @@ def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
 
 
 def registered(
-    desk: Desk, policy: Policy, invoices: Iterable[Invoice], speed: float, as_of: datetime = AS_OF
+    deps: Dependencies, policy: Policy, invoices: Iterable[Invoice], speed: float, as_of: datetime = AS_OF
 ) -> list[Registered]:
     """The invoices in the database, their cases ready to be started as rehearsals of this speed.
 
     Raises Refused when one may not be kept.
     """
     clock = Clock(rehearsal=True, speed=speed, real=as_of, case=as_of)
-    registrar = Registrar(desk, {policy.name: policy})
+    registrar = Registrar(deps, {policy.name: policy})
     known: list[Registered] = []
     for some in in_chunks(list(invoices)):
         for found in registrar.register_all(some, as_of, clock):

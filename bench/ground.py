@@ -13,10 +13,10 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from activities.desk import Desk
-from local.demo import outbox_desk
-from local.postgres import postgres_in
-from store.schema import migrate
+from dunwell.local.demo import outbox_deps
+from dunwell.local.postgres import postgres_in
+from dunwell.services.dependencies import Dependencies
+from dunwell.store.schema import migrate
 from worker import register_search_attributes
 
 KINDS = ("sqlite", "postgres")
@@ -48,24 +48,24 @@ async def client_of(address: str, space: str, *, attributes: bool = True) -> Cli
 
 
 @contextmanager
-def desk_on(kind: str, folder: Path) -> Iterator[Desk]:
+def desk_on(kind: str, folder: Path) -> Iterator[Dependencies]:
     """A desk whose only provider is the outbox, on an empty database of this kind."""
     if kind == "sqlite":
-        with _desk(f"sqlite:///{(folder / 'bench.sqlite').as_posix()}") as desk:
-            yield desk
+        with _deps(f"sqlite:///{(folder / 'bench.sqlite').as_posix()}") as deps:
+            yield deps
         return
-    with postgres_in(folder / "postgres") as postgres, _desk(postgres.get_uri()) as desk:
-        yield desk
+    with postgres_in(folder / "postgres") as postgres, _deps(postgres.get_uri()) as deps:
+        yield deps
 
 
 @contextmanager
-def _desk(url: str) -> Iterator[Desk]:
-    desk = outbox_desk(url)
-    migrate(desk.database)
+def _deps(url: str) -> Iterator[Dependencies]:
+    deps = outbox_deps(url)
+    migrate(deps.database)
     try:
-        yield desk
+        yield deps
     finally:
-        desk.database.close()
+        deps.database.close()
 
 
 class Crew:

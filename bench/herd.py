@@ -24,15 +24,15 @@ from typing import Any
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from activities.desk import Desk
 from bench.debtors import PAYMENT, Handle, begin, invoice, ladder, letters, pay, registered
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
 from bench.tables import percentile, table
-from domain.terms import Level
-from intake.cases import Cases
-from store import accounts
-from store.tables import CaseRow, HoldRow, MessageInvoiceRow, MessageRow
+from dunwell.client.cases import Cases
+from dunwell.domain.terms import Level
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import accounts
+from dunwell.store.tables import CaseRow, HoldRow, MessageInvoiceRow, MessageRow
 
 _LATER = date(2027, 6, 1)
 
@@ -91,9 +91,9 @@ async def floor(address: str, cases: int, lead: float) -> float:
 class Herd:
     """One round on one database."""
 
-    def __init__(self, client: Client, desk: Desk, one: Round, prefix: str) -> None:
-        self._client, self._desk, self._round, self._prefix = client, desk, one, prefix
-        self._cases = Cases(client, desk.database)
+    def __init__(self, client: Client, deps: Dependencies, one: Round, prefix: str) -> None:
+        self._client, self._deps, self._round, self._prefix = client, deps, one, prefix
+        self._cases = Cases(client, deps.database)
         self._payers: dict[str, Handle] = {}
         self.seen = Seen()
 
@@ -121,24 +121,24 @@ class Herd:
         return max(self._round.spread_minutes * 30.0, cases / rate / 2)
 
     def _register_payers(self, payers: int) -> None:
-        policy = ladder(self._desk, "sleepers", letters(1))
+        policy = ladder(self._deps, "sleepers", letters(1))
         names = [f"{self._prefix}-payer-{number}" for number in range(payers)]
-        self._known = registered(self._desk, policy, [invoice(name, policy, _LATER) for name in names], 1.0)
+        self._known = registered(self._deps, policy, [invoice(name, policy, _LATER) for name in names], 1.0)
         for known in self._known:
             customer_id, name = known.invoice.customer.customer_id, known.invoice.invoice_id
-            with self._desk.database.writing(customer_id) as session:
+            with self._deps.database.writing(customer_id) as session:
                 now = datetime.now(UTC)
                 accounts.place_hold(session, customer_id, name, Level.RESTRICTED, "for the bench", now)
 
     async def _start_herd(self, cases: int, lead: float) -> float:
         """Register and start, then say the moment (seconds since the epoch) at which the first letters are due."""
         minutes = self._round.spread_minutes
-        policy = ladder(self._desk, f"herd-{self._prefix}", letters(1), spread_minutes=minutes)
+        policy = ladder(self._deps, f"herd-{self._prefix}", letters(1), spread_minutes=minutes)
         bills = [invoice(f"{self._prefix}-{number}", policy) for number in range(cases)]
         planned = datetime(2027, 3, 2, 10, tzinfo=UTC)
         due = time.time() + lead
         begins = planned - timedelta(seconds=lead)
-        known = await asyncio.to_thread(registered, self._desk, policy, bills, 1.0, begins)
+        known = await asyncio.to_thread(registered, self._deps, policy, bills, 1.0, begins)
         await all_of([lambda one=one: begin(self._client, one, self._case_time(planned, due)) for one in known])  # type: ignore[misc]
         return due
 
@@ -151,7 +151,7 @@ class Herd:
         return await asyncio.to_thread(self._sent) >= cases
 
     def _sent(self) -> int:
-        with self._desk.database.reading() as session:
+        with self._deps.database.reading() as session:
             count = session.scalar(
                 select(func.count())
                 .select_from(MessageRow)
@@ -186,7 +186,7 @@ class Herd:
         await asyncio.gather(*(one(name, over * number / len(names)) for number, name in enumerate(names)))
 
     def _restored(self, name: str) -> bool:
-        with self._desk.database.reading() as session:
+        with self._deps.database.reading() as session:
             stage = session.scalar(select(CaseRow.stage).where(CaseRow.invoice_id == name))
             held = session.scalar(
                 select(func.count())
@@ -203,13 +203,13 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
         base = await floor(address, cases, cases / 100 + 5)
         rows: list[list[object]] = [["floor", f"{base:.1f}", "1.0", *[""] * 6]]
         for kind in kinds:
-            with desk_on(kind, folder) as desk:
+            with desk_on(kind, folder) as deps:
                 for number, one in enumerate(chosen):
                     async with AsyncExitStack() as stack:
                         space = f"{kind}-{number}"
                         client = await client_of(address, space)
-                        await stack.enter_async_context(_crew(address, space, desk, one))
-                        seen = await Herd(client, desk, one, space).run(cases, payers, lead)
+                        await stack.enter_async_context(_crew(address, space, deps, one))
+                        seen = await Herd(client, deps, one, space).run(cases, payers, lead)
                     rows.append(_row(f"{kind}: {one.title}", seen, base))
                     print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next round takes minutes
     heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
@@ -218,8 +218,8 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
     return table(heads, rows)
 
 
-def _crew(address: str, space: str, desk: Desk, one: Round) -> AbstractAsyncContextManager[object]:
-    url = desk.database.url
+def _crew(address: str, space: str, deps: Dependencies, one: Round) -> AbstractAsyncContextManager[object]:
+    url = deps.database.url
     return crew("dunwell", address, space, url, per_second=one.per_second, provider_seconds=one.provider_seconds)
 
 

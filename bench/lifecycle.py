@@ -21,17 +21,17 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.desk import Desk
 from bench.debtors import AMOUNT, AS_OF, STEPS, Handle, begin, invoice, ladder, letters, registered
 from bench.floor import FLOOR_QUEUE, Floor, nothing
 from bench.ground import client_of, desk_on, scratch, server, until
 from bench.tables import table as markdown
-from domain.case import Case
-from domain.policy import Policy
-from domain.terms import Level, Stage
-from local.server import free_port
-from local.ui import HOST
-from store import cases
+from dunwell.domain.case import Case
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Level, Stage
+from dunwell.local.temporal_server import free_port
+from dunwell.local.ui_proxy import HOST
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import cases
 from worker import THREADS, make_worker
 from workflows.messages import Outcome
 
@@ -67,8 +67,8 @@ async def _activities_done(handle: WorkflowHandle[Floor, None], count: int) -> b
 class Patient:
     """One case under the eyes of the bench: it is watched in the database, where looking costs no Action."""
 
-    def __init__(self, desk: Desk, handle: Handle, invoice_id: str) -> None:
-        self._desk = desk
+    def __init__(self, deps: Dependencies, handle: Handle, invoice_id: str) -> None:
+        self._deps = deps
         self._handle = handle
         self._invoice_id = invoice_id
 
@@ -89,7 +89,7 @@ class Patient:
         found: list[Case] = []
 
         async def look() -> bool:
-            with self._desk.database.reading() as session:
+            with self._deps.database.reading() as session:
                 case = cases.get(session, self._invoice_id)
             if case is not None and true_of(case):
                 found.append(case)
@@ -169,7 +169,7 @@ SCENES = (
 )
 
 
-def seven_steps(desk: Desk, consequence: bool) -> Policy:
+def seven_steps(deps: Dependencies, consequence: bool) -> Policy:
     """Seven e-mails, three business days apart. With a consequence the last two warn of it and do it."""
     steps = letters()
     if consequence:
@@ -184,15 +184,15 @@ def seven_steps(desk: Desk, consequence: bool) -> Policy:
         "dispute_opened": "dispute-received",
         "dispute_closed": "dispute-closed",
     }
-    return ladder(desk, "seven-steps-restricted" if consequence else "seven-steps", steps, reactions=reactions)
+    return ladder(deps, "seven-steps-restricted" if consequence else "seven-steps", steps, reactions=reactions)
 
 
-async def live(scene: Scene, client: Client, desk: Desk) -> None:
+async def live(scene: Scene, client: Client, deps: Dependencies) -> None:
     """One life from the start to its paid end. Raises RuntimeError when it ends otherwise."""
-    policy = seven_steps(desk, scene.consequence)
-    [known] = await asyncio.to_thread(registered, desk, policy, [invoice(scene.name, policy)], _SPEED)
+    policy = seven_steps(deps, scene.consequence)
+    [known] = await asyncio.to_thread(registered, deps, policy, [invoice(scene.name, policy)], _SPEED)
     handle = await begin(client, known)
-    patient = Patient(desk, handle, scene.name)
+    patient = Patient(deps, handle, scene.name)
     await scene.life(patient)
     outcome = await patient.pay_all()
     if outcome.stage is not Stage.PAID:
@@ -293,12 +293,12 @@ async def bench(folder: Path) -> list[Cost]:
     metrics_port = free_port()
     spaces = ["floor", *(scene.name for scene in SCENES)]
     async with server(folder, spaces, "--metrics-port", str(metrics_port)) as address, AsyncExitStack() as stack:
-        desk = stack.enter_context(desk_on("sqlite", folder))
+        deps = stack.enter_context(desk_on("sqlite", folder))
         clients = {space: await client_of(address, space, attributes=space != "floor") for space in spaces}
         executor = stack.enter_context(ThreadPoolExecutor(THREADS))
         for scene in SCENES:
-            await stack.enter_async_context(make_worker(clients[scene.name], desk, executor))
-        lives = [live(scene, clients[scene.name], desk) for scene in SCENES]
+            await stack.enter_async_context(make_worker(clients[scene.name], deps, executor))
+        lives = [live(scene, clients[scene.name], deps) for scene in SCENES]
         await asyncio.gather(floor(clients["floor"]), *lives)
         await asyncio.sleep(_METRICS_SETTLE)
         metrics = await asyncio.to_thread(_read, f"http://{HOST}:{metrics_port}/metrics")

@@ -17,11 +17,11 @@ from typing import Any
 
 from temporalio.client import Client
 
-from activities.desk import Desk
 from bench.debtors import begin, invoice, ladder, letters, registered
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.ground import Crew, all_of, client_of, crew, desk_on, scratch, server, until
 from bench.tables import table
+from dunwell.services.dependencies import Dependencies
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import workflow_id
 
@@ -41,14 +41,14 @@ async def floor(client: Client, prefix: str, count: int) -> None:
     await all_of([starting(number) for number in range(count)])
 
 
-async def ours(client: Client, desk: Desk, prefix: str, count: int) -> float:
+async def ours(client: Client, deps: Dependencies, prefix: str, count: int) -> float:
     """Register and start so many cases that sleep until autumn. Seconds that the starts alone took."""
-    policy = ladder(desk, "sleepers", letters(1))
+    policy = ladder(deps, "sleepers", letters(1))
     took = 0.0
     for first in range(0, count, _CHUNK):
         names = [f"{prefix}-{number}" for number in range(first, min(first + _CHUNK, count))]
         bills = [invoice(name, policy, _FAR) for name in names]
-        known = await asyncio.to_thread(registered, desk, policy, bills, 1.0)
+        known = await asyncio.to_thread(registered, deps, policy, bills, 1.0)
         begun = time.monotonic()
         await all_of([lambda one=one: begin(client, one) for one in known])  # type: ignore[misc]
         took += time.monotonic() - begun
@@ -66,15 +66,15 @@ async def asleep(worker: Crew) -> None:
     await until(still, every=2.0, seconds=7200)  # fifty thousand first tasks take their time
 
 
-async def per_thousand(address: str, desk: Desk, count: int) -> str:
+async def per_thousand(address: str, deps: Dependencies, count: int) -> str:
     rows: list[list[object]] = []
     base = 0.0
     for kind in ("floor", "dunwell"):
         client = await client_of(address, kind, attributes=kind != "floor")
-        async with crew(kind, address, kind, desk.database.url, cached=count + _WARM_UP) as worker:
+        async with crew(kind, address, kind, deps.database.url, cached=count + _WARM_UP) as worker:
             seen = []
             for prefix, number in (("first", _WARM_UP), ("sleeper", count)):
-                await (floor(client, prefix, number) if kind == "floor" else ours(client, desk, prefix, number))
+                await (floor(client, prefix, number) if kind == "floor" else ours(client, deps, prefix, number))
                 await asleep(worker)
                 seen.append(worker.megabytes)
             grown = (seen[1] - seen[0]) / count * 1000
@@ -83,18 +83,18 @@ async def per_thousand(address: str, desk: Desk, count: int) -> str:
     return table(["sleepers in memory", "cases", f"MB with {_WARM_UP}", "MB per 1,000", "of the floor"], rows)
 
 
-async def bounded(address: str, desk: Desk, count: int, cached: int) -> str:
+async def bounded(address: str, deps: Dependencies, count: int, cached: int) -> str:
     client = await client_of(address, "many")
-    async with crew("dunwell", address, "many", desk.database.url, cached=cached) as worker:
+    async with crew("dunwell", address, "many", deps.database.url, cached=cached) as worker:
         begun = time.monotonic()
-        starts = await ours(client, desk, "open", count)
+        starts = await ours(client, deps, "open", count)
         await asleep(worker)
         took = time.monotonic() - begun
         full, used = worker.megabytes, worker.seconds
         await asyncio.sleep(_IDLE_SECONDS)
         idle = (worker.seconds - used) / _IDLE_SECONDS * 100
     begun = time.monotonic()
-    async with crew("dunwell", address, "many", desk.database.url, cached=cached) as worker:
+    async with crew("dunwell", address, "many", deps.database.url, cached=cached) as worker:
         await client.get_workflow_handle(workflow_id("open-0")).query(InvoiceDunning.status)
         again = time.monotonic() - begun
         fresh = worker.megabytes
@@ -111,10 +111,10 @@ async def bounded(address: str, desk: Desk, count: int, cached: int) -> str:
 
 async def bench(folder: Path, sleepers: int, opened: int, cached: int) -> str:
     async with server(folder, ["floor", "dunwell", "many"]) as address:
-        with desk_on("sqlite", folder) as desk:
-            told = [await per_thousand(address, desk, sleepers)]
+        with desk_on("sqlite", folder) as deps:
+            told = [await per_thousand(address, deps, sleepers)]
             if opened:
-                told.append(await bounded(address, desk, opened, cached))
+                told.append(await bounded(address, deps, opened, cached))
     return "\n\n".join(told)
 
 

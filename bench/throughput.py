@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowHandle
 
-from activities.desk import Desk
 from bench.debtors import STEPS, Handle, begin, invoice, ladder, letters, pay, registered
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.ground import KINDS, Crew, all_of, client_of, crews, desk_on, scratch, server
 from bench.tables import table
-from intake.registrar import Registered
-from store.tables import CaseRow
+from dunwell.client.registration import Registered
+from dunwell.services.dependencies import Dependencies
+from dunwell.store.tables import CaseRow
 
 _PAUSE = 0.1  # seconds between the steps of a bare life
 _SPEED = 86_400 * 40.0  # three business days of a case in about as long
@@ -56,13 +56,13 @@ async def floor(address: str, lives: int, workers: int) -> Pace:
     return pace[0]
 
 
-async def ours(address: str, kind: str, desk: Desk, lives: int, workers: int) -> Pace:
+async def ours(address: str, kind: str, deps: Dependencies, lives: int, workers: int) -> Pace:
     """Lives of InvoiceDunning, each with seven letters and a payment after the last."""
     client = await client_of(address, kind)
-    policy = ladder(desk, "seven-steps", letters(), reactions={"paid": "thank-you"})
-    known = registered(desk, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
-    async with crews(workers, "dunwell", address, kind, desk.database.url) as crew, timed(crew, lives) as pace:
-        await _live(client, desk, known)
+    policy = ladder(deps, "seven-steps", letters(), reactions={"paid": "thank-you"})
+    known = registered(deps, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
+    async with crews(workers, "dunwell", address, kind, deps.database.url) as crew, timed(crew, lives) as pace:
+        await _live(client, deps, known)
     return pace[0]
 
 
@@ -76,7 +76,7 @@ async def timed(crew: Sequence[Crew], lives: int) -> AsyncIterator[list[Pace]]:
     pace.append(Pace(lives / (time.monotonic() - begun), 1000 * used / lives))
 
 
-async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None:
+async def _live(client: Client, deps: Dependencies, known: Sequence[Registered]) -> None:
     handles: dict[str, Handle] = {}
     paid: set[str] = set()
 
@@ -85,7 +85,7 @@ async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None
 
     async def pay_those_who_waited() -> None:
         while len(paid) < len(known):
-            ready = [one for one in _at_the_end(desk) if one not in paid and one in handles]
+            ready = [one for one in _at_the_end(deps) if one not in paid and one in handles]
             paid.update(ready)
             await all_of([lambda one=one: pay(handles[one]) for one in ready])  # type: ignore[misc]
             await asyncio.sleep(0.1)
@@ -94,9 +94,9 @@ async def _live(client: Client, desk: Desk, known: Sequence[Registered]) -> None
     await asyncio.gather(*(handle.result() for handle in handles.values()))
 
 
-def _at_the_end(desk: Desk) -> Sequence[str]:
+def _at_the_end(deps: Dependencies) -> Sequence[str]:
     """Those who have done every step and only wait for money."""
-    with desk.database.reading() as session:
+    with deps.database.reading() as session:
         return session.scalars(
             select(CaseRow.invoice_id).where(CaseRow.next_step.is_(None), CaseRow.stage == "chasing")
         ).all()
@@ -108,8 +108,8 @@ async def bench(kinds: Sequence[str], lives: int, workers: int) -> str:
             base = await floor(address, lives, workers)
             rows = [_row("floor", lives, base, base)]
             for kind in kinds:
-                with desk_on(kind, folder) as desk:
-                    pace = await ours(address, kind, desk, lives, workers)
+                with desk_on(kind, folder) as deps:
+                    pace = await ours(address, kind, deps, lives, workers)
                     rows.append(_row(f"dunwell on {kind}", lives, pace, base))
     title = f"whole lives of 7 steps, {workers} worker(s)"
     heads = [title, "lives", "per second", "of the floor", "ms of the workers each", "of the floor"]

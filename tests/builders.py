@@ -9,20 +9,20 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from activities.desk import Desk, Sender
-from activities.wording import Catalogue
-from domain.invoice import Contact, Customer, Invoice
-from domain.ladder_file import parse_policy
-from domain.people import Person
-from domain.policy import Policy, Trait
-from domain.terms import Channel, Role
-from gateways.base import MessageGateway, ProductGateway
-from gateways.business_days import HolidayLibrary
-from gateways.outbox import OutboxGateway
-from gateways.product import NoProduct
-from intake.ladders import read_ladders, traits_of
-from store import contacts, invoices
-from store.database import Database
+from dunwell.domain.invoice import Contact, Customer, Invoice
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.people import Person
+from dunwell.domain.policy import Policy, Trait
+from dunwell.domain.terms import Channel, Role
+from dunwell.gateways.base import MessageGateway, ProductGateway
+from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.gateways.product import NoProduct
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.services.dependencies import Dependencies, Sender
+from dunwell.store import contacts, invoices
+from dunwell.store.database import Database
+from dunwell.texts.catalogue import Catalogue
 from worker import MESSAGES
 
 DUE = date(2027, 3, 1)  # a Monday
@@ -109,13 +109,13 @@ def a_ladder(text: str) -> Policy:
     return parse_policy(data, f"policies/{data['name']}.toml", the_traits())
 
 
-def a_desk(
+def sample_deps(
     database: Database,
     email: MessageGateway | None = None,
     sms: MessageGateway | None = None,
     product: ProductGateway | None = None,
     letter: MessageGateway | None = None,
-) -> Desk:
+) -> Dependencies:
     """A desk like the worker's, with the outbox where nothing else is given."""
     gateways = {
         Channel.EMAIL: email or OutboxGateway(Channel.EMAIL),
@@ -123,7 +123,7 @@ def a_desk(
         Channel.LETTER: letter or OutboxGateway(Channel.LETTER),
     }
     outboxes: dict[Channel, MessageGateway] = {channel: OutboxGateway(channel) for channel in gateways}
-    return Desk(
+    return Dependencies(
         database=database,
         business_days=HolidayLibrary(),
         catalogue=the_catalogue(),

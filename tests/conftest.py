@@ -14,9 +14,9 @@ from hypothesis import settings
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 
-from local.postgres import postgres_in
-from store.database import Database
-from store.schema import migrate
+from dunwell.local.postgres import postgres_in
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 
 KINDS = ("sqlite", "postgres")
 

@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.watch import Unheard, Watch
+    from activities.sweep import SweepActivities, UnconfirmedMessage
     from workflows import options
     from workflows.messages import workflow_id
 
@@ -20,14 +20,14 @@ class DeliveryWatch:
     async def run(self, every_seconds: int = 3600) -> None:
         for _ in range(_ROUNDS):
             silent = await workflow.execute_activity_method(
-                Watch.find_silent, summary="messages nobody confirmed", **options.WRITING
+                SweepActivities.find_unconfirmed, summary="messages nobody confirmed", **options.WRITING
             )
             for unheard in silent:
                 await self._tell(unheard)
             await workflow.sleep(timedelta(seconds=every_seconds), summary="until the next look")
         workflow.continue_as_new(every_seconds)
 
-    async def _tell(self, unheard: Unheard) -> None:
+    async def _tell(self, unheard: UnconfirmedMessage) -> None:
         """The case looks for another channel. A case that has ended meanwhile needs nothing."""
         case = workflow.get_external_workflow_handle(workflow_id(unheard.invoice_id))
         try:

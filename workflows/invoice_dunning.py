@@ -15,19 +15,18 @@ from temporalio.common import RawValue, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.access import AccessChanges
-    from activities.cancellation import CANCEL_REQUESTED, Cancellation
-    from activities.desk import OTHER_RUN, Answer, Request
-    from activities.ledger import CreditRequest, Ledger, RecordRequest
-    from activities.moving import Moving
-    from activities.notices import Notices, StepAnswer, StepRequest
-    from activities.planning import Opened, OpenRequest, Planning
+    from activities.access import AccessActivities
+    from activities.cancellation import CANCEL_REQUESTED, CancellationActivities
+    from activities.opening import Opened, OpeningActivities, OpenRequest
+    from activities.policy_move import PolicyMoveActivities
+    from activities.record import CreditRequest, RecordActivities, RecordRequest
+    from activities.step import StepActivities, StepAnswer, StepRequest
     from activities.unsealing import Unsealing, UnsealRequest, any_sealed, packed, unpacked, why_unopened
-    from domain import agenda
-    from domain.admission import admit
-    from domain.case import Case
-    from domain.cleaning import one_line
-    from domain.events import (
+    from dunwell.domain import agenda
+    from dunwell.domain.case import Case
+    from dunwell.domain.checkpoint import Mark, merged
+    from dunwell.domain.cleaning import one_line
+    from dunwell.domain.events import (
         PERSONAL_DECISIONS,
         ContactsChanged,
         CreditApplied,
@@ -36,15 +35,15 @@ with workflow.unsafe.imports_passed_through():
         PolicyMoved,
         parse_event,
     )
-    from domain.invoice import is_rehearsal
-    from domain.ladder import NextAction
-    from domain.outcomes import Said
-    from domain.refusal import Refused
-    from domain.sealed import MOST_BYTES, MOST_KEPT, SealedSignal, is_sealed
-    from domain.timeline import Entry
-    from domain.trace import Mark, merged
+    from dunwell.domain.invoice import is_rehearsal
+    from dunwell.domain.ladder import NextAction
+    from dunwell.domain.plausibility import admit
+    from dunwell.domain.refusal import Refused
+    from dunwell.domain.sealed import MOST_BYTES, MOST_KEPT, SealedSignal, is_sealed
+    from dunwell.domain.step_outcome import Said
+    from dunwell.domain.timeline import Entry
+    from dunwell.services.dependencies import OTHER_RUN, Answer, Request
     from workflows import options
-    from workflows.display import details, due_moment, plain
     from workflows.messages import (
         MEMORY_QUERY,
         OVERTAKE_SIGNAL,
@@ -61,6 +60,7 @@ with workflow.unsafe.imports_passed_through():
         workflow_id,
     )
     from workflows.tasks import Tasks
+    from workflows.ui_text import details, due_moment, plain
 
 T = TypeVar("T")
 
@@ -152,7 +152,7 @@ class InvoiceDunning:
                 await self._wait_for_invoice(opened.why)
         self._case = opening.case
         self._check_start()
-        self._adopt(opening.answer, self._case.revision)
+        self._take_newer_case(opening.answer, self._case.revision)
         self._show()
 
     async def _ask_for_opening(self, since: datetime | None) -> Opened:
@@ -160,14 +160,16 @@ class InvoiceDunning:
             invoice_id=self._start.invoice_id, now=self._now(), rehearsal=self._clock.rehearsal, since=since
         )
         return await self._result(
-            workflow.execute_activity_method(Planning.open_case, request, summary="open the case", **options.WRITING)
+            workflow.execute_activity_method(
+                OpeningActivities.open_case, request, summary="open the case", **options.WRITING
+            )
         )
 
     async def _wait_for_invoice(self, why: str) -> None:
         """Keep what is told, until somebody brings the invoice or a day is over."""
         if why != self._waits_for:
             self._waits_for = why
-            self._say([Said("waiting", why)])
+            self._add_entries([Said("waiting", why)])
         workflow.set_current_details(f"**scheduled**: {why}\n\nWhat is signalled meanwhile is kept.")
         self._tasks.ask()
         with suppress(asyncio.TimeoutError):
@@ -188,12 +190,12 @@ class InvoiceDunning:
         self._tasks.enter()
         await workflow.wait_condition(lambda: self._case is not None)
         said = self._the_case.interrupt(CANCEL_REQUESTED, self._now())
-        self._say(said)
+        self._add_entries(said)
         if said:
             await self._record(None, None)
             await self._result(
                 workflow.execute_activity_method(
-                    Cancellation.ask_about_cancel,
+                    CancellationActivities.ask_about_cancel,
                     Request(**self._request([])),
                     summary="ask a person: end it, or go on?",
                     **options.WRITING,
@@ -266,13 +268,13 @@ class InvoiceDunning:
         """A promise, an instalment, a pause or what was announced in a talk has come to its day."""
         case, now = self._the_case, self._now()
         if step == agenda.PROMISE_DUE:
-            self._say(case.promise_due(now))
+            self._add_entries(case.promise_due(now))
         elif step == agenda.INSTALMENT_DUE:
-            self._say(case.instalment_due(now))
+            self._add_entries(case.instalment_due(now))
         elif step in agenda.WAITS:
-            self._say(case.wait_over(now))
+            self._add_entries(case.wait_over(now))
         elif step == agenda.PAUSE_OVER:
-            self._say(case.pause_over(now))
+            self._add_entries(case.pause_over(now))
         await self._plan_anew()
 
     async def _carry_out(self, action: NextAction) -> None:
@@ -282,7 +284,7 @@ class InvoiceDunning:
         try:
             answer = await self._result(
                 workflow.execute_activity_method(
-                    Notices.carry_out,
+                    StepActivities.carry_out,
                     request,
                     task_queue=options.step_queue(workflow.info().task_queue),
                     summary=_summary(action),
@@ -310,7 +312,7 @@ class InvoiceDunning:
         if outcome is None:
             return
         case.take(outcome)
-        self._adopt(answer, case.revision if unchanged else -1)
+        self._take_newer_case(answer, case.revision if unchanged else -1)
         if arrived and not unchanged:
             self._the_case.outstanding.blocked_until = None
         if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:
@@ -322,7 +324,7 @@ class InvoiceDunning:
         """A step that was tried many times: said openly, tried again later, and the case lives on."""
         now = self._now()
         until = now + options.AFTER_TROUBLE
-        self._say(self._the_case.in_trouble(step, _why(error), now, until), step)
+        self._add_entries(self._the_case.in_trouble(step, _why(error), now, until), step)
         self._stale = True
 
     async def _plan_anew(self) -> None:
@@ -342,7 +344,7 @@ class InvoiceDunning:
             try:
                 await self._result(
                     workflow.execute_activity_method(
-                        AccessChanges.publish,
+                        AccessActivities.publish,
                         Request(**self._request([])),
                         # a slow product keeps no payment waiting
                         task_queue=options.step_queue(workflow.info().task_queue),
@@ -352,7 +354,7 @@ class InvoiceDunning:
                 )
             except ActivityError as error:
                 self._unpublished = True
-                self._say(self._the_case.unpublished(_why(error), self._now()))
+                self._add_entries(self._the_case.unpublished(_why(error), self._now()))
                 await self._record(None, None)
         self._publishing = None
         if self._the_case.published():
@@ -385,7 +387,7 @@ class InvoiceDunning:
     # What others say -------------------------------------------------------------------------------------
 
     @workflow.signal(dynamic=True)
-    async def hear(self, name: str, args: Sequence[RawValue]) -> None:
+    async def receive_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
         kept = self._keeps(name, args)
         if name == OVERTAKE_SIGNAL:
@@ -403,7 +405,7 @@ class InvoiceDunning:
             await self._take_in(name, _decoded(args))
 
     @workflow.update(dynamic=True)
-    async def decide(self, name: str, args: Sequence[RawValue]) -> Status:
+    async def receive_update(self, name: str, args: Sequence[RawValue]) -> Status:
         """The same for a person who waits for the answer."""
         try:
             await self._take_in(name, _decoded(args))
@@ -412,8 +414,8 @@ class InvoiceDunning:
         await self._writing_over()
         return self.status()
 
-    @decide.validator
-    def _may_decide(self, name: str, args: Sequence[RawValue]) -> None:
+    @receive_update.validator
+    def _validate_update(self, name: str, args: Sequence[RawValue]) -> None:
         """Refuse at once what makes no sense, before anything is written.
 
         It must change nothing, not even the latest time: no history has the refusal, and no replay asks again.
@@ -457,10 +459,10 @@ class InvoiceDunning:
                 await self._check_move(event)
             said = self._the_case.apply(event, self._now())
         except Refused as refused:
-            self._say([Said("refused", f"{name}: {refused}"[:400])])
+            self._add_entries([Said("refused", f"{name}: {refused}"[:400])])
             self._stale = self._woken = True
             raise
-        self._say(said)
+        self._add_entries(said)
         if said or isinstance(event, DeliveryReport | ContactsChanged):
             self._waiting.append(event)
             # Beside a step in flight, not after it: the database must know of money at once.
@@ -470,7 +472,9 @@ class InvoiceDunning:
     async def _check_move(self, move: PolicyMoved) -> None:
         """Raises Refused when the version is not registered, or the move says something else of it."""
         objection = await self._result(
-            workflow.execute_activity_method(Moving.check, move, summary="look at the new version", **options.WRITING)
+            workflow.execute_activity_method(
+                PolicyMoveActivities.check, move, summary="look at the new version", **options.WRITING
+            )
         )
         if objection is not None:
             raise Refused(objection.field, objection.reason)
@@ -490,7 +494,7 @@ class InvoiceDunning:
                 self._waiting.remove(event)
             answer = await self._result(
                 workflow.execute_activity_method(
-                    Ledger.record, request, summary=name or "plan anew", **options.WRITING
+                    RecordActivities.record, request, summary=name or "plan anew", **options.WRITING
                 )
             )
             self._set_clock(now)
@@ -500,7 +504,7 @@ class InvoiceDunning:
             if answer.arrived:
                 self._the_case.outstanding.blocked_until = None
                 self._arrivals += 1
-            self._adopt(answer, revision)
+            self._take_newer_case(answer, revision)
         self._publish_if_needed(answer)
 
     async def _take_credit(self, event: CreditApplied) -> None:
@@ -514,7 +518,9 @@ class InvoiceDunning:
             rehearsal=self._clock.rehearsal,
         )
         answer = await self._result(
-            workflow.execute_activity_method(Ledger.take_credit, request, summary="credit_applied", **options.WRITING)
+            workflow.execute_activity_method(
+                RecordActivities.take_credit, request, summary="credit_applied", **options.WRITING
+            )
         )
         if answer.field is not None:
             raise Refused(answer.field, answer.reason or "")
@@ -541,7 +547,7 @@ class InvoiceDunning:
         size = len(name) + sum(arg.payload.ByteSize() for arg in args)
         if self._as_marked(f"{marker}-refused", size > MOST_BYTES or len(self._sealed) >= MOST_KEPT):
             why = f"no key opens it; of such a case keeps {MOST_KEPT}, of at most {MOST_BYTES} bytes"
-            self._say([Said("refused", f"{name}: payload: {why}"[:400])])
+            self._add_entries([Said("refused", f"{name}: payload: {why}"[:400])])
             self._stale = self._woken = True
         else:
             self._told_early += self._case is None
@@ -600,12 +606,14 @@ class InvoiceDunning:
                     await self._take_in(signal.name, _decoded([RawValue(unpacked(arg)) for arg in became.args]))
                 self._sealed.remove(signal)
             elif became.given_up:
-                self._say(
+                self._add_entries(
                     [Said("refused", f"{signal.name}: given up, because the task about its key was closed"[:400])]
                 )
                 self._sealed.remove(signal)
             elif signal.task_id is None:
-                self._say([Said("sealed", f"{signal.name}: {became.why}; it is kept until it can be opened"[:400])])
+                self._add_entries(
+                    [Said("sealed", f"{signal.name}: {became.why}; it is kept until it can be opened"[:400])]
+                )
                 signal.task_id = became.task_id
         self._stale = self._stale or bool(self._unsaved)
         self._woken = True
@@ -709,7 +717,7 @@ class InvoiceDunning:
             "written": self._stored,
         }
 
-    def _adopt(self, answer: Answer, planned_for: int) -> None:
+    def _take_newer_case(self, answer: Answer, planned_for: int) -> None:
         """Take over what the database knows; a plan made for an older case is replaced by a new one."""
         if answer.newer is not None and (answer.replaces or answer.newer.revision > self._the_case.revision):
             self._case = answer.newer
@@ -739,14 +747,14 @@ class InvoiceDunning:
             try:
                 self._the_case.apply(event, self._now())
             except Refused as refused:
-                self._say([Said("refused", f"{refused}"[:400])])
+                self._add_entries([Said("refused", f"{refused}"[:400])])
 
     def _tell_all(self) -> None:
         """The database may lack anything: write all of the timeline again, and read all of it."""
         self._unsaved = list(self._timeline)
         self._seen, self._stale = 0, True
 
-    def _say(self, said: list[Said], step: str | None = None) -> None:
+    def _add_entries(self, said: list[Said], step: str | None = None) -> None:
         for item in said:
             self._said += 1
             key = f"{workflow.info().run_id}.{self._said}"

@@ -1,4 +1,4 @@
-"""What goes in and out of the workflow: ids, the start, the status. Signals and updates are in domain/events.py."""
+"""What goes in and out of the workflow: ids, the start, the status. Signals and updates are in dunwell/domain/events.py."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -6,20 +6,20 @@ from decimal import Decimal
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
-from activities.planning import Opening
-from domain.agreements import Promise
-from domain.case import Case
-from domain.clock import Clock
-from domain.contact_words import with_roles
-from domain.invoice import is_rehearsal
-from domain.ladder import NextAction
-from domain.model import Record
-from domain.policy import PolicyRef
-from domain.refusal import refusal_of
-from domain.sealed import SealedSignal
-from domain.terms import Access, Level, Stage
-from domain.timeline import Entry
-from domain.trace import Mark
+from activities.opening import Opening
+from dunwell.domain.agreements import Promise
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark
+from dunwell.domain.clock import Clock
+from dunwell.domain.contact_labels import with_roles
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.ladder import NextAction
+from dunwell.domain.model import MutableValue
+from dunwell.domain.policy import PolicyRef
+from dunwell.domain.refusal import refusal_of
+from dunwell.domain.sealed import SealedSignal
+from dunwell.domain.terms import Access, Level, Stage
+from dunwell.domain.timeline import Entry
 
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
@@ -37,7 +37,7 @@ def workflow_id(invoice_id: str) -> str:
     return f"invoice-{invoice_id}"
 
 
-class Carried(Record):
+class Carried(MutableValue):
     """What a run hands to the next one: all of its memory.
 
     stale    its plan has to be made anew
@@ -54,7 +54,7 @@ class Carried(Record):
     sealed: list[SealedSignal] = []
 
 
-class CaseStart(Record):
+class CaseStart(MutableValue):
     """The argument of the workflow. `invoice_id` alone is enough when the invoice is in the database.
 
     clock          a rehearsal's own time; None lives by the server's
@@ -80,7 +80,7 @@ class CaseStart(Record):
             return cls.model_construct(None, invoice_id="", fault=str(refusal_of(error))[:400])
 
 
-class Line(Record, frozen=True):
+class Line(MutableValue, frozen=True):
     """One decision as `status` shows it."""
 
     at: datetime
@@ -91,7 +91,7 @@ class Line(Record, frozen=True):
     ref: str | None = None
 
 
-class Pausing(Record):
+class Pausing(MutableValue):
     """Why and until when a case rests; `scope` "customer": its whole customer does."""
 
     scope: str
@@ -100,7 +100,7 @@ class Pausing(Record):
     until: date | None
 
 
-class InstalmentLine(Record):
+class InstalmentLine(MutableValue):
     """One agreed instalment; `met` when it has come."""
 
     date: date
@@ -108,14 +108,14 @@ class InstalmentLine(Record):
     met: bool
 
 
-class PaymentLine(Record):
+class PaymentLine(MutableValue):
     """A payment that counts."""
 
     payment_id: str
     amount: Decimal
 
 
-class Status(Record):
+class Status(MutableValue):
     """The answer to the query `status` and to every accepted update.
 
     `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
@@ -206,7 +206,7 @@ def lines_of(timeline: Iterable[Entry], customer_id: str) -> list[Line]:
     ]
 
 
-class Outcome(Record):
+class Outcome(MutableValue):
     """The workflow's result."""
 
     invoice_id: str

@@ -7,9 +7,9 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconciliation import ReconcileRequest, Reconciliation
-    from domain.model import Value
-    from domain.reconciliation import Report
+    from activities.reconciliation import ReconcileRequest, ReconciliationActivities
+    from dunwell.domain.model import Value
+    from dunwell.domain.reconciliation import Report
 
 RECONCILER_ID = "reconciler"
 _ROUNDS = 500
@@ -56,7 +56,7 @@ class ReconcileOnce:
 
 async def _compare(request: ReconcileRequest) -> Report:
     return await workflow.execute_activity_method(
-        Reconciliation.reconcile,
+        ReconciliationActivities.reconcile,
         request,
         summary="compare database and engine",
         start_to_close_timeout=_TAKES,

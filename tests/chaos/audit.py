@@ -6,7 +6,7 @@ PostgreSQL has many: a line there knows its transaction, and the server when tha
 
 from dataclasses import dataclass
 
-from store.database import Database
+from dunwell.store.database import Database
 
 
 @dataclass(frozen=True)

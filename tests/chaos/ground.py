@@ -13,9 +13,9 @@ from typing import Any, Literal, Protocol
 import psutil
 from sqlalchemy import inspect
 
-from local.postgres import PostgresServer, postgres_in
-from store.database import Database
-from store.schema import migrate
+from dunwell.local.postgres import PostgresServer, postgres_in
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.chaos import audit
 from tests.chaos.records import DATABASE
 

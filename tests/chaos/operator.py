@@ -16,8 +16,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
-from domain.reconciliation import Report
-from store.database import Database
+from dunwell.domain.reconciliation import Report
+from dunwell.store.database import Database
 from workflows.options import TASK_QUEUE
 from workflows.reconciler import ReconcileOnce
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 from twilio.request_validator import RequestValidator
 
-from local.server import free_port
+from dunwell.local.temporal_server import free_port
 from tests.web.conftest import a_key, as_shown, sign
 
 WEB_LOG = "web.log"

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from temporalio.service import RPCError
 
-from store.database import Database
+from dunwell.store.database import Database
 from tests.chaos.records import STANDING
 
 _BETWEEN = 2.0  # seconds

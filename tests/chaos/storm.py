@@ -20,13 +20,13 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from domain.clock import Clock
-from domain.invoice import Invoice
-from domain.refusal import Refused
-from intake.registrar import Registered, Registrar
-from local.server import DevServer, free_port
-from store.database import Database
-from tests.builders import a_desk, the_ladders
+from dunwell.client.registration import Registered, Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.refusal import Refused
+from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.store.database import Database
+from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
@@ -221,7 +221,7 @@ def _by_record(plant: StormyPlant, invoice: Invoice, plan: Plan) -> Door:
     """The invoice is exported again, without somebody who left, as `starter.py start` takes it."""
 
     async def export(deed: town.Deed) -> None:
-        registrar = Registrar(a_desk(plant.database), the_ladders())
+        registrar = Registrar(sample_deps(plant.database), the_ladders())
         now = town.BEGINS + deed.after * plan.span
         clock = Clock(rehearsal=True, speed=plan.days_a_second * 86_400, real=datetime.now(UTC), case=now)
         newest = town.without_one(invoice)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from store.database import Database
-from store.schema import migrate
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.builders import the_ladders
 from tests.chaos import audit
 from tests.chaos.checker import check

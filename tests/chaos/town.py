@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from domain.invoice import Customer, Invoice
-from domain.terms import Role
+from dunwell.domain.invoice import Customer, Invoice
+from dunwell.domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice
 
 COUNTRIES = (("DE", "Europe/Berlin"), ("US", "America/New_York"), ("JP", "Asia/Tokyo"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from domain.address import address_key
-from domain.terms import Channel
+from dunwell.domain.address import address_key
+from dunwell.domain.terms import Channel
 
 POST = "Werkstraße 12\n10115 Berlin"
 

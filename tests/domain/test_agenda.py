@@ -7,11 +7,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.agenda import DATES, INSTALMENT_DUE, PAUSE_OVER, PROMISE_DUE, answer_message, is_wanted, next_action
-from domain.calendar import BusinessCalendar
-from domain.case import Case
-from domain.outcomes import StepOutcome
-from domain.terms import Stage
+from dunwell.domain.agenda import (
+    DATES,
+    INSTALMENT_DUE,
+    PAUSE_OVER,
+    PROMISE_DUE,
+    answer_message,
+    is_wanted,
+    next_action,
+)
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.step_outcome import StepOutcome
+from dunwell.domain.terms import Stage
 from tests.builders import at, the_ladders
 from tests.domain.test_case import PLAN, a_case, pay, tell
 

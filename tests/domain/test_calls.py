@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from domain.calendar import BusinessCalendar
-from domain.calls import Wait
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.calls import Wait
 from tests.builders import at
 
 BERLIN = BusinessCalendar(ZoneInfo("Europe/Berlin"), holidays={date(2027, 3, 29): "Easter Monday"})

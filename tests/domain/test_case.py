@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.admission import admit
-from domain.case import Case
-from domain.events import parse_event
-from domain.outcomes import StepOutcome
-from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
-from domain.refusal import Refused
-from domain.terms import Access, Level, Stage
+from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
+from dunwell.domain.plausibility import admit
+from dunwell.domain.policy import PolicyRef, PromiseRules, Reactions, Rules
+from dunwell.domain.refusal import Refused
+from dunwell.domain.step_outcome import StepOutcome
+from dunwell.domain.terms import Access, Level, Stage
 from tests.builders import at
 from tests.domain import stages
 
@@ -227,7 +227,7 @@ def test_every_event_in_every_stage(event: str, standing: str, expected: str) ->
 
 
 def test_the_page_tells_every_event_in_every_stage() -> None:
-    from domain.events import EVENTS as known
+    from dunwell.domain.events import EVENTS as known
 
     rows = [event for event, standing, _ in stages.cells() if standing == "scheduled"]
     columns = [standing for event, standing, _ in stages.cells() if event == rows[0]]

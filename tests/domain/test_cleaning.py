@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.cleaning import clean, isolated, one_line, reordering
+from dunwell.domain.cleaning import clean, isolated, one_line, reordering
 
 
 @pytest.mark.parametrize(

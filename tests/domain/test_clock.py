@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.clock import Clock
+from dunwell.domain.clock import Clock
 
 _moments = st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 _spans = st.timedeltas(timedelta(0), timedelta(days=30))

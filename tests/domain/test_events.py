@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.events import EVENTS, PaymentReceived, parse_event
-from domain.refusal import Refused
+from dunwell.domain.events import EVENTS, PaymentReceived, parse_event
+from dunwell.domain.refusal import Refused
 
 GOOD: Mapping[str, dict[str, Any]] = {
     "payment_received": {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"},

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.evidence import FIRST, Broken, Fact, chain, plain, verify
-from domain.terms import Stage
+from dunwell.domain.evidence import FIRST, Broken, Fact, chain, plain, verify
+from dunwell.domain.terms import Stage
 
 START = datetime(2027, 3, 1, 9, tzinfo=UTC)
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import CallOutcome
-from domain.keys import AccessChangeId, ContactId, HoldId, MessageKey, StepId, StepKey, TaskId, anew
-from domain.terms import Channel, Level, Role
+from dunwell.domain.events import CallOutcome
+from dunwell.domain.keys import AccessChangeId, ContactId, HoldId, MessageKey, StepId, StepKey, TaskId, anew
+from dunwell.domain.terms import Channel, Level, Role
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def _takes_keys_apart(source: str) -> Iterator[tuple[int, str]]:
 
 
 ADDRESSES = {
-    "intake/checks.py": "an e-mail address",
-    "gateways/sendgrid.py": "an e-mail address",
-    "gateways/sendgrid_events.py": "an e-mail address",
-    "activities/headers.py": "an e-mail address",
+    "dunwell/intake/field_checks.py": "an e-mail address",
+    "dunwell/gateways/sendgrid/client.py": "an e-mail address",
+    "dunwell/gateways/sendgrid/webhook.py": "an e-mail address",
+    "dunwell/services/mail_headers.py": "an e-mail address",
 }
 """Modules that look for the sign in another kind of text."""
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.calendar import BusinessCalendar
-from domain.ladder import (
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.ladder import (
     Judgement,
     Standing,
     StepDone,
@@ -20,8 +20,8 @@ from domain.ladder import (
     next_action,
     preview,
 )
-from domain.policy import Policy, Step, When
-from domain.terms import Channel, Late, Role, Stage
+from dunwell.domain.policy import Policy, Step, When
+from dunwell.domain.terms import Channel, Late, Role, Stage
 
 MADRID = ZoneInfo("Europe/Madrid")
 SANTIAGO = ZoneInfo("America/Santiago")

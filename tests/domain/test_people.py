@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from domain.people import Naming, Person, asked, find, new_id
-from domain.terms import Role
+from dunwell.domain.people import Naming, Person, asked, find, new_id
+from dunwell.domain.terms import Role
 from tests.builders import a_contact, at
 
 AP, USER = Role.ACCOUNTS_PAYABLE, Role.USER
@@ -40,8 +40,8 @@ def bob(number: int = 2, role: Role = AP, **changes: Any) -> Person:
         ([ada(1)], ada(role=USER), None),
         # of two who might be meant, the one who has all in common
         (
-            [ada(1, name="Desk"), ada(2, email="b@acme.example", name="Desk")],
-            ada(email="b@acme.example", name="Desk"),
+            [ada(1, name="Dependencies"), ada(2, email="b@acme.example", name="Dependencies")],
+            ada(email="b@acme.example", name="Dependencies"),
             2,
         ),
         # a correction hides nobody: the record still says what it said

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ladder_file import parse_policy
-from domain.ladder_problems import PolicyError
-from domain.policy import Policy, Trait, When
-from domain.terms import Channel, Late, Level, Role, Stage
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.domain.policy import Policy, Trait, When
+from dunwell.domain.terms import Channel, Late, Level, Role, Stage
 
 POLICIES = Path(__file__).parents[2] / "policies"
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from domain.agreements import Agreements
-from domain.case import Case
-from domain.model import Record
-from domain.money import Money
-from domain.outstanding import Outstanding
-from domain.progress import Progress
-from domain.state import CaseState
+from dunwell.domain.agreements import Agreements
+from dunwell.domain.case import Case
+from dunwell.domain.model import MutableValue
+from dunwell.domain.money import Money
+from dunwell.domain.outstanding import Outstanding
+from dunwell.domain.progress import Progress
+from dunwell.domain.state import CaseState
 
 HISTORIES = sorted((Path(__file__).parent.parent / "replay").glob("*.json"))
-GROUPS: dict[str, type[Record]] = {
+GROUPS: dict[str, type[MutableValue]] = {
     "money": Money,
     "agreements": Agreements,
     "progress": Progress,

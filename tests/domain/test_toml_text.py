@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.toml_text import TomlFault, parse_toml
+from dunwell.domain.toml_text import TomlFault, parse_toml
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from domain.ladder_file import parse_policy
-from domain.ladder_problems import PolicyError
-from intake.invoices import read_file
-from intake.ladders import FOLDER, read_ladder
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.intake.invoices import read_file
+from dunwell.intake.policy_files import FOLDER, read_ladder
 from tests.builders import the_traits
 from tests.fuzz.nonsense import mutated, spoiled, value
 from tests.fuzz.tally import Tally

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from intake.cases import Patience
-from store.database import Database
-from store.schema import migrate
+from dunwell.client.cases import Patience
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.fuzz import files, service, talk
 from tests.fuzz.tally import Tally
 from tests.web.conftest import FakeTemporal, Site, a_key, browse, keys_for, serve
@@ -48,7 +48,7 @@ async def fuzz(counts: Counts, seed: int) -> list[Tally]:
             found.append(await talk.fuzz_case(house, Random(seed), counts.messages))
             key = a_key()
             patience = Patience(answer=timedelta(seconds=5), server=timedelta(seconds=5))
-            web = serve(house.env.client, house.desk.database, keys_for(key), patience)
+            web = serve(house.env.client, house.deps.database, keys_for(key), patience)
             found.append(await asyncio.to_thread(service.described_doors, web, counts.operations))
             async with browse(web) as http:
                 site = Site(web, http, FakeTemporal(), key)

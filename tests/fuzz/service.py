@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import Case
 from schemathesis.core.result import Ok
 
+from dunwell.web.app import make_app
+from dunwell.web.service import Service
 from tests.fuzz.nonsense import mutated, spoiled, value
 from tests.fuzz.tally import Tally
 from tests.web.conftest import TOKEN, Site, an_event
-from web.app import make_app
-from web.service import Service
 
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Host": "inside.example:8080"}
 

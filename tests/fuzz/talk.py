@@ -12,8 +12,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.service import RPCError, RPCStatusCode
 
-from domain.events import EVENTS
-from domain.terms import ENDS, Stage
+from dunwell.domain.events import EVENTS
+from dunwell.domain.terms import ENDS, Stage
 from tests.builders import an_invoice
 from tests.fuzz.nonsense import mutated, value
 from tests.fuzz.tally import Tally

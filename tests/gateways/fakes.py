@@ -23,8 +23,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from domain.terms import Channel
-from gateways.base import Envelope
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope
 
 
 def an_envelope(channel: Channel = Channel.EMAIL, to: str | None = None, **changes: Any) -> Envelope:

@@ -2,9 +2,9 @@ from datetime import date, datetime, time
 
 import pytest
 
-from domain.calendar import BusinessCalendar
-from gateways import business_days
-from gateways.business_days import HolidayLibrary
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.gateways import business_days
+from dunwell.gateways.business_days import HolidayLibrary
 
 
 def _forget_all() -> None:

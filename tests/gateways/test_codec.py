@@ -19,15 +19,15 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.worker import Replayer
 
-from codec import KeyRing, Seal, SealError, sealed_with
-from domain.clock import Clock
-from domain.sealed import SEALED
-from intake.registrar import Registrar
-from local.server import DevServer, free_port
-from settings import SettingsError
-from store.database import Database
-from store.schema import migrate
-from tests.builders import a_desk, an_invoice, the_ladders
+from dunwell.client.registration import Registrar
+from dunwell.codec import KeyRing, Seal, SealError, sealed_with
+from dunwell.domain.clock import Clock
+from dunwell.domain.sealed import SEALED
+from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.settings import SettingsError
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from tests.builders import an_invoice, sample_deps, the_ladders
 from tests.workflows.house import AS_OF
 from worker import make_worker, register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
@@ -177,14 +177,14 @@ async def worked(server: DevServer, database: Database, keys: str) -> AsyncItera
     ring = KeyRing.parse(keys) if keys else KeyRing()
     client = await Client.connect(server.address, data_converter=sealed_with(ring))
     with ThreadPoolExecutor(20) as executor:
-        async with make_worker(client, a_desk(database), executor):
+        async with make_worker(client, sample_deps(database), executor):
             yield client
 
 
 async def begin(client: Client, database: Database, invoice_id: str) -> WorkflowHandle[InvoiceDunning, Outcome]:
     invoice = an_invoice(invoice_id=invoice_id, amount=Decimal(AMOUNT))
     clock = Clock(rehearsal=True, speed=86400, real=datetime.now(UTC), case=AS_OF)
-    registered = Registrar(a_desk(database), the_ladders()).register(invoice, AS_OF, clock)
+    registered = Registrar(sample_deps(database), the_ladders()).register(invoice, AS_OF, clock)
     assert registered.start is not None
     return await client.start_workflow(
         InvoiceDunning.run,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from domain.terms import Channel
-from gateways.base import Attachment, DeliveryError, Envelope
-from gateways.lob import LobGateway, address, refusal
-from gateways.lob_events import read
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Attachment, DeliveryError, Envelope
+from dunwell.gateways.lob.client import LobGateway, address, refusal
+from dunwell.gateways.lob.webhook import read
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeLob, an_envelope
 
 SENDER = ("Looms Ltd", "4 Mill Lane", "Springfield, IL 62701")

@@ -2,9 +2,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.terms import Channel, MessageState
-from gateways.base import DeliveryError
-from gateways.outbox import OutboxGateway
+from dunwell.domain.terms import Channel, MessageState
+from dunwell.gateways.base import DeliveryError
+from dunwell.gateways.outbox.client import OutboxGateway
 from tests.gateways.fakes import an_envelope
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from domain.terms import Channel
-from gateways.base import Attachment, DeliveryError, Envelope
-from gateways.print_folder import PrintFolderGateway
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Attachment, DeliveryError, Envelope
+from dunwell.gateways.print_folder.client import PrintFolderGateway
 from tests.gateways.fakes import an_envelope
 
 PDF = b"%PDF-1.7 a letter"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.terms import Access
-from gateways.base import AccessChange, DeliveryError
-from gateways.product import HttpProductGateway, NoProduct, sign, verify
+from dunwell.domain.terms import Access
+from dunwell.gateways.base import AccessChange, DeliveryError
+from dunwell.gateways.product import HttpProductGateway, NoProduct, sign, verify
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeProduct
 
 SECRET = "shared-secret"

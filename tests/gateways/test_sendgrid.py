@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.terms import MessageState
-from gateways import again
-from gateways.base import DeliveryError, Receipt
-from gateways.sendgrid import SendGridGateway
+from dunwell.domain.terms import MessageState
+from dunwell.gateways import again
+from dunwell.gateways.base import DeliveryError, Receipt
+from dunwell.gateways.sendgrid.client import SendGridGateway
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeSendGrid, an_envelope
 
 KEY = "key-that-must-stay-secret"

@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from domain.terms import Channel, MessageState
-from gateways.base import DeliveryError, Envelope, Receipt
-from gateways.twilio import TwilioGateway, closing
+from dunwell.domain.terms import Channel, MessageState
+from dunwell.gateways.base import DeliveryError, Envelope, Receipt
+from dunwell.gateways.twilio.client import TwilioGateway, closing
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeTwilio, an_envelope
 
 ACCOUNT = "AC" + "a" * 32

@@ -7,9 +7,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from activities.wording import Catalogue
-from domain.policy import Policy
-from intake.ladders import read_ladders, traits_of
+from dunwell.domain.policy import Policy
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.texts.catalogue import Catalogue
 
 ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).with_suffix(".txt")

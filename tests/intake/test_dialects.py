@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from domain.refusal import Refused
-from intake.columns import read_column_map
-from intake.dialect import read_dialect
-from intake.invoices import InvoiceFile, parse_invoice, read_content
+from dunwell.domain.refusal import Refused
+from dunwell.intake.csv_columns import read_column_map
+from dunwell.intake.csv_dialect import read_dialect
+from dunwell.intake.invoices import InvoiceFile, parse_invoice, read_content
 from tests.intake.builders import GONE, csv_cells, record
 
 Cells = Mapping[str, str]

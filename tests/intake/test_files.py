@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.invoice import Invoice
-from intake.invoices import Refusal, read_content, read_file
+from dunwell.domain.invoice import Invoice
+from dunwell.intake.invoices import Refusal, read_content, read_file
 from tests.intake.builders import csv_cells, csv_text, record
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -2,12 +2,12 @@
 
 import pytest
 
-from domain.invoice import Invoice
-from domain.terms import Role
-from intake.columns import COLUMNS
-from intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
-from intake.invoices import parse_invoice
-from local.invoice_page import PAGE, example, page, refusal_of
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.terms import Role
+from dunwell.intake.csv_columns import COLUMNS
+from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
+from dunwell.intake.invoices import parse_invoice
+from dunwell.local.invoice_page import PAGE, example, page, refusal_of
 
 FIELDS = [
     *(("", one) for one in INVOICE.values()),

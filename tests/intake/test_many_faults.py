@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from intake.invoices import InvoiceFile, read_content
+from dunwell.intake.invoices import InvoiceFile, read_content
 from tests.intake.builders import csv_cells, csv_text, record
 
 LINES, FAULTS = 5_000, 200

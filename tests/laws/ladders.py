@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.ladder_file import parse_policy
-from domain.ladder_problems import PolicyError
-from domain.policy import Policy
-from intake.ladders import FOLDER
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.domain.policy import Policy
+from dunwell.intake.policy_files import FOLDER
 from tests.builders import the_traits
 
 Data = dict[str, Any]

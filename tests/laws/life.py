@@ -12,16 +12,16 @@ from itertools import pairwise
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from domain import agenda, ladder
-from domain.calendar import BusinessCalendar
-from domain.case import Case
-from domain.events import parse_event
-from domain.keys import StepKey
-from domain.ladder import Verdict
-from domain.outcomes import Said, StepOutcome
-from domain.policy import Policy, PolicyRef, Rules, Step
-from domain.refusal import Refused
-from domain.terms import Late, Level, Stage
+from dunwell.domain import agenda, ladder
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
+from dunwell.domain.keys import StepKey
+from dunwell.domain.ladder import Verdict
+from dunwell.domain.policy import Policy, PolicyRef, Rules, Step
+from dunwell.domain.refusal import Refused
+from dunwell.domain.step_outcome import Said, StepOutcome
+from dunwell.domain.terms import Late, Level, Stage
 from tests.builders import the_traits
 
 Fate = Literal["delivered", "bounced", "silent"]

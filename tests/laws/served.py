@@ -18,17 +18,17 @@ from sqlalchemy import select
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities import delivery
-from domain.calendar import BusinessCalendar
-from domain.case import Case
-from domain.clock import Clock
-from domain.invoice import Contact, Invoice
-from domain.keys import StepKey
-from domain.terms import BY_PERSON, Channel, MessageState
-from intake.registrar import Registrar
-from store import cases, outbox, tasks
-from store.database import Database
-from store.tables import TaskRow
+from dunwell.client.registration import Registrar
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Contact, Invoice
+from dunwell.domain.keys import StepKey
+from dunwell.domain.terms import BY_PERSON, Channel, MessageState
+from dunwell.services import delivery
+from dunwell.store import cases, outbox, tasks
+from dunwell.store.database import Database
+from dunwell.store.tables import TaskRow
 from tests.builders import a_customer, an_invoice
 from tests.gateways.fakes import Answer
 from tests.laws.life import Fate, Happening, Life
@@ -96,14 +96,14 @@ class Served:
 
     @property
     def case(self) -> Case:
-        with self.house.desk.database.reading() as session:
+        with self.house.deps.database.reading() as session:
             case = cases.get(session, _INVOICE)
         assert case is not None
         return case
 
     def contacts(self) -> Iterator[tuple[datetime, str]]:
         """Every letter and call that left, with its moment."""
-        with self.house.desk.database.reading() as session:
+        with self.house.deps.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.state != MessageState.WITHHELD and not StepKey.parse(row.step).copied:
                     yield row.claimed_at, row.step
@@ -121,7 +121,7 @@ class Served:
 
     def _next_looks(self, now: datetime) -> Iterator[datetime]:
         """The rounds of the post after which something may have left, or has to be reported."""
-        with self.house.desk.database.reading() as session:
+        with self.house.deps.database.reading() as session:
             row = cases.get_row(session, _INVOICE)
             acts_at = row.next_at if row else None
         waiting = [at for message, (at, _) in self._due.items() if message not in self._reported]
@@ -185,7 +185,7 @@ class Served:
             sleep(0.01)  # what is refused never is
 
     async def _say_yes(self) -> None:
-        with self.house.desk.database.reading() as session:
+        with self.house.deps.database.reading() as session:
             asked = [task.task_id for task in tasks.open_tasks(session, _INVOICE) if task.kind == "approval"]
         for task in asked:
             await self._signal("call_outcome", {"task_id": task, "outcome": "approved", "by": "head-of-sales"})
@@ -193,7 +193,7 @@ class Served:
     async def _bring_post(self, now: datetime) -> None:
         """Say what became of each message whose time has come, to the case, or to the database when it is over."""
         theirs = dict[str, str]()  # what its provider calls it
-        with self.house.desk.database.reading() as session:
+        with self.house.deps.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.message_id not in self._due:
                     fate, hours = self.life.deliveries.pop(0) if self.life.deliveries else self.life.fallback
@@ -211,7 +211,7 @@ class Served:
         content = {"message_id": message, "status": state.value, "at": now.isoformat()}
         if await self._signal("delivery_report", content):
             return
-        with self.house.desk.database.writing(self.life.case.customer_id) as session:
+        with self.house.deps.database.writing(self.life.case.customer_id) as session:
             row = outbox.get(session, message)
             assert row is not None
             delivery.report(session, row, state, None, now, now)
@@ -246,7 +246,7 @@ async def served(
             days = DrawnDays(life.calendar)
             async with house_on(env, database, rehearsal_gateways=gateways, business_days=days) as house:
                 house.clock = Clock(rehearsal=True, speed=1, real=await env.get_current_time(), case=begin)
-                registrar = Registrar(house.desk, {life.policy.name: life.policy})
+                registrar = Registrar(house.deps, {life.policy.name: life.policy})
                 registered = registrar.register(invoice_of(life, people), begin, house.clock)
                 assert registered.start is not None
                 await house.begin(registered.start)

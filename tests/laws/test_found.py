@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from domain import agenda
-from domain.terms import Level, Stage
+from dunwell.domain import agenda
+from dunwell.domain.terms import Level, Stage
 from tests.builders import the_ladders
 from tests.laws.life import Happening, Life, begun
 from tests.laws.test_laws import BEGIN

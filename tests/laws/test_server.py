@@ -18,12 +18,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from domain.calendar import BusinessCalendar
-from domain.case import Case
-from domain.policy import Policy
-from domain.terms import Channel, Role
-from store.database import Database
-from store.schema import migrate
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Channel, Role
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.builders import a_contact, the_ladders
 from tests.chaos import audit, checker
 from tests.chaos.records import Records, moment

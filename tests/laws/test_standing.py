@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from activities import facts
-from activities.faults import TRIES
-from domain import agenda
-from domain.refusal import Refused
-from store import policies
-from store.database import Database
-from store.schema import migrate
-from store.tables import CustomerRow, PolicyRow
-from tests.activities.conftest import Office
-from tests.builders import a_desk, an_invoice, at, the_ladders
+from dunwell.domain import agenda
+from dunwell.domain.refusal import Refused
+from dunwell.services import message_facts
+from dunwell.services.failures import TRIES
+from dunwell.store import policies
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from dunwell.store.tables import CustomerRow, PolicyRow
+from tests.builders import an_invoice, at, sample_deps, the_ladders
+from tests.services.conftest import Office
 
 LIVES = max(int(os.environ.get("LAWS", "300")) // 12, 10)
 
@@ -97,7 +97,7 @@ class Life:
             answer = self.office.record(name, self._when, **(said or content))
         except Refused:
             return
-        self._adopt(answer)
+        self._take_newer_case(answer)
 
     def _act(self) -> None:
         action = self.office.case.next_action
@@ -105,7 +105,7 @@ class Life:
             return
         self.now = max(self.now, action.at)
         if action.step not in agenda.DATES:
-            self._adopt(self.office.carry_out(action.step, self._when))
+            self._take_newer_case(self.office.carry_out(action.step, self._when))
         else:
             case = self.office.case
             due: Callable[[datetime], object] = {
@@ -119,22 +119,22 @@ class Life:
 
     def plan(self) -> None:
         request = self.office.request("pause", self._when, {}, []).model_copy(update={"event": None, "content": None})
-        self._adopt(self.office.write(request, self._when))
+        self._take_newer_case(self.office.write(request, self._when))
 
-    def _adopt(self, answer: Any) -> None:
+    def _take_newer_case(self, answer: Any) -> None:
         if answer.newer is not None:
             self.office.case = answer.newer
         self.office.case.next_action = answer.next_action
 
     def _change(self, statement: Any) -> None:
-        with self.office.desk.database.writing() as session:
+        with self.office.deps.database.writing() as session:
             session.execute(statement)
-        self.office.desk = replace(self.office.desk, _policies={})
+        self.office.deps = replace(self.office.deps, _policies={})
 
     def _mend(self) -> None:
         self.wordless = False
         self._change(update(CustomerRow).values(time_zone="Europe/Berlin"))
-        with self.office.desk.database.writing() as session:
+        with self.office.deps.database.writing() as session:
             policies.register(session, the_ladders()["gentle-saas"])
 
     @property
@@ -160,17 +160,17 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun(template: Path) -> Iterator[Life]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         database = Database(f"sqlite:///{shutil.copy(template, folder)}")
-        office = Office(a_desk(database))
+        office = Office(sample_deps(database))
         office.open(an_invoice())
         office.attempt = TRIES
-        life, gather = Life(office, at("2027-03-02 09:00")), facts.gather
+        life, gather = Life(office, at("2027-03-02 09:00")), message_facts.gather
 
         def gather_if_there(*given: Any, **named: Any) -> Any:
             if life.wordless:
                 raise KeyError("a fact is missing")
             return gather(*given, **named)
 
-        patch.setattr(facts, "gather", gather_if_there)
+        patch.setattr(message_facts, "gather", gather_if_there)
         yield life
         database.close()
 

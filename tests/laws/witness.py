@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from domain.terms import Channel
-from gateways.base import MessageGateway
-from gateways.outbox import OutboxGateway
-from tests.activities.conftest import by_sendgrid, by_twilio
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import MessageGateway
+from dunwell.gateways.outbox.client import OutboxGateway
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio, Received, Reply
+from tests.services.conftest import by_sendgrid, by_twilio
 from workflows.messages import Status
 
 

@@ -17,19 +17,19 @@ from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
-from domain.clock import Clock
-from domain.invoice import Invoice
-from intake.registrar import Registrar
-from local.server import DevServer, free_port
-from store.database import Database
-from store.schema import migrate
-from tests.builders import a_desk, the_ladders
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Invoice
+from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from tests.builders import sample_deps, the_ladders
 from tests.gateways.fakes import FakeSendGrid
 from worker import register_search_attributes
-from workflows.display import first_attributes, summary
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, Status, workflow_id
 from workflows.options import TASK_QUEUE
+from workflows.ui_text import first_attributes, summary
 
 ROOT = Path(__file__).parent.parent.parent
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
@@ -90,7 +90,7 @@ class Plant:
 
     async def start(self, invoices: Sequence[Invoice], speed: float) -> list[Handle]:
         """Rehearsals of `invoices`, one day in 86400/speed seconds."""
-        registrar = Registrar(a_desk(self.database), the_ladders())
+        registrar = Registrar(sample_deps(self.database), the_ladders())
         handles = []
         for invoice in invoices:
             clock = Clock(rehearsal=True, speed=speed, real=datetime.now(UTC), case=AS_OF)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
-from domain.terms import Stage
+from dunwell.domain.terms import Stage
 from tests.live.plant import ROOT, Handle, Plant
 from tests.live.test_plant import invoices
 from tests.patched import apply, patched

@@ -11,10 +11,10 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistoryEventFilterType
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from domain.invoice import Invoice
-from domain.terms import Stage
-from intake.cases import Cases, How, Patience
-from store import outbox
+from dunwell.client.cases import Cases, Patience, TellOutcome
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.terms import Stage
+from dunwell.store import outbox
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.conftest import binary
 from tests.gateways.fakes import Answer
@@ -85,7 +85,7 @@ async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
     await until_put_first(handles[-1])
     plant.start_worker()
     told = await telling
-    assert told.how is How.DONE
+    assert told.how is TellOutcome.DONE
     assert told.status is not None and told.status.stage is Stage.PAID
     for handle in handles[:-1]:
         await plant.until(handle, lambda status: status.next_action)

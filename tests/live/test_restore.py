@@ -13,13 +13,13 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest, Re
 from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
-from activities.recovery import LOST_TEXT
-from domain.case import Case
-from domain.reconciliation import Finding, Kind, Report
-from domain.terms import Channel
-from intake.cases import Cases
-from local.server import SERVER_FILE, DevServer
-from store import addresses, cases, ledger, outbox, standstills, tasks
+from dunwell.client.cases import Cases
+from dunwell.domain.case import Case
+from dunwell.domain.reconciliation import Finding, Kind, Report
+from dunwell.domain.terms import Channel
+from dunwell.local.temporal_server import SERVER_FILE, DevServer
+from dunwell.services.recovery import LOST_TEXT
+from dunwell.store import addresses, cases, ledger, outbox, standstills, tasks
 from tests import backups
 from tests.gateways.fakes import Answer
 from tests.live.plant import Handle, Plant

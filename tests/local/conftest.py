@@ -19,11 +19,11 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
-from local.server import DevServer, free_port
-from settings import Settings
-from store.database import Database
-from store.schema import migrate
-from tests.builders import a_desk
+from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.settings import Settings
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from tests.builders import sample_deps
 from tests.intake.builders import record
 from worker import make_worker, register_search_attributes
 
@@ -75,7 +75,7 @@ def worked_place(server: DevServer, tmp_path_factory: pytest.TempPathFactory) ->
         # Named outright: this fixture is older than the emptied environment, which may name a server of somebody's.
         client = await Client.connect(place.address, data_converter=pydantic_data_converter)
         with ThreadPoolExecutor(20) as executor:
-            async with make_worker(client, a_desk(database), executor):
+            async with make_worker(client, sample_deps(database), executor):
                 ready.set()
                 await end.wait()
 

@@ -13,10 +13,10 @@ from rich.console import Console
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from domain.terms import Access, Channel, Stage
-from local.debtors import CAST
-from local.demo import Board, DemoError, Ending, House, Play, Ticker, demo_invoices, open_house, report
-from store import outbox
+from dunwell.domain.terms import Access, Channel, Stage
+from dunwell.local.demo import Board, DemoError, Ending, House, Play, Ticker, demo_invoices, open_house, report
+from dunwell.local.demo_debtors import CAST
+from dunwell.store import outbox
 from worker import MESSAGES
 
 
@@ -54,7 +54,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = replace(CAST["disputes"], ends=Stage.HANDED_OVER, story=CAST["overpays"].story)
-    monkeypatch.setattr("local.demo.CAST", {**CAST, "disputes": wrong})
+    monkeypatch.setattr("dunwell.local.demo.CAST", {**CAST, "disputes": wrong})
 
     endings = await play(house, "pays-early", "bounces", "disputes")
 
@@ -69,7 +69,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     assert seen["bounces"] is not None
     assert {letter.channel for letter in seen["bounces"].letters} == {Channel.SMS}
     assert seen["bounces"].access is Access.FULL
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         assert {row.provider for row, _, _ in outbox.rows(session)} == {"outbox"}
     told = capsys.readouterr().out
     assert "480.00 USD received" in told
@@ -79,7 +79,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     board = Board(page, demo_invoices(), "http://127.0.0.1:8233")
     board.show({name: one for name, one in seen.items() if one is not None})
     page.print(board.table())
-    report(page, endings.values(), house.desk.database)
+    report(page, endings.values(), house.deps.database)
     shown = page.export_text()
     for expected in ("Kestrel Instruments Inc.", "0.00 USD", "pays before anybody has to ask", "WRONG"):
         assert expected in shown

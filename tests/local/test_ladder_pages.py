@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from local.ladder_pages import PAGES, pages
+from dunwell.local.ladder_pages import PAGES, pages
 from tests.builders import the_ladders
 
 MADE = pages(the_ladders())

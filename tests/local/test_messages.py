@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 import starter
-from activities.wording import Catalogue
-from commands.messages import show
-from commands.samples import VARIANTS, place_of, sample
+from dunwell.commands.messages import show
+from dunwell.commands.sample_messages import VARIANTS, place_of, sample
+from dunwell.texts.catalogue import Catalogue
 from worker import MESSAGES
 
 RUN = CliRunner()
@@ -118,7 +118,7 @@ def test_the_check_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.Monkey
     shutil.copy(MESSAGES / "en.toml", folder)
     text = (folder / "en.toml").read_text(encoding="utf-8")
     (folder / "en.toml").write_text(text.replace("{{ falls_due }}", "{{ fals_due }}"), encoding="utf-8")
-    monkeypatch.setattr("commands.messages.MESSAGES", folder)
+    monkeypatch.setattr("dunwell.commands.messages.MESSAGES", folder)
     bad = RUN.invoke(starter.app, ["messages", "check"])
     assert bad.exit_code == 1
     assert "did you mean 'falls_due'?" in " ".join(bad.output.split())

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.policy import Policy
-from domain.terms import Stage
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Stage
 from tests.builders import the_ladders
 from tests.local.conftest import Run, an_item
 
@@ -18,7 +18,7 @@ def edit(monkeypatch: pytest.MonkeyPatch) -> None:
     old = the_ladders()["gentle-saas"]
     last = old.step("restrict").model_copy(update={"ends": Stage.WRITTEN_OFF})
     new: Policy = old.model_copy(update={"version": 2, "steps": (*old.steps[:2], last)})
-    monkeypatch.setattr("commands.context.read_ladders", lambda _traits: {**the_ladders(), "gentle-saas": new})
+    monkeypatch.setattr("dunwell.commands.common.read_ladders", lambda _traits: {**the_ladders(), "gentle-saas": new})
 
 
 def started(run: Run, *invoices: str) -> None:

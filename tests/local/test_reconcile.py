@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from temporalio.client import Client
 
-from codec import KeyRing, sealed_with
-from commands import reconciling
+from dunwell.codec import KeyRing, sealed_with
+from dunwell.commands import reconcile
 from tests.local.conftest import Place, Run, Said, an_item
 from tests.local.test_starter import a_file
 from workflows.messages import MEMORY_QUERY, Carried, workflow_id
@@ -77,8 +77,8 @@ def test_a6_what_a_terminated_case_kept_sealed_is_kept_by_the_next_run(here: Pla
 
 
 def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reconciling, "TASK_QUEUE", "nobody-works-here")
-    monkeypatch.setattr(reconciling, "_TAKEN_BY", 0.5)
+    monkeypatch.setattr(reconcile, "TASK_QUEUE", "nobody-works-here")
+    monkeypatch.setattr(reconcile, "_TAKEN_BY", 0.5)
     said = run("reconcile")
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("No worker took it, so nothing was compared")

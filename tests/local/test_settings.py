@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from local.up import absolute_database, announced
-from settings import Settings, SettingsError, load_settings, temporal_connect
+from dunwell.local.up import absolute_database, announced
+from dunwell.settings import Settings, SettingsError, load_settings, temporal_connect
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "SG.very-secret-value"

@@ -12,22 +12,22 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
-from commands import ladders as ladder_commands
-from domain.policy import PolicyRef
-from domain.refusal import Refused
-from domain.terms import Channel
-from intake import cases
-from intake.cases import Cases, How, NoAnswer, Patience
-from intake.registrar import Registrar
-from local.server import DevServer, free_port
-from settings import Settings
-from store import addresses, notes, outbox
-from store import cases as stored_cases
-from store import invoices as stored_invoices
-from store.database import Database
-from store.schema import migrate
-from store.tables import MessageRow, TaskRow
-from tests.builders import a_desk, an_invoice, another_customer, keep_customer, the_ladders
+from dunwell.client import cases
+from dunwell.client.cases import Cases, NoAnswer, Patience, TellOutcome
+from dunwell.client.registration import Registrar
+from dunwell.commands import policy as ladder_commands
+from dunwell.domain.policy import PolicyRef
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Channel
+from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.settings import Settings
+from dunwell.store import addresses, notes, outbox
+from dunwell.store import cases as stored_cases
+from dunwell.store import invoices as stored_invoices
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from dunwell.store.tables import MessageRow, TaskRow
+from tests.builders import an_invoice, another_customer, keep_customer, sample_deps, the_ladders
 from tests.intake.builders import csv_cells, csv_text
 from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
 from worker import connect
@@ -572,7 +572,7 @@ async def unattended(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> tupl
     migrate(database)
     client = await connect(Settings(temporal_address=server.address))
     patience = Patience(answer=timedelta(seconds=0.5), server=timedelta(seconds=0.5))
-    return Cases(client, database, patience), Registrar(a_desk(database), the_ladders()), client, database
+    return Cases(client, database, patience), Registrar(sample_deps(database), the_ladders()), client, database
 
 
 async def test_without_a_worker_money_arrives_and_others_hear_the_truth(
@@ -582,8 +582,8 @@ async def test_without_a_worker_money_arrives_and_others_hear_the_truth(
     invoice = an_invoice(invoice_id="ALONE-1", issued_on=ISSUED, due_on=DUE)
     assert await talk.start(registrar.register(invoice, datetime.now(UTC))) is cases.Start.STARTED
     payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
-    assert (await talk.tell("ALONE-1", "payment_received", payment)).how is How.SENT
-    assert (await talk.tell("ALONE-1", "pause", {"reason": "x", "by": "kim"}, wait=False)).how is How.SENT
+    assert (await talk.tell("ALONE-1", "payment_received", payment)).how is TellOutcome.SENT
+    assert (await talk.tell("ALONE-1", "pause", {"reason": "x", "by": "kim"}, wait=False)).how is TellOutcome.SENT
     with pytest.raises(NoAnswer, match=r"not done yet.*start a worker.*request req-1"):
         await talk.tell("ALONE-1", "resume", {"by": "kim"}, request_id="req-1")
     known = await talk.status("ALONE-1")
@@ -602,7 +602,7 @@ async def test_money_starts_a_run_for_a_case_that_has_none(
     with pytest.raises(Refused, match="its case does not run"):
         await talk.tell("LOST-1", "resume", {"by": "kim"})
     payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
-    assert (await talk.tell("LOST-1", "payment_received", payment)).how is How.REOPENED
+    assert (await talk.tell("LOST-1", "payment_received", payment)).how is TellOutcome.REOPENED
     running = await client.get_workflow_handle(workflow_id("LOST-1")).describe()
     assert running.status is WorkflowExecutionStatus.RUNNING
 

@@ -6,9 +6,9 @@ import tomllib
 from datetime import date
 from pathlib import Path
 
-from domain.ladder_file import parse_policy
-from domain.ladder_problems import PolicyError
-from intake.ladders import FOLDER
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.intake.policy_files import FOLDER
 from tests.builders import the_traits
 
 TEXT = (Path(__file__).parents[2] / "docs" / "tutorial-ladder.md").read_text(encoding="utf-8")

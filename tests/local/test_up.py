@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from local.server import die_with_parent
-from local.up import UpError, only_one
-from local.watch import Child, GivenUpError, Patience, Watch
-from settings import load_settings
+from dunwell.local.supervisor import Child, GivenUpError, Patience, Supervisor
+from dunwell.local.temporal_server import die_with_parent
+from dunwell.local.up import UpError, only_one
+from dunwell.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,7 +117,7 @@ def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[.
 
     # a second one in the same folder is refused, and does no harm
     second = subprocess.run(
-        [sys.executable, "-m", "local.up"],
+        [sys.executable, "-m", "dunwell.local.up"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -179,7 +179,7 @@ def test_what_cannot_start_says_so(up: Callable[..., Up], environment: dict[str,
 def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text("print('no such database'); raise SystemExit(4)")
-    watch = Watch(
+    watch = Supervisor(
         "worker",
         lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)),
         Patience(first_pause=0.01, deaths=3),
@@ -198,7 +198,7 @@ def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Pat
 def test_e9_what_is_set_up_wrongly_is_not_started_again(tmp_path: Path) -> None:
     script = tmp_path / "misconfigured.py"
     script.write_text("print('METRICS_ADDRESS: taken'); raise SystemExit(78)")
-    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
     watch.start()
 
     def looks() -> bool:
@@ -219,7 +219,7 @@ def test_e9_trouble_is_named_on_the_screen_once_a_minute(tmp_path: Path, capsys:
         "print('2027-03-01 dunwell.worker INFO ready: works', flush=True)\n"
         "time.sleep(60)\n"
     )
-    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
     watch.start()
     assert watch.wait_until_it_said("ready: works", 30)
     watch.look()
@@ -267,7 +267,7 @@ def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text("print('again')")
     patience = Patience(quick_seconds=0, first_pause=0, deaths=2)
-    watch = Watch("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), patience)
+    watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), patience)
     watch.start()
 
     def died_four_times() -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from temporalio.client import WorkflowHistory
 
-from store.database import Database
-from store.schema import migrate
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.replay import commands
 from tests.workflows.house import house_on, time_skipping_server
 from tests.workflows.lives import LIVES

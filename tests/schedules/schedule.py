@@ -6,9 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from domain.ladder import PreviewLine, Standing, preview
-from domain.policy import Policy
-from gateways.business_days import HolidayLibrary
+from dunwell.domain.ladder import PreviewLine, Standing, preview
+from dunwell.domain.policy import Policy
+from dunwell.gateways.business_days import HolidayLibrary
 
 FOLDER = Path(__file__).parent
 

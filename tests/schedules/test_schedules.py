@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.policy import Policy
+from dunwell.domain.policy import Policy
 from tests.builders import the_ladders
 from tests.schedules.schedule import FOLDER, schedule
 

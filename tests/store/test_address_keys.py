@@ -7,10 +7,10 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, inspect, text
 
-from domain.terms import Channel
-from store import addresses
-from store.database import Database
-from store.schema import _config, migrate
+from dunwell.domain.terms import Channel
+from dunwell.store import addresses
+from dunwell.store.database import Database
+from dunwell.store.schema import _config, migrate
 
 BEFORE = ("0002", "0004", "0007")
 EARLY, LATER = datetime(2027, 3, 2, 9, tzinfo=UTC), datetime(2027, 3, 9, 9, tzinfo=UTC)

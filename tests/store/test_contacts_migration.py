@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from domain.terms import Channel
-from store import contacts, outbox
-from store.database import Database
-from store.schema import migrate
+from dunwell.domain.terms import Channel
+from dunwell.store import contacts, outbox
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.builders import at
 
 BEFORE = "0006"

@@ -13,21 +13,21 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from activities import credits
-from activities.desk import entries_of
-from commands.evidence import evidence
-from domain.chronology import KINDS
-from domain.events import CreditApplied, PaymentReversed, parse_event
-from domain.evidence import Proof, chain, verify
-from domain.refusal import Refused
-from domain.terms import Channel, Level
-from intake.evidence_file import as_text, check, gather, write_new
-from intake.registrar import Registrar
-from store import accounts, addresses, cases, ledger, notes, tasks, timeline
-from store.database import Database
-from store.evidence import collect
-from store.tables import MessageInvoiceRow, MessageRow, TaskRow
-from tests.builders import a_desk, an_invoice, at, the_ladders
+from dunwell.client.registration import Registrar
+from dunwell.commands.evidence import evidence
+from dunwell.domain.chronology import KINDS
+from dunwell.domain.events import CreditApplied, PaymentReversed, parse_event
+from dunwell.domain.evidence import Proof, chain, verify
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Channel, Level
+from dunwell.services import credits
+from dunwell.services.dependencies import entries_of
+from dunwell.store import accounts, addresses, cases, ledger, notes, tasks, timeline
+from dunwell.store.database import Database
+from dunwell.store.evidence import collect
+from dunwell.store.tables import MessageInvoiceRow, MessageRow, TaskRow
+from dunwell.views.evidence import as_text, check, gather, write_new
+from tests.builders import an_invoice, at, sample_deps, the_ladders
 
 OPENED = at("2027-02-22 08:00")
 BODY = "Liebe Frau Müller,\nbitte zahlen Sie 1200,00 EUR."
@@ -35,7 +35,7 @@ BODY = "Liebe Frau Müller,\nbitte zahlen Sie 1200,00 EUR."
 
 def lived(database: Database) -> None:
     """A case with one of everything that a case can have."""
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), OPENED)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), OPENED)
     with database.writing("acme") as session:
         case = cases.get(session, "inv-1")
         assert case is not None
@@ -121,7 +121,7 @@ def lived(database: Database) -> None:
 def used(database: Database) -> None:
     """Its credit of 50.00 is used: 20.00 pay another invoice and come back, 30.00 pay it, 15.00 are returned."""
     other = an_invoice(invoice_id="inv-2", number="2027-002")
-    Registrar(a_desk(database), the_ladders()).register(other, OPENED)
+    Registrar(sample_deps(database), the_ladders()).register(other, OPENED)
     with database.writing("acme") as session:
         for credit_id, amount, hour in (("credit-1", "20.00", 9), ("credit-2", "30.00", 11)):
             content = {"from_invoice": "inv-1", "currency": "EUR", "by": "agent-7"}
@@ -238,7 +238,7 @@ def test_a11_credit_that_was_used_is_told_on_both_sides(database: Database) -> N
 
 @pytest.mark.parametrize(("event", "name"), [("write_off", "written_off"), ("payment_received", "waived")])
 def test_a11_what_was_given_up_adds_up_as_well(database: Database, event: str, name: str) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), OPENED)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), OPENED)
     contents = {
         "write_off": {"reason": "hardship", "by": "agent-7"},
         "payment_received": {"payment_id": "p1", "amount": "1199.80", "currency": "EUR"},
@@ -254,7 +254,7 @@ def test_a11_what_was_given_up_adds_up_as_well(database: Database, event: str, n
 
 
 def test_a_running_plan_is_there(database: Database) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), OPENED)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), OPENED)
     plan = {"instalments": [{"date": "2027-03-20", "amount": "1200.00"}], "by": "agent-7"}
     with database.writing("acme") as session:
         case = cases.get(session, "inv-1")
@@ -274,7 +274,7 @@ def test_the_same_case_makes_the_same_bytes(database: Database) -> None:
 
 def test_yen_have_no_cents(database: Database) -> None:
     invoice = an_invoice(currency="JPY", digits=0, amount=an_invoice().amount.to_integral_value())
-    Registrar(a_desk(database), the_ladders()).register(invoice, OPENED)
+    Registrar(sample_deps(database), the_ladders()).register(invoice, OPENED)
     assert the_only(verify(gather(database, "inv-1")), "header")["amount"] == "1200"
 
 

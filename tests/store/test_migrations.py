@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from store.database import Database
-from store.schema import AHEAD, SchemaError, check_schema, migrate, revisions
+from dunwell.store.database import Database
+from dunwell.store.schema import AHEAD, SchemaError, check_schema, migrate, revisions
 
 _MADE_ON = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)
 _USUAL: dict[tuple[str, str], tuple[Any, Any]] = {

@@ -2,19 +2,19 @@
 
 from datetime import UTC, datetime
 
-from domain.clock import Clock
-from domain.terms import Access, Channel, Level
-from intake.registrar import Registrar
-from store import accounts, addresses, invoices, outbox
-from store.database import Database
-from tests.builders import a_contact, a_customer, a_desk, an_invoice, the_ladders
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.terms import Access, Channel, Level
+from dunwell.store import accounts, addresses, invoices, outbox
+from dunwell.store.database import Database
+from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders
 
 NOW = datetime(2027, 2, 22, 8, tzinfo=UTC)
 CLOCK = Clock(rehearsal=True, speed=86_400, real=NOW, case=NOW)
 
 
 def test_a_rehearsal_has_a_customer_and_contacts_of_its_own(database: Database) -> None:
-    registrar = Registrar(a_desk(database), the_ladders())
+    registrar = Registrar(sample_deps(database), the_ladders())
     real = registrar.register(an_invoice(), NOW).opening.case
     renamed = a_customer(name="Another Name", contacts=(a_contact(email="other@acme.example"),))
     played = registrar.register(an_invoice(invoice_id="played", customer=renamed), NOW, CLOCK).opening.case

@@ -13,15 +13,15 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
 from sqlalchemy.orm import Session
 
-from domain.events import PaymentReceived, PaymentReversed
-from domain.policy import PolicyRef
-from domain.reconciliation import Report
-from domain.terms import Access, Channel, Level
-from domain.timeline import Entry
-from store import accounts, addresses, cases, invoices, ledger, policies, reconciliations, tasks, timeline
-from store.database import Database
-from store.schema import SchemaError, check_schema, migrate
-from store.tables import AccessChangeRow, Base, PaymentRow, TaskRow
+from dunwell.domain.events import PaymentReceived, PaymentReversed
+from dunwell.domain.policy import PolicyRef
+from dunwell.domain.reconciliation import Report
+from dunwell.domain.terms import Access, Channel, Level
+from dunwell.domain.timeline import Entry
+from dunwell.store import accounts, addresses, cases, invoices, ledger, policies, reconciliations, tasks, timeline
+from dunwell.store.database import Database
+from dunwell.store.schema import SchemaError, check_schema, migrate
+from dunwell.store.tables import AccessChangeRow, Base, PaymentRow, TaskRow
 from tests.builders import a_customer, an_invoice, at, keep_customer, the_ladders
 from tests.domain.test_case import a_case
 

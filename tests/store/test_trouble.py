@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from store import database as module
-from store.database import Database, no_answer, trouble
-from store.schema import migrate
+from dunwell.store import database as module
+from dunwell.store.database import Database, no_answer, trouble
+from dunwell.store.schema import migrate
 
 
 @pytest.fixture

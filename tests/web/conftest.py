@@ -22,21 +22,21 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from twilio.request_validator import RequestValidator
 
-from domain.case import Case
-from domain.invoice import Invoice
-from domain.money import Money
-from domain.policy import PolicyRef, PromiseRules, Reactions, Rules
-from domain.terms import Channel, Role
-from gateways import lob_events
-from gateways.opt_out import OptOutLinks
-from gateways.sendgrid_events import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
-from intake.cases import Cases, Patience
-from store import addresses, cases, invoices, notes, outbox, timeline
-from store.database import Database
-from store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
-from tests.builders import a_contact, a_customer, a_desk, an_invoice, at, keep_customer, the_ladders
-from web.app import make_app
-from web.service import Keys, Service, make_service
+from dunwell.client.cases import Cases, Patience
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.money import Money
+from dunwell.domain.policy import PolicyRef, PromiseRules, Reactions, Rules
+from dunwell.domain.terms import Channel, Role
+from dunwell.gateways.lob import webhook as lob_events
+from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.gateways.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
+from dunwell.store import addresses, cases, invoices, notes, outbox, timeline
+from dunwell.store.database import Database
+from dunwell.store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
+from dunwell.web.app import make_app
+from dunwell.web.service import Keys, Service, make_service
+from tests.builders import a_contact, a_customer, an_invoice, at, keep_customer, sample_deps, the_ladders
 
 SENT = at("2027-03-02 09:00")
 PHONE = "+4915112345678"
@@ -143,7 +143,7 @@ class Site:
         return cast(Client, self.temporal)
 
     async def bring(self) -> int:
-        return await self.service.courier.bring()
+        return await self.service.dispatcher.bring()
 
     # Preparing it
 
@@ -259,8 +259,8 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
 
 
 def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
-    desk = replace(a_desk(database), opt_out=LINKS)
-    return make_service(client, desk, the_ladders(), Cases(client, database, patience), keys)
+    deps = replace(sample_deps(database), opt_out=LINKS)
+    return make_service(client, deps, the_ladders(), Cases(client, database, patience), keys)
 
 
 def browse(service: Service) -> httpx.AsyncClient:

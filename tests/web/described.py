@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import httpx
 import jsonschema_rs
 
-from web.app import make_app
+from dunwell.web.app import make_app
 
 
 @cache

@@ -10,20 +10,20 @@ from typing import Any
 import httpx
 import pytest
 
-from activities import standstill
-from domain.standstill import decision
-from domain.terms import Level
-from intake.cases import Cases, Patience
-from intake.idempotency import Idempotency, Request
-from store import accounts, credits, outbox, tasks
-from store.database import Database
-from store.tables import TaskRow
+from dunwell.client.cases import Cases, Patience
+from dunwell.domain.standstill import decision
+from dunwell.domain.terms import Level
+from dunwell.services import standstill
+from dunwell.services.idempotency import Idempotency, Request
+from dunwell.store import accounts, credits, outbox, tasks
+from dunwell.store.database import Database
+from dunwell.store.tables import TaskRow
+from dunwell.web.service import Keys
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
 from tests.web.described import check_described
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
 from tests.workflows.house import House
-from web.service import Keys
 from workflows.options import AMOUNT_DUE
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -62,7 +62,7 @@ def database(file_database: Database) -> Database:
 async def api(house: House) -> AsyncIterator[Open]:  # noqa: F811
     key = a_key()
     client = house.env.client
-    service = serve(client, house.desk.database, keys_for(key), Patience(answer=timedelta(seconds=5)))
+    service = serve(client, house.deps.database, keys_for(key), Patience(answer=timedelta(seconds=5)))
     async with browse(service) as http:
         yield Open(house, Site(service, http, None, key))  # type: ignore[arg-type]
 
@@ -497,7 +497,7 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
 
 async def test_the_work_for_people(api: Open) -> None:
     await api.post("/invoices", written())
-    with api.house.desk.database.writing() as session:
+    with api.house.deps.database.writing() as session:
         facts = {"invoice_id": "inv-1", "step": "s", "reason": "why", "script": "Good day", "contact_id": None}
         for kind in ("call", "decision"):
             tasks.add(session, TaskRow(task_id=kind, kind=kind, due_at=datetime(2027, 3, 1, tzinfo=UTC), **facts))
@@ -512,7 +512,7 @@ async def test_g13_the_status_says_that_everything_stands_still(api: Open) -> No
     await api.post("/invoices", written())
     assert (await api.get("/cases/inv-1")).json()["standstill"] is None
     moment = datetime(2027, 3, 1, 9, tzinfo=UTC)
-    standstill.begin(api.house.desk.database, decision("ops", "restore"), moment)
+    standstill.begin(api.house.deps.database, decision("ops", "restore"), moment)
     status = (await api.get("/cases/inv-1")).json()
     assert status["standstill"] == {"since": "2027-03-01T09:00:00Z", "by": "ops", "reason": "restore"}
     assert "standstill" in [line["kind"] for line in status["timeline"]]

@@ -12,12 +12,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from settings import Settings, SettingsError
-from store.database import Database
+from dunwell.settings import Settings, SettingsError
+from dunwell.store.database import Database
+from dunwell.web.__main__ import open_service, serve
+from dunwell.web.app import make_app
+from dunwell.web.service import Service, read_keys
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, as_shown
-from web.__main__ import open_service, serve
-from web.app import make_app
-from web.service import Service, read_keys
 from worker import NotReady
 
 
@@ -64,7 +64,7 @@ async def test_a_round_that_fails_does_not_end_the_courier(site: Site, monkeypat
     site.message()
     await site.sendgrid([an_event("bounce")])
     real, failures = site.service.inbox.waiting, [OSError("the disk at home of Ada")]
-    monkeypatch.setattr("web.courier.EVERY", 0.01)
+    monkeypatch.setattr("dunwell.web.webhooks.dispatcher.EVERY", 0.01)
 
     def waiting(now: Any) -> Any:
         if failures:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import uvicorn
 
+from dunwell.web import request_body
+from dunwell.web.allowed_hosts import AllowedHosts, host_of
+from dunwell.web.app import make_app
+from dunwell.web.slow_clients import PatientProtocol
 from tests.web.conftest import TOKEN, Site
-from web import bodies
-from web.app import make_app
-from web.hosts import Hosts, host_of
-from web.patience import PatientProtocol
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -54,7 +54,7 @@ async def test_f6_two_hosts_are_none() -> None:
         called.append(message.get("status"))
 
     scope = {"type": "http", "path": "/", "headers": [(b"host", b"localhost"), (b"host", b"evil.example")]}
-    await Hosts(app, ())(scope, None, send)  # type: ignore[arg-type]
+    await AllowedHosts(app, ())(scope, None, send)  # type: ignore[arg-type]
     assert called == [421, None]
 
 
@@ -124,7 +124,7 @@ class Hasty(PatientProtocol):
 
 @pytest.fixture
 def hasty_bodies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.5)
     yield
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from domain.terms import Channel
-from gateways.sendgrid_events import read
-from store import tasks
-from store.tables import TaskRow
+from dunwell.domain.terms import Channel
+from dunwell.gateways.sendgrid.webhook import read
+from dunwell.store import tasks
+from dunwell.store.tables import TaskRow
 from tests.builders import an_invoice, at
 from tests.web.conftest import CUSTOMER, SENT, Site, a_key, an_event, sign
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from store.database import Database
+from dunwell.store.database import Database
 from tests.workflows.house import House, house_on, time_skipping_server
 
 

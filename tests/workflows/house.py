@@ -15,15 +15,15 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from activities.desk import Desk
-from domain.clock import Clock
-from domain.contact_words import with_roles
-from domain.invoice import Invoice
-from domain.keys import StepKey
-from intake.registrar import Registrar
-from store import invoices, outbox, timeline
-from store.database import Database
-from tests.builders import a_desk, the_ladders
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.contact_labels import with_roles
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.keys import StepKey
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import invoices, outbox, timeline
+from dunwell.store.database import Database
+from tests.builders import sample_deps, the_ladders
 from tests.conftest import binary
 from worker import make_worker
 from workflows.invoice_dunning import InvoiceDunning
@@ -55,7 +55,7 @@ class House:
     """A case being lived through, and what came of it."""
 
     env: WorkflowEnvironment
-    desk: Desk
+    deps: Dependencies
     handle: WorkflowHandle[InvoiceDunning, Outcome] | None = None
     clock: Clock = field(default_factory=Clock)
 
@@ -89,7 +89,7 @@ class House:
         server_time = await self.env.get_current_time()
         if not real_time:
             self.clock = Clock(rehearsal=True, speed=speed, real=server_time, case=AS_OF)
-        registered = Registrar(self.desk, the_ladders()).register(invoice, await self.now(), self.clock)
+        registered = Registrar(self.deps, the_ladders()).register(invoice, await self.now(), self.clock)
         start = registered.start if prepared else CaseStart(invoice_id=invoice.invoice_id, clock=self.clock)
         assert start is not None
         await self.begin(start.model_copy(update=options))
@@ -115,7 +115,7 @@ class House:
 
     def messages(self, invoice_id: str = "inv-1", *, copies: bool = False) -> list[Mapping[str, Any]]:
         """What was written to those whom the steps name; with `copies`, to everybody."""
-        with self.desk.database.reading() as session:
+        with self.deps.database.reading() as session:
             return [
                 {
                     "id": row.message_id,
@@ -133,7 +133,7 @@ class House:
 
     def timeline(self, invoice_id: str = "inv-1") -> list[tuple[str, str]]:
         """What the database has, with people by their role, as the engine tells it."""
-        with self.desk.database.reading() as session:
+        with self.deps.database.reading() as session:
             row = invoices.get_row(session, invoice_id)
             customer_id = row.customer_id if row else ""
             return [
@@ -158,7 +158,7 @@ class House:
 
 @asynccontextmanager
 async def house_on(env: WorkflowEnvironment, database: Database, **changes: Any) -> AsyncIterator[House]:
-    desk = replace(a_desk(database), **changes)
+    deps = replace(sample_deps(database), **changes)
     with ThreadPoolExecutor(20) as executor:
-        async with make_worker(env.client, desk, executor, runner=SandboxedWorkflowRunner()):
-            yield House(env, desk)
+        async with make_worker(env.client, deps, executor, runner=SandboxedWorkflowRunner()):
+            yield House(env, deps)

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import Decimal
 
-from domain.events import CallOutcome
-from domain.terms import Role
-from store import tasks
+from dunwell.domain.events import CallOutcome
+from dunwell.domain.terms import Role
+from dunwell.store import tasks
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.workflows.house import House
 from workflows.messages import OVERTAKE_SIGNAL
@@ -149,7 +149,7 @@ async def bounces(house: House) -> None:
 async def is_called(house: House) -> None:
     await house.start(an_invoice(policy="gradual-pressure"))
     await house.pass_time(days=8)
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         task = tasks.open_tasks(session, "inv-1")[0].task_id
     promise = {"date": await today(house, 3)}
     outcome = CallOutcome(task_id=task, outcome="promise", by="agent-7").model_dump(exclude_none=True)
@@ -166,7 +166,7 @@ async def at_the_promise_call(house: House) -> str:
 
 
 def open_call(house: House) -> str:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         return tasks.open_contacts(session, "inv-1")[0].task_id
 
 

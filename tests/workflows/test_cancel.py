@@ -1,15 +1,15 @@
 """A request to cancel a workflow rests its case and asks a person; it ends nothing."""
 
-from domain.terms import Stage
-from store import tasks
-from store.tables import TaskRow
+from dunwell.domain.terms import Stage
+from dunwell.store import tasks
+from dunwell.store.tables import TaskRow
 from tests.builders import an_invoice
 from tests.workflows.house import House
 from tests.workflows.lives import pay, today
 
 
 def asked(house: House) -> list[TaskRow]:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         found = list(tasks.open_tasks(session, "inv-1"))
     assert not [task.task_id for task in found if ".pause." in task.task_id], "asked twice"
     return [task for task in found if ".interrupted." in task.task_id]

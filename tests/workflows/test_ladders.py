@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from domain.policy import Policy
-from domain.terms import ENDS, Access, Role, Stage
-from store import tasks, timeline
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import ENDS, Access, Role, Stage
+from dunwell.store import tasks, timeline
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
 from tests.workflows.house import AS_OF, House
 from tests.workflows.lives import pay
@@ -18,13 +18,13 @@ PEOPLE = tuple(a_contact(role, phone="+4930123456") for role in Role)
 
 def begun(house: House) -> list[str]:
     """The steps that had their turn, in order."""
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         entries = [entry for _, entry in timeline.read(session, "inv-1")]
     return list(dict.fromkeys(entry.step for entry in entries if entry.step and "~" not in entry.step))
 
 
 async def say_yes(house: House) -> None:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         asked = [task.task_id for task in tasks.open_tasks(session, "inv-1") if task.kind == "approval"]
     for task in asked:
         await house.tell("call_outcome", task_id=task, outcome="approved", by="head-of-sales")

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import select
 from temporalio.testing import WorkflowEnvironment
 
-from domain.calendar import BusinessCalendar
-from domain.invoice import Invoice
-from domain.policy import Policy
-from domain.terms import Role
-from gateways.business_days import HolidayLibrary
-from store.database import Database
-from store.tables import TaskRow
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Role
+from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.store.database import Database
+from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
 from tests.workflows.house import LATER, House, house_on
 
@@ -74,7 +74,7 @@ class Contacted:
 def contacts(house: House, invoice: Invoice) -> list[Contacted]:
     """Every letter and call, once a step, in order, in the debtor's time."""
     zone, first = ZoneInfo(invoice.customer.time_zone), dict[str, datetime]()
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         rows = session.scalars(select(TaskRow).where(TaskRow.kind == "call"))
         calls = [(row.step, row.due_at) for row in rows]
     letters = [(message["step"], message["at"]) for message in house.messages()]

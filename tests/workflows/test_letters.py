@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from domain.clock import Clock
-from domain.terms import Channel, MessageState, Stage
-from gateways.news import News
-from gateways.print_folder import PrintFolderGateway
-from intake.registrar import Registrar
-from store import timeline
-from store.database import Database, Visit
-from store.schema import migrate
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.terms import Channel, MessageState, Stage
+from dunwell.gateways.events import ProviderEvent
+from dunwell.gateways.print_folder.client import PrintFolderGateway
+from dunwell.services.inbox import Inbox
+from dunwell.store import timeline
+from dunwell.store.database import Database, UnitOfWork
+from dunwell.store.schema import migrate
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
 from tests.workflows.house import AS_OF, House, house_on
-from web.inbox import Inbox
 
 POST = "Werkstraße 12\n10115 Berlin"
 
@@ -30,7 +30,7 @@ async def start_on_paper(house: House) -> None:
     ladder = usual.model_copy(update={"steps": steps})
     house.clock = Clock(rehearsal=True, speed=1, real=await house.env.get_current_time(), case=AS_OF)
     customer = a_customer(contacts=(a_contact(email=None, post=POST),))
-    registered = Registrar(house.desk, {ladder.name: ladder}).register(
+    registered = Registrar(house.deps, {ladder.name: ladder}).register(
         an_invoice(customer=customer), AS_OF, house.clock
     )
     assert registered.start is not None
@@ -71,9 +71,9 @@ class Interrupted(Database):
     between: Callable[[], None] | None = None
 
     @contextmanager
-    def visiting(self, customer_id: str) -> Iterator[Visit]:
-        with super().visiting(customer_id) as visit:
-            yield visit
+    def unit_of_work(self, customer_id: str) -> Iterator[UnitOfWork]:
+        with super().unit_of_work(customer_id) as unit:
+            yield unit
         if self.between is not None:
             self.between()
 
@@ -118,18 +118,20 @@ async def test_proof_that_comes_while_a_step_says_it_is_missing(
 
 
 def kinds(house: House, step: str) -> list[str]:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         return [entry.kind for _, entry in timeline.read(session, "inv-1") if entry.step == step]
 
 
 async def posted(house: House, inbox: Inbox) -> int:
     """Say of every letter that it has arrived, as a webhook and the courier do. How many words the case was told."""
     now = await house.now()
-    news = [
-        News(event_id=one["id"], kind="d", channel=Channel.LETTER, message_id=one["id"], state=MessageState.DELIVERED)
+    provider_event = [
+        ProviderEvent(
+            event_id=one["id"], kind="d", channel=Channel.LETTER, message_id=one["id"], state=MessageState.DELIVERED
+        )
         for one in house.messages()
     ]
-    await asyncio.to_thread(inbox.take, "post", news, now)
+    await asyncio.to_thread(inbox.take, "post", provider_event, now)
     letters = await asyncio.to_thread(inbox.waiting, now)
     for letter in letters:
         await house.tell("delivery_report", **letter.report.model_dump(mode="json", exclude_none=True))

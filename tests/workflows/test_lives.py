@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select
 
-from domain.terms import Access, Stage
-from store.tables import TaskRow
+from dunwell.domain.terms import Access, Stage
+from dunwell.store.tables import TaskRow
 from tests.replay import commands, tasks
 from tests.workflows.house import House
 from tests.workflows.lives import LIVES
@@ -153,7 +153,7 @@ async def test_life(house: House, name: str) -> None:
 async def test_when_people_are_called(house: House, life: str, calls: str) -> None:
     await LIVES[life](house)
     await house.case.result()
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         rows = session.scalars(select(TaskRow).order_by(TaskRow.due_at)).all()
     names = [row.task_id.removeprefix("inv-1.").replace(".accounts_payable", "") for row in rows]
     shown = [f"{name} {row.due_at:%m-%d %Hh}" for name, row in zip(names, rows, strict=True)]

@@ -5,7 +5,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError
 
-from domain.terms import Access, Stage
+from dunwell.domain.terms import Access, Stage
 from tests.builders import an_invoice
 from tests.workflows.house import House
 from tests.workflows.lives import pay, today

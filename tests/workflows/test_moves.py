@@ -7,19 +7,19 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from domain.events import PolicyMoved
-from domain.evidence import verify
-from domain.moves import Move
-from domain.policy import Policy, PolicyRef
-from domain.refusal import Refused
-from intake.cases import Cases
-from intake.evidence_file import as_text, gather
-from intake.ladders import FOLDER, read_ladder
-from intake.moves import Moves, Told, as_seen, read_ref, read_seen
-from intake.registrar import Registrar
-from store import cases, policies
-from store.database import Database
-from tests.builders import a_desk, an_invoice, another_customer, the_ladders, the_traits
+from dunwell.client.cases import Cases
+from dunwell.client.policy_moves import MoveResult, PolicyMoves, as_seen, read_ref, read_seen
+from dunwell.client.registration import Registrar
+from dunwell.domain.events import PolicyMoved
+from dunwell.domain.evidence import verify
+from dunwell.domain.policy import Policy, PolicyRef
+from dunwell.domain.policy_move import Move
+from dunwell.domain.refusal import Refused
+from dunwell.intake.policy_files import FOLDER, read_ladder
+from dunwell.store import cases, policies
+from dunwell.store.database import Database
+from dunwell.views.evidence import as_text, gather
+from tests.builders import an_invoice, another_customer, sample_deps, the_ladders, the_traits
 from tests.workflows.house import AS_OF, House
 
 ONE, TWO = PolicyRef(name="gentle-saas", version=1), PolicyRef(name="gentle-saas", version=2)
@@ -47,12 +47,12 @@ def edited(tmp_path: Path) -> dict[str, Policy]:
     return {**the_ladders(), "gentle-saas": read_ladder(path, the_traits())}
 
 
-def moves_of(house: House, ladders: dict[str, Policy], old: PolicyRef = ONE, new: PolicyRef = TWO) -> Moves:
-    return Moves(house.desk, ladders, old, new)
+def moves_of(house: House, ladders: dict[str, Policy], old: PolicyRef = ONE, new: PolicyRef = TWO) -> PolicyMoves:
+    return PolicyMoves(house.deps, ladders, old, new)
 
 
-async def confirm(house: House, moving: Moves, moves: list[Move]) -> list[Told]:
-    return await moving.confirm(Cases(house.env.client, house.desk.database), moves)
+async def confirm(house: House, moving: PolicyMoves, moves: list[Move]) -> list[MoveResult]:
+    return await moving.confirm(Cases(house.env.client, house.deps.database), moves)
 
 
 def steps_sent(house: House) -> list[str]:
@@ -70,7 +70,7 @@ async def test_a_moved_case_goes_on_by_the_new_version(house: House, edited: dic
     assert move.after is not None
     assert (move.before.step, move.after.step) == ("second-reminder", "nudge")
 
-    assert await confirm(house, moving, [move]) == [Told("inv-1")]
+    assert await confirm(house, moving, [move]) == [MoveResult("inv-1")]
     status = await house.status()
     assert status.policy == TWO
     assert status.next_action is not None
@@ -81,7 +81,7 @@ async def test_a_moved_case_goes_on_by_the_new_version(house: House, edited: dic
     await house.case.result()
     assert steps_sent(house) == ["first-reminder", "nudge", "second-reminder", "restrict", "last-letter", "hand-over"]
     assert house.broken_laws() == []
-    text = as_text(verify(gather(house.desk.database, "inv-1")))
+    text = as_text(verify(gather(house.deps.database, "inv-1")))
     assert "Ladder gentle-saas@1" in text
     assert "Ladder gentle-saas@2" in text
 
@@ -136,7 +136,7 @@ async def test_a_version_that_was_moved_to_can_be_left_again(house: House, edite
     there = moves_of(house, edited)
     await confirm(house, there, there.preview("operator"))
     back = moves_of(house, edited, TWO, ONE)
-    assert await confirm(house, back, back.preview("operator")) == [Told("inv-1")]
+    assert await confirm(house, back, back.preview("operator")) == [MoveResult("inv-1")]
     await house.case.result()
     assert steps_sent(house) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
 
@@ -149,7 +149,7 @@ def a_hundred(registrar: Registrar) -> dict[str, str]:
     for number in range(100):
         customer = another_customer(f"c{number % 10}")
         registrar.register(an_invoice(invoice_id=f"inv-{number}", customer=customer), AS_OF)
-    return kept(registrar._desk.database)
+    return kept(registrar._deps.database)
 
 
 def kept(database: Database) -> dict[str, str]:
@@ -160,32 +160,32 @@ def kept(database: Database) -> dict[str, str]:
 def test_a_hundred_running_cases_stay_as_they_are_when_the_file_changes(
     database: Database, edited: dict[str, Policy]
 ) -> None:
-    desk = a_desk(database)
-    before = a_hundred(Registrar(desk, the_ladders()))
+    deps = sample_deps(database)
+    before = a_hundred(Registrar(deps, the_ladders()))
     assert len(before) == 100
     # the file has version 2 now; the same invoices are handed in again, and a new one
-    registrar = Registrar(a_desk(database), edited)
+    registrar = Registrar(sample_deps(database), edited)
     assert a_hundred(registrar) == before
     new = registrar.register(an_invoice(invoice_id="inv-new", customer=another_customer("c0")), AS_OF)
     assert new.opening.case.policy == TWO
     # looking at a move changes nothing either
-    moves = Moves(desk, edited, ONE, TWO).preview("operator")
+    moves = PolicyMoves(deps, edited, ONE, TWO).preview("operator")
     assert len(moves) == 100
     after = kept(database)
     assert {invoice: after[invoice] for invoice in before} == before
 
 
 def test_a_ladder_edited_without_a_new_version_is_refused(database: Database, edited: dict[str, Policy]) -> None:
-    before = a_hundred(Registrar(a_desk(database), the_ladders()))
+    before = a_hundred(Registrar(sample_deps(database), the_ladders()))
     same = {**edited, "gentle-saas": edited["gentle-saas"].model_copy(update={"version": 1})}
     with pytest.raises(Refused, match="raise its version to 2"):
-        Registrar(a_desk(database), same).register(an_invoice(invoice_id="inv-new"), AS_OF)
+        Registrar(sample_deps(database), same).register(an_invoice(invoice_id="inv-new"), AS_OF)
     assert kept(database) == before
 
 
 def test_looking_keeps_no_version(database: Database, edited: dict[str, Policy]) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
-    Moves(a_desk(database), edited, ONE, TWO).preview("operator")
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
+    PolicyMoves(sample_deps(database), edited, ONE, TWO).preview("operator")
     with database.reading() as session, pytest.raises(LookupError):
         policies.load(session, "gentle-saas", 2)
 
@@ -213,25 +213,25 @@ def test_what_names_no_version_is_refused(text: str) -> None:
 def test_a_move_that_cannot_be_is_refused(
     database: Database, edited: dict[str, Policy], old: str, new: str, reason: str
 ) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
     with pytest.raises(Refused, match=reason):
-        Moves(a_desk(database), edited, read_ref("from", old), read_ref("to", new))
+        PolicyMoves(sample_deps(database), edited, read_ref("from", old), read_ref("to", new))
 
 
 def test_a_file_unlike_its_version_in_use_is_refused(database: Database, edited: dict[str, Policy]) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
-    Registrar(a_desk(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
+    Registrar(sample_deps(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
     other = {"gentle-saas": edited["gentle-saas"].model_copy(update={"gap_days": 3})}
     with pytest.raises(Refused, match="differs from version 2 that is in use"):
-        Moves(a_desk(database), other, ONE, TWO)
+        PolicyMoves(sample_deps(database), other, ONE, TWO)
     # the same ladder read from its file and from the database are one
-    assert Moves(a_desk(database), edited, ONE, TWO).preview("operator") != []
+    assert PolicyMoves(sample_deps(database), edited, ONE, TWO).preview("operator") != []
 
 
 def test_one_case_can_be_chosen_and_must_fit(database: Database, edited: dict[str, Policy]) -> None:
-    Registrar(a_desk(database), the_ladders()).register(an_invoice(), AS_OF)
-    Registrar(a_desk(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
-    moving = Moves(a_desk(database), edited, ONE, TWO)
+    Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
+    Registrar(sample_deps(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
+    moving = PolicyMoves(sample_deps(database), edited, ONE, TWO)
     assert [move.invoice_id for move in moving.preview("operator", "inv-1")] == ["inv-1"]
     with pytest.raises(Refused, match="inv-2 is on gentle-saas@2"):
         moving.preview("operator", "inv-2")
@@ -260,11 +260,11 @@ async def test_a7_a_move_to_what_is_not_registered_is_refused_and_the_next_payme
     assert "to_version: gentle-saas@2 is not registered; known are 1" in str(said.value.cause)
     await house.case.signal("policy_moved", content)
     await house.pass_time(hours=1)
-    with house.desk.database.writing() as session:
+    with house.deps.database.writing() as session:
         policies.register(session, edited["gentle-saas"])
     for field, wrong in (("digest", "0" * 16), ("steps", ["first-reminder"]), ("promises", {"limit": 99})):
         event = PolicyMoved.model_validate(content | {field: wrong})
-        with house.desk.database.reading() as session:
+        with house.deps.database.reading() as session:
             case = cases.get(session, "inv-1")
         assert case is not None
         forged = event.model_copy(update={"fingerprint": case.fingerprint(event)})

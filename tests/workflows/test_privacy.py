@@ -4,7 +4,7 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 
-from domain.terms import Role
+from dunwell.domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.workflows.house import House
 from tests.workflows.lives import pay, today
@@ -55,7 +55,7 @@ async def test_a_failing_activity_quotes_nothing(house: House, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError(f"could not write {NAME} <{MAIL}@acme.example>")
 
-    monkeypatch.setattr("activities.notices.Notices._job", fail)
+    monkeypatch.setattr("activities.step.StepActivities._job", fail)
     await house.start(an_invoice())
     await house.pass_time(days=9)
     history = await plain_history(house)

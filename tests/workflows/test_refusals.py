@@ -12,11 +12,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
-from domain.terms import Channel
-from gateways.base import Envelope, Receipt
-from gateways.outbox import OutboxGateway
-from store.database import Database
-from store.schema import migrate
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
 from tests.builders import an_invoice
 from tests.workflows.house import House, house_on
 from tests.workflows.lives import pay

@@ -18,13 +18,13 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from codec import KeyRing, Seal, sealed_with
-from domain.sealed import KEY_ID, MOST_BYTES, MOST_KEPT, SEALED
-from domain.terms import Stage
-from store import tasks
-from store.database import Database
-from store.tables import TaskRow
-from tests.builders import a_desk, an_invoice
+from dunwell.codec import KeyRing, Seal, sealed_with
+from dunwell.domain.sealed import KEY_ID, MOST_BYTES, MOST_KEPT, SEALED
+from dunwell.domain.terms import Stage
+from dunwell.store import tasks
+from dunwell.store.database import Database
+from dunwell.store.tables import TaskRow
+from tests.builders import an_invoice, sample_deps
 from tests.workflows.house import AS_OF, House
 from tests.workflows.lives import pay
 from worker import make_worker
@@ -83,11 +83,11 @@ async def worked(
     env: WorkflowEnvironment, database: Database, keys: str = "", cached: int = 1000
 ) -> AsyncIterator[SealedHouse]:
     """cached: how many cases the worker keeps in memory; 0 has it replay the case at each task."""
-    desk, seal = a_desk(database), Keys(keys)
+    deps, seal = sample_deps(database), Keys(keys)
     client = _client(env, replace(sealed_with(ring(keys)), payload_codec=seal))
     with ThreadPoolExecutor(20) as executor:
-        async with make_worker(client, desk, executor, runner=SandboxedWorkflowRunner(), cached_cases=cached):
-            house = SealedHouse(env, desk, keys=seal)
+        async with make_worker(client, deps, executor, runner=SandboxedWorkflowRunner(), cached_cases=cached):
+            house = SealedHouse(env, deps, keys=seal)
             house.handle = client.get_workflow_handle_for(InvoiceDunning.run, workflow_id("inv-1"))
             yield house
 
@@ -110,12 +110,12 @@ async def begin(house: SealedHouse, **options: object) -> None:
 
 
 def open_tasks(house: SealedHouse) -> Sequence[TaskRow]:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         return [row for row in tasks.open_tasks(session, "inv-1") if ".sealed." in row.task_id]
 
 
 def close(house: SealedHouse, task_id: str) -> None:
-    with house.desk.database.writing() as session:
+    with house.deps.database.writing() as session:
         assert tasks.close_task(session, task_id, "done, by agent-7", AS_OF)
 
 

@@ -7,12 +7,12 @@ from sqlalchemy import func, select
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
-from domain.clock import Clock
-from domain.terms import Stage
-from intake.cases import Cases, Start
-from intake.registrar import Registrar
-from store import tasks
-from store.tables import CaseRow, MessageRow, PaymentRow
+from dunwell.client.cases import Cases, Start
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.terms import Stage
+from dunwell.store import tasks
+from dunwell.store.tables import CaseRow, MessageRow, PaymentRow
 from tests.builders import an_invoice, the_ladders
 from tests.workflows.house import AS_OF, House
 from workflows.invoice_dunning import InvoiceDunning
@@ -30,7 +30,7 @@ async def refused(house: House, start: CaseStart, name: str) -> str:
 
 
 def written(house: House) -> tuple[int, int]:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         rows = session.scalars(select(CaseRow)).all()
         assert not any(row.rehearsal for row in rows)
         return sum(row.revision for row in rows), session.scalar(select(func.count()).select_from(MessageRow)) or 0
@@ -38,7 +38,7 @@ def written(house: House) -> tuple[int, int]:
 
 async def test_a5_a_run_under_another_id_or_clock_touches_nothing(house: House) -> None:
     now = await house.env.get_current_time()
-    Registrar(house.desk, the_ladders()).register(an_invoice(), now)
+    Registrar(house.deps, the_ladders()).register(an_invoice(), now)
     before = written(house)
     fast = Clock(rehearsal=True, speed=86_400, real=now, case=AS_OF + timedelta(days=4_000))
     plain = CaseStart(invoice_id="inv-1")
@@ -58,7 +58,7 @@ async def test_a5_the_speed_of_a_rehearsal_is_bounded(house: House, speed: float
 
 async def test_a5_a_prepared_opening_of_a_real_invoice_is_no_rehearsal(house: House) -> None:
     now = await house.env.get_current_time()
-    registered = Registrar(house.desk, the_ladders()).register(an_invoice(), now)
+    registered = Registrar(house.deps, the_ladders()).register(an_invoice(), now)
     assert registered.start is not None
     clock = Clock(rehearsal=True, speed=86_400, real=now, case=AS_OF)
     start = registered.start.model_copy(update={"clock": clock})
@@ -95,15 +95,15 @@ async def test_a10_a_run_waits_for_its_invoice_and_keeps_what_it_is_told(house: 
     assert "not registered yet" in str(said.value.cause)
 
     await house.pass_time(days=2)
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         assert [task.task_id for task in tasks.open_tasks(session)] == ["inv-1.opening"]
 
-    registered = Registrar(house.desk, the_ladders()).register(an_invoice(), await house.env.get_current_time())
-    talk = Cases(house.env.client, house.desk.database)
+    registered = Registrar(house.deps, the_ladders()).register(an_invoice(), await house.env.get_current_time())
+    talk = Cases(house.env.client, house.deps.database)
     assert await talk.start(registered) is Start.RUNNING
     await house.tell("payment_received", **PAYMENT | {"payment_id": "p2"})
     assert (await house.case.result()).stage is Stage.PAID
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         rows = session.scalars(select(PaymentRow).order_by(PaymentRow.payment_id)).all()
         assert [(row.payment_id, row.reversed_at is None) for row in rows] == [("p1", False), ("p2", True)]
         assert tasks.open_tasks(session) == []

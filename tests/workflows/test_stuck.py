@@ -2,30 +2,30 @@
 
 import pytest
 
-from activities import facts
-from domain.terms import Stage
-from store import tasks
+from dunwell.domain.terms import Stage
+from dunwell.services import message_facts
+from dunwell.store import tasks
 from tests.builders import an_invoice
 from tests.workflows.house import House
 from tests.workflows.lives import pay, today
 
 
 def open_tasks(house: House) -> list[str]:
-    with house.desk.database.reading() as session:
+    with house.deps.database.reading() as session:
         return [task.task_id for task in tasks.open_tasks(session, "inv-1")]
 
 
 async def test_a8_answers_and_agreed_days_go_on_beside_a_step_that_lacks_a_fact(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gather = facts.gather
+    gather = message_facts.gather
 
-    def lacks_a_name(session, case, customer, contact, errand, *rest):  # type: ignore[no-untyped-def]
-        if errand.message == "reminder-first":
+    def lacks_a_name(session, case, customer, contact, execution, *rest):  # type: ignore[no-untyped-def]
+        if execution.message == "reminder-first":
             raise KeyError("Ada Lovelace")
-        return gather(session, case, customer, contact, errand, *rest)
+        return gather(session, case, customer, contact, execution, *rest)
 
-    monkeypatch.setattr(facts, "gather", lacks_a_name)
+    monkeypatch.setattr(message_facts, "gather", lacks_a_name)
     await house.start(an_invoice())
     await house.pass_time(days=10)
     assert open_tasks(house) == ["inv-1.first-reminder.stuck"]

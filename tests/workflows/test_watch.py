@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from gateways.sendgrid import SendGridGateway
-from store.database import Database
-from tests.builders import a_contact, a_customer, a_desk, an_invoice
+from dunwell.gateways.sendgrid.client import SendGridGateway
+from dunwell.store.database import Database
+from tests.builders import a_contact, a_customer, an_invoice, sample_deps
 from tests.gateways.fakes import FakeSendGrid
 from tests.workflows.house import House
 from worker import make_worker
@@ -21,9 +21,9 @@ async def mailing(time_skipping: WorkflowEnvironment, database: Database) -> Asy
     """A house whose e-mail goes to a provider that takes everything and never reports."""
     with FakeSendGrid() as sendgrid, ThreadPoolExecutor(20) as executor:
         email = SendGridGateway("SG.test", ("ana@dunwell.example", "Ana Lopez"), sendgrid.url)
-        desk = a_desk(database, email=email)
-        async with make_worker(time_skipping.client, desk, executor):
-            yield House(time_skipping, desk)
+        deps = sample_deps(database, email=email)
+        async with make_worker(time_skipping.client, deps, executor):
+            yield House(time_skipping, deps)
 
 
 async def test_an_unconfirmed_letter_goes_on_by_sms(mailing: House) -> None:

@@ -1,0 +1,60 @@
+"""What a case and the database disagree about."""
+
+from dataclasses import dataclass
+
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark
+from dunwell.store import cases, ledger, outbox
+from dunwell.store.database import Database
+from dunwell.store.tables import CaseRow
+from workflows.messages import Carried
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a case remembered, what the database had then, and what is wrong; None: nothing."""
+
+    memory: Carried | None
+    why: str | None
+    stored: Mark | None = None
+
+
+def compare(database: Database, memory: Carried, before: Compared | None) -> Compared:
+    """before: the first look, if this is the second. What was on its way between the two sides then has arrived."""
+    case, written = memory.case, memory.written
+    with database.reading() as session:
+        row = cases.get_row(session, case.invoice_id)
+        if row is None:
+            return Compared(memory, None)
+        stored, kept = cases.mark(row), Case.model_validate(row.state)
+        booked = {one.payment_id: one.reversed_at is not None for one in ledger.rows(session, case.invoice_id)}
+        lost = outbox.missing(session, [one.message_id for one in case.messages])
+    why = None
+    known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}
+    if written is not None and stored.revision < written.revision:
+        why = f"the database is older than the case: {_standing(kept)}, the case {_standing(case)}"
+    elif lost:
+        why = f"the database lacks {len(lost)} message(s) that the case knows to have left"
+    elif booked != known:
+        why = f"{len(booked)} payment(s) are booked, the case knows {len(known)}"
+    elif written is not None and _is_ahead(stored, case.mark, written) and _stays(before, case.mark):
+        why = f"the case is older than the database: {_standing(case)}, the database {_standing(kept)}"
+    return Compared(memory, why, stored)
+
+
+def _is_ahead(stored: Mark, case: Mark, written: Mark) -> bool:
+    return stored.digest not in {case.digest, written.digest} and stored.turns >= written.turns
+
+
+def _stays(before: Compared | None, case: Mark) -> bool:
+    """At the first look it may just be hearing of it."""
+    return before is None or before.stored is None or case.turns < before.stored.turns or before.why is not None
+
+
+def _standing(case: Case) -> str:
+    return f"has {case.stage.value}, {case.open_amount} {case.currency} open"
+
+
+def open_amount(row: CaseRow) -> float:
+    """As the search attribute has it."""
+    return float(Case.model_validate(row.state).open_amount)

@@ -1,0 +1,97 @@
+"""Credit that people apply or return: the facts that commands and the API fill in for them."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from hashlib import sha256
+from typing import Any
+from uuid import uuid4
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.events import CreditReturned
+from dunwell.domain.refusal import Refused, refusal_of
+from dunwell.services import credits as ledger
+from dunwell.store import cases, credits
+from dunwell.store.database import Database
+from dunwell.views.case_status import check_known, stored_status
+from workflows.messages import Status
+
+
+def to_apply(
+    session: Session, from_invoice: str, to_invoice: str, amount: str | None, by: str, request_id: str | None
+) -> dict[str, Any]:
+    """The fields of `credit_applied`: without an amount all that both sides allow, or that this request took before.
+
+    The same request gets the same credit id. Raises Refused when an invoice is unknown or has no credit.
+    """
+    giver, taker = _case(session, from_invoice), _case(session, to_invoice)
+    identity = _credit_id(from_invoice, to_invoice, request_id)
+    possible = min(giver.credit, taker.open_amount) or giver.credit
+    told = {"credit_id": identity, "amount": amount or _amount(session, giver, identity, possible), "by": by}
+    return told | {"from_invoice": from_invoice, "currency": giver.currency}
+
+
+def to_return(
+    session: Session, invoice_id: str, amount: str | None, by: str, request_id: str | None
+) -> dict[str, Any]:
+    """The fields of `credit_returned`, likewise: without an amount all of it."""
+    case = _case(session, invoice_id)
+    identity = _credit_id(invoice_id, "", request_id)
+    told = {"credit_id": identity, "amount": amount or _amount(session, case, identity, case.credit), "by": by}
+    return told | {"currency": case.currency}
+
+
+def _amount(session: Session, giver: Case, identity: str, possible: Decimal) -> str:
+    known = credits.get_use(session, identity)
+    if known is not None:
+        return str(round(known.amount, giver.money.digits))
+    if possible == 0:
+        reason = f"{giver.invoice_id} has no credit; `starter.py list` shows where there is some"
+        raise Refused("from_invoice", reason)
+    return str(possible)
+
+
+def _credit_id(from_invoice: str, to_invoice: str, request_id: str | None) -> str:
+    told_as = request_id or uuid4().hex
+    return f"credit-{sha256(f'{from_invoice}/{to_invoice}/{told_as}'.encode()).hexdigest()[:16]}"
+
+
+def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> Status:
+    """Note that credit was paid back to the customer, and return how the case stands. Raises Refused."""
+    try:
+        event = CreditReturned.model_validate(content)
+    except ValidationError as error:
+        raise refusal_of(error) from None
+    with database.reading() as session:
+        customer_id = check_known(session, invoice_id).customer_id
+    with database.writing(customer_id) as session:
+        row = cases.get_row(session, invoice_id)
+        now = row.updated_at if row and row.rehearsal else datetime.now(UTC)
+        ledger.give_back(session, invoice_id, event.credit_id, event.amount, event.currency, event.by, now)
+    return stored_status(database, invoice_id)
+
+
+def _case(session: Session, invoice_id: str) -> Case:
+    check_known(session, invoice_id)
+    case = cases.get(session, invoice_id)
+    if case is None:
+        raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
+    return case
+
+
+def beside(session: Session, invoice_id: str) -> list[dict[str, Any]]:
+    """The credit on the other invoices of this one's customer."""
+    customer_id = check_known(session, invoice_id).customer_id
+    return [one for one in of_customer(session, customer_id) if one["invoice_id"] != invoice_id]
+
+
+def of_customer(session: Session, customer_id: str) -> list[dict[str, Any]]:
+    """The customer's credit, invoice by invoice, as people read it."""
+    found = []
+    for row in credits.of_customer(session, customer_id):
+        case = cases.get(session, row.invoice_id)
+        amount: Decimal = round(row.amount, case.money.digits) if case else row.amount
+        found.append({"invoice_id": row.invoice_id, "amount": amount, "currency": row.currency, "since": row.at})
+    return found

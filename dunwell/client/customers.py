@@ -1,0 +1,263 @@
+"""What a person changes about a customer or a contact, and what the customer's cases hear of it."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.domain.events import Pause, Resume, parse_event
+from dunwell.domain.invoice import Contact
+from dunwell.domain.keys import ContactId
+from dunwell.domain.people import CONTACT_FIELDS, Person
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Channel, Role
+from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
+from dunwell.intake.invoices import can_be_asked
+from dunwell.intake.refusals import InvalidValue, printable
+from dunwell.services import contact_replacement, customer_pause
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.people import CUSTOMER_FIELDS, People
+from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, timeline
+from dunwell.store.tables import ContactRow
+
+_AT_ONCE = 20
+
+
+@dataclass(frozen=True)
+class Changed:
+    """What was done, in sentences for whoever asked for it, and which cases have to hear what."""
+
+    said: tuple[str, ...]
+    event: str = "contacts_changed"
+    content: Mapping[str, Any] | None = None
+    invoices: tuple[str, ...] = ()
+
+
+async def tell(talk: Cases, changed: Changed) -> int:
+    """Tell the cases. Returns how many could not be told; what is in the database counts for them all the same."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(invoice_id: str) -> bool:
+        async with slots:
+            try:
+                await talk.tell(invoice_id, changed.event, changed.content or {}, wait=False)
+            except Refused:  # it has ended
+                return True
+            except (NoAnswer, ServerAway):
+                return False
+            return True
+
+    return (await asyncio.gather(*(one(invoice_id) for invoice_id in changed.invoices))).count(False)
+
+
+class Customers:
+    """Changes by hand, each in one transaction. Raises Refused when something is unknown or cannot be."""
+
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    # Facts -----------------------------------------------------------------------------------------------
+
+    def set_customer(self, customer_id: str, given: Mapping[str, Any], by: str) -> Changed:
+        """Correct facts of a customer. A correction stands until the billing system says something new."""
+        facts = {name: _customer_fact(name, value) for name, value in given.items()}
+        _some(facts, CUSTOMER_FIELDS)
+        with self._people(customer_id, by) as (people, after):
+            people.correct_customer(customer_id, facts, by)
+        return after.changed(f"{customer_id} is so already")
+
+    def set_contact(self, contact_id: str, given: Mapping[str, Any], by: str) -> Changed:
+        """The same for a contact. An empty text takes an address away."""
+        customer_id = self._customer_of(contact_id)
+        with self._people(customer_id, by) as (people, after):
+            country = people.customers[customer_id].country
+            facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
+            _some(facts, CONTACT_FIELDS)
+            people.correct_contact(customer_id, contact_id, facts, by)
+        return after.changed(f"{contact_id} is so already")
+
+    def add_contact(self, customer_id: str, role: str, given: Mapping[str, Any], by: str) -> Changed:
+        """Somebody whom no record names. Is written to about every invoice of the customer, until closed."""
+        with self._people(customer_id, by) as (people, after):
+            kind = _checked(CONTACT["role"].check, "role", role)
+            country = people.customers[customer_id].country
+            facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
+            if not facts.get("name"):
+                raise Refused("name", "is missing: it is needed")
+            key = ContactId(customer_id=customer_id, role=kind, number="1")
+            contact = Contact(contact_id=str(key), role=Role(kind), **facts)
+            if not can_be_asked(None, contact.email, contact.phone, contact.post):
+                raise Refused("email", "is missing: give an e-mail, a phone or a post address")
+            people.add(customer_id, contact, by)
+        return after.changed("this contact is written to already")
+
+    # Standing --------------------------------------------------------------------------------------------
+
+    def close_contact(self, contact_id: str, reason: str, by: str) -> Changed:
+        """Write to this contact no more, whatever records say."""
+        parse_event("pause", [{"reason": reason, "by": by}])
+        customer_id = self._customer_of(contact_id)
+        with self._people(customer_id, by) as (people, after):
+            people.close(customer_id, contact_id, reason, by)
+        return after.changed(f"{contact_id} is closed already")
+
+    def open_contact(self, contact_id: str, by: str) -> Changed:
+        """Write to this contact again, also where mail bounced or the number was wrong. STOP stays STOP."""
+        customer_id = self._customer_of(contact_id)
+        said = []
+        with self._people(customer_id, by) as (people, after):
+            people.open(customer_id, contact_id, by)
+            person = next(one for one in people.known(customer_id) if one.contact_id == contact_id)
+            said = _reopened(after.session, person)
+            if said:
+                people.came.update(after.concerned(people, contact_id))
+        return after.changed(f"{contact_id} is open already", said)
+
+    # Rest ------------------------------------------------------------------------------------------------
+
+    def pause(self, customer_id: str, reason: str, by: str, until: str | None = None) -> Changed:
+        """Let a customer rest: all open invoices, and those still to come. Payments still count."""
+        facts = {"reason": reason, "by": by, "until": until, "scope": "customer"}
+        event = parse_event("pause", [{name: value for name, value in facts.items() if value is not None}])
+        assert isinstance(event, Pause)
+        now = datetime.now(UTC)
+        if event.until is not None and event.until <= now.date():
+            raise Refused("until", "must lie after today")
+        with self._transaction(customer_id) as session:
+            before = customer_pauses.get(session, customer_id)
+            if before is not None:
+                customer_pause.answer(session, before, "the pause of the customer was renewed", now)
+            customer_pauses.put(session, customer_id, reason=event.reason, by=event.by, until=event.until, now=now)
+            concerned = _open_invoices(session, customer_id)
+            row, first = customer_pauses.get(session, customer_id), next(iter(concerned), None)
+            case = cases.get(session, first) if first else None
+            if row is not None and row.until is None and case is not None:
+                customer_pause.ask(session, case, row, self._deps.policy(session, case.policy))
+        end = f"until {event.until}" if event.until else f"until starter.py resume --customer {customer_id}"
+        said = f"{customer_id} rests {end}: {_counted(concerned)}, and those still to come. Payments still count."
+        return Changed((said,), "pause", event.model_dump(mode="json", exclude_none=True), tuple(concerned))
+
+    def resume(self, customer_id: str, by: str) -> Changed:
+        """Go on. An invoice that was paused by itself stays paused."""
+        event = parse_event("resume", [{"by": by, "scope": "customer"}])
+        assert isinstance(event, Resume)
+        with self._transaction(customer_id) as session:
+            before = customer_pauses.get(session, customer_id)
+            if before is None:
+                raise Refused("pause", f"{customer_id} does not rest as a whole")
+            customer_pause.answer(session, before, f"the customer goes on, by {event.by}", datetime.now(UTC))
+            customer_pauses.end(session, customer_id)
+            concerned = _open_invoices(session, customer_id)
+        said = f"{customer_id} goes on: {_counted(concerned)}"
+        return Changed((said,), "resume", event.model_dump(mode="json"), tuple(concerned))
+
+    # Transactions ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, customer_id: str) -> Iterator[Session]:
+        with self._deps.database.writing() as session:
+            accounts.lock(session, [customer_id])
+            if not invoices.find_customers(session, [customer_id]):
+                raise unknown(customer_id)
+            yield session
+
+    @contextmanager
+    def _people(self, customer_id: str, by: str) -> Iterator[tuple[People, "_After"]]:
+        """The people of a customer, to be changed in the block and written after it."""
+        parse_event("contacts_changed", [{"by": by}])
+        now = datetime.now(UTC)
+        with self._transaction(customer_id) as session:
+            people, after = People(session, [customer_id], now), _After(session, by)
+            yield people, after
+            people.save_customers()
+            people.save()
+            timeline.write_all(session, people.entries)
+            after.invoices = tuple(contact_replacement.follow(session, self._deps, people, now))
+            after.said = tuple(map(str, people.changes))
+
+    def _customer_of(self, contact_id: str) -> str:
+        with self._deps.database.reading() as session:
+            row = session.get(ContactRow, contact_id)
+        if row is None:
+            raise Refused("contact", f"{printable(contact_id)!r} is not known; `starter.py customer` shows the ids")
+        return row.customer_id
+
+
+@dataclass
+class _After:
+    """What is known once the transaction is over."""
+
+    session: Session
+    by: str
+    said: tuple[str, ...] = ()
+    invoices: tuple[str, ...] = ()
+
+    def concerned(self, people: People, contact_id: str) -> Collection[str]:
+        return [one for one in people.open_invoices if contact_id in people.asked_about(one)]
+
+    def changed(self, otherwise: str, more: Sequence[str] = ()) -> Changed:
+        said = (*self.said, *more) or (otherwise,)
+        return Changed(said, content={"by": self.by}, invoices=self.invoices)
+
+
+def _open_invoices(session: Session, customer_id: str) -> list[str]:
+    return [row.invoice_id for row in contacts.open_invoices(session, [customer_id])]
+
+
+def _counted(found: Sequence[str]) -> str:
+    return f"{len(found)} open invoice{'' if len(found) == 1 else 's'}"
+
+
+def _reopened(session: Session, person: Person) -> list[str]:
+    """Open what a bounce or a wrong number closed. Says what stays closed."""
+    said = []
+    for channel in (Channel.EMAIL, Channel.SMS, Channel.CALL, Channel.LETTER):
+        address = person.contact.address(channel)
+        row = addresses.find(session, channel, address) if address else None
+        if row is None:
+            continue
+        if row.reason == addresses.STOPPED:
+            said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner said STOP")
+            continue
+        said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {row.reason})")
+        session.delete(row)
+    session.flush()
+    return said
+
+
+def unknown(customer_id: str) -> Refused:
+    return Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")
+
+
+def _customer_fact(name: str, value: Any) -> str:
+    if name not in CUSTOMER_FIELDS:
+        raise Refused(name, f"is no field here: use one of {', '.join(CUSTOMER_FIELDS)}")
+    checked: str = _checked(CUSTOMER[name].check, name, value)
+    return checked
+
+
+def _contact_fact(name: str, value: Any, country: str) -> str | None:
+    if name not in CONTACT_FIELDS:
+        raise Refused(name, f"is no field here: use one of {', '.join(CONTACT_FIELDS)}")
+    if name != "name" and isinstance(value, str) and not value.strip():
+        return None
+    depends = {"region": country} if name == "phone" else {}
+    checked: str = _checked(CONTACT[name].check, name, value, **depends)
+    return checked
+
+
+def _checked(check: Any, name: str, value: Any, **depends: Any) -> Any:
+    try:
+        return check(value, **depends)
+    except InvalidValue as error:
+        raise Refused(name, str(error)) from None
+
+
+def _some(facts: Mapping[str, Any], known: Sequence[str]) -> None:
+    if not facts:
+        raise Refused("message", f"changes nothing: give one of {', '.join(known)}")

@@ -1,0 +1,394 @@
+"""Compares database and engine, case by case, and mends where they disagree.
+
+What a list of the engine says lags behind, so the workflow itself is looked at before anything is done about it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import RawValue
+from temporalio.service import RPCStatusCode
+
+from activities.reconciliation import ReconcileRequest
+from activities.record import RecordActivities, RecordRequest
+from activities.unsealing import unpacked
+from dunwell.client.cases import Cases
+from dunwell.client.comparison import Compared, compare, open_amount
+from dunwell.domain.events import MONEY
+from dunwell.domain.reconciliation import BY, Finding, Kind, Report
+from dunwell.domain.standstill import decision
+from dunwell.gateways.base import DeliveryError, Suppressions
+from dunwell.services import interruption, standstill
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.overdue_work import OverdueWork
+from dunwell.store import addresses, cases, reconciliations, standstills
+from dunwell.store.tables import CaseRow
+from workflows.messages import MEMORY_QUERY, RECONCILE_SIGNAL, WORKFLOW_TYPE, Carried, workflow_id
+from workflows.options import AMOUNT_DUE, STAGE
+
+_AT_ONCE = 20
+_ANSWER = timedelta(seconds=20)
+_BEING_STARTED = timedelta(minutes=15)
+_LATE = timedelta(hours=1)
+_SECOND_LOOK = 1.0  # seconds; what is being written at the first look is written then
+_LOOKS = 20
+_CLOSED_TOGETHER = 500  # addresses in one transaction
+
+_RUNNING = WorkflowExecutionStatus.RUNNING
+_WORDS = {
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TIMED_OUT: "timed-out",
+    WorkflowExecutionStatus.FAILED: "failed",
+}
+
+TellResult = dict[tuple[str, bytes], list[RawValue]]
+"""Signals, each by its name and content, so that none is told twice."""
+
+Shown = tuple[str, float]
+"""Stage and open amount of a run, by its search attributes."""
+
+
+class Reconciler:
+    """One pass after the other. Safe to repeat, and beside cases at work."""
+
+    def __init__(self, client: Client, deps: Dependencies) -> None:
+        self._client, self._deps, self._database = client, deps, deps.database
+        self._cases = Cases(client, deps.database)
+        self._leftovers = OverdueWork(deps)
+
+    async def reconcile(self, request: ReconcileRequest, now: datetime) -> Report:
+        """Compare all cases and mend as far as the request says. The report is kept in the database."""
+        report = Report(at=now, by=request.by)
+        suspicious = request.hourly and await asyncio.to_thread(self._went_back, request.last)
+        await self._compare_all(report, now, thorough=suspicious or not request.hourly)
+        report.restored = report.looks_restored()
+        if request.hourly and report.restored:
+            why = decision(BY, "looks-like-a-restore")
+            await asyncio.to_thread(standstill.begin, self._database, why, now)
+        elif request.apply or request.hourly:
+            await self._mend_all(report, now, lists=request.apply)
+        report.number = await asyncio.to_thread(self._keep, report)
+        return report
+
+    def _went_back(self, last: int) -> bool:
+        """Whether one side has forgotten comparisons that the other knows of: it was restored from a backup."""
+        with self._database.reading() as session:
+            return reconciliations.went_back(session, last)
+
+    def _keep(self, report: Report) -> int:
+        with self._database.writing() as session:
+            return reconciliations.add(session, report)
+
+    # Comparing -------------------------------------------------------------------------------------------
+
+    async def _compare_all(self, report: Report, now: datetime, *, thorough: bool) -> None:
+        kept, running = await asyncio.to_thread(self._kept), await self._running()
+        report.cases = len(kept.keys() | running.keys())
+        looked_at = [
+            self._look_at(name, row, running.get(name), now, thorough=thorough) for name, row in kept.items()
+        ]
+        looked_at += [self._stranger(name) for name in running.keys() - kept.keys()]
+        found = await _some_at_once(looked_at)
+        report.findings = [one for one in found if one is not None]
+        report.findings += await asyncio.to_thread(self._leftovers.find, now)
+
+    def _kept(self) -> dict[str, CaseRow]:
+        with self._database.reading() as session:
+            return {row.invoice_id: row for row in cases.all_rows(session)}
+
+    async def _running(self) -> dict[str, Shown]:
+        found: dict[str, Shown] = {}
+        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+        async for one in self._client.list_workflows(query):
+            attributes = one.typed_search_attributes
+            shown = (str(attributes.get(STAGE)), float(attributes.get(AMOUNT_DUE) or 0))
+            found[one.id.removeprefix(workflow_id(""))] = shown
+        return found
+
+    async def _look_at(
+        self, invoice_id: str, row: CaseRow, shown: Shown | None, now: datetime, *, thorough: bool
+    ) -> Finding | None:
+        as_shown = shown == (row.stage, open_amount(row)) or (shown is None and cases.is_finished(row))
+        if as_shown and (shown is None or not (thorough or _is_late(row, now))):
+            return None
+        status = await self._status(invoice_id)
+        if status is _RUNNING:
+            return await self._compare(invoice_id)
+        again = await asyncio.to_thread(self._row, invoice_id)  # it may have ended meanwhile
+        return None if again is None or cases.is_finished(again) else self._without_run(again, status, now)
+
+    def _without_run(self, row: CaseRow, status: WorkflowExecutionStatus | None, now: datetime) -> Finding | None:
+        if status is WorkflowExecutionStatus.COMPLETED:
+            found = f"its run has ended, the database has it as {row.stage}"
+            return _finding(Kind.ENDED, row, found, "the database is completed by what the run remembers")
+        if status is not None:
+            found = f"its run was {_WORDS.get(status, status.name.lower())} in the engine"
+            return _finding(
+                Kind.CLOSED, row, found, "started again, resting, and a person is asked: end it, or go on?"
+            )
+        if row.revision == 0 and (row.next_at is None or row.rehearsal or row.next_at > now):
+            if row.rehearsal or now - row.updated_at < _BEING_STARTED:
+                return None
+            return _finding(Kind.UNSTARTED, row, "it is registered and was never started", "started")
+        remedy = f"started again, resting, and a person is asked to check payments since {row.updated_at:%Y-%m-%d}"
+        return _finding(Kind.GONE, row, "the engine has no run of it", remedy)
+
+    async def _stranger(self, invoice_id: str) -> Finding | None:
+        """A case that was opened once and has no invoice; one that waits for its invoice to be registered is none."""
+        if await self._status(invoice_id) is not _RUNNING:
+            return None
+        row = await asyncio.to_thread(self._row, invoice_id)
+        memory, _ = await self._memory(invoice_id)
+        if row is not None or memory is None:
+            return None
+        found = "it runs, and the database does not know its invoice"
+        return _finding(
+            Kind.UNKNOWN, invoice_id, found, "start its file again: the case goes on by what it remembers"
+        )
+
+    async def _compare(self, invoice_id: str) -> Finding | None:
+        """What a running case and the database disagree about at two looks, one after the other."""
+        differs = await self._differs(invoice_id, None)
+        if differs is not None:
+            await asyncio.sleep(_SECOND_LOOK)
+            differs = await self._differs(invoice_id, differs)
+        if differs is None or differs.why is None:
+            return None
+        if differs.memory is None:
+            return _finding(
+                Kind.SILENT, invoice_id, differs.why, "a person is asked to look at its run in the Temporal UI"
+            )
+        return _finding(Kind.APART, invoice_id, differs.why, "whichever is behind catches up")
+
+    async def _differs(self, invoice_id: str, before: Compared | None) -> Compared | None:
+        memory, why = await self._memory(invoice_id)
+        if memory is None:
+            return Compared(None, why)
+        differs = await asyncio.to_thread(compare, self._database, memory, before)
+        return None if differs.why is None else differs
+
+    async def _memory(self, invoice_id: str) -> tuple[Carried | None, str]:
+        try:
+            memory: Carried = await self._handle(invoice_id).query(
+                MEMORY_QUERY, result_type=Carried, rpc_timeout=_ANSWER
+            )
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            return None, f"it does not answer ({type(error).__name__})"
+        return memory, ""
+
+    async def _status(self, invoice_id: str) -> WorkflowExecutionStatus | None:
+        """None: the engine knows no such run."""
+        try:
+            return (await self._handle(invoice_id).describe()).status
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+
+    def _handle(self, invoice_id: str) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(workflow_id(invoice_id))
+
+    def _row(self, invoice_id: str) -> CaseRow | None:
+        with self._database.reading() as session:
+            return cases.get_row(session, invoice_id)
+
+    # Mending ---------------------------------------------------------------------------------------------
+
+    async def _mend_all(self, report: Report, now: datetime, *, lists: bool) -> None:
+        if lists:
+            try:
+                report.closed = await asyncio.to_thread(self._read_suppressions, now)
+            except DeliveryError as error:
+                report.refused = f"nothing was mended and no address closed: {error.reason}"
+                return
+        report.findings = await _some_at_once([self._mended(one, now) for one in report.findings])
+        report.applied = True
+        if lists and all(one.mended or one.kind is Kind.UNSTARTED for one in report.findings):
+            await asyncio.to_thread(self._end_own_standstill, now)
+
+    def _read_suppressions(self, now: datetime) -> int:
+        """Close what a provider does not write to any more, once all lists are read. Raises DeliveryError."""
+        lists = [
+            (gateway.channel, list(gateway.suppressed()))
+            for gateway in self._deps.gateways.values()
+            if isinstance(gateway, Suppressions)
+        ]
+        closed = 0
+        for channel, suppressed in lists:
+            for first in range(0, len(suppressed), _CLOSED_TOGETHER):
+                with self._database.writing() as session:
+                    for address, reason in suppressed[first : first + _CLOSED_TOGETHER]:
+                        closed += addresses.why_closed(session, channel, address) is None
+                        addresses.close(session, channel, address, reason, now)
+        return closed
+
+    def _end_own_standstill(self, now: datetime) -> None:
+        """The one that the hourly comparison began; what a person holds, a person lets go."""
+        with self._database.reading() as session:
+            stands = standstills.in_force(session)
+        if stands is not None and stands.by == BY:
+            standstill.end(self._database, decision(BY, "reconciled"), now)
+
+    async def _mended(self, finding: Finding, now: datetime) -> Finding:
+        mends: dict[Kind, Callable[[Finding, datetime], Awaitable[bool]]] = {
+            Kind.CLOSED: self._start_again,
+            Kind.GONE: self._start_again,
+            Kind.ENDED: self._complete,
+            Kind.APART: self._bring_together,
+            Kind.UNSTARTED: self._start_first,
+            Kind.CLAIM: self._clear_up,
+            Kind.TASK: self._clear_up,
+            Kind.STILL: self._clear_up,
+            Kind.SILENT: self._clear_up,
+        }
+        mend = mends.get(finding.kind)
+        if mend is None:
+            return finding
+        try:
+            return finding.model_copy(update={"mended": await mend(finding, now)})
+        except Exception as error:  # one case that cannot be mended must not keep the others from it
+            activity.logger.warning("%s is not mended: %s", finding.invoice_id, type(error).__name__)
+            return finding.model_copy(update={"failed": type(error).__name__})
+
+    async def _start_again(self, finding: Finding, now: datetime) -> bool:
+        """Resting, from the stored case, with the money that its last run was told of and never wrote down.
+
+        What that run kept because no key opened it is told again too, sealed as it is.
+        """
+        handle, history = self._handle(finding.invoice_id), list[HistoryEvent]()
+        if finding.kind is Kind.CLOSED:
+            history = [event async for event in handle.fetch_history_events()]
+        told, end = await self._told_of_money(history), _end_of(history)
+        if finding.kind is Kind.CLOSED:
+            told |= await self._kept_sealed(finding.invoice_id)
+        await asyncio.to_thread(self._rest, finding, end, now)
+        await self._cases.begin_again(finding.invoice_id)
+        for (name, _), args in told.items():
+            await handle.signal(name, args=args)
+        return True
+
+    async def _told_of_money(self, history: Sequence[HistoryEvent]) -> TellResult:
+        """What no key opens stays sealed: the next run keeps it."""
+        told: TellResult = {}
+        for event in history:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+                signal = event.workflow_execution_signaled_event_attributes
+                if signal.signal_name in MONEY:
+                    payloads = signal.input.payloads
+                    args = await self._client.data_converter.decode(payloads, [RawValue] * len(payloads))
+                    told[_signal(signal.signal_name, args)] = args
+        return told
+
+    async def _kept_sealed(self, invoice_id: str) -> TellResult:
+        """By what the run remembers; it may have them from runs before it."""
+        memory, _ = await self._memory(invoice_id)
+        told: TellResult = {}
+        for signal in memory.sealed if memory is not None else []:
+            args = [RawValue(unpacked(arg)) for arg in signal.args]
+            told[_signal(signal.name, args)] = args
+        return told
+
+    def _rest(self, finding: Finding, end: str, now: datetime) -> None:
+        row = self._row(finding.invoice_id)
+        if row is None:
+            return
+        at = row.updated_at if row.rehearsal else now
+        with self._database.writing(row.customer_id) as session:
+            case = cases.get(session, finding.invoice_id)
+            if case is None or case.ended:
+                return
+            why = f"{finding.found}{end}"
+            if finding.kind is Kind.GONE:
+                why += f": check payments since {row.updated_at:%Y-%m-%d}"
+            reason = "run-gone" if finding.kind is Kind.GONE else "run-closed"
+            interruption.rest(session, self._deps, case, reason, why, at, rehearsal=row.rehearsal)
+
+    async def _start_first(self, finding: Finding, _now: datetime) -> bool:
+        await self._cases.begin_again(finding.invoice_id)
+        return True
+
+    async def _complete(self, finding: Finding, now: datetime) -> bool:
+        """Write down what the run that has ended remembers, as it would have done itself."""
+        memory, _ = await self._memory(finding.invoice_id)
+        if memory is None:
+            return False
+        await asyncio.to_thread(self._write, memory, now)
+        row = await asyncio.to_thread(self._row, finding.invoice_id)
+        return row is not None and cases.is_finished(row)
+
+    def _write(self, memory: Carried, now: datetime) -> None:
+        row = self._row(memory.case.invoice_id)
+        rehearsal = row is not None and row.rehearsal
+        at = max((entry.at for entry in memory.timeline), default=now) if rehearsal else now
+        request = RecordRequest(
+            case=memory.case,
+            now=at,
+            rehearsal=rehearsal,
+            entries=memory.timeline,
+            written=memory.written or memory.case.mark,
+        )
+        RecordActivities(self._deps).record(request)
+
+    async def _bring_together(self, finding: Finding, _now: datetime) -> bool:
+        await self._handle(finding.invoice_id).signal(RECONCILE_SIGNAL)
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_SECOND_LOOK / 2)
+            if await self._differs(finding.invoice_id, None) is None:
+                return True
+        return False
+
+    async def _clear_up(self, finding: Finding, now: datetime) -> bool:
+        return await asyncio.to_thread(self._leftovers.mend, finding, now)
+
+
+def _finding(kind: Kind, about: CaseRow | str, found: str, remedy: str) -> Finding:
+    invoice_id = about if isinstance(about, str) else about.invoice_id
+    return Finding(kind=kind, invoice_id=invoice_id, found=found, remedy=remedy)
+
+
+def _signal(name: str, args: Iterable[RawValue]) -> tuple[str, bytes]:
+    return name, b" ".join(arg.payload.data for arg in args)
+
+
+def _is_late(row: CaseRow, now: datetime) -> bool:
+    """Whether what it means to do should have happened long ago."""
+    return not row.rehearsal and row.next_at is not None and row.next_at < now - _LATE
+
+
+def _end_of(history: Sequence[HistoryEvent]) -> str:
+    """By whom, when and why a run was terminated or asked to cancel, as its history says."""
+    for event in reversed(history):
+        terminated = event.workflow_execution_terminated_event_attributes
+        cancelled = event.workflow_execution_cancel_requested_event_attributes
+        who, why = terminated.identity or cancelled.identity, terminated.reason or cancelled.cause
+        if who or why:
+            when = event.event_time.ToDatetime()
+            return f" by {who or 'nobody knows whom'} at {when:%Y-%m-%d %H:%M} UTC" + (
+                f" ({why[:80]})" if why else ""
+            )
+    return ""
+
+
+async def _some_at_once(calls: Iterable[Awaitable[Any]]) -> list[Any]:
+    """The results of all, in order, of which some run at a time."""
+    room = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(call: Awaitable[Any]) -> Any:
+        async with room:
+            return await call
+
+    return await asyncio.gather(*(one(call) for call in calls))

@@ -1,0 +1,154 @@
+"""What every command needs: its options, database and server, and what to say about a failure."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from temporalio.client import Client, RPCError
+from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from typer.core import TyperCommand
+
+from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.domain.policy import Policy
+from dunwell.domain.refusal import Refused
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.services.idempotency import StillRunning
+from dunwell.settings import Settings, SettingsError
+from dunwell.store.database import Database, no_answer
+from dunwell.store.private_files import TooOpen
+from dunwell.store.schema import SchemaError, check_schema
+from dunwell.texts.catalogue import Catalogue, CatalogueError
+from worker import NotReady, connect
+
+REFUSED, NOT_READY = 1, 2
+"""Exit codes: the request was refused; the command line is wrong or something it needs is missing."""
+
+_NEGATIVE = re.compile(r"-[0-9.,]+")
+
+T = TypeVar("T")
+
+InvoiceId = Annotated[str, typer.Argument(metavar="INVOICE", help="The invoice_id of the invoice file.")]
+By = Annotated[str, typer.Option("--by", help="Who says so: a role or an id, never a person's name.")]
+Note = Annotated[str | None, typer.Option("--note", help="Free words; they stay in the database.")]
+Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output, and nothing else.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Leave it with the server and do not wait for the case.")]
+RequestId = Annotated[
+    str | None,
+    typer.Option("--request-id", help="Repeat a request safely: it is carried out once and answered alike."),
+]
+Reason = Annotated[str, typer.Option("--reason", help="A short code, such as hardship or small-balance.")]
+OnlyInvoice = Annotated[str | None, typer.Option("--invoice", metavar="ID", help="Of this invoice only.")]
+File = Annotated[str, typer.Argument(metavar="FILE|-", help="JSON, JSON Lines or CSV; - is standard input.")]
+InDialect = Annotated[
+    str | None,
+    typer.Option("--dialect", metavar="WORDS", help="How a CSV file is written: semicolon,decimal-comma,day-first."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="COLUMN=FIELD", help="What a column of a CSV file holds; FIELD - leaves it out."),
+]
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="The time it begins, such as 2027-03-01.")]
+
+
+class WithAmounts(TyperCommand):
+    """A command whose arguments may be amounts below zero, so that they are refused as amounts and not as options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(word) for word in args)
+        return super().parse_args(ctx, args)
+
+
+def read_moment(option: str, text: str) -> datetime:
+    """The value of an option as a time in UTC. Raises typer.BadParameter, naming the option."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{option}: {text[:40]!r} is not a time; write 2027-03-01T09:00Z or 2027-03-01"
+        ) from None
+
+
+def given(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts without those that nobody gave."""
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def known_ladders(catalogue: Catalogue) -> dict[str, Policy]:
+    """Every ladder of the folder policies by name. Raises NotReady when one of them is bad."""
+    try:
+        return read_ladders(traits_of(catalogue))
+    except PolicyError as error:
+        raise NotReady(f"A ladder of the folder policies cannot be used:\n{error}") from None
+
+
+async def connected(settings: Settings) -> Client:
+    """A client of the server. Raises NotReady when none answers."""
+    # The engine's own log lines go to standard output, where only our answer may stand.
+    quiet = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
+    return await connect(settings, Runtime(telemetry=TelemetryConfig(logging=quiet)))
+
+
+def with_cases(settings: Settings, ask: Callable[[Cases], Awaitable[T]]) -> T:
+    """What `ask` hears from the cases of the server. Raises NotReady when server or database are missing."""
+    with opened_database(settings) as database:
+
+        async def run() -> T:
+            return await ask(Cases(await connected(settings), database))
+
+        return asyncio.run(run())
+
+
+def from_database(settings: Settings, read: Callable[[Session], T]) -> T:
+    """What `read` finds. Raises NotReady when the database is not set up."""
+    with opened_database(settings) as database, database.reading() as session:
+        return read(session)
+
+
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """The database, closed at the end of the block. Raises NotReady when it is not set up."""
+    database = Database(settings.database_url)
+    try:
+        check_set_up(database)
+        yield database
+    finally:
+        database.close()
+
+
+def check_set_up(database: Database) -> None:
+    """Raises NotReady when the schema is not that of this release."""
+    kind, _, path = database.url.partition(":///")
+    # Looked at first: connecting to an SQLite file that is missing would make an empty one.
+    missing = kind.startswith("sqlite") and not path.startswith("file:") and not Path(path.partition("?")[0]).exists()
+    if missing:
+        raise NotReady("The database of DATABASE_URL is not set up: run `make up`, or `worker.py --set-up` first.")
+    try:
+        check_schema(database)
+    except SchemaError as error:
+        raise NotReady(str(error)) from None
+
+
+def sentence(error: Exception) -> tuple[str, int] | None:
+    """What to say about a failure that can be expected, and the exit code. None: it is a bug."""
+    match error:
+        case Refused():
+            return f"refused: {error}", REFUSED
+        case NoAnswer() | StillRunning():
+            return str(error), REFUSED
+        case NotReady() | SettingsError() | ServerAway() | CatalogueError() | TooOpen():
+            return str(error), NOT_READY
+        case SQLAlchemyError():
+            return no_answer(error), NOT_READY
+        case RPCError():
+            return f"The Temporal server refuses ({error.status.name.lower()}): check TEMPORAL_ settings.", NOT_READY
+        case _:
+            return None

@@ -1,0 +1,183 @@
+"""Customers and their people: looking at them, correcting them, and letting a customer rest."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dunwell.client.cases import ServerAway
+from dunwell.client.customers import Changed, Customers, tell
+from dunwell.commands.common import By, Json, check_set_up, from_database, given, with_cases
+from dunwell.commands.output import print_json, print_table, say, warn
+from dunwell.settings import Settings, load_settings
+from dunwell.views.customer import Facts, customer_facts
+from worker import NotReady, make_dependencies
+
+CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id of the invoice file.")]
+ContactId = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id, by `customer`.")]
+Name = Annotated[str | None, typer.Option("--name", help="The name.")]
+Email = Annotated[str | None, typer.Option("--email", help='The e-mail address; "" takes it away.')]
+Phone = Annotated[str | None, typer.Option("--phone", help='The telephone number; "" takes it away.')]
+Post = Annotated[str | None, typer.Option("--post", help='The postal address, its lines separated by "\\n".')]
+
+
+class ShowsByDefault(TyperGroup):
+    """`customer ACME` is short for `customer show ACME`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "--help"}:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+def show_customer(customer: CustomerId, as_json: Json = False) -> None:
+    """Show a customer whole: invoices, people with their standing, credit, holds, tasks, messages."""
+    facts = from_database(load_settings(), lambda session: customer_facts(session, customer))
+    if as_json:
+        print_json(facts)
+        return
+    _print(facts)
+
+
+def set_customer(
+    customer: CustomerId,
+    name: Name = None,
+    country: Annotated[str | None, typer.Option("--country", help="ISO 3166, such as DE.")] = None,
+    language: Annotated[str | None, typer.Option("--language", help="Such as en or pt-BR.")] = None,
+    time_zone: Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin.")] = None,
+    by: By = "agent",
+) -> None:
+    """Correct a customer. It stands until the billing system's own value changes: an old export does not undo it."""
+    facts = given({"name": name, "country": country, "language": language, "time_zone": time_zone})
+    change(load_settings(), lambda customers: customers.set_customer(customer, facts, by))
+
+
+def set_contact(
+    contact: ContactId,
+    name: Name = None,
+    email: Email = None,
+    phone: Phone = None,
+    post: Post = None,
+    by: By = "agent",
+) -> None:
+    """Correct a contact. It stands until the billing system's own value changes: an old export does not undo it."""
+    facts = _contact_facts(name, email, phone, post)
+    change(load_settings(), lambda customers: customers.set_contact(contact, facts, by))
+
+
+def add_contact(
+    customer: CustomerId,
+    role: Annotated[str, typer.Option("--role", help="accounts_payable, user, manager, executive, account_manager.")],
+    name: Name = None,
+    email: Email = None,
+    phone: Phone = None,
+    post: Post = None,
+    by: By = "agent",
+) -> None:
+    """Add somebody whom no record names. Is written to about every invoice of the customer, until closed."""
+    facts = _contact_facts(name, email, phone, post)
+    change(load_settings(), lambda customers: customers.add_contact(customer, role, facts, by))
+
+
+def close_contact(
+    contact: ContactId,
+    reason: Annotated[str, typer.Option("--reason", help="A short code, such as left or wrong-person.")],
+    by: By = "agent",
+) -> None:
+    """Write to a contact no more, whatever records say. Calls to them go to somebody else, or are called off."""
+    change(load_settings(), lambda customers: customers.close_contact(contact, reason, by))
+
+
+def open_contact(contact: ContactId, by: By = "agent") -> None:
+    """Write to a contact again, also where mail bounced or the number was wrong. A STOP stays."""
+    change(load_settings(), lambda customers: customers.open_contact(contact, by))
+
+
+def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
+    """Do it, say what was done, and let the cases know; without a server they learn of it at their next step."""
+    deps = make_dependencies(settings)
+    check_set_up(deps.database)
+    changed = act(Customers(deps))
+    deps.database.close()
+    for line in changed.said:
+        say(line)
+    if not changed.invoices:
+        return
+    try:
+        missed = with_cases(settings, lambda talk: tell(talk, changed))
+    except (NotReady, ServerAway):
+        missed = len(changed.invoices)
+    if missed:
+        warn(
+            f"{missed} of {len(changed.invoices)} cases could not be told, for the server does not answer. Nothing "
+            "leaves against this; say the same again once it does, so that their status shows it."
+        )
+
+
+def _contact_facts(name: str | None, email: str | None, phone: str | None, post: str | None) -> dict[str, str]:
+    lines = post.replace("\\n", "\n") if post is not None else None
+    return given({"name": name, "email": email, "phone": phone, "post": lines})
+
+
+def _print(facts: Facts) -> None:
+    mark = "  REHEARSAL" if facts["rehearsal"] else ""
+    say(f"{facts['customer_id']}: {facts['name']}{mark}")
+    say(f"where    {facts['country']}, {facts['time_zone']}, written to in {facts['language']}")
+    for one in facts["corrected"]:
+        say(f"         {_correction(one)}")
+    work = ", work on hold" if facts["work_on_hold"] else ""
+    say(f"access   {facts['access']}{work}")
+    if facts["pause"]:
+        pause = facts["pause"]
+        end = f"until {pause['until']}" if pause["until"] else "until resumed"
+        say(f"RESTS    {end}: {pause['reason']}, by {pause['by']}, since {pause['since']:%Y-%m-%d}")
+    for one in facts["credit"]:
+        say(f"credit   {one['amount']} {one['currency']} of {one['invoice_id']}")
+    for one in facts["holds"]:
+        say(f"hold     {one['level']} since {one['since']:%Y-%m-%d}: {one['reason']}")
+    say("")
+    print_table(
+        ("contact", "role", "name", "addresses", "state"), [_person(one) for one in facts["contacts"]], "Nobody."
+    )
+    say("")
+    rows = [
+        (
+            one["invoice_id"],
+            one["stage"] or "-",
+            f"{one['amount_due']} {one['currency']}",
+            f"{one['due_on']}",
+            one["next_step"] or "-",
+            f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
+            ", ".join(one["contacts"]) or "nobody",
+        )
+        for one in facts["invoices"]
+    ]
+    print_table(("invoice", "stage", "due", "due on", "next step", "at (UTC)", "about it"), rows, "No invoices.")
+    say("")
+    work_rows = [
+        (f"{one['due_at']:%Y-%m-%d %H:%M}", one["kind"], one["reason"], one["task_id"]) for one in facts["tasks"]
+    ]
+    print_table(("due (UTC)", "task", "why", "id"), work_rows, "No open tasks.")
+    say("")
+    message_rows = [
+        (f"{one['at']:%Y-%m-%d %H:%M}", one["step"], one["channel"], one["to"], one["state"], one["subject"] or "")
+        for one in facts["messages"]
+    ]
+    print_table(("when (UTC)", "step", "by", "to", "state", "words"), message_rows, "No messages.")
+
+
+def _person(one: Facts) -> tuple[str, ...]:
+    places = [value.replace("\n", ", ") for value in (one["email"], one["phone"], one["post"]) if value]
+    state = one["state"]
+    if one["state"] != "current":
+        state += f" since {one['since']:%Y-%m-%d}" + (f" by {one['by']}: {one['reason']}" if one["by"] else "")
+    marks = [f"{channel} {why}" for channel, why in one["addresses_closed"].items()]
+    marks += [_correction(correction) for correction in one["corrected"]]
+    marks += [f"added by {one['added_by']}"] if one["added_by"] else []
+    return one["contact_id"], one["role"], one["name"], "; ".join(places), "; ".join([state, *marks])
+
+
+def _correction(one: dict[str, Any]) -> str:
+    said = one["exported"] or "none"
+    return f"{one['field']} corrected by {one['by']} on {one['at']:%Y-%m-%d}; its record says {said}"

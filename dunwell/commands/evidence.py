@@ -1,0 +1,46 @@
+"""The whole record of a case in one file, and the check of such a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dunwell.commands.common import opened_database
+from dunwell.domain.evidence import Proof, verify
+from dunwell.settings import load_settings
+from dunwell.views.evidence import as_text, check, gather, write_new
+
+
+def evidence(
+    invoice: Annotated[str | None, typer.Argument(metavar="INVOICE", help="The invoice_id.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write here. Default: standard output.")
+    ] = None,
+    verify_file: Annotated[
+        Path | None, typer.Option("--verify", metavar="FILE", help="Check a file written before.")
+    ] = None,
+    text: Annotated[bool, typer.Option("--text", help="As a chronology for people to read.")] = False,
+) -> None:
+    """Write all that is known of a case, line by line in a chain of hashes; or check such a file."""
+    if (invoice is None) == (verify_file is None):
+        raise typer.BadParameter("name an INVOICE, or a file with --verify FILE")
+    if verify_file is not None:
+        if out is not None:
+            raise typer.BadParameter("--out does not go with --verify")
+        proof = check(verify_file)
+        typer.echo(as_text(proof).encode() if text else f"ok: {_summary(proof)}\n", nl=False)
+        return
+    with opened_database(load_settings()) as database:
+        content = gather(database, str(invoice))
+    proof = verify(content)
+    shown = as_text(proof).encode() if text else content
+    if out is None:
+        typer.echo(shown, nl=False)  # bytes: no terminal setting may change one of them
+        typer.echo(_summary(proof), err=True)
+    else:
+        write_new(out, shown)
+        typer.echo(f"{out}: {_summary(proof)}")
+
+
+def _summary(proof: Proof) -> str:
+    return f"{len(proof.records)} records, chain head {proof.head}"

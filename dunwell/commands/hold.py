@@ -1,0 +1,37 @@
+"""Stopping everything that leaves the installation, and letting it leave again."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from dunwell.commands.common import opened_database
+from dunwell.commands.output import say
+from dunwell.domain.refusal import Refused
+from dunwell.domain.standstill import decision
+from dunwell.services import standstill
+from dunwell.settings import load_settings
+
+HeldBy = Annotated[str, typer.Option("--by", help="Who says so: a role or an id, never a person's name.")]
+Why = Annotated[str, typer.Option("--reason", help="A short code, such as restore.")]
+
+
+def hold_on(by: HeldBy, reason: Why) -> None:
+    """Stop every message and every consequence of all cases at once. Money still counts. Begin a restore with it.
+
+    What a provider was handed a moment before cannot be called back.
+    """
+    chosen = decision(by, reason)
+    with opened_database(load_settings()) as database:
+        if not standstill.begin(database, chosen, datetime.now(UTC)):
+            raise Refused("hold", "is on already; `starter.py list` says since when and why")
+    say("on: no message and no consequence leaves until `starter.py hold off`; money still counts")
+
+
+def hold_off(by: HeldBy, reason: Why) -> None:
+    """Let messages and consequences leave again, each within the hour and in its debtor's hours."""
+    chosen = decision(by, reason)
+    with opened_database(load_settings()) as database:
+        if not standstill.end(database, chosen, datetime.now(UTC)):
+            raise Refused("hold", "is not on")
+    say("off: messages and consequences leave again, each within the hour and in its debtor's hours")

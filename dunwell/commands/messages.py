@@ -1,0 +1,94 @@
+"""The messages themselves: are they complete, and how do they read?"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from jinja2 import Environment, StrictUndefined
+
+from dunwell.commands.common import REFUSED
+from dunwell.commands.output import say, warn
+from dunwell.commands.sample_messages import VARIANTS, Place, place_of, sample
+from dunwell.texts.catalogue import Catalogue, CatalogueError, Composed, Traits
+from dunwell.texts.layout import SmsCost, sms_cost
+from worker import MESSAGES
+
+_PAGE = Path(__file__).with_suffix(".html")
+"""One file without scripts, that loads nothing from elsewhere."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One message as one debtor would get it."""
+
+    key: str
+    language: str
+    place: Place
+    grouped: bool
+    variant: str | None
+    traits: Traits
+    words: Composed
+    sms: SmsCost
+
+    @property
+    def anchor(self) -> str:
+        variant = "-" + "-".join(self.variant.replace(",", "").split()) if self.variant else ""
+        return f"{self.language}-{self.key}" + ("-grouped" if self.grouped else "") + variant
+
+    @property
+    def apart(self) -> str:
+        """What sets it apart from the message's usual form; empty for that."""
+        return "several invoices" if self.grouped else self.variant or ""
+
+
+def check_messages() -> None:
+    """Try every message in every language, and say what is wrong with the first that fails."""
+    try:
+        catalogue = Catalogue.load(MESSAGES)
+        catalogue.check()
+    except CatalogueError as error:
+        warn(str(error))
+        raise typer.Exit(REFUSED) from None
+    say(f"ok: {len(catalogue.keys)} messages in {len(catalogue.languages)} languages")
+
+
+def preview_messages(
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the page is written.")] = Path(
+        "messages.html"
+    ),
+    language: Annotated[str | None, typer.Option("--language", metavar="CODE", help="Only this one.")] = None,
+) -> None:
+    """Write one page with every message as debtors get it: mail, plain text, SMS with its cost, call script."""
+    catalogue = Catalogue.load(MESSAGES)
+    if language is not None and language not in catalogue.languages:
+        raise typer.BadParameter(f"--language: there are {', '.join(catalogue.languages)}")
+    shown = list(show(catalogue, [language] if language else catalogue.languages))
+    try:
+        out.write_text(_page(shown), encoding="utf-8")
+    except OSError as error:
+        raise typer.BadParameter(f"{out}: cannot be written: {error.strerror or type(error).__name__}") from None
+    say(f"{out}: {len(shown)} messages; open it in a browser")
+
+
+def show(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[Shown]:
+    """Every message of these languages in the order of the files, then with what else it may have to say.
+
+    Those that ask are shown for several invoices too.
+    """
+    for language in languages:
+        place = place_of(language)
+        for key, traits in catalogue.traits.items():
+            forms: list[tuple[bool, str | None]] = [(False, None)]
+            forms += [(True, None)] if traits.asks else []
+            forms += [(False, variant) for variant in VARIANTS.get(key, ())]
+            for grouped, variant in forms:
+                facts = sample(key, place, grouped=grouped, variant=variant)
+                words = catalogue.compose(key, place.region, facts)
+                yield Shown(key, language, place, grouped, variant, traits, words, sms_cost(words.short))
+
+
+def _page(shown: list[Shown]) -> str:
+    environment = Environment(undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_PAGE.read_text(encoding="utf-8")).render(shown=shown)

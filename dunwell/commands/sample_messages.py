@@ -1,0 +1,174 @@
+"""A case to read messages with: in each language a company of a country where it is spoken, with its money.
+
+A language without an entry gets the currency of its own territory and names that belong nowhere.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from babel import Locale
+from babel.core import get_global
+from babel.numbers import get_currency_precision, get_territory_currencies
+
+from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
+
+_TODAY = date(2027, 3, 22)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Who is written to. `region` is the language as it is written there; `unit` scales all amounts."""
+
+    region: str
+    contact: str
+    company: str
+    currency: str
+    unit: Decimal = Decimal(1)
+
+
+_PLACES: Mapping[str, Place] = {
+    "bg": Place("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
+    "en": Place("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
+    "es": Place("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
+    "id": Place("id-ID", "Sari Wulandari", "PT Samudra Niaga Lestari", "IDR", Decimal(16000)),
+    "it": Place("it-IT", "Giulia Conti", "Officine Conti S.r.l.", "EUR"),
+    "pt-BR": Place("pt-BR", "Renata Moraes", "Padaria Três Irmãos Ltda.", "BRL", Decimal(5)),
+    "ru": Place("ru-RU", "Ольга Смирнова", "ООО «Северный ветер»", "RUB", Decimal(90)),
+}
+
+
+def place_of(language: str) -> Place:
+    """The debtor of this language's samples."""
+    return _PLACES.get(language) or _unnamed(language)
+
+
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "before-due": ("long overdue",),
+    "reminder-first": ("no link", "our account", "no link, our account", "long overdue", "long overdue, reminded"),
+    "reminder-second": ("long overdue", "long overdue, reminded"),
+    "milestone-invoice": ("long overdue", "long overdue, reminded"),
+    "milestone-reminder": ("long overdue", "long overdue, reminded"),
+    "courtesy-visit": ("long overdue", "long overdue, reminded"),
+    "promise-confirmed": ("no link", "no link, our account"),
+    "final-warning": ("suspended", "legal", "handed over"),
+    "formal-complaint": ("restricted", "suspended", "legal"),
+    "thank-you": ("a credit",),
+    "restored": ("another invoice holds", "others suspend"),
+    "instalment-missed": ("a part came",),
+    "promise-broken": ("a part came",),
+    "dispute-received": ("in full",),
+    "part-received": ("a part disputed",),
+}
+"""What else a message may have to say, beside its usual day, by message: each is shown as well."""
+
+
+def sample(key: str, place: Place, *, grouped: bool = False, variant: str | None = None) -> Facts:
+    """What message `key` could speak of on a usual day; `grouped`: two more invoices are open. See VARIANTS."""
+    unit, digits = place.unit, get_currency_precision(place.currency)
+    amount = Decimal("1240.00") * unit
+    facts: dict[str, Any] = {
+        "contact_name": place.contact,
+        "company": place.company,
+        "number": "2027-0417",
+        "issued_on": date(2027, 1, 30),
+        "due_on": date(2027, 3, 1),
+        "today": _TODAY,
+        "amount": amount,
+        "paid": Decimal(0),
+        "open": amount,
+        "asked": amount,
+        "currency": place.currency,
+        "digits": digits,
+        "payment_url": "https://pay.northwind.example/8fk2",
+        "earlier": (date(2027, 3, 2), date(2027, 3, 15)),
+        "consequence": "restricted",
+        "consequence_on": date(2027, 3, 29),
+        "promise_on": date(2027, 3, 26),
+        "promise_amount": amount,
+        "instalments": tuple(Instalment(on=date(2027, month, 1), amount=amount / 2) for month in (4, 5)),
+        "instalment_on": date(2027, 4, 1),
+        "instalment_amount": amount / 2,
+        "sender_name": "Ana Lopez",
+        "sender_company": "Northwind Ltd",
+        "reply_to": "ana.lopez@northwind.example",
+        "unsubscribe_url": "https://dunning.northwind.example/unsubscribe/2f6c",
+        "enclosed": ("2027-0417",),
+    }
+    others = (
+        _other("2027-0455", date(2027, 2, 12), date(2027, 3, 14), Decimal("318.50") * unit, place, digits),
+        _other("2027-0502", date(2027, 2, 19), date(2027, 4, 5), Decimal("96.00") * unit, place, digits),
+    )
+    changes = _changes(key, amount) | ({"others": others} if grouped else {})
+    return Facts(**facts | changes | (_variation(variant, amount, others) if variant else {}))
+
+
+_CONSEQUENCES = ("restricted", "suspended", "legal", "handed over")
+_ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX", "phone": "+49 30 901820"}
+
+
+def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) -> dict[str, Any]:
+    """What differs from the usual day in this variant. Raises KeyError for one that there is not."""
+    quarter = amount / 4
+    overdue = others[1].model_copy(update={"due_on": date(2027, 3, 5)})
+    consequences = {name: {"consequence": name.replace(" ", "_")} for name in _CONSEQUENCES}
+    aged = {"issued_on": date(2026, 1, 16), "due_on": date(2026, 2, 15), "today": _TODAY}  # 400 days
+    variations: dict[str, dict[str, Any]] = {
+        **consequences,
+        "no link": {"payment_url": None},
+        "our account": dict(_ACCOUNT),
+        "no link, our account": {"payment_url": None, **_ACCOUNT},
+        "a credit": {"paid": amount + quarter, "credit": quarter},
+        "another invoice holds": {"holding": others[:1]},
+        "others suspend": {"holding": (overdue, others[0]), "suspended": True},
+        "a part came": {"missing": quarter, "paid": quarter, "open": quarter * 3, "asked": quarter * 3},
+        "in full": {"asked": Decimal(0)},
+        "a part disputed": {"asked": quarter},
+        "long overdue": {**aged, "earlier": ()},
+        "long overdue, reminded": {**aged, "earlier": (date(2026, 3, 2), date(2026, 4, 15))},
+    }
+    return variations[variant]
+
+
+def _other(number: str, issued: date, due: date, asked: Decimal, place: Place, digits: int) -> OtherInvoice:
+    return OtherInvoice(
+        number=number,
+        issued_on=issued,
+        due_on=due,
+        asked=asked,
+        currency=place.currency,
+        digits=digits,
+        payment_url=f"https://pay.northwind.example/{number[-4:]}",
+    )
+
+
+def _changes(key: str, amount: Decimal) -> dict[str, Any]:
+    """Where the usual day is not that message's day. A message without an entry is one of an overdue invoice."""
+    half = amount / 2
+    days = {"welcome-memo": date(2027, 1, 30), "before-due": date(2027, 2, 22), "due-today": date(2027, 3, 1)}
+    money: dict[str, dict[str, Decimal]] = {
+        "thank-you": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
+        "restored": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
+        "part-received": {"paid": half, "open": half, "asked": half},
+        "dispute-received": {"asked": half},
+        "handover-notice": {},
+    }
+    ends = {"formal-complaint": "handed_over", "handover-notice": "handed_over", "suspended": "suspended"}
+    changes: dict[str, Any] = dict(money.get(key, {}))
+    if key in days:
+        changes |= {"today": days[key], "earlier": ()}
+    if key == "promise-broken":
+        changes |= {"promise_on": date(2027, 3, 19)}
+    if key == "instalment-missed":
+        changes |= {"instalments": (), "promise_on": date(2027, 3, 15), "promise_amount": half, "missing": half}
+    return changes | ({"consequence": ends[key]} if key in ends else {})
+
+
+def _unnamed(language: str) -> Place:
+    tag = Locale.parse(language, sep="-")
+    likely = get_global("likely_subtags").get(tag.language, "")
+    territory = tag.territory or likely.rpartition("_")[2] or "GB"
+    currencies = get_territory_currencies(territory) or ["EUR"]
+    return Place(language, "A. Muster", "Muster & Co.", currencies[-1])

@@ -1,0 +1,211 @@
+"""What a case waits for next: an answer to send, a day that was agreed, or the ladder's next step."""
+
+from datetime import UTC, date, datetime, time, timedelta
+
+from dunwell.domain import ladder
+from dunwell.domain.agreements import Plan
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.keys import StepId
+from dunwell.domain.ladder import NextAction, Standing
+from dunwell.domain.policy import Policy, Step
+from dunwell.domain.terms import Stage
+
+PROMISE_DUE = str(StepId(name="promise", agreed=True))
+INSTALMENT_DUE = str(StepId(name="instalment", agreed=True))
+PAUSE_OVER = str(StepId(name="pause", agreed=True))
+PAYMENT_WAIT_OVER = str(StepId(name="payment-wait", agreed=True))
+WRITTEN_PROMISE_DUE = str(StepId(name="written-promise", agreed=True))
+LOOK_AGAIN = str(StepId(name="look", agreed=True))
+"""The case could not be planned; a person was asked, and it is looked at again then."""
+WAITS = frozenset({PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE})
+DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, LOOK_AGAIN}) | WAITS
+"""Days that were agreed, as steps. No ladder can use these names."""
+
+
+def answer_message(step: str) -> str | None:
+    """The message key of an answer's step id ("promise-confirmed~2"), None for a step of the ladder."""
+    return StepId.parse(step).message
+
+
+def standing(case: Case) -> Standing:
+    """What the ladder needs to know of the case."""
+    return Standing(
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        done=tuple(case.progress.steps),
+        shift=case.progress.shift,
+        customer_id=case.customer_id,
+        awake_since=case.progress.awake_since,
+        open_amount=case.asked,
+    )
+
+
+def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
+    if case.agreements.pauses and not case.ended:
+        return _pause(case, calendar)
+    answer = _answer(case, calendar, now)
+    if case.ended or (case.agreements.dispute and case.asked == 0):
+        return answer
+    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar) or _announced(case, policy, calendar)
+    if answer and agreed:
+        return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
+    if answer or agreed:
+        return answer or agreed
+    if case.outstanding.again:
+        why = "a message did not arrive: another channel, another contact or a call"
+        at = calendar.next_open(max(now, case.outstanding.not_before(case.outstanding.again[0]) or now))
+        return NextAction(step=case.outstanding.again[0], at=at, why=why)
+    return _ladder(case, policy, calendar, now)
+
+
+def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    if not case.outstanding.owed:
+        return None
+    step = case.outstanding.owed[0]
+    at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
+    return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
+
+
+def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
+    if case.agreements.paused_until is None:
+        return None
+    return NextAction(
+        step=PAUSE_OVER,
+        at=calendar.at(case.agreements.paused_until, time(0)),
+        why=f"paused until {case.agreements.paused_until}",
+    )
+
+
+def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
+    """Whether the message of this step may still leave, by the case as it stands now.
+
+    What asks for money needs some to ask for, and a ladder that does not rest. A reminder of an agreed day needs
+    that very agreement, and an answer that asks for nothing may be given as long as there is what it speaks of.
+    """
+    if subject_gone(case, step):
+        return False
+    if answer_message(step) is None or asks:
+        return case.asked > 0 and (step == _reminder(case) or not case.resting)
+    return True
+
+
+def subject_gone(case: Case, step: str) -> bool:
+    """Whether an answer speaks of what is no more, or was replaced: a plan, promise, dispute or end.
+
+    It may be answered late, because the office was closed or a first message bounced.
+    """
+    message, on = answer_message(step), case.rules.reactions
+    agreed = case.agreements.plan is not None or case.agreements.promise is not None
+    there = [
+        (on.plan_agreed, case.agreements.plan is not None and case.agreements.plan.answer == step),
+        (on.promise_made, case.agreements.promise is not None and case.agreements.promise.answer == step),
+        (on.dispute_opened, case.agreements.dispute is not None and case.agreements.dispute.answer == step),
+        (on.dispute_closed, case.agreements.dispute is None),
+        (on.promise_broken, not agreed),
+        (on.instalment_missed, not agreed),
+        (on.promise_due, step == _reminder(case)),
+        (on.instalment_due, step == _reminder(case)),
+        (on.part_paid, case.ended is None),
+        (on.paid, case.ended is not None),
+        (on.restored, case.ended is not None),
+        (on.nothing_to_pay, case.ended is not None),
+    ]
+    holds = [still for key, still in there if key == message]
+    return message is not None and bool(holds) and not any(holds)
+
+
+def _reminder(case: Case) -> str | None:
+    """The step that reminds of the day agreed now: "promise-due~2027-03-19". None without one."""
+    if case.stage is Stage.PLAN and case.agreements.plan:
+        key, day = case.rules.reactions.instalment_due, case.agreements.plan.next.date
+    elif case.stage is Stage.PROMISED and case.agreements.promise:
+        key, day = case.rules.reactions.promise_due, case.agreements.promise.date
+    else:
+        return None
+    return str(StepId(name=key, occasion=f"{day}")) if key else None
+
+
+def _eve(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """A friendly word on the business day before the agreed one; none for a day agreed yesterday, or too late."""
+    step, agreed = _reminder(case), case.agreements.plan or case.agreements.promise
+    if step is None or step in case.outstanding.reminded or agreed is None or agreed.made_at is None:
+        return None
+    day = agreed.next.date if isinstance(agreed, Plan) else agreed.date
+    eve = calendar.add_business_days(day, -1)
+    at = calendar.next_open(max(now, calendar.at(eve, time(0)), case.outstanding.not_before(step) or now))
+    if calendar.local_date(agreed.made_at) >= eve or calendar.local_date(at) > eve:
+        return None
+    return NextAction(step=step, at=at, why=f"a reminder of {day}, the day agreed")
+
+
+def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
+    if case.agreements.plan:
+        due = case.agreements.plan.next
+        at = _grace_over(case, calendar, due.date)
+        why = (
+            f"instalment {case.agreements.plan.met + 1} of {len(case.agreements.plan.instalments)} due on {due.date}"
+        )
+        return NextAction(step=INSTALMENT_DUE, at=at, why=why)
+    if case.agreements.promise:
+        at = _grace_over(case, calendar, case.agreements.promise.date)
+        why = f"{case.agreements.promise.amount} {case.currency} promised for {case.agreements.promise.date}"
+        return NextAction(step=PROMISE_DUE, at=at, why=why)
+    return None
+
+
+def _announced(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
+    """What was announced in a talk has its time, too: whole business days after the day of the talk."""
+    if case.agreements.awaited is None:
+        return None
+    said_on = calendar.local_date(case.agreements.awaited.since)
+    if case.agreements.awaited.what == "payment":
+        day = calendar.add_business_days(said_on, policy.calls.payment_wait_days)
+        why = f"the money they announced on {said_on} should be here by {day}"
+        return NextAction(step=PAYMENT_WAIT_OVER, at=calendar.end_of_day(day), why=why)
+    day = calendar.add_business_days(said_on, 1)
+    why = f"a date in writing is owed by the end of {day}"
+    return NextAction(step=WRITTEN_PROMISE_DUE, at=calendar.end_of_day(day), why=why)
+
+
+def _grace_over(case: Case, calendar: BusinessCalendar, day: date) -> datetime:
+    """The end of the grace after a promised day, in business days: no bank pays on the others."""
+    grace = case.rules.promises.grace_days
+    return calendar.end_of_day(calendar.add_business_days(calendar.next_business_day(day), grace))
+
+
+def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    action = ladder.next_action(policy, standing(case), calendar, now)
+    if action is None:
+        return None
+    if case.outstanding.blocked_until and case.outstanding.blocked_until > action.at:
+        why = case.outstanding.blocked_why or "looked at again then"
+        return action.model_copy(update={"at": calendar.next_open(case.outstanding.blocked_until), "why": why})
+    if case.progress.hurry and _may_hurry(policy.step(action.step)):
+        overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
+        earliest = max(now, overdue, case.outstanding.not_before(action.step) or now, *_earliest(case, policy))
+        at = ladder.next_open(policy, case.customer_id, calendar, earliest)
+        if at < action.at:
+            action = NextAction(step=action.step, at=at, why=f"at once, because {case.progress.hurry_why}")
+    if case.outstanding.last_answer_at:
+        gap = timedelta(days=policy.gap_days)
+        earliest = ladder.next_open(policy, case.customer_id, calendar, case.outstanding.last_answer_at + gap)
+        if earliest > action.at:
+            why = f"{action.why}, kept {policy.gap_days} day(s) from the last message"
+            return action.model_copy(update={"at": earliest, "why": why})
+    return action
+
+
+def _may_hurry(step: Step) -> bool:
+    """A consequence keeps the day it was announced for; a reminder of a day to come keeps that day."""
+    return not step.consequence and (step.chasing or step.days_after_due is None)
+
+
+def _earliest(case: Case, policy: Policy) -> list[datetime]:
+    """When the minimum gap after the last step and the last answer is over."""
+    gap = timedelta(days=policy.gap_days)
+    last = [done.at for done in case.progress.steps[-1:]] + (
+        [case.outstanding.last_answer_at] if case.outstanding.last_answer_at else []
+    )
+    return [moment + gap for moment in last] or [datetime.min.replace(tzinfo=UTC)]

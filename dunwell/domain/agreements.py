@@ -1,0 +1,155 @@
+"""What the debtor and we agreed on, or wait for: promises, plans, disputes, pauses, and words said in a talk."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field
+
+from dunwell.domain import events as ev
+from dunwell.domain.model import MutableValue
+
+
+class _Agreed(MutableValue):
+    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word.
+
+    `answer`: the step that confirms it.
+    """
+
+    answer: str | None = None
+    paid_before: Decimal = Decimal(0)
+    earlier: list[str] = Field(default_factory=list)
+
+    def without(self, payment_id: str, amount: Decimal) -> None:
+        """A payment was taken back. One that was never part of what was agreed is not missing from it."""
+        if payment_id in self.earlier:
+            self.earlier.remove(payment_id)
+            self.paid_before -= amount
+
+
+class Promise(_Agreed):
+    """What somebody said would be paid, and when."""
+
+    date: date
+    amount: Decimal
+    promised_by: str
+    via: str | None = None
+    ref: str | None = None
+    state: str = "open"  # open, kept, broken, replaced
+    made_at: datetime | None = None
+
+    def still_missing(self, paid: Decimal) -> Decimal:
+        """What has not come of it, once `paid` is paid in all."""
+        return max(self.amount - (paid - self.paid_before), Decimal(0))
+
+
+class Plan(_Agreed):
+    """Agreed instalments. `met` counts those already covered by money that came after the agreement."""
+
+    instalments: list[ev.Instalment]
+    by: str
+    met: int = 0
+    made_at: datetime | None = None
+
+    @property
+    def next(self) -> ev.Instalment:
+        """The instalment that is waited for."""
+        return self.instalments[self.met]
+
+    def owed_by(self, count: int) -> Decimal:
+        """What the first `count` instalments add up to."""
+        return sum((item.amount for item in self.instalments[:count]), Decimal(0))
+
+
+class MissedInstalment(_Agreed):
+    """The instalment that ended a plan. `missing` is what had not come of it when the plan ended."""
+
+    date: date
+    amount: Decimal
+    missing: Decimal
+
+    def still_missing(self, paid: Decimal) -> Decimal:
+        """What has not come of it yet, once `paid` is paid in all; zero when it came after all."""
+        return min(max(self.missing - (paid - self.paid_before), Decimal(0)), self.amount)
+
+
+class Dispute(MutableValue):
+    """`answer`: the step that says it was received."""
+
+    since: datetime | None = None
+    answer: str | None = None
+    reason: str
+    by: str
+    amount: Decimal | None = None  # None: the whole invoice
+    ref: str | None = None
+
+
+class PauseState(MutableValue):
+    """`interrupted`: nobody asked for it, the engine was told to stop the case; `former` is the pause it was in."""
+
+    reason: str
+    by: str
+    since: datetime | None = None
+    until: date | None = None
+    interrupted: bool = False
+    former: "PauseState | None" = None
+
+
+class Awaited(MutableValue):
+    """What somebody announced in a talk: chasing waits for it, and not for long.
+
+    payment          the money has left, they say
+    written_promise  they will write on which day they pay
+    """
+
+    what: Literal["payment", "written_promise"]
+    since: datetime
+    by: str
+
+
+class Agreements(MutableValue):
+    """All of them that concern one invoice."""
+
+    pause: PauseState | None = None
+    customer_pause: PauseState | None = None  # the whole customer rests
+    dispute: Dispute | None = None
+    plan: Plan | None = None
+    missed: MissedInstalment | None = None  # the instalment that ended the last plan
+    promises: list[Promise] = Field(default_factory=list)
+    awaited: Awaited | None = None
+    said_paid: int = 0  # how often they said that the money had left
+
+    @property
+    def promise(self) -> Promise | None:
+        """The promise that runs."""
+        return next((promise for promise in self.promises if promise.state == "open"), None)
+
+    @property
+    def pauses(self) -> list[PauseState]:
+        """The pause of this invoice, and that of its whole customer."""
+        return [pause for pause in (self.pause, self.customer_pause) if pause is not None]
+
+    @property
+    def paused_until(self) -> date | None:
+        """The day on which the last of its pauses ends; None when one of them has no end, or there is none."""
+        days = [pause.until for pause in self.pauses if pause.until is not None]
+        return max(days) if days and len(days) == len(self.pauses) else None
+
+    def settle(self) -> Promise | None:
+        """Everything is paid: nothing that was agreed runs any more. Returns the promise that was kept by it."""
+        kept = self.promise
+        if kept is not None:
+            kept.state = "kept"
+        self.plan = self.pause = self.customer_pause = self.dispute = None
+        return kept
+
+    def replace_promise(self) -> None:
+        """The promise that runs gives way to another agreement, or to another due date."""
+        if self.promise is not None:
+            self.promise.state = "replaced"
+
+    def without(self, payment_id: str, amount: Decimal) -> None:
+        """A payment was taken back: what was agreed after it does not count it any more."""
+        for agreed in (self.promise, self.plan, self.missed):
+            if agreed is not None:
+                agreed.without(payment_id, amount)

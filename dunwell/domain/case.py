@@ -1,0 +1,169 @@
+"""One invoice being chased: what each event, and time, does to it. What it remembers is in `dunwell.domain.state`.
+
+Pure and serialisable: the workflow holds one of these, the store keeps a copy, a new run continues from it.
+Every change goes through a method here, which says in plain words what it decided or raises `Refused`. How each kind
+of event is decided stands in the module of its noun: payments, promises, disputes, pauses, talks, steps, versions.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from dunwell.domain import disputes, pauses, payments, promises, steps, talks, versions
+from dunwell.domain import events as ev
+from dunwell.domain.keys import StepId
+from dunwell.domain.ladder import StepDone
+from dunwell.domain.refusal import Refused
+from dunwell.domain.state import CaseState
+from dunwell.domain.step_outcome import Said, StepOutcome
+from dunwell.domain.terms import Stage
+
+_KEEP_QUIET = frozenset(
+    {"insolvency", "insolvent", "bankruptcy", "bankrupt", "death", "dead", "died", "deceased", "duplicate"}
+)
+"""Words in the reason of a cancellation after which nothing is written to the customer any more."""
+
+PUBLISHING = str(StepId(name="access", agreed=True))
+"""What is stuck when the product does not hear of a change of access."""
+
+
+class Case(CaseState):
+    """See the module; its fields are those of `CaseState`."""
+
+    # Where it begins -------------------------------------------------------------------------------------
+
+    def take_over(
+        self,
+        paid: Sequence[ev.PaymentReceived],
+        reminded: Mapping[str, datetime],
+        ladder: Sequence[str],
+        now: datetime,
+    ) -> list[Said]:
+        """Begin where the invoice stood before it came to us: payments `paid`, steps `reminded` with their moments.
+
+        Nobody is thanked for that now, and nothing is known of whether those letters arrived. Steps of the `ladder`
+        above the last one that was done are left out.
+        """
+        said = payments.brought(self, paid, now)
+        last = max((place for place, step in enumerate(ladder) if step in reminded), default=-1)
+        at = now
+        for step in reversed(ladder[: last + 1]):
+            at = reminded.get(step, at)
+            outcome: Literal["done", "skipped"] = "done" if step in reminded else "skipped"
+            self.progress.steps.insert(0, StepDone(step=step, at=at, outcome=outcome, shift=0))
+        for step, moment in reminded.items():
+            said.append(Said("reminded", f"{step} was done elsewhere on {self.today(moment)}"))
+        self.outstanding.owed.clear()
+        return said
+
+    # What happens to it ----------------------------------------------------------------------------------
+
+    def apply(self, event: ev.Event, now: datetime) -> list[Said]:
+        """Take an event from outside. Returns what was decided; raises Refused and changes nothing."""
+        rested = self.resting
+        said = self._decide(event, now)
+        if said:
+            self.turn(f"{type(event).__name__} {event.model_dump_json()}")
+            self.money.keep_receipts(event, now)
+        self.note_rest(rested, now)
+        return said
+
+    def _decide(self, event: ev.Event, now: datetime) -> list[Said]:  # noqa: PLR0911, PLR0912 - one an event
+        match event:
+            case ev.PaymentReceived():
+                return payments.received(self, event, now)
+            case ev.CreditApplied():
+                return payments.credited(self, event)
+            case ev.PaymentReversed():
+                return payments.taken_back(self, event)
+            case ev.CallOutcome():
+                return talks.outcome(self, event, now)
+            case ev.DeliveryReport() | ev.ContactsChanged():
+                return []  # the database knows whether this is news
+        if self.ended:
+            raise Refused("stage", f"the case has ended ({self.ended.value}); only payments still count")
+        match event:
+            case ev.PromiseToPay():
+                return promises.made(self, event, now)
+            case ev.PaymentPlanAgreed():
+                return promises.plan_agreed(self, event, now)
+            case ev.DisputeOpened():
+                return disputes.opened(self, event, now)
+            case ev.DisputeResolved():
+                return disputes.resolved(self, event)
+            case ev.InvoiceAmended():
+                return disputes.amended(self, event, now)
+            case ev.Pause():
+                return pauses.begun(self, event, now)
+            case ev.Resume():
+                return pauses.resumed(self, event, now)
+            case ev.PolicyMoved():
+                return versions.moved(self, event, now)
+            case ev.WriteOff():
+                return self.end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
+            case ev.Cancel():
+                return self._cancelled(event)
+
+    def _cancelled(self, event: ev.Cancel) -> list[Said]:
+        """A threat that was written is taken back in writing, except where that would be wrong or out of place."""
+        said = self.end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+        if self.progress.threatened and _KEEP_QUIET.isdisjoint(re.split(r"[^a-z]+", event.reason.lower())):
+            self.outstanding.owe(self.rules.reactions.nothing_to_pay)
+        return said
+
+    def interrupt(self, reason: str, now: datetime) -> list[Said]:
+        """The engine was told to stop the case, or lost it: it rests until a person says how it goes on.
+
+        `reason` is a short code. Only `resume` and an end lead out of it; money counts as always.
+        """
+        return pauses.interrupted(self, reason, now)
+
+    # What time does to it --------------------------------------------------------------------------------
+
+    def promise_due(self, now: datetime) -> list[Said]:
+        """The promise's day and its grace are over and the money is not there."""
+        return promises.promise_due(self, now)
+
+    def instalment_due(self, now: datetime) -> list[Said]:
+        """An instalment's day and its grace are over. A missed one ends the plan."""
+        return promises.instalment_due(self, now)
+
+    def wait_over(self, now: datetime) -> list[Said]:
+        """What was announced in a talk did not come."""
+        return promises.wait_over(self, now)
+
+    def pause_over(self, now: datetime) -> list[Said]:
+        """The day has come on which the last of its pauses ends."""
+        return pauses.over(self, now)
+
+    # Its ladder ------------------------------------------------------------------------------------------
+
+    def take(self, outcome: StepOutcome) -> list[Said]:
+        """A step of the ladder, or an answer, came to something."""
+        return steps.taken(self, outcome)
+
+    def in_trouble(self, step: str, why: str, now: datetime, until: datetime) -> list[Said]:
+        """The step was tried many times, and whoever it needs is away: the case rests until then and tries again."""
+        return steps.in_trouble(self, step, why, now, until)
+
+    def reach_further(self, step: str) -> None:
+        """A message of this step did not arrive: the step looks for another channel or contact."""
+        again = self.outstanding.again
+        if step not in again and not StepId.parse(step).agreed and self.progress.knows(step):
+            again.append(step)
+
+    def fingerprint(self, move: ev.PolicyMoved) -> str:
+        """Sixteen hexadecimal digits over all that decides what this move would do to this case."""
+        return versions.fingerprint(self, move)
+
+    # The product -----------------------------------------------------------------------------------------
+
+    def unpublished(self, why: str, now: datetime) -> list[Said]:
+        """The product did not take a change of access, for all the times it was told."""
+        self.outstanding.note_stuck(PUBLISHING, why, now, lasting=False)
+        return [Said("trouble", f"the product does not take a change of access ({why}); it is told again")]
+
+    def published(self) -> bool:
+        """The product has heard of every change. Returns whether it had been in trouble."""
+        return self.outstanding.stuck.pop(PUBLISHING, None) is not None

@@ -1,0 +1,56 @@
+"""What a case remembers of its payments and messages: enough to complete a database restored from an older copy.
+
+Ids, amounts and dates only, because all of it stands in the engine's history.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+
+from dunwell.domain.model import MutableValue, Value
+
+
+class Receipt(MutableValue):
+    """A payment as it came in, and when and why it was taken back. `from_invoice`: it is credit of that invoice."""
+
+    payment_id: str
+    amount: Decimal
+    received_at: datetime
+    method: str | None = None
+    from_invoice: str | None = None
+    reversed_at: datetime | None = None
+    reason: str | None = None
+
+
+class Sent(MutableValue):
+    """A message that a provider has or may have. `carried`: the step it carries, by invoice. `gone`: it came back."""
+
+    message_id: str
+    contact_id: str
+    channel: str
+    message: str
+    at: datetime
+    carried: dict[str, str]
+    gone: bool = False
+
+
+class Mark(Value):
+    """How far a copy of a case is.
+
+    turns   how many events and agreed days have changed it
+    digest  over them, so that two copies which went different ways are told apart
+    """
+
+    revision: int = 0
+    turns: int = 0
+    digest: str = ""
+
+    def later(self, other: "Mark | None") -> "Mark":
+        """The one of the two that is further on."""
+        return self if other is None or (self.turns, self.revision) >= (other.turns, other.revision) else other
+
+
+def merged(known: Iterable[Sent], news: Iterable[Sent]) -> list[Sent]:
+    """The messages of both, as the news has them, oldest first."""
+    by_id = {sent.message_id: sent for sent in (*known, *news)}
+    return sorted(by_id.values(), key=lambda sent: (sent.at, sent.message_id))

@@ -1,0 +1,134 @@
+"""What the billing system hands over: an invoice, its customer and the people who can be reached.
+
+A rehearsal has a customer of its own, made from the real one, so that nothing it does (contacts made, holds,
+addresses that bounce) ever counts for the real account.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from dunwell.domain.address import address_key
+from dunwell.domain.model import Value
+from dunwell.domain.terms import WRITTEN, Channel, DebtorKind, Role
+
+UNDETERMINED = "und"
+"""BCP 47 for a language that nobody named."""
+
+
+class Contact(Value):
+    """One person. `contact_id` names nobody: "<customer_id>.<role>.<number>"; the store gives it, for good."""
+
+    contact_id: str
+    role: Role
+    name: str
+    email: str | None = None
+    phone: str | None = None  # E.164, "+34600123456"
+    post: str | None = None  # a postal address, line by line, as it stands on an envelope
+
+    def address(self, channel: Channel) -> str | None:
+        """Where `channel` reaches this contact; None where it cannot."""
+        match channel:
+            case Channel.EMAIL:
+                return self.email
+            case Channel.LETTER | Channel.VISIT:
+                return self.post
+            case Channel.SMS | Channel.CALL | Channel.MEETING:
+                return self.phone
+
+    def address_keys(self, *, rehearsal: bool = False) -> frozenset[str]:
+        """The keys of all addresses at which this contact gets something to read."""
+        found = ((channel, self.address(channel)) for channel in WRITTEN)
+        return frozenset(address_key(channel, at, rehearsal=rehearsal) for channel, at in found if at is not None)
+
+
+class Customer(Value):
+    customer_id: str
+    name: str
+    country: str  # ISO 3166-1 alpha-2
+    time_zone: str  # IANA
+    language: str  # BCP 47: "en", "pt-BR"; UNDETERMINED until the customer is registered
+    contacts: tuple[Contact, ...]
+    kind: DebtorKind | None = None  # None: nobody said
+    group: str | None = None  # customers of one group may read of each other's debts
+
+    @property
+    def shares(self) -> str | None:
+        """The group with whose other members one message may speak of this customer; None: with nobody.
+
+        A consumer's debts are told to nobody else, and who is not known to be a company or public body may be one.
+        """
+        return self.group if self.kind in (DebtorKind.BUSINESS, DebtorKind.PUBLIC) else None
+
+
+class EarlierPayment(Value):
+    """A payment from before the invoice came to us. Without an id it is known by its sum alone."""
+
+    payment_id: str | None = None
+    amount: Decimal
+    received_at: datetime | None = None
+
+
+class EarlierReminder(Value):
+    """A step of the ladder that was done elsewhere, and when."""
+
+    step: str
+    on: date
+
+
+class History(Value):
+    """What happened to an invoice before it came to us; reminders in the order of their days."""
+
+    paid: tuple[EarlierPayment, ...] = ()
+    reminded: tuple[EarlierReminder, ...] = ()
+
+
+class Invoice(Value):
+    """A checked invoice: the currency exists, the amount is positive and fits its minor units.
+
+    The people of `customer` are those whom the record of this invoice names; without `names_contacts` it says nothing
+    about them. `contacts` are of this invoice alone; None says nothing about them.
+    """
+
+    invoice_id: str
+    number: str
+    customer: Customer
+    amount: Decimal
+    currency: str  # ISO 4217
+    digits: int  # minor units of the currency: 2 for EUR, 0 for JPY
+    issued_on: date
+    due_on: date
+    payment_url: str | None = None
+    policy: str | None = None  # name of a ladder; None means the default ladder
+    jurisdiction: str | None = None
+    document: Path | None = None  # the invoice itself, a PDF on this machine
+    contacts: tuple[Contact, ...] | None = None
+    names_contacts: bool = True
+    history: History = History()
+
+
+_REHEARSAL = "rehearsal."
+
+
+def is_rehearsal(customer_id: str) -> bool:
+    """Whether this is the customer of a rehearsal."""
+    return customer_id.startswith(_REHEARSAL)
+
+
+def for_rehearsal(invoice: Invoice) -> Invoice:
+    """The same invoice for a customer and contacts that only rehearsals know."""
+    customer = invoice.customer
+    if is_rehearsal(customer.customer_id):
+        return invoice
+    apart = customer.model_copy(
+        update={
+            "customer_id": _REHEARSAL + customer.customer_id,
+            "contacts": tuple(map(_contact_for_rehearsal, customer.contacts)),
+        }
+    )
+    alone = None if invoice.contacts is None else tuple(map(_contact_for_rehearsal, invoice.contacts))
+    return invoice.model_copy(update={"customer": apart, "contacts": alone})
+
+
+def _contact_for_rehearsal(contact: Contact) -> Contact:
+    return contact.model_copy(update={"contact_id": _REHEARSAL + contact.contact_id})

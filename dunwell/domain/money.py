@@ -1,0 +1,154 @@
+"""Amounts: exact to the minor unit of their currency, and what is owed of one invoice and came in for it."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from dunwell.domain import events as ev
+from dunwell.domain.checkpoint import Receipt
+from dunwell.domain.model import MutableValue
+from dunwell.domain.refusal import Refused
+
+_GROUP = 3
+
+
+def exact_amount(amount: Decimal, digits: int) -> Decimal | None:
+    """The amount with `digits` after the point, the minor units of its currency; None when it is finer than that."""
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int):
+        return None
+    rounded = amount.quantize(Decimal(1).scaleb(-digits)) if -exponent < 40 else None
+    return rounded if rounded == amount else None
+
+
+def looks_like_thousands(amount: Decimal, digits: int) -> bool:
+    """Whether an amount as it is written may stand for a thousand times as much, as 1.200 does in many countries."""
+    return amount.as_tuple().exponent == -_GROUP and digits < _GROUP and 1 <= amount < 1000
+
+
+class QuestionedPayment(MutableValue):
+    """A payment that may be part of what was paid before the import; not counted until a person confirms it."""
+
+    payment_id: str
+    amount: Decimal
+    received_at: datetime
+    since: datetime
+
+
+class CreditNote(MutableValue):
+    """An amendment that lowered the invoice."""
+
+    less: Decimal
+    on: date
+    by: str
+
+
+class Money(MutableValue):
+    """The amounts of one invoice, all in its currency, which has `digits` after the point."""
+
+    currency: str
+    digits: int
+    amount: Decimal
+    paid: Decimal = Decimal(0)
+    payments: dict[str, Decimal] = Field(default_factory=dict)  # that count now, by id
+    reversed_payments: list[str] = Field(default_factory=list)
+    doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
+    receipts: list[Receipt] = Field(default_factory=list)  # every payment that ever came, as the database has them
+    imported_at: datetime | None = None  # when the invoice came to us, if something had been paid before
+    imported_paid: Decimal = Decimal(0)  # and how much
+    questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
+    credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
+    given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
+
+    @model_validator(mode="after")
+    def _write_amount_as_its_currency_does(self) -> Self:
+        """A database pads amounts: 1200 yen come back from it as 1200.00."""
+        written = round(self.amount, self.digits)
+        if written == self.amount:
+            self.amount = written
+        return self
+
+    # Amounts ---------------------------------------------------------------------------------------------
+
+    def whole(self, amount: Decimal) -> Decimal:
+        """`amount`, not below zero, with the currency's places: "0.00" and not "0"."""
+        return max(amount, Decimal(0)).quantize(Decimal(1).scaleb(-self.digits))
+
+    def shown(self, amount: Decimal) -> str:
+        """ "1200.00 EUR", never below zero."""
+        return f"{self.whole(amount)} {self.currency}"
+
+    def check_digits(self, field: str, amount: Decimal) -> None:
+        """Raises Refused, naming `field`, for an amount finer than the currency's minor unit."""
+        if amount != round(amount, self.digits):
+            raise Refused(field, f"is finer than {self.currency} allows: {self.digits} digits after the point")
+
+    # Payments --------------------------------------------------------------------------------------------
+
+    def is_known(self, payment_id: str, amount: Decimal, currency: str, field: str = "payment_id") -> bool:
+        """Whether this money was counted before. Raises Refused for money that this invoice cannot take."""
+        if currency != self.currency:
+            raise Refused("currency", f"the invoice is in {self.currency}; convert the payment first")
+        self.check_digits("amount", amount)
+        if payment_id in self.reversed_payments:
+            raise Refused(field, "this payment was reversed; a new payment needs a new id")
+        if payment_id not in self.payments:
+            return False
+        if self.payments[payment_id] != amount:
+            raise Refused(field, "is known already, with another amount; a new payment needs a new id")
+        return True
+
+    def may_be_counted(self, event: ev.PaymentReceived) -> bool:
+        """Whether the payment may be part of what had been paid before the import, and nobody denied that yet."""
+        at, imported = event.received_at, self.imported_at
+        return not (event.confirm or imported is None or at is None or at >= imported)
+
+    def add(self, payment_id: str, amount: Decimal) -> None:
+        self.payments[payment_id] = amount
+        self.paid += amount
+
+    def take_back(self, payment_id: str) -> Decimal:
+        """A payment that counted counts no more. Returns its amount."""
+        amount = self.payments.pop(payment_id)
+        self.reversed_payments.append(payment_id)
+        self.doubted.pop(payment_id, None)
+        self.paid -= amount
+        return amount
+
+    def keep_receipts(self, event: ev.Event, now: datetime) -> None:
+        """Note how each payment came in that has no receipt yet, and which ones were taken back."""
+        known = {receipt.payment_id for receipt in self.receipts}
+        at, method, giver = now, None, None
+        if isinstance(event, ev.PaymentReceived):
+            at, method = event.received_at or now, event.method
+        if isinstance(event, ev.CreditApplied):
+            method, giver = ev.BY_CREDIT, event.from_invoice
+        self.receipts += [
+            Receipt(payment_id=payment_id, amount=amount, received_at=at, method=method, from_invoice=giver)
+            for payment_id, amount in self.payments.items()
+            if payment_id not in known
+        ]
+        for receipt in self.receipts:
+            if receipt.payment_id in self.reversed_payments and receipt.reversed_at is None:
+                receipt.reversed_at = now
+                receipt.reason = event.reason if isinstance(event, ev.PaymentReversed) else None
+
+    # Amendments ------------------------------------------------------------------------------------------
+
+    def amend(self, amount: Decimal, on: date, by: str) -> None:
+        """The invoice is now over `amount`. Raises Refused for an amount its currency does not have."""
+        self.check_digits("amount", amount)
+        if amount < self.amount:
+            self.credit_notes.append(CreditNote(less=self.whole(self.amount - amount), on=on, by=by))
+        self.amount = amount
+
+    @property
+    def lowered_since(self) -> str:
+        """What amendments took off since the last dispute was resolved, in words; empty when nothing."""
+        if not self.credit_notes:
+            return ""
+        less = sum((note.less for note in self.credit_notes), Decimal(0))
+        last = self.credit_notes[-1]
+        return f"the invoice was lowered by {less} {self.currency} already (amended by {last.by} on {last.on})"

@@ -1,0 +1,183 @@
+"""What money does to a case: payments, credit that pays, and payments that the bank takes back."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from dunwell.domain import events as ev
+from dunwell.domain import promises
+from dunwell.domain.money import QuestionedPayment
+from dunwell.domain.refusal import Refused
+from dunwell.domain.state import CaseState
+from dunwell.domain.step_outcome import Said
+from dunwell.domain.terms import Level, Stage
+
+FARTHEST_VALUE_DATE = timedelta(days=3)
+"""How far ahead the date of a payment may lie: banks tell of money before its value date."""
+
+
+def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:
+    money, name = case.money, event.payment_id
+    if money.is_known(name, event.amount, event.currency):
+        return []
+    if money.may_be_counted(event):
+        return _ask_whether_counted(case, event, now)
+    money.questioned.pop(name, None)
+    doubt = _doubt(case, event, now)
+    said = [Said("payment", f"{money.shown(event.amount)} received")]
+    if doubt:
+        money.doubted[name] = doubt
+        said.append(Said("check", f"check this payment: it {doubt}", ref=name))
+    return said + _take(case, name, event.amount)
+
+
+def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: datetime) -> list[Said]:
+    """They came in before the invoice came to us."""
+    said = []
+    for payment in payments:
+        said += received(case, payment, now)
+        case.money.keep_receipts(payment, now)
+    if payments:
+        case.money.imported_at, case.money.imported_paid = now, case.money.whole(case.money.paid)
+    return said
+
+
+def credited(case: CaseState, event: ev.CreditApplied) -> list[Said]:
+    """Credit of another invoice pays this one."""
+    if case.money.is_known(event.credit_id, event.amount, event.currency, "credit_id"):
+        return []
+    paid = f"{case.money.shown(event.amount)} paid by credit {event.credit_id}"
+    text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
+    return [Said("payment", text, ref=event.credit_id), *_take(case, event.credit_id, event.amount)]
+
+
+def taken_back(case: CaseState, event: ev.PaymentReversed) -> list[Said]:
+    """The bank took a payment back; a case that it had ended is open again."""
+    money, name = case.money, event.payment_id
+    if name in money.reversed_payments:
+        return []
+    if money.questioned.pop(name, None):
+        money.reversed_payments.append(name)
+        return [Said("reversed", "taken back by the bank before a person had confirmed it", ref=name)]
+    if name not in money.payments:
+        raise Refused("payment_id", "no payment of this id was received for this invoice")
+    amount = money.take_back(name)
+    said = [Said("reversed", f"{money.shown(amount)} taken back by the bank: {event.reason}")]
+    case.agreements.without(name, amount)
+    if case.agreements.plan:
+        said += promises.count_instalments(case, case.agreements.plan)
+    if case.ended is Stage.PAID and case.unpaid > 0:
+        said.append(_reopen(case))
+    return said
+
+
+def close_if_settled(case: CaseState) -> list[Said]:
+    """After the invoice shrank: nothing open ends it, as paid when money came, else as cancelled."""
+    if case.open_amount > 0:
+        return []
+    if case.money.paid > 0:
+        return _too_much(case) + _settle(case)
+    return case.end(Stage.CANCELLED, "nothing is owed any more")
+
+
+def _ask_whether_counted(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:
+    """It may have been counted before the import: a person is asked, once."""
+    money, name, at = case.money, event.payment_id, event.received_at
+    if name in money.questioned or at is None:
+        return []
+    amount = money.whole(event.amount)
+    money.questioned[name] = QuestionedPayment(payment_id=name, amount=amount, received_at=at, since=now)
+    text = f"{money.shown(amount)} received before the import: not counted until a person confirms it"
+    return [Said("check", text, ref=name)]
+
+
+def _doubt(case: CaseState, event: ev.PaymentReceived, now: datetime) -> str | None:
+    """Why a person should look at this payment; it counts all the same."""
+    if event.received_at is not None and event.received_at > now + FARTHEST_VALUE_DATE:
+        return f"is dated {event.received_at:%Y-%m-%d}, which lies ahead"
+    expected = case.unpaid or case.money.whole(case.money.amount)
+    if event.amount > 2 * expected > 0:
+        return (
+            f"is more than twice the {case.money.shown(expected)} that {'were open' if case.unpaid else 'were due'}"
+        )
+    return None
+
+
+def _take(case: CaseState, payment_id: str, amount: Decimal) -> list[Said]:
+    case.money.add(payment_id, amount)
+    case.agreements.awaited = None
+    _drop_what_came(case)
+    said = []
+    if case.ended is Stage.WRITTEN_OFF:
+        said.append(Said("recovery", "it is a recovery of what was written off"))
+    if case.unpaid > 0:
+        return said + _after_part(case)
+    said += _too_much(case)
+    if case.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
+        said += _settle(case)
+    return said
+
+
+def _drop_what_came(case: CaseState) -> None:
+    """What came before the message about it left is not said to be missing."""
+    missed, made, reactions = case.agreements.missed, case.agreements.promises, case.rules.reactions
+    if missed and missed.still_missing(case.money.paid) <= case.tolerance:
+        case.outstanding.drop(reactions.instalment_missed)
+    if made and made[-1].still_missing(case.money.paid) <= case.tolerance:
+        case.outstanding.drop(reactions.promise_broken)
+
+
+def _too_much(case: CaseState) -> list[Said]:
+    if case.credit == 0:
+        return []
+    why = "paid for a cancelled invoice" if case.ended is Stage.CANCELLED else "paid too much"
+    return [Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
+
+
+def _after_part(case: CaseState) -> list[Said]:
+    """A part came in: the ladder stays where it is; a promise or an instalment may be met."""
+    if case.ended:
+        return []
+    promise, plan, thanks = case.agreements.promise, case.agreements.plan, case.rules.reactions.part_paid
+    if promise and promise.still_missing(case.money.paid) <= case.tolerance:
+        promise.state = "kept"
+        case.outstanding.owe(thanks)
+        return [Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")]
+    if plan:
+        return promises.count_instalments(case, plan)
+    if case.progress.steps and not case.resting:
+        case.outstanding.owe(thanks)
+    return []
+
+
+def _settle(case: CaseState) -> list[Said]:
+    said, reactions = [], case.rules.reactions
+    kept = case.agreements.settle()
+    if kept:
+        said.append(Said("promise_kept", f"the promise for {kept.date} was kept"))
+    case.former_end = case.ended
+    if case.waived:
+        rest = f"{case.money.shown(case.waived)} of the rest are written off"
+        said.append(
+            Said("small_rest", f"{rest}: within the ladder's tolerance of {case.money.whole(case.tolerance)}")
+        )
+    said += case.end(Stage.PAID, "nothing is open any more")
+    if Level.RESTRICTED in case.holds or Level.SUSPENDED in case.holds:
+        case.outstanding.owe(reactions.restored)
+    elif case.progress.steps or case.progress.former_steps:
+        case.outstanding.owe(reactions.paid)
+    return said
+
+
+def _reopen(case: CaseState) -> Said:
+    """Not paid after all: back to where it stood before, be it the ladder or another end."""
+    case.ended, case.former_end = case.former_end, None
+    case.reopened += 1
+    case.outstanding.owed.clear()
+    again = f"{case.money.shown(case.unpaid)} {'unpaid' if case.ended is Stage.WRITTEN_OFF else 'open'} again"
+    if case.ended:
+        return Said("ended", f"{case.ended.value}: {again}; it had ended so before this payment")
+    undone = case.progress.undo_consequences()
+    if undone:
+        case.call_for_again([done.step for done in undone], undone[-1].at)
+    return Said("reopened", f"{again}; goes on where it stood")

@@ -1,0 +1,31 @@
+"""What is refused at the door though a case could take it: the likely slips of whoever tells it.
+
+Commands, the API, signals and updates ask here first. The case itself takes such news and lets a person check it,
+because what a bank or provider reports has to be kept whatever it says.
+"""
+
+from datetime import datetime
+
+from dunwell.domain.case import Case
+from dunwell.domain.events import CreditApplied, Event, PaymentReceived
+from dunwell.domain.payments import FARTHEST_VALUE_DATE
+from dunwell.domain.refusal import Refused
+
+
+def admit(case: Case, event: Event, now: datetime) -> None:
+    """Raises Refused for a payment from the future, and for credit that this invoice has no use for."""
+    match event:
+        case PaymentReceived(received_at=at, from_provider=False) if at and at > now + FARTHEST_VALUE_DATE:
+            days = FARTHEST_VALUE_DATE.days
+            raise Refused("received_at", f"lies more than {days} days ahead ({at:%Y-%m-%d}): give the day it came in")
+        case CreditApplied() if event.credit_id not in case.money.payments:
+            _admit_credit(case, event)
+
+
+def _admit_credit(case: Case, event: CreditApplied) -> None:
+    if event.from_invoice == case.invoice_id:
+        raise Refused("from_invoice", "is this invoice itself; name another one of this customer")
+    if case.open_amount == 0:
+        raise Refused("amount", f"nothing is open ({case.stage.value}), so there is nothing to apply credit to")
+    if event.amount > case.open_amount:
+        raise Refused("amount", f"is more than the {case.open_amount} {case.currency} that are open")

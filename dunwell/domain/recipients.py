@@ -1,0 +1,49 @@
+"""Whom a step reaches: the people it names, each by the first channel they have, else others of the debtor."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from dunwell.domain.invoice import Contact
+from dunwell.domain.model import Value
+from dunwell.domain.terms import Channel, Role
+
+
+class Reach(Value):
+    """One person and the channel by which they are reached. `instead`: nobody whom the step names can be."""
+
+    role: Role
+    channel: Channel
+    instead: bool = False
+
+
+def is_debtors(contact: Contact) -> bool:
+    """Whether this is one of the debtor's people, and not our own account manager."""
+    return contact.role is not Role.ACCOUNT_MANAGER
+
+
+def named(contacts: Sequence[Contact], to: Iterable[Role]) -> list[Contact]:
+    """The people of these roles, role by role."""
+    return [contact for role in to for contact in contacts if contact.role is role]
+
+
+def others(contacts: Iterable[Contact], tried: Collection[Contact]) -> Iterator[Contact]:
+    """The debtor's people who were not tried."""
+    return (contact for contact in contacts if contact not in tried and is_debtors(contact))
+
+
+def audience(
+    contacts: Sequence[Contact], to: Sequence[Role], by: Sequence[Channel], *, named_only: bool
+) -> tuple[Reach, ...]:
+    """Whom a message reaches while every address is open; empty when only a person can help."""
+    asked = named(contacts, to)
+    found = [(contact, channel) for contact in asked if (channel := _first(contact, by))]
+    reached = tuple(Reach(role=contact.role, channel=channel) for contact, channel in found)
+    if named_only or any(is_debtors(contact) for contact, _ in found) or set(to) <= {Role.ACCOUNT_MANAGER}:
+        return reached
+    for contact in others(contacts, asked):
+        if channel := _first(contact, by):
+            return (*reached, Reach(role=contact.role, channel=channel, instead=True))
+    return reached
+
+
+def _first(contact: Contact, by: Iterable[Channel]) -> Channel | None:
+    return next((channel for channel in by if contact.address(channel)), None)

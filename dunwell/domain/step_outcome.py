@@ -1,0 +1,39 @@
+"""What came of a step, and what was decided: the words in which a case tells of itself."""
+
+from datetime import datetime
+from typing import Literal
+
+from dunwell.domain.model import Value
+from dunwell.domain.terms import Stage
+
+
+class StepOutcome(Value):
+    """What came of a step: done, skipped, delayed, blocked, stale (the case had changed meanwhile), or failed.
+
+    failed  it cannot be carried out for want of a fact; `why` says of which
+    """
+
+    step: str
+    status: Literal["done", "skipped", "delayed", "blocked", "stale", "failed"]
+    at: datetime
+    until: datetime | None = None  # delayed, blocked, failed: look again then
+    why: str = ""
+    shift: int = 0  # seconds by which the rest of the ladder moves
+    legal: bool = False
+    threat: bool = False  # a consequence was announced, or happened
+    ends: Stage | None = None
+    placed_hold: bool = False
+    undecided: bool = False  # blocked until our manager says yes or no
+    round: int | None = None  # of the ladder, when the step began
+    reopened: int | None = None  # how often the case had been when the step began
+
+
+class Said(Value):
+    """One decision, for the timeline: its kind and its reason in plain words."""
+
+    kind: str
+    reason: str
+    ref: str | None = None
+
+    def __init__(self, kind: str, reason: str, ref: str | None = None) -> None:
+        super().__init__(kind=kind, reason=reason, ref=ref)  # type: ignore[call-arg]

@@ -1,0 +1,123 @@
+"""What came of a step: it is done, has to wait, cannot be carried out, or needs a person's word."""
+
+from datetime import datetime
+from typing import Literal
+
+from dunwell.domain import events as ev
+from dunwell.domain.keys import StepId
+from dunwell.domain.ladder import StepDone
+from dunwell.domain.refusal import Refused
+from dunwell.domain.state import CaseState
+from dunwell.domain.step_outcome import Said, StepOutcome
+from dunwell.domain.terms import Stage
+
+
+def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    """A step of the ladder, or an answer, came to something."""
+    outstanding, step = case.outstanding, outcome.step
+    if outcome.status == "stale":
+        return []
+    case.revision += 1
+    if outcome.status == "failed":
+        return _cannot(case, outcome)
+    if outcome.round not in {None, case.progress.round} and StepId.parse(step).message is None:
+        return _of_earlier_round(case, outcome)
+    outstanding.stuck.pop(step, None)
+    if outcome.status in {"delayed", "blocked"}:
+        outstanding.block(outcome.until, step)
+        outstanding.blocked_why = outcome.why
+        if outcome.undecided and step not in outstanding.undecided:
+            outstanding.undecided.append(step)
+        return []
+    outstanding.blocked_until = None
+    if step not in outstanding.again and step in outstanding.owed and outcome.status == "done":
+        outstanding.last_answer_at = outcome.at
+    return [] if outstanding.is_behind(step) else _step_of_ladder(case, outcome)
+
+
+def _of_earlier_round(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    """The due date moved while the step was carried out: it is history, and its hold was released."""
+    if outcome.status == "done":
+        done = StepDone(step=outcome.step, at=outcome.at, outcome="done", shift=outcome.shift)
+        case.progress.former_steps.append(done)
+    return []
+
+
+def _cannot(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    """A fact is missing. A step of the ladder keeps its turn; anything else is given up, for others wait."""
+    step, why = outcome.step, outcome.why
+    if case.outstanding.is_behind(step):
+        return [Said("trouble", f"{step} is left out, because it cannot be carried out: {why}")]
+    case.outstanding.block(outcome.until, step)
+    case.outstanding.note_stuck(step, why, outcome.at, lasting=True)
+    return [Said("trouble", f"{step} cannot be carried out: {why}; {_tried_again(outcome.until)}")]
+
+
+def _step_of_ladder(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    progress, step = case.progress, outcome.step
+    if progress.has(step):
+        return []
+    if outcome.placed_hold and outcome.reopened not in {None, case.reopened}:
+        case.call_for_again([step], outcome.at)  # money came and went meanwhile, and the hold with it
+        return []
+    progress.shift += outcome.shift
+    kind: Literal["done", "skipped"] = "skipped" if outcome.status == "skipped" else "done"
+    progress.hurry = False
+    progress.steps.append(StepDone(step=step, at=outcome.at, outcome=kind, shift=progress.shift))
+    progress.legal = progress.legal or outcome.legal
+    progress.threatened = progress.threatened or (kind == "done" and outcome.threat)
+    if outcome.placed_hold:
+        progress.consequences.append(step)
+    if outcome.ends and not case.ended:
+        return case.end(outcome.ends, "the last step of the ladder")
+    if case.ended is Stage.PAID and kind == "done" and len(progress.steps) == 1:
+        case.outstanding.owe(case.rules.reactions.paid)  # the money came while the first message was leaving
+    return []
+
+
+def in_trouble(case: CaseState, step: str, why: str, now: datetime, until: datetime) -> list[Said]:
+    case.outstanding.block(until, None)
+    case.outstanding.note_stuck(step, why, now, lasting=False)
+    return [Said("trouble", f"the step could not be carried out ({why}); {_tried_again(until)}")]
+
+
+def _tried_again(until: datetime | None) -> str:
+    return f"tried again at {until:%Y-%m-%d %H:%M} UTC" if until else "it waits for a person"
+
+
+# A person's word about a step --------------------------------------------------------------------------------
+
+
+def decided(case: CaseState, step: str | None, event: ev.CallOutcome, now: datetime) -> list[Said]:
+    """Our manager's word about a step that waits for it: it goes ahead, or is left out, and the ladder goes on."""
+    if case.ended:
+        raise Refused("stage", f"the case has ended ({case.ended.value}); nothing waits for a decision")
+    if step is None:
+        raise Refused("task_id", "no step of this case waits for this decision")
+    if event.outcome not in {"approved", "declined"}:
+        raise Refused("outcome", "this task asks for a decision: approved or declined")
+    case.outstanding.undecided.remove(step)
+    case.outstanding.blocked_until = None
+    if event.outcome == "approved":
+        case.outstanding.approved.append(step)
+        return [Said("approved", f"{step}: yes, by {_who(event)}", ref=event.task_id)]
+    case.progress.leave_out(step, now)
+    text = f"{step}: declined by {_who(event)}; left out, the ladder goes on"
+    return [Said("declined", text, ref=event.task_id)]
+
+
+def unstuck(case: CaseState, step: str, event: ev.CallOutcome, now: datetime) -> list[Said]:
+    """A person's word about a step that cannot be carried out: it is tried again at once, or left out."""
+    if event.outcome not in {"approved", "declined"}:
+        raise Refused("outcome", "this task asks whether to try again: approved, or declined to leave it out")
+    del case.outstanding.stuck[step]
+    case.outstanding.blocked_until = None
+    if event.outcome == "approved":
+        return [Said("approved", f"{step}: tried again, by {_who(event)}", ref=event.task_id)]
+    if not case.outstanding.is_behind(step):
+        case.progress.leave_out(step, now)
+    return [Said("declined", f"{step}: left out by {_who(event)}; the rest goes on", ref=event.task_id)]
+
+
+def _who(event: ev.CallOutcome) -> str:
+    return f"{event.by} ({event.reason_code})" if event.reason_code else event.by

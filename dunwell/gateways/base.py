@@ -1,0 +1,166 @@
+"""The ports: what an activity may ask of the world, and the only words it may hear back.
+
+A provider's vocabulary (status words, error codes, exceptions) ends in its own module. What leaves it is a
+`Receipt` or a `DeliveryError`, and the gateway alone decides whether an error is permanent.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol, runtime_checkable
+
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.terms import Access, Channel, MessageState
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A file that travels with a message. `name` is what the recipient sees; `media_type` such as application/pdf."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """One message ready to leave. `to` is an e-mail address, an E.164 number or a postal address of several lines.
+
+    `company` and `country` (ISO 3166-1 alpha-2) are the debtor's; a letter is the one PDF in `attachments`.
+    """
+
+    message_id: str
+    channel: Channel
+    to: str
+    to_name: str
+    subject: str
+    text: str
+    html: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    attachments: tuple[Attachment, ...] = ()
+    company: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a provider made of a message, in our words.
+
+    `state` is accepted, delivered, bounced or failed. `code` is the provider's code as text, for people.
+    `closes_address` is "stopped" or "bounced" when this address must not be used again, else None.
+    """
+
+    provider: str
+    provider_id: str | None
+    state: MessageState
+    code: str | None = None
+    closes_address: str | None = None
+
+
+class DeliveryError(Exception):
+    """A send that did not end in an acceptance.
+
+    permanent     trying the same address on the same channel again is useless
+    maybe_sent    nobody knows: the request left and no answer came; never blindly send again
+    closes_address "stopped" or "bounced" when the address itself is to be closed, else None
+    Neither permanent nor maybe_sent: the provider surely did not take it; try again later.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        code: str | None = None,
+        permanent: bool = False,
+        maybe_sent: bool = False,
+        closes_address: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.permanent = permanent
+        self.maybe_sent = maybe_sent
+        self.closes_address = closes_address
+
+
+class MessageGateway(Protocol):
+    """One provider on one channel."""
+
+    name: str
+    channel: Channel
+    can_find: bool  # whether `find` can answer at all
+
+    def send(self, envelope: Envelope) -> Receipt:
+        """Hand the message to the provider once. Raises DeliveryError."""
+        ...
+
+    def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
+        """Look up a message whose answer never came, sent at or after `since` (UTC). None: surely not there.
+
+        Raises DeliveryError (neither permanent nor maybe_sent) when the provider cannot be asked just now.
+        """
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A gateway that can take back what it has accepted, as long as it lies with us."""
+
+    def recall(self, provider_id: str) -> bool:
+        """Whether it was still there and is gone now. Raises DeliveryError when that cannot be told."""
+        ...
+
+
+@runtime_checkable
+class Suppressions(Protocol):
+    """A gateway whose provider lists the addresses that it does not write to any more."""
+
+    channel: Channel
+
+    def suppressed(self) -> Iterator[tuple[str, str]]:
+        """Each address with "stopped" or "bounced". Raises DeliveryError when a list cannot be read whole.
+
+        What fails for now has been asked for again before it is raised. The reason names list, cause and remedy.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class AccessChange:
+    """One change of an account's access, as the product hears of it. `change_id` makes repeats harmless."""
+
+    change_id: str
+    customer_id: str
+    invoice_id: str
+    access: Access
+    work_on_hold: bool
+    reason: str
+    at: datetime
+
+
+class RateLimit(Protocol):
+    """The pace at which a provider may be called."""
+
+    def wait(self) -> None:
+        """Block until the caller may call."""
+        ...
+
+
+class ProductGateway(Protocol):
+    """The product that grants access. `remote`: telling it takes a call over a network, which may be slow."""
+
+    remote: bool
+
+    def publish(self, change: AccessChange) -> None:
+        """Tell the product. Idempotent by change_id. Raises DeliveryError."""
+        ...
+
+
+class BusinessDays(Protocol):
+    """Knows the holidays and weekends of countries."""
+
+    def calendar(
+        self, country: str, time_zone: str, window: tuple[str, str], first: date, last: date
+    ) -> BusinessCalendar:
+        """The business calendar of `country` between two dates. Raises ValueError naming what is unknown."""
+        ...

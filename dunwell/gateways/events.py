@@ -1,0 +1,66 @@
+"""What a provider's webhook tells, in our words: the one shape in which every webhook module answers."""
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+from dunwell.domain.model import Value
+from dunwell.domain.terms import Channel, MessageState
+
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,200}")
+_UNFIT_FOR_A_KIND = re.compile(r"[^a-z0-9_.-]")
+_FIRST_SECOND, _LAST_SECOND = 946_684_800, 4_102_444_800  # the years 2000 to 2099
+
+
+class UnverifiedWebhook(Exception):
+    """A webhook that its provider did not sign. The text says what is wrong and never repeats a key."""
+
+
+class ProviderEvent(Value):
+    """One thing a provider told.
+
+    event_id     names it once: the same news told again has the same
+    kind         the provider's own word, for people
+    message_id   our message, where the provider gives our id back; else `provider_id`, the provider's own
+    state, code  what became of the message; None: nothing that counts
+    closes       "stopped" or "bounced" when the address must not be used again
+    reopens      its owner wants messages again
+    address      whom it is about, where that is known
+    text         what a person wrote to us
+    at           by the provider's clock, UTC; None when it does not say
+    """
+
+    event_id: str
+    kind: str
+    channel: Channel
+    message_id: str | None = None
+    provider_id: str | None = None
+    state: MessageState | None = None
+    code: str | None = None
+    closes: str | None = None
+    reopens: bool = False
+    address: str | None = None
+    text: str | None = None
+    at: datetime | None = None
+
+
+def plain_id(value: str) -> str:
+    """An id that every database keeps: as it is, or its digest when it is long or strange."""
+    if _PLAIN_ID.fullmatch(value):
+        return value
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def plain_kind(value: object) -> str:
+    """A provider's word as it may stand in a table: short, lower case, nothing unprintable."""
+    word = value if isinstance(value, str) else ""
+    return _UNFIT_FOR_A_KIND.sub("?", word.lower()[:40]) or "?"
+
+
+def moment(seconds: object) -> datetime | None:
+    """Unix seconds, as a number or as text, as a time in UTC; None when they make no sense."""
+    try:
+        number = int(str(seconds)) if isinstance(seconds, int | str) and len(str(seconds)) < 20 else 0
+    except ValueError:
+        return None
+    return datetime.fromtimestamp(number, UTC) if _FIRST_SECOND <= number < _LAST_SECOND else None

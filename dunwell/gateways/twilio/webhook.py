@@ -1,0 +1,91 @@
+"""Twilio's two webhooks: what became of an SMS, and what a person wrote back."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from urllib.parse import parse_qsl
+
+from twilio.request_validator import RequestValidator
+
+from dunwell.domain.cleaning import clean
+from dunwell.domain.terms import Channel, MessageState
+from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, plain_id, plain_kind
+from dunwell.gateways.twilio.client import STATES, closing
+
+SIGNATURE_HEADER = "X-Twilio-Signature"
+
+STOP_WORDS = frozenset(
+    {"stop", "stopall", "stop all", "quit", "end", "revoke", "optout", "opt out", "cancel", "unsubscribe"}
+)
+START_WORDS = frozenset({"start", "unstop", "yes"})
+
+_SID = re.compile(r"[A-Za-z0-9]{1,64}")
+_NUMBER = re.compile(r"\+[0-9]{5,15}")
+_CODE = re.compile(r"[0-9]{1,6}")
+_NO_WORD = re.compile(r"[\W_]+")
+_MOST_TEXT, _MOST_FIELDS = 2_000, 500
+
+
+def form(body: bytes) -> dict[str, str]:
+    """The fields of a form. Raises ValueError when it is none: not UTF-8, or too many fields."""
+    fields = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    return dict(fields)
+
+
+def verify(url: str, fields: Mapping[str, str], signature: str | None, auth_token: str) -> None:
+    """`url` is the one Twilio called, query included. Raises UnverifiedWebhook with a reason."""
+    if not signature:
+        raise UnverifiedWebhook(f"The request is not signed: {SIGNATURE_HEADER} is needed.")
+    if not RequestValidator(auth_token).validate(url, dict(fields), signature):
+        raise UnverifiedWebhook(
+            "The signature does not fit: another auth token, changed fields, or PUBLIC_URL is not our address."
+        )
+
+
+def read_status(fields: Mapping[str, str]) -> ProviderEvent | None:
+    """What a status callback means; None when it names no message."""
+    sid, word = fields.get("MessageSid", ""), plain_kind(fields.get("MessageStatus"))
+    if not _SID.fullmatch(sid):
+        return None
+    state = STATES.get(word)
+    given = fields.get("ErrorCode", "")
+    code = given if _CODE.fullmatch(given) and given != "0" else None
+    return ProviderEvent(
+        event_id=f"{sid}.{word}",
+        kind=word,
+        channel=Channel.SMS,
+        provider_id=sid,
+        state=state,
+        code=code,
+        closes=closing(code) if state is MessageState.FAILED else None,
+        address=_number(fields.get("To")),
+    )
+
+
+def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
+    """What a person's SMS means; None when it names no message or no sender."""
+    sid, sender = fields.get("MessageSid", ""), _number(fields.get("From"))
+    if not _SID.fullmatch(sid) or sender is None:
+        return None
+    text = clean(fields.get("Body", ""))[:_MOST_TEXT].strip()
+    # Twilio's own judgement, where its advanced opt-out is on, knows the words of more languages.
+    word = _word(fields.get("OptOutType") or text)
+    kind = "stop" if word in STOP_WORDS else "start" if word in START_WORDS else "reply"
+    return ProviderEvent(
+        event_id=plain_id(f"{sid}.inbound"),
+        kind=kind,
+        channel=Channel.SMS,
+        closes="stopped" if kind == "stop" else None,
+        reopens=kind == "start",
+        address=sender,
+        text=text,
+    )
+
+
+def _word(text: str) -> str:
+    """ " Opt-Out! " as "opt out"."""
+    return _NO_WORD.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
+
+
+def _number(value: str | None) -> str | None:
+    return value if value and _NUMBER.fullmatch(value) else None

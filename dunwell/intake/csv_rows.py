@@ -1,0 +1,208 @@
+"""The rows of a CSV file as records in the shape of the JSON object, in whatever dialect the file is written."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import islice
+
+from dunwell.intake.csv_columns import COLUMNS, ColumnMap, Header, csv_record, how_well, read_header
+from dunwell.intake.csv_dialect import SEPARATORS, Choice, Days, Decimals, Dialect, find_days, find_decimals
+from dunwell.intake.encoding import Decoded, other_encoding
+from dunwell.intake.lines import Line, Lines, Record, foreign, kept
+from dunwell.intake.refusals import Refusal, printable
+
+_RECORD_LINES = 40  # a record longer than this has a quote that was never closed
+_LONGEST_CELL = csv.field_size_limit()
+_PLAIN = Dialect(",", "utf-8", Choice(Decimals.POINT), Choice())
+_SHOWN = 8  # unused columns named in a note
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file taken apart. `note` says in one line how a CSV file was read, None for a plain one."""
+
+    records: tuple[Record | Refusal, ...]
+    note: str | None = None
+    is_csv: bool = True
+
+
+@dataclass(frozen=True)
+class _Row:
+    cells: list[str]
+    lines: list[Line]
+
+    @property
+    def where(self) -> str:
+        return self.lines[0].where
+
+
+def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
+    """The records of a CSV file. What nobody `asked` for is found from the file itself.
+
+    A file that may be read in two ways gives one refusal that says what to ask for.
+    """
+    lines = Lines(StringIO(decoded.text, newline=""))
+    separator = asked.separator or _separator(lines, mapped)
+    first = _next_row(lines, separator)
+    if first is None or isinstance(first, Refusal):
+        return Table((first,) if first else ())
+    header = read_header(first.where, first.cells, mapped)
+    if isinstance(header, Refusal):
+        return Table((header,))
+    rows = tuple(_rows(lines, separator, header))
+    good = [row for row in rows if isinstance(row, _Row)]
+    dialect = _dialect(separator, decoded.encoding, asked, good, header)
+    refusal = _doubt(dialect) or (None if decoded.sure else _doubtful_letters(good, header))
+    if refusal:
+        return Table((refusal,))
+    return Table(
+        tuple(
+            replace(csv_record(row.where, header, row.cells), dialect=dialect) if isinstance(row, _Row) else row
+            for row in rows
+        ),
+        _note(dialect, header),
+    )
+
+
+def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row], header: Header) -> Dialect:
+    decimals, days = asked.decimals, asked.days
+    if decimals.kind is None:
+        decimals = find_decimals(_cells(rows, header, "amount"))
+    if decimals.kind is None and separator == _PLAIN.separator:
+        decimals = _PLAIN.decimals
+    if days.kind is None:
+        days = find_days(_cells(rows, header, "day"))
+    return Dialect(separator, encoding, decimals, days)
+
+
+def _separator(lines: Lines, mapped: ColumnMap) -> str:
+    """The separator by which the header has most columns that are known."""
+    seen: list[Line] = []
+    source = kept(lines, seen)
+    title = next((line.text for line in source if line.text.strip()), "")
+    said = title.strip().lower().removeprefix("sep=")
+    if title.strip().lower().startswith("sep=") and said in SEPARATORS.values():  # a line that Excel writes and reads
+        return said
+    title += "".join(line.text for line in islice(source, _RECORD_LINES)) if title.count('"') % 2 else ""
+    lines.give_back(seen)
+
+    def columns(separator: str) -> tuple[int, int]:
+        try:
+            cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
+        except csv.Error:
+            return 0, 0
+        return how_well([cell.strip() for cell in cells], mapped)
+
+    return max(SEPARATORS.values(), key=columns)
+
+
+def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refusal]:
+    width = header.width
+    while row := _next_row(lines, separator):
+        if isinstance(row, Refusal):
+            yield row
+            continue
+        cells = row.cells[:width] if not any(row.cells[width:]) else row.cells
+        if len(cells) == width:
+            yield _Row(cells, row.lines)
+            continue
+        # A quote that opens in one record and closes in another has swallowed the lines between.
+        lines.give_back(row.lines[1:])
+        counts = f"has {len(row.cells)} cells, the header has {width}"
+        yield Refusal(row.where, "", f"{counts}: write cells that hold {_named(separator)} in double quotes")
+
+
+def _next_row(lines: Lines, separator: str) -> _Row | Refusal | None:
+    """The next row that is not blank. A row that cannot be read costs its first line only."""
+    while True:
+        used: list[Line] = []
+        source = (line.text for line in kept(islice(lines, _RECORD_LINES), used))
+        try:
+            cells = next(csv.reader(source, delimiter=separator, strict=True), None)
+        except csv.Error:
+            lines.give_back(used[1:])
+            return Refusal(used[0].where, "", _why_broken(used[0].text))
+        if cells is None:
+            return None
+        if bad := foreign(used[0].where, "".join(line.text for line in used)):
+            lines.give_back(used[1:])
+            return bad
+        if any(cell.strip() for cell in cells):
+            return _Row([cell.strip() for cell in cells], used)
+
+
+def _why_broken(text: str) -> str:
+    if len(text) > _LONGEST_CELL:
+        return f"has a cell of more than {_LONGEST_CELL} characters: shorten it"
+    return "has a double quote left open, or a sign after a closed one: a quote inside a quoted cell is written twice"
+
+
+def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[str, str]]:
+    """Every filled cell of the columns whose fields are of this kind, with its place."""
+    columns = {header.titles[name]: at for name, at in header.places.items() if COLUMNS[name].kind == kind}
+    for row in rows:
+        for title, at in columns.items():
+            if row.cells[at]:
+                yield f"{row.where}: {title}", row.cells[at]
+
+
+# What cannot be told ------------------------------------------------------------------------------------
+
+
+def _doubt(dialect: Dialect) -> Refusal | None:
+    """Amounts or days that can be read in two ways, while nothing in the file tells which."""
+    if dialect.days.kind is None and dialect.days.unclear:
+        return _unclear(dialect.days, "no other date tells whether day or month comes first", Days)
+    if dialect.decimals.kind is None and dialect.decimals.unclear:
+        return _unclear(dialect.decimals, "no other amount tells whether that is thousands or cents", Decimals)
+    return None
+
+
+def _unclear(choice: Choice[Days] | Choice[Decimals], why: str, kinds: type[Days] | type[Decimals]) -> Refusal:
+    place, cell = choice.unclear or ("", "")
+    where, _, title = place.partition(": ")
+    words = " or ".join(f"--dialect {kind}" for kind in kinds)
+    return Refusal(where, title, f"can be read in two ways, and {why}: say {words}", printable(cell))
+
+
+def _doubtful_letters(rows: Sequence[_Row], header: Header) -> Refusal | None:
+    country = header.places.get("country")
+    texts = ((" ".join(filter(str, row.cells)), row.cells[country] if country is not None else "") for row in rows)
+    found = other_encoding(texts)
+    if found is None:
+        return None
+    text, page = found
+    row = next(one for one in rows if " ".join(filter(str, one.cells)) == text)
+    word = next(cell for cell in row.cells if not cell.isascii())
+    return Refusal(
+        row.where,
+        "",
+        f"is not UTF-8, and its letters may be of windows-1252 or of {page}: save the file as UTF-8, or say "
+        f"--dialect windows-1252 or --dialect {page}",
+        printable(word),
+    )
+
+
+# What is told -------------------------------------------------------------------------------------------
+
+
+def _note(dialect: Dialect, header: Header) -> str | None:
+    said = []
+    if dialect.separator != _PLAIN.separator:
+        said.append(f"columns separated by {_named(str(dialect.separator))}")
+    if dialect.decimals.kind is Decimals.COMMA:
+        said.append("amounts with a decimal comma")
+    if dialect.days.kind:
+        said.append("days first (31.12.2027)" if dialect.days.kind is Days.DAY else "months first (12/31/2027)")
+    if dialect.encoding != _PLAIN.encoding:
+        said.append(f"letters as in {dialect.encoding}")
+    if header.unused:
+        more = ", ..." if len(header.unused) > _SHOWN else ""
+        names = ", ".join(map(printable, header.unused[:_SHOWN])) + more
+        said.append(f"{len(header.unused)} of {header.width} columns not used ({names})")
+    return f"Read with {'; '.join(said)}. Where that is wrong, say --dialect or --map." if said else None
+
+
+def _named(separator: str) -> str:
+    return {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a pipe"}.get(separator, repr(separator))

@@ -1,0 +1,407 @@
+"""The check of each single value of an invoice file.
+
+Every check takes a JSON value and gives the value to keep, or raises InvalidValue with the reason and what to do.
+"""
+
+import re
+import unicodedata
+from datetime import date
+from decimal import Decimal
+from functools import cache, partial
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
+import pycountry
+from babel import Locale
+from babel.core import parse_locale
+from email_validator import EmailNotValidError, validate_email
+
+from dunwell.domain.autolinks import domain_in, link_in
+from dunwell.domain.cleaning import clean, reordering
+from dunwell.domain.money import exact_amount, looks_like_thousands
+from dunwell.domain.terms import DebtorKind, Role
+from dunwell.gateways.phone_numbers import costly
+from dunwell.intake.csv_dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
+from dunwell.intake.currencies import Currency, current_codes, find_currency, replacement
+from dunwell.intake.refusals import InvalidValue, did_you_mean, kind, printable
+
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+_WHOLE_DIGITS = 12
+_IDENTIFIER = re.compile(r"(?=[A-Za-z0-9])[A-Za-z0-9._-]{1,120}")
+_POLICY = re.compile(r"[a-z0-9-]{1,60}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line and paragraph separators
+_MOST_DIGITS = 15  # of a telephone number with its country's code, by E.164
+_FICTION = re.compile(r"\+44(?:7700900|1632960)\d{3}|\+33(?:19900|26191|35301|46571|53649|63998)\d{4}")
+"""Numbers that regulators keep for films and examples (Ofcom, Arcep): like test domains they are welcome."""
+_SEVERAL = re.compile(r"[/;,|]|\b(?:or|oder|ou|und|and|y|o)\b")
+_ALSO_CALLED = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
+_NOT_IN_ISO = {"XK"}  # Kosovo: a code in general use that ISO 3166 leaves to its users
+_NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
+_NOTHING = "is not more than zero: write an amount above it, and leave out a record that asks for nothing"
+_TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
+
+
+def text(value: object, limit: int = 200) -> str:
+    """One line of at most `limit` characters, without outer spaces and what nobody can see (`dunwell.domain.cleaning`)."""
+    if not isinstance(value, str):
+        raise InvalidValue(f"is {kind(value)}, not text: write it in double quotes")
+    line = value.strip()
+    if len(line) > limit:
+        raise InvalidValue(f"has {len(line)} characters: at most {limit} fit")
+    for char in line:
+        if unicodedata.category(char) in _BROKEN:
+            raise InvalidValue(f"holds the character U+{ord(char):04X}: remove it, this is one line of plain text")
+    if found := reordering(line):
+        name = unicodedata.name(found).lower()
+        raise InvalidValue(f"holds the character U+{ord(found):04X} ({name}), which reorders other text: remove it")
+    seen = clean(line).strip()
+    if line and not seen:
+        raise InvalidValue("holds only characters that nobody can see: write it out")
+    return seen
+
+
+def postal_address(value: object) -> str:
+    """A postal address of a few lines, separated by line feeds. Blank lines are dropped."""
+    if not isinstance(value, str):
+        return text(value)
+    if len(value) > 500:
+        raise InvalidValue(f"has {len(value)} characters: at most 500 fit")
+    lines = [text(line) for line in value.splitlines()]
+    return "\n".join(line for line in lines if line)
+
+
+def is_identifier(word: str) -> bool:
+    """Whether a word can be an id: plain, and neither an option nor a folder ("-x", "..") to any program."""
+    return _IDENTIFIER.fullmatch(word) is not None
+
+
+def identifier(value: object) -> str:
+    """An id that also names a workflow, so it must be plain."""
+    word = text(value)
+    if not is_identifier(word):
+        raise InvalidValue(
+            "is no plain id: use 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-', the first a letter or a digit"
+        )
+    return word
+
+
+def company_name(value: object) -> str:
+    """A company's name, without links. A bare domain, as some are called, is parted when it is written."""
+    name = text(value)
+    if link := link_in(name):
+        raise InvalidValue(f"holds {printable(link)!r}, of which mail programs make a link: leave the address out")
+    return name
+
+
+def plain_name(value: object) -> str:
+    """The name of a person, or a number: our messages repeat it, and no web address has a place in it."""
+    name = company_name(value)
+    if domain := domain_in(name):
+        advice = "leave it out, or write a space after the full stop"
+        raise InvalidValue(f"holds {printable(domain)!r}, of which mail programs make a link: {advice}")
+    return name
+
+
+def role(value: object) -> Role:
+    word = text(value)
+    if word not in set(Role):
+        raise InvalidValue(f"is no role: {did_you_mean(word, Role)}")
+    return Role(word)
+
+
+def debtor_kind(value: object) -> DebtorKind:
+    word = text(value)
+    if word not in set(DebtorKind):
+        raise InvalidValue(f"is no kind of debtor: {did_you_mean(word, DebtorKind)}")
+    return DebtorKind(word)
+
+
+def policy(value: object) -> str:
+    word = text(value)
+    if not _POLICY.fullmatch(word):
+        raise InvalidValue("is no ladder's name: use 1 to 60 of a-z, 0-9 and '-'")
+    return word
+
+
+def currency(value: object) -> Currency:
+    code = text(value)
+    try:
+        return find_currency(code)
+    except KeyError:
+        pass
+    if successor := replacement(code.upper()):
+        raise InvalidValue(f"is no longer in use: use {successor!r}")
+    if code.upper() in current_codes():
+        raise InvalidValue(f"is not in capital letters: use {code.upper()!r}")
+    raise InvalidValue("is no currency in use: give the ISO 4217 code, for example 'EUR'")
+
+
+def amount(value: object, unit: Currency | None, dialect: Dialect | None = None) -> Decimal:
+    """A positive amount with exactly the digits of `unit`; None when the currency itself was refused.
+
+    `dialect`: how the CSV file is written that the value stands in.
+    """
+    number = _number(value) if dialect is None else _written(text(value, 40), dialect.decimals)
+    if number <= 0:
+        raise InvalidValue(_NOTHING)
+    if number.adjusted() >= _WHOLE_DIGITS:
+        raise InvalidValue(f"is too large: at most {_WHOLE_DIGITS} digits before the point")
+    if unit is None:
+        return number
+    exact = exact_amount(number, unit.digits)
+    if exact is None:
+        allowed = f"at most {unit.digits} digits" if unit.digits else "no digits but zeros"
+        raise InvalidValue(f"is too fine: {unit.code} has {allowed} after the point")
+    if looks_like_thousands(number, unit.digits):
+        more = f"{number.scaleb(3):.{unit.digits}f}"
+        raise InvalidValue(f"may be {more} or {exact}: write '{more}' or '{exact}'")
+    return exact
+
+
+def _written(cell: str, decimals: Choice[Decimals]) -> Decimal:
+    """The amount of a cell of a CSV file."""
+    readings = {kind: number for kind in Decimals if (number := amount_by(kind, cell)) is not None}
+    sample = "1200,00" if decimals.kind is Decimals.COMMA else "1200.00"
+    if not readings:
+        raise InvalidValue(f"is no amount: write digits only, such as {sample}")
+    if decimals.kind is None or (not decimals.sure and len(set(readings.values())) > 1):
+        if len(set(readings.values())) > 1:
+            raise InvalidValue("can be read in two ways, and this file writes amounts in both: write 1200 or 1200.00")
+        return next(iter(readings.values()))
+    if decimals.kind not in readings:
+        raise InvalidValue(f"is written otherwise than the amounts of this file: write it like {sample}")
+    return readings[decimals.kind]
+
+
+def _number(value: object) -> Decimal:
+    match value:
+        case bool():
+            raise InvalidValue(f"is {kind(value)}, no amount: write it as text, '1200.00'")
+        case float():
+            raise InvalidValue("is no exact number: write it as text, '1200.00'")
+        case int():
+            return Decimal(value)
+        case Decimal():
+            return _plain(value)
+        case str():
+            return _spelled(text(value, 40))
+        case _:
+            raise InvalidValue(f"is {kind(value)}, no amount: write it as text, '1200.00'")
+
+
+def _plain(number: Decimal) -> Decimal:
+    exponent = number.as_tuple().exponent
+    if not isinstance(exponent, int):
+        raise InvalidValue("is no finite number: write the amount as text, '1200.00'")
+    if exponent > 0:
+        raise InvalidValue("has an exponent: write all digits, '1200.00'")
+    return number
+
+
+def _spelled(word: str) -> Decimal:
+    if _AMOUNT.fullmatch(word):
+        return Decimal(word)
+    if "," in word or "'" in word or " " in word:
+        raise InvalidValue("has a comma or a separator: write digits and one point, '1200.00'")
+    if re.fullmatch(r"-[0-9.]+", word):
+        raise InvalidValue(_NOTHING)
+    if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", word):
+        raise InvalidValue("has an exponent: write all digits, '1200.00'")
+    raise InvalidValue("is no amount: write digits and one point, '1200.00'")
+
+
+def day(value: object, dialect: Dialect | None = None) -> date:
+    """A day. `dialect`: how the CSV file is written that the value stands in."""
+    word = text(value)
+    found = _iso_day(word) if dialect is None else _dated(word, dialect.days)
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        raise InvalidValue(f"is out of range: the year must be between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return found
+
+
+def _iso_day(word: str) -> date:
+    if not _DATE.fullmatch(word):  # fromisoformat alone would also take week dates and dates without hyphens
+        raise InvalidValue("is not a date: use YYYY-MM-DD")
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise InvalidValue("is no day of the calendar: use YYYY-MM-DD") from None
+
+
+def _dated(cell: str, days: Choice[Days]) -> date:
+    """The day of a cell of a CSV file."""
+    readings = {kind: found for kind in Days if (found := day_by(kind, cell)) is not None}
+    sample = {Days.DAY: "31.12.2027", Days.MONTH: "12/31/2027", None: "2027-12-31"}[days.kind]
+    if not readings:
+        raise InvalidValue(f"is not a date: write a day that exists like {sample}")
+    if days.kind is None or (not days.sure and len(set(readings.values())) > 1):
+        if len(set(readings.values())) > 1:
+            raise InvalidValue("can be read in two ways, and this file writes dates in both: write YYYY-MM-DD")
+        return next(iter(readings.values()))
+    if days.kind not in readings:
+        raise InvalidValue(f"is written otherwise than the dates of this file: write it like {sample}")
+    return readings[days.kind]
+
+
+def country(value: object) -> str:
+    """An ISO 3166-1 alpha-2 code in capital letters."""
+    word = text(value)
+    if _is_country(word):
+        return word
+    try:
+        meant = _ALSO_CALLED.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
+    except LookupError:
+        raise InvalidValue("is no country: give the ISO 3166 code of two letters, for example 'DE'") from None
+    raise InvalidValue(f"is not the ISO 3166 code of two letters: use {meant!r}")
+
+
+def _is_country(word: str) -> bool:
+    known = re.fullmatch("[A-Z]{2}", word) and pycountry.countries.get(alpha_2=word)
+    return word in _NOT_IN_ISO or bool(known)
+
+
+def jurisdiction(value: object) -> str:
+    """Whose law counts: a country, a part of one ("US-NY"), "UK" or "EU"."""
+    word = text(value)
+    if word in {"EU", "UK"} or _is_country(word):
+        return word
+    if re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", word) and word in _subdivisions():
+        return word
+    raise InvalidValue("is no jurisdiction: use a country ('DE'), a part of one ('US-NY'), 'UK' or 'EU'")
+
+
+@cache
+def _subdivisions() -> frozenset[str]:
+    return frozenset(part.code for part in pycountry.subdivisions)
+
+
+@cache
+def _zones() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones() - _NO_PLACE}
+
+
+def time_zone(value: object) -> str:
+    """An IANA zone name, spelled as the zone database spells it."""
+    word = text(value)
+    name = _zones().get(word.lower())
+    if name is None:
+        example = "use an IANA name, for example 'Europe/Berlin'"
+        raise InvalidValue(f"is no time zone: {did_you_mean(word, _zones().values(), example)}")
+    if name != word:
+        raise InvalidValue(f"is spelled with other capitals: use {name!r}")
+    return name
+
+
+def language(value: object) -> str:
+    """A BCP 47 tag of language, script and region, in its usual capitals: "en", "pt-BR", "zh-Hant-TW"."""
+    word = text(value)
+    if "_" in word:
+        raise InvalidValue(f"has an underscore: use a hyphen, {printable(word.replace('_', '-'))!r}")
+    try:
+        base, region, script = parse_locale(word, sep="-")[:3]
+    except ValueError:
+        base = None
+    if base is None or base not in Locale("en").languages:
+        raise InvalidValue("is no language tag: use 'en', 'pt-BR' or the like")
+    if region is not None and region not in Locale("en").territories:
+        raise InvalidValue(f"names the region {region!r}, which does not exist: use {base!r} or 'pt-BR' or the like")
+    return "-".join(part for part in (base, script, region) if part)
+
+
+def email(value: object) -> str:
+    """An address in its normal form, the domain as DNS has it. Domains reserved for tests are welcome.
+
+    Letters outside ASCII before the "@" are refused: hardly any mail provider takes them.
+    """
+    word = text(value, 320)
+    several = [part for part in re.split(r"[;,\s|]+", word) if "@" in part]
+    if len(several) > 1:
+        raise InvalidValue(
+            f"holds {len(several)} addresses: write one address a contact, and one contact for each person"
+        )
+    # The library lets .test pass and stops .invalid; a stand-in domain gets the same checks otherwise.
+    reserved = word.lower().endswith(_TEST_DOMAIN)
+    checked = word[: -len(_TEST_DOMAIN)] + _STAND_IN if reserved else word
+    try:
+        found = validate_email(checked, allow_smtputf8=False, check_deliverability=False, test_environment=True)
+    except EmailNotValidError as error:
+        raise InvalidValue(f"is not an e-mail address: {printable(str(error), 200)}") from None
+    domain = found.ascii_domain.removesuffix(_STAND_IN) + _TEST_DOMAIN if reserved else found.ascii_domain
+    return f"{found.local_part}@{domain}"
+
+
+def phone(value: object, region: str | None) -> str:
+    """A number as E.164. `region` is the customer's country, for numbers in national form."""
+    word = text(value, 40)
+    several = [one for one in map(partial(_existing, region=region), _SEVERAL.split(word)) if one]
+    if len(several) > 1:
+        raise InvalidValue(f"holds {len(several)} numbers: give one, for example {several[0]!r}")
+    number = _dialled(word, region)
+    if number.extension:
+        raise InvalidValue("has an extension, which no message can reach: give a direct number")
+    # A number that only works inside its own area passes the library's plain yes-or-no question.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
+        raise InvalidValue("has too few or too many digits for a phone number: use the form '+34600123456'")
+    found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Some digits are a number with a plus in front and another one without: 4915112345678 is both in Germany.
+    with_plus = None if word.startswith(("+", "0", "(")) else _existing("+" + word, None)
+    if with_plus not in (None, found):
+        raise InvalidValue(
+            f"may be a number with its country's code or without: write {with_plus!r} or with a leading 0"
+        )
+    if _FICTION.fullmatch(found):
+        return found
+    if not phonenumbers.is_valid_number(number) or len(found) > _MOST_DIGITS + 1:
+        land = phonenumbers.region_code_for_country_code(number.country_code or 0)
+        where = f" in {land}" if land.isalpha() and land != "ZZ" else ""
+        raise InvalidValue(f"is no number that exists{where}: use the form '+34600123456', with all its digits")
+    if expense := costly(found):
+        raise InvalidValue(f"is {expense}, which we neither call nor write to: give another one")
+    return found
+
+
+def _dialled(word: str, region: str | None) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(word, region)
+    except phonenumbers.NumberParseException:
+        raise InvalidValue("is not a phone number: use the form '+34600123456'") from None
+
+
+def _existing(word: str, region: str | None) -> str | None:
+    """The number as E.164 if there is such a number; else None."""
+    try:
+        number = phonenumbers.parse(word, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def payment_url(value: object) -> str:
+    """Where the debtor pays. Links carry tokens, so no reason here repeats any part of one."""
+    word = text(value, 2000)
+    try:
+        parts = urlsplit(word)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or not _URL.fullmatch(word):
+        raise InvalidValue("is not a web address: use the form 'https://pay.example.com/INV-1', other signs as %20")
+    if parts.username is not None or parts.password is not None:
+        raise InvalidValue("holds a user name or password: remove the part before '@'")
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
+        raise InvalidValue("is not safe to pay on: it must begin with https://")
+    return word
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

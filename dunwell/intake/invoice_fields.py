@@ -1,0 +1,150 @@
+"""The fields of an invoice record: what each is called, how it is checked, and how it is explained to people.
+
+This is the one list of them: reader, CSV columns, docs/invoices.md and the API's description are made from it. A new
+field is one row here and one line in dunwell/intake/invoices.py.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from dunwell.domain.terms import DebtorKind, Role
+from dunwell.intake import field_checks, invoice_documents, opening_history
+
+WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
+"""Kinds of values that a CSV file may write in more than one way; their checks take `dialect`."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of an object.
+
+    check    takes the JSON value (and what else it depends on, by name), gives the value to keep or raises Unfit
+    kind     what people write: "text", "day"
+    about    a sentence or two about what it does
+    example  a value that is accepted
+    refused  values that are not, for the documentation, which shows what is said about them
+    needed   must not be left out
+    secret   its value is never shown
+    schema   JSON Schema of the value
+    """
+
+    name: str
+    check: Callable[..., Any]
+    kind: str
+    about: str
+    example: object
+    refused: tuple[object, ...] = ()
+    needed: bool = False
+    secret: bool = False
+    schema: Mapping[str, object] = field(default_factory=lambda: {"type": "string"})
+
+
+def _object(*fields: Field) -> Mapping[str, Field]:
+    return MappingProxyType({one.name: one for one in fields})
+
+
+INVOICE = _object(
+    Field(
+        "invoice_id", field_checks.identifier, "id", "Names the case: its workflow is `invoice-<invoice_id>`.",
+        "INV-2027-0417", ("INV 17/2027",), needed=True,
+    ),
+    Field(
+        "number", field_checks.plain_name, "text", "The number printed on the invoice; every message names it.",
+        "2027/0417", ("x" * 201,), needed=True,
+    ),
+    Field(
+        "amount", field_checks.amount, "amount",
+        "What is asked for, tax included, with at most the digits of its currency.",
+        "1200.00", ("0.00", "-50.00", "1200.005", "1,200.00"), needed=True,
+        schema={"type": ["string", "number"]},
+    ),
+    Field("currency", field_checks.currency, "code", "ISO 4217.", "EUR", ("euro", "DEM"), needed=True),
+    Field("issued_on", field_checks.day, "day", "The day of the invoice.", "2027-02-01", ("1999-12-31",), needed=True,
+          schema={"type": "string", "format": "date"}),
+    Field(
+        "due_on", field_checks.day, "day", "The day by which it is to be paid; not before `issued_on`.",
+        "2027-03-03", ("2027-02-30", "2027-01-31"), needed=True, schema={"type": "string", "format": "date"},
+    ),
+    Field(
+        "payment_url", field_checks.payment_url, "web address", "Where the debtor pays; messages link to it.",
+        "https://pay.example.com/INV-2027-0417", ("http://pay.example.com/1",), secret=True,
+        schema={"type": "string", "format": "uri"},
+    ),
+    Field(
+        "policy", field_checks.policy, "name", "A ladder of the folder `policies`; left out, it is `gentle-saas`.",
+        "gentle-saas", ("Gentle SaaS",),
+    ),
+    Field(
+        "jurisdiction", field_checks.jurisdiction, "code",
+        "Whose law counts: a country, a part of one (`US-NY`), `UK` or `EU`.", "DE", ("Germany",),
+    ),
+    Field(
+        "paid", opening_history.paid, "amount",
+        "What was paid before this file was made: one amount, or a list of `{payment_id?, amount, received_at?}`. It "
+        "counts before the first message. News of a payment from before the import is not counted twice: a person is "
+        "asked first, unless `payment_id` says that it is the same one. Counts when the invoice is new to us.",
+        "200.00", ("-1",), schema={"type": ["string", "number", "array"]},
+    ),
+    Field(
+        "reminded", opening_history.reminded, "list",
+        "Steps of the ladder that were done elsewhere: a list of `{step, on}`, or text such as "
+        "`first-reminder=2027-03-02`. The ladder goes on behind them, and messages name the days of those that "
+        "were written. Nobody knows whether such a letter arrived, so it is no proof for a restriction. Counts when "
+        "the invoice is new to us.",
+        [{"step": "first-reminder", "on": "2027-03-02"}], ("first reminder",), schema={"type": ["array", "string"]},
+    ),
+    Field(
+        "document", invoice_documents.check, "path",
+        "The invoice itself, a PDF of at most 5 MB: a path from the folder of the invoice file. Not over HTTP.",
+        "pdf/2027-0417.pdf", ("../other.pdf",),
+    ),
+)  # fmt: skip
+
+CUSTOMER = _object(
+    Field("id", field_checks.identifier, "id", "One id for all invoices of a customer.", "C-1001", ("C 1001",),
+          needed=True),
+    Field("name", field_checks.company_name, "text", "The company, or the person who owes.", "Brightwater Ltd",
+          ("Pay at https://pay.example", "www.brightwater.example"), needed=True),
+    Field("country", field_checks.country, "code", "ISO 3166, two letters. It says which days are holidays.", "DE",
+          ("Germany", "UK"), needed=True),
+    Field(
+        "time_zone", field_checks.time_zone, "name",
+        "IANA. Contacts are made in the hours of this zone. It may be left out where all zones of the country show "
+        "the same time all year, as in Germany or France, not in Spain, Portugal or the USA.",
+        "Europe/Berlin", ("CET+1", "Europe/Berln"),
+    ),
+    Field(
+        "language", field_checks.language, "tag",
+        "BCP 47. Left out: the main language of the country if there are messages in it, else that of the ladder.",
+        "en-GB", ("German", "pt_BR"),
+    ),
+    Field(
+        "kind", field_checks.debtor_kind, "word",
+        f"One of {', '.join(f'`{kind}`' for kind in DebtorKind)}. Of somebody who may be a consumer nobody "
+        "else is told. Left out: as known before.",
+        "business", ("company",), schema={"type": "string", "enum": [str(kind) for kind in DebtorKind]},
+    ),
+    Field(
+        "group", field_checks.identifier, "id",
+        "Customers of one group, none of them a consumer, may get one e-mail about the invoices of several of them "
+        "where they share an address. Without a group no message speaks of two customers. Left out: as known before.",
+        "vogel-holding", ("Vogel Holding",),
+    ),
+)  # fmt: skip
+
+CONTACT = _object(
+    Field("role", field_checks.role, "word", f"One of {', '.join(f'`{role}`' for role in Role)} (ours).",
+          "accounts_payable", ("boss",), needed=True,
+          schema={"type": "string", "enum": [str(role) for role in Role]}),
+    Field("name", field_checks.plain_name, "text", "The person, or the department.", "Katrin Vogel",
+          ("Brightwater.com",), needed=True),
+    Field("email", field_checks.email, "e-mail address", "One address; a second one is a second contact.",
+          "ap@brightwater.example", ("ap@brightwater",), schema={"type": "string", "format": "email"}),
+    Field("phone", field_checks.phone, "phone number",
+          "For SMS and calls: `+` and the country's code, or as in the country.",
+          "+493023125418", ("12",)),
+    Field("post", field_checks.postal_address, "lines", "The address as on an envelope, at least two lines.",
+          "Brightwater Ltd\nWerkstr. 12\n10115 Berlin", ("x" * 501,)),
+)  # fmt: skip

@@ -1,0 +1,249 @@
+"""Invoice files: every record becomes an Invoice or says what is wrong with it, and harms no other."""
+
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dunwell.domain.invoice import UNDETERMINED, Contact, Customer, History, Invoice
+from dunwell.domain.keys import ContactId
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Role
+from dunwell.intake.contradictions import contradictions
+from dunwell.intake.csv_columns import ColumnMap
+from dunwell.intake.csv_dialect import Dialect
+from dunwell.intake.currencies import Currency
+from dunwell.intake.file_formats import read_records
+from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE
+from dunwell.intake.lines import Record
+from dunwell.intake.record_fields import Fields
+from dunwell.intake.refusals import Refusal, shown
+from dunwell.intake.time_zones import only_zone, zones_of
+
+__all__ = ["InvoiceFile", "Refusal", "parse_invoice", "read_content", "read_file"]
+
+NOBODY = "hold nobody to ask: give an e-mail, a phone or a post address of one of " + ", ".join(
+    role for role in Role if role is not Role.ACCOUNT_MANAGER
+)
+_MOST_CONTACTS = 50
+
+
+@dataclass(frozen=True)
+class InvoiceFile:
+    """What an invoice file holds. `note` says in one line how it was read, None for a plain one."""
+
+    invoices: tuple[Invoice, ...]
+    refusals: tuple[Refusal, ...]
+    note: str | None = None
+
+
+def read_file(path: str, asked: Dialect | None = None, mapped: ColumnMap | None = None) -> InvoiceFile:
+    """Read the invoice file at `path`; "-" is standard input. Raises OSError when it cannot be read."""
+    content = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    return read_content(content, path, asked, mapped)
+
+
+def read_content(
+    content: bytes, name: str, asked: Dialect | None = None, mapped: ColumnMap | None = None
+) -> InvoiceFile:
+    """Read the invoices of a file. Bad content gives refusals; one bad record harms no other.
+
+    name     its suffix tells the format: .json (a list, or objects one after the other), .jsonl or .ndjson (one
+             object a line), .csv. Any other name, such as "-", goes by the first sign: "[" or an object over several
+             lines is JSON, "{" is JSON Lines, all else CSV. A `document` is a path from the folder of `name`, with
+             "-" from the working folder
+    asked    how a CSV file is written; what it leaves open is found from the file
+    mapped   what the columns of a CSV file hold
+
+    A record with several problems gives several refusals with the same `where`. When records share an invoice_id, or
+    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapped` are given for a file
+    that is no CSV.
+    """
+    asked, mapped = asked or Dialect(), mapped or ColumnMap()
+    table = read_records(content, name, asked, mapped)
+    said = {"--map": mapped != ColumnMap(), "--dialect": asked != Dialect()}
+    if any(said.values()) and not table.is_csv:
+        option = next(option for option, given in said.items() if given)
+        raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
+    folder = Path() if name == "-" else Path(name).parent
+    records = [item for item in table.records if isinstance(item, Record)]
+    found = iter(parse_records(records, folder))
+    invoices: list[Invoice] = []
+    refusals: dict[Refusal, None] = {}  # what several records share is told once
+    for item in table.records:
+        one = [item] if isinstance(item, Refusal) else next(found)
+        if isinstance(one, Invoice):
+            invoices.append(one)
+        else:
+            refusals |= dict.fromkeys(one)
+    return InvoiceFile(tuple(invoices), tuple(refusals), table.note)
+
+
+def parse_records(records: Sequence[Record], folder: Path | None = None) -> list[Invoice | list[Refusal]]:
+    """Check the records of one file or request, each by itself and beside the others.
+
+    Gives for each the invoice, or all its problems; those that it shares with others are equal.
+    """
+    found = [_parse(record, folder) for record in records]
+    shared = {id(one): refusal for same in _repeated(records) for one in same for refusal in [_refuse_repeated(same)]}
+    good = [
+        (record, one)
+        for record, one in zip(records, found, strict=True)
+        if isinstance(one, Invoice) and id(record) not in shared
+    ]
+    wrong = contradictions(good)
+    shared |= {
+        id(record): wrong[one.customer.customer_id] for record, one in good if one.customer.customer_id in wrong
+    }
+    return [
+        [*([] if isinstance(one, Invoice) else one), shared[id(record)]] if id(record) in shared else one
+        for record, one in zip(records, found, strict=True)
+    ]
+
+
+def _id_of(record: Record) -> str:
+    data = record.data.get("invoice_id") if isinstance(record.data, Mapping) else None
+    return data.strip() if isinstance(data, str) else ""
+
+
+def _repeated(records: Sequence[Record]) -> list[list[Record]]:
+    """The records that share an invoice id, id by id."""
+    by_id = defaultdict[str, list[Record]](list)
+    for record in records:
+        by_id[_id_of(record)].append(record)
+    return [same for name, same in by_id.items() if name and len(same) > 1]
+
+
+def _refuse_repeated(records: Sequence[Record]) -> Refusal:
+    places = [one.where for one in records]
+    field = records[0].columns.get("invoice_id", "invoice_id")
+    others = ", ".join(places[1:4]) + (f" and {len(places) - 4} more" if len(places) > 4 else "")
+    reason = f"stands on {others} too, so none of them is started: write one record for each invoice, with its total"
+    return Refusal(places[0], field, reason, shown(_id_of(records[0])), also=tuple(places[1:]))
+
+
+def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
+    """Check one decoded JSON value. Gives the invoice, or all its problems (25 at most), never an empty list.
+
+    Numbers may be int or Decimal; a float amount is refused, since it may not be the number that was written.
+    So is a document: whoever sends a value must not choose among the files of this machine.
+    """
+    return _parse(Record(where, data), None)
+
+
+def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
+    """`folder` is where documents lie; None takes none."""
+    fields = Fields(record, record.data, {*INVOICE, "customer", "contacts"}, "", [])
+    take = fields.take
+    unit: Currency | None = take(INVOICE["currency"])
+    # Refused values are None here; the invoice is built only when nothing was refused.
+    values: dict[str, Any] = {
+        "invoice_id": take(INVOICE["invoice_id"]),
+        "number": take(INVOICE["number"]),
+        "amount": take(INVOICE["amount"], unit=unit),
+        "currency": unit and unit.code,
+        "digits": unit and unit.digits,
+        "issued_on": take(INVOICE["issued_on"]),
+        "due_on": take(INVOICE["due_on"]),
+        "payment_url": take(INVOICE["payment_url"]),
+        "policy": take(INVOICE["policy"]),
+        "jurisdiction": take(INVOICE["jurisdiction"]),
+        "document": take(INVOICE["document"], folder=folder),
+    }
+    earlier = History(paid=take(INVOICE["paid"], unit=unit) or (), reminded=take(INVOICE["reminded"]) or ())
+    issued, due = values["issued_on"], values["due_on"]
+    if issued and due and due < issued:
+        fields.refuse("due_on", f"is before issued_on, {issued}: exchange or correct the dates", str(due))
+    if issued and earlier.reminded and earlier.reminded[0].on < issued:
+        fields.refuse("reminded", f"holds a day before issued_on, {issued}: correct it", str(earlier.reminded[0].on))
+    customer = _customer(fields.inner("customer", {*CUSTOMER, "contacts"}), fields)
+    if fields.refusals:
+        return fields.refusals
+    shared, alone = (_people(customer.pop(name)) for name in ("contacts", "alone"))
+    return Invoice(
+        **values,
+        history=earlier,
+        customer=Customer(**customer, contacts=shared or ()),
+        contacts=alone,
+        names_contacts=shared is not None,
+    )
+
+
+def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
+    """The customer, with the contacts of both lists: the customer's, and those of this invoice alone."""
+    customer_id = fields.take(CUSTOMER["id"])
+    country = fields.take(CUSTOMER["country"])
+    counts: Counter[Role | None] = Counter()
+    before = len(fields.refusals)
+    shared, alone = (_contacts(owner, customer_id, country, counts) for owner in (fields, invoice))
+    listed = [*(shared or ()), *(alone or ())]
+    # An address that was refused is asked for by its own refusal. An empty list says that there is nobody any more.
+    if shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
+        fields.refuse("contacts", NOBODY)
+    return {
+        "customer_id": customer_id,
+        "name": fields.take(CUSTOMER["name"]),
+        "country": country,
+        "time_zone": _time_zone(fields, country),
+        "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
+        "kind": fields.take(CUSTOMER["kind"]),
+        "group": fields.take(CUSTOMER["group"]),
+        "contacts": shared,
+        "alone": alone,
+    }
+
+
+def _time_zone(fields: Fields, country: str | None) -> str | None:
+    """The zone that is given, else that of the country where it has one clock all year."""
+    if country is None or not fields.is_blank("time_zone"):
+        given: str | None = fields.take(CUSTOMER["time_zone"])
+        return given
+    found = only_zone(country, datetime.now(UTC).year)
+    if found is None:
+        zones = zones_of(country)
+        several = f"{country} has more than one ({', '.join(zones[:3])}{', ...' if zones[3:] else ''})"
+        why = several if zones else f"no zone of {country} is known here"
+        fields.refuse("time_zone", f"is missing: {why}, so name the customer's")
+    return found
+
+
+def _contacts(
+    fields: Fields, customer_id: str | None, country: str | None, counts: Counter[Role | None]
+) -> list[dict[str, Any]] | None:
+    """The contacts of a list, with ids for a customer of whom nobody is known yet. None: there is no list."""
+    if not fields.has("contacts"):
+        return None
+    found = []
+    for item in fields.items("contacts", CONTACT, _MOST_CONTACTS):
+        contact = _contact(item, country)
+        counts[contact["role"]] += 1
+        key = ContactId(customer_id=str(customer_id), role=str(contact["role"]), number=str(counts[contact["role"]]))
+        found.append({"contact_id": str(key), **contact})
+    return found
+
+
+def _people(found: list[dict[str, Any]] | None) -> tuple[Contact, ...] | None:
+    return None if found is None else tuple(Contact(**contact) for contact in found)
+
+
+def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
+    return {
+        "role": fields.take(CONTACT["role"]),
+        "name": fields.take(CONTACT["name"]),
+        "email": fields.take(CONTACT["email"]),
+        "phone": fields.take(CONTACT["phone"], region=country),
+        "post": fields.take(CONTACT["post"]),
+    }
+
+
+def _can_be_asked(contact: dict[str, Any]) -> bool:
+    return can_be_asked(contact["role"], contact["email"], contact["phone"], contact["post"])
+
+
+def can_be_asked(role: Role | None, email: str | None, phone: str | None, post: str | None) -> bool:
+    """Whether somebody of this role at these addresses can be asked to pay."""
+    # One line is no address that a letter could go to.
+    return role is not Role.ACCOUNT_MANAGER and bool(email or phone or "\n" in (post or ""))

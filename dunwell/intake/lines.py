@@ -1,0 +1,72 @@
+"""The numbered lines of a file, and a record as it stands in it."""
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from dunwell.intake.csv_dialect import Dialect
+from dunwell.intake.refusals import Refusal
+
+_BOM = "\ufeff"
+_FOREIGN_BYTE = re.compile("[\udc80-\udcff]")  # how the error handler "surrogateescape" marks a bad byte
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as it stands in the file.
+
+    `columns` translates field paths into the file's own names; `dialect` is how a CSV file is written.
+    """
+
+    where: str
+    data: object
+    columns: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    number: int
+    text: str
+
+    @property
+    def where(self) -> str:
+        return f"line {self.number}"
+
+
+class Lines(Iterator[Line]):
+    """The lines of a stream, numbered from 1, that can be given back."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._returned: deque[Line] = deque()
+        self._number = 0
+
+    def __next__(self) -> Line:
+        if self._returned:
+            return self._returned.popleft()
+        text = next(self._stream)
+        self._number += 1
+        return Line(self._number, text.removeprefix(_BOM) if self._number == 1 else text)
+
+    def give_back(self, lines: Iterable[Line]) -> None:
+        self._returned.extendleft(reversed(list(lines)))
+
+    def rest(self) -> str:
+        return "".join(line.text for line in self)
+
+
+def kept(lines: Iterator[Line], seen: list[Line]) -> Iterator[Line]:
+    for line in lines:
+        seen.append(line)
+        yield line
+
+
+def foreign(where: str, text: str) -> Refusal | None:
+    found = _FOREIGN_BYTE.search(text)
+    if found is None:
+        return None
+    byte = ord(found[0]) - 0xDC00
+    return Refusal(where, "", f"holds the byte 0x{byte:02X}, which is not UTF-8: save the file as UTF-8")

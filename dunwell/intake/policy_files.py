@@ -1,0 +1,38 @@
+"""Reads the ladder files. The folder is the registry: a new ladder is one new file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dunwell.domain.ladder_file import parse_policy
+from dunwell.domain.ladder_problems import PolicyError, Problem
+from dunwell.domain.policy import Policy, Trait
+from dunwell.domain.toml_text import TomlFault, parse_toml
+from dunwell.texts.catalogue import Catalogue
+
+FOLDER = Path(__file__).parent.parent / "policies"
+DEFAULT_LADDER = "gentle-saas"
+
+
+def traits_of(catalogue: Catalogue) -> dict[str, Trait]:
+    """What each message of the catalogue does, as the ladder's rules need it."""
+    return {key: Trait(**traits.model_dump()) for key, traits in catalogue.traits.items()}
+
+
+def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
+    """Raises PolicyError with every problem of the file."""
+    try:
+        data = parse_toml(path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+    except TomlFault as error:
+        raise _unreadable(path, str(error)) from None
+    return parse_policy(data, str(path), traits)
+
+
+def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str, Policy]:
+    """Every ladder of the folder by name. Raises PolicyError for the first file that is bad."""
+    return {path.stem: read_ladder(path, traits) for path in sorted(folder.glob("*.toml"))}
+
+
+def _unreadable(path: Path, reason: str) -> PolicyError:
+    return PolicyError((Problem(file=str(path), step=None, reason=reason),))

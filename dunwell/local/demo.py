@@ -1,0 +1,498 @@
+"""`make demo`: a dozen invoices live a dozen lives on the real server, one day a second, and nobody is written to.
+
+Everything is started here and ended here: the Temporal server, the worker as a process of its own, a fresh
+database. The debtors of `dunwell.local.demo_debtors` read what arrives and answer by signals, as a billing system would.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from dunwell.client.registration import Registered, Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import WRITTEN, Channel, Level, Stage
+from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.gateways.product import NoProduct
+from dunwell.intake.invoices import read_file
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.local.demo_debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
+from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how
+from dunwell.local.temporal_server import DevServer, ServerError
+from dunwell.services.dependencies import Dependencies, Sender
+from dunwell.store import outbox
+from dunwell.store.database import Database
+from dunwell.store.private_files import keep_to_owner
+from dunwell.store.schema import migrate
+from dunwell.texts.catalogue import Catalogue
+from worker import MESSAGES, NotReady, leave, register_search_attributes
+from workflows.invoice_dunning import InvoiceDunning
+from workflows.messages import CaseStart, Outcome, workflow_id
+from workflows.options import STEP_WORK, TASK_QUEUE
+from workflows.ui_text import first_attributes, summary
+
+INVOICES = Path(__file__).with_name("demo_invoices.jsonl")
+AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)  # a Monday
+SPEED = 86_400.0  # a day of the case each second
+
+_TOO_LONG = STEP_WORK["start_to_close_timeout"].total_seconds() + 120
+"""Seconds. A step that a killed worker held is handed on when its time is over; that is no reason to despair."""
+
+_LOOK_SECONDS = 0.2
+_REDRAW_PER_SECOND = 4
+_WIDE = 140  # characters
+_WORKER_READY_SECONDS = 60.0
+
+
+class DemoError(Exception):
+    """The demo cannot go on. Says why."""
+
+
+# The house -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class House:
+    """What runs while the demo runs."""
+
+    server: DevServer
+    worker: Supervisor
+    deps: Dependencies
+
+    def check(self) -> None:
+        """Start the worker again if it has died. Raises DemoError for the server, GivenUpError for the worker.
+
+        Call it on the main thread.
+        """
+        code = self.server.process.poll()
+        if code is not None:
+            raise DemoError(f"The Temporal server {how(code)}. Its log ends:\n{self.server.log.tail()}")
+        self.worker.look()
+
+
+@contextmanager
+def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
+    """Server, database and worker in the folder `state`; everything is stopped at the end of the block.
+
+    Not for use inside an event loop. Raises ServerError or NotReady.
+    """
+    with ExitStack() as stack:
+        server = DevServer.start(state, ui=ui)
+        stack.callback(server.stop)
+        asyncio.run(_register(server))
+        deps = outbox_deps(f"sqlite:///{(state / 'dunwell.sqlite').as_posix()}")
+        stack.callback(deps.database.close)
+        migrate(deps.database)
+        environment = _environment(state, server.address, server.namespace, deps.database.url)
+        # In `state` a .env of the developer is not found.
+        launch = partial(Child.start, state / WORKER_LOG, environment, str(WORKER), folder=state)
+        worker = Supervisor("worker", launch, Patience())
+        stack.callback(worker.stop)
+        worker.start()
+        yield House(server, worker, deps)
+
+
+async def _register(server: DevServer) -> None:
+    await register_search_attributes(await Client.connect(server.address, namespace=server.namespace))
+
+
+def _environment(state: Path, address: str, namespace: str, database: str) -> dict[str, str]:
+    """All that the worker may know. No provider's key is among it, so every message goes to the outbox."""
+    profile = state / "no-profile.toml"
+    profile.touch()
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
+    return kept | {
+        "HOME": str(state),
+        "TEMPORAL_CONFIG_FILE": str(profile),
+        "TEMPORAL_ADDRESS": address,
+        "TEMPORAL_NAMESPACE": namespace,
+        "DATABASE_URL": database,
+        "DUNWELL_STATE": str(state),
+    }
+
+
+def outbox_deps(database_url: str) -> Dependencies:
+    """Clients without a provider: whatever they send goes no further than the outbox."""
+    gateways = {channel: OutboxGateway(channel) for channel in WRITTEN}
+    return Dependencies(
+        database=Database(database_url),
+        business_days=HolidayLibrary(),
+        catalogue=Catalogue.load(MESSAGES),
+        sender=Sender("Accounts receivable", "Dunwell Example Ltd"),
+        gateways=gateways,
+        rehearsal_gateways=gateways,
+        product=NoProduct(),
+        rehearsal_product=NoProduct(),
+    )
+
+
+def demo_invoices() -> list[Invoice]:
+    """Raises DemoError when the file is damaged."""
+    file = read_file(str(INVOICES))
+    if file.refusals:
+        raise DemoError(f"{INVOICES.name}: {file.refusals[0]}")
+    return list(file.invoices)
+
+
+# The play ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one case ended. `trouble` is None when it ended as its debtor's story says."""
+
+    invoice: Invoice
+    part: Part
+    seen: Seen | None
+    trouble: str | None
+
+
+Show = Callable[[Mapping[str, Seen]], None]
+"""Told what can be seen, a few times a second."""
+
+
+class Play:
+    """Registers the invoices, starts their cases, and lets every debtor live their story."""
+
+    def __init__(self, house: House, client: Client, invoices: Iterable[Invoice], show: Show) -> None:
+        self._house = house
+        self._client = client
+        self._show = show
+        self.invoices = list(invoices)
+        self.seen: Mapping[str, Seen] = {}
+        self.debtors = {one.invoice_id: Debtor(one, self._tell(one.invoice_id)) for one in self.invoices}
+
+    async def perform(self) -> list[Ending]:
+        """Until every story is told. Raises DemoError when server or worker die, Refused for a bad invoice."""
+        registered = await asyncio.to_thread(self._register)
+        await self._worker_polls()
+        await asyncio.gather(*(self._start(one) for one in registered))
+        watching = asyncio.create_task(self._watch())
+        stories = asyncio.create_task(self._live_all())
+        try:
+            await asyncio.wait([watching, stories], return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+            endings = await stories
+            self._look(await asyncio.to_thread(Window(self._house.deps.database, SPEED).look))
+            return endings
+        finally:
+            watching.cancel()
+            stories.cancel()
+            await asyncio.gather(watching, stories, return_exceptions=True)
+
+    def _register(self) -> list[Registered]:
+        traits = traits_of(self._house.deps.catalogue)
+        registrar = Registrar(self._house.deps, read_ladders(traits))
+        return [registrar.register(one, AS_OF, self._clock(AS_OF)) for one in self.invoices]
+
+    def _clock(self, case_time: datetime) -> Clock:
+        return Clock(rehearsal=True, speed=SPEED, real=datetime.now(UTC), case=case_time)
+
+    async def _worker_polls(self) -> None:
+        """A case that starts before its worker is up would lose days at once."""
+        deadline = time.monotonic() + _WORKER_READY_SECONDS
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=TASK_QUEUE),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+        )
+        while not (await self._client.workflow_service.describe_task_queue(request)).pollers:
+            self._house.check()
+            if time.monotonic() > deadline:
+                raise DemoError(f"The worker does not work. Its log ends:\n{self._house.worker.last_words}")
+            await asyncio.sleep(0.1)
+
+    async def _start(self, registered: Registered) -> None:
+        start, case = registered.start, registered.opening.case
+        if start is None:
+            raise DemoError(f"{case.invoice_id} has ended before the demo began")
+        await self._client.start_workflow(
+            InvoiceDunning.run,
+            start.model_copy(update={"clock": self._clock(AS_OF)}),
+            id=workflow_id(case.invoice_id),
+            task_queue=TASK_QUEUE,
+            static_summary=summary(case, registered.opening.number),
+            search_attributes=first_attributes(case),
+        )
+
+    def _tell(self, invoice_id: str) -> Callable[[str, dict[str, object]], "asyncio.Future[None]"]:
+        return lambda name, content: asyncio.ensure_future(self._signal(invoice_id, name, content))
+
+    async def _signal(self, invoice_id: str, name: str, content: dict[str, object]) -> None:
+        """The signal, and a new run to hear it when the case has ended: a bank may take money back any day."""
+        now = self.seen[invoice_id].now
+        await self._client.start_workflow(
+            InvoiceDunning.run,
+            CaseStart(invoice_id=invoice_id, clock=self._clock(now)),
+            id=workflow_id(invoice_id),
+            task_queue=TASK_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=name,
+            start_signal_args=[content],
+        )
+
+    async def _watch(self) -> None:
+        window = Window(self._house.deps.database, SPEED)
+        while True:
+            self._house.check()
+            self._look(await asyncio.to_thread(window.look))
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def _look(self, seen: Mapping[str, Seen]) -> None:
+        self.seen = seen
+        for invoice_id, debtor in self.debtors.items():
+            debtor.look(seen[invoice_id])
+        self._show(seen)
+
+    async def _live_all(self) -> list[Ending]:
+        return await asyncio.gather(*(self._live(one) for one in self.invoices))
+
+    async def _live(self, invoice: Invoice) -> Ending:
+        part, debtor = CAST[invoice.invoice_id], self.debtors[invoice.invoice_id]
+        trouble: str | None = None
+        try:
+            async with asyncio.timeout(_TOO_LONG):
+                await part.story(debtor)
+                await debtor.end()
+                handle = self._client.get_workflow_handle(workflow_id(invoice.invoice_id), result_type=Outcome)
+                trouble = _complaint(part, (await handle.result()).stage, debtor.seen)
+        except TimeoutError:
+            trouble = f"waited {_TOO_LONG:.0f} s, at last for {debtor.waiting_for or 'the workflow to close'}"
+        except (UnexpectedError, RPCError, WorkflowFailureError) as error:
+            trouble = str(error)
+        return Ending(invoice, part, self.seen.get(invoice.invoice_id), trouble)
+
+
+def _complaint(part: Part, stage: Stage, seen: Seen) -> str | None:
+    """What is wrong with a case that ended: another end than expected, or something refused on the way."""
+    if stage is not part.ends:
+        return f"ended {stage.value}, expected {part.ends.value}"
+    odd = [entry for entry in seen.decisions if entry.kind in {"refused", "trouble"}]
+    return f"{odd[0].kind}: {odd[0].reason}" if odd else None
+
+
+# What is shown -------------------------------------------------------------------------------------------
+
+
+class Ticker:
+    """For a pipe or a file: a line for each decision, as it is made."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def show(self, seen: Mapping[str, Seen]) -> None:
+        fresh = [
+            (entry.at, invoice_id, entry)
+            for invoice_id, one in seen.items()
+            for entry in one.decisions
+            if (invoice_id, entry.key) not in self._told
+        ]
+        for at, invoice_id, entry in sorted(fresh, key=lambda item: (item[0], item[1])):
+            self._told.add((invoice_id, entry.key))
+            print(f"{at:%Y-%m-%d %H:%M}  {invoice_id:<15} {entry.kind:<13} {entry.reason}", flush=True)
+
+
+class Board:
+    """For a terminal: one line a case, renewed in place."""
+
+    def __init__(self, console: Console, invoices: Iterable[Invoice], ui_url: str | None) -> None:
+        self._invoices = list(invoices)
+        self._ui_url = ui_url
+        self._wide = console.width >= _WIDE
+        self._seen: Mapping[str, Seen] = {}
+        self.live = Live(console=console, refresh_per_second=_REDRAW_PER_SECOND, get_renderable=self.table)
+
+    def show(self, seen: Mapping[str, Seen]) -> None:
+        self._seen = seen
+
+    def table(self) -> Table:
+        """As things stand."""
+        day = max((one.now for one in self._seen.values() if not one.case.finished), default=AS_OF)
+        table = Table(
+            title=f"Dunwell, one day a second: {day:%A, %d %B %Y}",
+            caption=f"Temporal UI: {self._ui_url}" if self._ui_url else None,
+            box=box.SIMPLE_HEAD,
+            expand=True,
+        )
+        shown = [column for column in _COLUMNS if column.always or self._wide]
+        for column in shown:
+            table.add_column(
+                column.heading, ratio=column.ratio, justify=column.justify, no_wrap=True, overflow="ellipsis"
+            )
+        for invoice in self._invoices:
+            if invoice.invoice_id in self._seen:
+                seen = self._seen[invoice.invoice_id]
+                table.add_row(*(column.cell(invoice, seen) for column in shown))
+        return table
+
+
+_COLOURS = {Stage.PAID: "green", Stage.HANDED_OVER: "red", Stage.SCHEDULED: "dim", Stage.CHASING: "yellow"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the board; `ratio` None is as wide as its words. One that is not `always` needs a wide terminal."""
+
+    heading: str
+    cell: Callable[[Invoice, Seen], Text | str]
+    ratio: int | None = None
+    justify: Literal["left", "right"] = "left"
+    always: bool = True
+
+
+def _access(_invoice: Invoice, seen: Seen) -> Text:
+    access = "work waits" if seen.case.holds == [Level.WORK] else seen.access.value
+    return Text(access, style="" if access == "full" else "red")
+
+
+def _date(_invoice: Invoice, seen: Seen) -> str:
+    ended = seen.case.finished and seen.decisions
+    return f"{seen.decisions[-1].at if ended else seen.now:%d %b}"
+
+
+def _next(_invoice: Invoice, seen: Seen) -> str:
+    action = seen.case.next_action
+    return f"{action.at:%d %b} {action.name}" if action else ""
+
+
+_COLUMNS = (
+    Column("invoice", lambda invoice, _: invoice.invoice_id),
+    Column("customer", lambda invoice, _: invoice.customer.name, ratio=3, always=False),
+    Column("", lambda invoice, _: invoice.customer.country),
+    Column("ladder", lambda _, seen: seen.case.policy.name, ratio=2, always=False),
+    Column("stage", lambda _, seen: Text(seen.case.stage.value, style=_COLOURS.get(seen.case.stage, "cyan"))),
+    Column("due", lambda invoice, seen: _money(invoice, seen.case.open_amount), justify="right"),
+    Column("access", _access),
+    Column("case date", _date, always=False),
+    Column("next step", _next, ratio=3),
+    Column("last decision", lambda _, seen: seen.decisions[-1].reason if seen.decisions else "", ratio=5),
+)
+
+
+def _money(invoice: Invoice, amount: Decimal) -> str:
+    return f"{amount:,.{invoice.digits}f} {invoice.currency}"
+
+
+def report(console: Console, endings: Iterable[Ending], database: Database) -> None:
+    """What was sent and how each case ended."""
+    console.print(_sent(database))
+    sample = _sample(database)
+    if sample:
+        console.print(sample)
+    table = Table(title="How the cases ended", box=box.SIMPLE_HEAD)
+    for heading in ("", "invoice", "country", "ladder", "the debtor", "end", "messages"):
+        table.add_column(heading, overflow="fold")
+    for one in endings:
+        mark = Text("ok", style="green") if one.trouble is None else Text("WRONG", style="bold red")
+        end = one.seen.case.stage.value if one.seen else "nothing was seen"
+        letters = str(len(one.seen.letters)) if one.seen else ""
+        ladder = one.invoice.policy or ""
+        line = one.part.line if one.trouble is None else f"{one.part.line}: {one.trouble}"
+        table.add_row(mark, one.invoice.invoice_id, one.invoice.customer.country, ladder, line, end, letters)
+    console.print(table)
+
+
+def _sent(database: Database) -> Table:
+    with database.reading() as session:
+        counts = Counter((row.channel, row.state) for row, _, _ in outbox.rows(session))
+    table = Table(title="Messages in the outbox; nobody outside was written to", box=box.SIMPLE_HEAD)
+    for heading in ("channel", "state", "messages"):
+        table.add_column(heading)
+    for (channel, state), count in sorted(counts.items()):
+        table.add_row(channel, state, str(count))
+    return table
+
+
+def _sample(database: Database) -> Panel | None:
+    """The letter that matters most: the last warning before a consequence."""
+    with database.reading() as session:
+        for row, _, _ in outbox.rows(session):
+            if row.message == "final-warning" and row.channel == Channel.EMAIL:
+                return Panel(Text(row.body.strip()), title=Text(row.subject), subtitle=f"to {row.address}", width=100)
+    return None
+
+
+# The command ---------------------------------------------------------------------------------------------
+
+
+async def _perform(house: House, console: Console, began: float) -> bool:
+    """Play, report, and on a terminal stay until interrupted. True when every case ended as expected."""
+    client = await Client.connect(
+        house.server.address, namespace=house.server.namespace, data_converter=pydantic_data_converter
+    )
+    invoices, terminal = demo_invoices(), console.is_terminal
+    console.print(f"Temporal UI: {house.server.ui_url}")
+    console.print(f"Pull a plug, if you like: kill -9 {house.worker.pid} ends the worker, and nothing is lost.")
+    if terminal:
+        board = Board(console, invoices, house.server.ui_url)
+        with board.live:
+            endings = await Play(house, client, invoices, board.show).perform()
+    else:
+        endings = await Play(house, client, invoices, Ticker().show).perform()
+    report(console, endings, house.deps.database)
+    good = sum(one.trouble is None for one in endings)
+    console.print(f"{good} of {len(endings)} cases ended as expected, {time.monotonic() - began:.0f} s in all.")
+    if terminal:
+        console.print(f"Look around at {house.server.ui_url}; Ctrl-C stops everything and leaves nothing behind.")
+        with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
+            while True:
+                house.check()
+                await asyncio.sleep(1)
+    return good == len(endings)
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def main() -> int:
+    """0 when every case ended as its story says, 1 when one did not or something broke, 130 when interrupted."""
+    keep_to_owner()
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _as_interrupt)
+    began, console = time.monotonic(), Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dunwell-demo-") as folder, open_house(Path(folder)) as house:
+            return 0 if asyncio.run(_perform(house, console, began)) else 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    except (DemoError, GivenUpError, ServerError, NotReady, Refused, OSError) as error:
+        print(f"make demo: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    leave(main())

@@ -1,0 +1,159 @@
+"""Writes docs/invoices.md from the fields of an invoice record: python -m dunwell.local.invoice_page
+
+What the page says about a value that is refused is what the reader itself says about it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from dunwell.domain.terms import Role
+from dunwell.intake.csv_columns import CUSTOMER_COLUMNS
+from dunwell.intake.csv_dialect import SEPARATORS, Days, Decimals
+from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
+from dunwell.intake.invoices import read_content
+
+PAGE = Path(__file__).parent.parent / "docs" / "invoices.md"
+_SHOWN = 60
+_HERE = "docs/examples/invoices.jsonl"  # documents are looked for beside it
+_LEFT_OUT = ("document",)  # a file of the reader's own
+
+_TABLES: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
+    ("The invoice", "", INVOICE),
+    ("The customer: `customer`", "customer", CUSTOMER),
+    ("A contact: an item of `customer.contacts`, or of `contacts`", "customer.contacts[0]", CONTACT),
+)
+
+
+def example() -> dict[str, Any]:
+    """A record with every field, made of the examples of all of them; those of files on a disk are left out."""
+    record = {name: one.example for name, one in INVOICE.items() if name not in _LEFT_OUT}
+    contact = {name: one.example for name, one in CONTACT.items()}
+    return record | {"customer": {name: one.example for name, one in CUSTOMER.items()} | {"contacts": [contact]}}
+
+
+def refusal_of(path: str, name: str, value: object) -> str:
+    """What the reader says about `value` in the field `name` of the object at `path`."""
+    record = example()
+    inner: Any = record if not path else record["customer"]
+    if path.endswith("]"):
+        inner = inner["contacts"][0]
+    inner[name] = value
+    found = read_content(json.dumps(record).encode(), _HERE).refusals
+    if len(found) != 1:
+        raise ValueError(f"{path}.{name}: {value!r} is refused {len(found)} times")
+    return found[0].reason
+
+
+def page() -> str:
+    """The text of docs/invoices.md."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Invoice files\n"
+    yield "Made by `make docs` from `dunwell/intake/invoice_fields.py`.\n"
+    yield _formats().rstrip()
+    for title, path, fields in _TABLES:
+        yield f"\n## {title}\n"
+        yield "| field | CSV column | what | needed | example | what it does |"
+        yield "|---|---|---|---|---|---|"
+        for name, one in fields.items():
+            cells = (
+                f"`{name}`",
+                _column(path, name),
+                one.kind,
+                "yes" if one.needed else "",
+                _code(one.example),
+                one.about,
+            )
+            yield f"| {' | '.join(cells)} |"
+        yield "\nRefused are, among others:\n"
+        yield "| field | value | what is said |"
+        yield "|---|---|---|"
+        for name, one in fields.items():
+            for value in one.refused:
+                said = refusal_of(path, name, value).replace("|", "\\|")
+                yield f"| `{name}` | {_code(value)} | {said} |"
+    yield _together().rstrip()
+    yield "\n## A whole record\n"
+    yield "```json"
+    yield json.dumps(example(), indent=2, ensure_ascii=False)
+    yield "```"
+
+
+_FORMATS = """\
+`start` and `preview` read a file of invoices: JSON (a list, or objects one after the other), JSON Lines (one object a
+line) or CSV. The API takes the same JSON. A field that is left out, null or blank is the same.
+
+Every problem is told in one pass, with its line, its field, the value and what to write. A bad record harms no other:
+the rest is started.
+
+## CSV as other programs write it
+
+Separator, decimal sign, order of day and month, and encoding are found once, from all cells of the file, and told in
+one line. A cell is never guessed at alone: where the file does not tell, it is refused and says what to ask for.
+
+- **Separator**: comma, semicolon, tab or pipe. A first line `sep=;` is understood.
+- **Amounts**: `1200.00`, `1,200.00`, `1200,00`, `1.200,00`, `1 200,00`, `1'200.00`. A file in which every amount
+  looks like `1.200` is refused.
+- **Dates**: `2027-03-03`, `03.03.2027`, `3/3/2027`. With slashes, some date must have a day above 12.
+- **Encoding**: UTF-8, UTF-16 with its mark, or Windows-1252 (Latin-1) if no name could be of another alphabet.
+- **Columns**: the names below, in any order; capitals, spaces and hyphens do not matter (`Due on` is `due_on`).
+  Columns with other names are not used, and named in that line, unless one looks like a slip.
+
+`--dialect` overrules what is found: words of WORDS, and an encoding, separated by commas. `--map COLUMN=FIELD` says
+what a column holds, as often as needed; `--map COLUMN=-` leaves one out.
+
+```
+starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=number' --map 'Client=customer_id'
+```
+"""
+
+_TOGETHER = """
+## What records must be together
+
+- One record is one invoice. When several have the same `invoice_id`, none of them is started: the lines of an invoice
+  are no invoices.
+- All records of a customer have the same `name` and `country`, else none of them is started.
+- Somebody can be asked to pay: ROLES with an e-mail, a phone or a postal address of two lines.
+- `contacts` beside `customer` are people of this invoice alone. A record without a list of contacts says nothing
+  about them; an empty list says that there is nobody any more.
+- Numbers and the names of people hold no web address. A company may be called `Booking.com B.V.`: its name is written
+  so that no program makes a link of it.
+- `due_on` is not before `issued_on`.
+- A record has at most 50 contacts; at most 25 problems of one record are told.
+"""
+
+
+def _formats() -> str:
+    return _FORMATS.replace("WORDS", ", ".join(f"`{word}`" for word in (*SEPARATORS, *Decimals, *Days)))
+
+
+def _together() -> str:
+    others = (f"`{role}`" for role in Role if role is not Role.ACCOUNT_MANAGER)
+    return _TOGETHER.replace("ROLES", ", ".join(others))
+
+
+def _column(path: str, name: str) -> str:
+    if not path:
+        return f"`{name}`"
+    if path == "customer":
+        return f"`{next(column for column, field in CUSTOMER_COLUMNS.items() if field == name)}`"
+    return "" if name == "role" else f"`<role>_{name}`, such as `accounts_payable_{name}`"
+
+
+def _code(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) > _SHOWN:
+        return f"{len(text)} characters"
+    return f"`{text}`".replace("\n", "`, `").replace("|", "\\|")
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The line of messages that wait for their turn at one address: warnings first, then whoever has waited longest.
+
+A step that the cap holds back joins the line and knows when its turn is; nobody who comes later takes it.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain import agenda
+from dunwell.domain.address import plain_key
+from dunwell.domain.invoice import Contact
+from dunwell.domain.terms import DEAD_STATES
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.step_execution import StepExecution, execution_for
+from dunwell.store import cases, outbox, waits
+
+_PATIENCE = timedelta(days=1)
+"""Whoever has not used their turn by then is held up by something else, and nobody waits for them any more."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """A message that goes first, and when."""
+
+    address_key: str
+    at: datetime
+
+
+def ahead(session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collection[str]) -> Sequence[Ahead]:
+    """The messages about other customers that go before the job's at these addresses.
+
+    Never one of the same customer, or of a customer with whom messages are shared: their invoices are told together.
+    And none once somebody has the job's message, for others shall not come between the readers of one step.
+    """
+    rows = waits.at(session, keys, dispatch.now - _PATIENCE)
+    mine = next((row for row in rows if row.invoice_id == dispatch.case.invoice_id), None)
+    own = (not is_urgent(dispatch.execution), mine.since if mine else dispatch.now, dispatch.case.invoice_id)
+    together = {dispatch.case.customer_id, *dispatch.shared_with}
+    found = [
+        Ahead(row.address_key, max(row.until, dispatch.now))
+        for row in rows
+        if row.customer_id not in together and (not row.urgent, row.since, row.invoice_id) < own
+    ]
+    if found and _has_begun(session, dispatch):
+        return []
+    if not is_urgent(dispatch.execution):
+        found += _due_today(session, deps, dispatch, keys, {row.invoice_id for row in rows})
+    return found
+
+
+def join(session: Session, dispatch: Dispatch, contacts: Sequence[Contact], until: datetime) -> None:
+    """Let the job wait until then for its turn at the addresses of `contacts`."""
+    keys = dispatch.keys(contacts)
+    waits.put(
+        session,
+        dispatch.case,
+        dispatch.execution.step,
+        keys,
+        urgent=is_urgent(dispatch.execution),
+        now=dispatch.now,
+        until=until,
+    )
+
+
+def is_urgent(execution: StepExecution) -> bool:
+    """Whether it goes before friendly notices: what a ladder does after the due date, and answers that are owed."""
+    if execution.served:
+        return False
+    return execution.ladder is None or execution.ladder.chasing or execution.ladder.days_after_due is None
+
+
+def _has_begun(session: Session, dispatch: Dispatch) -> bool:
+    rows = outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
+    return any(row.state not in DEAD_STATES and row.call != "refused" for row in rows)
+
+
+def _due_today(
+    session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collection[str], known: Collection[str]
+) -> Iterator[Ahead]:
+    """Warnings that are due today at these addresses and were not tried yet: a notice leaves them the place."""
+    plain = {plain_key(key): key for key in keys}
+    together = {dispatch.case.customer_id, *dispatch.shared_with}
+    for case, role, key in cases.due_at(session, plain, dispatch.closing, rehearsal=dispatch.rehearsal):
+        action = case.next_action
+        if case.invoice_id in known or case.customer_id in together or action is None or case.resting:
+            continue
+        if action.step in agenda.DATES or agenda.answer_message(action.step):
+            continue
+        execution = execution_for(case, deps.policy(session, case.policy), action.step)
+        if execution.warning and role in execution.to:
+            yield Ahead(plain[key], max(action.at, dispatch.now))

@@ -1,0 +1,136 @@
+"""What came of a call, visit or meeting: the task is closed, another one raised, or a number closed.
+
+What the outcome changes about the case itself, `dunwell.domain.case` has decided before.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.events import CallOutcome
+from dunwell.domain.invoice import Contact
+from dunwell.domain.keys import TaskId
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import BY_PERSON, Channel
+from dunwell.domain.timeline import Entry
+from dunwell.services import contact_caps
+from dunwell.services.call_tasks import dispatch_of, words
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import addresses, contacts, tasks, timeline
+from dunwell.store.tables import TaskRow
+
+_NUMBERS = (Channel.CALL, Channel.SMS)
+"""Channels that a telephone number serves."""
+
+
+class CallOutcomes:
+    """What is done about the outcomes of one case, at one moment, in the caller's transaction."""
+
+    def __init__(self, session: Session, deps: Dependencies, case: Case, now: datetime, *, rehearsal: bool) -> None:
+        self._session, self._deps, self._case, self._now = session, deps, case, now
+        self._rehearsal = rehearsal
+
+    def settle(self, event: CallOutcome) -> str | None:
+        """Close the task. Returns the step that has to reach further, if any. Safe to repeat."""
+        task = tasks.get(self._session, event.task_id)
+        said = f"{event.outcome}, by {event.by}"
+        if task is None or task.invoice_id != self._case.invoice_id:
+            reason = "this case has no task of this id; the outcome was noted all the same"
+            self._note(f"task.{event.task_id}.unknown", "refused", reason, event.task_id)
+            return None
+        if task.state != "open" and task.outcome != said:
+            reason = f"this task was {task.state} before ({task.outcome}); the outcome was noted all the same"
+            self._note(f"task.{event.task_id}.closed", "task", reason, event.task_id)
+            return None
+        tasks.close_task(self._session, task.task_id, said, self._now, event.outcome)
+        if task.kind not in BY_PERSON or self._case.ended:
+            return None
+        match event.outcome:
+            case "no_answer":
+                self._try_again(task)
+            case "call_back":
+                self._call_back(task, event.call_back_at)
+            case "wrong_number":
+                return self._close_number(task)
+        return None
+
+    def renew_scripts(self) -> None:
+        """What is still to be said speaks of the amount that is asked for now."""
+        for task in tasks.open_contacts(self._session, self._case.invoice_id):
+            if task.amount is not None and task.amount != self._case.asked:
+                self._write(task)
+
+    def _try_again(self, task: TaskRow) -> None:
+        if self._case.resting and not task.requested:
+            return
+        policy, calendar = self._rules()
+        if task.attempt >= policy.calls.attempts:
+            text = f"nobody answered in {task.attempt} calls for {task.step}; the ladder goes on"
+            self._note(f"{task.task_id}.given-up", "call", text, task.task_id, task.step)
+            return
+        due_at = policy.calls.retry.after(self._now, calendar)
+        contact = self._contact(task)
+        wait = contact_caps.call_wait(self._session, policy, contact, due_at) if contact else None
+        due_at = calendar.next_open(wait[0]) if wait else due_at
+        attempt = task.attempt + 1
+        why = f"no answer: attempt {attempt} of {policy.calls.attempts}"
+        self._follow_up(task, due_at, why, attempt=attempt, requested=task.requested)
+
+    def _call_back(self, task: TaskRow, wanted: datetime | None) -> None:
+        """At the hour they asked for, moved into the window; without an hour, after the usual wait."""
+        policy, calendar = self._rules()
+        due_at = calendar.next_open(wanted) if wanted else policy.calls.retry.after(self._now, calendar)
+        moved = f", asked for {wanted:%Y-%m-%d %H:%M} UTC" if wanted and due_at != wanted else ""
+        self._follow_up(task, due_at, f"they asked to be called again{moved}", attempt=1, requested=True)
+
+    def _follow_up(self, task: TaskRow, due_at: datetime, why: str, *, attempt: int, requested: bool) -> None:
+        again = TaskRow(
+            task_id=str(TaskId.parse(task.task_id).next()),
+            invoice_id=task.invoice_id,
+            step=task.step,
+            kind=task.kind,
+            contact_id=task.contact_id,
+            due_at=due_at,
+            reason=f"{task.reason.partition(' (')[0]} ({why})",
+            script=task.script,
+            agent_script=task.agent_script,
+            amount=task.amount,
+            currency=task.currency,
+            attempt=attempt,
+            requested=requested,
+        )
+        self._write(again)
+        if tasks.add(self._session, again):
+            text = f"{why}: {task.kind} {task.contact_id or 'them'} at {due_at:%Y-%m-%d %H:%M} UTC"
+            self._note(again.task_id, "task", text, again.task_id, task.step)
+
+    def _close_number(self, task: TaskRow) -> str | None:
+        contact, (policy, _) = self._contact(task), self._rules()
+        if contact is not None and contact.phone is not None and task.kind == Channel.CALL:
+            for channel in _NUMBERS:
+                addresses.close(
+                    self._session, channel, contact.phone, "is a wrong number", self._now, rehearsal=self._rehearsal
+                )
+        return task.step if any(step.id == task.step for step in policy.steps) else None
+
+    def _write(self, task: TaskRow) -> None:
+        """Today's words, unless the ladder no longer has the step or the customer the contact."""
+        contact = self._contact(task)
+        dispatch = dispatch_of(self._session, self._deps, self._case, task.step, self._now, rehearsal=self._rehearsal)
+        if contact is None or dispatch is None:
+            return
+        for name, value in words(self._session, self._deps, dispatch, contact).items():
+            setattr(task, name, value)
+
+    def _contact(self, task: TaskRow) -> Contact | None:
+        return contacts.get(self._session, task.contact_id)
+
+    def _rules(self) -> tuple[Policy, BusinessCalendar]:
+        policy = self._deps.policy(self._session, self._case.policy)
+        return policy, self._deps.case_calendar(self._session, self._case, self._now)
+
+    def _note(self, key: str, kind: str, reason: str, ref: str, step: str | None = None) -> None:
+        entry = Entry(key=f"outcome.{key}"[:300], at=self._now, kind=kind, reason=reason, ref=ref, step=step)
+        timeline.write(self._session, self._case.invoice_id, [entry])

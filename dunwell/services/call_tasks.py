@@ -1,0 +1,150 @@
+"""Calls, visits and meetings: tasks for our people, each at an hour when it may be made and with what to say."""
+
+from datetime import datetime
+from typing import TypedDict
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact
+from dunwell.domain.keys import ContactId, TaskId
+from dunwell.domain.terms import Channel
+from dunwell.services import contact_caps, standstill
+from dunwell.services.claims import Result, fresh
+from dunwell.services.composing import compose, language_of
+from dunwell.services.decision_log import note
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.step_execution import execution_for
+from dunwell.store import addresses, invoices, tasks
+from dunwell.store.tables import TaskRow
+
+
+class Words(TypedDict):
+    """What to say, and the amount that it speaks of."""
+
+    script: str
+    agent_script: str | None
+    amount: object
+    currency: str
+
+
+def dispatch_of(
+    session: Session, deps: Dependencies, case: Case, step: str, now: datetime, *, rehearsal: bool
+) -> Dispatch | None:
+    """The job of a call that was raised before; None when the ladder no longer has the step."""
+    policy = deps.policy(session, case.policy)
+    if not any(one.id == step for one in policy.steps):
+        return None
+    return Dispatch(
+        case=case,
+        customer=invoices.get_debtor(session, case.invoice_id),
+        policy=policy,
+        calendar=deps.case_calendar(session, case, now),
+        execution=execution_for(case, policy, step),
+        now=now,
+        planned_at=now,
+        rehearsal=rehearsal,
+    )
+
+
+def words(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact) -> Words:
+    """The script for the debtor, and for our own people where they speak another language."""
+    ours = None
+    if deps.catalogue.language_for(language_of(deps, dispatch)) != deps.catalogue.language_for(deps.agent_language):
+        ours = compose(session, deps, [dispatch], contact, deps.agent_language).call
+    return {
+        "script": compose(session, deps, [dispatch], contact).call,
+        "agent_script": ours,
+        "amount": dispatch.case.asked,
+        "currency": dispatch.case.currency,
+    }
+
+
+def raise_contact(
+    session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact, channel: Channel
+) -> Result:
+    """Ask our people to call, visit or meet this contact. Once; safe to repeat.
+
+    Raises TooOften while a standstill is in force.
+    """
+    standstill.forbid(session, dispatch)
+    if fresh(session, dispatch, deps.catalogue.traits[str(dispatch.execution.message)].asks) is None:
+        why = f"{dispatch.execution.message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
+        note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", why, channel)
+        return "silent"
+    closed = _why_closed(session, dispatch, contact, channel)
+    if closed:
+        note(session, dispatch, f"{contact.contact_id}.{channel.value}.closed", "withheld", closed, channel)
+        return "closed"
+    due_at = _due_at(session, deps, dispatch, contact, channel)
+    text = f"{dispatch.execution.message}: {channel.value} {contact.contact_id}"
+    task = TaskRow(
+        task_id=_task_id(dispatch, contact, channel),
+        invoice_id=dispatch.case.invoice_id,
+        step=dispatch.execution.step,
+        kind=channel.value,
+        contact_id=contact.contact_id,
+        due_at=due_at,
+        reason=text,
+        **words(session, deps, dispatch, contact),
+    )
+    if tasks.add(session, task):
+        when = f", not before {due_at:%Y-%m-%d %H:%M} UTC" if due_at > dispatch.now else ""
+        note(session, dispatch, f"{channel.value}.{contact.contact_id}", "task", text + when, channel, task.task_id)
+        replace_earlier(session, dispatch, channel)
+    return "reached"
+
+
+def replace_earlier(session: Session, dispatch: Dispatch, channel: Channel) -> None:
+    """One call is enough: those of earlier steps that nobody made are not made any more."""
+    stale = [task for task in _of_other_steps(session, dispatch) if task.kind == channel.value]
+    _withdraw(session, dispatch, stale)
+
+
+def withdraw_retries(session: Session, dispatch: Dispatch) -> None:
+    """The ladder has moved on, so nobody tries once more what an earlier step called about."""
+    _withdraw(session, dispatch, [task for task in _of_other_steps(session, dispatch) if task.attempt > 1])
+
+
+def _of_other_steps(session: Session, dispatch: Dispatch) -> list[TaskRow]:
+    """What the debtor asked for is kept."""
+    found = tasks.open_contacts(session, dispatch.case.invoice_id)
+    return [task for task in found if task.step != dispatch.execution.step and not task.requested]
+
+
+def _withdraw(session: Session, dispatch: Dispatch, stale: list[TaskRow]) -> None:
+    tasks.withdraw(session, stale, f"replaced by {dispatch.execution.step}", dispatch.now)
+    for task in stale:
+        text = f"not made in time: {task.step} is replaced by {dispatch.execution.step}"
+        note(session, dispatch, f"replaced.{task.task_id}", "task", text, Channel(task.kind), task.task_id)
+
+
+def _task_id(dispatch: Dispatch, contact: Contact, channel: Channel) -> str:
+    """Names no person. Only the first of a role who is called bears the plain name."""
+    number = ContactId.parse(contact.contact_id).number
+    which = [number] if number != "1" else []
+    how = [channel.value] if channel is not Channel.CALL else []
+    return str(TaskId.of(dispatch.case.invoice_id, dispatch.execution.key, contact.role.value, *which, *how))
+
+
+def _why_closed(session: Session, dispatch: Dispatch, contact: Contact, channel: Channel) -> str | None:
+    made = tasks.of_step(session, dispatch.case.invoice_id, dispatch.execution.step)
+    if any(
+        (task.contact_id, task.kind, task.result) == (contact.contact_id, channel, "wrong_number") for task in made
+    ):
+        return f"{contact.contact_id} is not there: no second {channel.value} for this step"
+    if channel is not Channel.CALL or contact.phone is None:
+        return None
+    closed = addresses.why_closed(session, channel, contact.phone, rehearsal=dispatch.rehearsal)
+    return f"{contact.contact_id} is not called: the number {closed}" if closed else None
+
+
+def _due_at(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact, channel: Channel) -> datetime:
+    """Now, unless this contact had calls enough or was talked with just now."""
+    wait = (
+        contact_caps.call_wait(session, dispatch.policy, contact, dispatch.now) if channel is Channel.CALL else None
+    )
+    if wait is None:
+        return dispatch.now
+    return deps.case_calendar(session, dispatch.case, dispatch.now).next_open(wait[0])

@@ -1,0 +1,266 @@
+"""Decides that a message leaves: the row that is claimed before a provider is called.
+
+The claim commits in the transaction that looked at the balance, under the customer's lock, so the database orders
+it against every payment (G1). Its key is (invoice, step, contact, channel), so there is one for each at most (G3).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from sqlalchemy.orm import Session
+from temporalio.exceptions import ApplicationError
+
+from dunwell.domain import agenda
+from dunwell.domain.address import address_key
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact
+from dunwell.domain.terms import DEAD_STATES, Channel, MessageState
+from dunwell.gateways.base import Envelope
+from dunwell.gateways.phone_numbers import costly
+from dunwell.services import attachments, contact_caps, credits, joint_messages, letters, standstill
+from dunwell.services.attachments import Enclosure
+from dunwell.services.composing import compose, lead_first
+from dunwell.services.decision_log import note
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.mail_headers import mail_headers
+from dunwell.store import addresses, cases, invoices, ledger, outbox, waits
+from dunwell.store.tables import MessageRow
+from dunwell.texts.catalogue import Composed
+
+CALL_PATIENCE = timedelta(seconds=90)
+"""Longer than any provider call may take: before that, a begun call may still be under way."""
+
+_COMPANION_PATIENCE = timedelta(seconds=2)
+"""How soon a case looks again whether another case's call, which carries its step, was answered."""
+
+Result = Literal["reached", "closed", "silent"]
+"""reached: contacted, or nobody knows. closed: not on this channel. silent: the case wants no message any more."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A message that is ours to send; `begun_before` when an earlier attempt called and vanished."""
+
+    envelope: Envelope
+    begun_at: datetime
+    begun_before: bool
+
+
+class Claims:
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    def claim(
+        self, session: Session, dispatch: Dispatch, contact: Contact, channel: Channel, address: str
+    ) -> Claim | Result:
+        """Claim the message inside the caller's transaction, or say why there is nothing to claim.
+
+        Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun.
+        """
+        key = address_key(channel, address, rehearsal=dispatch.rehearsal)
+        row = outbox.find(
+            session, dispatch.case.invoice_id, str(dispatch.execution.key), contact.contact_id, channel, key
+        )
+        if row is not None and _came_back_from_elsewhere(session, dispatch, row, contact, key):
+            outbox.set_aside(session, row, dispatch.case.invoice_id, str(dispatch.execution.key))
+            row = None
+        if row is not None and row.call == "answered":
+            return reported(row)
+        if row is not None and row.call == "begun":
+            return self._vanished(row, contact)
+        case = fresh(session, dispatch, self._deps.catalogue.traits[str(dispatch.execution.message)].asks)
+        if case is None:
+            return _withhold(session, dispatch, row, contact, channel)
+        closed = self._why_closed(session, dispatch, contact, channel, address)
+        if closed:
+            reason = f"{contact.contact_id} is not written to by {channel.value}: {closed}"
+            note(session, dispatch, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
+            return "closed"
+        standstill.forbid(session, dispatch)
+        wait = contact_caps.earliest(session, self._deps, dispatch, [contact])
+        if wait is not None:
+            raise contact_caps.TooOften([contact], *wait)
+        return self._write(session, replace(dispatch, case=case), row, contact, channel, address)
+
+    def _why_closed(
+        self, session: Session, dispatch: Dispatch, contact: Contact, channel: Channel, address: str
+    ) -> str | None:
+        closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
+        if closed:
+            return f"the address {closed}"
+        if channel is Channel.SMS and (expense := costly(address)):
+            return f"it is {expense}"
+        return letters.unfit(session, self._deps, dispatch, contact) if channel is Channel.LETTER else None
+
+    def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
+        """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
+        if _may_be_under_way(row):
+            raise ApplicationError(
+                "an earlier call for this message may still be under way",
+                type="InFlight",
+                next_retry_delay=_COMPANION_PATIENCE,
+            )
+        return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
+
+    def abandoned(self, session: Session, dispatch: Dispatch) -> list[Claim]:
+        """The errand's messages whose call was begun and can no longer be under way.
+
+        Not letters: one that came to light now would wait to be posted, with nobody to take it back.
+        """
+        everybody = invoices.get_customer(session, dispatch.case.customer_id).contacts  # whoever left meanwhile, too
+        people = {contact.contact_id: contact for contact in everybody}
+        return [
+            Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
+            for row in outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
+            if row.call == "begun" and row.channel != Channel.LETTER and row.contact_id in people
+            if not _may_be_under_way(row)
+        ]
+
+    def _write(
+        self,
+        session: Session,
+        dispatch: Dispatch,
+        row: MessageRow | None,
+        contact: Contact,
+        channel: Channel,
+        address: str,
+    ) -> Claim:
+        """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
+        own_id = dispatch.message_id(contact, channel)
+        if row is None and outbox.get(session, own_id) is not None:  # it came back from an earlier address
+            key = address_key(channel, address, rehearsal=dispatch.rehearsal)
+            own_id = dispatch.message_id(contact, channel, key)
+        if row is not None and row.message_id != own_id:
+            # It never left. Its name stays with the invoice that claimed it, whose turn may come again.
+            outbox.forget(session, row)
+            row = None
+        elif row is not None:
+            outbox.unlink_others(session, row, dispatch.case.invoice_id)
+        others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
+        jobs = lead_first(dispatch, others)
+        mail = self._mail(session, own_id, jobs) if channel is Channel.EMAIL else _Mail()
+        lead, composed = jobs[0], compose(session, self._deps, jobs, contact, more=mail.facts)
+        if row is None:
+            row = MessageRow(
+                message_id=own_id,
+                customer_id=dispatch.case.customer_id,
+                channel=channel.value,
+                contact_id=contact.contact_id,
+                planned_at=dispatch.planned_at,
+            )
+        row.address, row.address_key = address, address_key(channel, address, rehearsal=dispatch.rehearsal)
+        row.claimed_at = dispatch.now
+        short, on_screen = channel is Channel.SMS, channel is Channel.EMAIL
+        row.step, row.message = str(lead.execution.key), str(lead.execution.message)
+        row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
+        row.subject = "" if short else composed.subject
+        row.body = composed.short if short else composed.text
+        row.html = composed.html if on_screen else None
+        row.amount = sum((one.case.asked for one in others), dispatch.case.asked)
+        row.state, row.reason = MessageState.CLAIMED.value, None
+        row.call, row.called_at = "begun", datetime.now(UTC)
+        outbox.add(session, row)
+        for one in (dispatch, *others):
+            outbox.link(session, row, one.case.invoice_id, str(one.execution.key), warning=one.execution.warning)
+        waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
+        envelope = self._packed(session, row, jobs, contact, composed, mail)
+        return Claim(envelope, row.called_at, begun_before=False)
+
+    def _packed(
+        self,
+        session: Session,
+        row: MessageRow,
+        jobs: list[Dispatch],
+        contact: Contact,
+        composed: Composed,
+        mail: "_Mail",
+    ) -> Envelope:
+        """The envelope with what its channel adds to the words."""
+        envelope, lead = _envelope(row, contact), jobs[0]
+        match Channel(row.channel):
+            case Channel.EMAIL:
+                headers = mail_headers(session, self._deps, row, lead.case.invoice_id)
+                return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
+            case Channel.LETTER:
+                letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks)
+                company, country = lead.customer.name, lead.customer.country
+                return replace(envelope, attachments=(letters.printed(letter),), company=company, country=country)
+            case _:
+                return envelope
+
+    def _mail(self, session: Session, own_id: str, jobs: list[Dispatch]) -> "_Mail":
+        asks = self._deps.catalogue.traits[str(jobs[0].execution.message)].asks
+        link = self._deps.opt_out.link(own_id) if self._deps.opt_out else None
+        return _Mail(link, attachments.find(session, jobs) if asks else ())
+
+
+@dataclass(frozen=True)
+class _Mail:
+    """What an e-mail has beside its words."""
+
+    unsubscribe_url: str | None = None
+    enclosed: tuple[Enclosure, ...] = ()
+
+    @property
+    def facts(self) -> Mapping[str, object]:
+        return {"unsubscribe_url": self.unsubscribe_url, "enclosed": tuple(one.number for one in self.enclosed)}
+
+
+def _came_back_from_elsewhere(
+    session: Session, dispatch: Dispatch, row: MessageRow, contact: Contact, key: str
+) -> bool:
+    """Whether this contact's message came back, and the contact has an address now that never got it."""
+    return (
+        row.call == "answered"
+        and row.state in {MessageState.BOUNCED, MessageState.FAILED}
+        and row.contact_id == contact.contact_id
+        and row.address_key != key
+        and key not in outbox.tried(session, dispatch.case.invoice_id, str(dispatch.execution.key))
+    )
+
+
+def reported(row: MessageRow) -> Result:
+    """What is known of a message already; its delivery report may be faster than the provider's answer."""
+    return "closed" if row.state in DEAD_STATES else "reached"
+
+
+def _may_be_under_way(row: MessageRow) -> bool:
+    return row.called_at is not None and datetime.now(UTC) - row.called_at < CALL_PATIENCE
+
+
+def _withhold(
+    session: Session, dispatch: Dispatch, row: MessageRow | None, contact: Contact, channel: Channel
+) -> Result:
+    """The money came, or the case began to rest, after the step was judged."""
+    reason = f"{dispatch.execution.message} by {channel.value} to {contact.contact_id}: nothing may be asked for now"
+    if row is not None:
+        row.state, row.reason = MessageState.WITHHELD.value, "nothing may be asked for now"
+    note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", reason, channel)
+    return "silent"
+
+
+def fresh(session: Session, dispatch: Dispatch, asks: bool) -> Case | None:
+    """The case as the database knows it now; None when it wants no such message any more."""
+    case = cases.get(session, dispatch.case.invoice_id) or dispatch.case
+    if case.revision < dispatch.case.revision:
+        case = dispatch.case
+    case = case.with_paid(ledger.paid(session, case.invoice_id))
+    if not agenda.is_wanted(case, dispatch.execution.step, asks=asks):
+        return None
+    presses = asks or dispatch.execution.ladder is not None
+    return None if presses and credits.cover(session, case) else case
+
+
+def _envelope(row: MessageRow, contact: Contact) -> Envelope:
+    return Envelope(
+        message_id=row.message_id,
+        channel=Channel(row.channel),
+        to=row.address,
+        to_name=contact.name,
+        subject=row.subject,
+        text=row.body,
+        html=row.html,
+    )

@@ -1,0 +1,93 @@
+"""Writes the text of one message, in the firmest register due, about all of the invoices it carries."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.invoice import Contact
+from dunwell.services import message_facts
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.joint_messages import firmness
+from dunwell.store import invoices
+from dunwell.texts.catalogue import Composed, OtherInvoice, in_country
+
+
+def lead_first(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[Dispatch]:
+    """The jobs of one message, the one in whose register it is written at the head; the same whoever claims it.
+
+    Of equally firm ones the invoice leads that was due first.
+    """
+    jobs = sorted((dispatch, *others), key=lambda one: (one.case.due_on, one.case.invoice_id))
+    lead = max(jobs, key=firmness)
+    return [lead, *(one for one in jobs if one is not lead)]
+
+
+def compose(
+    session: Session,
+    deps: Dependencies,
+    jobs: Sequence[Dispatch],
+    contact: Contact,
+    language: str | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
+) -> Composed:
+    """The words about all of `jobs`, the leading one first, by the figures of this very transaction.
+
+    `language`: else the customer's. `more` are facts of the message itself, such as what is enclosed.
+    """
+    lead, *rest = jobs
+    sender = (deps.sender.name, deps.sender.company, deps.sender.reply_to)
+    served = lead.execution.served
+    addressed = served[0] if served else contact
+    known = message_facts.gather(
+        session, lead.case, lead.customer, addressed, lead.execution, lead.policy, lead.calendar, lead.now, sender
+    )
+    account = deps.sender.account_for(lead.case.currency)
+    update = {
+        "others": tuple(_beside(lead, dispatch, bill_of(session, dispatch)) for dispatch in rest),
+        "short_url": _short_url(session, deps, lead),
+        "phone": deps.sender.phone,
+        "iban": account.iban if account else None,
+        "bic": account.bic if account else None,
+    }
+    known = known.model_copy(update=update | dict(more))
+    spoken = deps.catalogue.spoken(language) if language else language_of(deps, lead)
+    preface = _copy_label(deps, spoken, served) if served else ""
+    return deps.catalogue.compose(str(lead.execution.message), spoken, known, preface=preface)
+
+
+def language_of(deps: Dependencies, dispatch: Dispatch) -> str:
+    """The language to write to the customer in: their own if there are messages in it, else the ladder's.
+
+    As it is written in their country, where it is spoken there.
+    """
+    return in_country(
+        deps.catalogue.spoken(dispatch.customer.language, dispatch.policy.language), dispatch.customer.country
+    )
+
+
+def _short_url(session: Session, deps: Dependencies, dispatch: Dispatch) -> str | None:
+    """A link that spares characters; None where there is no shorter one."""
+    row = invoices.get_row(session, dispatch.case.invoice_id)
+    if row is None or deps.pay_links is None or row.pay_code is None or row.payment_url is None:
+        return None
+    link = deps.pay_links + row.pay_code
+    return link if len(link) < len(row.payment_url) else None
+
+
+def _copy_label(deps: Dependencies, language: str, served: tuple[Contact, ...]) -> str:
+    """The sentence above a copy that says whose message it is."""
+    return deps.catalogue.labels(language)["copy"].replace("{name}", ", ".join(one.name for one in served))
+
+
+def _beside(lead: Dispatch, dispatch: Dispatch, bill: OtherInvoice) -> OtherInvoice:
+    """The bill as it stands beside the leading one: with its customer, where that is another of the group."""
+    if dispatch.customer.customer_id == lead.customer.customer_id:
+        return bill
+    return bill.model_copy(update={"number": f"{bill.number} ({dispatch.customer.name})"})
+
+
+def bill_of(session: Session, dispatch: Dispatch) -> OtherInvoice:
+    """The job's invoice with what may be asked for it now."""
+    return message_facts.bill(session, dispatch.case)

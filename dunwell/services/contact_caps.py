@@ -1,0 +1,126 @@
+"""How often one person may be contacted, whatever the number of invoices, customers and spellings (G5).
+
+A person is who can be reached at an address. Our own account managers stand with many customers; for them only
+what they got about this customer counts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.invoice import Contact
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import BY_PERSON, Channel
+from dunwell.services import address_queue
+from dunwell.services.address_queue import Ahead
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.store import addresses, outbox, provider_events, tasks
+from dunwell.store.tables import MessageRow
+
+_WEEK = timedelta(days=7)
+_GAP_BETWEEN_CUSTOMERS = timedelta(days=1)
+"""The least time between requests to one address about different customers."""
+
+
+class TooOften(Exception):
+    """These contacts may not get the message before `until`: others were faster than the judgement of the step.
+
+    Or a standstill began meanwhile, which is no contact's.
+    """
+
+    def __init__(self, contacts: Sequence[Contact], until: datetime, why: str) -> None:
+        super().__init__(why)
+        self.contacts, self.until, self.why = contacts, until, why
+
+
+def earliest(
+    session: Session, deps: Dependencies, dispatch: Dispatch, contacts: Sequence[Contact]
+) -> tuple[datetime, str] | None:
+    """When the errand may reach all of `contacts`, and why not now; None when it may.
+
+    What it says holds until the end of the transaction: nobody else is told to go first at these addresses meanwhile.
+    """
+    if not contacts:
+        return None
+    waits = list(_waits_for_calls(session, dispatch, contacts))
+    if not BY_PERSON.issuperset(dispatch.execution.by):
+        addresses.lock(session, dispatch.keys(dispatch.customer.contacts))
+        waits += _waits_for_messages(session, deps, dispatch, contacts)
+    return max(waits, default=None, key=lambda wait: wait[0])
+
+
+def call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) -> tuple[datetime, str] | None:
+    """When this contact may be called if not at `at`, and why; None when it may."""
+    waits = []
+    same = provider_events.contact_ids_at(session, contact)
+    calls = tasks.calls_to(session, same, at - _WEEK)
+    if len(calls) >= policy.calls_per_week:
+        waits.append(
+            (calls[-policy.calls_per_week] + _WEEK, f"{contact.contact_id} had {len(calls)} calls in 7 days")
+        )
+    rest = timedelta(days=policy.calls.rest_after_conversation_days)
+    talked = tasks.last_conversation(session, same, at - rest)
+    if talked is not None:
+        days = policy.calls.rest_after_conversation_days
+        waits.append((talked + rest, f"{contact.contact_id} was talked with less than {days} day(s) ago"))
+    return max(waits, default=None)
+
+
+def _waits_for_calls(
+    session: Session, dispatch: Dispatch, contacts: Iterable[Contact]
+) -> Iterable[tuple[datetime, str]]:
+    if dispatch.execution.by == (Channel.CALL,):
+        for contact in contacts:
+            wait = call_wait(session, dispatch.policy, contact, dispatch.now)
+            if wait is not None:
+                yield wait
+
+
+def _waits_for_messages(
+    session: Session, deps: Dependencies, dispatch: Dispatch, contacts: Sequence[Contact]
+) -> Iterable[tuple[datetime, str]]:
+    keys = dispatch.keys(contacts)
+    ids = [contact.contact_id for contact in contacts]
+    recent = outbox.to_people(session, keys, ids, dispatch.now - _WEEK)
+    ahead = address_queue.ahead(session, deps, dispatch, keys)
+    for contact in contacts:
+        mine = dispatch.keys([contact])
+        had = [row for row in recent if row.contact_id == contact.contact_id or row.address_key in mine]
+        yield from _Line(dispatch, contact, had, [one for one in ahead if one.address_key in mine]).waits()
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What one person had in a week (`had`, oldest first), and who waits to write to them before this job does."""
+
+    dispatch: Dispatch
+    contact: Contact
+    had: Sequence[MessageRow]
+    ahead: Sequence[Ahead]
+
+    def waits(self) -> Iterable[tuple[datetime, str]]:
+        policy, start, name = self.dispatch.policy, self.dispatch.now, self.contact.contact_id
+        if self.ahead and self.dispatch.execution.ladder is not None:
+            start = max(one.at for one in self.ahead) + _GAP_BETWEEN_CUSTOMERS
+            yield start, f"{len(self.ahead)} message(s) to the same address as {name}'s go first"
+        taken = sorted([row.claimed_at for row in self.had] + [one.at for one in self.ahead])
+        taken = [at for at in taken if at > start - _WEEK]
+        if len(taken) >= policy.contacts_per_week:
+            yield taken[-policy.contacts_per_week] + _WEEK, f"{name} had {len(self.had)} messages in 7 days"
+        if self.dispatch.execution.ladder is not None:
+            yield from self._waits_for_the_gap()
+
+    def _waits_for_the_gap(self) -> Iterable[tuple[datetime, str]]:
+        """The ladder's days after a request of this customer, one day after one about another customer."""
+        policy, now, name = self.dispatch.policy, self.dispatch.now, self.contact.contact_id
+        gap = timedelta(days=policy.gap_days)
+        for row in self.had:
+            own = row.customer_id == self.dispatch.case.customer_id or row.customer_id in self.dispatch.shared_with
+            free = row.claimed_at + (gap if own else min(gap, _GAP_BETWEEN_CUSTOMERS))
+            if row.asks and free > now:
+                about = "" if own else " about another customer"
+                days = policy.gap_days if own else _GAP_BETWEEN_CUSTOMERS.days
+                yield free, f"{name} was asked{about} less than {days} day(s) ago"

@@ -1,0 +1,56 @@
+"""What all messages of one errand share."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact, Customer
+from dunwell.domain.keys import MessageKey
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Channel, Role
+from dunwell.services.step_execution import StepExecution
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """One errand of one case, at one moment. `planned_at` is when the plan meant it.
+
+    `shared_with`: the other customers of whom its messages may speak as well.
+    """
+
+    case: Case
+    customer: Customer
+    policy: Policy
+    calendar: BusinessCalendar
+    execution: StepExecution
+    now: datetime
+    planned_at: datetime
+    rehearsal: bool
+    shared_with: frozenset[str] = frozenset()
+
+    @property
+    def closing(self) -> datetime:
+        """The last minute of its day where the customer is."""
+        return self.calendar.at(self.calendar.local_date(self.now), time(23, 59))
+
+    def message_id(self, contact: Contact, channel: Channel, address_key: str | None = None) -> str:
+        """The id of its message to that contact; with `address_key`, of one more to an address they came back to."""
+        key = MessageKey(
+            invoice_id=self.case.invoice_id,
+            step=self.execution.key,
+            contact_id=contact.contact_id,
+            channel=channel,
+            address_key=address_key,
+        )
+        return key.message_id
+
+    def keys(self, contacts: Iterable[Contact]) -> set[str]:
+        """The keys of the addresses of these people, except those of our own."""
+        return {
+            key
+            for contact in contacts
+            if contact.role is not Role.ACCOUNT_MANAGER
+            for key in contact.address_keys(rehearsal=self.rehearsal)
+        }

@@ -1,0 +1,86 @@
+"""Which failures pass by themselves, and what is done about those that last.
+
+A database or a provider that is away comes back, so the engine tries again for as long as it takes. Anything else (a
+row, a ladder, a word of a text that is not there) is tried a few times, in case two writers met; after that the
+activity does what can be done without it, and a person is asked.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from jinja2 import UndefinedError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm import Session
+from temporalio import activity
+from temporalio.exceptions import FailureError
+
+from dunwell.gateways.base import DeliveryError
+from dunwell.texts.catalogue_file import CatalogueError
+
+TRIES = 3
+"""How often an activity is tried as a whole before it does without what fails."""
+
+_PASSING = (FailureError, DeliveryError, OperationalError, InterfaceError, InternalError, NoConnection, OSError)
+
+_log = logging.getLogger("dunwell.activities")
+
+
+def lasts(error: Exception) -> bool:
+    """Whether trying once more is useless: nobody is away, and this attempt is not among the first."""
+    return not isinstance(error, _PASSING) and activity.info().attempt >= TRIES
+
+
+def reason_of(error: Exception) -> str:
+    """What is missing, in words that quote neither rows nor personal data, for they stand in the engine's history."""
+    if isinstance(error, CatalogueError) and isinstance(error.__cause__, UndefinedError | None):
+        return str(error)
+    if type(error) is LookupError:  # said by our own code, with ids only
+        return str(error)
+    return f"{type(error).__name__} at {place_of(error)}"
+
+
+def place_of(error: Exception) -> str:
+    """The innermost line of our own code, so that an operator knows where to look."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if "site-packages" not in frame.filename] or frames
+    return f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "an unknown place"
+
+
+@contextmanager
+def each_alone(kind: str, name: str) -> Iterator[None]:
+    """One of many, looked at in a block of its own: what fails for good is logged, and the others have their turn."""
+    try:
+        yield
+    except Exception as error:
+        if not lasts(error):
+            raise
+        _log.error("%s %s is left alone: %s at %s", kind, name, type(error).__name__, place_of(error))
+
+
+@dataclass
+class Parts:
+    """Work in one transaction, part by part: what fails for good is taken back alone, and noted in `failed`."""
+
+    session: Session
+    failed: dict[str, str] = field(default_factory=dict)  # part to reason
+
+    def do(self, name: str, part: Callable[[], object]) -> bool:
+        """Whether the part was done. Raises what may pass, which takes the whole transaction back."""
+        if activity.info().attempt < TRIES:
+            part()  # as a whole: most failures are none the next time
+            return True
+        try:
+            with self.session.begin_nested():
+                part()
+        except Exception as error:
+            if not lasts(error):
+                raise
+            self.failed[name] = reason_of(error)
+            _log.error("%s failed for good: %s at %s", name, type(error).__name__, place_of(error))
+            return False
+        return True

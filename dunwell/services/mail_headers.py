@@ -1,0 +1,40 @@
+"""The headers of an e-mail: its name, the conversation it belongs to, and how its reader stops the next one."""
+
+from urllib.parse import quote
+
+from sqlalchemy.orm import Session
+
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import outbox
+from dunwell.store.tables import MessageRow
+
+_LATEST = 9
+"""How many of the latest mails are named beside the first: a header line holds 998 characters."""
+
+
+def mail_headers(session: Session, deps: Dependencies, row: MessageRow, invoice_id: str) -> dict[str, str]:
+    """The headers of the e-mail `row`, which goes on with the conversation about this invoice."""
+    headers = {"Message-ID": _name(deps, row.message_id)}
+    earlier = [one for one in outbox.mails(session, invoice_id, row.contact_id) if one != row.message_id]
+    if earlier:
+        headers["In-Reply-To"] = _name(deps, earlier[-1])
+        headers["References"] = " ".join(_name(deps, one) for one in (earlier[0], *earlier[1:][-_LATEST:]))
+    return headers | _stopping(deps, row.message_id)
+
+
+def _stopping(deps: Dependencies, message_id: str) -> dict[str, str]:
+    """RFC 2369 and RFC 8058. A mail to a person is offered as well: that person has a command for it."""
+    links = deps.opt_out
+    if links is None:
+        return {}
+    ways = [f"<{links.link(message_id)}>"]
+    if deps.sender.reply_to:
+        subject = quote(f"unsubscribe {message_id}")
+        ways.insert(0, f"<mailto:{quote(deps.sender.reply_to, safe='@+')}?subject={subject}>")
+    headers = {"List-Unsubscribe": ", ".join(ways)}
+    return headers | ({"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if links.one_click else {})
+
+
+def _name(deps: Dependencies, message_id: str) -> str:
+    domain = (deps.sender.reply_to or "dunwell.invalid").rpartition("@")[2]
+    return f"<{message_id}@{domain}>"

@@ -1,0 +1,160 @@
+"""Gathers what a message may speak of, at the moment it is claimed: no amount is ever older than that."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain import agenda, ladder
+from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact, Customer, History
+from dunwell.domain.keys import StepKey
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level
+from dunwell.services.step_execution import StepExecution
+from dunwell.store import accounts, cases, invoices, outbox
+from dunwell.store.tables import HoldRow
+from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
+
+
+def gather(
+    session: Session,
+    case: Case,
+    customer: Customer,
+    contact: Contact,
+    execution: StepExecution,
+    policy: Policy,
+    calendar: BusinessCalendar,
+    now: datetime,
+    sender: tuple[str, str, str | None],
+) -> Facts:
+    """The facts of `case` as it stands in this transaction."""
+    row = invoices.get_row(session, case.invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
+    consequence, on = _consequence(case, execution, policy, calendar, now)
+    coming = _coming(case)
+    reactions, agreements = case.rules.reactions, case.agreements
+    promise = agreements.promises[-1] if agreements.promises else None
+    missed = agreements.missed if execution.message == reactions.instalment_missed else None
+    promised = missed or promise
+    broken = missed or (promise if execution.message == reactions.promise_broken else None)
+    held = _held_by_others(session, case) if execution.message == reactions.restored else []
+    return Facts(
+        contact_name=contact.name,
+        company=customer.name,
+        number=row.number,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        today=calendar.local_date(now),
+        amount=case.money.amount,
+        paid=case.money.paid,
+        open=case.open_amount,
+        asked=case.asked,
+        currency=case.currency,
+        digits=case.money.digits,
+        payment_url=row.payment_url,
+        earlier=_earlier(session, case, execution, policy, calendar),
+        consequence=consequence,
+        consequence_on=on,
+        promise_on=promised.date if promised else None,
+        promise_amount=promised.amount if promised else None,
+        missing=broken.still_missing(case.money.paid) if broken else None,
+        instalments=_instalments(case),
+        instalment_on=coming.on if coming else None,
+        instalment_amount=coming.amount if coming else None,
+        credit=case.credit,
+        holding=_bills(session, held),
+        suspended=accounts.worst(held) is Access.SUSPENDED,
+        consumer=customer.kind is DebtorKind.CONSUMER,
+        public_body=customer.kind is DebtorKind.PUBLIC,
+        sender_name=sender[0],
+        sender_company=sender[1],
+        reply_to=sender[2],
+    )
+
+
+def _held_by_others(session: Session, case: Case) -> list[HoldRow]:
+    """The holds that other invoices still have on the account, as far as they reduce access."""
+    holds = accounts.open_holds(session, case.customer_id)
+    return [hold for hold in holds if hold.invoice_id != case.invoice_id and hold.level != Level.WORK]
+
+
+def _bills(session: Session, holds: Sequence[HoldRow]) -> tuple[OtherInvoice, ...]:
+    """The invoices that hold the account, the longest due first."""
+    found = [cases.get(session, invoice_id) for invoice_id in sorted({hold.invoice_id for hold in holds})]
+    bills = [bill(session, case) for case in found if case is not None]
+    return tuple(sorted(bills, key=lambda one: (one.due_on, one.number)))
+
+
+def bill(session: Session, case: Case) -> OtherInvoice:
+    """The invoice of `case` as one among others, with what may be asked for it now."""
+    row = invoices.get_row(session, case.invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
+    return OtherInvoice(
+        number=row.number,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        asked=case.asked,
+        currency=case.currency,
+        digits=case.money.digits,
+        payment_url=row.payment_url,
+    )
+
+
+def _instalments(case: Case) -> tuple[Instalment, ...]:
+    plan = case.agreements.plan
+    return tuple(Instalment(on=item.date, amount=item.amount) for item in plan.instalments) if plan else ()
+
+
+def _coming(case: Case) -> Instalment | None:
+    """The next instalment, less the part of it that came already."""
+    plan = case.agreements.plan
+    if plan is None:
+        return None
+    part = plan.instalments[plan.met]
+    missing = plan.owed_by(plan.met + 1) - (case.money.paid - plan.paid_before)
+    return Instalment(on=part.date, amount=min(part.amount, missing))
+
+
+def _earlier(
+    session: Session, case: Case, execution: StepExecution, policy: Policy, calendar: BusinessCalendar
+) -> tuple[date, ...]:
+    """The days of earlier warnings of this invoice: ours that were not returned, and those from elsewhere."""
+    days = {
+        calendar.local_date(row.sent_at)
+        for step, row in outbox.warnings(session, case.invoice_id)
+        if row.sent_at and row.state in TAKEN_STATES
+        if (key := StepKey.parse(step)) != execution.told_as and key.round == case.progress.round
+    }
+    return tuple(sorted(days.union(_elsewhere(session, case, policy))))
+
+
+def _elsewhere(session: Session, case: Case, policy: Policy) -> list[date]:
+    """The days on which warnings were written before the invoice came to us; none once its due date has moved on."""
+    row = invoices.get_row(session, case.invoice_id)
+    if row is None or row.history is None or case.progress.round > 1:
+        return []
+    warnings = {step.id for step in policy.steps if step.warning}
+    return [one.on for one in History.model_validate(row.history).reminded if one.step in warnings]
+
+
+def _consequence(
+    case: Case, execution: StepExecution, policy: Policy, calendar: BusinessCalendar, now: datetime
+) -> tuple[str | None, date | None]:
+    """What the ladder will do, and on which day by today's plan. Nothing is said that no step does."""
+    step = execution.ladder
+    if step is None:
+        return None, None
+    if not step.announces:
+        return (str(step.does), calendar.local_date(now)) if step.does else (None, None)
+    announced = policy.step(step.announces[0])
+    done = ladder.StepDone(step=step.id, at=now, outcome="done", shift=case.progress.shift)
+    before = agenda.standing(case)
+    after = before.model_copy(update={"done": (*before.done, done)})
+    for line in ladder.preview(policy, after, calendar, now):
+        if line.step == announced.id:
+            return str(announced.does), calendar.local_date(line.at)
+    return None, None

@@ -1,0 +1,120 @@
+"""What nobody comes back to: calls without an answer, tasks of cases that have ended, cases that stand still."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.keys import StepKey, TaskId
+from dunwell.domain.reconciliation import Finding, Kind
+from dunwell.domain.terms import MessageState
+from dunwell.services import person_tasks
+from dunwell.services.decision_log import note_message
+from dunwell.services.dependencies import Dependencies
+from dunwell.store import cases, outbox, tasks
+
+_CALL_IS_LOST = timedelta(days=1)
+
+
+class OverdueWork:
+    def __init__(self, deps: Dependencies) -> None:
+        self._database = deps.database
+
+    def find(self, now: datetime) -> list[Finding]:
+        """All that there are, by the database alone."""
+        with self._database.reading() as session:
+            kept = {row.invoice_id: row for row in cases.all_rows(session)}
+            asked = {task.invoice_id for task in tasks.open_tasks(session)}
+            claims = [
+                Finding(
+                    kind=Kind.CLAIM,
+                    invoice_id=outbox.links(session, row.message_id)[0].invoice_id,
+                    found=f"no answer came to the call for message {row.message_id} of {row.claimed_at:%Y-%m-%d}",
+                    remedy="it is not sent again; a person looks it up at the provider",
+                    subject=row.message_id,
+                )
+                for row in outbox.begun(session, now - _CALL_IS_LOST)
+            ]
+            late = [
+                Finding(
+                    kind=Kind.TASK,
+                    invoice_id=task.invoice_id,
+                    found=f"task {task.task_id} is open, and its case is {kept[task.invoice_id].stage}",
+                    remedy="withdrawn",
+                    subject=task.task_id,
+                )
+                for task in tasks.open_tasks(session)
+                if not task.outlives_case and task.invoice_id in kept and cases.has_ended(kept[task.invoice_id])
+            ]
+            still = [
+                Finding(
+                    kind=Kind.STILL,
+                    invoice_id=row.invoice_id,
+                    found=f"it is {row.stage}, nothing is planned, and nobody was asked",
+                    remedy="a person is asked",
+                )
+                for row in kept.values()
+                if row.next_at is None and not cases.has_ended(row) and row.invoice_id not in asked
+            ]
+        return claims + late + still
+
+    def mend(self, finding: Finding, now: datetime) -> bool:
+        """False when it has mended itself meanwhile, or cannot be mended."""
+        with self._database.reading() as session:
+            row = cases.get_row(session, finding.invoice_id)
+        if row is None:
+            return False
+        at = row.updated_at if row.rehearsal else now
+        with self._database.writing(row.customer_id) as session:
+            case = cases.get(session, finding.invoice_id)
+            if case is None:
+                return False
+            match finding.kind:
+                case Kind.CLAIM:
+                    return _give_up(session, str(finding.subject), case, at)
+                case Kind.TASK:
+                    person_tasks.withdraw_needless(session, case, at)
+                    return True
+                case Kind.SILENT:
+                    return _ask_to_look(session, case, finding.found, at)
+                case _:
+                    return _ask(session, case, at)
+
+
+def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bool:
+    row = outbox.get(session, message_id)
+    if row is None or row.call != "begun":
+        return False
+    why = "the call was begun and no answer came"
+    row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
+    text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", now)
+    reason = (
+        f"{text}. Look it up at the provider by message id {message_id}, then starter.py settle-message {message_id} "
+        "delivered (or failed); it is not sent again"
+    )
+    step = StepKey.parse(row.step).step
+    task_id = str(TaskId.of(message_id, "unknown"))
+    person_tasks.raise_task(session, case, task_id=task_id, step=step, reason=reason, now=now)
+    return True
+
+
+def _ask(session: Session, case: Case, now: datetime) -> bool:
+    if case.ended or case.next_action is not None or tasks.open_tasks(session, case.invoice_id):
+        return False
+    reason = (
+        f"the case is {case.stage.value}, {case.asked} {case.currency} are asked for, and nothing is planned: decide "
+        "how it goes on (resume, resolve-dispute, promise, plan, write-off or cancel)"
+    )
+    task_id = str(TaskId.of(case.invoice_id, "still", case.turns))
+    return person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
+
+
+def _ask_to_look(session: Session, case: Case, found: str, now: datetime) -> bool:
+    """Once a day."""
+    task_id = str(TaskId.of(case.invoice_id, "silent", f"{now:%Y%m%d}"))
+    reason = (
+        f"the case runs in the engine and {found}: nothing more happens to it. Look at its run in the Temporal UI "
+        "and at the worker's log; docs/operating.md says what is wrong"
+    )
+    person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
+    return True

@@ -1,0 +1,418 @@
+"""The people of some customers within one transaction: as they are, as they become, and what changes by that.
+
+Whoever changes them, a record or one of us, does it here, so that each change is told in the timelines of the
+invoices it concerns, and in the answer to whoever brought it.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.invoice import UNDETERMINED, Contact, Customer, Invoice
+from dunwell.domain.people import CONTACT_FIELDS, Naming, Person, asked, find, new_id
+from dunwell.domain.timeline import Entry
+from dunwell.store import contacts, invoices
+from dunwell.store.tables import CorrectionRow
+
+CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
+_SAYS_NOTHING = (None, UNDETERMINED)
+"""What a field of a customer holds when the record leaves it out: then it stays as it is known."""
+
+_PERSONAL = frozenset({"name", "email", "phone", "post"})
+_IN_WORDS = {"email": "e-mail", "post": "postal address", "time_zone": "time zone"}
+_SAID = {
+    "joined": "is written to from now on",
+    "left": "is not written to any more",
+    "closed": "is not written to any more",
+    "opened": "is written to again",
+}
+
+Kind = Literal["renewed", "joined", "left", "closed", "opened"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became different about a customer, or about one contact.
+
+    by            who did it; None: a record of a file
+    corrected_by  who had corrected the field before, where a newer record overtakes that
+    """
+
+    customer_id: str
+    kind: Kind
+    contact: Contact | None = None
+    field: str | None = None
+    before: str | None = None
+    after: str | None = None
+    by: str | None = None
+    corrected_by: str | None = None
+
+    def __str__(self) -> str:
+        """For whoever brought it: with names and values."""
+        whom = f", {self.contact.role} {self.contact.name}" if self.contact else ""
+        return f"{self.customer_id}{whom}: {self._what(values=True)}"
+
+    def noted(self) -> str:
+        """For a timeline, where no personal data may be."""
+        whom = f"{self.contact.role} ({self.contact.contact_id})" if self.contact else "the customer"
+        return f"{whom}: {self._what(values=self.field not in _PERSONAL)}, by {self.by or 'its record'}"
+
+    def _what(self, *, values: bool) -> str:
+        if self.field is None:
+            return _SAID[self.kind]
+        shown = f" from {_shown(self.before)} to {_shown(self.after)}" if values else ""
+        overtaken = f" (it overtakes a correction by {self.corrected_by})" if self.corrected_by else ""
+        return f"{_IN_WORDS.get(self.field, self.field)} changed{shown}{overtaken}"
+
+
+def _shown(value: str | None) -> str:
+    return ", ".join(value.splitlines()) if value else "none"
+
+
+class People:
+    """See the module. Call `save` at the end; `entries` are then to be written, once the cases are open.
+
+    changes  what to tell whoever brought it
+    entries  what to tell the timelines, by invoice
+    left     whom an invoice was about and is no more, by invoice
+    came     invoices that have somebody, or an address, that they had not
+    """
+
+    def __init__(self, session: Session, customer_ids: Collection[str], now: datetime) -> None:
+        self._session, self._now = session, now
+        self.customers = invoices.find_customers(session, customer_ids)
+        self._people = contacts.people(session, customer_ids)
+        self._corrections = {
+            (row.customer_id, row.contact_id, row.field): row for row in contacts.corrections(session, customer_ids)
+        }
+        self._mark_corrected()
+        rows = contacts.open_invoices(session, customer_ids)
+        self._owner = {row.invoice_id: row.customer_id for row in rows}
+        self._of_customer: dict[str, list[str]] = {customer_id: [] for customer_id in customer_ids}
+        for row in rows:
+            self._of_customer[row.customer_id].append(row.invoice_id)
+        self._namings = contacts.namings(session, rows)
+        self._asked = {row.invoice_id: self._asked_about(row.invoice_id) for row in rows}
+        self._before = {customer_id: self._asked_anywhere(customer_id) for customer_id in customer_ids}
+        self._changed = set[tuple[str, str]]()  # contacts to write, each with its customer
+        self._renamed = set[str]()  # customers to write
+        self._newly_named = dict[str, Naming]()
+        self._overtaken = set[tuple[str, str, str]]()
+        self._dirty = set[str]()  # customers some of whose people came or went
+        self.changes = list[Change]()
+        self.entries: dict[str, list[Entry]] = {}
+        self.left: dict[str, set[str]] = {}
+        self.came = set[str]()
+
+    @property
+    def open_invoices(self) -> Mapping[str, str]:
+        """The open invoices of these customers, each with its customer."""
+        return self._owner
+
+    def asked_about(self, invoice_id: str) -> Collection[str]:
+        """The ids of those who may be written to about an open invoice."""
+        return self._asked.get(invoice_id, frozenset())
+
+    def known(self, customer_id: str) -> list[Person]:
+        return self._people[customer_id]
+
+    # What a record says ----------------------------------------------------------------------------------
+
+    def take(self, invoice: Invoice, *, known: bool) -> Invoice:
+        """The record of an invoice, in its turn. Returns it with the customer as they are now.
+
+        known: the invoice was there before. The record of one whose case has ended says nothing about people.
+        """
+        customer_id = invoice.customer.customer_id
+        customer = self._customer(invoice.customer)
+        if not known or invoice.invoice_id in self._owner:
+            if invoice.invoice_id not in self._owner:
+                self._owner[invoice.invoice_id] = customer_id
+                self._of_customer[customer_id].append(invoice.invoice_id)
+            self._name(invoice)
+            self._retire(customer_id)
+            self._settle(customer_id, invoice.invoice_id)
+        people = tuple(one.contact for one in self._people[customer_id] if one.open)
+        return invoice.model_copy(update={"customer": customer.model_copy(update={"contacts": people})})
+
+    def _customer(self, given: Customer) -> Customer:
+        customer_id, known = given.customer_id, self.customers.get(given.customer_id)
+        if known is None:
+            known = given.model_copy(update={"contacts": ()})
+            self._renamed.add(customer_id)
+        for field in CUSTOMER_FIELDS:
+            said = getattr(given, field)
+            if said in _SAYS_NOTHING:
+                continue
+            correction = self._corrections.get((customer_id, "", field))
+            was = correction.exported if correction else getattr(known, field)
+            if said != was:
+                before = getattr(known, field)
+                known = known.model_copy(update={field: said})
+                self._renamed.add(customer_id)
+                change = Change(customer_id, "renewed", None, field, before, said, corrected_by=_by(correction))
+                self._overtake(customer_id, "", field)
+                if before != said:
+                    self._tell(change, self._of_customer[customer_id])
+        self.customers[customer_id] = known
+        return known
+
+    def _name(self, invoice: Invoice) -> None:
+        """Find out whom the record means, and keep whom it names."""
+        customer_id = invoice.customer.customer_id
+        naming = self._namings.get(invoice.invoice_id, Naming())
+        general = {name: False for name, alone in naming.people.items() if not alone}
+        alone = {name: True for name, alone in naming.people.items() if alone}
+        if invoice.names_contacts:
+            general = dict.fromkeys(self._meet(customer_id, invoice.customer.contacts, shared=True), False)
+        if invoice.contacts is not None:
+            alone = dict.fromkeys(self._meet(customer_id, invoice.contacts, shared=False), True)
+        named = Naming(naming.speaks or invoice.names_contacts, general | alone)
+        if named != naming:
+            self._newly_named[invoice.invoice_id] = named
+        self._namings[invoice.invoice_id] = named
+
+    def _meet(self, customer_id: str, named: Sequence[Contact], *, shared: bool) -> list[str]:
+        """The ids of the contacts that a record names, each person once."""
+        people, met = self._people[customer_id], dict[str, None]()
+        for position, contact in enumerate(named):
+            if any(_without_id(contact) == _without_id(other) for other in named[:position]):
+                continue
+            person = find(people, contact, met)
+            if person is None:
+                new = contact.model_copy(update={"contact_id": new_id(people, contact, customer_id)})
+                person = Person(new, position, shared=shared)
+                people.append(person)
+                self._touch(customer_id, person)
+            else:
+                self._renew(customer_id, person, contact)
+                if shared and not person.shared:
+                    person.shared = True
+                    self._touch(customer_id, person)
+                if (person.position, person.added_by) != (position, None):
+                    person.position, person.added_by = position, None
+                    self._changed.add((customer_id, person.contact_id))
+            met[person.contact_id] = None
+        return list(met)
+
+    def _renew(self, customer_id: str, person: Person, contact: Contact) -> None:
+        for field in CONTACT_FIELDS:
+            said, before = getattr(contact, field), getattr(person.contact, field)
+            if said == person.said(field):
+                continue
+            by = _by(self._corrections.get((customer_id, person.contact_id, field)))
+            person.exported.pop(field, None)
+            self._overtake(customer_id, person.contact_id, field)
+            self._put_field(customer_id, person, field, before, said, corrected_by=by)
+
+    def _retire(self, customer_id: str) -> None:
+        """Whom no record of an open invoice names is not written to any more; who is named again, is."""
+        namings = [self._namings[invoice_id] for invoice_id in self._of_customer[customer_id]]
+        if not any(naming.speaks for naming in namings):
+            return
+        named = {contact_id for naming in namings for contact_id in naming.people}
+        for person in self._people[customer_id]:
+            here = person.contact_id in named or person.added_by is not None
+            if here != (person.retired_at is None):
+                person.retired_at = None if here else self._now
+                self._touch(customer_id, person)
+
+    # What one of us says ---------------------------------------------------------------------------------
+
+    def correct_customer(self, customer_id: str, facts: Mapping[str, str], by: str) -> None:
+        """Set facts of a customer by hand. They stand until a record says something new."""
+        known = self.customers[customer_id]
+        for field, value in facts.items():
+            before = getattr(known, field)
+            if before == value:
+                continue
+            known = known.model_copy(update={field: value})
+            self._correct(customer_id, "", field, before, value, by)
+            self._renamed.add(customer_id)
+            change = Change(customer_id, "renewed", None, field, before, value, by=by)
+            self._tell(change, self._of_customer[customer_id])
+        self.customers[customer_id] = known
+
+    def correct_contact(self, customer_id: str, contact_id: str, facts: Mapping[str, str | None], by: str) -> None:
+        """The same for a contact."""
+        person = self._person(customer_id, contact_id)
+        for field, value in facts.items():
+            before = getattr(person.contact, field)
+            if before != value:
+                self._correct(customer_id, contact_id, field, before, value, by)
+                person.exported.setdefault(field, before)
+                self._put_field(customer_id, person, field, before, value, by=by)
+
+    def add(self, customer_id: str, contact: Contact, by: str) -> Contact:
+        """A contact that no record names: written to about every invoice of the customer, until closed."""
+        people = self._people[customer_id]
+        known = find(people, contact)
+        if known is not None and known.open:
+            return known.contact
+        contact = contact.model_copy(update={"contact_id": new_id(people, contact, customer_id)})
+        people.append(Person(contact, len(people), added_by=by))
+        change = Change(customer_id, "joined", contact, by=by)
+        self.changes.append(change)
+        self._touch(customer_id, people[-1])
+        self._settle(customer_id, change=change)
+        return contact
+
+    def close(self, customer_id: str, contact_id: str, reason: str, by: str) -> bool:
+        """Write to this contact no more, whatever records say. False: it is so already."""
+        person = self._person(customer_id, contact_id)
+        if person.closed_at is not None:
+            return False
+        person.closed_at, person.closed_by, person.closed_why = self._now, by, reason
+        self._stand(customer_id, person, "closed", by)
+        return True
+
+    def open(self, customer_id: str, contact_id: str, by: str) -> bool:
+        """Take that back; somebody whom no record names is then written to all the same. False: it is so already."""
+        person = self._person(customer_id, contact_id)
+        if person.open:
+            return False
+        if person.retired_at is not None:
+            person.retired_at, person.added_by = None, by
+        person.closed_at = person.closed_by = person.closed_why = None
+        self._stand(customer_id, person, "opened", by)
+        return True
+
+    def _stand(self, customer_id: str, person: Person, kind: Kind, by: str) -> None:
+        change = Change(customer_id, kind, person.contact, by=by)
+        self.changes.append(change)
+        self._touch(customer_id, person)
+        self._settle(customer_id, change=change)
+
+    def _person(self, customer_id: str, contact_id: str) -> Person:
+        return next(one for one in self._people[customer_id] if one.contact_id == contact_id)
+
+    # What comes of it ------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write customers, people, corrections, and whom the records name. The invoices must be there already."""
+        session = self._session
+        contacts.drop_corrections(session, self._overtaken)
+        contacts.put(
+            session,
+            {
+                customer_id: [one for one in some if (customer_id, one.contact_id) in self._changed]
+                for customer_id, some in self._people.items()
+            },
+        )
+        contacts.put_namings(session, self._newly_named)
+
+    def save_customers(self) -> None:
+        """The customers alone, to whom invoices point."""
+        invoices.put_customers(self._session, [self.customers[one] for one in sorted(self._renamed)])
+
+    def _asked_about(self, invoice_id: str) -> frozenset[str]:
+        people = self._people[self._owner[invoice_id]]
+        return frozenset(one.contact_id for one in asked(people, self._namings[invoice_id]))
+
+    def _asked_anywhere(self, customer_id: str) -> set[str]:
+        return {contact_id for one in self._of_customer[customer_id] for contact_id in self._asked[one]}
+
+    def _settle(self, customer_id: str, invoice_id: str | None = None, change: Change | None = None) -> None:
+        """See who is asked about which invoice now, and note it where that changed; `change`: by what."""
+        everywhere = customer_id in self._dirty or invoice_id is None
+        self._dirty.discard(customer_id)
+        for one in self._of_customer[customer_id] if everywhere else [str(invoice_id)]:
+            before, after = self._asked.get(one), self._asked_about(one)
+            self._asked[one] = after
+            if before is None or before == after:
+                continue
+            for person in self._people[customer_id]:
+                contact_id = person.contact_id
+                if contact_id in after - before:
+                    self.came.add(one)
+                    self._note(change or Change(customer_id, "joined", person.contact), one)
+                elif contact_id in before - after:
+                    self.left.setdefault(one, set()).add(contact_id)
+                    self._note(change or Change(customer_id, "left", person.contact), one)
+
+    def turnover(self) -> list[Change]:
+        """Who of the customers' people is written to now and was not before, or the other way round."""
+        found = []
+        for customer_id, before in self._before.items():
+            after = self._asked_anywhere(customer_id)
+            for person in self._people[customer_id] if before else ():
+                if person.contact_id in after - before:
+                    found.append(Change(customer_id, "joined", person.contact))
+                elif person.contact_id in before - after:
+                    found.append(Change(customer_id, "left", person.contact))
+        return found
+
+    def _put_field(
+        self,
+        customer_id: str,
+        person: Person,
+        field: str,
+        before: str | None,
+        after: str | None,
+        *,
+        by: str | None = None,
+        corrected_by: str | None = None,
+    ) -> None:
+        person.contact = person.contact.model_copy(update={field: after})
+        self._changed.add((customer_id, person.contact_id))
+        if before == after:
+            return
+        concerned = [one for one in self._of_customer[customer_id] if person.contact_id in self._asked.get(one, ())]
+        if field != "name":
+            self.came.update(concerned)
+        change = Change(customer_id, "renewed", person.contact, field, before, after, by, corrected_by)
+        self._tell(change, concerned)
+
+    def _correct(
+        self, customer_id: str, contact_id: str, field: str, before: str | None, value: str | None, by: str
+    ) -> None:
+        key = (customer_id, contact_id, field)
+        earlier = self._corrections.get(key)
+        exported = earlier.exported if earlier else before
+        if value == exported:
+            self._overtake(customer_id, contact_id, field)
+            return
+        row = CorrectionRow(
+            customer_id=customer_id, contact_id=contact_id, field=field, exported=exported, by=by, at=self._now
+        )
+        contacts.put_correction(self._session, row)
+        self._corrections[key] = row
+
+    def _overtake(self, customer_id: str, contact_id: str, field: str) -> None:
+        key = (customer_id, contact_id, field)
+        if self._corrections.pop(key, None) is not None:
+            self._overtaken.add(key)
+
+    def _mark_corrected(self) -> None:
+        people = {(owner, one.contact_id): one for owner, some in self._people.items() for one in some}
+        for (customer_id, contact_id, field), row in self._corrections.items():
+            if (customer_id, contact_id) in people:
+                people[(customer_id, contact_id)].exported[field] = row.exported
+
+    def _touch(self, customer_id: str, person: Person) -> None:
+        self._changed.add((customer_id, person.contact_id))
+        self._dirty.add(customer_id)
+
+    def _tell(self, change: Change, concerned: Iterable[str]) -> None:
+        self.changes.append(change)
+        for invoice_id in concerned:
+            self._note(change, invoice_id)
+
+    def _note(self, change: Change, invoice_id: str) -> None:
+        whom = change.contact.contact_id if change.contact else ""
+        value = sha256(f"{change.before}/{change.after}".encode()).hexdigest()[:8]
+        key = f"contacts.{whom}.{change.kind}.{change.field or ''}.{value}.{self._now:%Y%m%d%H%M%S%f}"
+        entry = Entry(key=key[:300], at=self._now, kind="contacts", reason=change.noted())
+        self.entries.setdefault(invoice_id, []).append(entry)
+
+
+def _without_id(contact: Contact) -> Contact:
+    return contact.model_copy(update={"contact_id": ""})
+
+
+def _by(correction: CorrectionRow | None) -> str | None:
+    return correction.by if correction else None

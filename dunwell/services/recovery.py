@@ -1,0 +1,198 @@
+"""Brings a case and the database to the same state after one of them was restored from an older copy.
+
+Whichever is behind catches up: payments, holds, messages and the timeline are written again, and what happened to an
+older case is applied to the newer copy in the database.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark, Sent
+from dunwell.domain.events import Event, PaymentReceived, PaymentReversed
+from dunwell.domain.refusal import Refused
+from dunwell.domain.step_outcome import Said
+from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.timeline import Entry
+from dunwell.services import credits
+from dunwell.services.dependencies import Dependencies, Request
+from dunwell.store import accounts, cases, invoices, ledger, outbox, timeline
+from dunwell.store.tables import MessageRow, PaymentRow
+
+LOST_TEXT = "text lost: the database was restored from a copy older than this message"
+
+
+def is_behind(session: Session, request: Request) -> bool:
+    """Whether the database lacks what it had when this case last heard of it."""
+    case, written = request.case, request.written
+    stored = cases.get_row(session, case.invoice_id)
+    if written is not None and (stored is None or stored.revision < written.revision):
+        return True
+    return bool(outbox.missing(session, [sent.message_id for sent in case.messages]))
+
+
+def is_ahead(session: Session, request: Request) -> bool:
+    """Whether the database's copy knows of events that this case never heard of: the engine went back in time."""
+    stored, written = cases.get_row(session, request.case.invoice_id), request.written
+    if stored is None or written is None:
+        return False
+    return _leads(cases.mark(stored), request.case.mark, written)
+
+
+def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
+    if stored.digest in {case.digest, written.digest}:
+        return False
+    return stored.turns >= written.turns
+
+
+def are_apart(session: Session, request: Request) -> bool:
+    """Whether the two have to be brought together before a step is carried out.
+
+    What was recorded while the step was on its way is no such case: the stored copy then has a higher revision.
+    """
+    if is_behind(session, request):
+        return True
+    stored = cases.get_row(session, request.case.invoice_id)
+    return stored is not None and stored.revision <= request.case.revision and is_ahead(session, request)
+
+
+class Recovery:
+    """The work of one transaction that records an event, with the customer's lock."""
+
+    def __init__(self, session: Session, deps: Dependencies, request: Request, now: datetime) -> None:
+        self._session, self._deps, self._request, self._now = session, deps, request, now
+
+    def newest(self, event: Event | None) -> Case:
+        """The case as it is, by both sides, once `event` has happened to it.
+
+        It is the request's own case, unless the database is ahead or has payments that the case lacks.
+        """
+        case = known = self._request.case.model_copy(deep=True)
+        if is_ahead(self._session, self._request):
+            case = cases.get(self._session, known.invoice_id) or known
+            self._say(self._apply(case, event) if event is not None else [])
+        changed = case is not known
+        for missing in self._unknown_payments(case):
+            changed = True
+            self._say(self._apply(case, missing))
+        if changed:
+            case.revision = max(case.revision, known.revision) + 1
+            self._note("ahead", "the case was older than the database: it goes on with what stands there")
+        return case if changed else self._request.case
+
+    def complete(self, case: Case) -> bool:
+        """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
+        for receipt in case.money.receipts:
+            ledger.put_receipt(self._session, case.invoice_id, receipt, case.currency)
+            if receipt.from_invoice is not None:
+                credits.restore(self._session, case, receipt, self._now)
+        if not is_behind(self._session, self._request):
+            return False
+        lost = self._lost_messages(case)
+        for sent in lost:
+            self._write_message(case, sent)
+        self._set_holds(case)
+        written = f"{len(lost)} message(s) without their text, " if lost else ""
+        self._note("behind", f"the database was older than the case: {written}payments, holds and timeline restored")
+        return True
+
+    # The database is ahead -------------------------------------------------------------------------------
+
+    def _apply(self, case: Case, event: Event) -> list[Said]:
+        try:
+            return case.apply(event, self._now)
+        except Refused as refused:
+            return [Said("refused", f"{refused}"[:400])]
+
+    def _unknown_payments(self, case: Case) -> list[Event]:
+        """What the ledger has and the case does not, as events."""
+        known = {receipt.payment_id for receipt in case.money.receipts} | case.money.payments.keys()
+        gone = set(case.money.reversed_payments)
+        news: list[Event] = []
+        for row in ledger.rows(self._session, case.invoice_id):
+            if row.payment_id not in known | gone:
+                news.append(credits.as_event(self._session, row) or _as_event(row))
+            if row.reversed_at is not None and row.payment_id not in gone:
+                news.append(PaymentReversed(payment_id=row.payment_id, reason=row.reversal_reason or "reversed"))
+        return news
+
+    def _say(self, said: Sequence[Said]) -> None:
+        """Into the timeline, unless the case has just said the same."""
+        known = {(entry.kind, entry.reason) for entry in self._request.entries}
+        for number, one in enumerate(said):
+            if (one.kind, one.reason) not in known:
+                self._note(f"said.{number}", one.reason, one.kind, one.ref)
+
+    # The database is behind ------------------------------------------------------------------------------
+
+    def _lost_messages(self, case: Case) -> list[Sent]:
+        missing = outbox.missing(self._session, [sent.message_id for sent in case.messages])
+        return [sent for sent in case.messages if sent.message_id in missing]
+
+    def _write_message(self, case: Case, sent: Sent) -> None:
+        """It counts as sent, once and for all, but nobody can show what it said: it is no proof of a warning."""
+        traits = self._deps.catalogue.traits.get(sent.message)
+        row = MessageRow(
+            message_id=sent.message_id,
+            customer_id=case.customer_id,
+            step=sent.carried.get(case.invoice_id, ""),
+            message=sent.message,
+            channel=sent.channel,
+            contact_id=sent.contact_id,
+            address=self._address(case, sent),
+            subject="",
+            body="",
+            html=None,
+            asks=traits is None or traits.asks,
+            amount=case.open_amount * 0,
+            state=(MessageState.FAILED if sent.gone else MessageState.UNKNOWN).value,
+            reason=LOST_TEXT,
+            call="answered",
+            called_at=sent.at,
+            planned_at=sent.at,
+            claimed_at=sent.at,
+            sent_at=None if sent.gone else sent.at,
+            settled_at=self._now,
+        )
+        outbox.add(self._session, row)
+        known = invoices.get_rows(self._session, list(sent.carried))
+        for invoice_id, step in sent.carried.items():
+            if invoice_id in known:
+                outbox.link(self._session, row, invoice_id, step, warning=False)
+
+    def _address(self, case: Case, sent: Sent) -> str:
+        people = invoices.get_customer(self._session, case.customer_id).contacts
+        contact = next((one for one in people if one.contact_id == sent.contact_id), None)
+        return (contact.address(Channel(sent.channel)) if contact else None) or ""
+
+    def _set_holds(self, case: Case) -> None:
+        """As the case last knew them; what its end means for them follows by itself."""
+        if case.frees_account:
+            return
+        open_now = {hold.level for hold in accounts.open_holds(self._session, case.customer_id, case.invoice_id)}
+        wanted, reason = set(case.holds), f"invoice {case.invoice_id}: as before the database was restored"
+        if open_now - wanted:
+            accounts.release_holds(self._session, case.customer_id, case.invoice_id, reason, self._now)
+            open_now = set()
+        for level in sorted(wanted - open_now):
+            accounts.place_hold(self._session, case.customer_id, case.invoice_id, level, reason, self._now)
+
+    def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
+        case = self._request.case
+        key = f"restored.{key}.{case.turns}.{case.revision}.{self._now:%Y%m%d%H%M%S}"
+        timeline.write(
+            self._session, case.invoice_id, [Entry(key=key, at=self._now, kind=kind, reason=text, ref=ref)]
+        )
+
+
+def _as_event(row: PaymentRow) -> PaymentReceived:
+    return PaymentReceived(
+        payment_id=row.payment_id,
+        amount=row.amount,
+        currency=row.currency,
+        received_at=row.received_at,
+        method=row.method,
+        confirm=True,  # it stands in the ledger, so it was counted
+    )

@@ -1,0 +1,94 @@
+"""Begins and ends the standstill of the installation, and holds back what would leave while one is in force."""
+
+from datetime import datetime, time, timedelta
+from typing import NamedTuple
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.standstill import Decision, Standstill
+from dunwell.domain.timeline import Entry
+from dunwell.services.contact_caps import TooOften
+from dunwell.services.dispatch import Dispatch
+from dunwell.store import accounts, cases, customer_pauses, standstills, timeline
+from dunwell.store.database import Database
+from dunwell.store.tables import CaseRow
+
+_LOOK_AGAIN = timedelta(hours=1)
+_LOOK_AGAIN_IN_REHEARSALS = timedelta(days=1)
+"""A rehearsal lives through days in a second: it must not ask a thousand times a minute."""
+
+_AT_ONCE = 200
+
+
+class Wait(NamedTuple):
+    """When to look again, and why nothing leaves now."""
+
+    until: datetime
+    why: str
+    since: datetime
+
+
+def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
+    """What holds everything back; None when it may leave. For the transaction that lets it leave."""
+    standstill = standstills.watched(session)
+    if standstill is None:
+        return None
+    until = now + (_LOOK_AGAIN_IN_REHEARSALS if rehearsal else _LOOK_AGAIN)
+    return Wait(until, str(standstill), standstill.since)
+
+
+def wait_for(session: Session, dispatch: Dispatch) -> Wait | None:
+    """The same for one errand, which also waits while its whole customer rests. A thank-you does not."""
+    everything = wait(session, dispatch.now, rehearsal=dispatch.rehearsal)
+    if everything is not None or dispatch.case.ended is not None:
+        return everything
+    pause = customer_pauses.in_force(session, dispatch.case.customer_id, dispatch.calendar.local_date(dispatch.now))
+    if pause is None:
+        return None
+    until = dispatch.calendar.at(pause.until, time(0)) if pause.until else dispatch.now + timedelta(days=1)
+    return Wait(until, f"the whole customer rests ({pause.reason}, by {pause.by})", pause.since)
+
+
+def forbid(session: Session, dispatch: Dispatch) -> None:
+    """Raises TooOften when nothing may leave in this transaction."""
+    stands = wait_for(session, dispatch)
+    if stands is not None:
+        raise TooOften((), stands.until, stands.why)
+
+
+def begin(database: Database, decision: Decision, now: datetime) -> bool:
+    """Stop every message and consequence at once, then say so in the timelines. False when one is in force."""
+    standstill = Standstill(since=now, by=decision.by, reason=decision.reason)
+    with database.writing() as session:
+        number = standstills.begin(session, standstill)
+    if number is None:
+        return False
+    _say(database, f"standstill.{number}.begun", str(standstill), now)
+    return True
+
+
+def end(database: Database, decision: Decision, now: datetime) -> bool:
+    """Let messages and consequences leave again, each when its case looks again. False when none is in force."""
+    with database.writing() as session:
+        number = standstills.end(session, decision.by, decision.reason, now)
+    if number is None:
+        return False
+    said = f"messages and consequences leave again (by {decision.by}: {decision.reason})"
+    _say(database, f"standstill.{number}.ended", said, now)
+    return True
+
+
+def _say(database: Database, key: str, said: str, now: datetime) -> None:
+    """A line in the timeline of each open case."""
+    with database.reading() as session:
+        customers = cases.open_customers(session)
+    for first in range(0, len(customers), _AT_ONCE):
+        some = customers[first : first + _AT_ONCE]
+        with database.writing() as session:
+            accounts.lock(session, some)
+            kept = cases.open_of(session, some)
+            timeline.write_all(session, {row.invoice_id: [_entry(row, key, said, now)] for row in kept})
+
+
+def _entry(kept: CaseRow, key: str, said: str, now: datetime) -> Entry:
+    return Entry(key=key, at=kept.updated_at if kept.rehearsal else now, kind="standstill", reason=said)

@@ -1,0 +1,62 @@
+"""One thing to carry out, whether a step of the ladder says so or an answer is owed."""
+
+from dataclasses import dataclass, replace
+
+from dunwell.domain import agenda
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact
+from dunwell.domain.keys import StepKey
+from dunwell.domain.policy import Policy, Step
+from dunwell.domain.terms import Channel, Role
+
+_ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
+_RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
+_ANSWER_BY = (Channel.EMAIL, Channel.SMS)
+
+
+@dataclass(frozen=True)
+class StepExecution:
+    """`key` is the step under which messages are claimed; it differs from `step` after a reversal or a new due date.
+
+    `again`: the step was done, but a message did not arrive; it only reaches further now.
+    `served`, `copy_of`: this is a copy of that message, which went to them; empty for the message itself.
+    """
+
+    step: str
+    key: StepKey
+    message: str | None
+    to: tuple[Role, ...]
+    by: tuple[Channel, ...]
+    ladder: Step | None
+    again: bool
+    served: tuple[Contact, ...] = ()
+    copy_of: str | None = None
+
+    @property
+    def warning(self) -> bool:
+        """A copy warns nobody: who reads it is not asked to pay."""
+        return self.ladder is not None and self.ladder.warning and not self.served
+
+    @property
+    def told_as(self) -> StepKey:
+        """The key of the message itself, of which this may be a copy."""
+        return self.key.of_original()
+
+    def copied_from(self, served: tuple[Contact, ...], message_id: str) -> "StepExecution":
+        """The errand of bringing copies of this message, which went to `served`."""
+        roles, key = self.ladder.copies if self.ladder else (), self.key.of_copies()
+        return replace(self, key=key, to=roles, by=(Channel.EMAIL,), served=served, copy_of=message_id)
+
+
+def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
+    """Raises LookupError when the policy has no such step."""
+    message = agenda.answer_message(step_id)
+    if message is not None:
+        again = step_id in case.outstanding.again
+        on = case.rules.reactions
+        to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
+        return StepExecution(step_id, StepKey(step=step_id), message, to, _ANSWER_BY, None, again)
+    step = policy.step(step_id)
+    reopened = case.reopened if step_id in case.progress.redo else 0
+    key = StepKey(step=step_id, round=case.progress.round, again=reopened)
+    return StepExecution(step_id, key, step.message, step.to, step.by, step, step_id in case.outstanding.again)

@@ -1,0 +1,434 @@
+"""The settings: one frozen model, read once by an entry point and handed down as plain values.
+
+Sources, the first that has a value wins: the environment, `.env` in the working folder, `<state>/up.env`
+(left by a running `make up`, so that another terminal finds its server and database), the defaults.
+Blank counts as unset.
+"""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import phonenumbers
+from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NameEmail,
+    SecretStr,
+    ValidationError,
+    model_validator,
+    validate_email,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+
+from dunwell.intake.currencies import current_codes
+
+ENV_FILE = Path(".env")
+UP_ENV = "up.env"
+DATABASE_FILE = "dunwell.sqlite"
+_SHORTEST_SECRET = 16
+
+_HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]@]+):([0-9]{1,5})")
+_DATABASE = re.compile(r"sqlite(\+[a-z0-9_]+)?:///(?!:memory:|\?).+|postgresql(\+[a-z0-9_]+)?://.+")
+
+
+class SettingsError(Exception):
+    """The configuration cannot be used. One line per problem, each naming the variable and what to set."""
+
+
+def _host_port(value: str) -> str:
+    found = _HOST_PORT.fullmatch(value)
+    if found is None or not 0 < int(found.group(2)) < 65536:
+        raise ValueError(f"{value!r} is no address; write host:port, for example 127.0.0.1:7233.")
+    return value
+
+
+def _web_address(value: str) -> str:
+    # The value stays out of the sentence: an address may carry a key.
+    if re.match(r"https?://[^/\s]", value) is None or re.search(r"\s", value):
+        raise ValueError("not a web address; write it in full, beginning with https:// or http://.")
+    return value
+
+
+def _language(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", value) is None:
+        raise ValueError(f"{value!r} is no language; write its short name, for example en, es or pt-BR.")
+    return value
+
+
+def _origin(value: str) -> str:
+    if re.fullmatch(r"https?://[^/\s?#@]+", value) is None:
+        raise ValueError("not an origin; write scheme, host and port only, for example https://temporal.example.com.")
+    return value.lower()
+
+
+def _database(value: str) -> str:
+    # The value stays out of the sentence: a database URL often holds a password.
+    # A database in memory is refused: the command line and the worker would each see one of their own.
+    if _DATABASE.fullmatch(value) is None:
+        raise ValueError(
+            "neither an SQLite file nor PostgreSQL; write sqlite:///path/to/file.sqlite or postgresql+psycopg://user@host/name."
+        )
+    return value
+
+
+def _mailbox(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        name, email = validate_email(value)
+    except PydanticCustomError:
+        raise ValueError(
+            f"{value!r} is no sender; write it like: Ana Lopez <billing@example.com>"
+            ' (quote a name that holds a comma: "Lopez, Ana" <billing@example.com>).'
+        ) from None
+    return NameEmail(name, email)
+
+
+def _long_enough(value: SecretStr) -> SecretStr:
+    # Also for keys that a provider makes: one that is shorter was cut off while it was copied.
+    if len(value.get_secret_value()) < _SHORTEST_SECRET:
+        raise ValueError(
+            f"shorter than {_SHORTEST_SECRET} characters; copy the provider's key whole, or, for a secret of your"
+            " own, write what `openssl rand -hex 32` prints."
+        )
+    return value
+
+
+def _link_secrets(value: SecretStr) -> SecretStr:
+    if any(len(secret) < _SHORTEST_SECRET for secret in link_secrets(value)):
+        raise ValueError(
+            f"shorter than {_SHORTEST_SECRET} characters; write what `openssl rand -hex 32` prints"
+            " (a comma and the former secret may follow)."
+        )
+    return value
+
+
+def link_secrets(value: SecretStr) -> list[str]:
+    """The secrets of UNSUBSCRIBE_SECRET: the first signs, all are read."""
+    return [secret.strip() for secret in value.get_secret_value().split(",")]
+
+
+def _names(value: object) -> object:
+    """Names of hosts, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+    for name in names:
+        if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name) is None:
+            raise ValueError(f"{name!r} is no name of a host; write names without scheme and port, with commas.")
+    return names
+
+
+def _lines(value: object) -> object:
+    """Lines of an address, separated by semicolons or line breaks."""
+    if not isinstance(value, str):
+        return value
+    lines = tuple(line.strip() for line in re.split(r"[;\n]|\\n", value) if line.strip())
+    if not 2 <= len(lines) <= 6:
+        raise ValueError(
+            f"{value!r} is no postal address; write 2 to 6 lines with semicolons between, like: "
+            "Mill Lane 4; 10115 Berlin; Germany."
+        )
+    return lines
+
+
+def _iban(value: str) -> str:
+    iban = re.sub(r"\s", "", value).upper()
+    # ISO 13616: the first four signs go to the end, letters become numbers from 10, and 97 leaves 1.
+    fits = re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban) is not None
+    if not fits or int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 != 1:
+        raise ValueError("not an IBAN: its check digits do not fit; copy it from your bank's statement.")
+    return iban
+
+
+def _bic(value: str) -> str:
+    bic = re.sub(r"\s", "", value).upper()
+    if re.fullmatch(r"[A-Z]{6}[A-Z0-9]{2}([A-Z0-9]{3})?", bic) is None:
+        raise ValueError(f"{value!r} is no BIC; it has 8 or 11 signs, like COBADEFFXXX.")
+    return bic
+
+
+def _phone(value: str) -> str:
+    """A number with its country code, in the groups that its country writes."""
+    try:
+        number = phonenumbers.parse(value)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_valid_number(number):
+        raise ValueError(f"{value!r} is no phone number; write it with its country code, like +49 30 901820.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def _currency(value: str) -> str:
+    if value not in current_codes():
+        raise ValueError(f"{value} is no currency in use; end the name with an ISO 4217 code, like SENDER_IBAN_EUR.")
+    return value
+
+
+def _default_database(values: dict[str, Any]) -> str:
+    state: Path = values.get("dunwell_state", Path(".dunwell"))
+    return f"sqlite:///{(state / DATABASE_FILE).as_posix()}"
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+
+
+class Settings(BaseSettings):
+    """What the environment says, checked. Each field is the environment variable of its name in capitals.
+
+    Connect to Temporal with `temporal_connect`, never with the two fields alone: a profile file may outrank
+    them. `database_url` may hold a password: never print it.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+    )
+
+    dunwell_state: Annotated[Path, AfterValidator(Path.expanduser)] = Path(".dunwell")
+    database_url: Annotated[str, AfterValidator(_database)] = Field(default_factory=_default_database, repr=False)
+
+    temporal_address: HostPort = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+
+    sendgrid_api_key: Secret | None = None
+    sendgrid_api_url: WebAddress | None = None
+    mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
+    sender_company: str | None = None
+    agent_language: Annotated[str, AfterValidator(_language)] = "en"
+    sender_address: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_lines)] = None
+    sender_iban: Annotated[str, AfterValidator(_iban)] | None = None
+    sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
+    sender_iban_by_currency: dict[Currency, Annotated[str, AfterValidator(_iban)]] = {}
+    sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
+    sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
+
+    twilio_account_sid: str | None = None
+    twilio_auth_token: Secret | None = None
+    twilio_api_url: WebAddress | None = None
+    twilio_from: str | None = None
+
+    lob_api_key: Secret | None = None
+    lob_api_url: WebAddress | None = None
+    lob_webhook_secret: Secret | None = None
+
+    product_access_url: WebAddress | None = Field(default=None, repr=False)
+    product_access_secret: Secret | None = None
+
+    metrics_address: HostPort | None = None
+    worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
+    sendgrid_per_second: Annotated[float, Field(ge=1)] | None = None
+    twilio_per_second: Annotated[float, Field(ge=1)] | None = None
+
+    payload_keys: SecretStr | None = None
+    codec_token: Secret | None = None
+    codec_origin: Origin | None = None
+
+    web_address: HostPort = "127.0.0.1:8080"
+    public_url: WebAddress | None = None
+    web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    api_token: Secret | None = None
+    sendgrid_webhook_public_key: str | None = None
+    unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _blank_is_unset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        stripped = {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
+        return {name: value for name, value in stripped.items() if value not in ("", None)}
+
+    @model_validator(mode="after")
+    def _keys_have_partners(self) -> "Settings":
+        problems = [
+            f"{key} is set but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not: "
+            f"{cure} or remove {key}."
+            for key, partners, cure in _PARTNERS
+            if getattr(self, key.lower()) and (missing := [p for p in partners if not getattr(self, p.lower())])
+        ]
+        problems += [
+            f"SENDER_BIC_{code} is set but SENDER_IBAN_{code} is not: set the account that the bank code belongs to, "
+            f"or remove SENDER_BIC_{code}."
+            for code in sorted(self.sender_bic_by_currency.keys() - self.sender_iban_by_currency.keys())
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        accounts = InitSettingsSource(settings_cls, _by_currency(dotenv_settings, env_settings))
+        return init_settings, accounts, env_settings, dotenv_settings
+
+
+_BY_CURRENCY = re.compile(r"(sender_iban|sender_bic)_([a-z]{3})")
+
+
+def _by_currency(*sources: PydanticBaseSettingsSource) -> dict[str, Any]:
+    """What `sources`, the last of which counts most, say of accounts by currency: SENDER_IBAN_EUR and the like."""
+    found: dict[str, Any] = {}
+    for source in sources:
+        for name, text in getattr(source, "env_vars", {}).items():
+            if (parts := _BY_CURRENCY.fullmatch(name)) and text and text.strip():
+                found.setdefault(f"{parts[1]}_by_currency", {})[parts[2].upper()] = text
+    return found
+
+
+_PARTNERS = (
+    (
+        "SENDGRID_API_KEY",
+        ("MAIL_FROM",),
+        "set MAIL_FROM to your verified sender, like Ana Lopez <billing@example.com>,",
+    ),
+    (
+        "TWILIO_ACCOUNT_SID",
+        ("TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
+        "set the account's auth token and the number that messages leave from,",
+    ),
+    ("TWILIO_AUTH_TOKEN", ("TWILIO_ACCOUNT_SID",), "set the account the token belongs to,"),
+    (
+        "LOB_API_KEY",
+        ("SENDER_COMPANY", "SENDER_ADDRESS"),
+        "set the sender that Lob prints on the envelope,",
+    ),
+    ("SENDER_BIC", ("SENDER_IBAN",), "set the account that the bank code belongs to,"),
+    (
+        "PRODUCT_ACCESS_URL",
+        ("PRODUCT_ACCESS_SECRET",),
+        "set the secret that signs what the product is told,",
+    ),
+    ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
+    ("UNSUBSCRIBE_SECRET", ("PUBLIC_URL",), "set the address under which readers reach the web service,"),
+    ("CODEC_TOKEN", ("PAYLOAD_KEYS",), "set the keys that open what is shown,"),
+    ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
+)
+"""(variable, the variables it is useless without, what to do about it)."""
+
+
+class _SettingsBesideUp(Settings):
+    """Settings beside a running `make up`: its up.env ranks between `.env` and the defaults."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        accounts, *_ = super().settings_customise_sources(
+            settings_cls, init_settings, env_settings, dotenv_settings, file_secret_settings
+        )[1:]
+        stated = (source().get("dunwell_state") for source in (init_settings, env_settings, dotenv_settings))
+        state = Path(next((s for s in stated if s), ".dunwell")).expanduser()
+        # Written by a program: a ${ in a password is meant literally.
+        left = dotenv_values(state / UP_ENV, encoding="utf-8", interpolate=False)
+        up_env = InitSettingsSource(settings_cls, {name.lower(): value for name, value in left.items()})
+        return init_settings, accounts, env_settings, dotenv_settings, up_env
+
+
+def load_settings(*, up_env: bool = True) -> Settings:
+    """Read the settings. `up_env=False` leaves out what a running (or crashed) `make up` wrote.
+
+    Raises SettingsError with one line per problem; it never shows a secret.
+    """
+    read: Callable[[], Settings] = _SettingsBesideUp if up_env else Settings
+    try:
+        return read()
+    except ValidationError as error:
+        lines = [_line(details) for details in error.errors(include_url=False, include_input=False)]
+    except (OSError, UnicodeDecodeError) as error:
+        lines = [f"A settings file cannot be read ({_reason(error)}): it must be UTF-8 text you may read."]
+    # Raised outside the handlers: a chained ValidationError could carry the refused values into a traceback.
+    raise SettingsError("\n".join(lines))
+
+
+def _line(details: ErrorDetails) -> str:
+    message = details["msg"].removeprefix("Value error, ")
+    name = str(details["loc"][0]).upper() if details["loc"] else ""
+    if name.endswith("_BY_CURRENCY"):
+        name = name.replace("BY_CURRENCY", str(details["loc"][1]))
+    return f"{name}: {message}" if name else message
+
+
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    # A UnicodeDecodeError prints the bytes it choked on, and those may be part of a key.
+    return str(error) if isinstance(error, OSError) else "it holds bytes that are not UTF-8"
+
+
+def temporal_connect(settings: Settings) -> ClientConnectConfig:
+    """The keyword arguments for `temporalio.client.Client.connect`.
+
+    Address, namespace, TLS, API key and profile follow Temporal's own environment names and profile file;
+    `.env` may hold those names too. Only when neither names an address, that of `settings` is used (up.env,
+    else the default). Raises SettingsError for an unreadable profile, and for a key or TLS without an
+    address, because neither must be sent to a guess.
+    """
+    config = configured_server()
+    if "target_host" in config:
+        return config
+    if config.get("api_key") or config.get("tls"):
+        raise SettingsError(
+            "A Temporal API key or TLS is configured but no address: set TEMPORAL_ADDRESS to that server's "
+            "host:port, or unset TEMPORAL_API_KEY and TEMPORAL_TLS to use the local server."
+        )
+    config["target_host"] = settings.temporal_address
+    config.setdefault("namespace", settings.temporal_namespace)
+    return config
+
+
+def configured_server() -> ClientConnectConfig:
+    """What the environment, `.env` and Temporal's profile file say about a server.
+
+    `target_host` is absent when none of them names an address. Raises SettingsError when the profile, or a
+    certificate it names, cannot be read.
+    """
+    try:
+        return ClientConfig.load_client_connect_config(override_env_vars=_temporal_environment())
+    except RuntimeError as error:
+        # Only the first line: a TOML error goes on to quote the file, and that may be the API key.
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = _reason(error)
+    raise SettingsError(
+        f"Temporal's connection settings cannot be read: {reason}. Check TEMPORAL_CONFIG_FILE, "
+        "TEMPORAL_PROFILE and the TEMPORAL_TLS_ paths."
+    )
+
+
+def _temporal_environment() -> dict[str, str]:
+    """The environment over the TEMPORAL_ names of `.env`, without blanks, which Temporal takes literally."""
+    from_file = dotenv_values(ENV_FILE, encoding="utf-8") if ENV_FILE.is_file() else {}
+    merged = {name: text for name, text in from_file.items() if name.startswith("TEMPORAL_") and text}
+    merged |= {name: text for name, text in os.environ.items() if text.strip()}
+    return {name: text.strip() if name.startswith("TEMPORAL_") else text for name, text in merged.items()}

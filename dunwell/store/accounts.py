@@ -1,0 +1,151 @@
+"""Holds on accounts and the access they leave. Call inside a transaction that holds the customer's lock."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.keys import AccessChangeId, HoldId
+from dunwell.domain.terms import Access, Level
+from dunwell.store.database import lock_customers
+from dunwell.store.tables import AccessChangeRow, HoldRow
+
+_OPEN_HOLDS = (
+    select(HoldRow)
+    .where(HoldRow.customer_id.in_(bindparam("customer_ids", expanding=True)), HoldRow.released_at.is_(None))
+    .order_by(HoldRow.placed_at)
+)
+_UNPUBLISHED = (
+    select(AccessChangeRow)
+    .where(
+        AccessChangeRow.customer_id.in_(bindparam("customer_ids", expanding=True)),
+        AccessChangeRow.published_at.is_(None),
+    )
+    .order_by(AccessChangeRow.sequence)
+)
+
+
+def lock(session: Session, customer_ids: Collection[str]) -> None:
+    """Take the locks of several customers, always in the same order."""
+    if customer_ids:
+        lock_customers(session, customer_ids)
+
+
+def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
+    """Put this invoice's hold on the account. False when it is there already."""
+    if any(hold.level == level for hold in open_holds(session, customer_id, invoice_id)):
+        return False
+    count = session.scalar(
+        select(func.count()).select_from(HoldRow).where(HoldRow.invoice_id == invoice_id, HoldRow.level == level)
+    )
+    session.add(
+        HoldRow(
+            hold_id=str(HoldId(invoice_id=invoice_id, level=level, number=(count or 0) + 1)),
+            customer_id=customer_id,
+            invoice_id=invoice_id,
+            level=level.value,
+            reason=reason,
+            placed_at=now,
+        )
+    )
+    session.flush()
+    _note_change(session, customer_id, invoice_id, reason, now)
+    return True
+
+
+def release_holds(
+    session: Session,
+    customer_id: str,
+    invoice_id: str,
+    reason: str,
+    now: datetime,
+    levels: Collection[Level] = tuple(Level),
+) -> list[Level]:
+    """Take away every hold of this invoice at these levels; those of others stay. Returns what was released."""
+    released = []
+    for hold in open_holds(session, customer_id, invoice_id):
+        if hold.level not in levels:
+            continue
+        hold.released_at, hold.release_reason = now, reason
+        released.append(Level(hold.level))
+    session.flush()
+    if released:
+        _note_change(session, customer_id, invoice_id, reason, now)
+    return released
+
+
+def open_holds(session: Session, customer_id: str, invoice_id: str | None = None) -> Sequence[HoldRow]:
+    """The holds on an account, or those of one invoice."""
+    holds = open_holds_of(session, [customer_id]).get(customer_id, [])
+    return [hold for hold in holds if invoice_id in (None, hold.invoice_id)]
+
+
+def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[HoldRow]]:
+    """The holds on each of these accounts that has any, oldest first."""
+    found: dict[str, list[HoldRow]] = {}
+    for hold in session.scalars(_OPEN_HOLDS, {"customer_ids": list(customer_ids)}):
+        found.setdefault(hold.customer_id, []).append(hold)
+    return found
+
+
+def access(session: Session, customer_id: str) -> Access:
+    """The worst of the account's holds."""
+    return worst(open_holds(session, customer_id))
+
+
+def worst(holds: Iterable[HoldRow]) -> Access:
+    """The access that so many unreleased holds leave."""
+    levels = {hold.level for hold in holds}
+    if Level.SUSPENDED in levels:
+        return Access.SUSPENDED
+    return Access.RESTRICTED if Level.RESTRICTED in levels else Access.FULL
+
+
+def work_on_hold(session: Session, customer_id: str) -> bool:
+    return any(hold.level == Level.WORK for hold in open_holds(session, customer_id))
+
+
+def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:
+    """The changes the product has not heard of, oldest first."""
+    return session.scalars(_UNPUBLISHED, {"customer_ids": [customer_id]}).all()
+
+
+def unheard(session: Session, customer_ids: Collection[str]) -> set[str]:
+    """Those accounts of which the product has not heard every change."""
+    return {row.customer_id for row in session.scalars(_UNPUBLISHED, {"customer_ids": list(customer_ids)})}
+
+
+def mark_published(session: Session, change_id: str, now: datetime) -> None:
+    row = session.scalars(select(AccessChangeRow).where(AccessChangeRow.change_id == change_id)).one()
+    row.published_at = now
+    session.flush()
+
+
+def _note_change(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> None:
+    """Add a row when the account's access or its work hold really changed."""
+    last = session.scalars(
+        select(AccessChangeRow)
+        .where(AccessChangeRow.customer_id == customer_id)
+        .order_by(AccessChangeRow.sequence.desc())
+        .limit(1)
+    ).first()
+    level, work = access(session, customer_id), work_on_hold(session, customer_id)
+    before = (last.access, last.work_on_hold) if last else (Access.FULL, False)
+    if before == (level, work):
+        return
+    count = session.scalar(
+        select(func.count()).select_from(AccessChangeRow).where(AccessChangeRow.customer_id == customer_id)
+    )
+    session.add(
+        AccessChangeRow(
+            change_id=str(AccessChangeId(customer_id=customer_id, number=(count or 0) + 1, at=now)),
+            customer_id=customer_id,
+            invoice_id=invoice_id,
+            access=level.value,
+            work_on_hold=work,
+            reason=reason,
+            at=now,
+        )
+    )
+    session.flush()

@@ -1,0 +1,158 @@
+"""The latest copy of each case."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark
+from dunwell.domain.terms import ENDS, Role
+from dunwell.store.bulk_rows import Facts, add_all
+from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
+
+_DUE_BESIDE = (
+    select(CaseRow)
+    .where(
+        CaseRow.customer_id.in_(bindparam("customer_ids", expanding=True)),
+        CaseRow.invoice_id != bindparam("invoice_id"),
+        CaseRow.rehearsal == bindparam("rehearsal"),
+        CaseRow.next_at <= bindparam("until"),
+    )
+    .order_by(CaseRow.invoice_id)
+)
+
+
+_DUE_AT = (
+    select(CaseRow, ContactRow)
+    .join(ContactRow, ContactRow.customer_id == CaseRow.customer_id)
+    .where(
+        or_(
+            func.lower(ContactRow.email).in_(bindparam("keys", expanding=True)),
+            ContactRow.phone.in_(bindparam("keys", expanding=True)),
+        ),
+        ContactRow.role != Role.ACCOUNT_MANAGER.value,
+        ContactRow.retired_at.is_(None),
+        ContactRow.closed_at.is_(None),
+        CaseRow.rehearsal == bindparam("rehearsal"),
+        CaseRow.next_at <= bindparam("until"),
+    )
+    .order_by(CaseRow.next_at, CaseRow.invoice_id)
+    .limit(100)
+)
+
+
+def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
+    """Keep a copy, unless a newer one is kept already."""
+    row = session.get(CaseRow, case.invoice_id)
+    if row is not None and row.revision > case.revision:
+        return
+    session.merge(CaseRow(**_facts(case, rehearsal, now)))
+    session.flush()
+
+
+def add(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
+    """Keep the first copies of cases that are new."""
+    add_all(session, CaseRow, [_facts(case, rehearsal, now) for case in new])
+
+
+def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:
+    action = case.next_action
+    return {
+        "invoice_id": case.invoice_id,
+        "customer_id": case.customer_id,
+        "stage": case.stage.value,
+        "next_step": action.step if action else None,
+        "next_at": action.at if action else None,
+        "rehearsal": rehearsal,
+        "revision": case.revision,
+        "state": case.model_dump(mode="json"),
+        "updated_at": now,
+    }
+
+
+def get(session: Session, invoice_id: str) -> Case | None:
+    row = session.get(CaseRow, invoice_id)
+    return None if row is None else Case.model_validate(row.state)
+
+
+def mark(row: CaseRow) -> Mark:
+    """How far the kept copy is."""
+    return Mark(revision=row.revision, turns=row.state.get("turns", 0), digest=row.state.get("digest", ""))
+
+
+def due_beside(
+    session: Session, case: Case, until: datetime, *, rehearsal: bool, others: Collection[str] = ()
+) -> list[Case]:
+    """Other cases of the customer, and of `others`, that mean to do something until then, by invoice id."""
+    known = {"customer_ids": [case.customer_id, *sorted(others)], "invoice_id": case.invoice_id}
+    rows = session.scalars(_DUE_BESIDE, known | {"rehearsal": rehearsal, "until": until})
+    return [Case.model_validate(row.state) for row in rows]
+
+
+def due_at(
+    session: Session, keys: Collection[str], until: datetime, *, rehearsal: bool
+) -> list[tuple[Case, Role, str]]:
+    """Cases that mean to do something until then, each with the role of somebody at one of `keys`, and that key.
+
+    At most a hundred; postal addresses are not looked for.
+    """
+    known = {"keys": sorted(keys), "rehearsal": rehearsal, "until": until}
+    return [
+        (Case.model_validate(row.state), Role(contact.role), key)
+        for row, contact in session.execute(_DUE_AT, known)
+        for key in ((contact.email or "").lower(), contact.phone or "")
+        if key in keys
+    ]
+
+
+def get_row(session: Session, invoice_id: str) -> CaseRow | None:
+    return session.get(CaseRow, invoice_id)
+
+
+def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, CaseRow]:
+    """Those that were opened, by invoice."""
+    found = session.scalars(select(CaseRow).where(CaseRow.invoice_id.in_(invoice_ids)))
+    return {row.invoice_id: row for row in found}
+
+
+_OPEN = CaseRow.stage.not_in([stage.value for stage in ENDS])
+
+
+def open_customers(session: Session) -> Sequence[str]:
+    """The customers with a case that has not ended, by id."""
+    return session.scalars(select(CaseRow.customer_id).where(_OPEN).distinct().order_by(CaseRow.customer_id)).all()
+
+
+def open_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:
+    """The cases of these customers that have not ended."""
+    query = select(CaseRow).where(_OPEN, CaseRow.customer_id.in_(customer_ids)).order_by(CaseRow.invoice_id)
+    return session.scalars(query).all()
+
+
+def all_rows(session: Session) -> Sequence[CaseRow]:
+    """Every case there is, by invoice id."""
+    return session.scalars(select(CaseRow).order_by(CaseRow.invoice_id)).all()
+
+
+def has_ended(row: CaseRow) -> bool:
+    return row.stage in ENDS
+
+
+def is_finished(row: CaseRow) -> bool:
+    """Whether it has ended and owes no answer any more."""
+    return has_ended(row) and not row.state.get("owed")
+
+
+def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
+    """Every case with its invoice and customer, the next to act first."""
+    query = (
+        select(CaseRow, InvoiceRow, CustomerRow)
+        .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
+        .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
+        .order_by(CaseRow.next_at.is_(None), CaseRow.next_at, CaseRow.invoice_id)
+    )
+    if stage:
+        query = query.where(CaseRow.stage == stage)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]

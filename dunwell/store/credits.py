@@ -1,0 +1,66 @@
+"""What was paid too much, and what became of it. Call inside a transaction that holds the customer's lock."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.store.tables import CreditRow, CreditUseRow
+
+_OF_CUSTOMER = (
+    select(CreditRow)
+    .where(CreditRow.customer_id == bindparam("customer_id"))
+    .order_by(CreditRow.at, CreditRow.invoice_id)
+)
+_GIVEN = select(CreditUseRow.amount).where(
+    CreditUseRow.from_invoice == bindparam("invoice_id"), CreditUseRow.undone_at.is_(None)
+)
+
+
+def note(session: Session, case: Case, now: datetime) -> None:
+    """Keep what was paid too much on this invoice and is still to be applied or returned, or forget it."""
+    row = session.get(CreditRow, case.invoice_id)
+    if case.credit == 0:
+        if row is not None:
+            session.delete(row)
+    elif row is None:
+        session.add(
+            CreditRow(
+                invoice_id=case.invoice_id,
+                customer_id=case.customer_id,
+                amount=case.credit,
+                currency=case.currency,
+                at=now,
+            )
+        )
+    elif row.amount != case.credit:
+        row.amount, row.at = case.credit, now
+    session.flush()
+
+
+def of_customer(session: Session, customer_id: str) -> Sequence[CreditRow]:
+    """The credit on each of the customer's invoices, oldest first."""
+    return session.scalars(_OF_CUSTOMER, {"customer_id": customer_id}).all()
+
+
+def given(session: Session, invoice_id: str) -> Decimal:
+    """How much credit of this invoice was applied or returned, and not taken back."""
+    return sum(session.scalars(_GIVEN, {"invoice_id": invoice_id}), Decimal(0))
+
+
+def use(session: Session, row: CreditUseRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def get_use(session: Session, credit_id: str) -> CreditUseRow | None:
+    return session.get(CreditUseRow, credit_id)
+
+
+def uses(session: Session, invoice_id: str) -> Sequence[CreditUseRow]:
+    """What this invoice's credit was applied to, or that it was returned; oldest first, with what was taken back."""
+    query = select(CreditUseRow).where(CreditUseRow.from_invoice == invoice_id)
+    return session.scalars(query.order_by(CreditUseRow.at, CreditUseRow.credit_id)).all()

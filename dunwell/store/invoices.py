@@ -1,0 +1,132 @@
+"""Customers and invoices as the billing system handed them over."""
+
+import secrets
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact, Customer, History, Invoice, is_rehearsal
+from dunwell.domain.policy import PolicyRef
+from dunwell.domain.terms import DebtorKind
+from dunwell.store import contacts
+from dunwell.store.bulk_rows import Facts, add_all, put_all
+from dunwell.store.tables import CustomerRow, InvoiceRow
+
+_OF_GROUP = select(CustomerRow).where(CustomerRow.group == bindparam("name"))
+_CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
+
+
+def put_customers(session: Session, customers: Iterable[Customer]) -> None:
+    """Insert or renew customers; their people are kept by `dunwell.store.contacts`."""
+    put_all(session, CustomerRow, [customer.model_dump(mode="json", exclude={"contacts"}) for customer in customers])
+
+
+def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
+    """Keep invoices that are new, each with the ladder version that its case keeps."""
+    add_all(session, InvoiceRow, [_invoice_facts(invoice, policy) for invoice, policy in found])
+
+
+def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:
+    return {
+        "invoice_id": invoice.invoice_id,
+        "number": invoice.number,
+        "customer_id": invoice.customer.customer_id,
+        "amount": invoice.amount,
+        "currency": invoice.currency,
+        "digits": invoice.digits,
+        "issued_on": invoice.issued_on,
+        "due_on": invoice.due_on,
+        "payment_url": invoice.payment_url,
+        "pay_code": secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
+        "jurisdiction": invoice.jurisdiction,
+        "history": invoice.history.model_dump(mode="json") if invoice.history != History() else None,
+        "policy_name": policy.name,
+        "policy_version": policy.version,
+        "names_contacts": invoice.names_contacts,
+    }
+
+
+def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
+    return session.get(InvoiceRow, invoice_id)
+
+
+def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, InvoiceRow]:
+    """Those that are known, by id."""
+    rows = session.scalars(select(InvoiceRow).where(InvoiceRow.invoice_id.in_(invoice_ids)))
+    return {row.invoice_id: row for row in rows}
+
+
+def payment_page(session: Session, pay_code: str) -> str | None:
+    """Where the invoice of this code is paid; None for a code that nobody made."""
+    return session.scalar(select(InvoiceRow.payment_url).where(InvoiceRow.pay_code == pay_code))
+
+
+def place(session: Session, customer_id: str) -> CustomerRow:
+    """The customer without contacts: where they are. Raises LookupError when nobody registered this customer."""
+    row = session.get(CustomerRow, customer_id)
+    if row is None:
+        raise LookupError(f"customer {customer_id!r} is not in the database")
+    return row
+
+
+def find_customers(session: Session, customer_ids: Collection[str]) -> dict[str, Customer]:
+    """Those that are known, by id, without their contacts."""
+    rows = session.scalars(select(CustomerRow).where(CustomerRow.customer_id.in_(customer_ids)))
+    return {row.customer_id: _customer(row, ()) for row in rows}
+
+
+def get_customer(session: Session, customer_id: str) -> Customer:
+    """The customer with everybody who was ever named. Raises LookupError when nobody registered this customer."""
+    found = contacts.people(session, [customer_id])[customer_id]
+    return _customer(place(session, customer_id), (one.contact for one in found))
+
+
+def sharing(session: Session, customer: Customer) -> frozenset[str]:
+    """The other customers, of whom one message may speak beside this one."""
+    if customer.shares is None:
+        return frozenset()
+    rows = session.scalars(_OF_GROUP, {"name": customer.shares})
+    others = (_customer(row, ()) for row in rows if row.customer_id != customer.customer_id)
+    rehearsal = is_rehearsal(customer.customer_id)
+    return frozenset(
+        one.customer_id for one in others if one.shares is not None and is_rehearsal(one.customer_id) == rehearsal
+    )
+
+
+def get_debtor(session: Session, invoice_id: str) -> Customer:
+    """The customer of an invoice with those who may be written to about it. Raises LookupError for an unknown one."""
+    row = get_row(session, invoice_id)
+    if row is None:
+        raise LookupError(f"invoice {invoice_id!r} is not in the database")
+    return _customer(place(session, row.customer_id), contacts.asked_about(session, invoice_id))
+
+
+def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
+    return Customer(
+        customer_id=row.customer_id,
+        name=row.name,
+        country=row.country,
+        time_zone=row.time_zone,
+        language=row.language,
+        contacts=tuple(people),
+        kind=DebtorKind(row.kind) if row.kind else None,
+        group=row.group,
+    )
+
+
+def differences(row: InvoiceRow, case: Case | None, invoice: Invoice) -> dict[str, tuple[object, object]]:
+    """What a file says otherwise of a known invoice, by field: as the case has it, and as the file has it.
+
+    The case may have been amended since the invoice came to us.
+    """
+    pairs: dict[str, tuple[object, object]] = {
+        "number": (row.number, invoice.number),
+        "customer.id": (row.customer_id, invoice.customer.customer_id),
+        "currency": (row.currency, invoice.currency),
+        "issued_on": (row.issued_on, invoice.issued_on),
+        "amount": (case.money.amount if case else row.amount, invoice.amount),
+        "due_on": (case.due_on if case else row.due_on, invoice.due_on),
+    }
+    return {name: (known, given) for name, (known, given) in pairs.items() if known != given}

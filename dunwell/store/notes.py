@@ -1,0 +1,33 @@
+"""What agents wrote in free words. It stays in the database; signals carry only a note's id."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dunwell.store.tables import NoteRow
+
+
+def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: str, now: datetime) -> bool:
+    """Keep a note once. False when there is one of this id, which stays as it is."""
+    if session.get(NoteRow, note_id) is not None:
+        return False
+    session.add(NoteRow(note_id=note_id, invoice_id=invoice_id, author=author, text=text, at=now))
+    session.flush()
+    return True
+
+
+def remove(session: Session, note_id: str) -> None:
+    """Forget a note whose occasion was refused. Harmless when there is none."""
+    row = session.get(NoteRow, note_id)
+    if row is not None:
+        session.delete(row)
+        session.flush()
+
+
+def of_invoice(session: Session, invoice_id: str) -> Sequence[NoteRow]:
+    """The invoice's notes, oldest first."""
+    return session.scalars(
+        select(NoteRow).where(NoteRow.invoice_id == invoice_id).order_by(NoteRow.at, NoteRow.note_id)
+    ).all()

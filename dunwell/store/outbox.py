@@ -1,0 +1,306 @@
+"""The outbox: every message decided, whatever became of it. Call inside a transaction with the customer's lock."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, bindparam, delete, func, or_, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Sent
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.keys import COPIES, UNPOSTED, task_ending
+from dunwell.domain.terms import ENDS, TAKEN_STATES, Channel, MessageState
+from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
+
+_GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
+_THERE = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
+_RETURNED = ".returned"
+"""Ends the key of a step's message that came back, once the contact has another address; a number follows."""
+_OF_INVOICE = (
+    select(MessageRow)
+    .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"))
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_OF_STEP = _OF_INVOICE.where(MessageInvoiceRow.step == bindparam("step"))
+_LINKS = (
+    select(MessageInvoiceRow)
+    .where(MessageInvoiceRow.message_id == bindparam("message_id"))
+    .order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)
+)
+_MAILS = (
+    select(MessageRow.message_id)
+    .where(
+        MessageRow.message_id.in_(
+            select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"))
+        ),
+        MessageRow.contact_id == bindparam("contact_id"),
+        MessageRow.channel == Channel.EMAIL.value,
+        MessageRow.state.in_(_THERE),
+    )
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_WARNINGS = (
+    select(MessageInvoiceRow.step, MessageRow)
+    .join(MessageRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"), MessageInvoiceRow.warning)
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+_TO_PEOPLE = (
+    select(MessageRow)
+    .where(
+        or_(
+            MessageRow.address_key.in_(bindparam("keys", expanding=True)),
+            MessageRow.contact_id.in_(bindparam("contact_ids", expanding=True)),
+        ),
+        MessageRow.claimed_at > bindparam("since"),
+        MessageRow.state.not_in(_GONE),
+        MessageRow.call != "refused",
+    )
+    .order_by(MessageRow.claimed_at)
+)
+_CARRYING = (
+    select(MessageRow)
+    .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+    .where(
+        MessageInvoiceRow.invoice_id == bindparam("invoice_id"),
+        MessageInvoiceRow.step == bindparam("step"),
+        MessageInvoiceRow.channel == bindparam("channel"),
+    )
+    .order_by(MessageRow.claimed_at, MessageRow.message_id)
+)
+
+
+def find(
+    session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel, key: str
+) -> MessageRow | None:
+    """The message that carries this step of this invoice to this contact on this channel.
+
+    Or to another contact at the same address, whose key is `key`: nobody reads the same step twice.
+    """
+    known = {"invoice_id": invoice_id, "step": step, "channel": channel.value}
+    rows = session.scalars(_CARRYING, known).all()
+    own = (row for row in rows if row.contact_id == contact_id)
+    return next(own, None) or next((row for row in rows if row.address_key == key), None)
+
+
+def set_aside(session: Session, row: MessageRow, invoice_id: str, step: str) -> None:
+    """Let a message that came back make room for the same step at the contact's new address; it stays on record."""
+    link_row = session.get(MessageInvoiceRow, (invoice_id, step, row.contact_id, row.channel))
+    if link_row is None or link_row.message_id != row.message_id:
+        return
+    earlier = session.scalars(
+        select(MessageInvoiceRow.step).where(
+            MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step.startswith(f"{step}{_RETURNED}")
+        )
+    ).all()
+    link_row.step = f"{step}{_RETURNED}{len(earlier) + 1}"
+    session.flush()
+
+
+def tried(session: Session, invoice_id: str, step: str) -> set[str]:
+    """The keys of the addresses from which this step of the invoice came back before."""
+    query = (
+        select(MessageRow.address_key)
+        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+        .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step.startswith(f"{step}{_RETURNED}"))
+    )
+    return set(session.scalars(query))
+
+
+def has_left(row: MessageRow) -> bool:
+    """Whether a provider was asked and may have it, or had it: nobody will send it again."""
+    return row.call == "answered" and row.state not in {MessageState.CLAIMED, MessageState.WITHHELD}
+
+
+def is_gone(row: MessageRow) -> bool:
+    """Whether it came back, or was never taken."""
+    return row.state in _GONE
+
+
+def missing(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Those of these messages that there is no row of."""
+    if not message_ids:
+        return set()
+    known = session.scalars(select(MessageRow.message_id).where(MessageRow.message_id.in_(message_ids)))
+    return set(message_ids).difference(known)
+
+
+def get(session: Session, message_id: str) -> MessageRow | None:
+    return session.get(MessageRow, message_id)
+
+
+def add(session: Session, row: MessageRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warning: bool) -> None:
+    """Let the message carry this step of this invoice."""
+    session.merge(
+        MessageInvoiceRow(
+            invoice_id=invoice_id,
+            step=step,
+            contact_id=row.contact_id,
+            channel=row.channel,
+            message_id=row.message_id,
+            warning=warning,
+        )
+    )
+    session.flush()
+
+
+def forget(session: Session, row: MessageRow) -> None:
+    """Remove a message that never left, and all that it would have carried."""
+    session.execute(delete(MessageInvoiceRow).where(MessageInvoiceRow.message_id == row.message_id))
+    session.delete(row)
+    session.flush()
+
+
+def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
+    """Let the message, which never left, speak of this one invoice only."""
+    session.execute(
+        delete(MessageInvoiceRow).where(
+            MessageInvoiceRow.message_id == row.message_id, MessageInvoiceRow.invoice_id != invoice_id
+        )
+    )
+    session.flush()
+
+
+def links(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
+    """The steps that a message carries."""
+    return session.scalars(_LINKS, {"message_id": message_id}).all()
+
+
+def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Sequence[MessageRow]:
+    """The invoice's messages, oldest first."""
+    if step is None:
+        return session.scalars(_OF_INVOICE, {"invoice_id": invoice_id}).all()
+    return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
+
+
+def unknown_to(session: Session, case: Case) -> list[Sent]:
+    """The messages about this case that a provider has, had or may have, and that it does not know like this."""
+    known = {sent.message_id: sent.gone for sent in case.messages}
+    news = [row for row in of_invoice(session, case.invoice_id) if has_left(row)]
+    return [
+        Sent(
+            message_id=row.message_id,
+            contact_id=row.contact_id,
+            channel=row.channel,
+            message=row.message,
+            at=row.claimed_at,
+            carried={link.invoice_id: link.step for link in links(session, row.message_id)},
+            gone=is_gone(row),
+        )
+        for row in news
+        if known.get(row.message_id) != is_gone(row)
+    ]
+
+
+def of_customer(session: Session, customer_id: str, most: int) -> Sequence[MessageRow]:
+    """The customer's latest messages, oldest first."""
+    query = select(MessageRow).where(MessageRow.customer_id == customer_id)
+    latest = session.scalars(query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).limit(most)).all()
+    return latest[::-1]
+
+
+def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
+    """The ids of the e-mails about this invoice that this contact has, or may have, oldest first."""
+    return session.scalars(_MAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()
+
+
+def warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
+    """The written warnings of this invoice, each with the step it carries, oldest first."""
+    return [(step, row) for step, row in session.execute(_WARNINGS, {"invoice_id": invoice_id})]
+
+
+def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
+    """Those of them that are known to have arrived."""
+    return [(step, row) for step, row in warnings(session, invoice_id) if row.state == MessageState.DELIVERED]
+
+
+def to_people(
+    session: Session, keys: Collection[str], contact_ids: Collection[str], since: datetime
+) -> Sequence[MessageRow]:
+    """What came, or is about to come, to these addresses and people after `since`, about whatever invoice.
+
+    Not what a provider surely did not take.
+    """
+    known = {"keys": sorted(keys), "contact_ids": sorted(contact_ids), "since": since}
+    return session.scalars(_TO_PEOPLE, known).all()
+
+
+def told(session: Session, customer_id: str, message: str) -> datetime | None:
+    """When this customer was first sent that message, about whatever invoice; copies do not count."""
+    query = (
+        select(func.min(MessageRow.sent_at))
+        .where(MessageRow.customer_id == customer_id, MessageRow.message == message)
+        .where(MessageRow.state.in_(TAKEN_STATES), MessageRow.step.not_like(COPIES))
+    )
+    return session.scalars(query).one()
+
+
+def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
+    """Requests that a provider took before that time and nobody confirmed; rehearsals have no such clock.
+
+    Letters are not among them: paper is slow, and one that nobody posted is not lost.
+    """
+    return session.scalars(
+        _unconfirmed(before).where(MessageRow.asks, MessageRow.channel != Channel.LETTER).limit(most)
+    ).all()
+
+
+def unposted(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
+    """Letters accepted before that time that nobody posted or confirmed, and no task tells of."""
+    asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + task_ending(UNPOSTED)).exists()
+    return session.scalars(_unconfirmed(before).where(MessageRow.channel == Channel.LETTER, ~asked).limit(most)).all()
+
+
+def letters(session: Session) -> Sequence[MessageRow]:
+    """The real letters that were accepted and neither posted nor confirmed, oldest first."""
+    query = (
+        select(MessageRow)
+        .where(MessageRow.channel == Channel.LETTER, MessageRow.state == MessageState.ACCEPTED)
+        .order_by(MessageRow.sent_at, MessageRow.message_id)
+    )
+    return [row for row in session.scalars(query) if not is_rehearsal(row.customer_id)]
+
+
+def _unconfirmed(before: datetime) -> Select[MessageRow]:
+    """Messages accepted before that time about a real invoice that is still chased, oldest first."""
+    return (
+        select(MessageRow)
+        .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
+        .join(CaseRow, CaseRow.invoice_id == MessageInvoiceRow.invoice_id)
+        .where(
+            MessageRow.state == MessageState.ACCEPTED,
+            MessageRow.sent_at < before,
+            CaseRow.rehearsal.is_(False),
+            CaseRow.stage.not_in([stage.value for stage in ENDS]),
+        )
+        .distinct()
+        .order_by(MessageRow.sent_at)
+    )
+
+
+def begun(session: Session, before: datetime) -> Sequence[MessageRow]:
+    """Messages of real cases whose provider call was begun before that time and never answered."""
+    query = select(MessageRow).where(MessageRow.call == "begun", MessageRow.called_at < before)
+    found = session.scalars(query.order_by(MessageRow.called_at, MessageRow.message_id))
+    return [row for row in found if links(session, row.message_id)]
+
+
+def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:
+    """Every message with its invoices and its contact's role, oldest first; of one invoice if named."""
+    messages = (
+        of_invoice(session, invoice_id)
+        if invoice_id is not None
+        else session.scalars(select(MessageRow).order_by(MessageRow.claimed_at, MessageRow.message_id)).all()
+    )
+    invoices: dict[str, list[str]] = {}
+    for carried in session.scalars(select(MessageInvoiceRow).order_by(MessageInvoiceRow.invoice_id)):
+        invoices.setdefault(carried.message_id, []).append(carried.invoice_id)
+    roles = {row.contact_id: row.role for row in session.scalars(select(ContactRow))}
+    return [(row, invoices.get(row.message_id, []), roles.get(row.contact_id, "")) for row in messages]

@@ -1,0 +1,122 @@
+"""What people have to do. Call inside a transaction that holds the customer's lock."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.events import CONVERSATIONS
+from dunwell.domain.terms import BY_PERSON, Channel
+from dunwell.store.tables import CaseRow, TaskRow
+
+_BY_PERSON = sorted(channel.value for channel in BY_PERSON)
+_OPEN = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
+_OPEN_OF_INVOICE = _OPEN.where(TaskRow.invoice_id == bindparam("invoice_id"))
+_OPEN_OF_INVOICES = _OPEN.where(TaskRow.invoice_id.in_(bindparam("invoice_ids", expanding=True)))
+_OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), TaskRow.step == bindparam("step"))
+
+
+def add(session: Session, task: TaskRow) -> bool:
+    """Add an open task once. False when it was raised before."""
+    if session.get(TaskRow, task.task_id) is not None:
+        return False
+    task.state = "open"
+    session.add(task)
+    session.flush()
+    return True
+
+
+def get(session: Session, task_id: str) -> TaskRow | None:
+    return session.get(TaskRow, task_id)
+
+
+def close_task(session: Session, task_id: str, outcome: str, now: datetime, result: str | None = None) -> bool:
+    """Mark a task done. False when there is no such open task. `result` is the outcome's word alone."""
+    row = session.get(TaskRow, task_id)
+    if row is None or row.state != "open":
+        return False
+    row.state, row.outcome, row.closed_at, row.result = "done", outcome, now, result
+    session.flush()
+    return True
+
+
+def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: datetime) -> None:
+    """Nobody needs to do these any more."""
+    for row in rows:
+        row.state, row.outcome, row.closed_at = "withdrawn", reason, now
+    session.flush()
+
+
+def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
+    """What was withdrawn has to be done after all."""
+    row.state, row.reason, row.due_at = "open", reason, now
+    row.outcome, row.closed_at = None, None
+    session.flush()
+
+
+def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:
+    if invoice_id is None:
+        return session.scalars(_OPEN).all()
+    return session.scalars(_OPEN_OF_INVOICE, {"invoice_id": invoice_id}).all()
+
+
+def open_of(session: Session, invoice_ids: Collection[str]) -> Sequence[TaskRow]:
+    """The open tasks of these invoices."""
+    return session.scalars(_OPEN_OF_INVOICES, {"invoice_ids": list(invoice_ids)}).all()
+
+
+def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:
+    """The calls, visits and meetings still to be made. Decisions for a person are none of them."""
+    return [row for row in open_tasks(session, invoice_id) if row.kind in _BY_PERSON]
+
+
+def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
+    """Every task that this step of the invoice led to, whatever became of it."""
+    return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
+
+
+def calls_to(session: Session, contact_ids: Collection[str], since: datetime) -> Sequence[datetime]:
+    """When these contacts were to be called after `since`, oldest first; calls that were withdrawn do not count."""
+    return session.scalars(
+        select(TaskRow.due_at)
+        .where(
+            TaskRow.contact_id.in_(contact_ids),
+            TaskRow.kind == Channel.CALL.value,
+            TaskRow.due_at > since,
+            TaskRow.state != "withdrawn",
+        )
+        .order_by(TaskRow.due_at)
+    ).all()
+
+
+def last_conversation(session: Session, contact_ids: Collection[str], since: datetime) -> datetime | None:
+    """When somebody last talked with one of these contacts after `since`, about whatever invoice."""
+    return session.scalar(
+        select(TaskRow.closed_at)
+        .where(
+            TaskRow.contact_id.in_(contact_ids),
+            TaskRow.result.in_(sorted(CONVERSATIONS)),
+            TaskRow.closed_at > since,
+        )
+        .order_by(TaskRow.closed_at.desc())
+        .limit(1)
+    )
+
+
+def overdue(session: Session, before: datetime, most: int) -> Sequence[tuple[TaskRow, CaseRow]]:
+    """Calls, visits and meetings due before that time which no manager has heard of; none of rehearsals."""
+    query = (
+        select(TaskRow, CaseRow)
+        .join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)
+        .where(
+            TaskRow.state == "open",
+            TaskRow.kind.in_(_BY_PERSON),
+            TaskRow.due_at < before,
+            TaskRow.escalated_at.is_(None),
+            CaseRow.rehearsal.is_(False),
+        )
+        .order_by(TaskRow.due_at)
+        .limit(most)
+    )
+    return [(task, kept) for task, kept in session.execute(query)]

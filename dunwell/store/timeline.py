@@ -1,0 +1,76 @@
+"""The timeline of each case. Call inside a transaction that holds the customer's lock."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.orm import Session, aliased
+
+from dunwell.domain.timeline import Entry
+from dunwell.store.bulk_rows import add_all
+from dunwell.store.tables import TimelineRow
+
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+"""What a sender may have slipped into a name; PostgreSQL refuses to keep some of it."""
+
+_OURS = TimelineRow.invoice_id.in_(bindparam("invoice_ids", expanding=True))
+_SAME = aliased(TimelineRow)
+_LAST = select(func.max(_SAME.seq)).where(_SAME.invoice_id == TimelineRow.invoice_id).scalar_subquery()
+_KNOWN = select(TimelineRow.invoice_id, TimelineRow.key, TimelineRow.seq).where(
+    _OURS, TimelineRow.key.in_(bindparam("keys", expanding=True)) | (TimelineRow.seq == _LAST)
+)
+_AFTER = (
+    select(TimelineRow)
+    .where(_OURS, TimelineRow.seq > bindparam("after"))
+    .order_by(TimelineRow.invoice_id, TimelineRow.seq)
+)
+
+
+def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
+    """Add what is new; an entry whose key is known stays as it was first written."""
+    write_all(session, {invoice_id: list(entries)})
+
+
+def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> None:
+    """The same for many invoices, by their ids."""
+    keys = {entry.key for some in entries.values() for entry in some}
+    if not keys:
+        return
+    known, last = set[tuple[str, str]](), dict[str, int]()
+    for invoice_id, key, number in session.execute(_KNOWN, {"invoice_ids": list(entries), "keys": list(keys)}):
+        known.add((invoice_id, key))
+        last[invoice_id] = max(number, last.get(invoice_id, 0))
+    new = []
+    for invoice_id, some in entries.items():
+        for entry in some:
+            if (invoice_id, entry.key) not in known:
+                known.add((invoice_id, entry.key))
+                last[invoice_id] = last.get(invoice_id, 0) + 1
+                facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
+                new.append({"invoice_id": invoice_id, "seq": last[invoice_id], **facts})
+    add_all(session, TimelineRow, new)
+
+
+def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, Entry]]:
+    """The entries written after number `after`, oldest first, each with its number."""
+    return read_all(session, [invoice_id], after)[invoice_id]
+
+
+def read_all(session: Session, invoice_ids: Collection[str], after: int = 0) -> dict[str, list[tuple[int, Entry]]]:
+    """The same for many invoices, by their ids."""
+    found: dict[str, list[tuple[int, Entry]]] = {invoice_id: [] for invoice_id in invoice_ids}
+    for row in session.scalars(_AFTER, {"invoice_ids": list(found), "after": after}):
+        found[row.invoice_id].append((row.seq, _entry(row)))
+    return found
+
+
+def _entry(row: TimelineRow) -> Entry:
+    return Entry(
+        key=row.key,
+        at=row.at,
+        kind=row.kind,
+        reason=row.reason,
+        step=row.step,
+        channel=row.channel,
+        ref=row.ref,
+    )

@@ -1,0 +1,278 @@
+"""How a message is laid out: from the catalogue's Markdown to plain text and an HTML page, and what an SMS costs."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from textwrap import shorten
+from typing import Literal
+
+from babel import Locale
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
+
+from dunwell.domain.cleaning import clean, one_line
+
+_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
+
+
+def literal(text: str) -> str:
+    """`text` so that Markdown shows it as it is."""
+    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", clean(text)).strip()
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
+
+
+def unbroken(text: str) -> str:
+    """`text` on one line, single spaces between words."""
+    return " ".join(text.split())
+
+
+def whole_numbers(text: str) -> str:
+    """`text` in which no line ends between "№" and its number."""
+    return text.replace("№ ", "№\N{NO-BREAK SPACE}")
+
+
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+BUTTON = (
+    "display:inline-block;padding:14px 28px;border-radius:8px;background:#0b5d4b;color:#ffffff;"
+    "font-weight:bold;text-decoration:none"
+)
+_HIDDEN = (
+    "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:transparent"
+)
+_PREVIEW_LENGTH = 140  # characters that an inbox shows beside the subject, at most
+_LAYOUT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True, trim_blocks=True).from_string(
+    """\
+<!doctype html>
+<html lang="{{ lang }}" dir="{{ direction }}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="supported-color-schemes" content="light dark">
+<title>{{ title }}</title>
+<style>
+:root { color-scheme: light dark; supported-color-schemes: light dark; }
+body { margin: 0; padding: 0; background: #f3f4f6; color: #1f2933; -webkit-text-size-adjust: 100%; }
+.letter { box-sizing: border-box; max-width: 600px; margin: 0 auto; padding: 32px; background: #ffffff;
+  font: 16px/1.55 -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; overflow-wrap: anywhere; }
+.from { margin: 0 0 24px; padding-bottom: 12px; border-bottom: 3px solid #0b5d4b; font-weight: bold; }
+h1 { margin: 0 0 16px; font-size: 22px; line-height: 1.3; }
+a { color: #0b5d4b; }
+ul, ol { padding-inline-start: 1.2em; }
+.facts { list-style: none; margin: 20px 0; padding: 14px 18px; background: #f0f6f4; border-radius: 8px; }
+.facts li { padding: 2px 0; }
+hr { border: 0; border-top: 1px solid #d5dae0; margin: 28px 0 12px; }
+hr ~ p { color: #52606d; font-size: 14px; }
+{% if table %}
+table { width: 100%; border-collapse: collapse; font-size: 15px; overflow-wrap: break-word; }
+th, td { padding: 9px 6px; border-bottom: 1px solid #d5dae0; text-align: start; vertical-align: top; }
+th { color: #52606d; font-weight: normal; font-size: 14px; }
+td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
+{% endif %}
+@media (max-width: 480px) {
+  .letter { padding: 20px 16px; }
+{% if table %}
+  table { font-size: 14px; }
+  th, td { padding: 8px 4px; }
+{% endif %}
+  .button { display: block !important; box-sizing: border-box; width: 100%; text-align: center; }
+}
+@media (prefers-color-scheme: dark) {
+  body { background: #101418 !important; color: #e4e7eb !important; }
+  .letter { background: #1a2026 !important; }
+  .from { border-color: #4cc3a2 !important; }
+  .facts { background: #202b2b !important; }
+  a { color: #6ad7ba !important; }
+  .button { background: #4cc3a2 !important; color: #06231c !important; }
+  hr, th, td { border-color: #3a444e !important; }
+  th, hr ~ p { color: #a6b1bd !important; }
+}
+</style>
+</head>
+<body>
+{% if preview %}
+<div style="{{ hidden }}">{{ preview }}{{ gap }}</div>
+{% endif %}
+<!--[if mso]><table role="presentation" width="600" align="center"><tr><td><![endif]-->
+<div class="letter">
+<p class="from">{{ sender }}</p>
+{{ content }}
+</div>
+<!--[if mso]></td></tr></table><![endif]-->
+</body>
+</html>
+"""
+)
+_GAP = Markup("&zwnj;&nbsp;" * 60)  # else an inbox goes on with whatever stands below
+
+
+def parse(markdown: str) -> list[Token]:
+    """The Markdown as tokens, for `plain_text` and `html_document`."""
+    return _MARKDOWN.parse(markdown)
+
+
+def html_document(tokens: list[Token], title: str, locale: Locale, payment_url: str | None, sender: str) -> str:
+    """A whole page, readable on a phone and in the dark, under the name of `sender`.
+
+    A link to `payment_url` outside a table becomes the pay button. The first list, which holds the facts of the
+    invoice, stands out. What an inbox shows beside the subject is the first paragraph beside the greeting.
+    """
+    pay_link = _MARKDOWN.normalizeLink(one_line(payment_url)) if payment_url else None
+    in_table = False
+    for token in tokens:
+        in_table = token.type == "table_open" or (in_table and token.type != "table_close")
+        if token.type == "th_open":
+            token.attrSet("scope", "col")
+        for child in token.children or ():
+            if child.type == "link_open" and child.attrGet("href") == pay_link and not in_table:
+                child.attrSet("style", BUTTON)
+                child.attrSet("class", "button")
+    facts = next((token for token in tokens if token.type == "bullet_list_open"), None)
+    if facts is not None:
+        facts.attrSet("class", "facts")
+    content = Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}).strip())
+    table = any(token.type == "table_open" for token in tokens)
+    return html_page(content, title, locale, sender, preview=_preview(tokens), table=table)
+
+
+def html_page(
+    content: Markup, title: str, locale: Locale, sender: str, *, preview: str = "", table: bool = False
+) -> str:
+    """`content` in the frame that mails and pages share."""
+    return _LAYOUT.render(
+        lang=str(locale).replace("_", "-"),
+        direction=locale.text_direction,
+        title=title,
+        sender=sender,
+        content=content,
+        preview=preview,
+        hidden=_HIDDEN,
+        gap=_GAP,
+        table=table,
+    )
+
+
+def _preview(tokens: list[Token]) -> str:
+    follows = (after for before, after in pairwise(tokens) if before.type == "paragraph_open" and not before.hidden)
+    texts = [unbroken(_inline_text(token.children or [])) for token in islice(follows, 2)]
+    return shorten(max(texts, key=len, default=""), _PREVIEW_LENGTH, placeholder="…")
+
+
+def plain_text(tokens: list[Token]) -> str:
+    """The Markdown as people write plain text: lists with marks, links as "label: address", a table row by row."""
+    blocks: list[str] = []
+    stream = iter(tokens)
+    counters: list[int | None] = []  # one per open list; None for a list without numbers
+    mark = ""
+    for token in stream:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            ordered = token.type == "ordered_list_open"
+            counters.append(int(token.attrGet("start") or 1) if ordered else None)
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            counters.pop()
+            mark = ""
+            blocks.append("\n")
+        elif token.type == "list_item_open":
+            number = counters[-1]
+            mark = "  " * (len(counters) - 1) + ("- " if number is None else f"{number}. ")
+            counters[-1] = None if number is None else number + 1
+        elif token.type == "table_open":
+            blocks.append(_table_text(stream))
+        elif token.type == "inline":
+            blocks.append(mark + _inline_text(token.children or []) + "\n")
+            mark = " " * len(mark) if counters else ""
+        elif token.type in ("paragraph_close", "heading_close") and not token.hidden:
+            blocks.append("\n")
+        elif token.type == "hr":
+            blocks.append("---\n\n")
+        elif token.type in ("code_block", "fence"):
+            blocks.append(token.content + "\n")
+    return tidy("".join(blocks))
+
+
+def _table_text(tokens: Iterator[Token]) -> str:
+    """A table up to its end: the headings, then an entry a row, with a link on a line below."""
+    lines: list[str] = []
+    cells: list[str] = []
+    links: list[str] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            cells, links = [], []
+        elif token.type == "inline" and token.content:
+            linked = any(child.type == "link_open" for child in token.children or ())
+            (links if linked else cells).append(_inline_text(token.children or []))
+        elif token.type == "tr_close":
+            lines += [("- " if lines else "") + " · ".join(cells), *(f"  {link}" for link in links)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _inline_text(tokens: list[Token]) -> str:
+    text = ""
+    links: list[tuple[int, str]] = []  # where each open link's label starts, and its address
+    for token in tokens:
+        if token.type == "softbreak":
+            text += " "
+        elif token.type == "hardbreak":
+            text += "\n"
+        elif token.type == "link_open":
+            links.append((len(text), str(token.attrGet("href"))))
+        elif token.type == "link_close":
+            start, href = links.pop()
+            text += "" if text[start:] == href else f": {href}"
+        else:
+            text += token.content
+    return text
+
+
+def tidy(text: str) -> str:
+    """`text` without spaces at line ends and without two empty lines in a row."""
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines)
+
+
+# ---- what an SMS costs
+
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_7_EXTENDED = frozenset("^{}\\[~]|€")  # each takes the room of two
+
+
+@dataclass(frozen=True)
+class SmsCost:
+    """How long a text is in the alphabet that it needs, and how many SMS it takes."""
+
+    characters: int
+    alphabet: Literal["GSM-7", "UCS-2"]
+    parts: int
+
+
+def sms_cost(text: str) -> SmsCost:
+    """What `text` costs: one SMS holds 160 characters of the basic alphabet (GSM-7), or 70 of any other (UCS-2)."""
+    if set(text) <= _GSM_7 | _GSM_7_EXTENDED:
+        length = len(text) + sum(char in _GSM_7_EXTENDED for char in text)
+        return SmsCost(length, "GSM-7", 1 if length <= 160 else -(-length // 153))
+    length = len(text.encode("utf-16-le")) // 2
+    return SmsCost(length, "UCS-2", 1 if length <= 70 else -(-length // 67))
+
+
+def sms_parts(text: str) -> int:
+    """How many SMS `text` costs."""
+    return sms_cost(text).parts
+
+
+_TWO_STOPS = re.compile(r"(?<=[^.\s])(\\?\.)\.(?=[\s<&»“”\"]|$)")
+
+
+def one_stop(text: str) -> str:
+    """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
+    if ".." not in text:
+        return text  # a page is long to look through
+    return _TWO_STOPS.sub(r"\1", text)

@@ -1,0 +1,183 @@
+"""A book: one language of the catalogue, its templates compiled and checked for what they speak of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from babel import Locale
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, did_you_mean, listed
+from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, words
+
+_CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
+
+
+class _Absent(StrictUndefined):
+    """A fact this case does not have: false in a condition, an error where it would be printed."""
+
+    def __bool__(self) -> bool:  # type: ignore[override]  # Jinja2 types every operation as failing
+        return False
+
+    @property
+    def _undefined_message(self) -> str:
+        return self._undefined_hint or f"needs {self._undefined_name}, which this case does not have"
+
+
+_TEMPLATES = ImmutableSandboxedEnvironment(undefined=_Absent, trim_blocks=True, lstrip_blocks=True)
+TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+"""What rendering a template may raise."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """One compiled template and the facts it uses, those of its shared fragments included."""
+
+    template: Template
+    uses: frozenset[str]
+
+
+class _Spoken:
+    """A fragment inside another template: rendered with the same facts, and only where it is printed."""
+
+    __slots__ = ("_context", "_text")
+
+    def __init__(self, text: Text, context: Mapping[str, object]) -> None:
+        self._text = text
+        self._context = context
+
+    def __str__(self) -> str:
+        return self._text.template.render(self._context)
+
+
+@dataclass(frozen=True)
+class MessageTemplates:
+    """One message of one language, compiled."""
+
+    subject: Text
+    body: Text
+    short: Text
+    call: Text
+
+
+@dataclass(frozen=True)
+class LanguageTemplates:
+    """One language, compiled."""
+
+    file: str
+    code: str
+    locale: Locale
+    plurals: Mapping[str, Mapping[str, str]]
+    labels: Mapping[str, str]
+    fragments: Mapping[str, Text]
+    consequences: Mapping[str, Text]
+    consequences_short: Mapping[str, Text]
+    scripts: Mapping[str, MessageTemplates]
+
+    def context(self, facts: Facts, formatter: Formatter) -> Mapping[str, object]:
+        """Every name that a template of this language may use."""
+        context = words(facts, formatter)
+        for name, forms in self.plurals.items():
+            context[name] = counter(forms, formatter.locale)
+        for name, text in self.fragments.items():
+            context[name] = _Spoken(text, context)
+        for name, sentences in (
+            ("consequence", self.consequences),
+            ("consequence_short", self.consequences_short),
+        ):
+            if facts.consequence in CONSEQUENCES:
+                context[name] = _Spoken(sentences[facts.consequence], context)
+            elif facts.consequence is not None:
+                hint = f"unknown consequence {facts.consequence!r}; known: {listed(CONSEQUENCES)}"
+                context[name] = _Absent(hint)
+        return context
+
+
+def compiled(draft: Draft) -> LanguageTemplates:
+    """The book of a file. Raises CatalogueError naming file, message, field and reason."""
+    return _Compiler(draft.file).compile(draft)
+
+
+@dataclass(frozen=True)
+class _Compiler:
+    """Compiles the templates of one catalogue file and checks what they speak of."""
+
+    file: str
+
+    def compile(self, draft: Draft) -> LanguageTemplates:
+        language = draft.language
+        known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
+        fragments = self._shared("language.fragments", language.fragments, known, chain=True)
+        consequences, consequences_short = (
+            self._shared(f"language.{field}", table, known)
+            for field, table in (
+                ("consequences", language.consequences),
+                ("consequences_short", language.consequences_short),
+            )
+        )
+        known |= {"consequence": frozenset(), "consequence_short": frozenset()}
+        return LanguageTemplates(
+            self.file,
+            language.code,
+            draft.locale,
+            language.plurals,
+            language.labels,
+            fragments,
+            consequences,
+            consequences_short,
+            {key: self._script(key, message, known) for key, message in draft.messages.items()},
+        )
+
+    def _shared(
+        self, field: str, table: Mapping[str, str], known: dict[str, frozenset[str]], *, chain: bool = False
+    ) -> dict[str, Text]:
+        """Compile a table of shared texts. With `chain`, each may use those above it, so none can loop."""
+        texts = {}
+        for name, source in table.items():
+            texts[name] = self._text(source, known, field=f"{field}.{name}")
+            if chain:
+                if name in known or name in _CONSEQUENCE_NAMES:
+                    raise CatalogueError(
+                        "this name is taken; choose another", file=self.file, field=f"{field}.{name}"
+                    )
+                known[name] = texts[name].uses
+        return texts
+
+    def _script(self, key: str, message: Message, known: Mapping[str, frozenset[str]]) -> MessageTemplates:
+        texts = {
+            field: self._text(str(getattr(message, field)), known, field=field, message=key)
+            for field in ("subject", "body", "short", "call")
+        }
+        for field, text in texts.items():
+            self._check_announcement(key, field, message.announces, text)
+            if message.asks and not text.uses & {"others", "bills"}:
+                reason = "asks for payment, but never tells of {{ others }}, the invoices that share the message"
+                raise CatalogueError(reason, file=self.file, message=key, field=field)
+        return MessageTemplates(**texts)
+
+    def _check_announcement(self, key: str, field: str, announces: bool, text: Text) -> None:
+        """The trait must tell the truth: a ladder is checked against it, so that no threat is empty."""
+        speaks = bool(text.uses & {"consequence", "consequence_short"})
+        if announces and not speaks and field != "subject":
+            reason = "the message is marked announces = true, but this text never says {{ consequence }}"
+        elif not announces and text.uses & _CONSEQUENCE_NAMES:
+            reason = "speaks of a consequence, but the message is not marked announces = true"
+        else:
+            return
+        raise CatalogueError(reason, file=self.file, message=key, field=field)
+
+    def _text(
+        self, source: str, known: Mapping[str, frozenset[str]], *, field: str, message: str | None = None
+    ) -> Text:
+        try:
+            parsed = _TEMPLATES.parse(source)
+            names = find_undeclared_variables(parsed)
+            template = _TEMPLATES.from_string(parsed)
+        except TemplateSyntaxError as error:
+            reason = f"line {error.lineno} of the text: {error.message}"
+            raise CatalogueError(reason, file=self.file, message=message, field=field) from error
+        for name in sorted(names - known.keys()):
+            reason = f"unknown name {name!r}{did_you_mean(name, known)}"
+            raise CatalogueError(reason, file=self.file, message=message, field=field)
+        return Text(template, frozenset(names).union(*(known[name] for name in names)))

@@ -1,0 +1,136 @@
+"""A customer whole, as people read it: invoices, people with their standing, credit, holds, tasks and messages."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dunwell.client.customers import unknown
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.people import Person, asked
+from dunwell.domain.terms import Channel
+from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, outbox
+from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
+from dunwell.views.work_list import work_of
+
+Facts = dict[str, Any]
+_MOST_MESSAGES = 200
+
+
+def customer_facts(session: Session, customer_id: str) -> Facts:
+    """Everything that concerns the customer. Raises Refused when nobody registered this customer."""
+    customer = invoices.find_customers(session, [customer_id]).get(customer_id)
+    if customer is None:
+        raise unknown(customer_id)
+    rows = session.scalars(
+        select(InvoiceRow)
+        .where(InvoiceRow.customer_id == customer_id)
+        .order_by(InvoiceRow.due_on, InvoiceRow.invoice_id)
+    ).all()
+    people, corrections = (
+        contacts.people(session, [customer_id])[customer_id],
+        contacts.corrections(session, [customer_id]),
+    )
+    about = _asked_about(session, rows, people)
+    listed = [_invoice(session, row, about[row.invoice_id]) for row in rows]
+    pause = customer_pauses.get(session, customer_id)
+    return {
+        **customer.model_dump(mode="json", exclude={"contacts"}),
+        "rehearsal": is_rehearsal(customer_id),
+        "access": accounts.access(session, customer_id).value,
+        "work_on_hold": accounts.work_on_hold(session, customer_id),
+        "pause": pause and {"reason": pause.reason, "by": pause.by, "until": pause.until, "since": pause.since},
+        "corrected": _corrected(corrections, ""),
+        "contacts": [_contact(session, one, corrections, about, is_rehearsal(customer_id)) for one in people],
+        "invoices": listed,
+        "credit": [
+            {"invoice_id": one["invoice_id"], "amount": one["credit"], "currency": one["currency"]}
+            for one in listed
+            if one["credit"]
+        ],
+        "holds": [
+            {"invoice_id": hold.invoice_id, "level": hold.level, "reason": hold.reason, "since": hold.placed_at}
+            for hold in accounts.open_holds(session, customer_id)
+        ],
+        "tasks": work_of(session, [row.invoice_id for row in rows]),
+        "messages": [_message(row) for row in outbox.of_customer(session, customer_id, _MOST_MESSAGES)],
+    }
+
+
+def _asked_about(session: Session, rows: Sequence[InvoiceRow], people: Sequence[Person]) -> dict[str, list[str]]:
+    found = contacts.namings(session, rows)
+    return {row.invoice_id: [one.contact_id for one in asked(people, found[row.invoice_id])] for row in rows}
+
+
+def _invoice(session: Session, row: InvoiceRow, people: Sequence[str]) -> Facts:
+    kept, case = cases.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
+    return {
+        "invoice_id": row.invoice_id,
+        "number": row.number,
+        "stage": case.stage.value if case else None,
+        "amount": case.money.amount if case else row.amount,
+        "amount_due": case.open_amount if case else row.amount,
+        "credit": _credit(case),
+        "currency": row.currency,
+        "due_on": case.due_on if case else row.due_on,
+        "next_step": kept.next_step if kept else None,
+        "next_at": kept.next_at if kept else None,
+        "contacts": list(people),
+    }
+
+
+def _credit(case: Case | None) -> Any:
+    return case.credit if case is not None and case.credit > 0 else None
+
+
+def _contact(
+    session: Session,
+    person: Person,
+    corrections: Sequence[CorrectionRow],
+    about: dict[str, list[str]],
+    rehearsal: bool,
+) -> Facts:
+    contact = person.contact
+    closed = {}
+    for channel in (Channel.EMAIL, Channel.SMS, Channel.CALL, Channel.LETTER):
+        address = contact.address(channel)
+        why = addresses.why_closed(session, channel, address, rehearsal=rehearsal) if address else None
+        if why:
+            closed[channel.value] = why
+    state = "closed" if person.closed_at else "retired" if person.retired_at else "current"
+    return {
+        **contact.model_dump(mode="json"),
+        "state": state,
+        "since": person.closed_at or person.retired_at,
+        "by": person.closed_by,
+        "reason": person.closed_why,
+        "added_by": person.added_by,
+        "addresses_closed": closed,
+        "corrected": _corrected(corrections, contact.contact_id),
+        "invoices": [invoice_id for invoice_id, people in about.items() if contact.contact_id in people],
+    }
+
+
+def _corrected(corrections: Sequence[CorrectionRow], contact_id: str) -> list[Facts]:
+    return [
+        {"field": row.field, "exported": row.exported, "by": row.by, "at": row.at}
+        for row in corrections
+        if row.contact_id == contact_id
+    ]
+
+
+def _message(row: MessageRow) -> Facts:
+    return {
+        "message_id": row.message_id,
+        "step": row.step,
+        "message": row.message,
+        "channel": row.channel,
+        "contact": row.contact_id,
+        "to": row.address,
+        "state": row.state,
+        "reason": row.reason,
+        "subject": row.subject or None,
+        "at": row.sent_at or row.claimed_at,
+    }

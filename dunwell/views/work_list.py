@@ -1,0 +1,121 @@
+"""What people have to do, as they read it: the most urgent first, with whom, when, how much and what to say."""
+
+from collections.abc import Collection
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.invoice import Contact, is_rehearsal
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import BY_PERSON, Channel
+from dunwell.services import credits
+from dunwell.store import addresses, cases, contacts, invoices, tasks
+from dunwell.store.tables import TaskRow
+from dunwell.views.case_status import named_reasons
+
+Facts = dict[str, Any]
+
+
+def open_work(
+    session: Session,
+    invoice_id: str | None = None,
+    kind: str | None = None,
+    due_by: datetime | None = None,
+    *,
+    rehearsals: bool = False,
+) -> list[Facts]:
+    """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first.
+
+    rehearsals: those of rehearsals, too, whose names and numbers are real and must not be called. One invoice that
+    is asked for by its id shows its tasks whatever it is.
+    """
+    wanted = [
+        row
+        for row in tasks.open_tasks(session, invoice_id)
+        if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
+    ]
+    found = sorted((_facts(session, row) for row in wanted), key=_urgency)
+    return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
+
+
+def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
+    """The open tasks of these invoices, in the same order."""
+    return sorted((_facts(session, row) for row in tasks.open_of(session, invoice_ids)), key=_urgency)
+
+
+def one_task(session: Session, task_id: str) -> Facts:
+    """A task with its state, open or not. Raises Refused when there is none of this id."""
+    row = tasks.get(session, task_id)
+    if row is None:
+        raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
+    return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
+
+
+def _urgency(task: Facts) -> tuple[bool, datetime, Decimal, str]:
+    hour = task["due_at"].replace(minute=0, second=0, microsecond=0)
+    return task["escalated_at"] is None, hour, -(task["amount"] or Decimal(0)), task["task_id"]
+
+
+def _facts(session: Session, row: TaskRow) -> Facts:
+    """What the task says, with whom, how much and how to close it as they are now."""
+    invoice, case = invoices.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
+    customer = invoices.place(session, invoice.customer_id) if invoice else None
+    contact = contacts.get(session, row.contact_id)
+    zone = customer.time_zone if customer else "UTC"
+    amount = row.amount if row.amount is not None or case is None else case.asked
+    return {
+        "task_id": row.task_id,
+        "invoice_id": row.invoice_id,
+        "rehearsal": bool(invoice and is_rehearsal(invoice.customer_id)),
+        "number": invoice.number if invoice else "",
+        "customer": customer.name if customer else "",
+        "step": row.step,
+        "kind": row.kind,
+        "contact": row.contact_id,
+        "contact_name": contact.name if contact else None,
+        "contact_role": contact.role.value if contact else None,
+        "phone": contact.phone if contact else None,
+        "phone_closed": _why_closed(session, row, contact),
+        "place": contact.address(Channel(row.kind)) if contact and row.kind in BY_PERSON else None,
+        "due_at": row.due_at,
+        "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
+        "time_zone": zone,
+        "amount": round(amount, invoice.digits) if invoice and amount is not None else None,
+        "open": case.open_amount if case else None,
+        "currency": row.currency or (invoice.currency if invoice else None),
+        "attempt": row.attempt,
+        "requested": row.requested,
+        "escalated_at": row.escalated_at,
+        "reason": named_reasons(session, invoice.customer_id, row.reason) if invoice else row.reason,
+        "covered": _why_covered(session, row, case),
+        "script": row.script,
+        "agent_script": row.agent_script,
+        "outcome_command": _command(row),
+    }
+
+
+def _why_covered(session: Session, row: TaskRow, case: Case | None) -> str | None:
+    """Why nobody should call about money just now: credit covers it. None when nothing does."""
+    found = credits.cover(session, case) if case is not None and row.kind in BY_PERSON else None
+    return found.why if found else None
+
+
+def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str | None:
+    """Why this person's number is not called, such as "is a wrong number"; None when it is."""
+    if contact is None or contact.phone is None:
+        return None
+    kept = cases.get_row(session, row.invoice_id)
+    return addresses.why_closed(session, Channel.CALL, contact.phone, rehearsal=bool(kept and kept.rehearsal))
+
+
+def _command(row: TaskRow) -> str:
+    """How it is closed."""
+    if row.kind == "approval":
+        return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
+    if row.kind in BY_PERSON:
+        return f"starter.py call-outcome {row.invoice_id} OUTCOME --task {row.task_id}"
+    return f"starter.py close-task {row.task_id}"

@@ -1,0 +1,130 @@
+"""`python -m dunwell.web`: the web service, by the settings of the environment."""
+
+import signal
+import sys
+
+if __name__ == "__main__":  # before the slow imports: a process with id 1 has no way to end that nobody gave it
+    for _number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(_number, lambda *_: sys.exit(0))
+
+import asyncio
+import logging
+import socket
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+
+import uvicorn
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from dunwell.client.cases import Cases, Patience
+from dunwell.codec import SealError, data_converter
+from dunwell.domain.ladder_problems import PolicyError
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.settings import Settings, SettingsError, load_settings, temporal_connect
+from dunwell.store.private_files import TooOpen, keep_to_owner
+from dunwell.texts.catalogue import CatalogueError
+from dunwell.web.app import make_app
+from dunwell.web.codec_server import codec_door, locked_out
+from dunwell.web.service import Service, make_service, read_keys
+from dunwell.web.slow_clients import PatientProtocol
+from worker import MISCONFIGURED, READY, NotReady, check_schema, leave, make_dependencies
+
+_log = logging.getLogger("dunwell.web")
+
+_MOST_CONNECTIONS = 500
+"""More callers at once are answered with 503, so that those who are served keep their memory and sockets."""
+
+_PATIENCE = Patience(server=timedelta(seconds=5))
+"""Shorter than the command line's: whoever calls over HTTP can call again."""
+
+
+async def open_service(settings: Settings) -> Service:
+    """Every client. The Temporal server may be away: webhooks are taken in all the same.
+
+    Raises SettingsError, PolicyError, CatalogueError, or NotReady when the database cannot be used.
+    """
+    keys = read_keys(settings)
+    deps = make_dependencies(settings)
+    ladders = read_ladders(traits_of(deps.catalogue))
+    check_schema(deps.database)
+    client = await Client.connect(**temporal_connect(settings), data_converter=data_converter(settings), lazy=True)
+    return make_service(client, deps, ladders, Cases(client, deps.database, _PATIENCE), keys)
+
+
+def open_doors(service: Service, settings: Settings) -> FastAPI:
+    """The application, with `/codec` when keys and token are set. Raises SettingsError for bad keys."""
+    app, door = make_app(service), codec_door(settings)
+    app.add_exception_handler(SealError, locked_out)
+    if door is not None:
+        app.mount("/codec", door)
+    return app
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    service = await open_service(settings)
+    host, _, port = settings.web_address.rpartition(":")
+    config = uvicorn.Config(
+        open_doors(service, settings),
+        host=host.strip("[]"),
+        port=int(port),
+        access_log=False,  # addresses and query strings are nobody's business
+        log_config=None,
+        server_header=False,
+        http=PatientProtocol,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=20,
+    )
+    server = _Server(config)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, server.stop)
+    try:
+        with _bound(config) as door:
+            _log.info("%s: listens on %s", READY, settings.web_address)
+            await server.serve(sockets=[door])
+    finally:
+        service.database.close()
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    """The listening socket. Raises NotReady when somebody else has the address."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    door = socket.socket(family, socket.SOCK_STREAM)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((config.host, config.port))
+    except OSError as error:
+        door.close()
+        raise NotReady(
+            f"WEB_ADDRESS {config.host}:{config.port} cannot be listened on ({error.strerror}): stop what listens "
+            "there, or choose another port."
+        ) from error
+    return door
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`; by itself it would raise them once more after a clean end."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        return nullcontext()
+
+    def stop(self) -> None:
+        """Finish what is under way; asked twice, do not wait for it."""
+        self.force_exit, self.should_exit = self.should_exit, True
+
+
+def main() -> None:
+    keep_to_owner()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(serve(load_settings()))
+    except (NotReady, SettingsError, PolicyError, CatalogueError, TooOpen) as problem:
+        print(problem, file=sys.stderr)
+        leave(1 if isinstance(problem, NotReady) else MISCONFIGURED)
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Customers and their people over HTTP: the same as `starter.py customer`, `contact`, `pause --customer`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic_core import to_jsonable_python
+
+from dunwell.client.cases import ServerAway
+from dunwell.client.customers import Changed, Customers, tell
+from dunwell.domain.refusal import Refused
+from dunwell.views.customer import customer_facts
+from dunwell.web.api.routes import authorised, body_of
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+
+_UNKNOWN = frozenset({"customer", "contact"})
+
+router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
+
+
+@router.get("/customers/{customer_id}", summary="A customer whole")
+async def one_customer(request: Request, customer_id: str) -> JSONResponse:
+    """Invoices, people with their standing, credit, holds, tasks, messages. 404: no such customer."""
+
+    def read(service: Service) -> dict[str, Any]:
+        with service.database.reading() as session:
+            return customer_facts(session, customer_id)
+
+    try:
+        found = await asyncio.to_thread(read, service_of(request))
+    except Refused as refused:
+        raise _problem(refused) from None
+    return JSONResponse(to_jsonable_python(found))
+
+
+@router.post("/customers/{customer_id}/set", summary="Correct a customer")
+async def set_customer(request: Request, customer_id: str) -> JSONResponse:
+    """`name`, `country`, `language`, `time_zone`, each if it changes, and `by`. It stands until the billing system's
+    own value changes.
+    """
+    facts, by = await _facts(request)
+    return await _changed(request, lambda customers: customers.set_customer(customer_id, facts, by))
+
+
+@router.post("/customers/{customer_id}/contacts", summary="Add a contact")
+async def add_contact(request: Request, customer_id: str) -> JSONResponse:
+    """`role`, `name`, one of `email`, `phone`, `post`, and `by`."""
+    facts, by = await _facts(request)
+    role = facts.pop("role", None)
+    return await _changed(request, lambda customers: customers.add_contact(customer_id, role, facts, by))
+
+
+@router.post("/customers/{customer_id}/pause", summary="Let a whole customer rest")
+async def pause(request: Request, customer_id: str) -> JSONResponse:
+    """`reason`, `by` and, if there is an end, `until`. All open invoices, and those still to come."""
+    facts, by = await _facts(request, "reason", "until")
+    return await _changed(
+        request, lambda customers: customers.pause(customer_id, facts.get("reason", ""), by, facts.get("until"))
+    )
+
+
+@router.post("/customers/{customer_id}/resume", summary="Go on with a customer who rests")
+async def resume(request: Request, customer_id: str) -> JSONResponse:
+    """`by`. An invoice that was paused by itself stays paused."""
+    _, by = await _facts(request, "")
+    return await _changed(request, lambda customers: customers.resume(customer_id, by))
+
+
+@router.post("/contacts/{contact_id}/set", summary="Correct a contact")
+async def set_contact(request: Request, contact_id: str) -> JSONResponse:
+    """`name`, `email`, `phone`, `post`, each if it changes ("" takes an address away), and `by`."""
+    facts, by = await _facts(request)
+    return await _changed(request, lambda customers: customers.set_contact(contact_id, facts, by))
+
+
+@router.post("/contacts/{contact_id}/close", summary="Write to a contact no more")
+async def close_contact(request: Request, contact_id: str) -> JSONResponse:
+    """`reason`, a short code, and `by`."""
+    facts, by = await _facts(request, "reason")
+    return await _changed(request, lambda customers: customers.close_contact(contact_id, facts.get("reason", ""), by))
+
+
+@router.post("/contacts/{contact_id}/open", summary="Write to a contact again")
+async def open_contact(request: Request, contact_id: str) -> JSONResponse:
+    """`by`. Also where mail bounced or the number was wrong; a STOP stays."""
+    _, by = await _facts(request, "")
+    return await _changed(request, lambda customers: customers.open_contact(contact_id, by))
+
+
+async def _facts(request: Request, *only: str) -> tuple[dict[str, Any], Any]:
+    """The fields of the body without `by`, and `by`. `only`: no other fields."""
+    facts = await body_of(request)
+    by = facts.pop("by", None)
+    for name in facts if only else ():
+        if name not in only:
+            raise Problem(422, "is no field here", name[:60])
+    return facts, by
+
+
+async def _changed(request: Request, act: Callable[[Customers], Changed]) -> JSONResponse:
+    """200 with what was done. `untold`: cases that hear of it only at their next step, for no server answers."""
+    service = service_of(request)
+    try:
+        changed = await asyncio.to_thread(act, service.customers)
+    except Refused as refused:
+        raise _problem(refused) from None
+    try:
+        await service.connection.ensure()
+        untold = await tell(service.cases, changed)
+    except ServerAway:
+        untold = len(changed.invoices)
+    return JSONResponse({"done": list(changed.said), "invoices": list(changed.invoices), "untold": untold})
+
+
+def _problem(refused: Refused) -> Problem:
+    return Problem(404 if refused.field in _UNKNOWN else 422, refused.reason, refused.field)

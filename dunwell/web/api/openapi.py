@@ -1,0 +1,308 @@
+"""The OpenAPI description of the API: every body that is taken and every answer that is given, as they are."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from dunwell.client.cases import Start, TellOutcome
+from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
+from dunwell.domain.standstill import Standstill
+from dunwell.domain.terms import Access, Level, Role
+from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
+from workflows.messages import Status
+
+Schema = dict[str, Any]
+
+_PLACE = "#/components/schemas/{model}"
+_EVENT_PATH = "/api/cases/{invoice_id}/{event}"
+_TEXT: Schema = {"type": "string"}
+_FLAG: Schema = {"type": "boolean"}
+_DAY: Schema = {"type": "string", "format": "date"}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_AMOUNT: Schema = {"type": "string", "description": "An exact amount, such as 1200.00"}
+_MOST_INVOICES = 500
+
+
+def _object(needed: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None, **more: Any) -> Schema:
+    return {"type": "object", "properties": {**needed, **(optional or {})}, "required": list(needed)} | more
+
+
+def _list(items: Schema, **more: Any) -> Schema:
+    return {"type": "array", "items": items} | more
+
+
+def _maybe(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": _PLACE.format(model=name)}
+
+
+def _words(kinds: Any) -> Schema:
+    return {"type": "string", "enum": [str(kind) for kind in kinds]}
+
+
+# What comes in -------------------------------------------------------------------------------------------
+
+
+def _fields(fields: Mapping[str, Field], *left_out: str) -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """The needed fields of an object and the others, as schemas."""
+    shown = {name: one for name, one in fields.items() if name not in left_out}
+    needed = {name: _field(one) for name, one in shown.items() if one.needed}
+    return needed, {name: _field(one) for name, one in shown.items() if not one.needed}
+
+
+def _field(one: Field) -> Schema:
+    schema = {**one.schema, "description": one.about, "examples": [one.example]}
+    return schema if one.needed else _maybe(schema)
+
+
+def _invoice() -> Schema:
+    people = _list(_object(*_fields(CONTACT), additionalProperties=False), maxItems=50)
+    needed, optional = _fields(CUSTOMER)
+    customer = _object(needed, optional | {"contacts": people}, additionalProperties=False)
+    needed, optional = _fields(INVOICE, "document")  # a file of the machine on which the service runs
+    return _object(needed | {"customer": customer}, optional | {"contacts": people}, additionalProperties=False)
+
+
+def _with_note(schema: Schema) -> Schema:
+    note = {"type": "string", "maxLength": 4000, "description": "Free words; they stay in the database."}
+    return schema | {"properties": schema["properties"] | {"note": _maybe(note)}}
+
+
+# What goes out -------------------------------------------------------------------------------------------
+
+
+def _answers() -> dict[str, Schema]:
+    problem = _object({"field": _TEXT, "reason": _TEXT}, {"value": _TEXT})
+    results = _words([*Start, "refused", "not tried"])
+    item = _object(
+        {"item": {"type": "integer"}, "invoice_id": _maybe(_TEXT), "result": results},
+        {"problems": _list(problem), "changes": _list(_TEXT), "language": _TEXT},
+        description="What became of one invoice of the list; `problems` when it was refused.",
+    )
+    hold = _object({"invoice_id": _TEXT, "level": _words(Level), "reason": _TEXT, "since": _TIME})
+    access = {"customer_id": _TEXT, "access": _words(Access), "work_on_hold": _FLAG, "holds": _list(hold)}
+    return {
+        "Problem": _object(
+            {"reason": {"type": "string", "description": "What is wrong, and what to do."}},
+            {"field": {"type": "string", "description": "Where: a field of the body, a parameter or a header."}},
+        ),
+        "Started": _object({"items": _list(item)}, {"reason": _TEXT}),
+        "Taken": _object({"invoice_id": _TEXT, "result": _words(TellOutcome), "meaning": _TEXT}),
+        "AccountAccess": _object(access),
+        "Account": _object(access | {"credits": _list(_ref("Credit"))}),
+        "CustomerView": _customer_view(),
+        "Changed": _object({"done": _list(_TEXT), "invoices": _list(_TEXT), "untold": {"type": "integer"}}),
+        "Credit": _object({"invoice_id": _TEXT, "amount": _AMOUNT, "currency": _TEXT, "since": _TIME}),
+        "Task": _task(),
+        "Health": {"type": "object", "additionalProperties": _TEXT, "description": '"ok", or what is wrong.'},
+    }
+
+
+def _customer_view() -> Schema:
+    facts = dict.fromkeys(("customer_id", "name", "country", "time_zone", "language"), _TEXT)
+    lists = ("corrected", "contacts", "invoices", "credit", "holds", "tasks", "messages")
+    return _object(
+        facts
+        | {"rehearsal": _FLAG, "access": _words(Access), "work_on_hold": _FLAG, "pause": _maybe({"type": "object"})}
+        | {name: _list({"type": "object"}) for name in lists}
+    )
+
+
+def _task() -> Schema:
+    texts = ("task_id", "invoice_id", "number", "customer", "step", "kind", "time_zone", "reason")
+    maybe = (
+        *("contact", "contact_name", "contact_role", "phone", "phone_closed", "place", "currency"),
+        *("script", "agent_script", "outcome_command"),
+    )
+    facts = dict.fromkeys(texts, _TEXT) | {name: _maybe(_TEXT) for name in maybe}
+    facts |= {"due_at": _TIME, "due_local": _TIME, "escalated_at": _maybe(_TIME)}
+    facts |= {"amount": _maybe(_AMOUNT), "open": _maybe(_AMOUNT)}
+    return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG})
+
+
+_WHO: Schema = {"type": "string", "description": "Who says so: a role or an id."}
+_CORRECTIONS: Mapping[str, Schema] = {
+    # path: its body
+    "customers/{customer_id}/set": _object(
+        {"by": _WHO}, dict.fromkeys(("name", "country", "language", "time_zone"), _TEXT)
+    ),
+    "customers/{customer_id}/contacts": _object(
+        {"role": _words(Role), "name": _TEXT, "by": _WHO}, dict.fromkeys(("email", "phone", "post"), _TEXT)
+    ),
+    "customers/{customer_id}/pause": _object({"reason": _TEXT, "by": _WHO}, {"until": _maybe(_DAY)}),
+    "customers/{customer_id}/resume": _object({"by": _WHO}),
+    "contacts/{contact_id}/set": _object({"by": _WHO}, dict.fromkeys(("name", "email", "phone", "post"), _TEXT)),
+    "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
+    "contacts/{contact_id}/open": _object({"by": _WHO}),
+}
+_STARTED = "Started"
+_STARTED_OR_PROBLEM: Schema = {"anyOf": [_ref(_STARTED), _ref("Problem")]}
+_CASE_ERRORS = {404: "No such case.", 503: "The database or the Temporal server is away, or nobody answered in time."}
+_OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] = {
+    # method and path: status to its meaning and the schema of its body; None: a Problem
+    ("post", "/api/invoices"): {
+        200: ("Every invoice has its case.", _ref(_STARTED)),
+        207: ("Some were refused.", _ref(_STARTED)),
+        422: ("All were refused, or the list is empty.", _STARTED_OR_PROBLEM),
+        400: ("The body is no JSON.", None),
+        413: (f"More than {_MOST_INVOICES} invoices, or more than a megabyte.", None),
+        503: (
+            "The Temporal server went away; what was not tried says so.",
+            {"anyOf": [_ref(_STARTED), _ref("Problem")]},
+        ),
+    },
+    ("get", "/api/cases/{invoice_id}"): {
+        200: ("How the case stands.", _ref("Status")),
+        **{code: (meaning, None) for code, meaning in _CASE_ERRORS.items()},
+    },
+    ("post", _EVENT_PATH): {
+        200: ("The new status of the case.", _ref("Status")),
+        202: ("Taken, but the case has not answered yet.", _ref("Taken")),
+        400: ("The body is no JSON.", None),
+        409: ("The first request with this key has no answer yet; Retry-After says when to ask again.", None),
+        413: ("The body is longer than a megabyte.", None),
+        422: ("Refused, by the field that is wrong.", None),
+        **{code: (meaning, None) for code, meaning in _CASE_ERRORS.items()},
+    },
+    ("post", "/api/cases/{invoice_id}/credit_returned"): {
+        200: ("The status of the invoice that was paid too much.", _ref("Status")),
+        400: ("The body is no JSON.", None),
+        413: ("The body is longer than a megabyte.", None),
+        422: ("Refused, by the field that is wrong.", None),
+        404: ("No such case.", None),
+    },
+    ("get", "/api/tasks"): {
+        200: ("The open tasks, the most urgent first.", _list(_ref("Task"))),
+        404: ("No such case.", None),
+        422: ("A parameter that cannot be read.", None),
+        503: ("The database is away.", None),
+    },
+    ("get", "/api/accounts/{customer_id}"): {
+        200: ("What the account may do, and its credit.", _ref("Account")),
+        404: ("No such customer.", None),
+        503: ("The database is away.", None),
+    },
+    ("get", "/api/accounts/{customer_id}/access"): {
+        200: ("What the account may do.", _ref("AccountAccess")),
+        404: ("No such customer.", None),
+        503: ("The database is away.", None),
+    },
+    ("get", "/api/customers/{customer_id}"): {
+        200: ("The customer whole.", _ref("CustomerView")),
+        404: ("No such customer.", None),
+        503: ("The database is away.", None),
+    },
+    **{
+        ("post", f"/api/{path}"): {
+            200: ("What was done, and how many cases hear of it only at their next step.", _ref("Changed")),
+            400: ("The body is no JSON.", None),
+            404: ("No such customer, or no such contact.", None),
+            413: ("The body is longer than a megabyte.", None),
+            422: ("Refused, by the field that is wrong.", None),
+            503: ("The database is away.", None),
+        }
+        for path in _CORRECTIONS
+    },
+    ("get", "/livez"): {200: ("The service runs.", _ref("Health"))},
+    ("get", "/readyz"): {
+        200: ("Webhooks can be taken in.", _ref("Health")),
+        503: ("The database cannot be used.", _ref("Health")),
+    },
+    ("get", "/healthz"): {
+        200: ("Database and Temporal server can be used.", _ref("Health")),
+        503: ("One of them cannot.", _ref("Health")),
+    },
+}
+
+
+_UNDESCRIBED: Mapping[int, tuple[str, Schema | None]] = {200: ("Done.", {"type": "object"}), 422: ("Refused.", None)}
+"""What is said of an operation that has no row above; a test sees that there is none."""
+
+
+def described(method: str, path: str) -> bool:
+    """Whether the answers of an operation have a row of their own."""
+    return (method, path) in _OPERATIONS
+
+
+def describe(found: Schema) -> Schema:
+    """The description that the framework `found`, with bodies, answers and errors as the service has them."""
+    paths: dict[str, Schema] = {}
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            shown = _operation(path, operation, _OPERATIONS.get((method, path), _UNDESCRIBED))
+            if path == _EVENT_PATH:
+                for event in sorted(PERSONAL_DECISIONS):
+                    paths[path.replace("{event}", event)] = {method: _event(event, shown)}
+                continue
+            if body := _CORRECTIONS.get(path.removeprefix("/api/")) if method == "post" else None:
+                shown["requestBody"] = _body(body)
+            if path.endswith("/credit_returned"):
+                shown["requestBody"] = _body(_ref(CreditReturned.__name__))
+            if path == "/api/invoices":
+                several = _list(_ref("Invoice"), minItems=1, maxItems=_MOST_INVOICES)
+                shown["requestBody"] = _body({"anyOf": [_ref("Invoice"), several]})
+            paths.setdefault(path, {})[method] = shown
+    return found | {"paths": paths, "components": _components()}
+
+
+def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Schema | None]]) -> Schema:
+    guarded = path.startswith("/api/")
+    every = dict(answers) | ({401: ("The token is missing or wrong.", None)} if guarded else {})
+    if guarded:
+        every.setdefault(503, ("No token is set for this service.", None))
+    shown = {key: value for key, value in operation.items() if key not in ("responses", "requestBody", "parameters")}
+    parameters = [one for one in operation.get("parameters", ()) if one["name"] != "authorization"]
+    return shown | {
+        **({"parameters": parameters} if parameters else {}),
+        **({"security": [{"token": []}]} if guarded else {"security": []}),
+        "responses": {
+            str(status): {
+                "description": meaning,
+                "content": {"application/json": {"schema": schema or _ref("Problem")}},
+            }
+            for status, (meaning, schema) in sorted(every.items())
+        },
+    }
+
+
+def _event(name: str, operation: Schema) -> Schema:
+    """The operation of one event, of which the framework knows the address only."""
+    parameters = [one for one in operation["parameters"] if one["name"] != "event"]
+    return operation | {
+        "summary": f"Tell a case: {name.replace('_', ' ')}",
+        "operationId": f"{operation['operationId']}_{name}",
+        "parameters": parameters,
+        "requestBody": _body(_ref(EVENTS[name].__name__)),
+    }
+
+
+def _body(schema: Schema) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _components() -> Schema:
+    events: list[type[BaseModel]] = [EVENTS[name] for name in sorted(PERSONAL_DECISIONS)]
+    schemas = _schemas([*events, CreditReturned], "validation")
+    for model in events:
+        schemas[model.__name__] = _with_note(schemas[model.__name__])
+    status = _schemas([Status, Standstill], "serialization")
+    extras = {
+        "copied": {"type": "string", "description": "Why this is the database's copy of the case."},
+        "remark": {"type": "string", "description": "What else there is to know about what was told."},
+        "standstill": _maybe(_ref("Standstill")),
+        "credits_beside": _list(_ref("Credit"), description="The credit on the customer's other invoices."),
+    }
+    status["Status"]["properties"] |= extras
+    schemas = status | schemas | _answers() | {"Invoice": _invoice()}
+    return {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
+
+
+def _schemas(models: list[type[BaseModel]], mode: JsonSchemaMode) -> dict[str, Schema]:
+    _, found = models_json_schema([(model, mode) for model in models], ref_template=_PLACE)
+    schemas: dict[str, Schema] = found["$defs"]
+    return schemas

@@ -1,0 +1,347 @@
+"""The HTTP API for the billing system, for agents' tools and for the product."""
+
+import asyncio
+import hmac
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime
+from pydantic_core import to_jsonable_python
+from sqlalchemy.orm import Session
+
+from dunwell.client import credits
+from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
+from dunwell.client.cases import Known, NoAnswer, ServerAway, TellOutcome
+from dunwell.client.registration import Registered
+from dunwell.domain.cleaning import clean, one_line
+from dunwell.domain.events import PERSONAL_DECISIONS
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.refusal import Refused
+from dunwell.intake.field_checks import is_identifier
+from dunwell.intake.invoices import Refusal, parse_records
+from dunwell.intake.lines import Record
+from dunwell.intake.refusals import shown
+from dunwell.services.idempotency import StillRunning
+from dunwell.store import accounts, standstills
+from dunwell.store.tables import CustomerRow
+from dunwell.views.case_status import about, stored_status
+from dunwell.views.work_list import open_work
+from dunwell.web.request_body import Problem, decoded, raw, repeated_key
+from dunwell.web.service import Service, service_of
+
+_KEY_HEADER = "Idempotency-Key"
+_PRINCIPAL = "api"
+"""Whose keys these are: everybody who holds the API token is one caller."""
+_MOST_INVOICES = 500
+_MOST_NOTE = 4_000
+
+
+def authorised(request: Request, authorization: Annotated[str, Header()] = "") -> None:
+    """Raises Problem 503 while no token is set, 401 for a missing or a wrong one."""
+    token = service_of(request).keys.api_token
+    if token is None:
+        raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        reason = "Send the header Authorization: Bearer with the value of API_TOKEN."
+        raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
+
+
+router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
+
+
+# Invoices ------------------------------------------------------------------------------------------------
+
+
+@router.post("/invoices", summary="Start a case for each invoice")
+async def start_invoices(request: Request) -> JSONResponse:
+    """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
+
+    What a record changes about a customer or their people stands in `changes`.
+    Each item is answered: `started`, `already running`, `already ended`, `wholly paid before` (by its `paid`),
+    `refused` with its problems, or `not tried` when the Temporal server went away. `language` says so where no
+    messages are in the customer's.
+    200: all well; 207: some were refused; 422: all were.
+    """
+    data = decoded(await raw(request))
+    items = data if isinstance(data, list) else [data]
+    if not items:
+        raise Problem(422, "The list is empty: send at least one invoice.")
+    if len(items) > _MOST_INVOICES:
+        raise Problem(413, f"The list has {len(items)} invoices: send at most {_MOST_INVOICES} at a time.")
+    await _server(request)
+    answers: list[dict[str, Any]] = []
+    away: str | None = None
+    checked = parse_records([Record(f"item {position}", item) for position, item in enumerate(items, 1)])
+    for position, item in enumerate(items, 1):
+        if away is not None:
+            answers.append({"item": position, "invoice_id": _named(item), "result": "not tried"})
+            continue
+        answer, away = await _start(service_of(request), checked[position - 1], item, position)
+        answers.append(answer)
+    body: dict[str, Any] = {"items": answers} | ({"reason": away} if away else {})
+    return JSONResponse(body, _status_of(answers, away))
+
+
+def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
+    if away is not None:
+        return 503
+    refused = sum(answer["result"] == "refused" for answer in answers)
+    return 200 if not refused else 422 if refused == len(answers) else 207
+
+
+async def _start(
+    service: Service, invoice: Invoice | list[Refusal], item: object, position: int
+) -> tuple[dict[str, Any], str | None]:
+    """The answer for one item, and why the rest cannot be tried if the server went away."""
+    base = {"item": position, "invoice_id": _named(item)}
+    if isinstance(invoice, list):
+        problems = [
+            {"field": one.field, "reason": one.reason} | ({"value": one.value} if one.value is not None else {})
+            for one in invoice
+        ]
+        return base | {"result": "refused", "problems": problems}, None
+    results: list[Result] = []
+    changes: list[str] = []
+
+    def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
+        found = service.registrar.register_all(some, datetime.now(UTC))
+        changes.extend(str(change) for one in found if isinstance(one, Registered) for change in one.changes)
+        return found
+
+    away = await start_all(service.cases, [invoice], register, results.append)
+    if away is not None:
+        return base | {"result": "not tried"}, away
+    result = results[0]
+    if isinstance(result, RefusedInvoice):
+        field, _, reason = result.reason.partition(": ")
+        return base | {"result": "refused", "problems": [{"field": field, "reason": reason}]}, None
+    note = service.registrar.other_language(invoice)
+    more = {"language": note, "changes": changes}
+    return base | {"result": result.value} | {name: value for name, value in more.items() if value}, None
+
+
+def _named(item: object) -> str | None:
+    return shown(item.get("invoice_id")) if isinstance(item, Mapping) else None
+
+
+# Cases ---------------------------------------------------------------------------------------------------
+
+
+@router.get("/cases/{invoice_id}", summary="How a case stands")
+async def case_status(request: Request, invoice_id: str) -> JSONResponse:
+    """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why."""
+    _check_id(invoice_id)
+    service = service_of(request)
+    try:
+        try:
+            await service.connection.ensure()
+            known = await service.cases.status(invoice_id)
+        except ServerAway:
+            copy = await asyncio.to_thread(stored_status, service.database, invoice_id)
+            known = Known(copy, "the server did not answer")
+    except Refused as refused:
+        raise _problem(refused) from None
+    body = known.status.model_dump(mode="json") | await asyncio.to_thread(_beside, service, invoice_id)
+    return JSONResponse(body | ({"copied": known.copied} if known.copied else {}))
+
+
+def _beside(service: Service, invoice_id: str) -> dict[str, Any]:
+    """What the case itself does not know: what holds every message and consequence back, None when they leave; and
+    the credit on the customer's other invoices.
+    """
+    with service.database.reading() as session:
+        stands = standstills.in_force(session)
+        elsewhere = to_jsonable_python(credits.beside(session, invoice_id))
+        of = about(session, invoice_id)
+    held = stands.model_dump(mode="json") if stands else None
+    return {"standstill": held, "credits_beside": elsewhere} | of
+
+
+@router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")
+async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
+    """The body: `credit_id`, `amount`, `currency`, `by`. It counts once by its `credit_id`, and changes no case: 200
+    answers the status of the invoice that was paid too much, 422 with field and reason when it has no such credit.
+    """
+    _check_id(invoice_id)
+    content = _object(decoded(await raw(request)))
+    try:
+        status = await asyncio.to_thread(credits.give_back, service_of(request).database, invoice_id, content)
+    except Refused as refused:
+        raise _problem(refused) from None
+    return JSONResponse(status.model_dump(mode="json"))
+
+
+@router.post("/cases/{invoice_id}/{event}", summary="Tell a case what happened")
+async def tell_case(
+    request: Request,
+    invoice_id: str,
+    event: str,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key again is the same request: carried out once, answered alike.")
+    ] = None,
+) -> JSONResponse:
+    """The body is the event, one JSON object. `note`, free words, may stand beside its fields: it stays in the
+    database. 200: the new status. 202: taken, but the case has not answered yet; `result` says how far it is.
+    422: refused, with field and reason, or the key was used for another request. 409: the first request of this key
+    has no answer yet; `Retry-After` says when to ask again. 404: no such case, or no such event.
+    """
+    _check_id(invoice_id)
+    if event not in PERSONAL_DECISIONS:
+        raise Problem(404, f"There is no event of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}.")
+    content = _object(decoded(await raw(request)))
+    note = _note(content.pop("note", None))
+    await _server(request)
+    try:
+        told = await service_of(request).cases.tell(
+            invoice_id,
+            event,
+            content,
+            note=note,
+            author="api",
+            principal=_PRINCIPAL,
+            request_id=idempotency_key,
+        )
+    except Refused as refused:
+        raise _problem(refused) from None
+    except StillRunning as running:
+        wait = {"Retry-After": str(running.retry_after)}
+        raise Problem(409, str(running), _KEY_HEADER, headers=wait) from None
+    except (NoAnswer, ServerAway) as error:
+        raise Problem(503, str(error)) from None
+    if told.status is not None:
+        remark = {"remark": told.remark} if told.remark else {}
+        return JSONResponse(told.status.model_dump(mode="json") | remark)
+    return JSONResponse({"invoice_id": invoice_id, "result": told.how.value, "meaning": _MEANING[told.how]}, 202)
+
+
+_MEANING: Mapping[TellOutcome, str] = {
+    TellOutcome.DONE: "the case took it in and wrote it down",
+    TellOutcome.ACCEPTED: "the case took it in; the writing is under way",
+    TellOutcome.SENT: "the server keeps it for the next worker; a refusal would stand in the timeline",
+    TellOutcome.REOPENED: "the case had ended; a new run of it begins with this",
+}
+
+
+async def _server(request: Request) -> None:
+    try:
+        await service_of(request).connection.ensure()
+    except ServerAway as away:
+        raise Problem(503, str(away)) from None
+
+
+async def body_of(request: Request) -> dict[str, Any]:
+    """The body, which has to be one JSON object with each key once."""
+    return _object(decoded(await raw(request)))
+
+
+def _object(data: object) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise Problem(422, "must be one JSON object", "message")
+    repeated = repeated_key(data)
+    if repeated is not None:
+        raise Problem(422, "is given more than once: keep one", one_line(repeated)[:60])
+    return dict(data)
+
+
+def _note(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > _MOST_NOTE:
+        raise Problem(422, f"must be text of at most {_MOST_NOTE} characters", "note")
+    return clean(value).strip() or None
+
+
+def _check_id(invoice_id: str) -> None:
+    if not is_identifier(invoice_id):
+        raise Problem(404, "There is no such case: an invoice id has 1 to 120 of A-Z, a-z, 0-9, '.', '_' and '-'.")
+
+
+def _problem(refused: Refused) -> Problem:
+    """An unknown invoice is a wrong address, everything else a wrong body or header."""
+    field = _KEY_HEADER if refused.field == "request_id" else refused.field
+    return Problem(404 if refused.field == "invoice" else 422, refused.reason, field)
+
+
+# Work for people -----------------------------------------------------------------------------------------
+
+
+@router.get("/tasks", summary="What people have to do")
+async def open_tasks(
+    request: Request,
+    kind: str | None = None,
+    due_by: AwareDatetime | None = None,
+    invoice_id: str | None = None,
+    rehearsals: bool = False,
+) -> JSONResponse:
+    """Open calls, visits, meetings and decisions: what a manager heard of first, then by hour, in each hour the
+    largest amount first. `script` is what to say, `agent_script` the same in your own people's language.
+    Those of rehearsals come only with `rehearsals=true`, and say so: nobody must be called for them.
+    """
+    if invoice_id is not None:
+        _check_id(invoice_id)
+    found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by, rehearsals)
+    return JSONResponse(to_jsonable_python(found))
+
+
+def _open_work(
+    service: Service, invoice_id: str | None, kind: str | None, due_by: datetime | None, rehearsals: bool
+) -> list[dict[str, Any]]:
+    with service.database.reading() as session:
+        return open_work(session, invoice_id, kind, due_by, rehearsals=rehearsals)
+
+
+# Accounts ------------------------------------------------------------------------------------------------
+
+
+@router.get("/accounts/{customer_id}", summary="A customer's account: access and credit")
+async def account(request: Request, customer_id: str) -> JSONResponse:
+    """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
+    404: no such customer.
+    """
+    if not is_identifier(customer_id):
+        raise Problem(404, "There is no such customer.")
+    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_account, service_of(request), customer_id)))
+
+
+def _account(service: Service, customer_id: str) -> dict[str, Any]:
+    facts = _access(service, customer_id)
+    with service.database.reading() as session:
+        return facts | {"credits": credits.of_customer(session, customer_id)}
+
+
+@router.get("/accounts/{customer_id}/access", summary="What a customer's account may do")
+async def account_access(request: Request, customer_id: str) -> JSONResponse:
+    """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
+    stage of staged work. 404: no such customer.
+    """
+    if not is_identifier(customer_id):
+        raise Problem(404, "There is no such customer.")
+    return JSONResponse(await asyncio.to_thread(_access, service_of(request), customer_id))
+
+
+def _access(service: Service, customer_id: str) -> dict[str, Any]:
+    with service.database.reading() as session:
+        if session.get(CustomerRow, customer_id) is None:
+            raise Problem(404, "There is no such customer.")
+        return {
+            "customer_id": customer_id,
+            "access": accounts.access(session, customer_id).value,
+            "work_on_hold": accounts.work_on_hold(session, customer_id),
+            "holds": _holds(session, customer_id),
+        }
+
+
+def _holds(session: Session, customer_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "invoice_id": hold.invoice_id,
+            "level": hold.level,
+            "reason": hold.reason,
+            "since": hold.placed_at.isoformat(),
+        }
+        for hold in accounts.open_holds(session, customer_id)
+    ]

@@ -1,0 +1,154 @@
+"""The application: its doors, what it answers when something goes wrong, and its description of itself."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dunwell.store.database import trouble
+from dunwell.web.allowed_hosts import AllowedHosts
+from dunwell.web.api import customers
+from dunwell.web.api import routes as api
+from dunwell.web.api.openapi import describe
+from dunwell.web.customer import pay, unsubscribe
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+from dunwell.web.webhooks import routes as webhooks
+
+_UNREADABLE = {"due_by": "is not a time: use ISO 8601 with an offset, such as 2027-03-02T12:00Z"}
+
+_log = logging.getLogger("dunwell.web")
+
+
+def make_app(service: Service) -> FastAPI:
+    """The application around a service; while it runs, its courier does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        dispatcher = asyncio.create_task(service.dispatcher.run())
+        yield
+        dispatcher.cancel()
+        with suppress(asyncio.CancelledError):
+            await dispatcher
+
+    app = FastAPI(
+        title="Dunwell",
+        version="1",
+        description="Start cases, tell them what happened, ask how they and accounts stand.",
+        openapi_url=None,  # served below, behind the token
+        docs_url=None,  # these pages would load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would name whatever host the caller named
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.include_router(webhooks.router)
+    app.include_router(unsubscribe.router)
+    app.include_router(pay.router)
+    app.include_router(api.router)
+    app.include_router(customers.router)
+    app.add_api_route(
+        "/api/openapi.json", description, dependencies=[Depends(api.authorised)], include_in_schema=False
+    )
+    app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
+    app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")
+    app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(SQLAlchemyError, _no_database)
+    app.add_middleware(Guard)
+    app.add_middleware(AllowedHosts, names=service.keys.hosts)
+    app.openapi = lambda: _described(app)  # type: ignore[method-assign]
+    return app
+
+
+async def description(request: Request) -> JSONResponse:
+    """The OpenAPI description of this API."""
+    return JSONResponse(request.app.openapi())
+
+
+async def alive() -> JSONResponse:
+    """200 as long as the service answers at all: what a liveness probe asks, whatever else is away."""
+    return JSONResponse({"service": "ok"})
+
+
+async def ready(request: Request) -> JSONResponse:
+    """200 when the database can be used, so that webhooks are taken in; else 503, with the reason.
+
+    The Temporal server may be away: what came in is brought to the cases when it is back.
+    """
+    problem = await service_of(request).database_problem()
+    return JSONResponse({"database": problem or "ok"}, 503 if problem else 200)
+
+
+async def health(request: Request) -> JSONResponse:
+    """200 when database and Temporal server can be used, else 503; the body says what is wrong."""
+    found = await service_of(request).health()
+    words = {name: problem or "ok" for name, problem in found.items()}
+    return JSONResponse(words, 503 if any(found.values()) else 200)
+
+
+def _problem(_: Request, error: Exception) -> Response:
+    return error.response() if isinstance(error, Problem) else JSONResponse({"reason": "refused"}, 400)
+
+
+def _plain(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 400
+    reasons = {404: "There is nothing at this address.", 405: "This address does not take this method."}
+    return JSONResponse({"reason": reasons.get(status, "The request cannot be understood.")}, status)
+
+
+def _no_database(_: Request, error: Exception) -> Response:
+    # The text of such an error repeats the statement's values.
+    what = trouble(error) if isinstance(error, SQLAlchemyError) else "does not answer"
+    _log.error("the database %s (%s)", what, type(error).__name__)
+    return JSONResponse({"reason": f"The database {what}: send the same again later."}, 503)
+
+
+class Guard:
+    """The last resort: a fault of the program is told by its kind and place, because its text may hold anything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("unexpected %s at %s:%s", type(error).__name__, Path(last.filename).name, last.lineno)
+            if not begun:
+                body = {"reason": "This is a fault of the program: please report the time it happened."}
+                await JSONResponse(body, 500)(scope, receive, send)
+
+
+def _described(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        app.openapi_schema = describe(FastAPI.openapi(app))
+    return app.openapi_schema
+
+
+def _unreadable(_: Request, error: Exception) -> Response:
+    """A parameter that the framework could not read, told as every other refusal is."""
+    place = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) else ("",)
+    return Problem(422, _UNREADABLE.get(str(place[-1]), "cannot be read"), str(place[-1])).response()

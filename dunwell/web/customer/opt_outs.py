@@ -1,0 +1,73 @@
+"""Readers who stop our e-mails: whose link it is, closing the address, and the words of the page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from babel import Locale
+from markupsafe import Markup
+
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.terms import Channel
+from dunwell.gateways.opt_out_link import opted_out
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.inbox import Inbox
+from dunwell.store import addresses, invoices, outbox
+from dunwell.texts.layout import BUTTON, html_page
+
+_PROVIDER = "reader"
+_LOST = "This link is not complete, or it is too old. Please answer the e-mail instead: we will stop writing to you."
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who follows a link: the mail they got, their language, and whether the address is stopped already."""
+
+    message_id: str
+    language: str
+    stopped: bool
+
+
+class OptOuts:
+    def __init__(self, deps: Dependencies, inbox: Inbox) -> None:
+        self._deps = deps
+        self._inbox = inbox
+
+    def reader(self, token: str) -> Reader | None:
+        """Whose link this is; None when we never made it, or its mail is no longer known."""
+        message_id = self._deps.opt_out.read(token) if self._deps.opt_out else None
+        if message_id is None:
+            return None
+        with self._deps.database.reading() as session:
+            row = outbox.get(session, message_id)
+            if row is None:
+                return None
+            wanted = invoices.place(session, row.customer_id).language
+            rehearsal = is_rehearsal(row.customer_id)
+            closed = addresses.why_closed(session, Channel.EMAIL, row.address, rehearsal=rehearsal)
+        return Reader(message_id, self._deps.catalogue.language_for(wanted), closed == "stopped")
+
+    def stop(self, reader: Reader, now: datetime) -> None:
+        """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when it cannot be written."""
+        if reader.stopped:
+            return
+        self._inbox.take(_PROVIDER, [opted_out(reader.message_id, now)], now)
+
+    def page(self, language: str, *, done: bool) -> str:
+        """What the reader sees: what stopping means and a button, or that it is done."""
+        labels, reply_to = self._deps.catalogue.labels(language), self._deps.sender.reply_to
+        said = [labels["stop_done" if done else "stop_means"]]
+        if reply_to:
+            said.append(labels["stop_reply"].replace("{address}", reply_to))
+        return self._html(language, labels["unsubscribe"], said, button=not done)
+
+    def lost(self) -> str:
+        """For people who have half a link. Whose language it should be, nobody knows."""
+        return self._html("en", "Stop e-mails", [_LOST], button=False)
+
+    def _html(self, language: str, title: str, said: list[str], *, button: bool) -> str:
+        content = Markup("<h1>{}</h1>").format(title) + Markup().join(Markup("<p>{}</p>").format(one) for one in said)
+        if button:
+            content += Markup('<form method="post"><button class="button" style="{}">{}</button></form>').format(
+                f"border:0;font:inherit;cursor:pointer;{BUTTON}", title
+            )
+        return html_page(content, title, Locale.parse(language, sep="-"), self._deps.sender.company)

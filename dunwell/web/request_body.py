@@ -1,0 +1,95 @@
+"""What comes in over HTTP, read with care: never more than fits, JSON without surprises, problems in one shape."""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from dunwell.intake.json_records import JsonObject, what_is_wrong
+from dunwell.web.slow_clients import BODY_SECONDS
+
+MOST_BYTES = 1024 * 1024
+
+
+class Problem(Exception):
+    """An answer other than success: `reason` says what is wrong and what to do, `field` where."""
+
+    def __init__(self, status: int, reason: str, field: str | None = None, headers: dict[str, str] | None = None):
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.field = field
+        self.headers = headers
+
+    def response(self) -> JSONResponse:
+        body = {"reason": self.reason} | ({"field": self.field} if self.field else {})
+        return JSONResponse(body, self.status, self.headers)
+
+
+async def raw(request: Request) -> bytes:
+    """The body as it came. Raises Problem 413 when it is longer than a megabyte, 408 when it comes too slowly."""
+    parts, length = [], 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > MOST_BYTES:
+                    raise Problem(413, f"The body is longer than {MOST_BYTES} bytes: send less at a time.")
+                parts.append(chunk)
+    except TimeoutError:
+        reason = f"The body did not arrive within {BODY_SECONDS:.0f} s: send the same again."
+        raise Problem(408, reason, headers={"Connection": "close"}) from None
+    return b"".join(parts)
+
+
+def decoded(body: bytes) -> Any:
+    """The JSON value of a body; numbers are exact, and an object knows the keys it was given twice.
+
+    Raises Problem 400.
+    """
+    try:
+        return _DECODER.decode(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Problem(400, "The body is not UTF-8: send JSON encoded in UTF-8.") from None
+    except json.JSONDecodeError as error:
+        reason = f"The body is no JSON (line {error.lineno}, column {error.colno}): {what_is_wrong(error)}."
+        raise Problem(400, reason) from None
+    except RecursionError:
+        raise Problem(400, "The JSON is nested too deeply.") from None
+    except ValueError as error:
+        raise Problem(400, str(error)) from None
+
+
+def repeated_key(data: object, path: str = "") -> str | None:
+    """The first key that an object of `data`, however deep, was given twice, as `outer.0.key`; None without one."""
+    if isinstance(data, JsonObject):
+        if data.repeated:
+            return f"{path}{data.repeated[0]}"
+        return _first(repeated_key(value, f"{path}{key}.") for key, value in data.items())
+    if isinstance(data, list):
+        return _first(repeated_key(value, f"{path}{number}.") for number, value in enumerate(data))
+    return None
+
+
+def _first(found: Iterable[str | None]) -> str | None:
+    return next((one for one in found if one is not None), None)
+
+
+def _number(digits: str) -> Decimal:
+    try:
+        return Decimal(digits)
+    except InvalidOperation:
+        raise ValueError("The JSON holds a number with an impossible exponent.") from None
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"The JSON holds {word}, which is no number: leave the field out.")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=JsonObject, parse_float=_number, parse_int=_number, parse_constant=_no_number
+)

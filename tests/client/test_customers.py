@@ -1,0 +1,258 @@
+"""Corrections by hand, contacts closed and opened, and customers who rest: what a person says beside the records."""
+
+from typing import Any
+
+import pytest
+
+from dunwell.client.customers import Customers
+from dunwell.client.registration import Registrar
+from dunwell.domain.clock import Clock
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Channel, Stage
+from dunwell.store import addresses, cases, contacts, invoices, tasks, timeline
+from dunwell.store.database import Database
+from dunwell.store.tables import TaskRow
+from dunwell.views.customer import customer_facts
+from dunwell.views.work_list import open_work
+from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders
+from tests.services.test_people import ADA, AP, BOB, LATER, NOW, asked, bill, register
+
+OLD, NEW, NEWEST = "ada@acme.example", "ada.lind@acme.example", "a.lind@acme.example"
+ADA_ID = "acme.accounts_payable.1"
+
+
+def customers(database: Database) -> Customers:
+    return Customers(sample_deps(database))
+
+
+def with_email(email: str) -> Invoice:
+    return bill("a", [ADA.model_copy(update={"email": email}), BOB])
+
+
+def email_of(database: Database, contact_id: str = ADA_ID) -> str | None:
+    with database.reading() as session:
+        found = contacts.get(session, contact_id)
+        return found.email if found else None
+
+
+def language(database: Database) -> str:
+    with database.reading() as session:
+        return invoices.place(session, "acme").language
+
+
+def lines(database: Database, invoice_id: str = "a", kind: str = "contacts") -> list[str]:
+    with database.reading() as session:
+        return [entry.reason for _, entry in timeline.read(session, invoice_id) if entry.kind == kind]
+
+
+# Records that say something else -----------------------------------------------------------------------------
+
+
+def test_b6_what_a_record_changes_is_told_in_the_summary_and_the_timeline(database: Database) -> None:
+    register(database, with_email(OLD))
+    changed = bill("a", [ADA.model_copy(update={"email": NEW}), BOB], customer={"language": "es", "name": "Acme AG"})
+    (again,) = register(database, changed, now=LATER)
+    assert sorted(map(str, again.changes)) == [
+        f"acme, accounts_payable Ada Lind: e-mail changed from {OLD} to {NEW}",
+        "acme: language changed from en to es",
+        "acme: name changed from Acme GmbH to Acme AG",
+    ]
+    told = lines(database)
+    assert sorted(told) == [
+        f"accounts_payable ({ADA_ID}): e-mail changed, by its record",
+        "the customer: language changed from en to es, by its record",
+        "the customer: name changed, by its record",
+    ]
+    assert not any(private in line for line in told for private in (OLD, NEW, "Acme AG", "Ada"))  # G8
+    (same,) = register(database, changed, now=LATER)
+    assert same.changes == ()
+
+
+def test_b6_a_correction_stands_until_the_record_says_something_new(database: Database) -> None:
+    register(database, with_email(OLD))
+    done = customers(database).set_contact(ADA_ID, {"email": NEW}, "agent-7")
+    assert done.said == (f"acme, accounts_payable Ada Lind: e-mail changed from {OLD} to {NEW}",)
+    register(database, with_email(OLD), now=LATER)  # an old export does not undo it
+    assert email_of(database) == NEW
+    assert lines(database) == [f"accounts_payable ({ADA_ID}): e-mail changed, by agent-7"]
+    (again,) = register(database, with_email(NEWEST), now=LATER)
+    assert email_of(database) == NEWEST
+    assert "overtakes a correction by agent-7" in str(again.changes[0])
+    register(database, with_email(OLD), now=LATER)  # from here on the records count
+    assert email_of(database) == OLD
+
+
+def test_b6_a_corrected_name_does_not_make_somebody_else_of_a_contact(database: Database) -> None:
+    register(database, with_email(OLD))
+    customers(database).set_contact(ADA_ID, {"name": "Ada Berg", "email": NEW}, "agent-7")
+    register(database, with_email(OLD), now=LATER)
+    with database.reading() as session:
+        assert [(one.contact_id, one.name) for one in contacts.asked_about(session, "a")] == [
+            (ADA_ID, "Ada Berg"),
+            ("acme.accounts_payable.2", "Bob Moss"),
+        ]
+
+
+def test_b6_a_correction_that_is_taken_back_is_none(database: Database) -> None:
+    register(database, with_email(OLD))
+    for email in (NEW, OLD):
+        customers(database).set_contact(ADA_ID, {"email": email}, "agent-7")
+    register(database, with_email(NEWEST), now=LATER)
+    assert email_of(database) == NEWEST
+    with database.reading() as session:
+        assert contacts.corrections(session, ["acme"]) == []
+
+
+@pytest.mark.parametrize("said", ["en", "und"])
+def test_b6_a_customers_language_is_corrected_in_the_same_way(database: Database, said: str) -> None:
+    register(database, bill("a", [ADA]))
+    customers(database).set_customer("acme", {"language": "es"}, "agent-7")
+    register(database, bill("a", [ADA], customer={"language": said}), now=LATER)
+    assert language(database) == "es"
+    register(database, bill("a", [ADA], customer={"language": "it"}), now=LATER)
+    assert language(database) == "it"
+
+
+@pytest.mark.parametrize(
+    ("act", "field"),
+    [
+        (lambda all_: all_.set_contact("acme.user.9", {"email": NEW}, "agent-7"), "contact"),
+        (lambda all_: all_.set_customer("beta", {"language": "es"}, "agent-7"), "customer"),
+        (lambda all_: all_.set_contact(ADA_ID, {"email": "not an address"}, "agent-7"), "email"),
+        (lambda all_: all_.set_contact(ADA_ID, {"role": "user"}, "agent-7"), "role"),
+        (lambda all_: all_.set_contact(ADA_ID, {}, "agent-7"), "message"),
+        (lambda all_: all_.set_customer("acme", {"time_zone": "Mars/Base"}, "agent-7"), "time_zone"),
+        (lambda all_: all_.set_contact(ADA_ID, {"email": NEW}, "0171 2345678"), "by"),
+        (lambda all_: all_.add_contact("acme", "boss", {"name": "B", "email": NEW}, "agent-7"), "role"),
+        (lambda all_: all_.add_contact("acme", "user", {"name": "B"}, "agent-7"), "email"),
+        (lambda all_: all_.pause("acme", "illness", "agent-7", "2020-01-01"), "until"),
+        (lambda all_: all_.pause("beta", "illness", "agent-7"), "customer"),
+        (lambda all_: all_.resume("acme", "agent-7"), "pause"),
+    ],
+)
+def test_b6_what_cannot_be_is_refused_and_changes_nothing(database: Database, act: Any, field: str) -> None:
+    register(database, with_email(OLD))
+    with pytest.raises(Refused) as refused:
+        act(customers(database))
+    assert refused.value.field == field
+    assert (email_of(database), language(database), lines(database)) == (OLD, "en", [])
+
+
+# Standing ----------------------------------------------------------------------------------------------------
+
+
+def test_b1_a_contact_that_one_of_us_closed_stays_closed_whatever_records_say(database: Database) -> None:
+    register(database, with_email(OLD))
+    customers(database).close_contact("acme.accounts_payable.2", "left", "agent-7")
+    register(database, with_email(OLD), now=LATER)
+    assert asked(database, "a") == ["Ada Lind"]
+    customers(database).open_contact("acme.accounts_payable.2", "agent-7")
+    assert asked(database, "a") == ["Ada Lind", "Bob Moss"]
+    assert [line.partition(": ")[2] for line in lines(database)] == [
+        "is not written to any more, by agent-7",
+        "is written to again, by agent-7",
+    ]
+
+
+def test_b1_whom_one_of_us_added_stays_although_no_record_names_them(database: Database) -> None:
+    register(database, bill("a", [ADA]))
+    customers(database).add_contact("acme", "user", {"name": "Uma", "email": "uma@acme.example"}, "agent-7")
+    register(database, bill("a", [ADA]), bill("b", [ADA]), now=LATER)
+    assert sorted(asked(database, "b")) == ["Ada Lind", "Uma"]
+
+
+def test_b1_who_is_opened_again_is_reached_where_mail_bounced_but_not_after_stop(database: Database) -> None:
+    register(database, bill("a", [ADA.model_copy(update={"phone": "+4915112345678"})]))
+    with database.writing("acme") as session:
+        addresses.close(session, Channel.EMAIL, OLD.upper(), "bounced", NOW)
+        addresses.close(session, Channel.SMS, "+4915112345678", addresses.STOPPED, NOW)
+    said = customers(database).open_contact(ADA_ID, "agent-7").said
+    assert said == (
+        f"{ADA_ID}: email is open again (it was closed: bounced)",
+        f"{ADA_ID}: sms stays closed, because its owner said STOP",
+    )
+    with database.reading() as session:
+        assert addresses.why_closed(session, Channel.EMAIL, OLD) is None
+        assert addresses.why_closed(session, Channel.SMS, "+4915112345678") == "stopped"
+
+
+# Rest --------------------------------------------------------------------------------------------------------
+
+
+def test_b11_a_customer_rests_with_all_open_invoices_and_those_still_to_come(database: Database) -> None:
+    register(database, bill("a", [ADA]), bill("b", [ADA]))
+    done = customers(database).pause("acme", "insolvency", "agent-7")
+    assert (done.event, done.invoices) == ("pause", ("a", "b"))
+    assert done.content == {"reason": "insolvency", "by": "agent-7", "scope": "customer"}
+    register(database, bill("c", [ADA]), now=LATER)
+    with database.reading() as session:
+        case = cases.get(session, "c")
+        assert case is not None
+        assert (case.stage, case.next_action) == (Stage.PAUSED, None)
+    assert lines(database, "c", "paused") == ["the whole customer, by agent-7 until somebody resumes: insolvency"]
+    assert customers(database).resume("acme", "agent-7").invoices == ("a", "b", "c")
+    register(database, bill("d", [ADA]), now=LATER)
+    with database.reading() as session:
+        later = cases.get(session, "d")
+        assert later is not None and later.stage is Stage.SCHEDULED
+
+
+def test_b11_without_an_end_a_person_is_asked_once_for_the_customer(database: Database) -> None:
+    register(database, bill("a", [ADA]), bill("b", [ADA]))
+    customers(database).pause("acme", "illness", "agent-7")
+    register(database, bill("c", [ADA]), now=LATER)
+    with database.reading() as session:
+        (task,) = tasks.open_tasks(session)
+    assert task.outlives_case
+    assert 0 < (task.due_at - task.due_at.now(task.due_at.tzinfo)).days <= 31
+    assert "starter.py resume --customer acme" in task.reason
+    customers(database).pause("acme", "illness", "agent-7", "2099-01-01")  # now it has one
+    with database.reading() as session:
+        assert tasks.open_tasks(session) == []
+
+
+# Reading -----------------------------------------------------------------------------------------------------
+
+
+def test_b1_a_customer_is_shown_whole(database: Database) -> None:
+    register(database, with_email(OLD), bill("b", [BOB]))
+    register(database, with_email(OLD).model_copy(update={"customer": a_customer(contacts=(ADA,))}), now=LATER)
+    customers(database).set_contact(ADA_ID, {"email": NEW}, "agent-7")
+    customers(database).close_contact("acme.accounts_payable.2", "left", "agent-7")
+    customers(database).pause("acme", "talks", "agent-7", "2099-01-01")
+    with database.reading() as session:
+        shown = customer_facts(session, "acme")
+    assert (shown["name"], shown["language"], shown["rehearsal"], shown["access"]) == (
+        "Acme GmbH",
+        "en",
+        False,
+        "full",
+    )
+    assert shown["pause"]["reason"] == "talks"
+    assert {one["contact_id"]: (one["state"], one["by"], one["invoices"]) for one in shown["contacts"]} == {
+        ADA_ID: ("current", None, ["a"]),
+        "acme.accounts_payable.2": ("closed", "agent-7", []),
+    }
+    (ada, _) = shown["contacts"]
+    assert [(one["field"], one["exported"], one["by"]) for one in ada["corrected"]] == [("email", OLD, "agent-7")]
+    assert {one["invoice_id"]: one["contacts"] for one in shown["invoices"]} == {"a": [ADA_ID], "b": []}
+    assert set(shown) >= {"credit", "holds", "tasks", "messages"}
+
+
+def test_b7_tasks_of_rehearsals_are_left_out_unless_asked_for_and_marked(database: Database) -> None:
+    clock = Clock(rehearsal=True, speed=86_400, real=NOW, case=NOW)
+    registrar = Registrar(sample_deps(database), the_ladders())
+    people = (a_contact(AP, phone="+4915112345678"),)
+    registrar.register(an_invoice(customer=a_customer(contacts=people)), NOW)
+    registrar.register(an_invoice(invoice_id="played", customer=a_customer(contacts=people)), NOW, clock)
+    with database.writing() as session:
+        for invoice_id, customer in (("inv-1", "acme"), ("played", "rehearsal.acme")):
+            call = {"task_id": f"{invoice_id}.call", "invoice_id": invoice_id, "step": "call", "kind": "call"}
+            contact_id = f"{customer}.accounts_payable.1"
+            tasks.add(session, TaskRow(**call, contact_id=contact_id, due_at=NOW, reason="r", script=""))
+    with database.reading() as session:
+        assert [one["invoice_id"] for one in open_work(session)] == ["inv-1"]
+        both = {one["invoice_id"]: one["rehearsal"] for one in open_work(session, rehearsals=True)}
+        assert both == {"inv-1": False, "played": True}
+        assert [one["rehearsal"] for one in open_work(session, "played")] == [True]

@@ -1,0 +1,230 @@
+"""A desk at work without an engine: activities run one by one, at the times a test names."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.record import RecordActivities, RecordAnswer, RecordRequest
+from activities.step import StepActivities, StepAnswer, StepRequest
+from dunwell.client.registration import Registrar
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark, merged
+from dunwell.domain.clock import Clock
+from dunwell.domain.events import parse_event
+from dunwell.domain.invoice import Invoice
+from dunwell.domain.keys import StepKey
+from dunwell.domain.policy import Policy
+from dunwell.domain.timeline import Entry
+from dunwell.gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
+from dunwell.gateways.product import HttpProductGateway
+from dunwell.gateways.sendgrid.client import SendGridGateway
+from dunwell.gateways.twilio.client import TwilioGateway
+from dunwell.services.dependencies import Answer, Dependencies
+from dunwell.store import accounts, outbox, tasks, timeline
+from dunwell.store.database import Database
+from dunwell.store.schema import migrate
+from dunwell.store.tables import MessageRow, TaskRow
+from tests.builders import an_invoice, at, sample_deps, the_ladders
+from tests.gateways.conftest import closed_url, product, sendgrid, twilio  # noqa: F401
+from tests.gateways.fakes import FakeProvider
+
+REGISTERED = at("2027-02-20 12:00")
+
+
+@dataclass
+class Office:
+    """One desk and the case it works on; `case` is what its workflow would know."""
+
+    deps: Dependencies
+    case: Case = field(init=False)
+    told: int = 0
+    attempt: int = 1  # which one of an activity this is
+    written: Mark | None = None
+
+    def open(
+        self,
+        invoice: Invoice | None = None,
+        now: datetime = REGISTERED,
+        ladder: Policy | None = None,
+        *,
+        rehearsal: bool = False,
+    ) -> Case:
+        """The case of an invoice, on a ladder of its own if one is given."""
+        bill, ladders = invoice or an_invoice(), the_ladders()
+        if ladder is not None:
+            bill, ladders = bill.model_copy(update={"policy": ladder.name}), {ladder.name: ladder}
+        self.case = Registrar(self.deps, ladders).register(bill, now, Clock(rehearsal=rehearsal)).opening.case
+        self.written = self.case.mark
+        return self.case
+
+    def carry_out(self, step: str, when: str, case: Case | None = None, **facts: Any) -> StepAnswer:
+        """The step at that time, by the case of its workflow, or by an older copy of it."""
+        known = (case or self.case).model_copy(deep=True)
+        if case is None:
+            facts["written"] = self.written
+        request = StepRequest(case=known, now=at(when), step=step, planned_at=at(when), **facts)
+        answer: StepAnswer = self._environment(when).run(StepActivities(self.deps).carry_out, request)
+        if answer.newer is not None:
+            self.case = answer.newer
+        elif answer.outcome is not None:
+            self.case.take(answer.outcome)
+        self.take_over(answer)
+        return answer
+
+    def take_over(self, answer: Answer) -> None:
+        """What the workflow learns from an answer of whatever activity."""
+        if answer.replaces and answer.newer is not None:
+            self.case = answer.newer
+        self.case.messages = merged(self.case.messages, answer.messages)
+        self.case.holds, self.case.next_action = answer.holds, answer.next_action
+        self.written = answer.written.later(self.written) if answer.written else self.written
+
+    def record(self, name: str, when: str, /, **content: Any) -> RecordAnswer:
+        """Tell the case, and write it down as its workflow does."""
+        said = self.case.apply(parse_event(name, [content]), at(when))
+        self.told += 1
+        entries = [
+            Entry(key=f"told.{self.told}.{number}", at=at(when), kind=one.kind, reason=one.reason)
+            for number, one in enumerate(said)
+        ]
+        answer = self.write(self.request(name, when, content, entries), when)
+        if answer.not_arrived:
+            self.case.reach_further(answer.not_arrived)
+        if answer.arrived:
+            self.case.outstanding.blocked_until = None
+        self.take_over(answer)
+        return answer
+
+    def request(self, name: str, when: str, content: dict[str, Any], entries: list[Entry]) -> RecordRequest:
+        case = self.case.model_copy(deep=True)
+        return RecordRequest(
+            case=case, now=at(when), event=name, content=content, entries=entries, written=self.written
+        )
+
+    def write(self, request: RecordRequest, when: str) -> RecordAnswer:
+        answer: RecordAnswer = self._environment(when).run(RecordActivities(self.deps).record, request)
+        return answer
+
+    def pay(self, when: str, amount: str = "1200.00", payment_id: str = "p1") -> RecordAnswer:
+        return self.record("payment_received", when, payment_id=payment_id, amount=amount, currency="EUR")
+
+    def report(self, row: MessageRow, status: str, when: str, code: str | None = None) -> RecordAnswer:
+        moment = at(when).isoformat()
+        return self.record("delivery_report", when, message_id=row.message_id, status=status, at=moment, code=code)
+
+    def _environment(self, when: str) -> ActivityEnvironment:
+        environment = ActivityEnvironment()
+        environment.info = replace(environment.info, started_time=at(when), attempt=self.attempt)
+        return environment
+
+    # What came of it
+
+    def messages(self, step: str | None = None, *, copies: bool = False) -> list[MessageRow]:
+        """The messages of a step, or all of them; copies for information only when asked for."""
+        with self.deps.database.reading() as session:
+            rows = outbox.of_invoice(session, self.case.invoice_id, step)
+            return [row for row in rows if copies or not StepKey.parse(row.step).copied]
+
+    def states(self, step: str | None = None) -> dict[str, str]:
+        """ "accounts_payable email" -> state."""
+        return {f"{row.contact_id.split('.')[-2]} {row.channel}": row.state for row in self.messages(step)}
+
+    def tasks(self) -> list[TaskRow]:
+        with self.deps.database.reading() as session:
+            return list(tasks.open_tasks(session, self.case.invoice_id))
+
+    def entries(self, kind: str | None = None) -> list[Entry]:
+        with self.deps.database.reading() as session:
+            written = [entry for _, entry in timeline.read(session, self.case.invoice_id)]
+        return [entry for entry in written if kind in {None, entry.kind}]
+
+    def access(self) -> str:
+        with self.deps.database.reading() as session:
+            return accounts.access(session, self.case.customer_id).value
+
+
+class DyingWorker:
+    """A gateway whose worker dies at the provider's door: before the message is handed over, or right after."""
+
+    def __init__(self, inner: MessageGateway, *, after: bool, deaths: int = 1) -> None:
+        self.inner, self.after, self.deaths = inner, after, deaths
+        self.name, self.channel, self.can_find = inner.name, inner.channel, inner.can_find
+
+    def send(self, envelope: Envelope) -> Receipt:
+        dies, self.deaths = self.deaths > 0, self.deaths - 1
+        if dies and not self.after:
+            raise WorkerDied
+        receipt = self.inner.send(envelope)
+        if dies:
+            raise WorkerDied
+        return receipt
+
+    def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
+        return self.inner.find(envelope, since)
+
+
+class WorkerDied(Exception):
+    """Nothing of what came after was done."""
+
+
+def by_sendgrid(provider: FakeProvider) -> SendGridGateway:
+    return SendGridGateway("SG.key", ("ana@dunwell.example", "Ana Lopez"), provider.url, timeout=10)
+
+
+def by_twilio(provider: FakeProvider) -> TwilioGateway:
+    return TwilioGateway("AC1", "token", "+15005550006", provider.url, timeout=10)
+
+
+def to_product(url: str) -> HttpProductGateway:
+    return HttpProductGateway(url, "secret", timeout=10)
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with this release's schema, to be copied: most rules need no second kind of database."""
+    file = tmp_path_factory.mktemp("template") / "dunwell.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def file_database(empty_file: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copy(empty_file, tmp_path / "dunwell.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    yield database
+    database.close()
+
+
+class MakeOffice(Protocol):
+    """An office with gateways of the test's choice; the outbox where nothing else is given."""
+
+    def __call__(
+        self,
+        email: MessageGateway | None = None,
+        sms: MessageGateway | None = None,
+        access: ProductGateway | None = None,
+    ) -> Office: ...
+
+
+@pytest.fixture
+def make_office(file_database: Database) -> MakeOffice:
+    def make(
+        email: MessageGateway | None = None, sms: MessageGateway | None = None, access: ProductGateway | None = None
+    ) -> Office:
+        return Office(sample_deps(file_database, email=email, sms=sms, product=access))
+
+    return make
+
+
+@pytest.fixture
+def office(make_office: MakeOffice) -> Office:
+    """Everything by the outbox, which delivers at once."""
+    return make_office()

@@ -1,0 +1,380 @@
+"""What a call, visit or meeting leads to: the next task, a closed number, a rest, a deadline, a manager."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.sweep import SweepActivities
+from dunwell.domain.agenda import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
+from dunwell.domain.invoice import Contact
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Channel, Role
+from dunwell.store import addresses, tasks
+from dunwell.store.tables import TaskRow
+from tests.builders import a_contact, an_invoice, at, the_ladders
+from tests.services.conftest import MakeOffice, Office
+from tests.services.test_step import with_contacts
+
+AP, MANAGER = Role.ACCOUNTS_PAYABLE, Role.MANAGER
+CALLED = "2027-03-03 10:00"  # the promise call of gradual-pressure: Wednesday 11:00 in Berlin
+TASK = "inv-1.promise-call.accounts_payable"
+PHONE = "+34600123456"
+
+
+def called(office: Office, *contacts: Contact) -> Office:
+    """A case that has had its letter and now a call; by the ladder with a rest of one day after a conversation."""
+    people = contacts or (a_contact(AP, phone=PHONE), a_contact(MANAGER))
+    office.open(with_contacts(*people, policy="gradual-pressure"))
+    for step, when in (("early-call", "2027-02-24 09:00"), ("due-call", "2027-03-01 11:00")):
+        office.carry_out(step, when)
+    office.carry_out("letter", "2027-03-02 09:00")
+    office.carry_out("promise-call", CALLED)
+    return office
+
+
+def tell(office: Office, outcome: str, when: str, task: str = TASK, **facts: Any) -> str:
+    """What came of the call, and what the case waits for then: "step at day hour"."""
+    answer = office.record("call_outcome", when, task_id=task, outcome=outcome, by="agent-7", **facts)
+    if answer.next_action is None:
+        return "nothing"
+    return f"{answer.next_action.step} {answer.next_action.at:%m-%d %H:%M}"
+
+
+def still_to_do(office: Office) -> list[str]:
+    return [f"{task.task_id.partition('.')[2]} {task.due_at:%m-%d %H:%M}" for task in office.tasks()]
+
+
+LADDER = "demand-call 03-04 10:00"  # what comes next if the call changes nothing
+
+
+@pytest.mark.parametrize(
+    ("outcome", "facts", "next_step", "left"),
+    [
+        pytest.param("reached", {}, LADDER, [], id="reached: noted"),
+        # two business days for the money, to the end of Friday
+        pytest.param("paid", {}, f"{PAYMENT_WAIT_OVER} 03-05 23:00", [], id="paid: chasing waits"),
+        pytest.param(
+            "written_promise_owed", {}, f"{WRITTEN_PROMISE_DUE} 03-04 23:00", [], id="a date in writing is owed"
+        ),
+        pytest.param(
+            "promise", {"promise": {"date": "2027-03-08"}}, "promise-confirmed~1 03-03 10:30", [], id="promise"
+        ),
+        pytest.param(
+            "dispute",
+            {"reason_code": "quality"},
+            "dispute-received~1 03-03 10:30",
+            ["dispute.202703031030 03-17 08:00"],  # whoever looks after it, by the ladder's days
+            id="dispute",
+        ),
+        # two hours later, as this ladder has it
+        pytest.param(
+            "no_answer", {}, LADDER, ["promise-call.accounts_payable~2 03-03 12:30"], id="no answer: tried again"
+        ),
+        # a gap of a day after the call, and no longer
+        pytest.param("refused", {"reason_code": "never"}, LADDER, [], id="refused: the next step in a hurry"),
+        # at once: another channel or contact
+        pytest.param("wrong_number", {}, "promise-call 03-03 10:30", [], id="wrong number: reaches further"),
+        pytest.param(
+            "call_back",
+            {"call_back_at": "2027-03-05T14:00:00+01:00"},
+            LADDER,
+            ["promise-call.accounts_payable~2 03-05 13:00"],
+            id="called back when they like",
+        ),
+        # 20:30 in Berlin on Friday is closed: Monday at nine
+        pytest.param(
+            "call_back",
+            {"call_back_at": "2027-03-05T20:30:00+01:00"},
+            LADDER,
+            ["promise-call.accounts_payable~2 03-08 08:00"],
+            id="called back inside the window",
+        ),
+        pytest.param(
+            "call_back", {}, LADDER, ["promise-call.accounts_payable~2 03-03 12:30"], id="called back, no hour said"
+        ),
+    ],
+)
+def test_what_an_outcome_leads_to(
+    office: Office, outcome: str, facts: dict[str, Any], next_step: str, left: list[str]
+) -> None:
+    called(office)
+    assert tell(office, outcome, "2027-03-03 10:30", **facts) == next_step
+    assert still_to_do(office) == left
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"outcome": "call_back", "call_back_at": "2027-03-03T10:29:00Z"}, "lies in the past"),
+        ({"outcome": "call_back", "call_back_at": "2027-03-18T10:00:00Z"}, "at most 14 days"),
+        ({"outcome": "reached", "call_back_at": "2027-03-04T10:00:00Z"}, "only goes with the outcome call_back"),
+    ],
+    ids=["past", "too far", "not asked for"],
+)
+def test_a_call_back_that_cannot_be_meant_is_refused(office: Office, facts: dict[str, Any], reason: str) -> None:
+    called(office)
+    with pytest.raises(Refused, match=reason):
+        tell(office, when="2027-03-03 10:30", **facts)
+    assert [task.task_id for task in office.tasks()] == [TASK]
+
+
+def test_nobody_answers_three_times_and_the_ladder_goes_on(office: Office) -> None:
+    called(office)
+    assert tell(office, "no_answer", "2027-03-03 10:10") == LADDER
+    assert tell(office, "no_answer", "2027-03-03 12:20", f"{TASK}~2") == LADDER
+    assert tell(office, "no_answer", "2027-03-03 14:30", f"{TASK}~3") == LADDER
+    assert office.tasks() == []
+    said = [entry.reason for entry in office.entries("call")]
+    assert "nobody answered in 3 calls for promise-call; the ladder goes on" in said
+
+
+def test_the_next_step_ends_the_tries_of_the_one_before(office: Office) -> None:
+    called(office)
+    tell(office, "no_answer", "2027-03-03 15:00")
+    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-04 08:00"]
+    office.carry_out("demand-call", "2027-03-04 10:00")
+    assert [task.step for task in office.tasks()] == ["demand-call", "demand-call"]
+
+
+def test_the_same_outcome_heard_twice_leads_to_one_more_call(office: Office) -> None:
+    called(office)
+    for _ in range(2):
+        tell(office, "no_answer", "2027-03-03 10:30")
+    assert len(office.tasks()) == 1
+    tell(office, "reached", "2027-03-03 10:40")  # and another one for a task that is done is noted only
+    assert "this task was done before" in office.entries("task")[-1].reason
+
+
+def test_a_wrong_number_is_called_and_written_to_no_more(office: Office) -> None:
+    called(office)
+    tell(office, "wrong_number", "2027-03-03 10:30")
+    office.carry_out("promise-call", "2027-03-03 10:30")
+    assert [task.contact_id for task in office.tasks()] == ["acme.manager.1"]
+    with office.deps.database.reading() as session:
+        for channel in (Channel.CALL, Channel.SMS):
+            assert addresses.why_closed(session, channel, PHONE) == "is a wrong number"
+    office.carry_out("demand-call", "2027-03-04 10:00")
+    assert {task.contact_id for task in office.tasks()} == {"acme.manager.1"}
+
+
+def test_a_wrong_number_of_the_last_one_asks_a_person(office: Office) -> None:
+    called(office, a_contact(AP, phone=PHONE))
+    tell(office, "wrong_number", "2027-03-03 10:30")
+    office.carry_out("promise-call", "2027-03-03 10:30")
+    (task,) = office.tasks()
+    assert (task.kind, task.contact_id) == ("call", "acme.accounts_payable.1")
+    assert "nobody could be reached" in task.reason
+
+
+# Promised things that do not come ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "step"),
+    [
+        ("promise_to_pay", {"date": "2027-03-08", "promised_by": "user"}, "promise-confirmed~1"),
+        ("payment_received", {"payment_id": "p1", "amount": "300.00", "currency": "EUR"}, "part-received~1"),
+        ("payment_received", {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}, "thank-you~1"),
+        ("dispute_opened", {"reason": "price", "opened_by": "user"}, "dispute-received~1"),
+    ],
+    ids=["a promise", "a part", "all of it", "a dispute"],
+)
+@pytest.mark.parametrize("outcome", ["written_promise_owed", "paid"])
+def test_what_was_awaited_comes(office: Office, outcome: str, name: str, content: dict[str, Any], step: str) -> None:
+    called(office)
+    tell(office, outcome, "2027-03-03 10:30")
+    answer = office.record(name, "2027-03-04 09:00", **content)
+    assert (answer.next_action and answer.next_action.step) == step
+    assert office.case.agreements.awaited is None
+
+
+def test_they_say_paid_a_third_time_and_nobody_waits(office: Office) -> None:
+    called(office)
+    for number, when in ((1, "2027-03-03 10:30"), (2, "2027-03-08 10:30")):
+        assert PAYMENT_WAIT_OVER in tell(office, "paid", when)
+        missing = office.case.wait_over(at(when) + timedelta(days=3))
+        assert [said.kind for said in missing] == ["payment_missing"], number
+    assert PAYMENT_WAIT_OVER not in tell(office, "paid", "2027-03-15 10:30")
+
+
+def test_a_refusal_before_the_due_date_hurries_nothing_that_speaks_of_it(office: Office) -> None:
+    office.open(with_contacts(a_contact(AP, phone=PHONE), policy="gradual-pressure"))
+    office.carry_out("early-call", "2027-02-24 09:00")
+    assert tell(office, "refused", "2027-02-24 09:10", "inv-1.early-call.accounts_payable") == "due-call 03-01 11:00"
+
+
+def test_a_refusal_brings_no_consequence_sooner(office: Office) -> None:
+    called(office)
+    office.carry_out("demand-call", "2027-03-04 10:00")
+    assert tell(office, "refused", "2027-03-04 10:05", "inv-1.demand-call.manager") == "complaint 03-05 10:00"
+    office.carry_out("complaint", "2027-03-05 10:00")
+    hand_over = "hand-over 03-19 09:00"  # ten business days after the complaint that announced it
+    assert tell(office, "refused", "2027-03-05 10:05", "inv-1.demand-call.accounts_payable") == hand_over
+
+
+# How often ------------------------------------------------------------------------------------------------
+
+
+def with_rest(office: Office, days: int, **changes: Any) -> None:
+    """The ladder of this case, with another rest after a conversation."""
+    policy = the_ladders()["gradual-pressure"]
+    rules = policy.calls.model_copy(update={"rest_after_conversation_days": days})
+    changed = policy.model_copy(update={"calls": rules} | changes)
+    office.deps._policies[office.case.policy] = changed
+
+
+@pytest.mark.parametrize(
+    ("outcome", "days", "status", "until"),
+    [
+        pytest.param("reached", 7, "delayed", "2027-03-10 10:30", id="a week after a conversation"),
+        pytest.param("refused", 7, "delayed", "2027-03-10 10:30", id="a refusal is one, too"),
+        pytest.param("reached", 0, "done", None, id="no rest on this ladder"),
+        pytest.param("no_answer", 7, "done", None, id="nobody was talked with"),
+        pytest.param("wrong_number", 7, "done", None, id="somebody else was"),
+    ],
+)
+def test_the_rest_after_a_conversation(
+    office: Office, outcome: str, days: int, status: str, until: str | None
+) -> None:
+    called(office)
+    with_rest(office, days)
+    tell(office, outcome, "2027-03-03 10:30")
+    answer = office.carry_out("demand-call", "2027-03-04 11:30")
+    assert answer.outcome is not None
+    assert (answer.outcome.status, answer.outcome.until) == (status, at(until) if until else None)
+
+
+def test_what_they_asked_for_needs_no_rest(office: Office) -> None:
+    called(office)
+    with_rest(office, 7)
+    tell(office, "call_back", "2027-03-03 10:30", call_back_at="2027-03-04T09:00:00Z")
+    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-04 09:00"]
+    office.record("promise_to_pay", "2027-03-03 11:00", date="2027-03-08", promised_by="user")
+    assert len(office.tasks()) == 1  # nobody takes back the hour that was agreed
+    office.pay("2027-03-04 08:00")
+    assert office.tasks() == []
+
+
+def test_a_try_too_many_in_a_week_waits_for_the_week_to_pass(office: Office) -> None:
+    called(office)
+    with_rest(office, 0, calls_per_week=1)  # this call; those that were replaced were not made
+    tell(office, "no_answer", "2027-03-03 10:30")
+    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-10 10:00"]
+
+
+# What to say ----------------------------------------------------------------------------------------------
+
+
+def test_a_script_in_the_debtors_language_and_in_ours(make_office: MakeOffice) -> None:
+    office = make_office()
+    spanish = with_contacts(a_contact(AP), policy="gradual-pressure")
+    office.open(spanish.model_copy(update={"customer": spanish.customer.model_copy(update={"language": "es"})}))
+    office.carry_out("early-call", "2027-02-24 09:00")
+    (task,) = office.tasks()
+    assert task.agent_script is not None
+    assert ("Buenos" in task.script or "Buenas" in task.script, "Good day" in task.agent_script) == (True, True)
+    assert (task.amount, task.currency) == (Decimal("1200.00"), "EUR")
+
+
+def test_one_script_where_both_speak_the_same(office: Office) -> None:
+    assert called(office).tasks()[0].agent_script is None
+
+
+def test_a_script_never_asks_for_what_came_in(office: Office) -> None:
+    called(office)
+    office.pay("2027-03-03 10:20", "200.00")
+    (task,) = office.tasks()
+    assert task.amount == Decimal("1000.00")
+    assert "1,000.00" in task.script
+
+
+def test_a_call_asks_what_the_trade_asks_and_knows_the_answers(office: Office) -> None:
+    script = called(office).tasks()[0].script
+    facts = ("2027-001", "1,200.00", "Accounts_Payable Person", "March 1, 2027")
+    for said in (*facts, "What is the reason", "on which day, which amount", "in writing"):
+        assert said in script, said
+    answers = script.split("IF THEY SAY")[1].split("CLOSE")[0]
+    assert answers.count("\n- ") >= 11
+
+
+@pytest.mark.parametrize("kind", [Channel.VISIT, Channel.MEETING])
+def test_visits_and_meetings_are_tasks_of_their_own(office: Office, kind: Channel) -> None:
+    office.open(with_contacts(a_contact(AP), policy="gradual-pressure"))
+    policy = the_ladders()["gradual-pressure"]
+    steps = (policy.steps[0].model_copy(update={"by": (kind,)}), *policy.steps[1:])
+    office.deps._policies[office.case.policy] = policy.model_copy(update={"steps": steps})
+    office.carry_out("early-call", "2027-02-24 09:00")
+    (task,) = office.tasks()
+    assert (task.kind, task.task_id) == (kind.value, f"inv-1.early-call.accounts_payable.{kind.value}")
+    assert task.script
+    assert office.messages() == []
+
+
+def test_a_call_that_money_made_needless_is_not_asked_for(office: Office) -> None:
+    case = office.open(with_contacts(a_contact(AP), policy="gradual-pressure")).model_copy(deep=True)
+    office.carry_out("early-call", "2027-02-24 09:00")
+    before = office.case.model_copy(deep=True)
+    office.pay("2027-03-01 10:59")
+    office.carry_out("due-call", "2027-03-01 11:00", before)
+    assert case.money.paid == 0
+    assert office.tasks() == []
+
+
+# Late ones ------------------------------------------------------------------------------------------------
+
+
+def watch(office: Office, when: str) -> None:
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, started_time=at(when))
+    environment.run(SweepActivities(office.deps).find_unconfirmed)
+
+
+@pytest.mark.parametrize(
+    ("when", "escalated"),
+    [
+        ("2027-03-03 13:59", False),  # not yet four open hours
+        ("2027-03-03 14:01", True),
+    ],
+)
+def test_a_late_call_goes_to_a_manager(office: Office, when: str, escalated: bool) -> None:
+    called(office)
+    watch(office, when)
+    watch(office, when)
+    assert [task.escalated_at for task in office.tasks()] == [at(when) if escalated else None]
+    said = [entry.reason for entry in office.entries("escalated")]
+    assert said == (
+        ["escalated: call acme.accounts_payable.1 for promise-call, due 2027-03-03 10:00 UTC, is 4 open hours late"]
+        if escalated
+        else []
+    )
+
+
+def test_nights_and_weekends_are_no_lateness(office: Office) -> None:
+    called(office)
+    tell(office, "call_back", "2027-03-03 10:30", call_back_at="2027-03-05T15:00:00Z")
+    watch(office, "2027-03-08 10:59")  # one hour on Friday before closing, three on Monday
+    assert office.tasks()[0].escalated_at is None
+    watch(office, "2027-03-08 11:01")
+    assert office.tasks()[0].escalated_at is not None
+
+
+def test_a_rehearsal_has_no_manager_to_tell(office: Office) -> None:
+    office.open(an_invoice(policy="gradual-pressure"), rehearsal=True)
+    office.carry_out("early-call", "2027-02-24 09:00", rehearsal=True)
+    watch(office, "2027-02-26 09:00")
+    assert [task.escalated_at for task in office.tasks()] == [None]
+
+
+def test_the_store_knows_the_last_conversation_of_a_contact(office: Office) -> None:
+    called(office)
+    tell(office, "reached", "2027-03-03 10:30")
+    with office.deps.database.reading() as session:
+        row = session.get(TaskRow, TASK)
+        assert row is not None
+        assert (row.result, row.state) == ("reached", "done")
+        found = tasks.last_conversation(session, ["acme.accounts_payable.1"], at("2027-03-01 00:00"))
+    assert found == at("2027-03-03 10:30")

@@ -1,0 +1,274 @@
+"""One customer, one message: steps of several invoices that fall into one window, and what keeps them apart (G5)."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from dunwell.domain.terms import Channel, Role
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.store import accounts, outbox
+from dunwell.store.database import Database
+from dunwell.store.tables import MessageRow
+from tests.builders import a_contact, a_customer, an_invoice
+from tests.gateways.fakes import Answer, FakeSendGrid
+from tests.services.conftest import MakeOffice, Office, by_sendgrid
+
+FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
+PAYER = a_customer(contacts=(a_contact(phone="+15005550006"),))
+
+
+def ten(office: Office, count: int = 10, **changes: object) -> list[Office]:
+    """Offices for invoices inv-0, inv-1, ... of one customer, 100.00, 101.00, ... EUR each."""
+    offices = []
+    for number in range(count):
+        one = Office(office.deps)
+        amount = Decimal(100 + number).quantize(Decimal("0.01"))
+        facts = {"invoice_id": f"inv-{number}", "number": f"N{number}", "amount": amount, "customer": PAYER}
+        one.open(an_invoice(**facts | changes))
+        offices.append(one)
+    return offices
+
+
+def letters(office: Office) -> list[tuple[str, list[str], str]]:
+    with office.deps.database.reading() as session:
+        return [(row.message, invoices, row.state) for row, invoices, _ in outbox.rows(session)]
+
+
+def test_ten_invoices_make_one_letter_with_all_amounts(office: Office) -> None:
+    offices = ten(office)
+    for one in offices:
+        one.carry_out("first-reminder", FIRST)
+    [(message, invoices, state)] = letters(office)
+    assert (message, len(invoices), state) == ("reminder-first", 10, "delivered")
+    body = offices[0].messages()[0].body
+    assert all(f"N{number}" in body and f"{100 + number}.00" in body for number in range(10))
+    assert "€1,045.00" in body
+    for one in offices:
+        assert [done.step for done in one.case.progress.steps] == ["first-reminder"]
+        assert "about 10 invoices" in one.entries("sent")[0].reason
+
+
+def test_an_invoice_paid_a_second_before_is_not_in_the_table(office: Office) -> None:
+    offices = ten(office, 3)
+    offices[1].pay("2027-03-02 08:59", amount="101.00")
+    offices[0].carry_out("first-reminder", FIRST)
+    body = offices[0].messages()[0].body
+    assert "N2" in body
+    assert "N1" not in body
+
+
+def test_the_firmest_step_leads(office: Office) -> None:
+    """One invoice has come to its last warning on the day another is first asked for: one letter, the warning."""
+    old = Office(office.deps)
+    old.open(an_invoice(invoice_id="old", number="OLD", customer=PAYER))
+    old.carry_out("first-reminder", FIRST)
+    new = Office(office.deps)
+    new.open(an_invoice(invoice_id="new", number="NEW", customer=PAYER, due_on=date(2027, 3, 15)))
+    new.carry_out("first-reminder", SECOND)
+    old.carry_out("second-reminder", SECOND)
+    assert [(message, invoices) for message, invoices, _ in letters(office)] == [
+        ("reminder-first", ["old"]),
+        ("final-warning", ["new", "old"]),
+    ]
+    body = new.messages()[0].body
+    assert "OLD" in body
+    assert "NEW" in body
+    with office.deps.database.reading() as session:
+        steps = [step for step, _ in outbox.delivered_warnings(session, "old")]
+        assert steps == ["first-reminder", "second-reminder"]
+        assert [step for step, _ in outbox.delivered_warnings(session, "new")] == ["first-reminder"]
+
+
+def test_restrictions_of_one_day_are_told_together_each_with_its_own_proof(office: Office) -> None:
+    offices = ten(office, 3)
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        for one in offices:
+            one.carry_out(step, when)
+    assert [(message, len(invoices)) for message, invoices, _ in letters(office)] == [
+        ("reminder-first", 3),
+        ("final-warning", 3),
+        ("restricted", 3),
+    ]
+    with office.deps.database.reading() as session:
+        assert [hold.invoice_id for hold in accounts.open_holds(session, "acme")] == ["inv-0", "inv-1", "inv-2"]
+    assert offices[0].pay("2027-03-22 10:00", amount="100.00").access == "restricted"
+
+
+def test_a_bounced_letter_about_all_goes_on_by_sms_about_all(make_office: MakeOffice) -> None:
+    office = make_office()
+    bouncing = a_customer(contacts=(a_contact(email="bounce@acme.example", phone="+15005550006"),))
+    offices = ten(office, 3, customer=bouncing)
+    for one in offices:
+        one.carry_out("first-reminder", FIRST)
+    assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+
+
+def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    """The provider was away, the first invoice was paused, the second one's turn came: later the first goes on."""
+    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+    sendgrid.next(Answer(status=503))
+    with pytest.raises(ApplicationError):
+        first.carry_out("first-reminder", FIRST)
+    first.record("pause", "2027-03-02 09:01", reason="talks", by="agent-7")
+    second.carry_out("first-reminder", "2027-03-02 09:02")
+    first.record("resume", "2027-03-03 12:00", by="agent-7")
+    answer = first.carry_out("first-reminder", "2027-03-03 12:00")
+    assert (answer.outcome and answer.outcome.status) == "done"
+    assert [invoices for _, invoices, _ in letters(first)] == [["inv-1"], ["inv-0"]]
+    assert len(sendgrid.mails) == 2
+
+
+def test_a_letter_taken_over_still_speaks_of_both(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+    sendgrid.next(Answer(status=503))
+    with pytest.raises(ApplicationError):
+        first.carry_out("first-reminder", FIRST)
+    second.carry_out("first-reminder", FIRST)
+    first.carry_out("first-reminder", "2027-03-02 09:02")
+    assert [invoices for _, invoices, _ in letters(first)] == [["inv-0", "inv-1"]]
+    assert len(sendgrid.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "letters_sent"),
+    [
+        # another currency is another letter
+        ({"currency": "USD"}, 2),
+        # another customer, with people of its own, is another letter
+        ({"customer": a_customer(customer_id="b", contacts=(a_contact(contact_id="b.1", email="b@b.example"),))}, 2),
+        # not yet due: not in the letter, and not asked for
+        ({"due_on": date(2027, 3, 20)}, 1),
+        # another ladder, whose step today is a call: not in the letter
+        ({"policy": "gradual-pressure", "due_on": date(2027, 3, 2)}, 1),
+    ],
+)
+def test_what_does_not_go_together(office: Office, changes: dict[str, object], letters_sent: int) -> None:
+    [one] = ten(office, 1)
+    other = Office(office.deps)
+    other.open(an_invoice(**{"invoice_id": "other", "number": "OTHER", "customer": PAYER} | changes))
+    one.carry_out("first-reminder", FIRST)
+    if "due_on" not in changes:
+        other.carry_out("first-reminder", "2027-03-03 10:00")
+    assert len(letters(office)) == letters_sent
+    assert "OTHER" not in one.messages()[0].body
+
+
+def test_a_day_between_two_requests_whatever_the_invoice(office: Office) -> None:
+    """The second invoice came in after the first one's letter had left: it waits, and says why."""
+    [one] = ten(office, 1)
+    one.carry_out("first-reminder", FIRST)
+    late = Office(office.deps)
+    late.open(an_invoice(invoice_id="late", customer=PAYER))
+    answer = late.carry_out("first-reminder", "2027-03-02 11:00")
+    assert answer.outcome is not None
+    assert (answer.outcome.status, answer.outcome.until) == ("delayed", datetime(2027, 3, 3, 9, tzinfo=UTC))
+    assert "was asked less than 1 day(s) ago" in late.entries("delayed")[0].reason
+    late.carry_out("first-reminder", "2027-03-03 09:00")
+    assert len(letters(office)) == 2
+
+
+def test_no_more_than_the_policys_number_a_week(office: Office) -> None:
+    """Four letters in a week are the most; the fifth waits until the first is a week old."""
+    for day in range(5):
+        one = Office(office.deps)
+        one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
+        # each is opened after the one before was sent, so that they are not told together
+        answer = one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}" if day < 4 else "2027-03-08 10:00")
+        outcome = answer.outcome
+        assert outcome is not None
+        assert outcome.status == ("done" if day < 4 else "delayed")
+    assert outcome is not None
+    assert outcome.until == datetime(2027, 3, 2, 9, 0, tzinfo=UTC) + timedelta(days=7)
+    assert "had 4 messages in 7 days" in one.entries("delayed")[0].reason
+
+
+def test_an_answer_counts_and_waits_like_any_message(office: Office) -> None:
+    assert Role.ACCOUNTS_PAYABLE in {contact.role for contact in PAYER.contacts}
+    for day in range(4):
+        one = Office(office.deps)
+        one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
+        one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}")
+    one.record("promise_to_pay", "2027-03-05 10:00", date="2027-03-12", promised_by="accounts_payable")
+    answer = one.carry_out("promise-confirmed~1", "2027-03-05 10:01")
+    assert answer.outcome is not None
+    assert answer.outcome.status == "delayed"
+    assert answer.next_action is not None
+    assert answer.next_action.at == datetime(2027, 3, 9, 9, 0, tzinfo=UTC)
+
+
+def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(office: Office) -> None:
+    """Each case hears of the bounce and reaches further; the customer gets one text about all of them."""
+    offices = ten(office, 3)
+    for one in offices:
+        one.carry_out("first-reminder", FIRST)
+    for one in offices:
+        one.report(one.messages()[0], "bounced", "2027-03-02 09:10")
+    for one in offices:
+        one.carry_out("first-reminder", "2027-03-02 09:11")
+    assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+
+
+def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(office: Office) -> None:
+    """The payer's address is dead, so each answer goes to the manager, who is not named: four a week, no more."""
+    people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
+    both = a_customer(contacts=people)
+    for number in range(6):
+        one = Office(office.deps)
+        one.open(an_invoice(invoice_id=f"inv-{number}", customer=both))
+        one.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-10", promised_by="accounts_payable")
+        one.carry_out("promise-confirmed~1", f"2027-03-02 09:1{number}")
+    reached = [row for row, _, _ in _rows(office) if row.contact_id == "acme.manager.1" and row.state == "delivered"]
+    assert len(reached) == 4
+    assert "had 4 messages in 7 days" in one.entries("withheld")[-1].reason
+
+
+def test_where_only_the_named_are_contacted_a_person_is_asked_instead(office: Office) -> None:
+    """A private customer's dead address: the registered neighbour hears nothing."""
+    people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
+    office.open(an_invoice(policy="consumer", customer=a_customer(contacts=people)))
+    office.carry_out("first-reminder", "2027-03-04 09:00")
+    assert office.states() == {"accounts_payable email": "bounced"}
+    assert [task.kind for task in office.tasks()] == ["call"]
+
+
+class RivalGateway(OutboxGateway):
+    """While the first letter leaves, another case uses up what the user may get this week."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(Channel.EMAIL)
+        self.database, self.rivals = database, 4
+
+    def send(self, envelope: Envelope) -> Receipt:
+        with self.database.writing("acme") as session:
+            own = outbox.get(session, envelope.message_id)
+            assert own is not None
+            facts = {column.key: getattr(own, column.key) for column in MessageRow.__table__.columns}
+            while self.rivals:
+                self.rivals -= 1
+                rival = {"message_id": f"rival-{self.rivals}", "contact_id": "acme.user.1", "state": "accepted"}
+                outbox.add(session, MessageRow(**facts | rival))
+        return super().send(envelope)
+
+
+def test_whoever_is_faster_gets_the_weeks_last_message(make_office: MakeOffice, file_database: Database) -> None:
+    """The user's four came between the judgement of the step and its second letter: the step waits for the rest."""
+    one = make_office(email=RivalGateway(file_database))
+    one.open()
+    answer = one.carry_out("first-reminder", FIRST)
+    assert answer.outcome is not None
+    assert (answer.outcome.status, answer.outcome.until) == ("delayed", datetime(2027, 3, 9, 9, tzinfo=UTC))
+    assert one.states("first-reminder") == {"accounts_payable email": "delivered"}
+    assert "had 4 messages in 7 days" in one.entries("delayed")[0].reason
+    one.carry_out("first-reminder", "2027-03-09 09:00")
+    assert one.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
+
+
+def _rows(office: Office) -> Sequence[tuple[MessageRow, list[str], str]]:
+    with office.deps.database.reading() as session:
+        return outbox.rows(session)

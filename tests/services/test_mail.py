@@ -1,0 +1,246 @@
+"""What an e-mail has beside its words: its conversation, the way to stop it, and what is enclosed."""
+
+import base64
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dunwell.domain.keys import MessageKey, StepKey
+from dunwell.domain.terms import Channel
+from dunwell.gateways.opt_out_link import OptOutLinks
+from tests.builders import a_contact, a_customer, an_invoice
+from tests.gateways.fakes import FakeSendGrid
+from tests.services.conftest import MakeOffice, Office, by_sendgrid
+
+ONE = a_customer(contacts=(a_contact(),))
+LINKS = OptOutLinks("https://dunning.example", ["a secret of some length"])
+PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40 + b"%%EOF"
+STEPS = (
+    ("first-reminder", "2027-03-02 09:00"),
+    ("second-reminder", "2027-03-09 09:00"),
+    ("restrict", "2027-03-22 09:00"),
+)
+
+
+def name(invoice_id: str, step: str) -> str:
+    key = MessageKey(
+        invoice_id=invoice_id,
+        step=StepKey.parse(step),
+        contact_id="acme.accounts_payable.1",
+        channel=Channel.EMAIL,
+    )
+    return f"<{key.message_id}@dunwell.example>"
+
+
+@pytest.fixture
+def office(make_office: MakeOffice, sendgrid: FakeSendGrid) -> Office:
+    """By SendGrid, with links to stop mails."""
+    office = make_office(by_sendgrid(sendgrid))
+    office.deps = replace(office.deps, opt_out=LINKS)
+    return office
+
+
+def headers(sendgrid: FakeSendGrid) -> list[dict[str, str]]:
+    return [mail["headers"] for mail in sendgrid.mails]
+
+
+# One conversation ----------------------------------------------------------------------------------------
+
+
+def test_three_letters_are_one_conversation(office: Office, sendgrid: FakeSendGrid) -> None:
+    office.open(an_invoice(customer=ONE))
+    for step, when in STEPS:
+        office.carry_out(step, when)
+        office.report(office.messages(step)[-1], "delivered", when)
+    first, second, third = headers(sendgrid)
+    names = [name("inv-1", step) for step, _ in STEPS]
+    assert [one["Message-ID"] for one in (first, second, third)] == names
+    assert "In-Reply-To" not in first
+    assert "References" not in first
+    assert (second["In-Reply-To"], second["References"]) == (names[0], names[0])
+    assert (third["In-Reply-To"], third["References"]) == (names[1], f"{names[0]} {names[1]}")
+    assert not any(mail["subject"].lower().startswith("re:") for mail in sendgrid.mails)
+
+
+@pytest.mark.parametrize(
+    ("fate", "follows"),
+    [
+        ("delivered", True),
+        ("bounced", False),  # it is in nobody's mailbox; and the address is closed
+        ("failed", False),  # nor is this
+    ],
+)
+def test_a_mail_that_never_arrived_is_no_part_of_it(
+    office: Office, sendgrid: FakeSendGrid, fate: str, follows: bool
+) -> None:
+    office.open(an_invoice(customer=ONE))
+    office.carry_out(*STEPS[0])
+    office.report(office.messages()[0], fate, "2027-03-02 09:10")
+    office.carry_out(*STEPS[1])
+    later = [one for one in headers(sendgrid) if one["Message-ID"] == name("inv-1", STEPS[1][0])]
+    assert [("References" in one) for one in later] == ([] if fate == "bounced" else [follows])
+
+
+def test_a_long_conversation_keeps_its_beginning_and_its_end(office: Office, sendgrid: FakeSendGrid) -> None:
+    office.open(an_invoice(customer=ONE))
+    office.carry_out(*STEPS[0])
+    first = office.messages()[0]
+    with office.deps.database.writing() as session:
+        for number in range(30):
+            copy = {column.name: getattr(first, column.name) for column in first.__table__.columns}
+            row = type(first)(**copy | {"message_id": f"{number:032d}", "claimed_at": first.claimed_at})
+            session.add(row)
+            session.flush()
+            _link(session, row, f"extra-{number}")
+    office.carry_out(*STEPS[1])
+    references = headers(sendgrid)[-1]["References"]
+    assert len(f"References: {references}") < 998
+    assert len(references.split()) == 10
+
+
+def _link(session: Any, row: Any, step: str) -> None:
+    from dunwell.store import outbox
+
+    outbox.link(session, row, "inv-1", step, warning=False)
+
+
+# Stopping mails ------------------------------------------------------------------------------------------
+
+
+def test_the_provider_gets_the_headers_of_one_click(office: Office, sendgrid: FakeSendGrid) -> None:
+    office.open(an_invoice(customer=ONE))
+    office.carry_out(*STEPS[0])
+    (row,) = office.messages()
+    link = LINKS.link(row.message_id)
+    (mail,) = sendgrid.mails
+    assert mail["headers"]["List-Unsubscribe"] == (
+        f"<mailto:ana@dunwell.example?subject=unsubscribe%20{row.message_id}>, <{link}>"
+    )
+    assert mail["headers"]["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    text, html = (part["value"] for part in mail["content"])
+    assert f"Stop e-mails to this address: {link}" in text
+    assert f'<a href="{link}">Stop e-mails to this address</a>' in html
+    assert "acme" not in link
+    assert "inv-1" not in link
+
+
+@pytest.mark.parametrize(
+    ("links", "wanted"),
+    [
+        (None, set()),  # nothing is set: no link, and so no header
+        (replace(LINKS, origin="http://127.0.0.1:8080"), {"List-Unsubscribe"}),  # RFC 8058 wants HTTPS
+        (LINKS, {"List-Unsubscribe", "List-Unsubscribe-Post"}),
+    ],
+    ids=["no link", "plain HTTP", "HTTPS"],
+)
+def test_headers_by_what_is_set(
+    office: Office, sendgrid: FakeSendGrid, links: OptOutLinks | None, wanted: set[str]
+) -> None:
+    office.deps = replace(office.deps, opt_out=links)
+    office.open(an_invoice(customer=ONE))
+    office.carry_out(*STEPS[0])
+    (mail,) = sendgrid.mails
+    assert {key for key in mail["headers"] if key.startswith("List-")} == wanted
+    assert ("Stop e-mails" in mail["content"][0]["value"]) == (links is not None)
+
+
+def test_an_sms_has_no_link_to_stop_mails(office: Office) -> None:
+    office.open(an_invoice(customer=a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))))
+    office.carry_out(*STEPS[0])
+    assert "unsubscribe" not in office.messages()[0].body
+
+
+TOKEN = LINKS.link("ab" * 16).rpartition("/")[2]
+
+
+@pytest.mark.parametrize(
+    ("token", "secrets", "reads"),
+    [
+        pytest.param(TOKEN, LINKS.secrets, True, id="ours"),
+        pytest.param(TOKEN, ["a newer one, sixteen up", *LINKS.secrets], True, id="signed by the former secret"),
+        pytest.param(TOKEN, ["another of some length"], False, id="a secret we never had"),
+        pytest.param("cd" + TOKEN[2:], LINKS.secrets, False, id="another message"),
+        pytest.param(TOKEN[:-1], LINKS.secrets, False, id="cut off"),
+        pytest.param(TOKEN + "\n", LINKS.secrets, False, id="a line feed behind"),
+        pytest.param(TOKEN.upper(), LINKS.secrets, False, id="in capitals"),
+        pytest.param("", LINKS.secrets, False, id="nothing"),
+    ],
+)
+def test_a_token_is_read_only_if_we_made_it(token: str, secrets: list[str], reads: bool) -> None:
+    assert OptOutLinks("https://dunning.example", secrets).read(token) == ("ab" * 16 if reads else None)
+
+
+# What is enclosed ----------------------------------------------------------------------------------------
+
+
+def with_document(path: Path, **changes: Any) -> Any:
+    path.write_bytes(PDF)
+    return an_invoice(customer=ONE, document=path, **changes)
+
+
+def test_the_invoice_travels_with_what_asks_for_it(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
+    office.open(with_document(tmp_path / "2027-001.pdf"))
+    office.carry_out(*STEPS[0])
+    (mail,) = sendgrid.mails
+    (file,) = mail["attachments"]
+    assert base64.b64decode(file.pop("content")) == PDF
+    assert file == {"filename": "2027-001.pdf", "type": "application/pdf", "disposition": "attachment"}
+    text, html = (part["value"] for part in mail["content"])
+    assert "Enclosed: invoice 2027-001" in text
+    assert "Enclosed: invoice 2027-001" in html
+
+
+@pytest.mark.parametrize(
+    ("called", "number", "sent_as"),
+    [
+        ("poly.html", "2027/0417", "2027-0417.pdf"),
+        ("inv\u202efdp.exe", "2027/0417", "2027-0417.pdf"),
+        ("a.pdf", "№ 7.exe", "7-exe.pdf"),
+        ("a.pdf", "../../etc", "etc.pdf"),
+        ("a.pdf", "請求書", "invoice.pdf"),
+    ],
+)
+def test_f7_an_attachment_is_called_by_its_number_and_is_a_pdf(
+    office: Office, sendgrid: FakeSendGrid, tmp_path: Path, called: str, number: str, sent_as: str
+) -> None:
+    office.open(with_document(tmp_path / called, number=number))
+    office.carry_out(*STEPS[0])
+    assert [file["filename"] for file in sendgrid.mails[0]["attachments"]] == [sent_as]
+
+
+def test_f7_two_attachments_have_two_names(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
+    office.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="2027/1"))
+    office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="2027-1"))
+    office.carry_out(*STEPS[0])
+    names = [file["filename"] for file in sendgrid.mails[0]["attachments"]]
+    assert sorted(names) == ["2027-1-1.pdf", "2027-1.pdf"]
+
+
+def test_a_mail_that_does_not_ask_encloses_nothing(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
+    office.open(with_document(tmp_path / "2027-001.pdf"))
+    office.pay("2027-03-02 08:00")
+    office.carry_out("thank-you~1", "2027-03-02 09:00")
+    (mail,) = sendgrid.mails
+    assert "attachments" not in mail
+    assert "Enclosed" not in mail["content"][0]["value"]
+
+
+def test_without_a_document_nothing_is_said_of_one(office: Office, sendgrid: FakeSendGrid) -> None:
+    office.open(an_invoice(customer=ONE))
+    office.carry_out(*STEPS[0])
+    assert "attachments" not in sendgrid.mails[0]
+    assert "Enclosed" not in sendgrid.mails[0]["content"][0]["value"]
+
+
+def test_a_joint_letter_encloses_every_invoice_it_asks_for(
+    office: Office, sendgrid: FakeSendGrid, tmp_path: Path
+) -> None:
+    office.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="N-1"))
+    office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="N-2"))
+    office.carry_out(*STEPS[0])
+    (mail,) = sendgrid.mails
+    assert [file["filename"] for file in mail["attachments"]] == ["N-1.pdf", "N-2.pdf"]
+    assert "Enclosed: invoice N-2" in mail["content"][0]["value"]
+    assert "Enclosed: invoice N-1" in mail["content"][0]["value"]

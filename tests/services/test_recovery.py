@@ -1,0 +1,276 @@
+"""One of case and database was restored from an older copy: whichever is behind catches up, nothing is sent twice."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, select
+
+from dunwell.domain.events import parse_event
+from dunwell.domain.terms import MessageState
+from dunwell.services.recovery import LOST_TEXT
+from dunwell.store import cases, ledger
+from dunwell.store.database import Database
+from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
+from tests import backups
+from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
+from tests.gateways.fakes import FakeSendGrid
+from tests.services.conftest import MakeOffice, Office, by_sendgrid
+
+FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
+
+Restore = Callable[[], None]
+
+
+@pytest.fixture
+def backed_up(file_database: Database, tmp_path: Path) -> Callable[[], Restore]:
+    """Take a copy of the database file; what it returns puts that copy back."""
+
+    def back_up() -> Restore:
+        file, copy = tmp_path / "dunwell.sqlite", tmp_path / "copy.sqlite"
+        backups.back_up(file, copy)
+
+        def restore() -> None:
+            file_database.close()
+            backups.put_back(copy, file)
+
+        return restore
+
+    return back_up
+
+
+def agree(office: Office) -> None:
+    """Ledger, stored case and the workflow's case say the same."""
+    with office.deps.database.reading() as session:
+        stored, booked = cases.get(session, "inv-1"), ledger.paid(session, "inv-1")
+    assert stored is not None
+    assert (stored.money.paid, stored.money.payments) == (booked, office.case.money.payments)
+    assert office.case.money.paid == booked
+    assert stored.digest == office.case.digest
+
+
+# The database is ahead -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3], ids=lambda lost: f"{lost} payments lost")
+def test_a3_a_payment_told_to_a_case_that_was_reset_adds_to_those_in_the_database(office: Office, lost: int) -> None:
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    older, written = office.case.model_copy(deep=True), office.written
+    for number in range(lost):
+        office.pay("2027-03-03 09:00", "10.00", f"before{number}")
+    office.case, office.written = older, written
+    office.pay("2027-03-04 09:00", "3.00", "after")
+    assert office.case.money.paid == 10 * lost + 3
+    agree(office)
+    assert "older than the database" in office.entries("restored")[0].reason
+
+
+def test_a3_a_dispute_survives_a_reset(office: Office) -> None:
+    """The older copy hears one event and seems to be as far as the newer one."""
+    office.open()
+    older, written = office.case.model_copy(deep=True), office.written
+    office.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
+    office.case, office.written = older, written
+    office.pay("2027-03-01 10:00", "100.00")
+    assert office.case.stage == "disputed"
+    assert office.case.money.paid == 100
+    agree(office)
+
+
+def test_a3_what_settles_the_rest_after_a_reset_ends_the_case(office: Office) -> None:
+    office.open()
+    older, written = office.case.model_copy(deep=True), office.written
+    office.pay("2027-03-01 09:00", "1000.00", "p1")
+    office.case, office.written = older, written
+    office.pay("2027-03-02 09:00", "200.00", "p2")
+    assert office.case.ended == "paid"
+    agree(office)
+
+
+def test_a3_a_step_after_a_reset_does_nothing_before_both_agree(office: Office) -> None:
+    office.open()
+    older, written = office.case.model_copy(deep=True), office.written
+    office.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
+    office.case, office.written = older, written
+    office.case.apply(
+        parse_event("payment_received", [{"payment_id": "p1", "amount": "1.00", "currency": "EUR"}]), at(FIRST)
+    )
+    answer = office.carry_out("first-reminder", FIRST)
+    assert answer.apart
+    assert office.messages() == []
+
+
+def test_a3_a_reversal_that_the_case_forgot_is_learned_from_the_ledger(office: Office) -> None:
+    office.open()
+    office.pay("2027-03-01 09:00", "100.00", "p1")
+    older, written = office.case.model_copy(deep=True), office.written
+    office.record("payment_reversed", "2027-03-02 09:00", payment_id="p1", reason="bounced")
+    office.case, office.written = older, written
+    office.pay("2027-03-03 09:00", "50.00", "p2")
+    assert office.case.money.paid == 50
+    agree(office)
+
+
+# The database is behind ----------------------------------------------------------------------------------
+
+
+def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    office.open()
+    restore = backed_up()
+    office.record(
+        "payment_received",
+        "2027-03-01 09:00",
+        payment_id="lost1",
+        amount="100.00",
+        currency="EUR",
+        received_at="2027-02-27T08:00:00Z",
+        method="card",
+    )
+    office.record("payment_received", "2027-03-01 10:00", payment_id="lost2", amount="5.00", currency="EUR")
+    office.record("payment_reversed", "2027-03-01 11:00", payment_id="lost2", reason="bounced")
+    restore()
+    office.pay("2027-03-02 09:00", "50.00", "after1")
+    agree(office)
+    with office.deps.database.reading() as session:
+        rows = {row.payment_id: row for row in ledger.rows(session, "inv-1")}
+    assert {name: row.amount for name, row in rows.items()} == {
+        "lost1": Decimal("100.00"),
+        "lost2": Decimal("5.00"),
+        "after1": Decimal("50.00"),
+    }
+    assert (rows["lost1"].received_at, rows["lost1"].method) == (at("2027-02-27 08:00"), "card")
+    assert (rows["lost2"].reversed_at, rows["lost2"].reversal_reason) == (at("2027-03-01 11:00"), "bounced")
+    assert "older than the case" in office.entries("restored")[0].reason
+
+
+def test_a4_a_message_that_only_the_case_knows_is_not_sent_again_and_proves_nothing(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+) -> None:
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    restore = backed_up()
+    before = office.carry_out("first-reminder", FIRST)
+    assert before.outcome is not None
+    (sent,) = office.messages()
+    restore()
+    assert office.messages() == []
+    apart = office.carry_out("second-reminder", SECOND)
+    assert apart.apart, "no step is carried out before both agree"
+    office.record(
+        "delivery_report", SECOND, message_id=sent.message_id, status="delivered", at="2027-03-16T09:00:00Z"
+    )
+    (row,) = office.messages()
+    assert (row.message_id, row.contact_id, row.channel, row.claimed_at) == (
+        sent.message_id,
+        sent.contact_id,
+        sent.channel,
+        sent.claimed_at,
+    )
+    assert row.address == sent.address
+    assert len(sendgrid.mails) == 1
+    office.carry_out("first-reminder", SECOND)
+    assert len(sendgrid.mails) == 1, "it counts for G3"
+    office.carry_out("second-reminder", SECOND)
+    office.report(office.messages("second-reminder")[0], "delivered", SECOND)
+    office.carry_out("restrict", RESTRICT)
+    assert office.access() == "full", "one warning is proven, and two are needed"
+
+
+def test_a4_a_message_without_its_text_counts_in_the_caps(office: Office, backed_up: Callable[[], Restore]) -> None:
+    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    restore = backed_up()
+    office.carry_out("first-reminder", FIRST)
+    restore()
+    office.pay("2027-03-02 10:00", "1.00")
+    (row,) = office.messages()
+    assert (row.state, row.reason, row.body) == (MessageState.UNKNOWN, LOST_TEXT, "")
+    answer = office.carry_out(office.case.outstanding.owed[0], "2027-03-02 10:01")
+    assert answer.outcome is not None
+    answer = office.carry_out("second-reminder", "2027-03-02 10:02")
+    assert answer.outcome is not None
+    assert answer.outcome.status != "done"
+
+
+def test_a4_a_hold_that_only_the_case_knows_is_placed_again(office: Office, backed_up: Callable[[], Restore]) -> None:
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.carry_out("second-reminder", SECOND)
+    restore = backed_up()
+    office.carry_out("restrict", RESTRICT)
+    assert office.access() == "restricted"
+    restore()
+    assert office.access() == "full"
+    office.pay("2027-03-24 09:00", "1.00")
+    assert office.access() == "restricted"
+    office.pay("2027-03-25 09:00", "1199.00", "p2")
+    assert office.access() == "full"
+
+
+def test_a4_a_hold_that_the_case_knows_to_be_released_is_released_again(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.carry_out("second-reminder", SECOND)
+    office.carry_out("restrict", RESTRICT)
+    restore = backed_up()
+    office.pay("2027-03-24 09:00", "1200.00", "p1")
+    restore()
+    assert office.access() == "restricted"
+    office.pay("2027-03-25 09:00", "1.00", "p2")
+    assert office.access() == "full"
+    agree(office)
+
+
+def test_a4_nothing_is_restored_where_nothing_was_lost(office: Office) -> None:
+    office.open()
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        office.carry_out(step, when)
+    office.pay("2027-03-24 09:00", "100.00")
+    office.record("promise_to_pay", "2027-03-24 10:00", date="2027-03-29", promised_by="debtor")
+    office.pay("2027-03-25 09:00", "1100.00", "p2")
+    assert office.entries("restored") == []
+    agree(office)
+
+
+def test_a4_the_product_hears_of_no_change_under_an_id_that_it_knows(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.carry_out("second-reminder", SECOND)
+    restore = backed_up()
+    office.carry_out("restrict", RESTRICT)
+    office.pay("2027-03-24 09:00", "1.00")
+    known = changes(office)
+    restore()
+    office.pay("2027-03-25 09:00", "1199.00", "p2")
+    assert office.access() == "full"
+    assert known and not known & changes(office)
+
+
+def changes(office: Office) -> set[str]:
+    with office.deps.database.reading() as session:
+        return set(session.scalars(select(AccessChangeRow.change_id)))
+
+
+def test_a4_rows_that_are_gone_are_written_again(database: Database) -> None:
+    """The same on every kind of database, for rows that were lost without a backup."""
+    office = Office(sample_deps(database))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    office.pay("2027-03-03 09:00", "100.00", "lost")
+    sent = {row.message_id for row in office.messages()}
+    with database.writing("acme") as session:
+        for table in (MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow):
+            session.execute(delete(table))
+    office.pay("2027-03-04 09:00", "10.00", "after")
+    agree(office)
+    assert {row.message_id for row in office.messages()} == sent
+    assert {row.reason for row in office.messages()} == {LOST_TEXT}
+    with database.reading() as session:
+        assert ledger.paid(session, "inv-1") == 110

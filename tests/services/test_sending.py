@@ -1,0 +1,411 @@
+"""Once, and silent after money: crashes between call and record, answers that never came, and races."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+from temporalio.exceptions import ApplicationError
+
+from dunwell.client.registration import Registrar
+from dunwell.domain.invoice import Customer
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.store import outbox
+from dunwell.store.database import Database
+from dunwell.store.tables import MessageRow, PaymentRow
+from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps, the_ladders
+from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio
+from tests.services.conftest import DyingWorker, MakeOffice, Office, WorkerDied, by_sendgrid, by_twilio
+
+FIRST, RETRY, LATER = "2027-03-02 09:00", "2027-03-02 09:02", "2027-03-02 09:04"
+ONE_BY_MAIL = a_customer(contacts=(a_contact(),))
+ONE_BY_SMS = a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call is thought to be still under way."""
+    monkeypatch.setattr("dunwell.services.claims.CALL_PATIENCE", timedelta(0))
+
+
+# A worker that dies --------------------------------------------------------------------------------------
+
+
+def test_a_call_that_may_be_under_way_is_waited_for(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    office = make_office(DyingWorker(by_sendgrid(sendgrid), after=True))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    with pytest.raises(ApplicationError, match="under way") as waiting:
+        office.carry_out("first-reminder", RETRY)
+    assert not waiting.value.non_retryable
+    assert len(sendgrid.mails) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("after", [True, False], ids=["taken", "not taken"])
+def test_a_mail_whose_worker_died_is_never_sent_again(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, after: bool
+) -> None:
+    """Nobody can tell the two apart, and e-mail cannot be looked up: a person decides."""
+    office = make_office(DyingWorker(by_sendgrid(sendgrid), after=after))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    answer = office.carry_out("first-reminder", RETRY)
+    assert answer.outcome is not None
+    assert answer.outcome.status == "done"
+    assert office.states() == {"accounts_payable email": "unknown"}
+    (task,) = office.tasks()
+    assert (task.kind, "it is not sent again" in task.reason) == ("decision", True)
+    assert len(office.entries("unknown")) == 1
+    assert len(sendgrid.mails) == after
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(("status", "state"), [("delivered", "delivered"), ("accepted", "accepted")])
+def test_a_delivery_report_tells_what_the_dead_worker_could_not(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, status: str, state: str
+) -> None:
+    office = make_office(DyingWorker(by_sendgrid(sendgrid), after=True))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.report(office.messages()[0], status, RETRY)
+    answer = office.carry_out("first-reminder", LATER)
+    assert answer.outcome is not None
+    assert answer.outcome.status == "done"
+    assert office.states() == {"accounts_payable email": state}
+    assert office.tasks() == []
+    assert len(sendgrid.mails) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_unknown_mail_becomes_known_by_its_delivery_report(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    office = make_office(DyingWorker(by_sendgrid(sendgrid), after=True))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.carry_out("first-reminder", RETRY)
+    office.report(office.messages()[0], "delivered", LATER)
+    assert office.states() == {"accounts_payable email": "delivered"}
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize(
+    ("customer", "state", "kind", "tasks"),
+    [
+        (ONE_BY_SMS, "accepted", "sent", 0),  # Twilio knows
+        (ONE_BY_MAIL, "unknown", "unknown", 1),  # nobody knows, so a person is told
+    ],
+    ids=["sms", "mail"],
+)
+def test_what_left_before_the_money_came_is_written_down_after_it(
+    make_office: MakeOffice,
+    sendgrid: FakeSendGrid,
+    twilio: FakeTwilio,
+    customer: Customer,
+    state: str,
+    kind: str,
+    tasks: int,
+) -> None:
+    """The worker died, and when the step is tried again nothing may be asked for any more."""
+    mail, sms = DyingWorker(by_sendgrid(sendgrid), after=True), DyingWorker(by_twilio(twilio), after=True)
+    office = make_office(mail, sms)
+    before = office.open(an_invoice(customer=customer)).model_copy(deep=True)
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.pay(RETRY)
+    answer = office.carry_out("first-reminder", LATER, case=before)
+    assert answer.outcome is not None
+    assert answer.outcome.status == "stale"
+    assert [row.state for row in office.messages("first-reminder")] == [state]
+    assert (len(office.entries(kind)), len(office.tasks())) == (1, tasks)
+    assert len(sendgrid.mails) + len(twilio.messages) == 1
+
+
+def test_a_call_that_may_be_under_way_when_the_money_comes_is_left_alone(
+    make_office: MakeOffice, twilio: FakeTwilio
+) -> None:
+    office = make_office(sms=DyingWorker(by_twilio(twilio), after=True))
+    before = office.open(an_invoice(customer=ONE_BY_SMS)).model_copy(deep=True)
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.pay(RETRY)
+    office.carry_out("first-reminder", LATER, case=before)
+    assert [row.state for row in office.messages("first-reminder")] == ["claimed"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_sms_that_was_taken_is_found_and_not_sent_again(make_office: MakeOffice, twilio: FakeTwilio) -> None:
+    office = make_office(sms=DyingWorker(by_twilio(twilio), after=True))
+    office.open(an_invoice(customer=ONE_BY_SMS))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.carry_out("first-reminder", RETRY)
+    (row,) = office.messages()
+    assert (row.state, row.provider_id) == ("accepted", twilio.messages[0]["sid"])
+    assert len(twilio.messages) == 1
+    assert office.tasks() == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_sms_that_is_surely_not_there_is_sent_once(make_office: MakeOffice, twilio: FakeTwilio) -> None:
+    office = make_office(sms=DyingWorker(by_twilio(twilio), after=False))
+    office.open(an_invoice(customer=ONE_BY_SMS))
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    with pytest.raises(ApplicationError, match="claimed anew"):
+        office.carry_out("first-reminder", RETRY)
+    office.carry_out("first-reminder", LATER)
+    assert office.states() == {"accounts_payable sms": "accepted"}
+    assert len(twilio.messages) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_while_twilio_cannot_be_asked_nothing_is_decided(make_office: MakeOffice, twilio: FakeTwilio) -> None:
+    office = make_office(sms=by_twilio(twilio))
+    office.open(an_invoice(customer=ONE_BY_SMS))
+    twilio.next(Answer(drop=True, accepts=True), Answer(503))
+    with pytest.raises(ApplicationError, match="looked up"):
+        office.carry_out("first-reminder", FIRST)
+    with pytest.raises(ApplicationError, match="cannot be asked"):
+        office.carry_out("first-reminder", RETRY)
+    assert office.states() == {"accounts_payable sms": "claimed"}
+    office.carry_out("first-reminder", LATER)
+    assert office.states() == {"accounts_payable sms": "accepted"}
+    assert len(twilio.messages) == 1
+
+
+def test_a_mail_without_an_answer_is_unknown_at_once(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    office = make_office(by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    sendgrid.next(Answer(drop=True, accepts=True))
+    office.carry_out("first-reminder", FIRST)
+    assert office.states() == {"accounts_payable email": "unknown"}
+    assert len(office.tasks()) == 1
+    assert len(sendgrid.mails) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_second_contact_hears_although_the_first_is_unknown(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    office = make_office(DyingWorker(by_sendgrid(sendgrid), after=True))
+    office.open()
+    with pytest.raises(WorkerDied):
+        office.carry_out("first-reminder", FIRST)
+    office.carry_out("first-reminder", RETRY)
+    assert office.states() == {"accounts_payable email": "unknown", "user email": "accepted"}
+    assert len(sendgrid.mails) == 3  # one of them our account manager's copy
+
+
+# Errors that pass ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 401], ids=["too many requests", "our key was wrong"])
+def test_an_error_that_passes_is_tried_again_and_the_message_leaves_once(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, status: int
+) -> None:
+    office = make_office(by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    sendgrid.next(Answer(status))
+    with pytest.raises(ApplicationError) as failed:
+        office.carry_out("first-reminder", FIRST)
+    assert not failed.value.non_retryable
+    office.carry_out("first-reminder", RETRY)
+    assert office.states() == {"accounts_payable email": "accepted"}
+    assert len(sendgrid.mails) == 1
+
+
+def test_a_retry_looks_at_the_balance_again(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    office = make_office(by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    before = office.case.model_copy(deep=True)
+    sendgrid.next(Answer(429))
+    with pytest.raises(ApplicationError):
+        office.carry_out("first-reminder", FIRST)
+    office.pay("2027-03-02 09:01")
+    answer = office.carry_out("first-reminder", RETRY, before)
+    assert answer.outcome is not None
+    assert answer.outcome.status == "stale"
+    assert sendgrid.mails == []
+
+
+def test_a_retry_asks_for_what_is_open_now(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    office = make_office(by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    sendgrid.next(Answer(429))
+    with pytest.raises(ApplicationError):
+        office.carry_out("first-reminder", FIRST)
+    office.pay("2027-03-02 09:01", "200.00")
+    office.carry_out("first-reminder", RETRY)
+    (row,) = office.messages()
+    assert "1,000.00" in row.body
+    assert "1,000.00" in sendgrid.mails[0]["content"][0]["value"]
+
+
+def test_a_claim_refused_and_then_overtaken_by_money_is_withheld(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    """At the second attempt another contact comes first, and the payment while that one is written to."""
+    mailer = by_sendgrid(sendgrid)
+
+    class PaidAtTheSecondAttempt(OutboxGateway):
+        def send(self, envelope: Envelope) -> Receipt:
+            if sendgrid.requests:
+                beside = Office(office.deps)
+                beside.case = office.case.model_copy(deep=True)
+                beside.pay(RETRY)
+                return super().send(envelope)
+            return mailer.send(envelope)
+
+    office = make_office(PaidAtTheSecondAttempt(Channel.EMAIL))
+    office.open(an_invoice(customer=ONE_BY_MAIL))
+    sendgrid.next(Answer(429))
+    with pytest.raises(ApplicationError):
+        office.carry_out("first-reminder", FIRST)
+    # the next export names somebody before
+    renewed = an_invoice(customer=a_customer(contacts=(a_contact(number=0, name="New"), a_contact())))
+    Registrar(office.deps, the_ladders()).register(renewed, at(FIRST))
+    office.carry_out("first-reminder", RETRY)
+    assert {row.contact_id: row.state for row in office.messages()} == {
+        "acme.accounts_payable.0": "delivered",
+        "acme.accounts_payable.1": "withheld",
+    }
+    assert "nothing may be asked for now" in office.entries("withheld")[0].reason
+
+
+# Message ids ---------------------------------------------------------------------------------------------
+
+
+def test_a_message_id_is_the_same_for_the_same_message_and_tells_nothing(
+    make_office: MakeOffice, sendgrid: FakeSendGrid
+) -> None:
+    office = make_office(by_sendgrid(sendgrid))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    ids = {row.message_id for row in office.messages(copies=True)}
+    assert len(ids) == 3
+    assert all(len(one) == 32 and one.isalnum() for one in ids)
+    assert {mail["personalizations"][0]["custom_args"]["message_id"] for mail in sendgrid.mails} == ids
+
+
+# Races ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written_order() -> Iterator[list[tuple[str, str]]]:
+    """Payments and claims in the order in which the database took them: each is flushed under the customer's lock."""
+    order: list[tuple[str, str]] = []
+
+    def note(session: Session, _context: object) -> None:
+        for row in session.new:
+            if isinstance(row, PaymentRow):
+                order.append(("payment", row.invoice_id))
+            elif isinstance(row, MessageRow):
+                order.append(("claim", row.planned_at.isoformat()))
+
+    event.listen(Session, "after_flush", note)
+    yield order
+    event.remove(Session, "after_flush", note)
+
+
+ROUNDS = 15
+
+
+def test_no_claim_follows_a_payment_however_they_race(
+    database: Database, written_order: list[tuple[str, str]]
+) -> None:
+    chance = random.Random(7)
+    for number in range(ROUNDS):
+        office = Office(sample_deps(database))
+        office.open(an_invoice(invoice_id=f"inv-{number}"))
+        beside = Office(office.deps)
+        beside.case = office.case.model_copy(deep=True)
+        start, head_start = threading.Barrier(2), chance.uniform(0, 0.02)
+        written_order.clear()
+
+        def step(office: Office = office, start: threading.Barrier = start) -> None:
+            start.wait()
+            office.carry_out("first-reminder", FIRST)
+
+        def payment(
+            beside: Office = beside, start: threading.Barrier = start, head_start: float = head_start
+        ) -> None:
+            start.wait()
+            time.sleep(head_start)
+            beside.pay(FIRST)
+
+        with ThreadPoolExecutor(2) as pool:
+            for work in [pool.submit(step), pool.submit(payment)]:
+                work.result()
+        kinds = [kind for kind, _ in written_order]
+        assert kinds[-1] == "payment", f"round {number}: {kinds}"
+        claims = len(kinds) - 1
+        with database.reading() as session:
+            rows = outbox.of_invoice(session, f"inv-{number}")
+            assert [row.state for row in rows] == ["delivered"] * claims
+        office.case = beside.case
+        office.carry_out("first-reminder", RETRY)
+        assert len(office.messages()) == claims
+
+
+def test_two_workers_with_the_same_step_send_each_message_once(database: Database, sendgrid: FakeSendGrid) -> None:
+    """A worker thought dead comes back while another has taken over its step."""
+    deps = sample_deps(database, email=by_sendgrid(sendgrid))
+    for number in range(5):
+        office = Office(deps)
+        case = office.open(an_invoice(invoice_id=f"inv-{number}", customer=another_customer(f"c{number}")))
+        start = threading.Barrier(3)
+
+        def step(case: Any = case, start: threading.Barrier = start) -> None:
+            worker = Office(deps)
+            worker.case = case.model_copy(deep=True)
+            start.wait()
+            try:
+                worker.carry_out("first-reminder", FIRST)
+            except ApplicationError as busy:
+                assert busy.type == "InFlight"
+
+        with ThreadPoolExecutor(3) as pool:
+            for work in [pool.submit(step) for _ in range(3)]:
+                work.result()
+        office.carry_out("first-reminder", RETRY, case)
+        assert office.states() == {"accounts_payable email": "accepted", "user email": "accepted"}
+        assert len(sendgrid.mails) == 3 * (number + 1)  # a copy for our account manager among them
+
+
+class PayingTurn:
+    """A turn that comes late: the customer pays while the message waits for it."""
+
+    def __init__(self) -> None:
+        self.office: Office | None = None
+
+    def wait(self) -> None:
+        assert self.office is not None
+        self.office.pay(FIRST)
+
+
+def test_who_pays_while_a_message_waits_for_its_turn_is_not_asked(
+    file_database: Database, sendgrid: FakeSendGrid
+) -> None:
+    turn = PayingTurn()
+    office = turn.office = Office(
+        replace(sample_deps(file_database, email=by_sendgrid(sendgrid)), rate_limits={"sendgrid": turn})
+    )
+    case = office.open(an_invoice(customer=ONE_BY_MAIL)).model_copy(deep=True)
+    office.carry_out("first-reminder", FIRST, case)
+    assert office.messages() == []
+    assert len(sendgrid.mails) == 0

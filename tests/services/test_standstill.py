@@ -1,0 +1,144 @@
+"""A standstill: no message, no call and no consequence leaves; money counts and frees."""
+
+from datetime import timedelta
+
+import pytest
+
+from dunwell.domain.invoice import Customer
+from dunwell.domain.refusal import Refused
+from dunwell.domain.standstill import decision
+from dunwell.domain.terms import Channel
+from dunwell.gateways.base import Envelope, Receipt
+from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.services import standstill
+from dunwell.store import standstills
+from dunwell.store.database import Database
+from tests.builders import a_contact, a_customer, an_invoice, at
+from tests.gateways.fakes import FakeSendGrid
+from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.test_posting import look
+
+FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
+OPS = decision("ops", "restore")
+TWO: Customer = a_customer(contacts=(a_contact(), a_contact(number=2)))
+
+
+def begin(office: Office, when: str = FIRST) -> None:
+    assert standstill.begin(office.deps.database, OPS, at(when))
+
+
+def test_g13_no_message_leaves_in_a_standstill(office: Office) -> None:
+    office.open()
+    begin(office)
+    answer = office.carry_out("first-reminder", FIRST)
+    assert office.messages() == []
+    assert answer.outcome is not None
+    assert (answer.outcome.status, answer.outcome.until) == ("delayed", at(FIRST) + timedelta(hours=1))
+    office.carry_out("first-reminder", "2027-03-02 10:00")
+    said = [entry.reason for entry in office.entries("delayed")]
+    assert len(said) == 1, "said once, however often it is looked at"
+    assert "nothing leaves since 2027-03-02 09:00 UTC" in said[0]
+    assert "by ops: restore" in said[0]
+    assert standstill.end(office.deps.database, OPS, at("2027-03-02 10:30"))
+    office.carry_out("first-reminder", "2027-03-02 11:00")
+    assert office.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
+
+
+class Begins:
+    """A gateway during whose first call somebody begins a standstill."""
+
+    name, channel, can_find = "outbox", Channel.EMAIL, True
+
+    def __init__(self, database: Database) -> None:
+        self._inner, self._database = OutboxGateway(Channel.EMAIL), database
+
+    def send(self, envelope: Envelope) -> Receipt:
+        standstill.begin(self._database, OPS, at(FIRST))
+        return self._inner.send(envelope)
+
+    def find(self, envelope: Envelope, since: object) -> Receipt | None:
+        return None
+
+
+def test_g13_the_second_of_two_messages_is_stopped_by_a_standstill(
+    make_office: MakeOffice, file_database: Database
+) -> None:
+    """The step was judged before it began: the claim looks again."""
+    office = make_office(email=Begins(file_database))
+    office.open(an_invoice(customer=TWO))
+    answer = office.carry_out("first-reminder", FIRST)
+    assert [row.contact_id for row in office.messages()] == ["acme.accounts_payable.1"]
+    assert answer.outcome is not None
+    assert answer.outcome.status == "delayed"
+    standstill.end(office.deps.database, OPS, at(FIRST))
+    office.carry_out("first-reminder", "2027-03-02 11:00")
+    assert len(office.messages()) == 2
+
+
+def test_g13_money_counts_and_frees_in_a_standstill(office: Office) -> None:
+    office.open()
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        office.carry_out(step, when)
+    assert office.access() == "restricted"
+    begin(office, "2027-03-23 10:00")
+    office.pay("2027-03-23 11:00")
+    assert office.access() == "full"
+    assert office.case.ended == "paid"
+
+
+def test_g13_no_consequence_happens_in_a_standstill(office: Office) -> None:
+    office.open()
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND)):
+        office.carry_out(step, when)
+    begin(office, "2027-03-22 08:00")
+    office.carry_out("restrict", RESTRICT)
+    assert office.access() == "full"
+
+
+def test_g13_no_call_is_asked_for_in_a_standstill(office: Office) -> None:
+    office.open(an_invoice(policy="gradual-pressure"))
+    begin(office, "2027-02-24 08:00")
+    office.carry_out("early-call", "2027-02-24 09:00")
+    assert office.tasks() == []
+    standstill.end(office.deps.database, OPS, at("2027-02-24 09:30"))
+    office.carry_out("early-call", "2027-02-24 10:00")
+    assert [task.kind for task in office.tasks()] == ["call"]
+
+
+def test_g13_every_open_case_says_that_it_stands_still(office: Office) -> None:
+    office.open(an_invoice(invoice_id="inv-2"))
+    office.open()
+    office.pay("2027-03-01 09:00")  # an ended one needs no line
+    begin(office)
+    assert office.entries("standstill") == []
+    office.case = office.case.model_copy(update={"invoice_id": "inv-2"})
+    assert [entry.at for entry in office.entries("standstill")] == [at(FIRST)]
+
+
+def test_g13_a_standstill_begins_and_ends_once(database: Database) -> None:
+    assert standstill.begin(database, OPS, at(FIRST))
+    assert not standstill.begin(database, decision("kim", "again"), at("2027-03-03 09:00"))
+    with database.reading() as session:
+        stands = standstills.in_force(session)
+    assert stands is not None
+    assert (stands.by, stands.reason, stands.since) == ("ops", "restore", at(FIRST))
+    assert standstill.end(database, OPS, at("2027-03-03 10:00"))
+    assert not standstill.end(database, OPS, at("2027-03-03 11:00"))
+
+
+@pytest.mark.parametrize(("by", "reason"), [("ana@x.example", "restore"), ("ops", "call +49 30 1234567"), ("", "x")])
+def test_g13_who_holds_is_a_role_and_why_is_a_code(by: str, reason: str) -> None:
+    with pytest.raises(Refused):
+        decision(by, reason)
+
+
+def test_g13_silence_is_no_failure_in_a_standstill(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+    """A database that is being restored may lack the reports."""
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    begin(office, "2027-03-02 10:00")
+    assert look(office, "2027-03-12 09:00") == []
+    assert {row.state for row in office.messages()} == {"accepted"}
+    standstill.end(office.deps.database, OPS, at("2027-03-12 09:30"))
+    assert look(office, "2027-03-12 10:00")

@@ -1,0 +1,255 @@
+"""What a message says is true at the moment it leaves, in every language."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from dunwell.domain.terms import Channel, DebtorKind, Role
+from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
+from tests.services.conftest import Office
+from tests.services.tongues import CATALOGUE, LANGUAGES, OPTIONAL, TONGUES, facts, spaced
+
+LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 09:00", "restrict": "2027-03-22 09:00"}
+PAYER = a_customer(contacts=(a_contact(), a_contact(Role.USER)))
+
+
+def both_restricted(office: Office) -> tuple[Office, Office]:
+    """Two invoices of one customer, A-1 over 1,200.00 and B-2 over 318.50, that both hold the account."""
+    a, b = Office(office.deps), Office(office.deps)
+    known = {"customer": PAYER, "payment_url": None}
+    a.open(an_invoice(**known, invoice_id="a", number="A-1"))
+    b.open(an_invoice(**known, invoice_id="b", number="B-2", amount=Decimal("318.50")))
+    for step, when in LADDER.items():
+        for one in (a, b):
+            one.case.holds = one.carry_out(step, when).holds
+    assert [case.progress.consequences for case in (a.case, b.case)] == [["restrict"], ["restrict"]]
+    return a, b
+
+
+def answered(office: Office, when: str) -> str:
+    """Carry out the answer that is owed; the text of the message."""
+    step = office.case.outstanding.owed[0]
+    office.carry_out(step, when)
+    return next(f"{row.subject}\n{row.body}" for row in office.messages(step) if row.contact_id.endswith("payable.1"))
+
+
+# C1 ------------------------------------------------------------------------------------------------------
+
+
+def test_c1_access_that_another_invoice_holds_is_not_told_as_restored(office: Office) -> None:
+    a, b = both_restricted(office)
+    a.pay("2027-03-23 08:00")
+    assert a.access() == "restricted"
+    text = answered(a, "2027-03-23 09:00")
+    assert text.startswith("Thank you: invoice A-1 is paid")
+    assert "Some features stay limited for Acme GmbH because of another invoice:" in text
+    assert "Invoice B-2 of Feb 1, 2027, due on Mar 1, 2027: €318.50 to pay" in text
+    assert "vailable again for" not in text
+
+    b.pay("2027-03-24 08:00", amount="318.50", payment_id="p2")
+    assert b.access() == "full"
+    assert answered(b, "2027-03-31 09:00").startswith("Everything is available again for Acme GmbH")
+
+
+def test_c1_what_holds_the_account_is_looked_up_when_the_answer_leaves(office: Office) -> None:
+    """B is paid in the night between A's payment and A's answer: both answers tell that all is back."""
+    a, b = both_restricted(office)
+    a.pay("2027-03-22 22:00")
+    b.pay("2027-03-22 23:00", amount="318.50", payment_id="p2")
+    assert answered(a, "2027-03-23 09:00").startswith("Everything is available again for Acme GmbH")
+
+
+def test_c1_a_disputed_invoice_that_holds_the_account_is_named_without_an_amount(office: Office) -> None:
+    a, b = both_restricted(office)
+    b.record("dispute_opened", "2027-03-23 07:00", reason="quality", opened_by="user")
+    a.pay("2027-03-23 08:00")
+    text = answered(a, "2027-03-23 09:00")
+    assert "Invoice B-2 of Feb 1, 2027, due on Mar 1, 2027\n" in text
+    assert "€0.00" not in text
+
+
+@LANGUAGES
+@pytest.mark.parametrize("suspended", [False, True])
+@pytest.mark.parametrize("count", [1, 3])
+def test_c1_every_language_names_what_still_holds_the_account(language: str, suspended: bool, count: int) -> None:
+    bills = facts(others=()).bills
+    holding = tuple(bills[0].model_copy(update={"number": f"HOLD-{number}"}) for number in range(count))
+    alone = CATALOGUE.compose("restored", language, facts(**OPTIONAL))
+    held = CATALOGUE.compose("restored", language, facts(**OPTIONAL, holding=holding, suspended=suspended))
+    assert held.subject != alone.subject
+    for text in (held.text, held.call):
+        assert all(f"HOLD-{number}" in text for number in range(count))
+        assert text != alone.text
+    assert "HOLD-0" in held.short
+    assert (
+        held.forms()
+        != CATALOGUE.compose(
+            "restored", language, facts(**OPTIONAL, holding=holding, suspended=not suspended)
+        ).forms()
+    )
+    assert "INV-2041" in held.subject
+    for text in held.forms().values():
+        assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
+
+
+# C3 ------------------------------------------------------------------------------------------------------
+
+
+def with_plan(office: Office) -> Office:
+    office.open(an_invoice(payment_url=None))
+    office.carry_out("first-reminder", LADDER["first-reminder"])
+    parts = [{"date": "2027-03-08", "amount": "500.00"}, {"date": "2027-04-08", "amount": "700.00"}]
+    office.record("payment_plan_agreed", "2027-03-03 09:00", instalments=parts, by="agent")
+    office.case.outstanding.owed.clear()
+    return office
+
+
+def test_c3_a_missed_instalment_names_its_amount_and_its_date(office: Office) -> None:
+    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
+    text = answered(office, "2027-03-11 09:00")
+    assert "The €500.00 instalment of our payment plan has not arrived; it was agreed for March 8, 2027." in text
+    assert "keep the plan alive" not in text
+    assert "The plan that we agreed on" not in text
+
+
+def test_c3_of_an_instalment_that_came_in_part_the_rest_is_named(office: Office) -> None:
+    with_plan(office).pay("2027-03-08 10:00", amount="300.00")
+    office.case.outstanding.owed.clear()
+    office.case.instalment_due(at("2027-03-11 00:00"))
+    text = answered(office, "2027-03-11 09:00")
+    assert "has not arrived in full; it was agreed for March 8, 2027. €200.00 of it is missing." in text
+
+
+def test_c3_money_that_comes_after_the_plan_ended_is_counted(office: Office) -> None:
+    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
+    office.case.revision += 1
+    office.pay("2027-03-11 08:00", amount="450.00")
+    assert "€50.00 of it is missing." in answered(office, "2027-03-11 09:00")
+
+
+def test_c3_nothing_is_missed_any_more_once_the_instalment_has_come(office: Office) -> None:
+    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
+    office.pay("2027-03-11 08:00", amount="500.00")
+    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
+    assert not [row for row in office.messages() if row.message == "instalment-missed"]
+
+
+@LANGUAGES
+@pytest.mark.parametrize("message", ["instalment-missed", "promise-broken"])
+def test_c3_every_language_names_what_is_missing(message: str, language: str) -> None:
+    known = OPTIONAL | {"instalments": (), "promise_amount": Decimal("500.00"), "promise_on": date(2026, 3, 8)}
+    whole = CATALOGUE.compose(message, language, facts(**known, missing=Decimal("500.00")))
+    part = CATALOGUE.compose(message, language, facts(**known, missing=Decimal("199.50")))
+    for text in (whole.text, whole.call):
+        assert "500" in text
+        assert "8" in text
+    for text in (part.subject, part.call):
+        assert "199" in spaced(text)
+    assert part.call.count("199") == (2 if message == "instalment-missed" else 1)  # in the opening, too
+    assert "199" not in whole.subject + whole.text + whole.call + whole.short
+
+
+@LANGUAGES
+def test_c3_a_missed_instalment_is_named_in_text_and_sms(language: str) -> None:
+    known = OPTIONAL | {"instalments": (), "promise_amount": Decimal("500.00"), "promise_on": date(2026, 3, 8)}
+    whole = CATALOGUE.compose("instalment-missed", language, facts(**known, missing=Decimal("500.00")))
+    part = CATALOGUE.compose("instalment-missed", language, facts(**known, missing=Decimal("199.50")))
+    assert "500" in whole.short
+    for text in (part.text, part.short):
+        assert "199" in spaced(text)
+
+
+def test_c3_the_subject_is_true_when_a_part_came(office: Office) -> None:
+    with_plan(office).pay("2027-03-08 10:00", amount="300.00")
+    office.case.outstanding.owed.clear()
+    (said,) = office.case.instalment_due(at("2027-03-11 00:00"))
+    assert said.reason == "200.00 EUR of the instalment of 2027-03-08 did not come; the ladder goes on"
+    answered(office, "2027-03-11 09:00")
+    assert office.messages()[-1].subject == "Invoice 2027-001: €200.00 of an instalment has not arrived"
+
+
+def with_promise(office: Office, *paid: str) -> str:
+    """What the timeline says on the day after its grace."""
+    office.open(an_invoice(payment_url=None))
+    office.carry_out("first-reminder", LADDER["first-reminder"])
+    office.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-08", amount="500.00", promised_by="a")
+    for amount in paid:
+        office.pay("2027-03-08 10:00", amount=amount)
+    office.case.outstanding.owed.clear()
+    office.case.revision += 1
+    (said,) = office.case.promise_due(at("2027-03-11 00:00"))
+    return said.reason
+
+
+def test_c3_of_a_promise_that_was_kept_in_part_the_rest_is_named(office: Office) -> None:
+    assert with_promise(office, "300.00").startswith("200.00 EUR of it did not come by 2027-03-08;")
+    answered(office, "2027-03-11 09:00")
+    subject = office.messages()[-1].subject
+    assert subject == "Invoice 2027-001: €200.00 of the payment promised for Mar 8, 2027 has not arrived"
+
+
+def test_c3_of_a_promise_of_which_nothing_came_nothing_is_missing(office: Office) -> None:
+    assert with_promise(office).startswith("nothing came by 2027-03-08;")
+    answered(office, "2027-03-11 09:00")
+    subject = office.messages()[-1].subject
+    assert subject == "Invoice 2027-001: the payment promised for Mar 8, 2027 has not arrived"
+
+
+def test_c3_a_promise_is_not_broken_any_more_once_its_sum_has_come(office: Office) -> None:
+    with_promise(office)
+    office.pay("2027-03-11 08:00", amount="499.80")  # the rest is within the tolerance
+    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
+
+
+# C5 ------------------------------------------------------------------------------------------------------
+
+ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX"}
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", sorted(CATALOGUE.keys))
+def test_c5_with_an_account_nobody_is_sent_to_the_invoice_for_it(key: str, language: str) -> None:
+    language_of = TONGUES[language]
+    known = OPTIONAL | {"payment_url": None, **ACCOUNT}
+    composed = CATALOGUE.compose(key, language, facts(**known))
+    for text in (composed.text, composed.call):
+        assert language_of.bank not in spaced(text).casefold()
+    if CATALOGUE.traits[key].asks:
+        assert "IBAN DE89 3704 0044 0532 0130 00, BIC COBADEFFXXX" in composed.text
+        assert "IBAN DE89370400440532013000" in composed.short
+        assert "DE89 3704" in composed.call
+
+
+@LANGUAGES
+def test_c5_the_phone_stands_below_the_name(language: str) -> None:
+    text = CATALOGUE.compose("reminder-first", language, facts(phone="+49 30 901820")).text
+    assert "Max Weber\nNorthwind Ltd\n+49 30 901820\n" in text
+
+
+# C11 -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "says", "never"),
+    [
+        (DebtorKind.CONSUMER, "I cannot pay it at the moment", "Three directors must sign"),
+        (DebtorKind.PUBLIC, "The payment still has to be approved", "Three directors must sign"),
+        (DebtorKind.BUSINESS, "Three directors must sign", "I cannot pay it at the moment"),
+        (None, "Three directors must sign", "I cannot pay it at the moment"),
+    ],
+)
+def test_c11_the_script_of_a_call_suits_the_kind_of_debtor(
+    office: Office, kind: DebtorKind | None, says: str, never: str
+) -> None:
+    usual = the_ladders()["gentle-saas"]
+    steps = tuple(step.model_copy(update={"by": (Channel.CALL,)}) if step.by else step for step in usual.steps)
+    contact = a_contact(phone="+4930901820")
+    office.open(
+        an_invoice(customer=a_customer(kind=kind, contacts=(contact,))),
+        ladder=usual.model_copy(update={"steps": steps}),
+    )
+    office.carry_out("first-reminder", LADDER["first-reminder"])
+    [task] = office.tasks()
+    assert says in task.script
+    assert never not in task.script

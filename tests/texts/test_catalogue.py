@@ -1,0 +1,524 @@
+"""What people read, in every language, with every mix of facts, and what is refused."""
+
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from html import unescape
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dunwell.domain.events import OF_A_TALK
+from dunwell.texts.catalogue import CatalogueError
+from dunwell.texts.catalogue_file import CONSEQUENCES, LABELS
+from tests.services.tongues import (
+    ASKING,
+    CATALOGUE,
+    FOLDER,
+    GSM_7,
+    GSM_7_TWICE,
+    LANGUAGES,
+    MESSAGES,
+    NASTY,
+    OPTIONAL,
+    TONGUES,
+    TRAITS,
+    URL,
+    bare,
+    facts,
+    sms_segments,
+    spaced,
+    visible,
+)
+
+# ---- the catalogue as a whole
+
+
+def test_every_message_of_every_language_can_be_written() -> None:
+    CATALOGUE.check()
+
+
+def test_every_language_has_every_message_with_its_traits() -> None:
+    assert CATALOGUE.languages == tuple(sorted(TONGUES))
+    assert CATALOGUE.keys == TRAITS.keys()
+    assert dict(CATALOGUE.traits) == TRAITS
+
+
+@MESSAGES
+@LANGUAGES
+@pytest.mark.parametrize(
+    "missing",
+    [(), *((name,) for name in OPTIONAL), tuple(OPTIONAL)],
+    ids=lambda names: "without-" + ("all" if len(names) > 1 else "-".join(names) or "none"),
+)
+def test_message_reads_well_whatever_the_case_lacks(key: str, language: str, missing: tuple[str, ...]) -> None:
+    given_facts = {name: value for name, value in OPTIONAL.items() if name not in missing}
+    composed = CATALOGUE.compose(key, language, facts(**given_facts | bare(key)))
+    for field, text in composed.forms().items():
+        assert text.strip(), field
+        for debris in ("{{", "{%", "None", "Undefined", "\\", "**", "](", "  \n"):
+            assert debris not in text, field
+    for text in (composed.subject, composed.short):
+        assert text == " ".join(text.split())
+
+
+@MESSAGES
+@LANGUAGES
+def test_message_says_who_what_and_how_much(key: str, language: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+    for text in (composed.text, visible(composed.html)):
+        for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd"):
+            assert word in text
+    for text in (composed.text, composed.short, composed.call):
+        assert re.search(TONGUES[language].money, spaced(text)), text
+    assert "STOP" in composed.short
+    assert "Northwind Ltd" in composed.short
+    assert "INV-2041" in composed.short
+
+
+@LANGUAGES
+@ASKING
+def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str) -> None:
+    with_link = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+    for text in (with_link.text, with_link.html, with_link.short, with_link.call):
+        assert URL in text
+    without = CATALOGUE.compose(key, language, facts(**bare(key)))
+    language_of = TONGUES[language]
+    assert "http" not in without.text
+    for words in (language_of.bank, language_of.issued, language_of.due):
+        assert words in spaced(without.text)
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["final-warning", "formal-complaint"])
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, consequence: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | {"consequence": consequence}))
+    language_of = TONGUES[language]
+    for text in (composed.text, composed.call):
+        assert language_of.on in spaced(text)
+        assert language_of.consequences[consequence] in text
+    assert language_of.late in composed.text
+    assert language_of.brief_on in composed.short
+
+
+@LANGUAGES
+def test_the_second_reminder_names_the_first_ones(language: str) -> None:
+    earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
+    text = CATALOGUE.compose("reminder-second", language, facts(earlier=earlier)).text
+    assert TONGUES[language].earlier in text
+
+
+def test_reminders_of_another_year_carry_the_year() -> None:
+    known = facts(earlier=(date(2025, 12, 30), date(2026, 3, 3)))
+    text = CATALOGUE.compose("reminder-second", "en", known).text
+    assert "December 30, 2025 and March 3, 2026" in text
+
+
+def test_disputed_paid_and_overpaid_amounts_are_named() -> None:
+    part = facts(paid=Decimal(200), open=Decimal(1000), asked=Decimal(700))
+    text = CATALOGUE.compose("reminder-first", "en", part).text
+    assert "Received so far, with thanks: €200.00" in text
+    assert "Under review, not asked for now: €300.00" in text
+    assert "To pay: €700.00" in text
+    thanks = CATALOGUE.compose("thank-you", "en", facts(paid=Decimal(1207), credit=Decimal(7)))
+    assert "You paid €7.00 more" in thanks.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (Decimal(700), "disputed part of €500.00"),  # a part is in dispute, the rest is still asked for
+        (Decimal(0), "we will send no reminders about this invoice"),  # all of it is in dispute
+    ],
+)
+def test_a_dispute_says_what_rests(asked: Decimal, says: str) -> None:
+    assert says in CATALOGUE.compose("dispute-received", "en", facts(asked=asked)).text
+
+
+@LANGUAGES
+def test_labels(language: str) -> None:
+    labels = CATALOGUE.labels(language)
+    assert labels.keys() == LABELS.keys()
+    assert "{name}" in labels["copy"]
+
+
+def test_labels_come_in_the_nearest_language() -> None:
+    assert CATALOGUE.labels("es-MX") == CATALOGUE.labels("es") != CATALOGUE.labels("en")
+    assert CATALOGUE.labels("tlh") == CATALOGUE.labels("en")
+
+
+# ---- languages, plurals, amounts, dates
+
+
+@pytest.mark.parametrize(
+    ("language", "days", "says"),
+    [
+        ("en", 1, "(1 day ago)"),
+        ("en", 2, "(2 days ago)"),
+        ("en", 1234, "(1,234 days ago)"),
+        ("es", 1, "(hace 1 día)"),
+        ("es", 2, "(hace 2 días)"),
+        ("es", 21, "(hace 21 días)"),
+        ("ru", 1, "(1 день назад)"),
+        ("ru", 2, "(2 дня назад)"),
+        ("ru", 5, "(5 дней назад)"),
+        ("ru", 11, "(11 дней назад)"),
+        ("ru", 21, "(21 день назад)"),
+        ("bg", 1, "(преди 1 ден)"),
+        ("bg", 21, "(преди 21 дни)"),
+    ],
+)
+def test_plurals(language: str, days: int, says: str) -> None:
+    known = facts(due_on=date(2026, 3, 22) - timedelta(days), issued_on=date(2020, 1, 1))
+    assert says in CATALOGUE.compose("reminder-first", language, known).text
+
+
+@pytest.mark.parametrize(
+    ("today", "says"),
+    [
+        (date(2026, 2, 26), "is due on March 1, 2026, in 3 days"),
+        (date(2026, 2, 28), "is due on March 1, 2026, in 1 day."),
+        (date(2026, 3, 1), "is due today."),
+        (date(2026, 3, 2), "was due on March 1, 2026."),  # moved past a weekend: "today" would be untrue
+    ],
+)
+def test_the_due_date_is_told_as_of_today(today: date, says: str) -> None:
+    assert says in CATALOGUE.compose("before-due", "en", facts(today=today)).text
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "digits", "amount", "long", "short"),
+    [
+        ("en", "EUR", 2, "1200", "€1,200.00", "€1,200.00"),
+        ("es", "EUR", 2, "1200", "1.200,00 €", "1.200,00 €"),
+        ("es-MX", "MXN", 2, "1200", "$1,200.00", "$1,200.00"),  # Mexico writes amounts its own way
+        ("es-MX", "EUR", 2, "1200", "EUR 1,200.00", "EUR 1,200.00"),  # letters do not touch digits
+        ("en", "JPY", 0, "120000", "¥120,000", "¥120,000"),
+        ("en", "KWD", 3, "12.5", "KWD 12.500", "KWD 12.500"),
+        ("en", "INR", 2, "1200", "₹1,200.00", "INR 1,200.00"),  # ₹ would cost a second SMS
+        ("en", "EUR", 2, "0.1", "€0.10", "€0.10"),
+        ("en", "EUR", 2, "123456789012345678.99", "€123,456,789,012,345,678.99", "45,678.99"),  # exact
+    ],
+)
+def test_amounts_as_the_locale_writes_them(
+    language: str, currency: str, digits: int, amount: str, long: str, short: str
+) -> None:
+    value = Decimal(amount)
+    known = facts(currency=currency, digits=digits, amount=value, open=value, asked=value)
+    composed = CATALOGUE.compose("reminder-first", language, known)
+    assert long in spaced(composed.text)
+    assert short in composed.short
+
+
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [
+        ("en", "March 1, 2026"),
+        ("en-GB", "1 March 2026"),
+        ("en_GB", "1 March 2026"),
+        ("en-ZZ", "March 1, 2026"),  # an unknown region: the language's own form
+        ("es", "1 de marzo de 2026"),
+        ("es-419", "1 de marzo de 2026"),
+    ],
+)
+def test_dates_as_the_locale_writes_them(language: str, says: str) -> None:
+    assert says in CATALOGUE.compose("reminder-first", language, facts()).text
+
+
+# ---- names are data: never Markdown, HTML or template
+
+
+@pytest.mark.parametrize("name", NASTY)
+@LANGUAGES
+def test_names_are_shown_as_they_are(name: str, language: str) -> None:
+    known = facts(contact_name=name, company=name, number=name, sender_name=name, sender_company=name)
+    composed = CATALOGUE.compose("reminder-first", language, known)
+    shown = name.strip()
+    for text in (composed.subject, composed.text, composed.short, composed.call, visible(composed.html)):
+        assert shown in text
+    assert "<script" not in composed.html
+    assert "<code>" not in composed.html
+    assert "evil.example" not in "".join(re.findall(r'href="([^"]*)"', composed.html))
+    assert composed.html.count("<li>") == 5  # the invoice's lines, and none that a name began
+
+
+@settings(deadline=None)  # the first example compiles the language
+@given(name=st.text(min_size=1, max_size=40).filter(lambda text: text.strip()))
+def test_any_name_stays_in_its_place(name: str) -> None:
+    """Whatever the name, the document has the same elements, and the subject is one line."""
+    plain = CATALOGUE.compose("formal-complaint", "en", facts(**OPTIONAL))
+    composed = CATALOGUE.compose("formal-complaint", "en", facts(**OPTIONAL | {"company": name}))
+    assert re.findall(r"<[a-z/][^>]*>", composed.html) == re.findall(r"<[a-z/][^>]*>", plain.html)
+    assert len(composed.text.splitlines()) == len(plain.text.splitlines())
+    assert len(composed.subject.splitlines()) == len(composed.short.splitlines()) == 1
+
+
+def test_a_line_break_in_a_name_forges_no_header() -> None:
+    known = facts(number="INV-1\r\nBcc: all@evil.example\x00")
+    assert CATALOGUE.compose("reminder-first", "en", known).subject == (
+        "Invoice INV-1 Bcc: all@evil.example: a friendly reminder"
+    )
+
+
+@pytest.mark.parametrize(
+    ("url", "href"),
+    [
+        ("https://pay.example/a_b*c?x=1&y=[2]", "https://pay.example/a_b*c?x=1&y=%5B2%5D"),
+        ("https://pay.example/a>b)c", "https://pay.example/a%3Eb)c"),
+        ("javascript:alert(1)", None),  # no link at all
+    ],
+)
+def test_only_a_web_address_becomes_the_pay_button(url: str, href: str | None) -> None:
+    html = CATALOGUE.compose("reminder-first", "en", facts(payment_url=url)).html
+    links = [unescape(link) for link in re.findall(r'<a href="([^"]*)" style="display:inline-block', html)]
+    assert links == ([href] if href else [])
+
+
+def test_html_is_a_whole_page_for_a_phone() -> None:
+    html = CATALOGUE.compose("reminder-first", "es", facts(**OPTIONAL)).html
+    assert html.startswith("<!doctype html>")
+    assert '<html lang="es" dir="ltr">' in html
+    assert 'name="viewport" content="width=device-width' in html
+    assert "<title>Factura INV-2041: un recordatorio amable</title>" in html
+
+
+@LANGUAGES
+def test_no_tag_at_the_end_of_a_line_joins_two_words(language: str) -> None:
+    """A template swallows the line break after a tag, and the words around it become one."""
+    source = (FOLDER / f"{language}.toml").read_text(encoding="utf-8")
+    lines = [re.sub(r"{%.*?%}", "\0", line) for line in source.splitlines()]
+    for line, after in pairwise(lines):
+        glued = line.endswith("\0") and line.strip(" \0") and after[:1].isalnum()
+        assert not glued, (line, after)
+
+
+def test_text_reads_like_a_letter() -> None:
+    text = CATALOGUE.compose("promise-confirmed", "en", facts(**OPTIONAL)).text
+    assert text.startswith(
+        "Hello Ada Byron,\n\n"
+        "Thank you for letting us know. I have noted your promise:\n\n"
+        "- Invoice: INV-2041, issued on January 30, 2026\n"
+        "- Amount: €400.50\n"
+        "- To be paid by: March 20, 2026, to Northwind Ltd\n\n"
+        "Until then we will send no overdue reminders about this invoice. You are welcome to pay earlier.\n\n"
+        f"Payment page of invoice INV-2041: {URL}\n\n"
+    )
+    assert "Kind regards,\nMax Weber\nNorthwind Ltd\nmax@northwind.example\n\n---\n\n" in text
+
+
+# ---- SMS length
+
+
+@MESSAGES
+@LANGUAGES
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+def test_short_texts_are_short(key: str, language: str, consequence: str) -> None:
+    typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2", "consequence": consequence}
+    text = CATALOGUE.compose(key, language, facts(**typical)).short
+    assert not TONGUES[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
+    assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
+
+
+# ---- long overdue
+
+AGED = {"issued_on": date(2025, 1, 15), "due_on": date(2025, 2, 15)}  # 400 days
+FIRST = pytest.mark.parametrize(
+    "key",
+    ["before-due", "reminder-first", "reminder-second", "milestone-invoice", "milestone-reminder", "courtesy-visit"],
+)
+
+
+@FIRST
+@LANGUAGES
+def test_c10_what_may_be_the_first_message_names_the_age_and_the_earlier_contact(key: str, language: str) -> None:
+    language_of = TONGUES[language]
+    told = CATALOGUE.compose(key, language, facts(**OPTIONAL, **AGED))
+    first_paragraphs = spaced(told.text).partition("\n- ")[0]
+    assert language_of.aged in first_paragraphs
+    assert language_of.earlier in first_paragraphs
+    assert language_of.aged in spaced(told.call)
+    assert language_of.earlier in spaced(told.call)
+    unknown = CATALOGUE.compose(key, language, facts(**bare(key), **AGED))
+    assert language_of.aged in spaced(unknown.text).partition("\n- ")[0]
+    assert language_of.earlier not in spaced(unknown.text)
+
+
+@LANGUAGES
+@pytest.mark.parametrize(("days", "long"), [(21, False), (30, False), (31, True), (400, True)])
+def test_c10_the_first_reminder_is_cheerful_for_thirty_days(language: str, days: int, long: bool) -> None:
+    due = date(2026, 3, 22) - timedelta(days)
+    known = facts(due_on=due, issued_on=date(2025, 1, 15))
+    told = CATALOGUE.compose("reminder-first", language, known)
+    fresh = CATALOGUE.compose("reminder-first", language, facts())
+    assert (TONGUES[language].cheerful in spaced(told.text)) is not long
+    assert (told.subject != fresh.subject) is long
+    openings = [[line for line in one.call.splitlines() if line.startswith("- ")][2] for one in (told, fresh)]
+    assert (openings[0] != openings[1]) is long
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["reminder-first", "reminder-second", "milestone-reminder"])
+@pytest.mark.parametrize("account", [{}, {"payment_url": None, "iban": "DE89370400440532013000"}])
+def test_c10_its_sms_names_age_and_contact_and_keeps_its_length(
+    key: str, language: str, account: dict[str, object]
+) -> None:
+    language_of = TONGUES[language]
+    typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2"} | account
+    text = CATALOGUE.compose(key, language, facts(**typical, **AGED)).short
+    without = CATALOGUE.compose(key, language, facts(**typical | {"earlier": ()}, **AGED)).short
+    assert language_of.pending in spaced(text)
+    assert language_of.pending in spaced(without)
+    assert re.search(r"\b17\b", text)
+    assert not re.search(r"\b17\b", without)
+    for one in (text, without):
+        assert not language_of.basic or set(one) <= GSM_7 | GSM_7_TWICE, one
+        assert sms_segments(one) <= language_of.sms, (len(one), one)
+
+
+@MESSAGES
+@LANGUAGES
+def test_c10_no_message_breaks_when_it_is_long_overdue(key: str, language: str) -> None:
+    for known in (OPTIONAL, bare(key)):
+        composed = CATALOGUE.compose(key, language, facts(**known, **AGED))
+        for field, text in composed.forms().items():
+            for debris in ("{{", "{%", "None", "Undefined", "**", "](", "  \n"):
+                assert debris not in text, field
+        assert composed.short == " ".join(composed.short.split())
+
+
+# ---- what cannot be composed
+
+
+@pytest.mark.parametrize(
+    ("key", "language", "changes", "says"),
+    [
+        ("final-warning", "en", {"consequence": None}, ["final-warning", "'en'", "needs consequence"]),
+        ("final-warning", "es", {"consequence_on": None}, ["final-warning", "'es'", "needs consequence_on"]),
+        ("formal-complaint", "en", {"consequence": "jail"}, ["unknown consequence 'jail'", "handed_over"]),
+        ("plan-agreed", "en", {"instalments": ()}, ["plan-agreed", "needs instalments"]),
+        ("promise-broken", "es", {"promise_on": None}, ["promise-broken", "needs promise_on"]),
+        ("reminder-frist", "en", {}, ["reminder-frist", "did you mean 'reminder-first'?"]),
+        ("thank-you", "de", {}, ["'de'", f"no such language; there are {', '.join(CATALOGUE.languages)}"]),
+    ],
+)
+def test_compose_refuses_and_says_what_is_missing(
+    key: str, language: str, changes: dict[str, object], says: list[str]
+) -> None:
+    with pytest.raises(CatalogueError) as refused:
+        CATALOGUE.compose(key, language, facts(**OPTIONAL | changes)).forms()
+    for word in says:
+        assert word in str(refused.value)
+    assert "Ada Byron" not in str(refused.value)
+
+
+def test_a_consequence_that_is_not_spoken_of_does_no_harm() -> None:
+    """A ladder also does things no message announces, such as holding the next stage of work."""
+    assert CATALOGUE.compose("milestone-reminder", "en", facts(consequence="work")).short
+
+
+@LANGUAGES
+def test_a_name_that_ends_in_a_full_stop_ends_the_sentence(language: str) -> None:
+    for key in CATALOGUE.keys:
+        names = {"company": "Marsa W.L.L.", "sender_company": "Dunwell Inc."}
+        composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | names))
+        for part in (composed.text, composed.html, composed.short, composed.call, composed.markdown):
+            assert not re.search(r"[^.]\.\.(?!\.)", part)
+
+
+def test_f3_a_name_cannot_reorder_the_sentence_around_it() -> None:
+    composed = CATALOGUE.compose("reminder-first", "en", facts(contact_name="דוד\u202e כהן", company="Acme\u202egnp"))
+    assert composed.text.startswith("Hello \u2068דוד כהן\u2069,")
+    assert "\u202e" not in "".join(composed.forms().values())
+    assert "Acmegnp" in composed.text
+
+
+# ---- names that look like addresses
+
+
+@MESSAGES
+@LANGUAGES
+def test_f8_no_message_makes_a_link_of_a_companys_name(key: str, language: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**bare(key) | {"company": "Booking.com B.V."}))
+    for field, text in composed.forms().items():
+        if field != "call":  # what people read aloud
+            assert "booking.com" not in text.lower(), field
+    shown = [text for text in composed.forms().values() if "Booking" in text]
+    assert all(re.search("Booking(\u2060| )?.com B.V.", text) for text in shown)
+
+
+def test_f8_a_companys_name_is_parted_only_where_it_must_be() -> None:
+    written = {
+        name: list(CATALOGUE.compose("reminder-first", "en", facts(company=name)).forms().values())
+        for name in ("Meyer GmbH & Co.KG", "Booking.com B.V.")
+    }
+    assert not any("\u2060" in form for form in written["Meyer GmbH & Co.KG"])
+    assert any("Booking\u2060.com" in form for form in written["Booking.com B.V."])
+
+
+# ---- how languages write
+
+
+def test_c7_brazil_writes_the_first_of_a_month_as_an_ordinal() -> None:
+    known = facts(due_on=date(2026, 3, 1), earlier=(date(2026, 3, 1), date(2026, 3, 17)))
+    composed = CATALOGUE.compose("reminder-second", "pt-BR", known)
+    assert "1º de março de 2026" in composed.text
+    assert "1º de março e 17 de março" in composed.text
+    assert "1º de março de 2026" in composed.call
+    assert "º" not in CATALOGUE.compose("due-today", "pt-BR", known).short  # no letter of the basic SMS alphabet
+    assert "11 de março" in CATALOGUE.compose("reminder-second", "pt-BR", facts(due_on=date(2026, 3, 11))).text
+
+
+@pytest.mark.parametrize(
+    ("language", "currency", "sign"),
+    [("ru", "RUB", "₽"), ("ru", "UAH", "₴"), ("bg", "BGN", "лв."), ("en", "RUB", "RUB"), ("es", "UAH", "UAH")],
+)
+def test_c7_a_sign_that_costs_nothing_stays_in_an_sms(language: str, currency: str, sign: str) -> None:
+    assert sign in CATALOGUE.compose("reminder-first", language, facts(currency=currency)).short
+
+
+@pytest.mark.parametrize("language", ["ru", "bg"])
+def test_c7_no_line_ends_between_the_number_sign_and_the_number(language: str) -> None:
+    for key in sorted(CATALOGUE.keys):
+        composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+        assert "№ " not in composed.text + composed.html.partition('<div class="letter"')[2]
+        assert "№ " in spaced(composed.text)
+
+
+# ---- call scripts, by kind of debtor
+
+
+@LANGUAGES
+def test_c11_a_private_person_is_not_talked_to_as_a_company(language: str) -> None:
+    by_kind = [
+        CATALOGUE.compose("reminder-second", language, facts(**kind)).call.splitlines()
+        for kind in ({}, {"consumer": True}, {"public_body": True})
+    ]
+    company, person, public = map(set, by_kind)
+    assert len(company - person) == 5  # whom to ask for, and what only a company says
+    assert len(person - company) == 3
+    assert len(company - public) == 4
+    assert len(public - company) == 2
+    assert not (person - company) & (public - company)
+
+
+def test_c11_nobody_asks_a_gym_member_for_three_signatures() -> None:
+    script = CATALOGUE.compose("reminder-first", "en", facts(consumer=True, company="Ada Byron")).call
+    for said in ("directors", "Our accountant", "our own customers", "best partner", "colleague", "at Ada Byron"):
+        assert said not in script
+    assert "Do not mention the invoice to anybody else, not even to their family." in script
+    assert "I cannot pay it at the moment" in script
+
+
+@LANGUAGES
+@ASKING
+def test_c11_every_outcome_that_a_script_names_exists_and_none_is_left_out(key: str, language: str) -> None:
+    script = CATALOGUE.compose(key, language, facts(**OPTIONAL)).call
+    line = next((line for line in script.splitlines() if "written_promise_owed" in line), None)
+    if line is None:
+        assert key == "handover-notice"  # its script asks for nothing
+        return
+    assert set(re.findall(r"([a-z_]+) \(", line)) == set(OF_A_TALK)
+    assert {"plan", "contact close"} == set(re.findall(r"starter\.py ([a-z ]+)\)", script))
