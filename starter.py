@@ -15,8 +15,8 @@ import typer
 from dunwell.commands import customers, events, evidence, hold, letters, messages, policy, reconcile, start, status
 from dunwell.commands.common import NOT_READY, WithAmounts, sentence
 from dunwell.commands.output import warn
+from dunwell.process import leave
 from dunwell.store.private_files import keep_to_owner
-from worker import leave
 
 app = typer.Typer(
     help=__doc__,

@@ -13,11 +13,11 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+from dunwell.bootstrap import register_search_attributes
 from dunwell.local.demo import outbox_deps
 from dunwell.local.postgres import postgres_in
 from dunwell.services.dependencies import Dependencies
 from dunwell.store.schema import migrate
-from worker import register_search_attributes
 
 KINDS = ("sqlite", "postgres")
 _READY = "ready"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dunwell.bootstrap import MESSAGES
 from dunwell.domain.invoice import Contact, Customer, Invoice
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.people import Person
@@ -23,7 +24,6 @@ from dunwell.services.dependencies import Dependencies, Sender
 from dunwell.store import contacts, invoices
 from dunwell.store.database import Database
 from dunwell.texts.catalogue import Catalogue
-from worker import MESSAGES
 
 DUE = date(2027, 3, 1)  # a Monday
 

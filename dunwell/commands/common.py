@@ -15,6 +15,7 @@ from temporalio.client import Client, RPCError
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from typer.core import TyperCommand
 
+from dunwell.bootstrap import NotReady, connect
 from dunwell.client.cases import Cases, NoAnswer, ServerAway
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy
@@ -26,7 +27,6 @@ from dunwell.store.database import Database, no_answer
 from dunwell.store.private_files import TooOpen
 from dunwell.store.schema import SchemaError, check_schema
 from dunwell.texts.catalogue import Catalogue, CatalogueError
-from worker import NotReady, connect
 
 REFUSED, NOT_READY = 1, 2
 """Exit codes: the request was refused; the command line is wrong or something it needs is missing."""

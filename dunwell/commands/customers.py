@@ -6,13 +6,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.cases import ServerAway
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.commands.common import By, Json, check_set_up, from_database, given, with_cases
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.settings import Settings, load_settings
 from dunwell.views.customer import Facts, customer_facts
-from worker import NotReady, make_dependencies
 
 CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id of the invoice file.")]
 ContactId = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id, by `customer`.")]

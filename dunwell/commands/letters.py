@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
+from dunwell.bootstrap import print_folder as folder_of
 from dunwell.client.cases import Cases
 from dunwell.commands.common import Json, from_database, opened_database, with_cases
 from dunwell.commands.output import print_json, print_table, say
@@ -23,7 +24,6 @@ from dunwell.services import delivery
 from dunwell.settings import load_settings
 from dunwell.store import cases, invoices, outbox, standstills
 from dunwell.store.tables import MessageInvoiceRow, MessageRow
-from worker import print_folder as folder_of
 
 
 def letters(as_json: Json = False) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from dunwell.bootstrap import MESSAGES, NotReady, make_dependencies
 from dunwell.client.policy_moves import MoveResult, PolicyMoves, as_seen, read_ref, read_seen
 from dunwell.commands.common import (
     REFUSED,
@@ -25,7 +26,6 @@ from dunwell.intake.policy_files import FOLDER, read_ladder, read_ladders, trait
 from dunwell.settings import load_settings
 from dunwell.store import policies
 from dunwell.texts.catalogue import Catalogue
-from worker import MESSAGES, NotReady, make_dependencies
 
 
 def check_policy(

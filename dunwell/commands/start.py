@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from activities.opening import foreseen
+from dunwell.bootstrap import make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import REHEARSAL_SPEED, Cases, Start
 from dunwell.client.registration import Registered, Registrar
@@ -45,7 +46,6 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import Change
 from dunwell.settings import load_settings
 from dunwell.texts.formatting import in_fours
-from worker import make_dependencies
 
 _REFUSALS_SHOWN = 1_000
 _NAMED = 5  # customers who are named in one line

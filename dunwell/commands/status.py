@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
+from dunwell.bootstrap import NotReady
 from dunwell.client import credits
 from dunwell.client.cases import Known, ServerAway
 from dunwell.commands.common import (
@@ -29,7 +30,6 @@ from dunwell.store import accounts, cases, notes, outbox, standstills
 from dunwell.store.tables import CaseRow, CustomerRow, InvoiceRow, MessageRow
 from dunwell.views.case_status import about, check_known, stored_status
 from dunwell.views.work_list import Facts, one_task, open_work
-from worker import NotReady
 from workflows.messages import Status
 
 

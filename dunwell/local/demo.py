@@ -35,6 +35,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from dunwell.bootstrap import MESSAGES, NotReady, register_search_attributes
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
@@ -48,13 +49,13 @@ from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.local.demo_debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
 from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how
 from dunwell.local.temporal_server import DevServer, ServerError
+from dunwell.process import leave
 from dunwell.services.dependencies import Dependencies, Sender
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.store.private_files import keep_to_owner
 from dunwell.store.schema import migrate
 from dunwell.texts.catalogue import Catalogue
-from worker import MESSAGES, NotReady, leave, register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, Outcome, workflow_id
 from workflows.options import STEP_WORK, TASK_QUEUE

@@ -7,13 +7,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from dunwell.bootstrap import MESSAGES
 from dunwell.domain.ladder import PreviewLine
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Late, Role
 from dunwell.intake.policy_files import FOLDER, read_ladders, traits_of
 from dunwell.local.ladder_picture import days_from_due, picture, sample
 from dunwell.texts.catalogue import Catalogue
-from worker import MESSAGES
 
 PAGES = Path(__file__).parent.parent / "docs" / "ladders"
 

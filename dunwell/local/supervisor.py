@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dunwell.local.temporal_server import Log, ServerError, die_with_parent, stop_process
-from worker import MISCONFIGURED
+from dunwell.process import MISCONFIGURED
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = ROOT / "worker.py"

@@ -26,9 +26,9 @@ from dunwell.local.temporal_server import (
     try_lock,
 )
 from dunwell.local.ui_proxy import HOST
+from dunwell.process import READY
 from dunwell.settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
 from dunwell.store.private_files import TooOpen, keep_to_owner, own_folder
-from worker import READY
 
 UP_LOCK = "up.lock"
 WEB_LOG = "web.log"
@@ -126,7 +126,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
         _set_up(worker, state, environment)
         children: dict[str, tuple[str, tuple[str, ...]]] = {"worker": (WORKER_LOG, (str(worker),))}
         if web:
-            children["web service"] = (WEB_LOG, ("-m", "web"))
+            children["web service"] = (WEB_LOG, ("-m", "dunwell.web"))
             environment["PYTHONPATH"] = str(ROOT)
         watches = [
             Supervisor(name, partial(Child.start, state / log, environment, *arguments), patience)

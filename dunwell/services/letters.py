@@ -198,4 +198,4 @@ def printed(letter: Letter) -> Attachment:
 
 @cache
 def _template() -> bytes:
-    return files("activities").joinpath("letter.typ").read_bytes()
+    return files("dunwell.services").joinpath("letter.typ").read_bytes()

@@ -17,10 +17,12 @@ import uvicorn
 from fastapi import FastAPI
 from temporalio.client import Client
 
+from dunwell.bootstrap import NotReady, check_schema, make_dependencies
 from dunwell.client.cases import Cases, Patience
 from dunwell.codec import SealError, data_converter
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.process import MISCONFIGURED, READY, leave
 from dunwell.settings import Settings, SettingsError, load_settings, temporal_connect
 from dunwell.store.private_files import TooOpen, keep_to_owner
 from dunwell.texts.catalogue import CatalogueError
@@ -28,7 +30,6 @@ from dunwell.web.app import make_app
 from dunwell.web.codec_server import codec_door, locked_out
 from dunwell.web.service import Service, make_service, read_keys
 from dunwell.web.slow_clients import PatientProtocol
-from worker import MISCONFIGURED, READY, NotReady, check_schema, leave, make_dependencies
 
 _log = logging.getLogger("dunwell.web")
 

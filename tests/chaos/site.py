@@ -59,7 +59,7 @@ class Site:
     def start(self, environment: Mapping[str, str]) -> None:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "web"],
+                [sys.executable, "-m", "dunwell.web"],
                 env={**environment, "PYTHONPATH": str(self._tree)},
                 cwd=self._state,
                 stdout=log,

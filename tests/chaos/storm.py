@@ -20,6 +20,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, W
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
@@ -34,7 +35,6 @@ from tests.chaos.operator import Operator
 from tests.chaos.postman import Postman
 from tests.chaos.site import Site
 from tests.live.plant import ROOT, Handle, Plant
-from worker import register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import workflow_id
 

@@ -19,6 +19,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.worker import Replayer
 
+from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registrar
 from dunwell.codec import KeyRing, Seal, SealError, sealed_with
 from dunwell.domain.clock import Clock
@@ -29,7 +30,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import an_invoice, sample_deps, the_ladders
 from tests.workflows.house import AS_OF
-from worker import make_worker, register_search_attributes
+from worker import make_worker
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, workflow_id
 from workflows.options import TASK_QUEUE

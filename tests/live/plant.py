@@ -17,6 +17,7 @@ from temporalio.client import Client, WorkflowHandle, WorkflowQueryFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
@@ -25,7 +26,6 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import sample_deps, the_ladders
 from tests.gateways.fakes import FakeSendGrid
-from worker import register_search_attributes
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, Status, workflow_id
 from workflows.options import TASK_QUEUE

@@ -19,13 +19,14 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
+from dunwell.bootstrap import register_search_attributes
 from dunwell.local.temporal_server import DevServer, free_port
 from dunwell.settings import Settings
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import sample_deps
 from tests.intake.builders import record
-from worker import make_worker, register_search_attributes
+from worker import make_worker
 
 ISSUED = datetime.now(UTC).date() - timedelta(days=1)
 DUE = ISSUED + timedelta(days=30)

@@ -13,11 +13,11 @@ from rich.console import Console
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from dunwell.bootstrap import MESSAGES
 from dunwell.domain.terms import Access, Channel, Stage
 from dunwell.local.demo import Board, DemoError, Ending, House, Play, Ticker, demo_invoices, open_house, report
 from dunwell.local.demo_debtors import CAST
 from dunwell.store import outbox
-from worker import MESSAGES
 
 
 @pytest.fixture

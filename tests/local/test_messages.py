@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 import starter
+from dunwell.bootstrap import MESSAGES
 from dunwell.commands.messages import show
 from dunwell.commands.sample_messages import VARIANTS, place_of, sample
 from dunwell.texts.catalogue import Catalogue
-from worker import MESSAGES
 
 RUN = CliRunner()
 

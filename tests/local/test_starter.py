@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
+from dunwell.bootstrap import connect
 from dunwell.client import cases
 from dunwell.client.cases import Cases, NoAnswer, Patience, TellOutcome
 from dunwell.client.registration import Registrar
@@ -30,7 +31,6 @@ from dunwell.store.tables import MessageRow, TaskRow
 from tests.builders import an_invoice, another_customer, keep_customer, sample_deps, the_ladders
 from tests.intake.builders import csv_cells, csv_text
 from tests.local.conftest import DUE, ISSUED, Place, Run, an_item
-from worker import connect
 from workflows.messages import OVERTAKE_SIGNAL, workflow_id
 
 SOON = str(ISSUED + timedelta(days=5))

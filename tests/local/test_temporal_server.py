@@ -14,9 +14,9 @@ import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
+from dunwell.bootstrap import register_search_attributes
 from dunwell.local import temporal_server
 from dunwell.local.temporal_server import DevServer, Log, ServerError, free_port
-from worker import register_search_attributes
 from workflows.options import SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).resolve().parents[2]

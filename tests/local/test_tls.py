@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from dunwell.bootstrap import NotReady, connect
 from dunwell.local.temporal_server import DevServer
 from dunwell.settings import load_settings
-from worker import NotReady, connect
 
 ROOT = Path(__file__).parents[2]
 KEY = "key-of-the-namespace"

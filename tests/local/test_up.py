@@ -244,7 +244,7 @@ def test_e9_an_address_for_metrics_that_is_taken_is_named_in_one_sentence(tmp_pa
     assert len(worker.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("arguments", [["worker.py"], ["-m", "web"]])
+@pytest.mark.parametrize("arguments", [["worker.py"], ["-m", "dunwell.web"]])
 def test_e15_a_program_that_starts_up_ends_when_it_is_asked_to(tmp_path: Path, arguments: list[str]) -> None:
     """By a handler of its own: as process 1 of a container it would not end by the system's."""
     environment = os.environ | {

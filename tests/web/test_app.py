@@ -12,13 +12,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from dunwell.bootstrap import NotReady
 from dunwell.settings import Settings, SettingsError
 from dunwell.store.database import Database
 from dunwell.web.__main__ import open_service, serve
 from dunwell.web.app import make_app
 from dunwell.web.service import Service, read_keys
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, as_shown
-from worker import NotReady
 
 
 async def test_health_names_what_does_not_answer(site: Site) -> None:
