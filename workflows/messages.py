@@ -1,4 +1,4 @@
-"""What goes in and out of the workflow: ids, the start, the status. Signals and updates are in dunwell/domain/events.py."""
+"""What goes in and out of the workflow: ids, the start, the status. Signals and updates: `dunwell.domain.events`."""
 
 from collections.abc import Iterable
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""What a run must remember of its invoice, and what follows from it. What events do to it is in `dunwell.domain.case`."""
+"""What a run must remember of its invoice, and what follows from it. What events do to it is in `domain.case`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta

@@ -47,7 +47,7 @@ _TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
 
 
 def text(value: object, limit: int = 200) -> str:
-    """One line of at most `limit` characters, without outer spaces and what nobody can see (`dunwell.domain.cleaning`)."""
+    """One line of at most `limit` characters, without outer spaces and what nobody can see (`domain.cleaning`)."""
     if not isinstance(value, str):
         raise InvalidValue(f"is {kind(value)}, not text: write it in double quotes")
     line = value.strip()

@@ -10,7 +10,10 @@ _MAGIC = b"%PDF-"
 
 
 def check(value: object, folder: Path | None) -> Path:
-    """The file that `value` names inside `folder`. Raises InvalidValue; `folder` None: there is no place for files."""
+    """The file that `value` names inside `folder`. Raises InvalidValue.
+
+    folder  None: there is no place for files
+    """
     name = text(value)
     if folder is None:
         raise InvalidValue("names a file, which only an invoice file can have beside it: leave it out")

@@ -9,7 +9,7 @@ from dunwell.domain.policy import Policy, Trait
 from dunwell.domain.toml_text import TomlFault, parse_toml
 from dunwell.texts.catalogue import Catalogue
 
-FOLDER = Path(__file__).parent.parent / "policies"
+FOLDER = Path(__file__).parents[2] / "policies"
 DEFAULT_LADDER = "gentle-saas"
 
 

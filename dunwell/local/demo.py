@@ -1,7 +1,7 @@
 """`make demo`: a dozen invoices live a dozen lives on the real server, one day a second, and nobody is written to.
 
 Everything is started here and ended here: the Temporal server, the worker as a process of its own, a fresh
-database. The debtors of `dunwell.local.demo_debtors` read what arrives and answer by signals, as a billing system would.
+database. The debtors of `demo_debtors` read what arrives and answer by signals, as a billing system would.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ from dunwell.intake.csv_dialect import SEPARATORS, Days, Decimals
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.intake.invoices import read_content
 
-PAGE = Path(__file__).parent.parent / "docs" / "invoices.md"
+PAGE = Path(__file__).parents[2] / "docs" / "invoices.md"
 _SHOWN = 60
 _HERE = "docs/examples/invoices.jsonl"  # documents are looked for beside it
 _LEFT_OUT = ("document",)  # a file of the reader's own

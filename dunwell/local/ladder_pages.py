@@ -15,7 +15,7 @@ from dunwell.intake.policy_files import FOLDER, read_ladders, traits_of
 from dunwell.local.ladder_picture import days_from_due, picture, sample
 from dunwell.texts.catalogue import Catalogue
 
-PAGES = Path(__file__).parent.parent / "docs" / "ladders"
+PAGES = Path(__file__).parents[2] / "docs" / "ladders"
 
 _LATE = {
     Late.SEND: "comes all the same",

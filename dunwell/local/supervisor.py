@@ -13,7 +13,7 @@ from typing import Protocol
 from dunwell.local.temporal_server import Log, ServerError, die_with_parent, stop_process
 from dunwell.process import MISCONFIGURED
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WORKER = ROOT / "worker.py"
 WORKER_LOG = "worker.log"
 

@@ -70,7 +70,8 @@ def raise_contact(
     """
     standstill.forbid(session, dispatch)
     if fresh(session, dispatch, deps.catalogue.traits[str(dispatch.execution.message)].asks) is None:
-        why = f"{dispatch.execution.message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
+        message = dispatch.execution.message
+        why = f"{message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
         note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", why, channel)
         return "silent"
     closed = _why_closed(session, dispatch, contact, channel)

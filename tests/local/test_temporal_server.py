@@ -111,7 +111,8 @@ def test_without_the_program_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 def test_it_ends_with_a_parent_that_crashed(start: Start, tmp_path: Path) -> None:
     code = (
-        "import os, signal; from pathlib import Path; from dunwell.local.temporal_server import DevServer, free_port\n"
+        "import os, signal; from pathlib import Path\n"
+        "from dunwell.local.temporal_server import DevServer, free_port\n"
         "print(DevServer.start(Path('state'), port=free_port(), ui=False).process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

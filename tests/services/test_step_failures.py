@@ -158,7 +158,7 @@ def test_a8_a_step_that_lacks_a_fact_keeps_its_turn_and_a_person_is_asked(
     def lacks(*_: object, **__: object) -> None:
         raise LookupError("invoice 'inv-1' is not in the database")
 
-    monkeypatch.setattr("dunwell.services.composing.facts.gather", lacks)
+    monkeypatch.setattr("dunwell.services.composing.message_facts.gather", lacks)
     answer = office.carry_out("first-reminder", REMINDED)
     assert answer.outcome is not None and answer.outcome.status == "failed"
     assert office.messages() == []
@@ -177,7 +177,7 @@ def test_a8_a_person_tries_the_step_again_or_leaves_it_out(
     last_try: Office, monkeypatch: pytest.MonkeyPatch, outcome: str, next_step: str
 ) -> None:
     office = last_try
-    monkeypatch.setattr("dunwell.services.composing.facts.gather", lacks_a_fact)
+    monkeypatch.setattr("dunwell.services.composing.message_facts.gather", lacks_a_fact)
     office.carry_out("first-reminder", REMINDED)
     answer = office.record(
         "call_outcome", "2027-03-02 10:00", task_id="inv-1.first-reminder.stuck", outcome=outcome, by="m"
@@ -192,11 +192,11 @@ def test_a8_an_answer_that_lacks_a_fact_is_left_to_a_person_and_the_next_one_lea
     office = last_try
     office.carry_out("first-reminder", REMINDED)
     office.record("promise_to_pay", AGREED, date="2027-03-08", promised_by="user")
-    monkeypatch.setattr("dunwell.services.composing.facts.gather", lacks_a_fact)
+    monkeypatch.setattr("dunwell.services.composing.message_facts.gather", lacks_a_fact)
     answer = office.carry_out("promise-confirmed~1", SENT)
     assert answer.next_action is not None and answer.next_action.step != "promise-confirmed~1"
     assert [task.task_id for task in office.tasks()] == ["inv-1.promise-confirmed~1.left-out"]
-    assert "KeyError at test_stuck.py" in office.tasks()[0].reason
+    assert "KeyError at test_step_failures.py" in office.tasks()[0].reason
     monkeypatch.undo()
     office.pay(SENT)
     office.carry_out(office.case.outstanding.owed[0], MISSED)
