@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, Person
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
 from dunwell.intake.invoices import can_be_asked
 from dunwell.intake.refusals import InvalidValue, printable
@@ -216,7 +217,7 @@ def _counted(found: Sequence[str]) -> str:
 def _reopened(session: Session, person: Person) -> list[str]:
     """Open what a bounce or a wrong number closed. Says what stays closed."""
     said = []
-    for channel in (Channel.EMAIL, Channel.SMS, Channel.CALL, Channel.LETTER):
+    for channel in CLOSABLE:
         address = person.contact.address(channel)
         row = addresses.find(session, channel, address) if address else None
         if row is None:

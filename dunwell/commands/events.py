@@ -25,10 +25,10 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.customers import change
 from dunwell.commands.output import heard, say
+from dunwell.domain.channels import BY_PERSON, Channel, TextForm
 from dunwell.domain.events import OF_A_TALK, parse_event
 from dunwell.domain.money import looks_like_thousands
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import BY_PERSON, Channel
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.intake.refusals import printable
 from dunwell.services import delivery
@@ -309,13 +309,13 @@ def unsubscribe(
 ) -> None:
     """Stop e-mails to the address that got this message, for every invoice; its reader asked for it. Cases go on."""
     now = datetime.now(UTC)
-    news = opted_out(message, now, "asked by mail")
     with opened_database(load_settings()) as database, database.writing() as session:
         row = outbox.get(session, message)
-        if row is None or row.channel != Channel.EMAIL:
+        if row is None or Channel(row.channel).facts.form is not TextForm.MAIL:
             raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
-        accounts.lock(session, delivery.owners(session, news))
-        delivery.apply(session, news, now)
+        event = opted_out(message, Channel(row.channel), now, "asked by mail")
+        accounts.lock(session, delivery.owners(session, event))
+        delivery.apply(session, event, now)
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
 
 

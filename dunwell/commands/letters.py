@@ -15,9 +15,10 @@ from dunwell.client.cases import Cases
 from dunwell.commands.common import Json, from_database, opened_database, with_cases
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState
+from dunwell.domain.terms import TAKEN_STATES, MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.print_folder import client as print_folder
 from dunwell.services import delivery
@@ -143,7 +144,7 @@ def to_post(session: Session) -> list[tuple[str, str]]:
 
 def _known(session: Session, message_id: str) -> tuple[str, str]:
     row = outbox.get(session, message_id)
-    if row is None or row.channel != Channel.LETTER:
+    if row is None or not Channel(row.channel).facts.posted:
         raise Refused(
             "message", f"{message_id!r} is no letter in the outbox; `starter.py letters` shows those that wait"
         )
@@ -154,10 +155,13 @@ def _known(session: Session, message_id: str) -> tuple[str, str]:
 
 def _note_posted(session: Session, message_id: str, now: datetime) -> set[str]:
     """Write it down, once. Returns the running cases that carried it: each has to hear of it, even again."""
+    row = outbox.get(session, message_id)
+    if row is None:
+        return set()
     provider_event = ProviderEvent(
         event_id=f"posted.{message_id}",
         kind="posted",
-        channel=Channel.LETTER,
+        channel=Channel(row.channel),
         message_id=message_id,
         state=MessageState.DELIVERED,
         at=now,

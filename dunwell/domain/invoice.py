@@ -28,13 +28,8 @@ class Contact(Value):
 
     def address(self, channel: Channel) -> str | None:
         """Where `channel` reaches this contact; None where it cannot."""
-        match channel:
-            case Channel.EMAIL:
-                return self.email
-            case Channel.LETTER | Channel.VISIT:
-                return self.post
-            case Channel.SMS | Channel.CALL | Channel.MEETING:
-                return self.phone
+        found: str | None = getattr(self, channel.facts.address.value)
+        return found
 
     def address_keys(self, *, rehearsal: bool = False) -> frozenset[str]:
         """The keys of all addresses at which this contact gets something to read."""

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from dunwell.domain.address import address_key
+from dunwell.domain.address import spelling_key
+from dunwell.domain.channels import AddressKind
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
-from dunwell.domain.terms import Channel
 
-_CHANNELS = {"email": Channel.EMAIL, "phone": Channel.SMS, "post": Channel.LETTER}
-CONTACT_FIELDS = ("name", *_CHANNELS)
+CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind))
 """What is known of a contact and may change. A person in another role is another contact."""
 
 
@@ -115,11 +114,12 @@ def _same_in_all(known: Person, contact: Contact) -> bool:
 
 def _same_address(known: Person, contact: Contact) -> bool:
     """By the first kind of address that both have: colleagues share a switchboard, and not a mailbox."""
-    for name, channel in _CHANNELS.items():
+    for kind in AddressKind:
+        name = kind.value
         here = getattr(contact, name)
         there = {value for value in (known.said(name), getattr(known.contact, name)) if value}
         if here and there:
-            return address_key(channel, here) in {address_key(channel, value) for value in there}
+            return spelling_key(kind, here) in {spelling_key(kind, value) for value in there}
     return False
 
 

@@ -2,6 +2,10 @@
 
 from enum import StrEnum
 
+from dunwell.domain.channels import BY_PERSON as BY_PERSON  # noqa: PLC0414
+from dunwell.domain.channels import WRITTEN as WRITTEN  # noqa: PLC0414
+from dunwell.domain.channels import Channel as Channel  # noqa: PLC0414
+
 
 class Stage(StrEnum):
     """Where a case stands. The last four are ends."""
@@ -40,22 +44,6 @@ class Level(StrEnum):
     RESTRICTED = "restricted"
     SUSPENDED = "suspended"
     WORK = "work"
-
-
-class Channel(StrEnum):
-    EMAIL = "email"
-    SMS = "sms"
-    CALL = "call"
-    LETTER = "letter"
-    VISIT = "visit"
-    MEETING = "meeting"
-
-
-WRITTEN = frozenset({Channel.EMAIL, Channel.SMS, Channel.LETTER})
-"""The channels that leave something to read."""
-
-BY_PERSON = frozenset({Channel.CALL, Channel.VISIT, Channel.MEETING})
-"""Channels that a person of ours walks: each of their contacts is a task of that kind."""
 
 
 class Role(StrEnum):

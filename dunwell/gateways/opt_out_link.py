@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.events import ProviderEvent
 
 PATH = "/unsubscribe"
@@ -43,12 +43,12 @@ class OptOutLinks:
         return message_id if any(fits) else None
 
 
-def opted_out(message_id: str, at: datetime, kind: str = "unsubscribe link") -> ProviderEvent:
+def opted_out(message_id: str, channel: Channel, at: datetime, kind: str = "unsubscribe link") -> ProviderEvent:
     """That the reader of this mail wants no more of them, at `at` (UTC); `kind` says how they told us."""
     return ProviderEvent(
         event_id=f"{message_id}.{int(at.timestamp())}",  # who came back may leave by the same link
         kind=kind,
-        channel=Channel.EMAIL,
+        channel=channel,
         message_id=message_id,
         closes="stopped",
         at=at,

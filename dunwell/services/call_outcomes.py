@@ -9,20 +9,17 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import BY_PERSON, Channel, closed_by_wrong_number
 from dunwell.domain.events import CallOutcome
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import BY_PERSON, Channel
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
 from dunwell.services.call_tasks import dispatch_of, words
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, contacts, tasks, timeline
 from dunwell.store.tables import TaskRow
-
-_NUMBERS = (Channel.CALL, Channel.SMS)
-"""Channels that a telephone number serves."""
 
 
 class CallOutcomes:
@@ -108,8 +105,8 @@ class CallOutcomes:
 
     def _close_number(self, task: TaskRow) -> str | None:
         contact, (policy, _) = self._contact(task), self._rules()
-        if contact is not None and contact.phone is not None and task.kind == Channel.CALL:
-            for channel in _NUMBERS:
+        if contact is not None and contact.phone is not None and Channel(task.kind).facts.capped_calls:
+            for channel in closed_by_wrong_number():
                 addresses.close(
                     self._session, channel, contact.phone, "is a wrong number", self._now, rehearsal=self._rehearsal
                 )

@@ -125,7 +125,7 @@ def _task_id(dispatch: Dispatch, contact: Contact, channel: Channel) -> str:
     """Names no person. Only the first of a role who is called bears the plain name."""
     number = ContactId.parse(contact.contact_id).number
     which = [number] if number != "1" else []
-    how = [channel.value] if channel is not Channel.CALL else []
+    how = [] if channel.facts.capped_calls else [channel.value]
     return str(TaskId.of(dispatch.case.invoice_id, dispatch.execution.key, contact.role.value, *which, *how))
 
 
@@ -135,17 +135,17 @@ def _why_closed(session: Session, dispatch: Dispatch, contact: Contact, channel:
         (task.contact_id, task.kind, task.result) == (contact.contact_id, channel, "wrong_number") for task in made
     ):
         return f"{contact.contact_id} is not there: no second {channel.value} for this step"
-    if channel is not Channel.CALL or contact.phone is None:
+    address = contact.address(channel)
+    if not channel.facts.closable or address is None:
         return None
-    closed = addresses.why_closed(session, channel, contact.phone, rehearsal=dispatch.rehearsal)
+    closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
     return f"{contact.contact_id} is not called: the number {closed}" if closed else None
 
 
 def _due_at(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact, channel: Channel) -> datetime:
     """Now, unless this contact had calls enough or was talked with just now."""
-    wait = (
-        contact_caps.call_wait(session, dispatch.policy, contact, dispatch.now) if channel is Channel.CALL else None
-    )
+    capped = channel.facts.capped_calls
+    wait = contact_caps.call_wait(session, dispatch.policy, contact, dispatch.now) if capped else None
     if wait is None:
         return dispatch.now
     return deps.case_calendar(session, dispatch.case, dispatch.now).next_open(wait[0])

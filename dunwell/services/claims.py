@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from dunwell.domain import agenda
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
+from dunwell.domain.channels import TextForm
 from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import DEAD_STATES, Channel, MessageState
 from dunwell.gateways.base import Envelope
@@ -91,9 +92,10 @@ class Claims:
         closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
         if closed:
             return f"the address {closed}"
-        if channel is Channel.SMS and (expense := costly(address)):
+        if channel.facts.tariffs and (expense := costly(address)):
             return f"it is {expense}"
-        return letters.unfit(session, self._deps, dispatch, contact) if channel is Channel.LETTER else None
+        on_paper = channel.facts.form is TextForm.PAPER
+        return letters.unfit(session, self._deps, dispatch, contact) if on_paper else None
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
@@ -108,14 +110,14 @@ class Claims:
     def abandoned(self, session: Session, dispatch: Dispatch) -> list[Claim]:
         """The errand's messages whose call was begun and can no longer be under way.
 
-        Not letters: one that came to light now would wait to be posted, with nobody to take it back.
+        Not what is posted: a letter that came to light now would wait to be posted, with nobody to take it back.
         """
         everybody = invoices.get_customer(session, dispatch.case.customer_id).contacts  # whoever left meanwhile, too
         people = {contact.contact_id: contact for contact in everybody}
         return [
             Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
             for row in outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
-            if row.call == "begun" and row.channel != Channel.LETTER and row.contact_id in people
+            if row.call == "begun" and not Channel(row.channel).facts.posted and row.contact_id in people
             if not _may_be_under_way(row)
         ]
 
@@ -141,7 +143,7 @@ class Claims:
             outbox.unlink_others(session, row, dispatch.case.invoice_id)
         others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
         jobs = lead_first(dispatch, others)
-        mail = self._mail(session, own_id, jobs) if channel is Channel.EMAIL else _Mail()
+        mail = self._mail(session, own_id, jobs) if channel.facts.form is TextForm.MAIL else _Mail()
         lead, composed = jobs[0], compose(session, self._deps, jobs, contact, more=mail.facts)
         if row is None:
             row = MessageRow(
@@ -153,12 +155,9 @@ class Claims:
             )
         row.address, row.address_key = address, address_key(channel, address, rehearsal=dispatch.rehearsal)
         row.claimed_at = dispatch.now
-        short, on_screen = channel is Channel.SMS, channel is Channel.EMAIL
         row.step, row.message = str(lead.execution.key), str(lead.execution.message)
         row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
-        row.subject = "" if short else composed.subject
-        row.body = composed.short if short else composed.text
-        row.html = composed.html if on_screen else None
+        row.subject, row.body, row.html = _in_form(composed, channel.facts.form)
         row.amount = sum((one.case.asked for one in others), dispatch.case.asked)
         row.state, row.reason = MessageState.CLAIMED.value, None
         row.call, row.called_at = "begun", datetime.now(UTC)
@@ -180,16 +179,18 @@ class Claims:
     ) -> Envelope:
         """The envelope with what its channel adds to the words."""
         envelope, lead = _envelope(row, contact), jobs[0]
-        match Channel(row.channel):
-            case Channel.EMAIL:
+        match envelope.channel.facts.form:
+            case TextForm.MAIL:
                 headers = mail_headers(session, self._deps, row, lead.case.invoice_id)
                 return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
-            case Channel.LETTER:
+            case TextForm.PAPER:
                 letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks)
                 company, country = lead.customer.name, lead.customer.country
                 return replace(envelope, attachments=(letters.printed(letter),), company=company, country=country)
-            case _:
+            case TextForm.SHORT:
                 return envelope
+            case form:
+                raise ValueError(f"nothing is sent in the form {form!r}")
 
     def _mail(self, session: Session, own_id: str, jobs: list[Dispatch]) -> "_Mail":
         asks = self._deps.catalogue.traits[str(jobs[0].execution.message)].asks
@@ -207,6 +208,19 @@ class _Mail:
     @property
     def facts(self) -> Mapping[str, object]:
         return {"unsubscribe_url": self.unsubscribe_url, "enclosed": tuple(one.number for one in self.enclosed)}
+
+
+def _in_form(composed: Composed, form: TextForm) -> tuple[str, str, str | None]:
+    """Subject, text and HTML of a message. Raises ValueError for a form in which nothing is sent."""
+    match form:
+        case TextForm.MAIL:
+            return composed.subject, composed.text, composed.html
+        case TextForm.SHORT:
+            return "", composed.short, None
+        case TextForm.PAPER:
+            return composed.subject, composed.text, None
+        case _:
+            raise ValueError(f"nothing is sent in the form {form!r}")
 
 
 def _came_back_from_elsewhere(

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS
 from dunwell.domain.invoice import Contact
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import BY_PERSON, Channel
 from dunwell.services import address_queue
 from dunwell.services.address_queue import Ahead
 from dunwell.services.dependencies import Dependencies
@@ -72,7 +72,7 @@ def call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) 
 def _waits_for_calls(
     session: Session, dispatch: Dispatch, contacts: Iterable[Contact]
 ) -> Iterable[tuple[datetime, str]]:
-    if dispatch.execution.by == (Channel.CALL,):
+    if dispatch.execution.by and set(dispatch.execution.by) <= set(CAPPED_CALLS):
         for contact in contacts:
             wait = call_wait(session, dispatch.policy, contact, dispatch.now)
             if wait is not None:

@@ -83,7 +83,8 @@ class ContactReplacement:
         dispatch = dispatch_of(self._session, self._deps, self._case, task.step, self._now, rehearsal=self._rehearsal)
         if dispatch is not None:
             wait = contact_caps.call_wait(self._session, dispatch.policy, contact, task.due_at)
-            task.due_at = dispatch.calendar.next_open(wait[0]) if wait and task.kind == Channel.CALL else task.due_at
+            capped = Channel(task.kind).facts.capped_calls
+            task.due_at = dispatch.calendar.next_open(wait[0]) if wait and capped else task.due_at
             for name, value in words(self._session, self._deps, dispatch, contact).items():
                 setattr(task, name, value)
         self._session.flush()
@@ -116,7 +117,7 @@ class ContactReplacement:
         address = contact.address(channel)
         if address is None:
             return False
-        if channel is not Channel.CALL:
+        if not channel.facts.closable:
             return True
         return addresses.why_closed(self._session, channel, address, rehearsal=self._rehearsal) is None
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import Contact
-from dunwell.domain.terms import TAKEN_STATES, Channel, Role
+from dunwell.domain.terms import TAKEN_STATES, Role
 from dunwell.services import contact_caps, joint_messages
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
@@ -21,7 +21,7 @@ class Copies:
         self._deps, self._sending = deps, sending
 
     def send(self, unit: UnitOfWork, dispatch: Dispatch) -> None:
-        """Copies of the job's message by e-mail, each once, if it went to anybody of the debtor's in writing."""
+        """Copies of the job's message, each once, if it went to anybody of the debtor's in writing."""
         step = dispatch.execution.ladder
         if step is None or not step.copies:
             return
@@ -49,7 +49,8 @@ class Copies:
     def _bring(self, unit: UnitOfWork, copy: Dispatch, contact: Contact) -> None:
         """G5 holds for copies as well; one that would come too soon is left out and not sent later."""
         try:
-            self._sending.send(unit, copy, contact, Channel.EMAIL)
+            for channel in copy.execution.by:
+                self._sending.send(unit, copy, contact, channel)
         except contact_caps.TooOften as wait:
             note(unit.session, copy, f"{contact.contact_id}.enough", "withheld", f"no copy: {wait.why}")
 

@@ -10,10 +10,11 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import AddressKind, Channel, stopped_with
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
-from dunwell.domain.terms import ENDS, Channel, MessageState
+from dunwell.domain.terms import ENDS, MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import person_tasks
@@ -58,7 +59,7 @@ def report(
     row.settled_at = None if state is MessageState.ACCEPTED else at
     # The provider knows the message: a call whose answer got lost is answered by that.
     row.call, row.sent_at = "answered", row.sent_at or at
-    if row.channel == Channel.LETTER and state is not MessageState.ACCEPTED:
+    if Channel(row.channel).facts.posted and state is not MessageState.ACCEPTED:
         task_id = str(TaskId.of(row.message_id, UNPOSTED))
         tasks.close_task(session, task_id, f"the letter is {state.value}", now)
     if before is MessageState.UNKNOWN:
@@ -199,15 +200,13 @@ def _hear_person(
         people = [person for person in people if is_rehearsal(person.customer_id)]
     ours = _ours(provider_event, row, people)
     if provider_event.closes is not None:
-        for address in ours:
-            addresses.close(session, provider_event.channel, address, provider_event.closes, now, rehearsal=rehearsal)
+        stopped = provider_event.closes == addresses.STOPPED
+        for channel in stopped_with(provider_event.channel) if stopped else (provider_event.channel,):
+            for address in ours:
+                addresses.close(session, channel, address, provider_event.closes, now, rehearsal=rehearsal)
         _tell_timelines(session, provider_event, people, "opted_out", "wants no more messages by", now)
         return AppliedEvent()
-    if (
-        provider_event.reopens
-        and not rehearsal
-        and [one for one in ours if addresses.reopen(session, provider_event.channel, one)]
-    ):
+    if provider_event.reopens and not rehearsal and _reopened(session, provider_event.channel, ours):
         _tell_timelines(session, provider_event, people, "opted_in", "wants messages again by", now)
         return AppliedEvent()
     if provider_event.text is not None:
@@ -215,6 +214,12 @@ def _hear_person(
         theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
         return AppliedEvent(noted=_replied(session, provider_event, theirs, now))
     return AppliedEvent()
+
+
+def _reopened(session: Session, channel: Channel, ours: Sequence[str]) -> bool:
+    """Take STOP back wherever it closed one of these addresses. False when it closed none."""
+    undone = [addresses.reopen(session, one, address) for one in stopped_with(channel) for address in ours]
+    return any(undone)
 
 
 def _people(session: Session, provider_event: ProviderEvent, row: MessageRow | None) -> Sequence[ContactRow]:
@@ -225,7 +230,8 @@ def _people(session: Session, provider_event: ProviderEvent, row: MessageRow | N
 def _ours(provider_event: ProviderEvent, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
     """The addresses that news are about. An unknown number is kept; an unknown mailbox may belong to other mail of
     the same account, which is none of our business."""
-    told = provider_event.address if people or provider_event.channel is Channel.SMS else None
+    is_number = provider_event.channel.facts.address is AddressKind.NUMBER
+    told = provider_event.address if people or is_number else None
     return [address for address in (row.address if row is not None else None, told) if address]
 
 
@@ -250,7 +256,7 @@ def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[C
     kept = next(iter(_open_cases(session, people)), None)
     if kept is None:
         return False
-    at, note_id = _case_time(kept, now), f"sms-{provider_event.event_id.partition('.')[0]}"
+    at, note_id = _case_time(kept, now), f"{provider_event.channel.value}-{provider_event.event_id.partition('.')[0]}"
     person = next(one for one in people if one.customer_id == kept.customer_id)
     notes.add(
         session,
@@ -260,7 +266,8 @@ def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[C
         text=provider_event.text or "(no text)",
         now=at,
     )
-    why = f"customer replied by SMS: {person.contact_id} wrote note {note_id}; read it and answer"
+    label = provider_event.channel.facts.label
+    why = f"customer replied by {label}: {person.contact_id} wrote note {note_id}; read it and answer"
     case = cases.get(session, kept.invoice_id)
     if case is not None:
         person_tasks.raise_task(
@@ -270,7 +277,7 @@ def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[C
             step="reply",
             contact_id=person.contact_id,
             reason=why,
-            channel=Channel.SMS,
+            channel=provider_event.channel,
             ref=note_id,
             outlives_case=True,  # somebody wrote to us, and gets an answer even if the money has come
             now=at,

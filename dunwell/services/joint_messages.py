@@ -33,8 +33,8 @@ def find(
     if dispatch.execution.copy_of is not None:
         return told_with(session, deps, dispatch, dispatch.execution.copy_of)
     key = address_key(channel, address, rehearsal=dispatch.rehearsal)
-    # Only by e-mail: a letter has one address window, an SMS no room for names. "Once" is said to each customer.
-    others = dispatch.shared_with if channel is Channel.EMAIL and own.once is None else ()
+    # "Once" is said to each customer.
+    others = dispatch.shared_with if channel.facts.carries_group and own.once is None else ()
     due = cases.due_beside(session, dispatch.case, dispatch.closing, rehearsal=dispatch.rehearsal, others=others)
     found = (_dispatch_of(session, deps, dispatch, other) for other in due)
     return [

@@ -6,8 +6,9 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import POSTED, Channel
 from dunwell.domain.keys import UNPOSTED, TaskId
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError, Recalls
 from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
@@ -21,15 +22,21 @@ def recall_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: 
 
     What cannot be taken back stays as it is: somebody may be on the way to the post with it.
     """
-    gateway = deps.gateway(Channel.LETTER, rehearsal)
-    if not isinstance(gateway, Recalls):
-        return
+    for channel in POSTED:
+        gateway = deps.gateway(channel, rehearsal)
+        if isinstance(gateway, Recalls):
+            _recall(deps, gateway, channel, case, now)
+
+
+def _recall(deps: Dependencies, gateway: Recalls, channel: Channel, case: Case, now: datetime) -> None:
     with deps.database.reading() as session:
-        waiting = [row.message_id for row in outbox.of_invoice(session, case.invoice_id) if _needless(session, row)]
+        waiting = [
+            row.message_id for row in outbox.of_invoice(session, case.invoice_id) if _needless(session, row, channel)
+        ]
     for message_id in waiting:
         with deps.database.writing(case.customer_id) as session:
             row = outbox.get(session, message_id)
-            why = _needless(session, row) if row is not None else None
+            why = _needless(session, row, channel) if row is not None else None
             if row is None or row.provider_id is None or why is None:
                 continue
             try:
@@ -43,9 +50,9 @@ def recall_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: 
                 tasks.close_task(session, str(TaskId.of(message_id, UNPOSTED)), "the letter was taken back", now)
 
 
-def _needless(session: Session, row: MessageRow) -> str | None:
+def _needless(session: Session, row: MessageRow, channel: Channel) -> str | None:
     """Why nobody has to be asked by this letter, which waits to be posted; None for every other message."""
-    if row.channel != Channel.LETTER or row.state != MessageState.ACCEPTED or not row.asks:
+    if row.channel != channel or row.state != MessageState.ACCEPTED or not row.asks:
         return None
     carried = [(link.step, cases.get(session, link.invoice_id)) for link in outbox.links(session, row.message_id)]
     running = [(step, case) for step, case in carried if case is not None and not case.frees_account]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from dunwell.domain import agenda
 from dunwell.domain.case import Case
+from dunwell.domain.channels import COPIES_BY, answers_by
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy, Step
@@ -11,7 +12,6 @@ from dunwell.domain.terms import Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
 _RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
-_ANSWER_BY = (Channel.EMAIL, Channel.SMS)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class StepExecution:
     def copied_from(self, served: tuple[Contact, ...], message_id: str) -> "StepExecution":
         """The errand of bringing copies of this message, which went to `served`."""
         roles, key = self.ladder.copies if self.ladder else (), self.key.of_copies()
-        return replace(self, key=key, to=roles, by=(Channel.EMAIL,), served=served, copy_of=message_id)
+        return replace(self, key=key, to=roles, by=COPIES_BY, served=served, copy_of=message_id)
 
 
 def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
@@ -55,8 +55,13 @@ def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
         again = step_id in case.outstanding.again
         on = case.rules.reactions
         to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
-        return StepExecution(step_id, StepKey(step=step_id), message, to, _ANSWER_BY, None, again)
+        return StepExecution(step_id, StepKey(step=step_id), message, to, _answers_by(policy), None, again)
     step = policy.step(step_id)
     reopened = case.reopened if step_id in case.progress.redo else 0
     key = StepKey(step=step_id, round=case.progress.round, again=reopened)
     return StepExecution(step_id, key, step.message, step.to, step.by, step, step_id in case.outstanding.again)
+
+
+def _answers_by(policy: Policy) -> tuple[Channel, ...]:
+    """The channels of an answer, those that the ladder prefers first."""
+    return answers_by(channel for step in policy.steps for channel in step.by)

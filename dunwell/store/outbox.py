@@ -7,10 +7,11 @@ from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import POSTED, Channel, TextForm, in_form
 from dunwell.domain.checkpoint import Sent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import COPIES, UNPOSTED, task_ending
-from dunwell.domain.terms import ENDS, TAKEN_STATES, Channel, MessageState
+from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState
 from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
@@ -36,7 +37,7 @@ _MAILS = (
             select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == bindparam("invoice_id"))
         ),
         MessageRow.contact_id == bindparam("contact_id"),
-        MessageRow.channel == Channel.EMAIL.value,
+        MessageRow.channel.in_(in_form(TextForm.MAIL)),
         MessageRow.state.in_(_THERE),
     )
     .order_by(MessageRow.claimed_at, MessageRow.message_id)
@@ -248,21 +249,21 @@ def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow
     Letters are not among them: paper is slow, and one that nobody posted is not lost.
     """
     return session.scalars(
-        _unconfirmed(before).where(MessageRow.asks, MessageRow.channel != Channel.LETTER).limit(most)
+        _unconfirmed(before).where(MessageRow.asks, MessageRow.channel.not_in(POSTED)).limit(most)
     ).all()
 
 
 def unposted(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
     """Letters accepted before that time that nobody posted or confirmed, and no task tells of."""
     asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + task_ending(UNPOSTED)).exists()
-    return session.scalars(_unconfirmed(before).where(MessageRow.channel == Channel.LETTER, ~asked).limit(most)).all()
+    return session.scalars(_unconfirmed(before).where(MessageRow.channel.in_(POSTED), ~asked).limit(most)).all()
 
 
 def letters(session: Session) -> Sequence[MessageRow]:
     """The real letters that were accepted and neither posted nor confirmed, oldest first."""
     query = (
         select(MessageRow)
-        .where(MessageRow.channel == Channel.LETTER, MessageRow.state == MessageState.ACCEPTED)
+        .where(MessageRow.channel.in_(POSTED), MessageRow.state == MessageState.ACCEPTED)
         .order_by(MessageRow.sent_at, MessageRow.message_id)
     )
     return [row for row in session.scalars(query) if not is_rehearsal(row.customer_id)]

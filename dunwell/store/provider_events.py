@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
+from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.invoice import Contact, is_rehearsal
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.store.tables import CaseRow, ContactRow, InvoiceRow, MessageRow, WebhookEventRow
 
 _AT_ONCE = 500
@@ -77,12 +78,13 @@ def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[Co
 
     Not those of a postal address that another spells differently: no report closes a house.
     """
-    if channel is Channel.EMAIL:
-        here = func.lower(ContactRow.email) == address_key(channel, address)
-    elif channel is Channel.LETTER:
-        here = ContactRow.post == address
-    else:
-        here = ContactRow.phone == address_key(channel, address)
+    match channel.facts.address:
+        case AddressKind.MAILBOX:
+            here = func.lower(ContactRow.email) == address_key(channel, address)
+        case AddressKind.POSTAL:
+            here = ContactRow.post == address
+        case AddressKind.NUMBER:
+            here = ContactRow.phone == address_key(channel, address)
     return session.scalars(select(ContactRow).where(here).order_by(ContactRow.contact_id)).all()
 
 

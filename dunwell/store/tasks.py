@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS
 from dunwell.domain.events import CONVERSATIONS
-from dunwell.domain.terms import BY_PERSON, Channel
 from dunwell.store.tables import CaseRow, TaskRow
 
 _BY_PERSON = sorted(channel.value for channel in BY_PERSON)
@@ -82,7 +82,7 @@ def calls_to(session: Session, contact_ids: Collection[str], since: datetime) ->
         select(TaskRow.due_at)
         .where(
             TaskRow.contact_id.in_(contact_ids),
-            TaskRow.kind == Channel.CALL.value,
+            TaskRow.kind.in_(CAPPED_CALLS),
             TaskRow.due_at > since,
             TaskRow.state != "withdrawn",
         )

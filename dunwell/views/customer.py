@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from dunwell.client.customers import unknown
 from dunwell.domain.case import Case
+from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked
-from dunwell.domain.terms import Channel
 from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, outbox
 from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
 from dunwell.views.work_list import work_of
@@ -94,7 +94,7 @@ def _contact(
 ) -> Facts:
     contact = person.contact
     closed = {}
-    for channel in (Channel.EMAIL, Channel.SMS, Channel.CALL, Channel.LETTER):
+    for channel in CLOSABLE:
         address = contact.address(channel)
         why = addresses.why_closed(session, channel, address, rehearsal=rehearsal) if address else None
         if why:

@@ -6,8 +6,8 @@ from datetime import datetime
 from babel import Locale
 from markupsafe import Markup
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.terms import Channel
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.inbox import Inbox
@@ -23,6 +23,7 @@ class Reader:
     """Who follows a link: the mail they got, their language, and whether the address is stopped already."""
 
     message_id: str
+    channel: Channel
     language: str
     stopped: bool
 
@@ -43,14 +44,15 @@ class OptOuts:
                 return None
             wanted = invoices.place(session, row.customer_id).language
             rehearsal = is_rehearsal(row.customer_id)
-            closed = addresses.why_closed(session, Channel.EMAIL, row.address, rehearsal=rehearsal)
-        return Reader(message_id, self._deps.catalogue.language_for(wanted), closed == "stopped")
+            channel = Channel(row.channel)
+            closed = addresses.why_closed(session, channel, row.address, rehearsal=rehearsal)
+        return Reader(message_id, channel, self._deps.catalogue.language_for(wanted), closed == "stopped")
 
     def stop(self, reader: Reader, now: datetime) -> None:
         """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when it cannot be written."""
         if reader.stopped:
             return
-        self._inbox.take(_PROVIDER, [opted_out(reader.message_id, now)], now)
+        self._inbox.take(_PROVIDER, [opted_out(reader.message_id, reader.channel, now)], now)
 
     def page(self, language: str, *, done: bool) -> str:
         """What the reader sees: what stopping means and a button, or that it is done."""
