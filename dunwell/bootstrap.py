@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,23 +13,18 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
 from dunwell.codec import data_converter
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import POSTED, Channel
+from dunwell.gateways import registry
 from dunwell.gateways.base import MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.business_days import HolidayLibrary
 from dunwell.gateways.http import is_loopback
-from dunwell.gateways.lob.client import POST_DAYS, LobGateway
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.pay_link import PAY_PATH
-from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.gateways.product import HttpProductGateway, NoProduct
+from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
-from dunwell.gateways.sendgrid.client import NAME as SENDGRID
-from dunwell.gateways.sendgrid.client import SendGridGateway
-from dunwell.gateways.twilio.client import NAME as TWILIO
-from dunwell.gateways.twilio.client import TwilioGateway
 from dunwell.services.dependencies import Account, Dependencies, Letterhead, Sender
-from dunwell.services.letters import US_LETTER
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
 from dunwell.store import schema
 from dunwell.store.database import Database, no_answer
@@ -46,58 +41,35 @@ class NotReady(Exception):
 
 def make_dependencies(settings: Settings) -> Dependencies:
     """Every client, made once. Connects to nothing but the database file, when it is one."""
-    email, sms, letter = _email(settings), _sms(settings), _letter(settings)
     product = _product(settings)
+    found = {channel: _chosen(channel, settings) for channel in registry.sent_channels()}
     return Dependencies(
         database=Database(settings.database_url),
         business_days=HolidayLibrary(),
         catalogue=Catalogue.load(MESSAGES),
         sender=_sender(settings),
         agent_language=settings.agent_language,
-        gateways={Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: letter},
+        gateways={channel: gateway for channel, (_, gateway) in found.items()},
         rehearsal_gateways={
-            Channel.EMAIL: _for_rehearsal(email, settings.sendgrid_api_url),
-            Channel.SMS: _for_rehearsal(sms, settings.twilio_api_url),
-            Channel.LETTER: _for_rehearsal(letter, settings.lob_api_url if settings.lob_api_key else None),
+            channel: _for_rehearsal(gateway, provider.url(settings)) for channel, (provider, gateway) in found.items()
         },
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
-        letterhead=_letterhead(settings),
+        letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
         rate_limits=_rate_limits(settings),
     )
 
 
 def _rate_limits(settings: Settings) -> Mapping[str, RateLimit]:
-    paces = {SENDGRID: settings.sendgrid_per_second, TWILIO: settings.twilio_per_second}
+    paces = {provider.name: provider.pace(settings) for provider in registry.providers()}
     return {name: RateLimiter(pace) for name, pace in paces.items() if pace is not None}
 
 
-def _email(settings: Settings) -> MessageGateway:
-    if settings.sendgrid_api_key is None or settings.mail_from is None:
-        return OutboxGateway(Channel.EMAIL)
-    return SendGridGateway(
-        settings.sendgrid_api_key.get_secret_value(),
-        (settings.mail_from.email, settings.mail_from.name),
-        settings.sendgrid_api_url,
-    )
-
-
-def _sms(settings: Settings) -> MessageGateway:
-    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
-    if sid is None or token is None or sender is None:
-        return OutboxGateway(Channel.SMS)
-    callback = f"{settings.public_url.rstrip('/')}/webhooks/twilio/status" if settings.public_url else None
-    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=callback)
-
-
-def _letter(settings: Settings) -> MessageGateway:
-    if settings.lob_api_key is None:
-        return PrintFolderGateway(print_folder(settings))
-    sender = (settings.sender_company or "", *(settings.sender_address or ()))
+def _chosen(channel: Channel, settings: Settings) -> tuple[Provider, MessageGateway]:
     try:
-        return LobGateway(settings.lob_api_key.get_secret_value(), sender, settings.lob_api_url)
+        return registry.chosen(channel, settings)
     except ValueError as error:
         raise SettingsError(str(error)) from None
 
@@ -114,20 +86,15 @@ def _sender(settings: Settings) -> Sender:
     )
 
 
-def _letterhead(settings: Settings) -> Letterhead:
-    """Lob takes the American size only and prints both addresses itself; its letters take their time."""
-    by_lob = settings.lob_api_key is not None
+def _letterhead(settings: Settings, printers: Sequence[Printing]) -> Letterhead:
+    """Our address, and what the service that prints our letters asks of them."""
+    printing = next(iter(printers), Printing())
     return Letterhead(
         address=settings.sender_address or (),
-        paper=US_LETTER if by_lob else None,
-        addressed=not by_lob,
-        post_days=POST_DAYS if by_lob else 0,
+        paper=printing.paper,
+        addressed=printing.addressed,
+        post_days=printing.post_days,
     )
-
-
-def print_folder(settings: Settings) -> Path:
-    """Where letters wait for somebody who prints and posts them."""
-    return settings.dunwell_state / "letters"
 
 
 def _product(settings: Settings) -> ProductGateway:

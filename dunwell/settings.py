@@ -17,13 +17,11 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    NameEmail,
     SecretStr,
     ValidationError,
     model_validator,
-    validate_email,
 )
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -33,12 +31,15 @@ from pydantic_settings import (
 )
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
+from dunwell.gateways.lob.settings import LobSettings
+from dunwell.gateways.sendgrid.settings import SendGridSettings
+from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress, long_enough
+from dunwell.gateways.twilio.settings import TwilioSettings
 from dunwell.intake.currencies import current_codes
 
 ENV_FILE = Path(".env")
 UP_ENV = "up.env"
 DATABASE_FILE = "dunwell.sqlite"
-_SHORTEST_SECRET = 16
 
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]@]+):([0-9]{1,5})")
 _DATABASE = re.compile(r"sqlite(\+[a-z0-9_]+)?:///(?!:memory:|\?).+|postgresql(\+[a-z0-9_]+)?://.+")
@@ -52,13 +53,6 @@ def _host_port(value: str) -> str:
     found = _HOST_PORT.fullmatch(value)
     if found is None or not 0 < int(found.group(2)) < 65536:
         raise ValueError(f"{value!r} is no address; write host:port, for example 127.0.0.1:7233.")
-    return value
-
-
-def _web_address(value: str) -> str:
-    # The value stays out of the sentence: an address may carry a key.
-    if re.match(r"https?://[^/\s]", value) is None or re.search(r"\s", value):
-        raise ValueError("not a web address; write it in full, beginning with https:// or http://.")
     return value
 
 
@@ -84,33 +78,10 @@ def _database(value: str) -> str:
     return value
 
 
-def _mailbox(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    try:
-        name, email = validate_email(value)
-    except PydanticCustomError:
-        raise ValueError(
-            f"{value!r} is no sender; write it like: Ana Lopez <billing@example.com>"
-            ' (quote a name that holds a comma: "Lopez, Ana" <billing@example.com>).'
-        ) from None
-    return NameEmail(name, email)
-
-
-def _long_enough(value: SecretStr) -> SecretStr:
-    # Also for keys that a provider makes: one that is shorter was cut off while it was copied.
-    if len(value.get_secret_value()) < _SHORTEST_SECRET:
-        raise ValueError(
-            f"shorter than {_SHORTEST_SECRET} characters; copy the provider's key whole, or, for a secret of your"
-            " own, write what `openssl rand -hex 32` prints."
-        )
-    return value
-
-
 def _link_secrets(value: SecretStr) -> SecretStr:
-    if any(len(secret) < _SHORTEST_SECRET for secret in link_secrets(value)):
+    if any(not long_enough(secret) for secret in link_secrets(value)):
         raise ValueError(
-            f"shorter than {_SHORTEST_SECRET} characters; write what `openssl rand -hex 32` prints"
+            "shorter than 16 characters; write what `openssl rand -hex 32` prints"
             " (a comma and the former secret may follow)."
         )
     return value
@@ -130,19 +101,6 @@ def _names(value: object) -> object:
         if re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+", name) is None:
             raise ValueError(f"{name!r} is no name of a host; write names without scheme and port, with commas.")
     return names
-
-
-def _lines(value: object) -> object:
-    """Lines of an address, separated by semicolons or line breaks."""
-    if not isinstance(value, str):
-        return value
-    lines = tuple(line.strip() for line in re.split(r"[;\n]|\\n", value) if line.strip())
-    if not 2 <= len(lines) <= 6:
-        raise ValueError(
-            f"{value!r} is no postal address; write 2 to 6 lines with semicolons between, like: "
-            "Mill Lane 4; 10115 Berlin; Germany."
-        )
-    return lines
 
 
 def _iban(value: str) -> str:
@@ -184,13 +142,11 @@ def _default_database(values: dict[str, Any]) -> str:
 
 
 HostPort = Annotated[str, AfterValidator(_host_port)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
 Currency = Annotated[str, AfterValidator(_currency)]
 Origin = Annotated[str, AfterValidator(_origin)]
-Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 
 
-class Settings(BaseSettings):
+class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
     """What the environment says, checked. Each field is the environment variable of its name in capitals.
 
     Connect to Temporal with `temporal_connect`, never with the two fields alone: a profile file may outrank
@@ -206,50 +162,31 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    dunwell_state: Annotated[Path, AfterValidator(Path.expanduser)] = Path(".dunwell")
     database_url: Annotated[str, AfterValidator(_database)] = Field(default_factory=_default_database, repr=False)
 
     temporal_address: HostPort = "127.0.0.1:7233"
     temporal_namespace: str = "default"
 
-    sendgrid_api_key: Secret | None = None
-    sendgrid_api_url: WebAddress | None = None
-    mail_from: Annotated[NameEmail, BeforeValidator(_mailbox)] | None = None
-    sender_company: str | None = None
     agent_language: Annotated[str, AfterValidator(_language)] = "en"
-    sender_address: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_lines)] = None
     sender_iban: Annotated[str, AfterValidator(_iban)] | None = None
     sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
     sender_iban_by_currency: dict[Currency, Annotated[str, AfterValidator(_iban)]] = {}
     sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
     sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
 
-    twilio_account_sid: str | None = None
-    twilio_auth_token: Secret | None = None
-    twilio_api_url: WebAddress | None = None
-    twilio_from: str | None = None
-
-    lob_api_key: Secret | None = None
-    lob_api_url: WebAddress | None = None
-    lob_webhook_secret: Secret | None = None
-
     product_access_url: WebAddress | None = Field(default=None, repr=False)
     product_access_secret: Secret | None = None
 
     metrics_address: HostPort | None = None
     worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
-    sendgrid_per_second: Annotated[float, Field(ge=1)] | None = None
-    twilio_per_second: Annotated[float, Field(ge=1)] | None = None
 
     payload_keys: SecretStr | None = None
     codec_token: Secret | None = None
     codec_origin: Origin | None = None
 
     web_address: HostPort = "127.0.0.1:8080"
-    public_url: WebAddress | None = None
     web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
     api_token: Secret | None = None
-    sendgrid_webhook_public_key: str | None = None
     unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
 
     @model_validator(mode="before")
@@ -265,7 +202,7 @@ class Settings(BaseSettings):
         problems = [
             f"{key} is set but {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not: "
             f"{cure} or remove {key}."
-            for key, partners, cure in _PARTNERS
+            for key, partners, cure in _partners()
             if getattr(self, key.lower()) and (missing := [p for p in partners if not getattr(self, p.lower())])
         ]
         problems += [
@@ -303,23 +240,7 @@ def _by_currency(*sources: PydanticBaseSettingsSource) -> dict[str, Any]:
     return found
 
 
-_PARTNERS = (
-    (
-        "SENDGRID_API_KEY",
-        ("MAIL_FROM",),
-        "set MAIL_FROM to your verified sender, like Ana Lopez <billing@example.com>,",
-    ),
-    (
-        "TWILIO_ACCOUNT_SID",
-        ("TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
-        "set the account's auth token and the number that messages leave from,",
-    ),
-    ("TWILIO_AUTH_TOKEN", ("TWILIO_ACCOUNT_SID",), "set the account the token belongs to,"),
-    (
-        "LOB_API_KEY",
-        ("SENDER_COMPANY", "SENDER_ADDRESS"),
-        "set the sender that Lob prints on the envelope,",
-    ),
+_PARTNERS: Partners = (
     ("SENDER_BIC", ("SENDER_IBAN",), "set the account that the bank code belongs to,"),
     (
         "PRODUCT_ACCESS_URL",
@@ -332,6 +253,14 @@ _PARTNERS = (
     ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
 )
 """(variable, the variables it is useless without, what to do about it)."""
+
+
+def _partners() -> Partners:
+    """Those of the providers as well."""
+    told = (
+        kind.partners for kind in Settings.__mro__ if issubclass(kind, SharedSettings) and "partners" in vars(kind)
+    )
+    return (*(row for rows in told for row in rows), *_PARTNERS)
 
 
 class _SettingsBesideUp(Settings):

@@ -4,13 +4,11 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy.orm import Session
 
-from dunwell.bootstrap import print_folder as folder_of
 from dunwell.client.cases import Cases
 from dunwell.commands.common import Json, from_database, opened_database, with_cases
 from dunwell.commands.output import print_json, print_table, say
@@ -19,8 +17,9 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TAKEN_STATES, MessageState
+from dunwell.gateways import registry
 from dunwell.gateways.events import ProviderEvent
-from dunwell.gateways.print_folder import client as print_folder
+from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.services import delivery
 from dunwell.settings import load_settings
 from dunwell.store import cases, invoices, outbox, standstills
@@ -30,9 +29,8 @@ from dunwell.store.tables import MessageInvoiceRow, MessageRow
 def letters(as_json: Json = False) -> None:
     """Show the letters that wait to be posted, with their files, and which of them are not wanted any more."""
     settings = load_settings()
-    folder = folder_of(settings)
     found = from_database(
-        settings, lambda session: [letter_facts(session, row, folder) for row in outbox.letters(session)]
+        settings, lambda session: [letter_facts(session, row, settings) for row in outbox.letters(session)]
     )
     if as_json:
         print_json(found)
@@ -84,12 +82,12 @@ def posted(
     say(f"{len(carried)} letter{'' if len(carried) == 1 else 's'} posted")
 
 
-def letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, Any]:
+def letter_facts(session: Session, row: MessageRow, settings: SharedSettings) -> dict[str, Any]:
     """A letter that waits, with what to do about it, as `letters --json` shows it."""
     links = outbox.links(session, row.message_id)
     about = sorted({link.invoice_id for link in links})
     known = [invoices.get_row(session, invoice_id) for invoice_id in about]
-    by_hand = row.provider == print_folder.NAME
+    folder = registry.printing(row.provider).folder
     return {
         "message_id": row.message_id,
         "since": row.sent_at or row.claimed_at,
@@ -99,7 +97,7 @@ def letter_facts(session: Session, row: MessageRow, folder: Path) -> dict[str, A
         "contact": row.contact_id,
         "to": row.address,
         "provider": row.provider,
-        "file": str(folder / row.provider_id) if by_hand and row.provider_id else None,
+        "file": str(folder(settings) / row.provider_id) if folder and row.provider_id else None,
         "hold_back": _hold_back(session, links, row),
     }
 
@@ -137,7 +135,7 @@ def to_post(session: Session) -> list[tuple[str, str]]:
     return [
         (row.message_id, row.customer_id)
         for row in outbox.letters(session)
-        if row.provider == print_folder.NAME
+        if registry.printing(row.provider).folder is not None
         and _hold_back(session, outbox.links(session, row.message_id), row) is None
     ]
 

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from dunwell.gateways import registry
 from dunwell.local.supervisor import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how, say
 from dunwell.local.temporal_server import (
     PORT,
@@ -184,9 +185,6 @@ def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
 
 
 def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) -> str:
-    outbox = "the outbox in the database, no provider (.venv/bin/python starter.py outbox)"
-    mail = f"SendGrid{_elsewhere(settings.sendgrid_api_url)}, from {settings.mail_from}"
-    text = f"Twilio{_elsewhere(settings.twilio_api_url)}, from {settings.twilio_from}"
     state_prefix = f"DUNWELL_STATE={shlex.quote(str(state))} " if "DUNWELL_STATE" in os.environ else ""
     server = f"{engine.address}, namespace {engine.namespace}" + (
         "" if engine.watch else " (yours: by the environment or Temporal's profile file)"
@@ -196,8 +194,7 @@ def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) ->
         ("Temporal UI", engine.ui_url),
         ("Temporal", server),
         ("Web service", f"http://{web} (webhooks, HTTP API)" if web else None),
-        ("E-mail to", mail if settings.sendgrid_api_key else outbox),
-        ("SMS to", text if settings.twilio_account_sid else outbox),
+        *_destinations(settings),
         ("Database", _database(absolute_database(settings.database_url))),
         ("State, logs", f"{state} ({', '.join(logs)})"),
         ("Next, in another terminal", f"{state_prefix}.venv/bin/python starter.py start FILE"),
@@ -206,8 +203,12 @@ def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) ->
     return "\n".join(["Dunwell is up. Ctrl-C stops it.", *shown])
 
 
-def _elsewhere(url: str | None) -> str:
-    return f" at {urlsplit(url).hostname}" if url else ""
+def _destinations(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Where the messages of each channel go."""
+    for channel in registry.sent_channels():
+        provider, _ = registry.chosen(channel, settings)
+        label = channel.facts.label
+        yield f"{label[0].upper()}{label[1:]} to", provider.described(settings)
 
 
 def _database(url: str) -> str:

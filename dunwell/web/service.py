@@ -1,9 +1,10 @@
 """The clients of the web service, made once, and the settings it keeps."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from fastapi import Request
 from temporalio.client import Client
 
@@ -11,7 +12,7 @@ from dunwell.client.cases import Cases
 from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
-from dunwell.gateways.sendgrid.webhook import public_key
+from dunwell.gateways import registry
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.inbox import Inbox
 from dunwell.settings import Settings, SettingsError
@@ -26,13 +27,12 @@ from dunwell.web.webhooks.dispatcher import ReportDispatcher
 class Keys:
     """Secrets and keys of the doors; None leaves a door shut with an answer that says what to set.
 
+    webhooks: by the webhook's path, what its signatures are checked with.
     hosts: the names by which callers may call the service, besides those of this machine.
     """
 
     api_token: str | None = None
-    sendgrid_key: EllipticCurvePublicKey | None = None
-    twilio_token: str | None = None
-    lob_secret: str | None = None
+    webhooks: Mapping[str, Any] = field(default_factory=dict)
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
 
@@ -50,18 +50,6 @@ class Service:
     dispatcher: ReportDispatcher
     opt_outs: OptOuts
     keys: Keys
-
-    @property
-    def sendgrid_key(self) -> EllipticCurvePublicKey | None:
-        return self.keys.sendgrid_key
-
-    @property
-    def twilio_token(self) -> str | None:
-        return self.keys.twilio_token
-
-    @property
-    def lob_secret(self) -> str | None:
-        return self.keys.lob_secret
 
     @property
     def public_url(self) -> str:
@@ -95,17 +83,13 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
 
 def read_keys(settings: Settings) -> Keys:
     """Raises SettingsError for a key that is none."""
-    shown = settings.sendgrid_webhook_public_key
     try:
-        sendgrid_key = public_key(shown) if shown else None
+        webhooks = {webhook.path: webhook.key(settings) for webhook in registry.webhooks()}
     except ValueError as error:
-        raise SettingsError(f"SENDGRID_WEBHOOK_PUBLIC_KEY: {error}") from None
-    token, twilio, lob = settings.api_token, settings.twilio_auth_token, settings.lob_webhook_secret
+        raise SettingsError(str(error)) from None
     return Keys(
-        api_token=token.get_secret_value() if token else None,
-        sendgrid_key=sendgrid_key,
-        twilio_token=twilio.get_secret_value() if twilio else None,
-        lob_secret=lob.get_secret_value() if lob else None,
+        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
+        webhooks={path: key for path, key in webhooks.items() if key is not None},
         public_url=(settings.public_url or f"http://{settings.web_address}").rstrip("/"),
         hosts=frozenset(
             {host_of(settings.web_address), host_of(settings.public_url or ""), *settings.web_hosts} - {""}

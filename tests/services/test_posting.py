@@ -17,6 +17,7 @@ from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.print_folder.client import PrintFolderGateway
+from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.services.dependencies import Letterhead
 from dunwell.store import outbox
 from dunwell.store.database import Database
@@ -326,7 +327,9 @@ def test_the_outbox_holds_the_letters_words_and_address(file_database: Database)
 def waiting(office: Office, folder: Path) -> list[tuple[str, str | None]]:
     """Each letter that waits, by its invoices, with why it is held back."""
     with office.deps.database.reading() as session:
-        found = [letter_facts(session, row, folder) for row in outbox.letters(session)]
+        found = [
+            letter_facts(session, row, SharedSettings(dunwell_state=folder.parent)) for row in outbox.letters(session)
+        ]
         held = {one["message_id"] for one in found if one["hold_back"]}
         assert {message_id for message_id, _ in to_post(session)} == {one["message_id"] for one in found} - held
     return [(", ".join(one["numbers"]), one["hold_back"]) for one in found]

@@ -250,9 +250,12 @@ def sign(key: ec.EllipticCurvePrivateKey, timestamp: str, body: bytes) -> str:
 def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
     return Keys(
         api_token=TOKEN,
-        sendgrid_key=public_key(as_shown(key)),
-        twilio_token=TWILIO_TOKEN,
-        lob_secret=LOB_SECRET,
+        webhooks={
+            "sendgrid": public_key(as_shown(key)),
+            "twilio/status": TWILIO_TOKEN,
+            "twilio/inbound": TWILIO_TOKEN,
+            "lob": LOB_SECRET,
+        },
         public_url=PUBLIC_URL,
         hosts=frozenset({"inside.example"}),
     )

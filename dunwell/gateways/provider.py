@@ -1,0 +1,122 @@
+"""What a provider's folder tells of itself: a row for each channel that it serves, and the webhooks that it calls."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from dunwell.domain.channels import Channel
+from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.events import ProviderEvent
+
+
+@dataclass(frozen=True)
+class Printing:
+    """What a printing service asks of our letters.
+
+    paper      "a4" or "us-letter"; None goes by the debtor's country
+    addressed  whether we print the address; False where the service puts it on the page
+    post_days  how many days a letter may be under way before its silence means something
+    folder     where people of ours find what they print and post; None where a service does both
+    """
+
+    paper: Literal["a4", "us-letter"] | None = None
+    addressed: bool = True
+    post_days: int = 0
+    folder: Callable[[Any], Path] | None = None
+
+
+def _no_url(settings: Any) -> str | None:
+    return None
+
+
+def _no_pace(settings: Any) -> float | None:
+    return None
+
+
+def _no_test_answer(address: str) -> Receipt | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One provider on one channel. Functions take the settings of the provider's own folder.
+
+    make         the gateway; None while its settings are not set. Raises ValueError on settings that do not fit
+    url          where the provider is called instead of its own address; a rehearsal may go there on this machine
+    pace         the most calls a second; None is no limit
+    test_answer  what the outbox answers for the provider's own test addresses; None for every other. May raise
+                 DeliveryError
+    described    where messages go, for the person who starts the program
+    standby      asked last, when no other provider of the channel is set up
+    """
+
+    name: str
+    channel: Channel
+    make: Callable[[Any], MessageGateway | None]
+    url: Callable[[Any], str | None] = _no_url
+    pace: Callable[[Any], float | None] = _no_pace
+    test_answer: Callable[[str], Receipt | None] = _no_test_answer
+    described: Callable[[Any], str] = lambda settings: ""
+    printing: Printing = Printing()
+    standby: bool = False
+
+
+@dataclass(frozen=True)
+class WebhookRequest:
+    """A request as it came in: the address that was called with its query, the headers, the body, and when.
+
+    decode   reads JSON, and raises what its caller answers to a body that is none
+    """
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+    decode: Callable[[bytes], Any]
+
+    def json(self) -> Any:
+        """The JSON value of the body. To be asked for after the signature was checked."""
+        return self.decode(self.body)
+
+
+class UnreadableWebhook(Exception):
+    """A signed request that holds nothing readable. The text says what was expected."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the provider is answered once everything is kept."""
+
+    status: int = 200
+    body: bytes = b""
+    media_type: str | None = None
+
+
+def _new(told: Sequence[ProviderEvent], new: int) -> Reply:
+    return Reply(body=b'{"new":%d}' % new, media_type="application/json")
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """An address below /webhooks that a provider calls.
+
+    key     what its signatures are checked with, from the settings; None keeps the door shut. Raises ValueError
+    closed  what to set, told to callers of a door that is shut
+    read    check the signature and read the request. Raises UnverifiedWebhook and UnreadableWebhook
+    reply   what to answer to so many events, of which `new` were new
+    """
+
+    provider: str
+    path: str
+    key: Callable[[Any], Any]
+    closed: str
+    read: Callable[[WebhookRequest, Any], list[ProviderEvent]]
+    reply: Callable[[Sequence[ProviderEvent], int], Reply] = field(default=_new)
+
+
+def elsewhere(url: str | None) -> str:
+    """The host that stands in for a provider's own, in words."""
+    return f" at {urlsplit(url).hostname}" if url else ""

@@ -1,0 +1,68 @@
+"""The providers that there are. A folder beside this file whose module `provider` has PROVIDERS, and WEBHOOKS if it
+is called back, is one; nothing else names it.
+"""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
+
+from dunwell import gateways
+from dunwell.domain.channels import WRITTEN, Channel
+from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.provider import Printing, Provider, Webhook
+
+
+@cache
+def providers() -> tuple[Provider, ...]:
+    """Every provider's rows, those on standby last. Raises ValueError when two rows have one name and channel."""
+    found = [row for folder in _folders() for row in folder.PROVIDERS]
+    if len({(row.name, row.channel) for row in found}) < len(found):
+        raise ValueError("two providers have the same name and channel")
+    return tuple(sorted(found, key=lambda row: row.standby))
+
+
+@cache
+def webhooks() -> tuple[Webhook, ...]:
+    """Every webhook, by its path."""
+    found = [webhook for folder in _folders() for webhook in getattr(folder, "WEBHOOKS", ())]
+    return tuple(sorted(found, key=lambda webhook: webhook.path))
+
+
+def chosen(channel: Channel, settings: Any) -> tuple[Provider, MessageGateway]:
+    """The first provider of the channel that is set up, with its gateway.
+
+    Raises ValueError on settings that do not fit, LookupError when no provider serves the channel.
+    """
+    for row in _of(channel):
+        gateway = row.make(settings)
+        if gateway is not None:
+            return row, gateway
+    raise LookupError(f"no provider serves {channel.value}")
+
+
+def test_answer(channel: Channel, address: str) -> Receipt | None:
+    """What a provider of the channel publishes for this test address; None for an address that is none.
+
+    Raises DeliveryError for a test address that is refused.
+    """
+    return next((answer for row in _of(channel) if (answer := row.test_answer(address)) is not None), None)
+
+
+def printing(name: str | None) -> Printing:
+    """What the provider of this name asks of our letters."""
+    return next((row.printing for row in providers() if row.name == name), Printing())
+
+
+def sent_channels() -> tuple[Channel, ...]:
+    """The channels by which messages are sent, in their order."""
+    return tuple(channel for channel in Channel if channel in WRITTEN)
+
+
+def _of(channel: Channel) -> list[Provider]:
+    return [row for row in providers() if row.channel is channel]
+
+
+def _folders() -> list[Any]:
+    names = sorted(module.name for module in iter_modules(gateways.__path__) if module.ispkg)
+    return [import_module(f"{gateways.__name__}.{name}.provider") for name in names]

@@ -1,0 +1,79 @@
+"""SendGrid's rows: e-mail."""
+
+from collections.abc import Sequence
+
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
+from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.events import ProviderEvent
+from dunwell.gateways.provider import Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
+from dunwell.gateways.sendgrid import webhook
+from dunwell.gateways.sendgrid.client import NAME, SendGridGateway
+from dunwell.gateways.sendgrid.settings import SendGridSettings
+
+_MAILBOX_UNKNOWN = "5.1.1"
+"""The mail system's own code (RFC 3463) for an address that does not exist."""
+
+
+def _make(settings: SendGridSettings) -> MessageGateway | None:
+    key, sender = settings.sendgrid_api_key, settings.mail_from
+    if key is None or sender is None:
+        return None
+    return SendGridGateway(key.get_secret_value(), (sender.email, sender.name), settings.sendgrid_api_url)
+
+
+def _test_answer(address: str) -> Receipt | None:
+    """Mail to bounce...@ bounces, so that a rehearsal can walk that path."""
+    if not address.lower().startswith("bounce"):
+        return None
+    return Receipt(NAME, None, MessageState.BOUNCED, _MAILBOX_UNKNOWN, "bounced")
+
+
+def _described(settings: SendGridSettings) -> str:
+    return f"SendGrid{elsewhere(settings.sendgrid_api_url)}, from {settings.mail_from}"
+
+
+def _key(settings: SendGridSettings) -> EllipticCurvePublicKey | None:
+    shown = settings.sendgrid_webhook_public_key
+    try:
+        return webhook.public_key(shown) if shown else None
+    except ValueError as error:
+        raise ValueError(f"SENDGRID_WEBHOOK_PUBLIC_KEY: {error}") from None
+
+
+def _read(request: WebhookRequest, key: EllipticCurvePublicKey) -> list[ProviderEvent]:
+    webhook.verify(request.body, request.headers, key)
+    batch = request.json()
+    if not isinstance(batch, list):
+        raise UnreadableWebhook("A batch of events is a JSON list.")
+    return [webhook.read(event) for event in batch if isinstance(event, dict)]
+
+
+def _reply(told: Sequence[ProviderEvent], new: int) -> Reply:
+    return Reply(body=b'{"received":%d,"new":%d}' % (len(told), new), media_type="application/json")
+
+
+PROVIDERS = (
+    Provider(
+        NAME,
+        Channel.EMAIL,
+        _make,
+        url=lambda settings: settings.sendgrid_api_url,
+        pace=lambda settings: settings.sendgrid_per_second,
+        test_answer=_test_answer,
+        described=_described,
+    ),
+)
+
+WEBHOOKS = (
+    Webhook(
+        NAME,
+        "sendgrid",
+        _key,
+        "Set SENDGRID_WEBHOOK_PUBLIC_KEY to the verification key that SendGrid shows.",
+        _read,
+        _reply,
+    ),
+)

@@ -1,0 +1,93 @@
+"""Twilio's rows: SMS."""
+
+from collections.abc import Mapping, Sequence
+
+from dunwell.domain.channels import Channel
+from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.events import ProviderEvent
+from dunwell.gateways.provider import Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
+from dunwell.gateways.twilio import webhook
+from dunwell.gateways.twilio.client import NAME, TwilioGateway, refusal
+from dunwell.gateways.twilio.settings import TwilioSettings
+
+STATUS, INBOUND = "twilio/status", "twilio/inbound"
+_EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
+
+MAGIC_RECIPIENTS: Mapping[str, str] = {
+    "+15005550001": "21211",  # not a valid number
+    "+15005550002": "21612",  # no route to the number
+    "+15005550003": "21408",  # no permission for the country
+    "+15005550004": "21610",  # the recipient said STOP
+    "+15005550009": "21614",  # cannot receive SMS
+}
+"""Twilio's test recipients and the error code each gets (docs: IAM, test credentials, sending SMS)."""
+
+
+def _make(settings: TwilioSettings) -> MessageGateway | None:
+    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
+    if sid is None or token is None or sender is None:
+        return None
+    callback = f"{settings.public_url.rstrip('/')}/webhooks/{STATUS}" if settings.public_url else None
+    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=callback)
+
+
+def _test_answer(address: str) -> Receipt | None:
+    if address in MAGIC_RECIPIENTS:
+        raise refusal(MAGIC_RECIPIENTS[address])
+    return None
+
+
+def _described(settings: TwilioSettings) -> str:
+    return f"Twilio{elsewhere(settings.twilio_api_url)}, from {settings.twilio_from}"
+
+
+def _key(settings: TwilioSettings) -> str | None:
+    return settings.twilio_auth_token.get_secret_value() if settings.twilio_auth_token else None
+
+
+def _fields(request: WebhookRequest, token: str) -> Mapping[str, str]:
+    try:
+        fields = webhook.form(request.body)
+    except ValueError:
+        raise UnreadableWebhook("The body is no form: Twilio sends application/x-www-form-urlencoded.") from None
+    webhook.verify(request.url, fields, request.headers.get(webhook.SIGNATURE_HEADER), token)
+    return fields
+
+
+def _read_status(request: WebhookRequest, token: str) -> list[ProviderEvent]:
+    event = webhook.read_status(_fields(request, token))
+    return [event] if event else []
+
+
+def _read_inbound(request: WebhookRequest, token: str) -> list[ProviderEvent]:
+    event = webhook.read_inbound(_fields(request, token))
+    return [event] if event else []
+
+
+def _nothing_to_say(told: Sequence[ProviderEvent], new: int) -> Reply:
+    return Reply(204)
+
+
+def _no_answer(told: Sequence[ProviderEvent], new: int) -> Reply:
+    """Twilio itself answers STOP and START, so nothing is said to the person."""
+    return Reply(body=_EMPTY_TWIML, media_type="text/xml")
+
+
+PROVIDERS = (
+    Provider(
+        NAME,
+        Channel.SMS,
+        _make,
+        url=lambda settings: settings.twilio_api_url,
+        pace=lambda settings: settings.twilio_per_second,
+        test_answer=_test_answer,
+        described=_described,
+    ),
+)
+
+_CLOSED = "Set TWILIO_AUTH_TOKEN: Twilio signs its requests with it."
+
+WEBHOOKS = (
+    Webhook(NAME, STATUS, _key, _CLOSED, _read_status, _nothing_to_say),
+    Webhook(NAME, INBOUND, _key, _CLOSED, _read_inbound, _no_answer),
+)
