@@ -295,7 +295,9 @@ def load_settings(*, up_env: bool = True) -> Settings:
     try:
         return read()
     except ValidationError as error:
-        lines = [_line(details) for details in error.errors(include_url=False, include_input=False)]
+        told = error.errors(include_url=False, include_input=False)
+        # A default that could not be made for want of another setting is no mistake of its own.
+        lines = [_line(details) for details in told if details["type"] != "default_factory_not_called"]
     except (OSError, UnicodeDecodeError) as error:
         lines = [f"A settings file cannot be read ({_reason(error)}): it must be UTF-8 text you may read."]
     # Raised outside the handlers: a chained ValidationError could carry the refused values into a traceback.
