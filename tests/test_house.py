@@ -63,7 +63,10 @@ def test_every_room_stands_in_a_contract() -> None:
         pytest.param("dunwell/texts/layout.py", "import dunwell.store.tables", "Texts know", id="beside"),
         pytest.param("dunwell/services/claims.py", "import worker", "Nothing imports an entry point", id="worker"),
         pytest.param(
-            "dunwell/services/claims.py", "import dunwell.gateways.twilio.client", "A provider's folder", id="provider"
+            "dunwell/services/claims.py",
+            "import dunwell.gateways.twilio.client",
+            "A provider's folder",
+            id="provider",
         ),
         pytest.param("dunwell/attic.py", "VALUE = 1", "Every room", id="a room without a place"),
     ],
