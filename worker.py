@@ -66,15 +66,15 @@ async def make_worker(
     money and access finds a free slot. `executor` should have THREADS threads, `cached_cases` are kept in memory,
     `runner` is another way to run workflow code (tests run it in the sandbox).
     """
-    notices, ledger = StepActivities(deps), RecordActivities(deps)
+    steps_of_cases, records = StepActivities(deps), RecordActivities(deps)
     at_once = Worker(
         client,
         task_queue=task_queue,
         workflows=[InvoiceDunning, DeliveryWatch, Reconciler, ReconcileOnce],
         activities=[
             OpeningActivities(deps).open_case,
-            ledger.record,
-            ledger.take_credit,
+            records.record,
+            records.take_credit,
             AccessActivities(deps).publish,
             PolicyMoveActivities(deps).check,
             CancellationActivities(deps, client).ask_about_cancel,
@@ -92,7 +92,7 @@ async def make_worker(
     steps = Worker(
         client,
         task_queue=step_queue(task_queue),
-        activities=[notices.carry_out, AccessActivities(deps).publish],
+        activities=[steps_of_cases.carry_out, AccessActivities(deps).publish],
         activity_executor=executor,
         interceptors=[ErrorRedaction()],
         max_concurrent_activities=_STEPS_AT_ONCE,

@@ -2,7 +2,10 @@
 
 from temporalio import activity
 
-from dunwell.services.dependencies import Answer, Dependencies, Request, moment
+from activities.attempts import this_attempt
+from dunwell.services.access_publishing import publish
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseAnswer, CaseRequest
 
 
 class AccessActivities:
@@ -10,15 +13,8 @@ class AccessActivities:
         self._deps = deps
 
     @activity.defn(name="publish_access")
-    def publish(self, request: Request) -> Answer:
-        """Retried until the product has heard of every change, in order. Raises DeliveryError."""
-        self._deps.publish(request.case.customer_id, rehearsal=request.rehearsal, now=moment(request))
-        return Answer(
-            next_action=request.case.next_action,
-            access=request.case.access,
-            access_beside=request.case.access_beside,
-            holds=request.case.holds,
-            given=request.case.money.given,
-            utc_offset_minutes=request.case.utc_offset_minutes,
-            seen=request.seen,
-        )
+    def publish(self, request: CaseRequest) -> CaseAnswer:
+        """Tell the product each change of access, in order. Raises DeliveryError; then it is tried again."""
+        now = this_attempt(request.now, rehearsal=request.rehearsal).now
+        publish(self._deps, request.case.customer_id, now, rehearsal=request.rehearsal)
+        return CaseAnswer.unchanged(request.case, request.seen)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from datetime import datetime
 
 from temporalio import activity
 from temporalio.api.common.v1 import WorkflowExecution
@@ -10,9 +9,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, RPCError
 
+from activities.attempts import this_attempt
 from dunwell.domain.cleaning import one_line
 from dunwell.services import interruption
-from dunwell.services.dependencies import Dependencies, Request, check_run, moment
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseRequest
 
 CANCEL_REQUESTED = "cancel-requested"
 """The reason of the rest that follows "Request Cancellation" in the Temporal UI, or in a batch."""
@@ -27,16 +28,11 @@ class CancellationActivities:
         self._deps, self._client = deps, client
 
     @activity.defn(name="ask_about_cancel")
-    async def ask_about_cancel(self, request: Request) -> None:
+    async def ask_about_cancel(self, request: CaseRequest) -> None:
         """Raise the task about a request to cancel, with the identity that the server noted."""
-        who = await self._who_asked()
-        await asyncio.to_thread(self._ask, request, who, moment(request))
-
-    def _ask(self, request: Request, who: str, now: datetime) -> None:
-        with self._deps.database.writing(request.case.customer_id) as session:
-            check_run(session, request)
-            what = f"Temporal was asked to cancel this case, by {one_line(who)[:100]}"
-            interruption.ask(session, request.case, what, now)
+        why = f"Temporal was asked to cancel this case, by {one_line(await self._who_asked())[:100]}"
+        now = this_attempt(request.now, rehearsal=request.rehearsal).now
+        await asyncio.to_thread(interruption.ask_for_run, self._deps.database, request, why, now)
 
     async def _who_asked(self) -> str:
         """By the run's own history; it is kept out of the activity's result, for it may be an address."""

@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from dunwell.gateways.base import DeliveryError
-from dunwell.services.failures import place_of
+from dunwell.services.failures import WorkFailed, place_of
 
 _log = logging.getLogger("dunwell.activities")
 
@@ -48,6 +48,10 @@ class _RedactedActivity(ActivityInboundInterceptor):
             return await self.next.execute_activity(input)
         except FailureError:
             raise  # ours, or the engine's own
+        except WorkFailed as error:
+            raise ApplicationError(
+                str(error), type=error.kind, next_retry_delay=error.retry_after, non_retryable=error.final
+            ) from None
         except DeliveryError as error:
             raise ApplicationError(error.reason, type="Delivery") from None
         except Exception as error:

@@ -1,12 +1,13 @@
 """Has database and engine compared, and mended where they disagree."""
 
-from datetime import datetime
 from typing import Protocol
 
 from temporalio import activity
 
+from activities.attempts import this_attempt
 from dunwell.domain.model import Value
 from dunwell.domain.reconciliation import Report
+from dunwell.services.attempt import Attempt
 
 
 class ReconcileRequest(Value):
@@ -27,7 +28,7 @@ class ReconcileRequest(Value):
 class Reconciles(Protocol):
     """Whoever knows both database and engine."""
 
-    async def reconcile(self, request: ReconcileRequest, now: datetime) -> Report: ...
+    async def reconcile(self, request: ReconcileRequest, attempt: Attempt) -> Report: ...
 
 
 class ReconciliationActivities:
@@ -36,4 +37,5 @@ class ReconciliationActivities:
 
     @activity.defn(name="reconcile")
     async def reconcile(self, request: ReconcileRequest) -> Report:
-        return await self._reconciler.reconcile(request, activity.info().started_time)
+        """Compare database and engine, and mend as far as the request says."""
+        return await self._reconciler.reconcile(request, this_attempt())

@@ -1,58 +1,17 @@
-"""Writes what happened to a case: money, promises, disputes, decisions. Runs beside a step in flight."""
+"""Writes what happened to a case, and pays one invoice by the credit of another."""
 
 from datetime import datetime
-from functools import partial
-from typing import Any
 
-from sqlalchemy.orm import Session
 from temporalio import activity
 
-from dunwell.domain.case import Case
-from dunwell.domain.events import (
-    CallOutcome,
-    CreditApplied,
-    DeliveryReport,
-    InvoiceAmended,
-    PaymentReceived,
-    PaymentReversed,
-    parse_event,
-)
-from dunwell.domain.keys import TaskId
+from activities.attempts import this_attempt
+from dunwell.domain.events import CreditApplied
 from dunwell.domain.model import Value
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import MessageState
-from dunwell.domain.timeline import Entry
-from dunwell.services import credits, delivery, interruption, person_tasks
-from dunwell.services.call_outcomes import CallOutcomes
-from dunwell.services.contact_replacement import ContactReplacement
-from dunwell.services.dependencies import Answer, Dependencies, Request, check_run, moment
-from dunwell.services.failures import Parts
-from dunwell.services.hold_release import begin_anew, free_account
-from dunwell.services.letter_recall import recall_letters
-from dunwell.services.recovery import Recovery
-from dunwell.services.step_failures import ask_a_person
-from dunwell.store import accounts, cases, idempotency_keys, ledger, outbox, timeline
-
-_IDS = ("payment_id", "task_id", "message_id")
-"""By which field an event is told from others of its name."""
-
-
-class RecordRequest(Request):
-    """`event` is the accepted event's name and content; None only plans anew. `told_as`: the id of its request."""
-
-    event: str | None = None
-    content: dict[str, Any] | None = None
-    told_as: str | None = None
-
-
-class RecordAnswer(Answer):
-    """`not_arrived`: the step of a message that is now known not to have arrived.
-
-    `arrived`: a message is now known to have arrived, which a blocked step may have waited for.
-    """
-
-    not_arrived: str | None = None
-    arrived: bool = False
+from dunwell.services import credits
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import RecordAnswer, RecordRequest
+from dunwell.services.recording import Recording
 
 
 class CreditRequest(Value):
@@ -74,146 +33,20 @@ class CreditAnswer(Value):
 
 class RecordActivities:
     def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
+        self._deps, self._recording = deps, Recording(deps)
 
     @activity.defn(name="record")
     def record(self, request: RecordRequest) -> RecordAnswer:
-        """Write one event and the decisions that came of it, in one transaction; then say what comes next.
-
-        What cannot be written for want of a fact is left to a person, and the rest is written all the same.
-        """
-        now, known, answer = moment(request), request.case, RecordAnswer()
-        with self._deps.database.writing(known.customer_id) as session:
-            check_run(session, request)
-            parts = Parts(session)
-            parts.do("recovery", lambda: self._recover(session, request, now, answer))
-            case = request.case
-            if request.event is not None:
-                parts.do(request.event, lambda: self._write_event(session, request, now, answer))
-            if request.told_as is not None:
-                parts.do("request", partial(idempotency_keys.mark_taken, session, request.told_as, now))
-            parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
-            self._follow(parts, case, now, rehearsal=request.rehearsal)
-            if not case.ended:
-                parts.do("calls to people who left", lambda: self._hand_over(session, request, now, answer))
-            if answer.not_arrived:
-                case.reach_further(answer.not_arrived)
-            if answer.arrived:
-                case.outstanding.blocked_until = None
-            self._report_failures(parts, request, now)
-            self._deps.answer(session, case, now=now, rehearsal=request.rehearsal, seen=request.seen, answer=answer)
-            if case is not known:
-                answer.newer, answer.replaces = case, True
-        if case.frees_account or case.progress.round_since is not None:
-            recall_letters(self._deps, case, now, rehearsal=request.rehearsal)
-        self._deps.try_publish(answer, case.customer_id, rehearsal=request.rehearsal, now=now, may_wait=False)
-        return answer
-
-    def _recover(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        """Let case and database catch up with each other; the request goes on with the newer case."""
-        event = parse_event(request.event, [request.content]) if request.event is not None else None
-        recovery = Recovery(session, self._deps, request, now)
-        case = recovery.newest(event)
-        answer.apart = recovery.complete(case)
-        request.case = case
+        """Write one event and the decisions that came of it; then say what comes next. Raises WorkFailed."""
+        return self._recording.record(request, this_attempt(request.now, rehearsal=request.rehearsal))
 
     @activity.defn(name="take_credit")
     def take_credit(self, request: CreditRequest) -> CreditAnswer:
         """Take credit from its invoice and pay this one with it, in one transaction; then the case hears of it."""
-        now = request.now if request.rehearsal else activity.info().started_time
-        with self._deps.database.writing(request.customer_id) as session:
-            try:
+        now = this_attempt(request.now, rehearsal=request.rehearsal).now
+        try:
+            with self._deps.database.writing(request.customer_id) as session:
                 credits.apply(session, request.invoice_id, request.event, now)
-            except Refused as refused:
-                return CreditAnswer(field=refused.field, reason=refused.reason)
+        except Refused as refused:
+            return CreditAnswer(field=refused.field, reason=refused.reason)
         return CreditAnswer()
-
-    def _report_failures(self, parts: Parts, request: RecordRequest, now: datetime) -> None:
-        """A person has to do what could not be written."""
-        case = request.case
-        for name, why in parts.failed.copy().items():
-            about = name
-            if name == request.event and request.content is not None:
-                about += "".join(f" {request.content[key]}" for key in _IDS if key in request.content)
-            reason = f"{about} could not be written to the database: {why}. Mend it, then write it down by hand"
-            task_id = str(TaskId.of(case.invoice_id, about, "unwritten"))
-            entry = Entry(key=f"unwritten.{about}"[:300], at=now, kind="trouble", reason=reason)
-            parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now, outlives_case=True))
-            parts.do("trouble", partial(_note, parts.session, case, entry))
-
-    def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        case, event = request.case, parse_event(str(request.event), [request.content])
-        match event:
-            case PaymentReceived() if event.payment_id in case.money.questioned:
-                return  # it counts once a person has confirmed it
-            case PaymentReceived():
-                ledger.add_payment(session, case.invoice_id, event, now)
-            case CreditApplied():
-                credits.apply(session, case.invoice_id, event, now)  # it was taken before the case heard of it
-            case PaymentReversed():
-                ledger.reverse_payment(session, case.invoice_id, event, now)
-                credits.take_back(session, event.payment_id, now)
-            case InvoiceAmended() if event.due_on is not None and case.begins_anew:
-                begin_anew(session, case, now)
-            case CallOutcome():
-                outcomes = CallOutcomes(session, self._deps, case, now, rehearsal=request.rehearsal)
-                answer.not_arrived = outcomes.settle(event)
-            case DeliveryReport():
-                self._delivery(session, case, event, now, answer)
-
-    def _delivery(
-        self, session: Session, case: Case, report: DeliveryReport, now: datetime, answer: RecordAnswer
-    ) -> None:
-        row = outbox.get(session, report.message_id)
-        if row is None or delivery.step_of(session, row.message_id, case.invoice_id) is None:
-            reason = "delivery_report: message_id: this case sent no such message"
-            key = f"report.{report.message_id}"
-            _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
-            return
-        state = MessageState(report.status)
-        news = bool(delivery.report(session, row, state, report.code, report.at, now))
-        # A webhook may have written the report down already: the case still has to hear what it means, once.
-        answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
-        step = delivery.not_arrived(session, row, case.invoice_id, state)
-        answer.not_arrived = step if news or step not in case.outstanding.again else None
-
-    def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        handover = ContactReplacement(session, self._deps, request.case, now, rehearsal=request.rehearsal)
-        further = handover.settle(renewed=request.event == "contacts_changed")
-        answer.not_arrived = answer.not_arrived or further
-
-    def _hold_again(self, session: Session, case: Case, now: datetime) -> None:
-        """The next stage of the work waits again when the payment for this one was taken back."""
-        level = self._deps.policy(session, case.policy).hold
-        if level is None:
-            return
-        reason = f"the payment of invoice {case.invoice_id} was reversed"
-        if accounts.place_hold(session, case.customer_id, case.invoice_id, level, reason, now):
-            text = f"hold {level.value}: {reason}"
-            key = f"hold.again.{case.reopened}"
-            _note(session, case, Entry(key=key, at=now, kind="access", reason=text))
-
-    def _follow(self, parts: Parts, case: Case, now: datetime, *, rehearsal: bool) -> None:
-        """What a new state of the case means for the account, the callers and the customer's credit."""
-        session = parts.session
-        parts.do("credit", lambda: credits.follow(session, case, now))
-        parts.do("release of holds", lambda: free_account(session, case, now))
-        if case.reopened and not case.frees_account:
-            parts.do("hold", lambda: self._hold_again(session, case, now))
-        if not case.ended and (case.agreements.pause is None or not case.agreements.pause.interrupted):
-            parts.do("question", lambda: interruption.settle(session, case, now))
-        parts.do("needless tasks", lambda: person_tasks.withdraw_needless(session, case, now))
-        outcomes = CallOutcomes(session, self._deps, case, now, rehearsal=rehearsal)
-        parts.do("scripts of calls", outcomes.renew_scripts)
-
-
-def _is_blocked(session: Session, case: Case) -> bool:
-    """By what the case knows, or by a step whose answer is still on its way to it."""
-    if case.outstanding.blocked_until is not None:
-        return True
-    stored = cases.get(session, case.invoice_id)
-    return stored is not None and stored.outstanding.blocked_until is not None
-
-
-def _note(session: Session, case: Case, entry: Entry) -> None:
-    timeline.write(session, case.invoice_id, [entry])

@@ -1,123 +1,27 @@
-"""Finds messages that a provider took and nobody confirmed: silence past the policy's patience is no delivery.
+"""What is looked through every hour: messages nobody confirmed, tasks nobody did, keys that are old."""
 
-A letter is another matter: one that nobody posted can still be posted, so a person is told, and nothing is sent.
-"""
-
-from datetime import datetime, timedelta
-
-from sqlalchemy.orm import Session
 from temporalio import activity
 
-from dunwell.domain.case import Case
-from dunwell.domain.events import DeliveryReport
-from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
-from dunwell.domain.model import MutableValue
-from dunwell.domain.terms import Channel, MessageState
-from dunwell.domain.timeline import Entry
-from dunwell.services import delivery, person_tasks
+from activities.attempts import this_attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.escalation import escalate
-from dunwell.services.failures import each_alone
-from dunwell.store import cases, idempotency_keys, outbox, standstills, timeline
-
-_SHORTEST = timedelta(days=1)
-_AT_ONCE = 200
-
-
-class UnconfirmedMessage(MutableValue):
-    """A case that must hear that its message did not arrive."""
-
-    invoice_id: str
-    report: DeliveryReport
+from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
+from dunwell.store import idempotency_keys
 
 
 class SweepActivities:
     def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
+        self._deps, self._messages = deps, UnconfirmedMessages(deps)
 
     @activity.defn(name="find_silent_messages")
     def find_unconfirmed(self) -> list[UnconfirmedMessage]:
-        """Note the silence in outbox and timelines. Returns whom to tell, at most a few hundred at once.
+        """Give up messages that nobody confirmed. Returns whom to tell.
 
-        Tasks that are long overdue go to a manager on the same round: a mark and a line in the timeline. Requests
-        whose key was first used a month ago are forgotten on it, too.
+        Before that, tasks that are long overdue go to a manager, and requests whose key was first used a month ago
+        are forgotten.
         """
-        now = activity.info().started_time
-        escalate(self._deps, now)
+        attempt = this_attempt()
+        escalate(self._deps, attempt)
         with self._deps.database.writing() as session:
-            idempotency_keys.forget(session, now - idempotency_keys.KEPT)
-        with self._deps.database.reading() as session:
-            silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
-            if standstills.in_force(session) is not None:
-                silent = []  # a database that is being restored may lack the reports
-            unposted = [
-                (row.message_id, row.customer_id)
-                for row in outbox.unposted(session, now - _SHORTEST - self._post_takes, _AT_ONCE)
-            ]
-        for message_id, customer_id in unposted:
-            with each_alone("letter", message_id), self._deps.database.writing(customer_id) as session:
-                self._ask_for_posting(session, message_id, now)
-        told: list[UnconfirmedMessage] = []
-        for message_id, customer_id in silent:
-            with each_alone("message", message_id), self._deps.database.writing(customer_id) as session:
-                told += self._give_up(session, message_id, now)
-        return told
-
-    def _give_up(self, session: Session, message_id: str, now: datetime) -> list[UnconfirmedMessage]:
-        row = outbox.get(session, message_id)
-        if row is None or row.state != MessageState.ACCEPTED or row.sent_at is None:
-            return []
-        carried = [
-            (link.invoice_id, cases.get(session, link.invoice_id)) for link in outbox.links(session, message_id)
-        ]
-        days = max((self._patience(session, case) for _, case in carried if case), default=2)
-        if now - row.sent_at < timedelta(days=days):
-            return []
-        code = f"not confirmed in {days} days"
-        delivery.report(session, row, MessageState.FAILED, code, now, now)
-        report = DeliveryReport(message_id=message_id, status="failed", code=code, at=now)
-        return [
-            UnconfirmedMessage(invoice_id=invoice_id, report=report)
-            for invoice_id, case in carried
-            if case and not case.resting and delivery.not_arrived(session, row, invoice_id, MessageState.FAILED)
-        ]
-
-    @property
-    def _post_takes(self) -> timedelta:
-        return timedelta(days=self._deps.letterhead.post_days)
-
-    def _ask_for_posting(self, session: Session, message_id: str, now: datetime) -> None:
-        """Once. Nothing is sent instead: two warnings where one was meant would be the machine's fault."""
-        row = outbox.get(session, message_id)
-        if row is None or row.state != MessageState.ACCEPTED or row.sent_at is None:
-            return
-        carried = [(link, cases.get(session, link.invoice_id)) for link in outbox.links(session, message_id)]
-        running = [(link, case) for link, case in carried if case is not None and case.ended is None]
-        patience = max((self._patience(session, case) for _, case in running), default=2)
-        if not running or now - row.sent_at < timedelta(days=patience) + self._post_takes:
-            return
-        why = (
-            f"the letter {row.message} to {row.contact_id} of {row.sent_at:%Y-%m-%d} is not known to be posted. Post "
-            f"it and say so: starter.py posted {row.message_id}; or, if it is lost, starter.py settle-message "
-            f"{row.message_id} failed, which leads on to the next channel"
-        )
-        (link, case), *others = running
-        task_id = str(TaskId.of(row.message_id, UNPOSTED))
-        step = StepKey.parse(link.step).step
-        raised = person_tasks.raise_task(
-            session,
-            case,
-            task_id=task_id,
-            step=step,
-            contact_id=row.contact_id,
-            reason=why,
-            channel=Channel(row.channel),
-            now=now,
-        )
-        for link, _ in others if raised else ():
-            step = StepKey.parse(link.step).step
-            entry = Entry(key=task_id, at=now, kind="task", step=step, channel=row.channel, reason=why, ref=task_id)
-            timeline.write(session, link.invoice_id, [entry])
-
-    def _patience(self, session: Session, case: Case) -> int:
-        return self._deps.policy(session, case.policy).silence_days
+            idempotency_keys.forget(session, attempt.now - idempotency_keys.KEPT)
+        return self._messages.give_up(attempt)

@@ -10,16 +10,18 @@ from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import PayloadCodec
 
+from activities.attempts import this_attempt
 from dunwell.domain.case import Case
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.model import MutableValue
 from dunwell.domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
 from dunwell.services import person_tasks
-from dunwell.services.dependencies import Dependencies, Request, check_run, moment
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseRequest, check_run
 from dunwell.store import tasks
 
 
-class UnsealRequest(Request):
+class UnsealRequest(CaseRequest):
     sealed: list[SealedSignal]
 
 
@@ -51,7 +53,8 @@ class Unsealing:
     async def unseal(self, request: UnsealRequest) -> UnsealAnswer:
         """Open what the keys at hand open; ask a person, once for each key, for what they do not."""
         opened = [await self._opened(signal) for signal in request.sealed]
-        return await asyncio.to_thread(self._settle, request, opened, moment(request))
+        now = this_attempt(request.now, rehearsal=request.rehearsal).now
+        return await asyncio.to_thread(self._settle, request, opened, now)
 
     async def _opened(self, signal: SealedSignal) -> list[Payload]:
         payloads = [unpacked(arg) for arg in signal.args]

@@ -17,8 +17,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from activities.record import RecordActivities, RecordRequest
-from activities.step import StepActivities, StepRequest
 from bench.debtors import AMOUNT, invoice, ladder, registered
 from bench.ground import desk_on, scratch
 from bench.tables import percentile, table
@@ -27,7 +25,11 @@ from dunwell.domain.events import parse_event
 from dunwell.domain.terms import Channel
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import RecordRequest, StepRequest
+from dunwell.services.recording import Recording
+from dunwell.services.steps import Steps
 
 START = date(2027, 3, 1)
 DAYS = 31
@@ -177,13 +179,13 @@ class Counting(OutboxGateway):
 
 
 class Cases:
-    """The same month, by the activities that a case's workflow would call, in the order in which it would."""
+    """The same month, by the services that a case's workflow would call, in the order in which it would."""
 
     def __init__(self, month: Month, deps: Dependencies) -> None:
         self._month, self.tally = month, Tally()
         self._provider = Counting(self.tally)
         deps = replace(deps, rehearsal_gateways={**deps.rehearsal_gateways, Channel.EMAIL: self._provider})
-        self._deps, self._notices, self._ledger = deps, StepActivities(deps), RecordActivities(deps)
+        self._deps, self._steps, self._recording = deps, Steps(deps), Recording(deps)
         self._policy = ladder(deps, "month", _letters())
 
     def live(self) -> Tally:
@@ -212,10 +214,10 @@ class Cases:
         assert action is not None
         self._provider.now, self._provider.step = at, (name, int(action.step.removeprefix("day-")))
         request = StepRequest(case=case, now=at, rehearsal=True, step=action.step, planned_at=action.at)
-        answer = self._notices.carry_out(request.model_copy(deep=True))
+        answer = self._steps.carry_out(request.model_copy(deep=True), Attempt(at))
         if at.replace(minute=0, second=0, microsecond=0) in self._month.slow:
             # A worker thought dead: its step is carried out once more by another one.
-            self._notices.carry_out(request.model_copy(deep=True))
+            self._steps.carry_out(request.model_copy(deep=True), Attempt(at))
         after = case.model_copy(deep=True)
         assert answer.outcome is not None
         after.take(answer.outcome)
@@ -226,9 +228,8 @@ class Cases:
         content = {"payment_id": "p-1", "amount": str(AMOUNT), "currency": "EUR"}
         after = case.model_copy(deep=True)
         after.apply(parse_event("payment_received", [content]), at)
-        self._ledger.record(
-            RecordRequest(case=after, now=at, rehearsal=True, event="payment_received", content=content)
-        )
+        request = RecordRequest(case=after, now=at, rehearsal=True, event="payment_received", content=content)
+        self._recording.record(request, Attempt(at))
         self.tally.silent_after.append(at - came_in)
 
 

@@ -24,7 +24,8 @@ from dunwell.gateways.pay_link import PAY_PATH
 from dunwell.gateways.product import HttpProductGateway, NoProduct
 from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
-from dunwell.services.dependencies import Account, Dependencies, Letterhead, Sender
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.sender import BankAccount, Letterhead, Sender
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
 from dunwell.store import schema
 from dunwell.store.database import Database, no_answer
@@ -81,8 +82,10 @@ def _sender(settings: Settings) -> Sender:
         company=settings.sender_company or "Dunwell Example Ltd",
         reply_to=mailbox.email if mailbox else None,
         phone=settings.sender_phone,
-        account=Account(settings.sender_iban, settings.sender_bic) if settings.sender_iban else None,
-        accounts={code: Account(iban, banks.get(code)) for code, iban in settings.sender_iban_by_currency.items()},
+        account=BankAccount(settings.sender_iban, settings.sender_bic) if settings.sender_iban else None,
+        accounts={
+            code: BankAccount(iban, banks.get(code)) for code, iban in settings.sender_iban_by_currency.items()
+        },
     )
 
 

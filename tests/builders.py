@@ -20,7 +20,8 @@ from dunwell.gateways.business_days import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product import NoProduct
 from dunwell.intake.policy_files import read_ladders, traits_of
-from dunwell.services.dependencies import Dependencies, Sender
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.sender import Sender
 from dunwell.store import contacts, invoices
 from dunwell.store.database import Database
 from dunwell.texts.catalogue import Catalogue

@@ -68,6 +68,7 @@ def test_every_room_stands_in_a_contract() -> None:
             "A provider's folder",
             id="provider",
         ),
+        pytest.param("dunwell/services/claims.py", "import temporalio.activity", "know nothing of the", id="engine"),
         pytest.param("dunwell/attic.py", "VALUE = 1", "Every room", id="a room without a place"),
     ],
 )

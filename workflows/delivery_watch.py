@@ -6,7 +6,8 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.sweep import SweepActivities, UnconfirmedMessage
+    from activities.sweep import SweepActivities
+    from dunwell.services.unconfirmed_messages import UnconfirmedMessage
     from workflows import options
     from workflows.messages import workflow_id
 

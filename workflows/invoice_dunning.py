@@ -19,8 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.cancellation import CANCEL_REQUESTED, CancellationActivities
     from activities.opening import Opened, OpeningActivities, OpenRequest
     from activities.policy_move import PolicyMoveActivities
-    from activities.record import CreditRequest, RecordActivities, RecordRequest
-    from activities.step import StepActivities, StepAnswer, StepRequest
+    from activities.record import CreditRequest, RecordActivities
+    from activities.step import StepActivities
     from activities.unsealing import Unsealing, UnsealRequest, any_sealed, packed, unpacked, why_unopened
     from dunwell.domain import agenda
     from dunwell.domain.case import Case
@@ -42,7 +42,8 @@ with workflow.unsafe.imports_passed_through():
     from dunwell.domain.sealed import MOST_BYTES, MOST_KEPT, SealedSignal, is_sealed
     from dunwell.domain.step_outcome import Said
     from dunwell.domain.timeline import Entry
-    from dunwell.services.dependencies import OTHER_RUN, Answer, Request
+    from dunwell.services.exchange import CaseAnswer, CaseRequest, RecordRequest, StepAnswer, StepRequest
+    from dunwell.services.failures import OtherRun
     from workflows import options
     from workflows.messages import (
         MEMORY_QUERY,
@@ -196,7 +197,7 @@ class InvoiceDunning:
             await self._result(
                 workflow.execute_activity_method(
                     CancellationActivities.ask_about_cancel,
-                    Request(**self._request([])),
+                    CaseRequest(**self._request([])),
                     summary="ask a person: end it, or go on?",
                     **options.WRITING,
                 )
@@ -332,7 +333,7 @@ class InvoiceDunning:
         await self._record(None, None)
         self._show()
 
-    def _publish_if_needed(self, answer: Answer) -> None:
+    def _publish_if_needed(self, answer: CaseAnswer) -> None:
         """Beside the story: a product that is away holds up no case."""
         self._unpublished = self._unpublished or answer.unpublished
         if self._unpublished and self._publishing is None:
@@ -345,7 +346,7 @@ class InvoiceDunning:
                 await self._result(
                     workflow.execute_activity_method(
                         AccessActivities.publish,
-                        Request(**self._request([])),
+                        CaseRequest(**self._request([])),
                         # a slow product keeps no payment waiting
                         task_queue=options.step_queue(workflow.info().task_queue),
                         summary="tell the product about access",
@@ -662,7 +663,7 @@ class InvoiceDunning:
         try:
             return await activity
         except ActivityError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type == OTHER_RUN:
+            if isinstance(error.cause, ApplicationError) and error.cause.type == OtherRun.kind:
                 raise _no_start(error.cause.message) from None
             raise
         finally:
@@ -717,7 +718,7 @@ class InvoiceDunning:
             "written": self._stored,
         }
 
-    def _take_newer_case(self, answer: Answer, planned_for: int) -> None:
+    def _take_newer_case(self, answer: CaseAnswer, planned_for: int) -> None:
         """Take over what the database knows; a plan made for an older case is replaced by a new one."""
         if answer.newer is not None and (answer.replaces or answer.newer.revision > self._the_case.revision):
             self._case = answer.newer

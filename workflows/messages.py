@@ -6,7 +6,6 @@ from decimal import Decimal
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
-from activities.opening import Opening
 from dunwell.domain.agreements import Promise
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
@@ -20,6 +19,7 @@ from dunwell.domain.refusal import refusal_of
 from dunwell.domain.sealed import SealedSignal
 from dunwell.domain.terms import Access, Level, Stage
 from dunwell.domain.timeline import Entry
+from dunwell.services.opening import Opening
 
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"

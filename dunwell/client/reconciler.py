@@ -4,11 +4,11 @@ What a list of the engine says lags behind, so the workflow itself is looked at 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import (
@@ -23,7 +23,6 @@ from temporalio.common import RawValue
 from temporalio.service import RPCStatusCode
 
 from activities.reconciliation import ReconcileRequest
-from activities.record import RecordActivities, RecordRequest
 from activities.unsealing import unpacked
 from dunwell.client.cases import Cases
 from dunwell.client.comparison import Compared, compare, open_amount
@@ -32,8 +31,11 @@ from dunwell.domain.reconciliation import BY, Finding, Kind, Report
 from dunwell.domain.standstill import decision
 from dunwell.gateways.base import DeliveryError, Suppressions
 from dunwell.services import interruption, standstill
+from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import RecordRequest
 from dunwell.services.overdue_work import OverdueWork
+from dunwell.services.recording import Recording
 from dunwell.store import addresses, cases, reconciliations, standstills
 from dunwell.store.tables import CaseRow
 from workflows.messages import MEMORY_QUERY, RECONCILE_SIGNAL, WORKFLOW_TYPE, Carried, workflow_id
@@ -46,6 +48,8 @@ _LATE = timedelta(hours=1)
 _SECOND_LOOK = 1.0  # seconds; what is being written at the first look is written then
 _LOOKS = 20
 _CLOSED_TOGETHER = 500  # addresses in one transaction
+
+_log = logging.getLogger("dunwell.client")
 
 _RUNNING = WorkflowExecutionStatus.RUNNING
 _WORDS = {
@@ -70,8 +74,9 @@ class Reconciler:
         self._cases = Cases(client, deps.database)
         self._leftovers = OverdueWork(deps)
 
-    async def reconcile(self, request: ReconcileRequest, now: datetime) -> Report:
+    async def reconcile(self, request: ReconcileRequest, attempt: Attempt) -> Report:
         """Compare all cases and mend as far as the request says. The report is kept in the database."""
+        now = attempt.now
         report = Report(at=now, by=request.by)
         suspicious = request.hourly and await asyncio.to_thread(self._went_back, request.last)
         await self._compare_all(report, now, thorough=suspicious or not request.hourly)
@@ -261,7 +266,7 @@ class Reconciler:
         try:
             return finding.model_copy(update={"mended": await mend(finding, now)})
         except Exception as error:  # one case that cannot be mended must not keep the others from it
-            activity.logger.warning("%s is not mended: %s", finding.invoice_id, type(error).__name__)
+            _log.warning("%s is not mended: %s", finding.invoice_id, type(error).__name__)
             return finding.model_copy(update={"failed": type(error).__name__})
 
     async def _start_again(self, finding: Finding, now: datetime) -> bool:
@@ -341,7 +346,7 @@ class Reconciler:
             entries=memory.timeline,
             written=memory.written or memory.case.mark,
         )
-        RecordActivities(self._deps).record(request)
+        Recording(self._deps).record(request, Attempt(at))
 
     async def _bring_together(self, finding: Finding, _now: datetime) -> bool:
         await self._handle(finding.invoice_id).signal(RECONCILE_SIGNAL)

@@ -8,7 +8,6 @@ from typing import TypeVar
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
-from activities.opening import Opening, OpeningActivities
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
@@ -21,6 +20,7 @@ from dunwell.intake.policy_files import DEFAULT_LADDER
 from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.opening import Opener, Opening
 from dunwell.services.people import Change, People
 from dunwell.store import accounts, cases, invoice_documents, invoices, policies, timeline
 from dunwell.store.tables import CaseRow, InvoiceRow
@@ -66,7 +66,7 @@ class Registrar:
     def __init__(self, deps: Dependencies, ladders: Mapping[str, Policy]) -> None:
         self._deps = deps
         self._ladders = ladders
-        self._planning = OpeningActivities(deps)
+        self._opener = Opener(deps)
         self._kept = set[str]()  # ladders that this registrar has seen in the database
 
     def register(self, invoice: Invoice, now: datetime, clock: Clock | None = None) -> Registered:
@@ -144,7 +144,7 @@ class Registrar:
             people = People(session, customer_ids, now)
             found = _each(found, lambda one: self._taken(people, one, known=one.invoice_id in rows))
             kept = self._write(session, people, _good(found), rows)
-            openings = self._planning.open_all(
+            openings = self._opener.open_all(
                 session,
                 invoices.get_rows(session, kept).values(),
                 {one.customer.customer_id: one.customer for one in kept.values()},

@@ -12,7 +12,6 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from activities.opening import foreseen
 from dunwell.bootstrap import make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import REHEARSAL_SPEED, Cases, Start
@@ -43,6 +42,7 @@ from dunwell.intake.csv_columns import read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.opening import foreseen
 from dunwell.services.people import Change
 from dunwell.settings import load_settings
 from dunwell.texts.formatting import in_fours

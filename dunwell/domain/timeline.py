@@ -1,8 +1,10 @@
 """The record of every decision about a case, as people read it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from dunwell.domain.model import Value
+from dunwell.domain.step_outcome import Said
 
 
 class Entry(Value):
@@ -15,3 +17,11 @@ class Entry(Value):
     step: str | None = None
     channel: str | None = None
     ref: str | None = None
+
+
+def entries_of(said: Sequence[Said], key: str, now: datetime, step: str | None = None) -> list[Entry]:
+    """Timeline entries for decisions, with keys that repeat when the same decision is made again."""
+    return [
+        Entry(key=f"{key}.{number}", at=now, kind=item.kind, reason=item.reason, step=step, ref=item.ref)
+        for number, item in enumerate(said)
+    ]

@@ -50,7 +50,8 @@ from dunwell.local.demo_debtors import CAST, Debtor, Part, Seen, UnexpectedError
 from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how
 from dunwell.local.temporal_server import DevServer, ServerError
 from dunwell.process import leave
-from dunwell.services.dependencies import Dependencies, Sender
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.sender import Sender
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.store.private_files import keep_to_owner

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from sqlalchemy.orm import Session
-from temporalio.exceptions import ApplicationError
 
 from dunwell.domain import agenda
 from dunwell.domain.address import address_key
@@ -26,6 +25,7 @@ from dunwell.services.composing import compose, lead_first
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
+from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
 from dunwell.store import addresses, cases, invoices, ledger, outbox, waits
 from dunwell.store.tables import MessageRow
@@ -33,9 +33,6 @@ from dunwell.texts.catalogue import Composed
 
 CALL_PATIENCE = timedelta(seconds=90)
 """Longer than any provider call may take: before that, a begun call may still be under way."""
-
-_COMPANION_PATIENCE = timedelta(seconds=2)
-"""How soon a case looks again whether another case's call, which carries its step, was answered."""
 
 Result = Literal["reached", "closed", "silent"]
 """reached: contacted, or nobody knows. closed: not on this channel. silent: the case wants no message any more."""
@@ -59,7 +56,8 @@ class Claims:
     ) -> Claim | Result:
         """Claim the message inside the caller's transaction, or say why there is nothing to claim.
 
-        Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun.
+        Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun,
+        CallInFlight while an earlier call for the message may be under way.
         """
         key = address_key(channel, address, rehearsal=dispatch.rehearsal)
         row = outbox.find(
@@ -100,11 +98,7 @@ class Claims:
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
         if _may_be_under_way(row):
-            raise ApplicationError(
-                "an earlier call for this message may still be under way",
-                type="InFlight",
-                next_retry_delay=_COMPANION_PATIENCE,
-            )
+            raise CallInFlight("an earlier call for this message may still be under way")
         return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
 
     def abandoned(self, session: Session, dispatch: Dispatch) -> list[Claim]:

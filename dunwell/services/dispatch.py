@@ -9,6 +9,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, Customer
 from dunwell.domain.keys import MessageKey
 from dunwell.domain.policy import Policy
+from dunwell.domain.recipients import named
 from dunwell.domain.terms import Channel, Role
 from dunwell.services.step_execution import StepExecution
 
@@ -34,6 +35,11 @@ class Dispatch:
     def closing(self) -> datetime:
         """The last minute of its day where the customer is."""
         return self.calendar.at(self.calendar.local_date(self.now), time(23, 59))
+
+    @property
+    def named(self) -> list[Contact]:
+        """The people the step names."""
+        return named(self.customer.contacts, self.execution.to)
 
     def message_id(self, contact: Contact, channel: Channel, address_key: str | None = None) -> str:
         """The id of its message to that contact; with `address_key`, of one more to an address they came back to."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dunwell.domain.timeline import Entry
+from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import each_alone
 from dunwell.store import cases, tasks, timeline
@@ -13,12 +14,13 @@ _HOUR = timedelta(hours=1)
 _AT_ONCE = 200
 
 
-def escalate(deps: Dependencies, now: datetime) -> None:
+def escalate(deps: Dependencies, attempt: Attempt) -> None:
     """Mark what is late by more open hours than its ladder allows, the longest overdue first. Safe to repeat."""
+    now = attempt.now
     with deps.database.reading() as session:
         late = [(task.task_id, kept.customer_id) for task, kept in tasks.overdue(session, now - _HOUR, _AT_ONCE)]
     for task_id, customer_id in late:
-        with each_alone("task", task_id), deps.database.writing(customer_id) as session:
+        with each_alone("task", task_id, attempt), deps.database.writing(customer_id) as session:
             _tell_manager(session, deps, task_id, now)
 
 

@@ -1,8 +1,8 @@
 """Which failures pass by themselves, and what is done about those that last.
 
-A database or a provider that is away comes back, so the engine tries again for as long as it takes. Anything else (a
+A database or a provider that is away comes back, so work is tried again for as long as it takes. Anything else (a
 row, a ladder, a word of a text that is not there) is tried a few times, in case two writers met; after that the
-activity does what can be done without it, and a person is asked.
+service does what can be done without it, and a person is asked.
 """
 
 import logging
@@ -10,29 +10,65 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from jinja2 import UndefinedError
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
-from temporalio import activity
-from temporalio.exceptions import FailureError
 
 from dunwell.gateways.base import DeliveryError
+from dunwell.services.attempt import Attempt
 from dunwell.texts.catalogue_file import CatalogueError
 
-TRIES = 3
-"""How often an activity is tried as a whole before it does without what fails."""
-
-_PASSING = (FailureError, DeliveryError, OperationalError, InterfaceError, InternalError, NoConnection, OSError)
-
-_log = logging.getLogger("dunwell.activities")
+_log = logging.getLogger("dunwell.services")
 
 
-def lasts(error: Exception) -> bool:
+class WorkFailed(Exception):
+    """An attempt that failed in a way to be expected. The text holds no personal data, so the engine may keep it.
+
+    kind         the name by which the engine's history and people know it
+    retry_after  when to try again; None leaves it to whoever tries
+    final        trying again is of no use
+    """
+
+    kind: ClassVar[str]
+    retry_after: ClassVar[timedelta | None] = None
+    final: ClassVar[bool] = False
+
+
+class ProviderFailed(WorkFailed):
+    """A provider did not take a message, or cannot be asked about one, and may do so later."""
+
+    kind = "Provider"
+
+
+class CallInFlight(WorkFailed):
+    """An earlier call for the same message may still be under way."""
+
+    kind = "InFlight"
+    retry_after = timedelta(seconds=2)
+
+
+class OtherRun(WorkFailed):
+    """A run that is a rehearsal where the invoice is real, or the reverse. `rehearsal`: what the invoice is."""
+
+    kind = "OtherRun"
+    final = True
+
+    def __init__(self, invoice_id: str, *, rehearsal: bool) -> None:
+        kind = "a rehearsal" if rehearsal else "a real invoice"
+        super().__init__(f"clock: {invoice_id} is {kind}, and this run is {'none' if rehearsal else 'a rehearsal'}")
+
+
+_PASSING = (WorkFailed, DeliveryError, OperationalError, InterfaceError, InternalError, NoConnection, OSError)
+
+
+def lasts(error: Exception, attempt: Attempt) -> bool:
     """Whether trying once more is useless: nobody is away, and this attempt is not among the first."""
-    return not isinstance(error, _PASSING) and activity.info().attempt >= TRIES
+    return not isinstance(error, (*_PASSING, *attempt.passing)) and not attempt.is_among_the_first
 
 
 def reason_of(error: Exception) -> str:
@@ -52,12 +88,12 @@ def place_of(error: Exception) -> str:
 
 
 @contextmanager
-def each_alone(kind: str, name: str) -> Iterator[None]:
+def each_alone(kind: str, name: str, attempt: Attempt) -> Iterator[None]:
     """One of many, looked at in a block of its own: what fails for good is logged, and the others have their turn."""
     try:
         yield
     except Exception as error:
-        if not lasts(error):
+        if not lasts(error, attempt):
             raise
         _log.error("%s %s is left alone: %s at %s", kind, name, type(error).__name__, place_of(error))
 
@@ -67,18 +103,19 @@ class Parts:
     """Work in one transaction, part by part: what fails for good is taken back alone, and noted in `failed`."""
 
     session: Session
+    attempt: Attempt
     failed: dict[str, str] = field(default_factory=dict)  # part to reason
 
     def do(self, name: str, part: Callable[[], object]) -> bool:
         """Whether the part was done. Raises what may pass, which takes the whole transaction back."""
-        if activity.info().attempt < TRIES:
+        if self.attempt.is_among_the_first:
             part()  # as a whole: most failures are none the next time
             return True
         try:
             with self.session.begin_nested():
                 part()
         except Exception as error:
-            if not lasts(error):
+            if not lasts(error, self.attempt):
                 raise
             self.failed[name] = reason_of(error)
             _log.error("%s failed for good: %s at %s", name, type(error).__name__, place_of(error))

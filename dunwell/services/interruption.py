@@ -6,9 +6,13 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId
+from dunwell.domain.timeline import entries_of
 from dunwell.services import person_tasks
-from dunwell.services.dependencies import Dependencies, entries_of, plan
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseRequest, check_run
+from dunwell.services.planning import plan
 from dunwell.store import accounts, cases, tasks, timeline
+from dunwell.store.database import Database
 
 
 def rest(
@@ -25,6 +29,13 @@ def rest(
     policy, calendar = deps.policy(session, case.policy), deps.case_calendar(session, case, now)
     plan(case, policy, calendar, accounts.open_holds(session, case.customer_id), now)
     cases.put(session, case, rehearsal=rehearsal, now=now)
+
+
+def ask_for_run(database: Database, request: CaseRequest, why: str, now: datetime) -> None:
+    """Raise the task about the case of a run that was interrupted. Raises OtherRun for a run of another clock."""
+    with database.writing(request.case.customer_id) as session:
+        check_run(session, request)
+        ask(session, request.case, why, now)
 
 
 def ask(session: Session, case: Case, why: str, now: datetime) -> None:

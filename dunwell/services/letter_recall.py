@@ -1,9 +1,9 @@
 """Takes back letters that nobody has posted yet, once what they ask for is settled or not due any more."""
 
+import logging
 from datetime import datetime
 
 from sqlalchemy.orm import Session
-from temporalio import activity
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import POSTED, Channel
@@ -14,6 +14,8 @@ from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import cases, outbox, tasks
 from dunwell.store.tables import MessageRow
+
+_log = logging.getLogger("dunwell.services")
 
 
 def recall_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: bool) -> None:
@@ -42,7 +44,7 @@ def _recall(deps: Dependencies, gateway: Recalls, channel: Channel, case: Case, 
             try:
                 taken_back = gateway.recall(row.provider_id)
             except DeliveryError as error:
-                activity.logger.warning("a letter was not taken back: %s", error.reason)
+                _log.warning("a letter was not taken back: %s", error.reason)
                 continue
             if taken_back:
                 row.state, row.reason, row.settled_at = MessageState.WITHHELD.value, why, now

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact
+from dunwell.domain.keys import TaskId
 from dunwell.domain.questions import Question
 from dunwell.domain.terms import Channel, Role
 from dunwell.domain.timeline import Entry
+from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, cases, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
 
@@ -70,6 +72,19 @@ def raise_task(
     )
     timeline.write(session, case.invoice_id, [entry])
     return True
+
+
+def raise_about_step(session: Session, dispatch: Dispatch, topic: str, reason: str, kind: str = "decision") -> None:
+    """Ask a person about the step that is carried out, once for each topic."""
+    raise_task(
+        session,
+        dispatch.case,
+        task_id=str(TaskId.of(dispatch.case.invoice_id, dispatch.execution.key, topic)),
+        step=dispatch.execution.step,
+        reason=reason,
+        now=dispatch.now,
+        kind=kind,
+    )
 
 
 def reopen(session: Session, case: Case, task: TaskRow, reason: str, now: datetime, due_at: datetime) -> None:

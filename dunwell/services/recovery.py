@@ -17,14 +17,15 @@ from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.services import credits
-from dunwell.services.dependencies import Dependencies, Request
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseRequest
 from dunwell.store import accounts, cases, invoices, ledger, outbox, timeline
 from dunwell.store.tables import MessageRow, PaymentRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
 
-def is_behind(session: Session, request: Request) -> bool:
+def is_behind(session: Session, request: CaseRequest) -> bool:
     """Whether the database lacks what it had when this case last heard of it."""
     case, written = request.case, request.written
     stored = cases.get_row(session, case.invoice_id)
@@ -33,7 +34,7 @@ def is_behind(session: Session, request: Request) -> bool:
     return bool(outbox.missing(session, [sent.message_id for sent in case.messages]))
 
 
-def is_ahead(session: Session, request: Request) -> bool:
+def is_ahead(session: Session, request: CaseRequest) -> bool:
     """Whether the database's copy knows of events that this case never heard of: the engine went back in time."""
     stored, written = cases.get_row(session, request.case.invoice_id), request.written
     if stored is None or written is None:
@@ -47,7 +48,7 @@ def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
     return stored.turns >= written.turns
 
 
-def are_apart(session: Session, request: Request) -> bool:
+def are_apart(session: Session, request: CaseRequest) -> bool:
     """Whether the two have to be brought together before a step is carried out.
 
     What was recorded while the step was on its way is no such case: the stored copy then has a higher revision.
@@ -61,7 +62,7 @@ def are_apart(session: Session, request: Request) -> bool:
 class Recovery:
     """The work of one transaction that records an event, with the customer's lock."""
 
-    def __init__(self, session: Session, deps: Dependencies, request: Request, now: datetime) -> None:
+    def __init__(self, session: Session, deps: Dependencies, request: CaseRequest, now: datetime) -> None:
         self._session, self._deps, self._request, self._now = session, deps, request, now
 
     def newest(self, event: Event | None) -> Case:

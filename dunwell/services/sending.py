@@ -4,7 +4,6 @@ A claim whose call was begun and never answered is looked up, or left to a perso
 """
 
 from sqlalchemy.orm import Session
-from temporalio.exceptions import ApplicationError
 
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
@@ -15,6 +14,7 @@ from dunwell.services.claims import Claim, Claims, Result, reported
 from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
+from dunwell.services.failures import ProviderFailed
 from dunwell.store import addresses, outbox
 from dunwell.store.database import UnitOfWork
 from dunwell.store.tables import MessageRow
@@ -28,8 +28,9 @@ class Sending:
     def send(self, unit: UnitOfWork, dispatch: Dispatch, contact: Contact, channel: Channel) -> Result:
         """Bring the errand's message to `contact` on `channel`, once. What the provider answered is written at once.
 
-        Raises ApplicationError when the provider surely did not take it and may do so later, TooOften when the
-        contact has just had the last message that it may get for a while.
+        Raises ProviderFailed when the provider surely did not take it and may do so later, CallInFlight
+        while an earlier call may be under way, TooOften when the contact has just had the last message that it may
+        get for a while.
         """
         address = contact.address(channel)
         if address is None:
@@ -55,7 +56,7 @@ class Sending:
         """Learn what became of calls that an attempt of this errand began and did not live to write down.
 
         For an errand that is not wanted any more, as when the money came meanwhile: nothing is sent. Raises
-        ApplicationError when a provider cannot be asked just now.
+        ProviderFailed when a provider cannot be asked just now.
         """
         for claim in self._claims.abandoned(unit.session, dispatch):
             unit.leave()
@@ -76,21 +77,21 @@ class Sending:
         try:
             receipt = gateway.find(claim.envelope, claim.begun_at)
         except DeliveryError as error:
-            raise ApplicationError(f"the provider cannot be asked: {error.reason}", type="Provider") from error
+            raise ProviderFailed(f"the provider cannot be asked: {error.reason}") from error
         if receipt is not None:
             return self._record(unit.session, dispatch, claim, receipt)
         self._refused(unit, claim)
-        raise ApplicationError("the provider never got the message; it is claimed anew", type="Provider")
+        raise ProviderFailed("the provider never got the message; it is claimed anew")
 
     def _failed(self, unit: UnitOfWork, dispatch: Dispatch, claim: Claim, error: DeliveryError) -> Result:
         if error.maybe_sent:
             gateway = self._deps.gateway(claim.envelope.channel, dispatch.rehearsal)
             if gateway.can_find:
-                raise ApplicationError(f"no answer from {gateway.name}; it will be looked up", type="Provider")
+                raise ProviderFailed(f"no answer from {gateway.name}; it will be looked up")
             return self._unknown(unit.session, dispatch, claim, error.reason)
         if not error.permanent and not dispatch.execution.served:  # no step waits for a copy
             self._refused(unit, claim)
-            raise ApplicationError(error.reason, type="Provider") from error
+            raise ProviderFailed(error.reason) from error
         receipt = Receipt("", None, MessageState.FAILED, error.code or error.reason, error.closes_address)
         return self._record(unit.session, dispatch, claim, receipt)
 

@@ -18,7 +18,7 @@ from sqlalchemy import delete, update
 from dunwell.domain import agenda
 from dunwell.domain.refusal import Refused
 from dunwell.services import message_facts
-from dunwell.services.failures import TRIES
+from dunwell.services.attempt import TRIES
 from dunwell.store import policies
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate

@@ -1,17 +1,14 @@
-"""A desk at work without an engine: activities run one by one, at the times a test names."""
+"""The services at work without an engine: they run one by one, at the times a test names."""
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.record import RecordActivities, RecordAnswer, RecordRequest
-from activities.step import StepActivities, StepAnswer, StepRequest
 from dunwell.client.registration import Registrar
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark, merged
@@ -25,7 +22,11 @@ from dunwell.gateways.base import Envelope, MessageGateway, ProductGateway, Rece
 from dunwell.gateways.product import HttpProductGateway
 from dunwell.gateways.sendgrid.client import SendGridGateway
 from dunwell.gateways.twilio.client import TwilioGateway
-from dunwell.services.dependencies import Answer, Dependencies
+from dunwell.services.attempt import Attempt
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.exchange import CaseAnswer, RecordAnswer, RecordRequest, StepAnswer, StepRequest
+from dunwell.services.recording import Recording
+from dunwell.services.steps import Steps
 from dunwell.store import accounts, outbox, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
@@ -44,7 +45,7 @@ class Office:
     deps: Dependencies
     case: Case = field(init=False)
     told: int = 0
-    attempt: int = 1  # which one of an activity this is
+    attempt: int = 1  # which one of a piece of work this is
     written: Mark | None = None
 
     def open(
@@ -69,7 +70,7 @@ class Office:
         if case is None:
             facts["written"] = self.written
         request = StepRequest(case=known, now=at(when), step=step, planned_at=at(when), **facts)
-        answer: StepAnswer = self._environment(when).run(StepActivities(self.deps).carry_out, request)
+        answer = Steps(self.deps).carry_out(request, self.attempt_at(when))
         if answer.newer is not None:
             self.case = answer.newer
         elif answer.outcome is not None:
@@ -77,7 +78,7 @@ class Office:
         self.take_over(answer)
         return answer
 
-    def take_over(self, answer: Answer) -> None:
+    def take_over(self, answer: CaseAnswer) -> None:
         """What the workflow learns from an answer of whatever activity."""
         if answer.replaces and answer.newer is not None:
             self.case = answer.newer
@@ -108,8 +109,7 @@ class Office:
         )
 
     def write(self, request: RecordRequest, when: str) -> RecordAnswer:
-        answer: RecordAnswer = self._environment(when).run(RecordActivities(self.deps).record, request)
-        return answer
+        return Recording(self.deps).record(request, self.attempt_at(when))
 
     def pay(self, when: str, amount: str = "1200.00", payment_id: str = "p1") -> RecordAnswer:
         return self.record("payment_received", when, payment_id=payment_id, amount=amount, currency="EUR")
@@ -118,10 +118,8 @@ class Office:
         moment = at(when).isoformat()
         return self.record("delivery_report", when, message_id=row.message_id, status=status, at=moment, code=code)
 
-    def _environment(self, when: str) -> ActivityEnvironment:
-        environment = ActivityEnvironment()
-        environment.info = replace(environment.info, started_time=at(when), attempt=self.attempt)
-        return environment
+    def attempt_at(self, when: str) -> Attempt:
+        return Attempt(at(when), self.attempt)
 
     # What came of it
 

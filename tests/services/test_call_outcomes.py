@@ -1,23 +1,21 @@
 """What a call, visit or meeting leads to: the next task, a closed number, a rest, a deadline, a manager."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.sweep import SweepActivities
 from dunwell.domain.agenda import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.invoice import Contact
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Role
+from dunwell.services.escalation import escalate
 from dunwell.store import addresses, tasks
 from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, an_invoice, at, the_ladders
 from tests.services.conftest import MakeOffice, Office
-from tests.services.test_step import with_contacts
+from tests.services.test_steps import with_contacts
 
 AP, MANAGER = Role.ACCOUNTS_PAYABLE, Role.MANAGER
 CALLED = "2027-03-03 10:00"  # the promise call of gradual-pressure: Wednesday 11:00 in Berlin
@@ -328,9 +326,7 @@ def test_a_call_that_money_made_needless_is_not_asked_for(office: Office) -> Non
 
 
 def watch(office: Office, when: str) -> None:
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=at(when))
-    environment.run(SweepActivities(office.deps).find_unconfirmed)
+    escalate(office.deps, office.attempt_at(when))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
 from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
@@ -20,6 +19,7 @@ from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Channel, DebtorKind, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.services.failures import ProviderFailed
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow, WaitRow
@@ -115,7 +115,7 @@ def test_b12_a_claim_that_is_made_anew_asks_the_cap_again(make_office: MakeOffic
     office = make_office(by_sendgrid(sendgrid))
     first = begin(office, PAYER, "inv-0")
     sendgrid.next(Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
     others = [begin(office, PAYER, f"usd-{number}", currency="USD") for number in range(1)]
     others += [begin(office, PAYER, "inv-chf", currency="CHF"), begin(office, PAYER, "inv-jpy", currency="GBP")]
@@ -135,7 +135,7 @@ def test_b12_what_was_refused_takes_nobodys_place_and_leaves_at_its_new_time(
     office = make_office(by_sendgrid(sendgrid))
     first, second = begin(office, PAYER, "inv-0"), begin(office, PAYER, "inv-1", currency="USD")
     sendgrid.next(Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
     assert outcome(second, "first-reminder", "2027-03-02 09:05").status == "done"
     assert outcome(first, "first-reminder", "2027-03-02 09:10").until == at("2027-03-03 09:05")
@@ -151,7 +151,7 @@ def test_b12_an_invoice_that_takes_over_a_joint_message_asks_the_cap(
     first, second = begin(office, PAYER, "inv-0"), begin(office, PAYER, "inv-1")
     other = begin(office, PAYER, "inv-2", currency="USD")
     sendgrid.next(Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
     assert outcome(other, "first-reminder", "2027-03-02 09:05").status == "done"
     assert outcome(second, "first-reminder", "2027-03-02 09:06").status == "delayed"
@@ -189,7 +189,7 @@ def test_b3_a_step_for_two_roles_of_one_person_is_not_held_back_by_its_own_messa
     office = make_office(by_sendgrid(sendgrid))
     office.open(an_invoice(customer=a_customer(contacts=(*people, a_contact(Role.USER, 2)))))
     sendgrid.next(Answer(), Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         office.carry_out("first-reminder", FIRST)
     assert outcome(office, "first-reminder", "2027-03-02 09:02").status == "done"
     assert len({mail["personalizations"][0]["to"][0]["email"].lower() for mail in sendgrid.mails}) == 2

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
 from dunwell.domain.terms import Channel, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
+from dunwell.services.failures import ProviderFailed
 from dunwell.store import accounts, outbox
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
@@ -113,7 +113,7 @@ def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
     """The provider was away, the first invoice was paused, the second one's turn came: later the first goes on."""
     first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
     sendgrid.next(Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
     first.record("pause", "2027-03-02 09:01", reason="talks", by="agent-7")
     second.carry_out("first-reminder", "2027-03-02 09:02")
@@ -127,7 +127,7 @@ def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
 def test_a_letter_taken_over_still_speaks_of_both(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
     first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
     sendgrid.next(Answer(status=503))
-    with pytest.raises(ApplicationError):
+    with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
     second.carry_out("first-reminder", FIRST)
     first.carry_out("first-reminder", "2027-03-02 09:02")

@@ -17,8 +17,8 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.terms import Channel
 from dunwell.gateways.print_folder.client import PrintFolderGateway
-from dunwell.services.dependencies import Account, Letterhead
 from dunwell.services.letters import Letter, paper_of, printed, window_lines
+from dunwell.services.sender import BankAccount, Letterhead
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from dunwell.texts.formatting import CALL, Formatter, OtherInvoice
@@ -32,7 +32,7 @@ FIRST = "2027-03-02 09:00"
 MM = 72 / 25.4
 IBAN, BIC = "DE89370400440532013000", "COBADEFFXXX"
 OURS = Letterhead(address=("Mill Lane 4", "10117 Berlin"))
-ACCOUNT = Account(IBAN, BIC)
+ACCOUNT = BankAccount(IBAN, BIC)
 BERLIN = "Werkstraße 12\n10115 Berlin"
 SPRINGFIELD = "1 Main St\nSpringfield, IL 62701"
 
@@ -192,7 +192,7 @@ def test_c9_a_long_link_can_be_copied(make_letter: Any) -> None:
 
 # C5: our account, by currency -----------------------------------------------------------------------------
 
-DOLLARS = Account("GB29NWBK60161331926819", "NWBKGB2L")
+DOLLARS = BankAccount("GB29NWBK60161331926819", "NWBKGB2L")
 
 
 def paid_to(office: Office, currency: str, channel: Channel, **sender: Any) -> MessageRow:

@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.testing import ActivityEnvironment
 
-from activities.sweep import SweepActivities, UnconfirmedMessage
 from dunwell.commands.letters import letter_facts, to_post
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.policy import Policy
@@ -18,10 +16,11 @@ from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.gateways.setting_fields import SharedSettings
-from dunwell.services.dependencies import Letterhead
+from dunwell.services.sender import Letterhead
+from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
 from dunwell.store import outbox
 from dunwell.store.database import Database
-from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_ladders
+from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders
 from tests.services.conftest import DyingWorker, Office, WorkerDied
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
@@ -52,10 +51,7 @@ def paper(file_database: Database, folder: Path) -> Office:
 
 def look(office: Office, when: str) -> Sequence[UnconfirmedMessage]:
     """What the hourly look for silent messages finds."""
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=at(when))
-    found: list[UnconfirmedMessage] = environment.run(SweepActivities(office.deps).find_unconfirmed)
-    return found
+    return UnconfirmedMessages(office.deps).give_up(office.attempt_at(when))
 
 
 # Proof ---------------------------------------------------------------------------------------------------

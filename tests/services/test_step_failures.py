@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete, select
-from temporalio.testing import ActivityEnvironment
 
-from activities.sweep import SweepActivities
 from dunwell.domain import agenda
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import Role, Stage
-from dunwell.services.failures import TRIES
+from dunwell.services.attempt import TRIES, Attempt
+from dunwell.services.unconfirmed_messages import UnconfirmedMessages
 from dunwell.store import policies
 from dunwell.store.tables import PaymentRow, PolicyRow
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
@@ -212,7 +211,7 @@ def test_a8_one_event_that_cannot_be_written_does_not_keep_the_next_one(
         raise ValueError("no such column for Ada Lovelace")
 
     for name in ("add_payment", "put_receipt"):
-        monkeypatch.setattr(f"activities.record.ledger.{name}", refuses)
+        monkeypatch.setattr(f"dunwell.services.recording.ledger.{name}", refuses)
     office.pay(AGREED, "100.00", "bad")
     with office.deps.database.reading() as session:
         assert session.scalars(select(PaymentRow.payment_id)).all() == []
@@ -239,7 +238,7 @@ def test_a8_of_many_silent_messages_one_that_cannot_be_judged_is_left_alone(
     office.open(an_invoice(policy="gradual-pressure"))
     looked: list[str] = []
 
-    def give_up(_: SweepActivities, __: object, message_id: str, ___: object) -> list[object]:
+    def give_up(_: UnconfirmedMessages, __: object, message_id: str, ___: object) -> list[object]:
         looked.append(message_id)
         if message_id == "bad":
             raise LookupError("policy x@1 is not in the database")
@@ -249,9 +248,7 @@ def test_a8_of_many_silent_messages_one_that_cannot_be_judged_is_left_alone(
         def __init__(self, message_id: str) -> None:
             self.message_id, self.customer_id = message_id, "acme"
 
-    monkeypatch.setattr(SweepActivities, "_give_up", give_up)
-    monkeypatch.setattr("activities.sweep.outbox.silent", lambda *_: [Row("bad"), Row("good")])
-    environment = ActivityEnvironment()
-    environment.info = replace(environment.info, started_time=at(MENDED), attempt=TRIES)
-    assert environment.run(SweepActivities(office.deps).find_unconfirmed) == []
+    monkeypatch.setattr(UnconfirmedMessages, "_give_up", give_up)
+    monkeypatch.setattr("dunwell.services.unconfirmed_messages.outbox.silent", lambda *_: [Row("bad"), Row("good")])
+    assert UnconfirmedMessages(office.deps).give_up(Attempt(at(MENDED), TRIES)) == []
     assert looked == ["bad", "good"]

@@ -20,8 +20,8 @@ from dunwell.domain.events import CreditApplied, PaymentReversed, parse_event
 from dunwell.domain.evidence import Proof, chain, verify
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Level
+from dunwell.domain.timeline import entries_of
 from dunwell.services import credits
-from dunwell.services.dependencies import entries_of
 from dunwell.store import accounts, addresses, cases, ledger, notes, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.evidence import collect

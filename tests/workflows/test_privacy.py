@@ -55,7 +55,7 @@ async def test_a_failing_activity_quotes_nothing(house: House, monkeypatch: pyte
     def fail(*_: object) -> None:
         raise RuntimeError(f"could not write {NAME} <{MAIL}@acme.example>")
 
-    monkeypatch.setattr("activities.step.StepActivities._job", fail)
+    monkeypatch.setattr("dunwell.services.steps.Steps._dispatch", fail)
     await house.start(an_invoice())
     await house.pass_time(days=9)
     history = await plain_history(house)

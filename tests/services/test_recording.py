@@ -255,15 +255,6 @@ def test_a_bounce_after_a_step_done_again_reaches_further_for_that_step(office: 
 # Time ----------------------------------------------------------------------------------------------------
 
 
-def test_a_rehearsal_lives_in_its_own_time(office: Office) -> None:
-    office.open(rehearsal=True)
-    request = office.request("pause", "2029-01-01 09:00", {"reason": "r", "by": "a"}, [])
-    request.rehearsal = True
-    answer = office.write(request, FIRST)
-    assert answer.next_action is not None
-    assert answer.next_action.at >= at("2029-01-01 09:00")
-
-
 def test_the_debtors_offset_is_noted_for_the_days_people_name(office: Office) -> None:
     office.open()
     assert office.pay(FIRST, "1.00").utc_offset_minutes == 60

@@ -4,7 +4,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
 
 from dunwell.domain.events import parse_event
 from dunwell.domain.invoice import Contact
@@ -12,6 +11,8 @@ from dunwell.domain.terms import Channel, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product import NoProduct
+from dunwell.services.access_publishing import publish
+from dunwell.services.failures import ProviderFailed
 from dunwell.store import cases
 from tests.builders import a_contact, a_customer, an_invoice, at
 from tests.gateways.fakes import Answer, FakeProduct, FakeSendGrid, FakeTwilio
@@ -306,7 +307,7 @@ def test_a_restriction_is_told_once_and_payment_brings_access_back_at_once(
 
     paid = office.pay("2027-03-22 22:00")  # at night too
     assert (paid.access, paid.holds, paid.unpublished) == ("full", [], True)
-    office.deps.publish("acme", rehearsal=False, now=at("2027-03-22 22:00"))
+    publish(office.deps, "acme", at("2027-03-22 22:00"), rehearsal=False)
     assert [change["access"] for change in product.changes.values()] == ["restricted", "full"]
     assert len(product.requests) == 2
     assert paid.next_action is not None
@@ -325,7 +326,7 @@ def test_a_product_that_is_down_holds_nothing_up_and_is_told_later(
     assert office.states("restrict")["user email"] == "delivered"
     assert office.pay("2027-03-22 10:00").unpublished
     assert office.access() == "full"
-    office.deps.publish("acme", rehearsal=False, now=at("2027-03-22 11:00"))
+    publish(office.deps, "acme", at("2027-03-22 11:00"), rehearsal=False)
     assert [change["access"] for change in product.changes.values()] == ["restricted", "full"]  # in order
 
 
@@ -348,7 +349,7 @@ def test_a_restriction_interrupted_half_way_goes_on_at_once(make_office: MakeOff
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND)):
         office.report(office.messages(step)[0], "delivered", when)
     sendgrid.next(Answer(), Answer(429))
-    with pytest.raises(ApplicationError, match="SendGrid"):
+    with pytest.raises(ProviderFailed, match="SendGrid"):
         office.carry_out("restrict", RESTRICT)
     taken = next(row for row in office.messages("restrict") if row.state == "accepted")
     office.report(taken, "delivered", RESTRICT)  # the news itself is no warning

@@ -1,0 +1,115 @@
+"""What a workflow asks of a service about its case, and what it is answered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Mark, Sent
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.ladder import NextAction
+from dunwell.domain.model import MutableValue
+from dunwell.domain.step_outcome import StepOutcome
+from dunwell.domain.terms import Access, Level
+from dunwell.domain.timeline import Entry
+from dunwell.services.failures import OtherRun
+from dunwell.store import cases
+
+
+class CaseRequest(MutableValue):
+    """A case as its workflow knows it, at case time `now`; `entries` are decisions not yet in the database.
+
+    seen     the number of the last timeline entry that the workflow has
+    written  how far the database's copy of the case was when the workflow last heard of it
+    """
+
+    case: Case
+    now: datetime
+    rehearsal: bool = False
+    entries: list[Entry] = []
+    seen: int = 0
+    written: Mark | None = None
+
+
+class CaseAnswer(MutableValue):
+    """What the database adds to the workflow's knowledge.
+
+    `newer` is the store's copy of the case when it is ahead of the workflow, which happens after a reset. With
+    `replaces` the workflow takes it in any case.
+    `apart`: one of the two was restored from an older copy, and the workflow has to write down all that it knows.
+    `written` is how far the store's copy is now, `messages` are those that the workflow's case does not know.
+    `unpublished`: the product has not heard of a change of access yet.
+    """
+
+    next_action: NextAction | None = None
+    access: Access = Access.FULL
+    access_beside: Access = Access.FULL
+    holds: list[Level] = []
+    given: Decimal = Decimal(0)
+    utc_offset_minutes: int = 0
+    entries: list[Entry] = []
+    seen: int = 0
+    unpublished: bool = False
+    newer: Case | None = None
+    replaces: bool = False
+    apart: bool = False
+    written: Mark | None = None
+    messages: list[Sent] = []
+
+    @classmethod
+    def unchanged(cls, case: Case, seen: int, **facts: Any) -> Self:
+        """How the case stood when it was asked about: nothing was written."""
+        answer = cls(**facts)
+        answer.recall(case, [], seen)
+        answer.written = None
+        return answer
+
+    def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
+        """Fill in how the case stands and what was written of it after entry number `seen`."""
+        self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
+        self.access, self.access_beside = case.access, case.access_beside
+        self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
+        self.entries = [entry for _, entry in written]
+        self.seen = written[-1][0] if written else seen
+
+
+class StepRequest(CaseRequest):
+    """A step to carry out, which the plan meant for `planned_at`."""
+
+    step: str
+    planned_at: datetime
+
+
+class StepAnswer(CaseAnswer):
+    """What came of a step."""
+
+    outcome: StepOutcome | None = None
+
+
+class RecordRequest(CaseRequest):
+    """`event` is the accepted event's name and content; None only plans anew. `told_as`: the id of its request."""
+
+    event: str | None = None
+    content: dict[str, Any] | None = None
+    told_as: str | None = None
+
+
+class RecordAnswer(CaseAnswer):
+    """`not_arrived`: the step of a message that is now known not to have arrived.
+
+    `arrived`: a message is now known to have arrived, which a blocked step may have waited for.
+    """
+
+    not_arrived: str | None = None
+    arrived: bool = False
+
+
+def check_run(session: Session, request: CaseRequest) -> None:
+    """Raises OtherRun for a run with another clock than its case: it may change nothing."""
+    row = cases.get_row(session, request.case.invoice_id)
+    kept = is_rehearsal(request.case.customer_id) if row is None else row.rehearsal
+    if request.rehearsal != kept:
+        raise OtherRun(request.case.invoice_id, rehearsal=kept)

@@ -1,0 +1,47 @@
+"""Who we are on what we write: the sender of every message, our bank accounts, and how our letters look."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class BankAccount:
+    """Where debtors transfer to; both without spaces."""
+
+    iban: str
+    bic: str | None = None
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The human who signs, where answers go, and where the money goes.
+
+    account   for every currency that has none of its own in `accounts`
+    """
+
+    name: str
+    company: str
+    reply_to: str | None = None
+    phone: str | None = None
+    account: BankAccount | None = None
+    accounts: Mapping[str, BankAccount] = field(default_factory=dict)
+
+    def account_for(self, currency: str) -> BankAccount | None:
+        return self.accounts.get(currency, self.account)
+
+
+@dataclass(frozen=True)
+class Letterhead:
+    """How our letters look, whoever gets them.
+
+    address    our postal address, line by line; empty leaves it out
+    paper      "a4" or "us-letter"; None goes by the debtor's country
+    addressed  whether the address is printed; False where the printing service puts it on the page
+    post_days  how many days more than others a letter may take to be confirmed: those of the post, where it
+               leaves by itself; none where a person posts it
+    """
+
+    address: tuple[str, ...] = ()
+    paper: str | None = None
+    addressed: bool = True
+    post_days: int = 0

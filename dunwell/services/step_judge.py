@@ -1,0 +1,190 @@
+"""Judges whether a step may be carried out now, and until when it waits if not."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain import agenda, ladder
+from dunwell.domain.invoice import Contact
+from dunwell.domain.ladder import Verdict
+from dunwell.domain.policy import Step
+from dunwell.domain.step_outcome import StepOutcome
+from dunwell.domain.terms import BY_PERSON, DEAD_STATES, Late
+from dunwell.services import address_queue, contact_caps, credits, person_tasks, standstill, warning_proof
+from dunwell.services.decision_log import note
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.store import cases, ledger, outbox, tasks
+from dunwell.store.tables import MessageRow
+
+_NOBODY_DECIDED = timedelta(days=28)
+"""How long a step that waits for a yes is left alone before its timeline says again that it waits."""
+
+
+class StepJudge:
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps = deps
+
+    def judge(self, session: Session, dispatch: Dispatch) -> StepOutcome:
+        """The step's outcome: "done" if it is to be carried out now, otherwise why it is not and until when.
+
+        What holds it back is noted in the timeline, and a person is asked where only a person can help.
+        """
+        case, execution, now = dispatch.case, dispatch.execution, dispatch.now
+        stored = cases.get_row(session, case.invoice_id)
+        changed = stored is not None and stored.revision > case.revision
+        settled = case.with_paid(ledger.paid(session, case.invoice_id)).open_amount == 0
+        # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
+        if changed or (execution.ladder is not None and (case.resting or settled)):
+            return StepOutcome(step=execution.step, status="stale", at=now)
+        if agenda.subject_gone(case, execution.step):
+            note(
+                session,
+                dispatch,
+                "dropped",
+                "withheld",
+                f"{execution.message}: what it speaks of is no more; left out",
+            )
+            return StepOutcome(step=execution.step, status="skipped", at=now)
+        stands_still = standstill.wait_for(session, dispatch)
+        if stands_still is not None:
+            return _stand_still(session, dispatch, stands_still)
+        if not dispatch.calendar.is_open(now):
+            until = dispatch.calendar.next_open(now)
+            closed = dispatch.calendar.why_closed(dispatch.calendar.local_date(now)) or "outside the contact window"
+            return _hold_back(session, dispatch, "delayed", until, f"{closed}: waits for the next open hour")
+        sent = outbox.of_invoice(session, case.invoice_id, str(execution.key))
+        waits = self._covered_by_credit(session, dispatch)
+        if execution.again or execution.ladder is None:
+            waits = waits or self._too_often(session, dispatch, sent)
+            return waits or StepOutcome(step=execution.step, status="done", at=now)
+        return waits or self._judge_step(session, dispatch, execution.ladder, sent)
+
+    def _covered_by_credit(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
+        """Whoever has paid enough on another invoice is not asked: a person applies that credit, or returns it."""
+        found = credits.cover(session, dispatch.case) if self._asks(dispatch) else None
+        if found is None:
+            return None
+        note(session, dispatch, f"credit.{found.amount}", "blocked", found.why)  # looked at every day, and said once
+        until = dispatch.calendar.next_open(dispatch.calendar.end_of_day(dispatch.calendar.local_date(dispatch.now)))
+        return StepOutcome(
+            step=dispatch.execution.step, status="blocked", at=dispatch.now, until=until, why=found.why
+        )
+
+    def _asks(self, dispatch: Dispatch) -> bool:
+        """Whether the step asks for money, or does something because none came."""
+        message = dispatch.execution.message
+        return dispatch.execution.ladder is not None or (
+            message is not None and self._deps.catalogue.traits[message].asks
+        )
+
+    def _judge_step(
+        self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]
+    ) -> StepOutcome:
+        case, now = dispatch.case, dispatch.now
+        judged = ladder.judge(dispatch.policy, agenda.standing(case), dispatch.calendar, now)
+        begun = bool(sent)
+        if judged is None or judged.step != step.id:
+            return StepOutcome(step=step.id, status="stale", at=now)
+        known = None if begun else _told_before(session, dispatch, step)
+        if known is not None:
+            note(session, dispatch, "skipped", "skipped", known)
+            return StepOutcome(step=step.id, status="skipped", at=judged.planned)
+        late = judged.verdict is Verdict.LATE and not begun
+        if late and judged.do is Late.SKIP:
+            note(session, dispatch, "skipped", "skipped", f"its time has passed: {judged.why}")
+            return StepOutcome(step=step.id, status="skipped", at=judged.planned)
+        waits = _missing_proof(session, dispatch) or _missing_yes(session, dispatch, step)
+        waits = waits or self._too_often(session, dispatch, sent)
+        if waits:
+            return waits
+        shift = judged.shift if late and judged.do is Late.SHIFT else 0
+        if shift:
+            days = round(shift / 86_400)
+            note(session, dispatch, "shifted", "shifted", f"{days} day(s) late: the rest moves along")
+        return StepOutcome(
+            step=step.id,
+            status="done",
+            at=now,
+            shift=shift,
+            legal=step.stage is not None,
+            threat=step.consequence or bool(step.announces),
+            ends=step.ends,
+        )
+
+    def _too_often(self, session: Session, dispatch: Dispatch, sent: Sequence[MessageRow]) -> StepOutcome | None:
+        """G5: a person who heard of us just now, about whatever invoice, is left alone for a while.
+
+        Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
+        """
+        there = [row for row in sent if row.state not in DEAD_STATES and row.call != "refused"]
+        served = {row.contact_id for row in there} | {row.address_key for row in there}
+        made = tasks.of_step(session, dispatch.case.invoice_id, dispatch.execution.step)
+        served |= {task.contact_id for task in made if task.contact_id and task.kind in BY_PERSON}
+        left = [one for one in dispatch.named if served.isdisjoint({one.contact_id, *dispatch.keys([one])})]
+        wait = contact_caps.earliest(session, self._deps, dispatch, left)
+        return None if wait is None else self.wait(session, dispatch, left, *wait)
+
+    def wait(
+        self, session: Session, dispatch: Dispatch, contacts: Sequence[Contact], until: datetime, why: str
+    ) -> StepOutcome:
+        """Delay the step until then, in the queue of the addresses of `contacts`."""
+        turn = dispatch.calendar.next_open(until)
+        if contacts:
+            address_queue.join(session, dispatch, contacts, turn)
+        return _hold_back(session, dispatch, "delayed", turn, why)
+
+
+def _told_before(session: Session, dispatch: Dispatch, step: Step) -> str | None:
+    """Why a message that a customer gets only once is left out; None when it is not."""
+    if step.once is None or step.message is None:
+        return None
+    told = outbox.told(session, dispatch.case.customer_id, step.message)
+    return f"this customer was told on {told:%Y-%m-%d} already" if told else None
+
+
+def _missing_proof(session: Session, dispatch: Dispatch) -> StepOutcome | None:
+    """G2: without proof the step waits, and when warnings are missing a person is told."""
+    lacking = warning_proof.missing(session, dispatch)
+    if lacking is None:
+        return None
+    if lacking.warnings:
+        advice = "Reach the customer, or renew the contact's address."
+        person_tasks.raise_about_step(session, dispatch, "proof", f"{lacking.why}. {advice}")
+    return _hold_back(session, dispatch, "blocked" if lacking.warnings else "delayed", lacking.until, lacking.why)
+
+
+def _missing_yes(session: Session, dispatch: Dispatch, step: Step) -> StepOutcome | None:
+    """What our manager has to approve waits for it; the task stands in the list until it is decided."""
+    if not dispatch.case.needs_yes(step):
+        return None
+    task_id = dispatch.case.approval_task(step.id)
+    why = f"{step.does} waits for our manager's yes"
+    advice = f"{why}: {dispatch.case.asked} {dispatch.case.currency} are open. Record approved or declined."
+    person_tasks.raise_task(
+        session,
+        dispatch.case,
+        task_id=task_id,
+        step=dispatch.execution.step,
+        reason=advice,
+        now=dispatch.now,
+        kind="approval",
+    )
+    until = dispatch.now + _NOBODY_DECIDED  # a decision wakes the case earlier
+    outcome = _hold_back(session, dispatch, "blocked", until, f"{why} (task {task_id})")
+    return outcome.model_copy(update={"undecided": True})
+
+
+def _stand_still(session: Session, dispatch: Dispatch, wait: standstill.Wait) -> StepOutcome:
+    """Delay the step while everything stands still: it is looked at again every hour, and noted once."""
+    note(session, dispatch, f"standstill.{wait.since:%Y%m%d%H%M%S}", "delayed", wait.why)
+    until = dispatch.calendar.next_open(wait.until)
+    return StepOutcome(step=dispatch.execution.step, status="delayed", at=dispatch.now, until=until)
+
+
+def _hold_back(session: Session, dispatch: Dispatch, status: str, until: datetime, why: str) -> StepOutcome:
+    note(session, dispatch, f"{status}.{until:%Y%m%d%H%M}", status, f"{why} (until {until:%Y-%m-%d %H:%M} UTC)")
+    return StepOutcome.model_validate(
+        {"step": dispatch.execution.step, "status": status, "at": dispatch.now, "until": until}
+    )
