@@ -15,8 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory, WorkflowUpdateFailedError
+from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Replayer
 
 from dunwell.bootstrap import register_search_attributes
@@ -30,10 +33,12 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import an_invoice, sample_deps, the_ladders
 from tests.workflows.house import AS_OF
-from worker import make_worker
+from worker import make_worker, start_watch
+from workflows.delivery_watch import WATCH_ID
 from workflows.invoice_dunning import InvoiceDunning
-from workflows.messages import Outcome, workflow_id
+from workflows.messages import CaseStart, Outcome, workflow_id
 from workflows.options import TASK_QUEUE
+from workflows.reconciler import RECONCILER_ID
 
 
 def a_pair(key_id: str, byte: int = 7) -> str:
@@ -115,6 +120,25 @@ async def test_a_payload_cannot_be_passed_off_under_another_id() -> None:
     closed.metadata["dunwell-key"] = b"alias"
     with pytest.raises(SealError, match="'alias'"):
         await seal(a_pair("alias", 1)).decode_all([closed])
+
+
+async def test_a6_what_is_not_opened_is_left_as_it_was_and_read_as_nothing_else() -> None:
+    converter = sealed_with(KeyRing.parse(TWO))
+    closed = await seal(ONE).encode([Payload(metadata={"encoding": b"json/plain"}, data=b'"1200.00"')])
+    (raw,) = await converter.decode(closed, [RawValue])
+    assert await seal(TWO).encode([raw.payload]) == closed
+    for kind in (str, dict, CaseStart, None):
+        with pytest.raises(SealError, match="'one', which PAYLOAD_KEYS does not hold"):
+            await converter.decode(closed, [kind] if kind else None)
+
+
+@pytest.mark.parametrize("keys", ["", TWO], ids=["no keys", "another key"])
+async def test_a6_the_words_of_a_failure_are_not_lost_for_want_of_a_key(keys: str) -> None:
+    failure = Failure()
+    await sealed_with(KeyRing.parse(ONE)).encode_failure(ApplicationError("amount: 12.00 is too much"), failure)
+    assert b"12.00" not in failure.SerializeToString()
+    with pytest.raises(SealError, match="'one', which PAYLOAD_KEYS does not hold"):
+        await sealed_with(KeyRing.parse(keys) if keys else KeyRing()).decode_failure(failure)
 
 
 SECRET = base64.b64encode(b"s" * 31).decode()
@@ -278,6 +302,23 @@ async def test_a_case_waits_for_a_worker_that_holds_its_key(server: DevServer, f
     async with worked(server, file_database, f"{TWO},{ONE}") as client:
         outcome = await of(client, "sealed-3").result()
     assert outcome.stage == "paid"
+
+
+@pytest.mark.parametrize("watch", [WATCH_ID, RECONCILER_ID])
+async def test_a6_a_signal_nobody_can_open_stops_no_other_workflow(
+    server: DevServer, file_database: Database, watch: str
+) -> None:
+    async with worked(server, file_database, TWO) as client:
+        await start_watch(client)
+        stranger = await Client.connect(server.address, data_converter=sealed_with(KeyRing.parse(ONE)))
+        await stranger.get_workflow_handle(watch).signal("payment_received", {"payment_id": "p1"})
+        signalled = False
+        async for event in client.get_workflow_handle(watch).fetch_history_events(wait_new_event=True):
+            signalled = signalled or event.HasField("workflow_execution_signaled_event_attributes")
+            assert not event.HasField("workflow_task_failed_event_attributes")
+            if signalled and event.HasField("workflow_task_completed_event_attributes"):
+                break
+        await client.get_workflow_handle(watch).terminate()
 
 
 async def _first_failure(case: WorkflowHandle[InvoiceDunning, Outcome]) -> str:
