@@ -11,6 +11,7 @@ from dunwell.client.cases import ServerAway
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.commands.common import By, Json, check_set_up, from_database, given, with_cases
 from dunwell.commands.output import print_json, print_table, say, warn
+from dunwell.domain.keys import StepId
 from dunwell.settings import Settings, load_settings
 from dunwell.views.customer import Facts, customer_facts
 
@@ -147,7 +148,7 @@ def _print(facts: Facts) -> None:
             one["stage"] or "-",
             f"{one['amount_due']} {one['currency']}",
             f"{one['due_on']}",
-            one["next_step"] or "-",
+            StepId.parse(one["next_step"] or "-").name,
             f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
             ", ".join(one["contacts"]) or "nobody",
         )

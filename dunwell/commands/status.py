@@ -23,6 +23,7 @@ from dunwell.commands.common import (
 from dunwell.commands.output import coming_next, local_time, print_json, print_table, say, warn
 from dunwell.domain.events import OF_A_TALK
 from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import BY_PERSON, Stage
 from dunwell.settings import Settings, load_settings
@@ -129,7 +130,7 @@ def list_cases(
             one["customer"],
             f"{one['amount_due']} {one['currency']}" + (f", credit {one['credit']}" if one["credit"] else ""),
             one["stage"],
-            one["next_step"] or "-",
+            StepId.parse(one["next_step"] or "-").name,
             f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
             one["access"],
         )

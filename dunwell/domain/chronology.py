@@ -95,7 +95,7 @@ def _hold(data: Data, _people: Data) -> str:
 
 
 def _access(data: Data, _people: Data) -> str:
-    told = f"the product was told at {_minute(data['published_at'])}" if data["published_at"] else "not told yet"
+    told = f"published at {_minute(data['published_at'])}" if data["published_at"] else "not published yet"
     work = ", next milestone on hold" if data["work_on_hold"] else ""
     return f"account {data['access']}{work} ({data['reason']}); {told}"
 

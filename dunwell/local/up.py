@@ -115,6 +115,7 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
     settings = load_settings(up_env=False)
     state = settings.dunwell_state.absolute()
     with only_one(state), ExitStack() as stack:
+        say("Starting: this takes some seconds.")
         engine = _engine(settings, state, patience, stack)
         variables = {
             "TEMPORAL_ADDRESS": engine.address,

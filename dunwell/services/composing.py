@@ -1,6 +1,6 @@
 """Writes the text of one message, in the firmest register due, about all of the invoices it carries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy.orm import Session
@@ -46,6 +46,7 @@ def compose(
     account = deps.sender.account_for(lead.case.currency)
     update = {
         "others": tuple(_beside(lead, dispatch, bill_of(session, dispatch)) for dispatch in rest),
+        "beside": tuple(_others_of_group(lead, rest)),
         "short_url": _short_url(session, deps, lead),
         "phone": deps.sender.phone,
         "iban": account.iban if account else None,
@@ -86,6 +87,11 @@ def _beside(lead: Dispatch, dispatch: Dispatch, bill: OtherInvoice) -> OtherInvo
     if dispatch.customer.customer_id == lead.customer.customer_id:
         return bill
     return bill.model_copy(update={"number": f"{bill.number} ({dispatch.customer.name})"})
+
+
+def _others_of_group(lead: Dispatch, rest: Sequence[Dispatch]) -> Iterable[str]:
+    """The other customers of the group, in the order of their invoices."""
+    return dict.fromkeys(dispatch.customer.name for dispatch in rest if dispatch.customer.name != lead.customer.name)
 
 
 def bill_of(session: Session, dispatch: Dispatch) -> OtherInvoice:

@@ -71,6 +71,7 @@ FALLBACK = "en"
 
 _ALONE: Mapping[str, object] = {
     "others": (),
+    "beside": (),
     "holding": (),
     "suspended": False,
     "missing": None,

@@ -1,7 +1,7 @@
 """The facts a message may speak of, and how each language writes them: amounts, days, lists, counted things."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -56,6 +56,7 @@ class Facts(Value):
     of it, in a message that says so. `instalments` holds the agreed plan, `instalment_on` and `instalment_amount` its
     next part, less what came of it already. `holding` are the invoices that still hold the account of a customer who
     paid this one; `suspended`: it is shut, not only limited.
+    `beside` names the other companies of the debtor's group whose invoices are among the others.
     `others` are further invoices that a message asking for payment asks for too; the
     register, the warnings and the promises stay those of this invoice.
     `consumer` and `public_body` say who owes, where it is no company or somebody of whom nobody said.
@@ -67,6 +68,7 @@ class Facts(Value):
 
     contact_name: str
     company: str
+    beside: tuple[str, ...] = ()
     number: str
     issued_on: date
     due_on: date
@@ -159,10 +161,14 @@ class Formatter:
 
     def name(self, value: str) -> str | None:
         """A name that somebody else chose, with any domain in it parted, so that no program makes a link of it."""
+        return self.names((value,))
+
+    def names(self, values: Sequence[str]) -> str | None:
+        """The same for several names, as a list."""
         if not self.voice.parting:
-            return self.text(value)
+            return self.text(format_list(values, locale=self.locale))
         # The guard takes out what nobody sees, and escapes full stops: so a visible mark stands there meanwhile.
-        marked = self.text(unlinked(value, _MARK))
+        marked = self.text(format_list([unlinked(value, _MARK) for value in values], locale=self.locale))
         return marked and marked.replace(_MARK, self.voice.parting)
 
     def day(self, value: date | None, today: date) -> str | None:
@@ -267,6 +273,7 @@ def words(facts: Facts, formatter: Formatter) -> dict[str, object]:
     written: dict[str, object | None] = {
         "contact_name": formatter.name(facts.contact_name),
         "company": formatter.name(facts.company),
+        "companies": formatter.names((facts.company, *facts.beside)),
         "number": formatter.text(facts.number),
         "sender_name": formatter.text(facts.sender_name),
         "sender_company": formatter.text(facts.sender_company),
@@ -336,6 +343,7 @@ _OTHER = OtherInvoice(
 SAMPLE = Facts(
     contact_name="Ada Byron",
     company="Engine Works",
+    beside=("Boiler Works",),
     number="A-1",
     issued_on=date(2026, 1, 2),
     due_on=date(2026, 2, 1),

@@ -391,6 +391,14 @@ def test_list_filters_by_stage(here: Place, run: Run) -> None:
     assert "Lindenhof" in run("list", "--stage", "paused").out
 
 
+def test_d3_lists_name_an_answer_as_people_read_it(here: Place, run: Run) -> None:
+    started(run, "ANSWERS-1")
+    run("dispute", "ANSWERS-1", "--reason", "quality")
+    said = run("list", "--stage", "disputed").out
+    assert "dispute-received" in said and "~" not in said
+    assert "~" not in run("customer", "C-ANSWERS-1").out
+
+
 def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
     file = a_file(an_item("PRE-1", issued_on="2026-12-01", due_on="2026-12-11"), an_item("PRE-2", currency="EURO"))
     said = run("preview", file, "--as-of", "2026-12-01", "--json")

@@ -108,6 +108,7 @@ def worker_log() -> str:
 def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[..., Up], tmp_path: Path) -> None:
     running = up()
     running.wait_until_it_said("starter.py start FILE")
+    assert running.said().startswith("Starting: this takes some seconds.\n")
     settings = load_settings()
     assert settings.temporal_address in running.said()
     assert settings.database_url == f"sqlite:///{tmp_path}/.dunwell/dunwell.sqlite"

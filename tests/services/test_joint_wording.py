@@ -238,3 +238,11 @@ def test_short_texts_stay_short_and_keep_what_matters(
         if len(currencies) == 1:
             assert str(1200 + count * Decimal("123.45")).replace(".", "") in re.sub(r"[., ]", "", text)
         assert count == 1 or f"{count} " in text
+
+
+@LANGUAGES
+def test_b10_the_small_print_names_every_company_of_the_group(language: str) -> None:
+    text = CATALOGUE.compose("reminder-first", language, facts(others=others(1), beside=("Boiler Works",))).text
+    assert text.count("Boiler Works") == 2  # among the invoices, and below
+    alone = CATALOGUE.compose("reminder-first", language, facts(others=others(1))).text
+    assert "Boiler Works" not in alone

@@ -283,7 +283,7 @@ def test_a_person_can_read_it(database: Database) -> None:
     assert "Invoice 2027-001 (inv-1) of Acme GmbH (acme)" in text
     assert "2027-03-02 10:00  message         reminder-first by email to Accounts_Payable Person" in text
     assert "came back at 2027-03-02 10:05 (550); SendGrid sg-77" in text
-    assert "the product was told at 2027-03-22 09:01" in text
+    assert "account restricted (step restrict); published at 2027-03-22 09:01" in text
     assert "\x1b" not in text  # a note cannot steer the reader's terminal
 
 
