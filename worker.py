@@ -25,6 +25,7 @@ from activities.cancellation import CancellationActivities
 from activities.error_redaction import ErrorRedaction, shorten_expected_errors
 from activities.opening import OpeningActivities
 from activities.policy_move import PolicyMoveActivities
+from activities.predecessor import Predecessor
 from activities.reconciliation import ReconciliationActivities
 from activities.record import RecordActivities
 from activities.step import StepActivities
@@ -73,6 +74,7 @@ async def make_worker(
         workflows=[InvoiceDunning, DeliveryWatch, Reconciler, ReconcileOnce],
         activities=[
             OpeningActivities(deps).open_case,
+            Predecessor(client).recall,
             records.record,
             records.take_credit,
             AccessActivities(deps).publish,

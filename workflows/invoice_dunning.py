@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.cancellation import CANCEL_REQUESTED, CancellationActivities
     from activities.opening import Opened, OpeningActivities, OpenRequest
     from activities.policy_move import PolicyMoveActivities
+    from activities.predecessor import Predecessor, RecallRequest
     from activities.record import CreditRequest, RecordActivities
     from activities.step import StepActivities
     from activities.unsealing import Unsealing, UnsealRequest, any_sealed, packed, unpacked, why_unopened
@@ -145,6 +146,7 @@ class InvoiceDunning:
     async def _open_case(self) -> None:
         if self._case is not None:
             return
+        memory = await self._recall_predecessor()
         opening, since = self._start.opening, None
         while opening is None:
             opened = await self._ask_for_opening(since)
@@ -153,8 +155,31 @@ class InvoiceDunning:
                 await self._wait_for_invoice(opened.why)
         self._case = opening.case
         self._check_start()
-        self._take_newer_case(opening.answer, self._case.revision)
+        if memory is not None and opening.case.mark.precedes(memory.written or memory.case.mark):
+            self._go_on_from(memory)
+        else:
+            self._take_newer_case(opening.answer, self._case.revision, self._seen)
         self._show()
+
+    def _go_on_from(self, memory: Carried) -> None:
+        """The database was restored from a copy older than that run's end, and lacks what it knew."""
+        told, sealed = self._timeline, self._sealed
+        self._take_over(memory)
+        self._timeline, self._sealed = self._timeline + told, self._sealed + sealed
+        self._shown = None
+        self._tell_all()
+
+    async def _recall_predecessor(self) -> Carried | None:
+        """What the run knew that this one follows; None when there is none any more."""
+        if self._start.follows is None:
+            return None
+        request = RecallRequest(run_id=self._start.follows, query=MEMORY_QUERY)
+        memory = await self._result(
+            workflow.execute_activity_method(
+                Predecessor.recall, request, summary="what the run before remembers", **options.WRITING
+            )
+        )
+        return None if memory is None else Carried.model_validate(memory)
 
     async def _ask_for_opening(self, since: datetime | None) -> Opened:
         request = OpenRequest(
@@ -298,22 +323,21 @@ class InvoiceDunning:
         finally:
             self._set_clock(now)
         self._saved(entries)
-        revision = request.case.revision
         if answer.outcome is not None:
-            unchanged = case is self._case and case.revision == revision
-            self._case_after(answer, unchanged, arrived=self._arrivals > arrivals)
+            self._case_after(answer, case, request, arrived=self._arrivals > arrivals)
         self._publish_if_needed(answer)
 
-    def _case_after(self, answer: StepAnswer, unchanged: bool, *, arrived: bool) -> None:
-        """Take the step's outcome; its plan only counts if nothing else happened meanwhile.
+    def _case_after(self, answer: StepAnswer, before: Case, request: StepRequest, *, arrived: bool) -> None:
+        """Take the step's outcome; its plan only counts if nothing else happened to the case of `before` meanwhile.
 
         arrived: meanwhile a message arrived, maybe the proof that the step found missing; the new plan looks again.
         """
         case, outcome = self._the_case, answer.outcome
         if outcome is None:
             return
+        unchanged = case is before and case.revision == request.case.revision
         case.take(outcome)
-        self._take_newer_case(answer, case.revision if unchanged else -1)
+        self._take_newer_case(answer, case.revision if unchanged else -1, request.seen)
         if arrived and not unchanged:
             self._the_case.outstanding.blocked_until = None
         if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:
@@ -505,7 +529,7 @@ class InvoiceDunning:
             if answer.arrived:
                 self._the_case.outstanding.blocked_until = None
                 self._arrivals += 1
-            self._take_newer_case(answer, revision)
+            self._take_newer_case(answer, revision, request.seen)
         self._publish_if_needed(answer)
 
     async def _take_credit(self, event: CreditApplied) -> None:
@@ -718,8 +742,11 @@ class InvoiceDunning:
             "written": self._stored,
         }
 
-    def _take_newer_case(self, answer: CaseAnswer, planned_for: int) -> None:
-        """Take over what the database knows; a plan made for an older case is replaced by a new one."""
+    def _take_newer_case(self, answer: CaseAnswer, planned_for: int, seen: int) -> None:
+        """Take over what the database knows; a plan made for an older case is replaced by a new one.
+
+        `seen`: the last entry that this run had when it asked.
+        """
         if answer.newer is not None and (answer.replaces or answer.newer.revision > self._the_case.revision):
             self._case = answer.newer
             planned_for = answer.newer.revision
@@ -730,10 +757,9 @@ class InvoiceDunning:
         case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
         case.money.given = answer.given
         case.utc_offset_minutes = answer.utc_offset_minutes
-        known = {entry.key for entry in self._timeline}
-        self._timeline += [entry for entry in answer.entries if entry.key not in known]
-        self._timeline = self._timeline[-options.TIMELINE_KEPT :]
-        self._seen = max(self._seen, answer.seen)
+        self._read(answer.entries)
+        if seen <= self._seen:  # else all is to be read anew since: a restored database counts its entries anew
+            self._seen = max(self._seen, answer.seen)
         self._woken = True
         if answer.apart:
             self._tell_all()
@@ -741,6 +767,14 @@ class InvoiceDunning:
             case.next_action, self._planned_for = answer.next_action, planned_for
         else:
             self._stale = True
+
+    def _read(self, entries: Sequence[Entry]) -> None:
+        """Add what the database has of the timeline; of one thing told in two ways, its way stands."""
+        told, known = {entry.key: entry for entry in entries}, {entry.key for entry in self._timeline}
+        if told:
+            self._timeline = [told.get(entry.key, entry) for entry in self._timeline]
+            self._timeline += [entry for entry in entries if entry.key not in known]
+            self._timeline = self._timeline[-options.TIMELINE_KEPT :]
 
     def _take_waiting(self) -> None:
         """A case that replaces ours has not heard yet what is waiting to be written."""

@@ -60,6 +60,7 @@ class CaseStart(MutableValue):
     clock          a rehearsal's own time; None lives by the server's
     opening        what the command line prepared, which spares the workflow an activity
     carried        set only by a run that continues as a new one
+    follows        the run that had ended when news of money began this one; None: there was none
     history_limit  events after which a run continues as a new one; None leaves it to the server's advice
     fault          what is wrong with an argument that is none; a run that could not read its own would never end
     """
@@ -68,6 +69,7 @@ class CaseStart(MutableValue):
     clock: Clock = Clock()
     opening: Opening | None = None
     carried: Carried | None = None
+    follows: str | None = None
     history_limit: int | None = None
     fault: str | None = None
 

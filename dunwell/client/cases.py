@@ -237,6 +237,8 @@ class Cases:
         """
         start, case, number = await asyncio.to_thread(self._again, invoice_id)
         told: dict[str, Any] = {"start_signal": news[0], "start_signal_args": [news[1]]} if news else {}
+        if news:
+            start = start.model_copy(update={"follows": await self._last_run(invoice_id)})
         await self._run(
             start,
             case,
@@ -350,6 +352,14 @@ class Cases:
             "the server restarts first. Look at the status before you repeat it, or repeat it as request "
             f"{request.key}: the same request is never carried out twice."
         )
+
+    async def _last_run(self, invoice_id: str) -> str | None:
+        """The run that has ended; the database may have been restored from a copy older than that."""
+        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
+        try:
+            return (await self._patiently(handle.describe)).run_id
+        except _Gone:
+            return None
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ride out a server that restarts or is overrun. Raises _Gone, or ServerAway when patience is over."""

@@ -31,7 +31,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         lost = outbox.missing(session, [one.message_id for one in case.messages])
     why = None
     known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}
-    if written is not None and stored.revision < written.revision:
+    if written is not None and stored.precedes(written):
         why = f"the database is older than the case: {_standing(kept)}, the case {_standing(case)}"
     elif lost:
         why = f"the database lacks {len(lost)} message(s) that the case knows to have left"

@@ -107,6 +107,8 @@ class Reconciler:
             self._look_at(name, row, running.get(name), now, thorough=thorough) for name, row in kept.items()
         ]
         looked_at += [self._stranger(name) for name in running.keys() - kept.keys()]
+        ended = {name for name, row in kept.items() if cases.is_finished(row)} - running.keys()
+        looked_at += [self._ended(name) for name in ended & await self._ended_lately()]
         found = await _some_at_once(looked_at)
         report.findings = [one for one in found if one is not None]
         report.findings += await asyncio.to_thread(self._leftovers.find, now)
@@ -123,6 +125,26 @@ class Reconciler:
             shown = (str(attributes.get(STAGE)), float(attributes.get(AMOUNT_DUE) or 0))
             found[one.id.removeprefix(workflow_id(""))] = shown
         return found
+
+    async def _ended_lately(self) -> set[str]:
+        """Those of which a run has ended since the last comparison that the database knows of."""
+        with self._database.reading() as session:
+            last = reconciliations.last_at(session)
+        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Completed'"
+        if last is not None:
+            query += f" AND CloseTime > '{last - _LATE:%Y-%m-%dT%H:%M:%SZ}'"
+        found = self._client.list_workflows(query)
+        return {one.id.removeprefix(workflow_id("")) async for one in found}
+
+    async def _ended(self, invoice_id: str) -> Finding | None:
+        """A case that has ended in both, later in the engine: a restored database lacks late money."""
+        memory, _ = await self._memory(invoice_id)
+        row = await asyncio.to_thread(self._row, invoice_id)
+        written = memory.written if memory is not None else None
+        if row is None or written is None or not cases.mark(row).precedes(written):
+            return None
+        found = f"its run has ended later than the database knows, which has it as {row.stage}"
+        return _finding(Kind.ENDED, row, found, "the database is completed by what the run remembers")
 
     async def _look_at(
         self, invoice_id: str, row: CaseRow, shown: Shown | None, now: datetime, *, thorough: bool
@@ -277,6 +299,7 @@ class Reconciler:
         handle, history = self._handle(finding.invoice_id), list[HistoryEvent]()
         if finding.kind is Kind.CLOSED:
             history = [event async for event in handle.fetch_history_events()]
+            await self._write_down(finding.invoice_id, now)
         told, end = await self._told_of_money(history), _end_of(history)
         if finding.kind is Kind.CLOSED:
             told |= await self._kept_sealed(finding.invoice_id)
@@ -285,6 +308,12 @@ class Reconciler:
         for (name, _), args in told.items():
             await handle.signal(name, args=args)
         return True
+
+    async def _write_down(self, invoice_id: str, now: datetime) -> None:
+        """What the run knew: more than the database, when that was restored from an older copy."""
+        memory, _ = await self._memory(invoice_id)
+        if memory is not None:
+            await asyncio.to_thread(self._write, memory, now)
 
     async def _told_of_money(self, history: Sequence[HistoryEvent]) -> TellResult:
         """What no key opens stays sealed: the next run keeps it."""

@@ -45,6 +45,13 @@ class Mark(Value):
     turns: int = 0
     digest: str = ""
 
+    def precedes(self, other: "Mark") -> bool:
+        """Whether this copy lacks something that the other has.
+
+        A step that was under way while a database was restored counts the revision up, and no turn.
+        """
+        return self.revision < other.revision or self.turns < other.turns
+
     def later(self, other: "Mark | None") -> "Mark":
         """The one of the two that is further on."""
         return self if other is None or (self.turns, self.revision) >= (other.turns, other.revision) else other

@@ -29,7 +29,7 @@ def is_behind(session: Session, request: CaseRequest) -> bool:
     """Whether the database lacks what it had when this case last heard of it."""
     case, written = request.case, request.written
     stored = cases.get_row(session, case.invoice_id)
-    if written is not None and (stored is None or stored.revision < written.revision):
+    if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
     return bool(outbox.missing(session, [sent.message_id for sent in case.messages]))
 

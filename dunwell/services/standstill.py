@@ -63,7 +63,7 @@ def begin(database: Database, decision: Decision, now: datetime) -> bool:
         number = standstills.begin(session, standstill)
     if number is None:
         return False
-    _say(database, f"standstill.{number}.begun", str(standstill), now)
+    _say(database, f"{_key(number, now)}.begun", str(standstill), now)
     return True
 
 
@@ -74,8 +74,13 @@ def end(database: Database, decision: Decision, now: datetime) -> bool:
     if number is None:
         return False
     said = f"messages and consequences leave again (by {decision.by}: {decision.reason})"
-    _say(database, f"standstill.{number}.ended", said, now)
+    _say(database, f"{_key(number, now)}.ended", said, now)
     return True
+
+
+def _key(number: int, now: datetime) -> str:
+    """With the time: a database that was restored from an older copy gives the same number once more."""
+    return f"standstill.{number}.{now:%Y%m%d%H%M%S}"
 
 
 def _say(database: Database, key: str, said: str, now: datetime) -> None:

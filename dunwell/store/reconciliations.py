@@ -1,5 +1,7 @@
 """The comparisons of database and engine, as they were made."""
 
+from datetime import datetime
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -23,6 +25,11 @@ def add(session: Session, report: Report) -> int:
     session.add(row)
     session.flush()
     return row.pass_id
+
+
+def last_at(session: Session) -> datetime | None:
+    """When database and engine were compared last; None: never, or a restored database does not know of it."""
+    return session.scalar(select(func.max(ReconciliationRow.at)))
 
 
 def went_back(session: Session, last: int) -> bool:

@@ -29,6 +29,7 @@ def main() -> int:
     parser.add_argument("--server-kills", type=int, default=2)
     parser.add_argument("--web-kills", type=int, default=3)
     parser.add_argument("--operator-acts", type=int, default=6, help="cases that are cancelled, terminated or reset")
+    parser.add_argument("--restores", type=int, choices=(0, 1), help="default: 1 of SQLite, which alone can do it")
     parser.add_argument("--database", choices=get_args(Kind), default="sqlite")
     parser.add_argument("--database-kills", type=int, help="default: 2 of postgres; SQLite has no server to kill")
     parser.add_argument("--seconds", type=float, help="how long it storms; default: as long as two free cores need")
@@ -38,11 +39,16 @@ def main() -> int:
         chosen.database_kills = 2 if chosen.database == "postgres" else 0
     if chosen.database_kills and chosen.database == "sqlite":
         parser.error("--database-kills: SQLite is a file without a server to kill; add --database postgres")
+    if chosen.restores is None:
+        chosen.restores = 1 if chosen.database == "sqlite" else 0
+    if chosen.restores and chosen.database != "sqlite":
+        parser.error("--restores: only SQLite is restored in a storm; leave it out, or add --database sqlite")
     plan = _plan(chosen)
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
         f"--server-kills {plan.server_kills} --web-kills {plan.web_kills} --database {plan.database} "
-        f"--database-kills {plan.database_kills} --operator-acts {plan.operator_acts} --seconds {plan.seconds:.0f}",
+        f"--database-kills {plan.database_kills} --operator-acts {plan.operator_acts} --restores {plan.restores} "
+        f"--seconds {plan.seconds:.0f}",
         flush=True,
     )
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
@@ -65,6 +71,7 @@ def main() -> int:
 def _plan(chosen: argparse.Namespace) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
     kills = chosen.worker_kills + 2 * chosen.server_kills + chosen.web_kills + 2 * chosen.database_kills
+    kills += 4 * chosen.restores
     seconds = chosen.seconds or max(60.0, chosen.cases * 0.45, kills * 6.0)
     return Plan(
         chosen.seed,
@@ -77,6 +84,7 @@ def _plan(chosen: argparse.Namespace) -> Plan:
         database=chosen.database,
         database_kills=chosen.database_kills,
         operator_acts=chosen.operator_acts,
+        restores=chosen.restores,
         days_a_second=90 / seconds,
     )
 

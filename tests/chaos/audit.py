@@ -1,32 +1,45 @@
 """Triggers in the database under test that write down what the product did to it, in the order of the commits.
 
 The product knows nothing of them. SQLite has one writer at a time, so the order of the lines is that of the commits.
-PostgreSQL has many: a line there knows its transaction, and the server when that was committed.
+PostgreSQL has many: a line there knows its transaction, and the server when that was committed. Into a database that
+is restored from a copy the lines of the lost time are carried over, so that none is missing.
 """
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from dunwell.store.database import Database
 
 
 @dataclass(frozen=True)
 class _Trigger:
-    """Notes (kind, key, value), expressions over NEW, after `event`; with `changed` only where that has changed."""
+    """Notes (kind, key, value, part), expressions over NEW, after `event`; with `changed` only where that changed.
+
+    part: of what `key` names, which part it is about.
+    """
 
     event: str
     kind: str
     key: str
     value: str
     changed: str | None = None
+    part: str = "NULL"
 
 
 _COUNTED = "CASE WHEN NEW.reversed_at IS NULL THEN NEW.amount ELSE 0 END"
 """A payment that was taken back before it could be written down is written as reversed, and settles nothing."""
 
 _TRIGGERS = {
-    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", _COUNTED),
+    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", _COUNTED, part="NEW.payment_id"),
     "reversal": _Trigger(
-        "UPDATE OF reversed_at ON payments", "reversal", "NEW.invoice_id", "NEW.amount", "NEW.reversed_at"
+        "UPDATE OF reversed_at ON payments",
+        "reversal",
+        "NEW.invoice_id",
+        "NEW.amount",
+        "NEW.reversed_at",
+        part="NEW.payment_id",
     ),
     "claim": _Trigger("INSERT ON messages", "claim", "NEW.message_id", "NEW.state"),
     "reclaim": _Trigger("UPDATE OF called_at ON messages", "claim", "NEW.message_id", "NEW.state", "NEW.called_at"),
@@ -47,16 +60,16 @@ _TRIGGERS = {
 TABLE = "chaos_audit"
 _SQLITE_TABLE = (
     f"CREATE TABLE {TABLE} (seq INTEGER PRIMARY KEY AUTOINCREMENT, "
-    "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), kind TEXT, key TEXT, value TEXT)"
+    "at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%d %H:%M:%f', 'now')), kind TEXT, key TEXT, value TEXT, part TEXT)"
 )
 _POSTGRES_TABLE = (
-    f"CREATE TABLE {TABLE} (seq bigserial PRIMARY KEY, kind text, key text, value text, "
+    f"CREATE TABLE {TABLE} (seq bigserial PRIMARY KEY, kind text, key text, value text, part text, "
     "at text NOT NULL DEFAULT to_char(clock_timestamp() AT TIME ZONE 'utc', 'YYYY-MM-DD HH24:MI:SS.MS'), "
     "transaction xid NOT NULL DEFAULT pg_current_xact_id()::xid)"
 )
 POSTGRES_ORDERED = (
-    "SELECT row_number() OVER (ORDER BY pg_xact_commit_timestamp(transaction), seq) AS seq, at, kind, key, value "
-    f"FROM {TABLE}"
+    "SELECT row_number() OVER (ORDER BY pg_xact_commit_timestamp(transaction), seq) AS seq, "
+    f"at, kind, key, value, part FROM {TABLE}"
 )
 """The lines in the order of their commits; the server needs track_commit_timestamp."""
 
@@ -69,6 +82,25 @@ def watch(database: Database) -> None:
         for name, trigger in _TRIGGERS.items():
             for statement in (_on_sqlite if on_file else _on_postgres)(f"chaos_{name}", trigger):
                 connection.exec_driver_sql(statement)
+
+
+def note_copy(file: Path) -> None:
+    """Write down that the SQLite database is copied now. The copy has this line, too."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(f"INSERT INTO {TABLE}(kind) VALUES ('copied')")
+
+
+def carry_over(replaced: Path, restored: Path) -> None:
+    """Give the SQLite database `restored`, which is an older copy of `replaced`, the lines that only that one has.
+
+    A line "restored" ends the time of which the database knows nothing any more.
+    """
+    with closing(sqlite3.connect(restored)) as connection, connection:
+        connection.execute("ATTACH ? AS replaced", (f"{replaced}",))
+        connection.execute(
+            f"INSERT INTO {TABLE} SELECT * FROM replaced.{TABLE} WHERE seq > (SELECT max(seq) FROM {TABLE})"
+        )
+        connection.execute(f"INSERT INTO {TABLE}(kind) VALUES ('restored')")
 
 
 def _on_sqlite(name: str, trigger: _Trigger) -> list[str]:
@@ -86,8 +118,8 @@ def _on_postgres(name: str, trigger: _Trigger) -> list[str]:
 
 
 def _note(trigger: _Trigger) -> str:
-    values = f"'{trigger.kind}', {trigger.key}, {trigger.value}"
-    return f"INSERT INTO {TABLE}(kind, key, value) VALUES ({values})"
+    values = f"'{trigger.kind}', {trigger.key}, {trigger.value}, {trigger.part}"
+    return f"INSERT INTO {TABLE}(kind, key, value, part) VALUES ({values})"
 
 
 def _when(trigger: _Trigger, differs: str) -> str:

@@ -89,12 +89,22 @@ def silent_after_money(records: Records) -> Iterator[str]:
 
 
 def no_restriction_without_proof(records: Records) -> Iterator[str]:
-    """G2: as many warnings of this round had arrived as the policy says, at open addresses, its days before."""
+    """G2: as many warnings of this round had arrived as the policy says, at open addresses, its days before.
+
+    Until a restore by what was known until then. A hold that stood then and is written again is no new one.
+    """
+    put_back = set[tuple[str, str]]()
+    if records.replaced:
+        yield from no_restriction_without_proof(records.replaced)
+        standing = records.replaced.rows("SELECT * FROM holds WHERE released_at IS NULL")
+        put_back = {(row["invoice_id"], row["level"]) for row in standing}
     holds = {row["hold_id"]: row for row in records.rows("SELECT * FROM holds")}
     for line in records.audit:
-        if line["kind"] != "hold" or line["value"] not in _WORSE:
+        if line["seq"] < records.restored_at or line["kind"] != "hold" or line["value"] not in _WORSE:
             continue
         hold = holds[line["key"]]
+        if (hold["invoice_id"], hold["level"]) in put_back:
+            continue
         policy = records.policy(hold["invoice_id"])
         step = next(s for s in policy["steps"] if s["access"] == hold["level"])
         needs, arrived = step["needs"], _arrived_warnings(records, hold["invoice_id"], line["seq"])
@@ -129,13 +139,20 @@ def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, 
 
 
 def no_report_lost(records: Records) -> Iterator[str]:
-    """G2: a report that was answered with success is kept, acted on, and shown by its message."""
+    """G2: a report that was answered with success is kept, acted on, and shown by its message.
+
+    Of the time that a restore took away it was kept until then.
+    """
     for line in records.heard:
-        kept = records.webhook_events.get((line["provider"], line["id"], line["word"]))
+        lost = records.lost_time is not None and records.lost_time[0] <= moment(line["at"]) <= records.lost_time[1]
+        known = records.replaced if lost and records.replaced else records
+        kept = known.webhook_events.get((line["provider"], line["id"], line["word"]))
         row = records.by_their_id.get(line["id"])
         what = f"{line['provider']}'s {line['word']} of {line['id']}"
         if kept is None:
             yield f"{what} was taken and is not kept"
+        elif lost:
+            continue
         elif row is not None and kept["done_at"] is None:
             yield f"{what} was never acted on"
         elif row is not None and line["status"] and row["state"] != line["status"]:
@@ -180,8 +197,11 @@ def _twice_at_one_address(records: Records) -> Iterator[str]:
 
 def no_step_lost(records: Records) -> Iterator[str]:
     """G4: the ladder's order, all of it before the end, each warning before its consequence, a trace of each."""
-    told = {(link["invoice_id"], link["step"].partition(".")[0], round_of(link["step"])) for link in records.links}
-    asked = {(task["invoice_id"], task["step"]) for task in records.tasks}
+    links, tasks = list(records.links), list(records.tasks)
+    if records.replaced:
+        links, tasks = links + records.replaced.links, tasks + records.replaced.tasks
+    told = {(link["invoice_id"], link["step"].partition(".")[0], round_of(link["step"])) for link in links}
+    asked = {(task["invoice_id"], task["step"]) for task in tasks}
     for name, case in records.cases.items():
         ladder, state = records.policy(name)["steps"], case["state"]
         once_only = {step["id"] for step in ladder if step["days_after_due"] is None}  # it hangs on the issue date
@@ -263,15 +283,18 @@ def back_at_once(records: Records) -> Iterator[str]:
 def explained_alike(records: Records) -> Iterator[str]:
     """G9: the workflow tells the database's timeline; only what came after its last word may be missing."""
     last = {line["key"]: line["seq"] for line in records.audit if line["kind"] == "case"}
-    written = {(line["key"], int(line["value"])): line["seq"] for line in records.audit if line["kind"] == "line"}
+    written = {(line["key"], int(line["value"])): line for line in records.audit if line["kind"] == "line"}
     stored = defaultdict(list)
     for row in records.rows("SELECT * FROM timeline"):
         stored[row["invoice_id"]].append(row)
     for name, status in records.statuses().items():
         told = Counter(_line(line) for line in status["timeline"])
         kept = Counter(_line(row) for row in stored[name])
-        # An ended case hears no more of what another one, which shared a letter with it, still learns.
-        later = Counter(_line(row) for row in stored[name] if written[name, row["seq"]] > last[name])
+        # An ended case hears no more of what another one, which shared a letter with it, still learns, nor of a
+        # restore after its end.
+        ended = records.ended_at(name)
+        lines = [(row, written[name, row["seq"]]) for row in stored[name]]
+        later = Counter(_line(row) for row, at in lines if at["seq"] > last[name] or moment(at["at"]) > ended)
         for line in told - kept:
             yield f"{name} tells what the database lacks: {line[1]} {line[4]}"
         for line in kept - told - later:

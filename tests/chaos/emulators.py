@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,11 +36,19 @@ class Log:
         self._lock = threading.Lock()
         self.taken = SimpleQueue[Taken]()
         """What providers accepted and have not begun to report."""
+        self.listeners: list[Callable[[str, bool], None]] = []
+        """Told of each message that a provider is asked to take, before it answers: its address, and whether it is
+        taken."""
 
     def write(self, provider: str, event: str, id_: str, **more: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "provider": provider, "event": event, "id": id_} | more
         with self._lock, self._path.open("a") as file:
             file.write(json.dumps(line) + "\n")
+
+    def called(self, address: str, answer: Answer) -> None:
+        """A provider is asked to take a message, and is going to answer so."""
+        for listener in self.listeners:
+            listener(address, answer.well or answer.accepts)
 
     def accept(self, taken: Taken, **more: str) -> None:
         self.write(taken.provider, "accepted", taken.id, **more)
@@ -81,7 +90,10 @@ class StormySendGrid(FakeSendGrid):
         self._log, self._temper = log, temper
 
     def handle(self, request: Received) -> Reply | None:
-        self.next(self._temper.answer())
+        answer = self._temper.answer()
+        if request.method == "POST":
+            self._log.called(request.json["personalizations"][0]["to"][0]["email"], answer)
+        self.next(answer)
         return super().handle(request)
 
     def accept(self, request: Received) -> Reply:
@@ -100,7 +112,10 @@ class StormyTwilio(FakeTwilio):
         self._log, self._temper = log, temper
 
     def handle(self, request: Received) -> Reply | None:
-        self.next(self._temper.answer() if request.method == "POST" else Answer())
+        answer = self._temper.answer() if request.method == "POST" else Answer()
+        if request.method == "POST":
+            self._log.called(request.form["To"], answer)
+        self.next(answer)
         return super().handle(request)
 
     def accept(self, request: Received) -> Reply:

@@ -16,10 +16,12 @@ from sqlalchemy import inspect
 from dunwell.local.postgres import PostgresServer, postgres_in
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
+from tests import backups
 from tests.chaos import audit
-from tests.chaos.records import DATABASE
+from tests.chaos.records import DATABASE, REPLACED
 
 Kind = Literal["sqlite", "postgres"]
+_COPY = "copy.sqlite"
 
 
 class Ground(Protocol):
@@ -30,6 +32,12 @@ class Ground(Protocol):
     def crash(self, away: float = 0) -> None:
         """Kill the server as the power would; `away` seconds later start it again on what it had written."""
 
+    def back_up(self) -> None:
+        """Copy it, while it is in use."""
+
+    def restore(self) -> None:
+        """Put the copy back. Nobody may have the database open. The checker finds what was replaced, too."""
+
     def keep(self) -> None:
         """Leave what the checker reads, once nobody writes any more."""
 
@@ -39,7 +47,7 @@ def ground(kind: Kind, state: Path) -> Iterator[Ground]:
     """An empty one in the folder `state`; its server ends with the block."""
     if kind == "sqlite":
         with _watched(f"sqlite:///{state}/{DATABASE}") as database:
-            yield _OnFile(database)
+            yield _OnFile(database, state)
         return
     with postgres_in(state / "postgres") as server:
         server.psql("ALTER SYSTEM SET track_commit_timestamp = on")
@@ -60,11 +68,22 @@ def _watched(url: str) -> Iterator[Database]:
 
 
 class _OnFile:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, state: Path) -> None:
         self.database = database
+        self._file, self._copy, self._replaced = state / DATABASE, state / _COPY, state / REPLACED
 
     def crash(self, away: float = 0) -> None:
         raise ValueError("a file has no server that could be killed: storm on postgres")
+
+    def back_up(self) -> None:
+        audit.note_copy(self._file)
+        backups.back_up(self._file, self._copy)
+
+    def restore(self) -> None:
+        self.database.close()
+        backups.back_up(self._file, self._replaced)
+        backups.put_back(self._copy, self._file)
+        audit.carry_over(self._replaced, self._file)
 
     def keep(self) -> None:
         """The file is what the checker reads."""
@@ -76,6 +95,12 @@ class _OnServer:
 
     def crash(self, away: float = 0) -> None:
         _crash(self._server, away)
+
+    def back_up(self) -> None:
+        raise ValueError("only SQLite is restored in a storm")
+
+    def restore(self) -> None:
+        self.back_up()
 
     def keep(self) -> None:
         """Every table as it is, in a file; the audit's lines in the order of their commits."""

@@ -2,10 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from sqlalchemy import text
@@ -38,8 +38,15 @@ Handle = WorkflowHandle[Any, Any]
 class Operator:
     """What a person does in the Temporal UI and at the command line."""
 
-    def __init__(self, chance: random.Random, client: Client, database: Database) -> None:
-        self._chance, self._client, self._database = chance, client, database
+    def __init__(
+        self, chance: random.Random, client: Client, database: Database, command: Callable[..., None]
+    ) -> None:
+        self._chance, self._client, self._database, self._command = chance, client, database, command
+        self.at_work = asyncio.Lock()
+
+    async def hold(self, switch: Literal["on", "off"]) -> None:
+        """`starter.py hold on` or `off`."""
+        await asyncio.to_thread(self._command, "hold", switch, "--by", "ops", "--reason", "restore")
 
     async def act(self, handles: Mapping[str, Handle]) -> None:
         """One of the three to a case; one that has ended, or a server that is away, leaves it undone."""

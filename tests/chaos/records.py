@@ -12,9 +12,14 @@ from pathlib import Path
 from typing import Any
 
 DATABASE = "dunwell.sqlite"
+REPLACED = "replaced.sqlite"
 STANDING = "standing.jsonl"
 
 Row = dict[str, Any]
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+_SINCE = ("state", "call", "provider_id", "settled_at")
+"""What a message whose text was lost has of its own."""
 
 
 def moment(text: str) -> datetime:
@@ -25,12 +30,16 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Records:
-    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, histories/, statuses/."""
+    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, histories/, statuses/.
+
+    Where the database was restored from a copy, also replaced.sqlite: as it was until then.
+    """
 
     folder: Path
+    database: str = DATABASE
 
     def rows(self, query: str) -> list[Row]:
-        connection = sqlite3.connect(self.folder / DATABASE)
+        connection = sqlite3.connect(self.folder / self.database)
         connection.row_factory = sqlite3.Row
         found = [dict(row) for row in connection.execute(query)]
         connection.close()
@@ -53,8 +62,32 @@ class Records:
         return {row["customer_id"]: row for row in self.rows("SELECT * FROM customers")}
 
     @cached_property
+    def replaced(self) -> "Records | None":
+        """The database that a restore replaced, and what happened until then. None: there was no restore."""
+        if self.database == REPLACED or not (self.folder / REPLACED).exists():
+            return None
+        return Records(self.folder, REPLACED)
+
+    @cached_property
+    def lost_time(self) -> tuple[datetime, datetime] | None:
+        """From the copy to the restore: what was written in between is known to the replaced database alone."""
+        ends = {line["kind"]: moment(line["at"]) for line in self.audit if line["kind"] in {"copied", "restored"}}
+        return (ends["copied"], ends["restored"]) if "restored" in ends else None
+
+    @cached_property
+    def restored_at(self) -> int:
+        """The audit's number of the restore; 0: there was none."""
+        return max((line["seq"] for line in self.audit if line["kind"] == "restored"), default=0)
+
+    @cached_property
     def messages(self) -> dict[str, Row]:
-        return {row["message_id"]: row for row in self.rows("SELECT * FROM messages")}
+        """A message whose text was lost in a restore: with the text and the times that it had before."""
+        found = {row["message_id"]: row for row in self.rows("SELECT * FROM messages")}
+        before = self.replaced.messages if self.replaced else {}
+        for name in found.keys() & before.keys():
+            if not found[name]["body"]:
+                found[name] = before[name] | {key: found[name][key] for key in _SINCE}
+        return found
 
     @cached_property
     def links(self) -> list[Row]:
@@ -151,6 +184,11 @@ class Records:
         histories = (self.folder / "histories").glob("*.json")
         return {path.stem: list(_signals(path)) for path in histories if path.stem in ended}
 
+    def ended_at(self, invoice_id: str) -> datetime:
+        """When the last run of a case that has ended told its last."""
+        events = json.loads((self.folder / "histories" / f"{invoice_id}.json").read_text())["events"]
+        return max((moment(event["eventTime"]) for event in events if "eventTime" in event), default=_NEVER)
+
     def settled_at(self, seq: int, invoice_id: str) -> bool:
         """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then.
 
@@ -168,23 +206,19 @@ class Records:
 
     def round_at(self, seq: int, invoice_id: str) -> tuple[int, int]:
         """The round of the ladder that the case was in before audit number `seq`, and the number it began with."""
-        begun = [
-            (int(line["value"]), line["seq"])
-            for line in self.audit
-            if line["seq"] < seq and line["kind"] == "round" and line["key"] == invoice_id
-        ]
-        return begun[-1] if begun else (1, 0)
+        begun = {1: 0}
+        for line in self.audit:
+            if line["seq"] < seq and line["kind"] == "round" and line["key"] == invoice_id:
+                begun.setdefault(int(line["value"]), line["seq"])  # after a restore it is written once more
+        return max(begun.items())
 
     def paid_before(self, seq: int, invoice_id: str) -> Decimal:
-        sign = {"payment": 1, "reversal": -1}
-        return sum(
-            (
-                sign[line["kind"]] * Decimal(line["value"])
-                for line in self.audit
-                if line["seq"] < seq and line["kind"] in sign and line["key"] == invoice_id
-            ),
-            Decimal(0),
-        )
+        """A payment that was lost in a restore and is written again is still one payment."""
+        counted = dict[str, Decimal]()
+        for line in self.audit:
+            if line["seq"] < seq and line["kind"] in {"payment", "reversal"} and line["key"] == invoice_id:
+                counted[line["part"]] = Decimal(line["value"]) if line["kind"] == "payment" else Decimal(0)
+        return sum(counted.values(), Decimal(0))
 
 
 def round_of(step: str) -> int:

@@ -5,6 +5,8 @@ import asyncio
 import json
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -16,9 +18,16 @@ from uuid import uuid4
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registered, Registrar
@@ -34,7 +43,8 @@ from tests.chaos.ground import Ground, Kind, ground
 from tests.chaos.operator import Operator
 from tests.chaos.postman import Postman
 from tests.chaos.site import Site
-from tests.live.plant import ROOT, Handle, Plant
+from tests.chaos.watchers import Watchers
+from tests.live.plant import AS_OF, ROOT, Handle, Plant
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import workflow_id
 
@@ -60,6 +70,8 @@ Door = Callable[[town.Deed], Awaitable[object]]
 class Plan:
     """seconds: length of the storm; drain: how long cases get to end after it; enough: which share of them.
 
+    restores: 1 for a database that is restored from a copy once, 0 for one that is not.
+    watched: at which share of the customers somebody pays in the very moment of a message.
     fates: out of a hundred messages, how many are reported as delivered, as bounced, as failed, and not at all.
     """
 
@@ -73,6 +85,8 @@ class Plan:
     database: Kind = "sqlite"
     database_kills: int = 0
     operator_acts: int = 0
+    restores: int = 0
+    watched: float = 0.3
     workers: int = 3
     days_a_second: float = 2.0
     long_answers: bool = True
@@ -90,6 +104,8 @@ class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
     site: Site = field(kw_only=True)
     ground: Ground = field(kw_only=True)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock, kw_only=True)
+    """Whoever kills, or has the database open in this process, or needs that nobody does."""
 
     def environment(self) -> dict[str, str]:
         """One for the workers and the web service, as one `.env` is."""
@@ -106,6 +122,28 @@ class StormyPlant(Plant):
         worker.send_signal(signal.SIGKILL)
         worker.wait()
         self.start_worker()
+
+    def revive(self) -> None:
+        """Start those workers again that found no database when they started, as their supervisor would."""
+        gone = [worker for worker in self.workers if worker.poll() is not None]
+        self.workers = [worker for worker in self.workers if worker not in gone]
+        for _ in gone:
+            self.start_worker()
+
+    def command(self, *words: str) -> None:
+        """`starter.py` with these words. Raises RuntimeError with what it said when it fails."""
+        command = [sys.executable, str(self.tree / "starter.py"), *words]
+        done = subprocess.run(
+            command, env=self.environment(), cwd=self.state, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(f"starter.py {' '.join(words)} failed: {done.stdout}{done.stderr}")
+
+    def restore(self) -> None:
+        """The database is an older one, once workers and web service have stopped."""
+        self.stop_workers()
+        self.site.kill()
+        self.ground.restore()
 
     def restart_site(self) -> None:
         """The same to the web service."""
@@ -156,6 +194,10 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         await plant.site.until_open()
         invoices = town.invoices(chance, plan.cases)
         handles: dict[str, Handle] = {}
+        told = _Told()
+        watchers = _watchers(plan, plant, invoices, handles, told)
+        log.listeners.append(watchers.called)
+        watching = asyncio.create_task(watchers.run(plant.database, plant.turn))
         postman = Postman(random.Random(plan.seed + 2), plan.fates, log, plant.site)
         round_ = asyncio.create_task(postman.run())
         lives = []
@@ -168,14 +210,16 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
                 ways = [
                     _by_record(plant, invoice, plan)
                     if deed.signal == town.NEW_RECORD
-                    else doors.choice((_by_signal(handle), _by_http(plant.site)))
+                    else doors.choice(_doors(plant, handle))
                     for deed in deeds
                 ]
-                lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)))))
-        operator = Operator(random.Random(plan.seed + 4), plant.client, plant.database)
-        at_work = asyncio.create_task(_operate(plan, operator, handles))
-        await asyncio.gather(*lives, _kill(plan, plant), at_work, asyncio.sleep(plan.seconds))
+                lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)), told)))
+        operator = Operator(random.Random(plan.seed + 4), plant.client, plant.database, plant.command)
+        others = [_kill(plan, plant), _operate(plan, plant, operator, handles), _restore(plan, plant, operator, told)]
+        await asyncio.gather(*lives, *others, asyncio.sleep(plan.seconds))
         temper.stormy = False
+        watching.cancel()
+        await watchers.finish()
         if plan.operator_acts:
             await _bring_back(operator)
         await standing.look(state, plant.database, handles)
@@ -201,16 +245,71 @@ async def _until_they_work(plan: Plan, state: Path) -> None:
     raise RuntimeError(f"the workers did not start in three minutes: read {state / 'worker.log'}")
 
 
-async def _live(plan: Plan, deeds: Sequence[tuple[town.Deed, Door]]) -> None:
+class _Told:
+    """The payments that cases were told of, and when."""
+
+    def __init__(self) -> None:
+        self._payments: list[tuple[float, town.Deed, Door]] = []
+
+    async def tell(self, deed: town.Deed, door: Door) -> None:
+        await door(deed)
+        if deed.signal == "payment_received":
+            self._payments.append((time.monotonic(), deed, door))
+
+    async def again(self, since: float) -> None:
+        """As whoever restored the database does who has a list of what was paid since the copy was made."""
+        await asyncio.gather(*(door(deed) for at, deed, door in self._payments.copy() if at >= since))
+
+
+async def _live(plan: Plan, deeds: Sequence[tuple[town.Deed, Door]], told: _Told) -> None:
     """Every deed at its moment, whether or not anybody is there to listen."""
     begun = asyncio.get_running_loop().time()
     for deed, door in deeds:
         await asyncio.sleep(max(begun + deed.after * plan.seconds - asyncio.get_running_loop().time(), 0))
-        await door(deed)
+        await told.tell(deed, door)
+
+
+def _watchers(
+    plan: Plan, plant: StormyPlant, invoices: Sequence[Invoice], handles: dict[str, Handle], told: _Told
+) -> Watchers:
+    chance = random.Random(plan.seed + 5)
+
+    async def pay(deed: town.Deed) -> None:
+        if deed.invoice_id in handles:  # or it has not begun yet
+            await told.tell(deed, chance.choice(_doors(plant, handles[deed.invoice_id])))
+
+    def due(invoice_id: str, at: datetime) -> datetime | None:
+        begun = plant.begun.get(invoice_id)
+        return begun and begun + (at - AS_OF) / (plan.days_a_second * 86_400)
+
+    return Watchers(town.watches(chance, invoices, plan.watched), chance, pay, due)
+
+
+def _doors(plant: StormyPlant, handle: Handle) -> tuple[Door, ...]:
+    """All ways in: what a Temporal client sends, what `starter.py` sends, and the HTTP API."""
+    return _by_signal(handle), _by_update(handle), _by_http(plant.site)
 
 
 def _by_signal(handle: Handle) -> Door:
     return lambda deed: _tell(handle, deed.signal, deed.content)
+
+
+def _by_update(handle: Handle) -> Door:
+    async def tell(deed: town.Deed) -> bool:
+        """As one request, however often it takes. False when it was refused, or the case has ended."""
+        id_ = uuid4().hex
+        while True:
+            try:
+                await handle.execute_update(deed.signal, deed.content, id=id_, rpc_timeout=_PATIENCE)
+                return True
+            except WorkflowUpdateFailedError:
+                return False
+            except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+                if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                    return False
+                await asyncio.sleep(0.3)
+
+    return tell
 
 
 def _by_http(site: Site) -> Door:
@@ -226,7 +325,8 @@ def _by_record(plant: StormyPlant, invoice: Invoice, plan: Plan) -> Door:
         clock = Clock(rehearsal=True, speed=plan.days_a_second * 86_400, real=datetime.now(UTC), case=now)
         newest = town.without_one(invoice)
         try:
-            registered = await asyncio.to_thread(_through_absences, registrar, newest, now, clock)
+            async with plant.turn:
+                registered = await asyncio.to_thread(_through_absences, registrar, newest, now, clock)
         except Refused:  # the case was amended since, and an export that says otherwise changes nothing
             return
         for name in registered.tell:
@@ -264,29 +364,57 @@ async def _kill(plan: Plan, plant: StormyPlant) -> None:
     chance.shuffle(victims)
     for victim in victims:
         await asyncio.sleep(plan.seconds / (len(victims) + 1) * chance.uniform(0.5, 1.2))
-        if victim == "worker":
-            await asyncio.to_thread(plant.kill_one, chance)
-        elif victim == "web":
-            await asyncio.to_thread(plant.restart_site)
-        elif victim == "database":
-            await asyncio.to_thread(plant.ground.crash, chance.uniform(0, _AWAY))
-        else:
-            await plant.restart_server()
+        async with plant.turn:
+            if victim == "worker":
+                await asyncio.to_thread(plant.kill_one, chance)
+            elif victim == "web":
+                await asyncio.to_thread(plant.restart_site)
+            elif victim == "database":
+                await asyncio.to_thread(plant.ground.crash, chance.uniform(0, _AWAY))
+                plant.revive()
+            else:
+                await plant.restart_server()
 
 
-async def _operate(plan: Plan, operator: Operator, handles: dict[str, Handle]) -> None:
+async def _operate(plan: Plan, plant: StormyPlant, operator: Operator, handles: dict[str, Handle]) -> None:
     """Slips of the mouse, and every now and then somebody who mends them."""
     for number in range(1, plan.operator_acts + 1):
         await asyncio.sleep(plan.seconds / (plan.operator_acts + 1))
-        await operator.act(handles)
-        if number % 3 == 0:
-            await operator.reconcile(_RECONCILES)
-            await operator.resume(handles)
+        async with operator.at_work:
+            await operator.act(handles)
+            if number % 3 == 0:
+                await operator.reconcile(_RECONCILES)
+                async with plant.turn:
+                    await operator.resume(handles)
 
 
-async def _bring_back(operator: Operator) -> None:
-    """Until a comparison has mended all that it found, as a person would try again. Three tries are enough."""
-    for _ in range(3):
+async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _Told) -> None:
+    """The database is restored from a copy, by the steps of docs/operating.md."""
+    if not plan.restores:
+        return
+    chance = random.Random(plan.seed + 7)
+    await asyncio.sleep(plan.seconds * chance.uniform(0.3, 0.45))
+    copied = time.monotonic()
+    async with plant.turn:
+        await asyncio.to_thread(plant.ground.back_up)
+    await asyncio.sleep(plan.seconds * chance.uniform(0.1, 0.2))
+    async with operator.at_work:  # nobody plays with cases while the database is restored
+        async with plant.turn:
+            await operator.hold("on")
+            await asyncio.to_thread(plant.restore)
+            await operator.hold("on")  # the older database does not know of the first
+            for _ in range(plan.workers):
+                plant.start_worker()
+            plant.site.start(plant.environment())
+        await _bring_back(operator, tries=6)
+        await told.again(copied)
+        async with plant.turn:
+            await operator.hold("off")
+
+
+async def _bring_back(operator: Operator, tries: int = 3) -> None:
+    """Until a comparison has mended all that it found, as a person would try again."""
+    for _ in range(tries):
         report = await operator.reconcile(_RECONCILES)
         if report is not None and report.applied and all(one.mended for one in report.findings):
             return

@@ -396,6 +396,48 @@ def test_a_payment_that_is_written_as_reversed_settles_nothing(copy: Path) -> No
     assert not Records(copy).settled_at(10**6, "inv-2")
 
 
+def _restored(folder: Path) -> None:
+    """From here on the database is a copy of what it was, put back; all that was reported was reported meanwhile."""
+    shutil.copy(folder / "dunwell.sqlite", folder / "replaced.sqlite")
+    for kind, at in (("copied", "2097-01-01"), ("restored", "2099-01-01")):
+        _sql(folder, f"INSERT INTO chaos_audit(kind, at) VALUES ('{kind}', '{at} 00:00:00')")
+
+
+def test_what_a_restore_took_away_was_kept_until_then(copy: Path) -> None:
+    _restored(copy)
+    lost = "DELETE FROM webhook_events WHERE event_id='e-m3'"
+    _sql(copy, lost)
+    assert check(copy).violations == []
+    with sqlite3.connect(copy / "replaced.sqlite") as connection:
+        connection.execute(lost)
+    assert [line for line in check(copy).violations if "delivered of m3 was taken and is not kept" in line]
+
+
+def test_a_payment_that_is_written_again_after_a_restore_is_one_payment(copy: Path) -> None:
+    again = "INSERT INTO chaos_audit(kind, key, value, part) VALUES ('payment', 'inv-1', '1200.00', 'p1')"
+    _restored(copy)
+    _sql(copy, again)
+    records = Records(copy)
+    assert records.paid_before(records.end, "inv-1") == 1200
+
+
+def test_a_hold_that_is_put_back_needs_no_new_proof(copy: Path) -> None:
+    """But a new one does: what a restore took away proves nothing any more."""
+    _sql(copy, "UPDATE holds SET released_at=NULL")
+    _restored(copy)
+    _sql(
+        copy,
+        "UPDATE holds SET released_at='2027-03-23 09:00:00'",
+        "UPDATE chaos_audit SET value='accepted' WHERE kind='state'",
+        "INSERT INTO holds VALUES ('inv-1.restricted.2', 'c1', 'inv-1', 'restricted', 'r', '2027-03-23 09:30:00',"
+        " '2027-03-23 09:40:00', NULL)",
+    )
+    assert check(copy).violations == []
+    with sqlite3.connect(copy / "replaced.sqlite") as connection:
+        connection.execute("UPDATE holds SET released_at='2027-03-23 09:00:00'")
+    assert [line for line in check(copy).violations if "hold inv-1.restricted.2 after 0 delivered" in line]
+
+
 def test_staged_work_waits_on_when_the_due_date_moves(copy: Path) -> None:
     _sql(
         copy,

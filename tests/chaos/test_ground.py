@@ -28,3 +28,22 @@ def test_commits_make_the_order_and_outlive_a_crash(tmp_path: Path) -> None:
     order = ["committed first", "written first", "after the crash"]
     assert [(line["kind"], line["value"]) for line in records.audit] == [("closed", name) for name in order]
     assert {row["address"] for row in records.rows("SELECT * FROM closed_addresses")} == set(order)
+
+
+def test_a_restored_file_keeps_the_audit_of_the_time_that_is_lost(tmp_path: Path) -> None:
+    with ground("sqlite", tmp_path) as under:
+        for name in ("before the copy", "lost", "after the restore"):
+            with under.database.engine.begin() as connection:
+                connection.exec_driver_sql(_CLOSE.format(name))
+            if name == "before the copy":
+                under.back_up()
+            if name == "lost":
+                under.restore()
+    records = Records(tmp_path)
+    kinds = ["closed", "copied", "closed", "restored", "closed"]
+    assert [line["kind"] for line in records.audit] == kinds
+    assert [line["seq"] for line in records.audit] == sorted(line["seq"] for line in records.audit)
+    closed = "SELECT address FROM closed_addresses"
+    assert {row["address"] for row in records.rows(closed)} == {"before the copy", "after the restore"}
+    assert records.replaced is not None
+    assert {row["address"] for row in records.replaced.rows(closed)} == {"before the copy", "lost"}

@@ -1,11 +1,12 @@
 """The debtors of a chaos run and what they do, all drawn from one seed."""
 
 import random
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.terms import Role
@@ -28,6 +29,18 @@ class Deed:
     after: float
     signal: str
     content: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What somebody at a customer waits for, and pays at once when it comes the `number`-th time."""
+
+    customer_id: str
+    sees: Literal["step", "call", "refusal"]
+    """A step that is due; a provider's call for a message to one of these addresses; one that it refuses."""
+    number: int
+    addresses: tuple[str, ...]
+    payments: tuple[Deed, ...]
 
 
 def invoices(chance: random.Random, count: int) -> list[Invoice]:
@@ -151,6 +164,32 @@ def _story(  # noqa: PLR0912 - one a story
             yield deed(begin * 0.8 + 0.02, "dispute_opened", reason="quality", opened_by="accounts_payable")
             yield deed(begin * 0.8 + 0.04, "dispute_resolved", outcome="rejected", by="agent.1")
             yield deed(begin * 0.8 + 0.06, "payment_received", **money("better"))
+
+
+def watches(chance: random.Random, made: Sequence[Invoice], share: float) -> list[Watch]:
+    """Of so many of the customers somebody watches, and then pays most of its invoices."""
+    by_customer = defaultdict[str, list[Invoice]](list)
+    for invoice in made:
+        by_customer[invoice.customer.customer_id].append(invoice)
+    return [_watch(chance, invoices) for invoices in by_customer.values() if chance.random() < share]
+
+
+def _watch(chance: random.Random, invoices: Sequence[Invoice]) -> Watch:
+    customer = invoices[0].customer
+    debtors = [one for one in customer.contacts if one.role is not Role.ACCOUNT_MANAGER]
+    sees: Literal["step", "call", "refusal"] = chance.choice(("step", "call", "refusal"))
+    return Watch(
+        customer_id=customer.customer_id,
+        sees=sees,
+        number=1 if sees == "refusal" else chance.choice((1, 2, 3, 4)),
+        addresses=tuple(address for one in debtors for address in (one.email, one.phone) if address),
+        payments=tuple(_whole(one.invoice_id) for one in invoices if chance.random() < 0.85),
+    )
+
+
+def _whole(invoice_id: str) -> Deed:
+    content = {"payment_id": f"{invoice_id}.watched", "amount": str(AMOUNT), "currency": "EUR"}
+    return Deed(invoice_id, 0.0, "payment_received", content)
 
 
 def without_one(invoice: Invoice) -> Invoice:

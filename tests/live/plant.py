@@ -48,6 +48,8 @@ class Plant:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     tree: Path = ROOT
     """Whose code new workers run."""
+    begun: dict[str, datetime] = field(default_factory=dict)
+    """When, by our own clock, it was AS_OF in the case of each invoice."""
 
     def environment(self) -> dict[str, str]:
         """Of a worker that sends e-mail to the emulator."""
@@ -93,7 +95,8 @@ class Plant:
         registrar = Registrar(sample_deps(self.database), the_ladders())
         handles = []
         for invoice in invoices:
-            clock = Clock(rehearsal=True, speed=speed, real=datetime.now(UTC), case=AS_OF)
+            self.begun[invoice.invoice_id] = begun = datetime.now(UTC)
+            clock = Clock(rehearsal=True, speed=speed, real=begun, case=AS_OF)
             registered = await asyncio.to_thread(registrar.register, invoice, AS_OF, clock)
             case = registered.opening.case
             assert registered.start is not None

@@ -262,6 +262,39 @@ async def test_e14_the_database_is_restored_while_messages_leave(plant: Plant, t
     assert [(row.reason, row.state) for row in first] == [(LOST_TEXT, "unknown")]
 
 
+async def test_e14_late_money_does_not_hide_what_the_run_knew_that_has_ended(plant: Plant, tmp_path: Path) -> None:
+    """A bank's webhook comes when the older copy is back, and nobody has reconciled yet."""
+    [handle] = await plant.start(invoices(1), speed=SLOW)
+    await plant.until(handle, lambda status: status.next_action)
+    backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "older.sqlite")
+    await pay(plant, "1200.00", "whole")
+    await handle.result()
+    await restore_database(plant, tmp_path / "older.sqlite")
+    await pay(plant, "50.00", "late")
+    assert stored(plant).money.paid == 1250
+    await handle_of(plant).result()
+    await agreed(plant, 1)
+
+
+async def test_e14_late_money_of_a_case_that_has_ended_in_both_is_written_again(plant: Plant, tmp_path: Path) -> None:
+    [handle] = await plant.start(invoices(1), speed=SLOW)
+    await plant.until(handle, lambda status: status.next_action)
+    await pay(plant, "1200.00", "whole")
+    await handle.result()
+    backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "older.sqlite")
+    await pay(plant, "50.00", "late")
+    await handle_of(plant).result()
+    await restore_database(plant, tmp_path / "older.sqlite")
+    await listed(plant, 0)
+    for _ in range(20):  # the list of those that have ended lags behind
+        report = await reconcile(plant, apply=True)
+        if about(report):
+            break
+    assert [(one.kind, one.mended) for one in about(report)] == [(Kind.ENDED, True)]
+    assert stored(plant).money.paid == 1250
+    await agreed(plant, 1)
+
+
 async def test_e14_the_engine_is_restored_from_an_older_copy(plant: Plant, tmp_path: Path) -> None:
     handles = await plant.start(invoices(5), speed=DAY_A_SECOND / 2)
     for handle in handles:

@@ -147,6 +147,21 @@ def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
     assert "older than the case" in office.entries("restored")[0].reason
 
 
+def test_a4_a_step_that_was_under_way_does_not_hide_that_the_database_is_older(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    """The step counts the older copy's revision up to that of the case, and knows nothing of the payment."""
+    office.open()
+    restore, older = backed_up(), office.case.model_copy(deep=True)
+    paid = office.pay("2027-03-01 09:00", "100.00", "lost1")
+    restore()
+    late = office.carry_out("first-reminder", FIRST, older)
+    assert late.written is not None and paid.written is not None
+    assert late.written.revision == paid.written.revision
+    assert office.pay("2027-03-03 09:00", "50.00", "after1").apart
+    agree(office)
+
+
 def test_a4_a_message_that_only_the_case_knows_is_not_sent_again_and_proves_nothing(
     make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
 ) -> None:

@@ -36,6 +36,7 @@ def plan(seed: int, patch: Path) -> Plan:
         server_kills=0,
         web_kills=0,
         operator_acts=6 if guarantee(patch) == "G13" else 0,
+        watched=0.8 if guarantee(patch) == "G1" else 0.3,
         seconds=12,
         drain=90,
         enough=0.8,
