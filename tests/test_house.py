@@ -60,7 +60,7 @@ def test_every_room_stands_in_a_contract() -> None:
     [
         pytest.param("workflows/options.py", "import dunwell.client.cases", "Arrows point down", id="upwards"),
         pytest.param("dunwell/domain/money.py", "import dunwell.store.tables", "Arrows point down", id="domain"),
-        pytest.param("dunwell/texts/layout.py", "import dunwell.store.tables", "Texts know", id="beside"),
+        pytest.param("dunwell/texts/markup.py", "import dunwell.store.tables", "Texts know", id="beside"),
         pytest.param("dunwell/services/claims.py", "import worker", "Nothing imports an entry point", id="worker"),
         pytest.param(
             "dunwell/services/claims.py",

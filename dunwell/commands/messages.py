@@ -13,7 +13,7 @@ from dunwell.commands.common import REFUSED
 from dunwell.commands.output import say, warn
 from dunwell.commands.sample_messages import VARIANTS, Place, place_of, sample
 from dunwell.texts.catalogue import Catalogue, CatalogueError, Composed, Traits
-from dunwell.texts.layout import SmsCost, sms_cost
+from dunwell.texts.sms import SmsCost, sms_cost
 
 _PAGE = Path(__file__).with_suffix(".html")
 """One file without scripts, that loads nothing from elsewhere."""

@@ -21,8 +21,8 @@ from dunwell.services.dispatch import Dispatch
 from dunwell.store import invoices
 from dunwell.texts.catalogue import Composed
 from dunwell.texts.formatting import CALL, Formatter, OtherInvoice
-from dunwell.texts.layout import parse
 from dunwell.texts.letter_blocks import Block, blocks
+from dunwell.texts.markup import parse
 from dunwell.texts.payment_slip import Payee, PaymentSlip, payment_slip
 
 A4, US_LETTER = "a4", "us-letter"

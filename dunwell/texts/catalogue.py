@@ -40,17 +40,9 @@ from dunwell.texts.formatting import (
     OtherInvoice,
     Voice,
 )
-from dunwell.texts.layout import (
-    html_document,
-    literal,
-    one_stop,
-    parse,
-    plain_text,
-    sms_parts,
-    tidy,
-    unbroken,
-    whole_numbers,
-)
+from dunwell.texts.mail import html_document
+from dunwell.texts.markup import literal, one_stop, parse, plain_text, tidy, unbroken, whole_numbers
+from dunwell.texts.sms import shortened
 from dunwell.texts.templates import TEMPLATE_FAULTS, LanguageTemplates, Text, compiled
 
 __all__ = [
@@ -125,8 +117,7 @@ class Composed:
         if self._facts.others:
             alone = unbroken(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
             tight = unbroken(self._write("short", TIGHT))
-            if sms_parts(alone) < sms_parts(text) > sms_parts(tight):
-                return one_stop(tight)
+            text = shortened(text, alone, tight)
         return one_stop(text)
 
     @cached_property

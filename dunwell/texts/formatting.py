@@ -17,7 +17,7 @@ from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
 from dunwell.domain.autolinks import WORD_JOINER, unlinked
 from dunwell.domain.cleaning import isolated, one_line
 from dunwell.domain.model import Value
-from dunwell.texts.layout import literal
+from dunwell.texts.markup import literal
 
 LONG_OVERDUE = timedelta(days=30)
 """An invoice that was due longer ago than this is named with its age, and never in the tone of a small oversight."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from markdown_it.token import Token
 
 from dunwell.domain.model import Value
-from dunwell.texts.layout import one_stop
+from dunwell.texts.markup import one_stop
 
 
 class Piece(Value):

@@ -22,8 +22,8 @@ from dunwell.services.sender import BankAccount, Letterhead
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from dunwell.texts.formatting import CALL, Formatter, OtherInvoice
-from dunwell.texts.layout import parse
 from dunwell.texts.letter_blocks import Block, Piece, blocks
+from dunwell.texts.markup import parse
 from dunwell.texts.payment_slip import Payee, payment_slip
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_catalogue, the_ladders
 from tests.services.conftest import REGISTERED, Office

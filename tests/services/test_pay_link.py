@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from dunwell.domain.invoice import Customer
-from dunwell.texts.layout import sms_cost
+from dunwell.texts.sms import sms_cost
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.services.conftest import Office
 

@@ -12,7 +12,7 @@ from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.inbox import Inbox
 from dunwell.store import addresses, invoices, outbox
-from dunwell.texts.layout import BUTTON, html_page
+from dunwell.texts.mail import BUTTON, html_page
 
 _PROVIDER = "reader"
 _LOST = "This link is not complete, or it is too old. Please answer the e-mail instead: we will stop writing to you."

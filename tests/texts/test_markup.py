@@ -6,7 +6,9 @@ from html import unescape
 import pytest
 from babel import Locale
 
-from dunwell.texts.layout import SmsCost, html_document, parse, sms_cost
+from dunwell.texts.mail import html_document
+from dunwell.texts.markup import parse
+from dunwell.texts.sms import SmsCost, sms_cost
 
 EURO = "€"
 

@@ -1,0 +1,118 @@
+"""The catalogue's Markdown: parsed, escaped, and written as plain text."""
+
+import re
+from collections.abc import Iterator
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from dunwell.domain.cleaning import clean
+
+_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
+
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def parse(markdown: str) -> list[Token]:
+    """The Markdown as tokens, for `plain_text`, mails and letters."""
+    return MARKDOWN.parse(markdown)
+
+
+def literal(text: str) -> str:
+    """`text` so that Markdown shows it as it is."""
+    tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", clean(text)).strip()
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
+
+
+def unbroken(text: str) -> str:
+    """`text` on one line, single spaces between words."""
+    return " ".join(text.split())
+
+
+def whole_numbers(text: str) -> str:
+    """`text` in which no line ends between "№" and its number."""
+    return text.replace("№ ", "№\N{NO-BREAK SPACE}")
+
+
+def plain_text(tokens: list[Token]) -> str:
+    """The Markdown as people write plain text: lists with marks, links as "label: address", a table row by row."""
+    blocks: list[str] = []
+    stream = iter(tokens)
+    counters: list[int | None] = []  # one per open list; None for a list without numbers
+    mark = ""
+    for token in stream:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            ordered = token.type == "ordered_list_open"
+            counters.append(int(token.attrGet("start") or 1) if ordered else None)
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            counters.pop()
+            mark = ""
+            blocks.append("\n")
+        elif token.type == "list_item_open":
+            number = counters[-1]
+            mark = "  " * (len(counters) - 1) + ("- " if number is None else f"{number}. ")
+            counters[-1] = None if number is None else number + 1
+        elif token.type == "table_open":
+            blocks.append(_table_text(stream))
+        elif token.type == "inline":
+            blocks.append(mark + inline_text(token.children or []) + "\n")
+            mark = " " * len(mark) if counters else ""
+        elif token.type in ("paragraph_close", "heading_close") and not token.hidden:
+            blocks.append("\n")
+        elif token.type == "hr":
+            blocks.append("---\n\n")
+        elif token.type in ("code_block", "fence"):
+            blocks.append(token.content + "\n")
+    return tidy("".join(blocks))
+
+
+def _table_text(tokens: Iterator[Token]) -> str:
+    """A table up to its end: the headings, then an entry a row, with a link on a line below."""
+    lines: list[str] = []
+    cells: list[str] = []
+    links: list[str] = []
+    for token in tokens:
+        if token.type == "table_close":
+            break
+        if token.type == "tr_open":
+            cells, links = [], []
+        elif token.type == "inline" and token.content:
+            linked = any(child.type == "link_open" for child in token.children or ())
+            (links if linked else cells).append(inline_text(token.children or []))
+        elif token.type == "tr_close":
+            lines += [("- " if lines else "") + " · ".join(cells), *(f"  {link}" for link in links)]
+    return "\n".join(lines) + "\n\n"
+
+
+def inline_text(tokens: list[Token]) -> str:
+    text = ""
+    links: list[tuple[int, str]] = []  # where each open link's label starts, and its address
+    for token in tokens:
+        if token.type == "softbreak":
+            text += " "
+        elif token.type == "hardbreak":
+            text += "\n"
+        elif token.type == "link_open":
+            links.append((len(text), str(token.attrGet("href"))))
+        elif token.type == "link_close":
+            start, href = links.pop()
+            text += "" if text[start:] == href else f": {href}"
+        else:
+            text += token.content
+    return text
+
+
+def tidy(text: str) -> str:
+    """`text` without spaces at line ends and without two empty lines in a row."""
+    lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines)
+
+
+_TWO_STOPS = re.compile(r"(?<=[^.\s])(\\?\.)\.(?=[\s<&»“”\"]|$)")
+
+
+def one_stop(text: str) -> str:
+    """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
+    if ".." not in text:
+        return text  # a page is long to look through
+    return _TWO_STOPS.sub(r"\1", text)
