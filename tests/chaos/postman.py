@@ -49,8 +49,16 @@ _SMS: Mapping[str, tuple[str, str, dict[str, str]]] = {
 class Postman:
     """fates: out of a hundred messages, how many are reported as delivered, as bounced, as failed, and not at all."""
 
-    def __init__(self, chance: random.Random, fates: tuple[int, int, int, int], log: Log, site: Site) -> None:
-        self._chance, self._fates = chance, fates
+    def __init__(
+        self,
+        chance: random.Random,
+        fates: tuple[int, int, int, int],
+        log: Log,
+        site: Site,
+        suppressed: dict[str, list[str]],
+    ) -> None:
+        """suppressed: SendGrid's lists, which learn of each address that bounced."""
+        self._chance, self._fates, self._suppressed = chance, fates, suppressed
         self._log, self._site = log, site
         self._bag: list[Report] = []
         self._over = False
@@ -100,6 +108,7 @@ class Postman:
         return going
 
     async def _tell_batch(self, batch: Sequence[Report]) -> None:
+        self._suppressed.setdefault("bounces", []).extend(one.taken.to for one in batch if one.state == "bounced")
         await self._site.sendgrid([_event(one) for one in batch])
         for one in batch:
             self._note(one)

@@ -198,7 +198,8 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         watchers = _watchers(plan, plant, invoices, handles, told)
         log.listeners.append(watchers.called)
         watching = asyncio.create_task(watchers.run(plant.database, plant.turn))
-        postman = Postman(random.Random(plan.seed + 2), plan.fates, log, plant.site)
+        lists = plant.sendgrid.suppressed
+        postman = Postman(random.Random(plan.seed + 2), plan.fates, log, plant.site, lists)
         round_ = asyncio.create_task(postman.run())
         lives = []
         for first in range(0, len(invoices), _BATCH):
