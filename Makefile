@@ -38,7 +38,7 @@ bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.lifecycle
 	$(BIN)/python -m bench.throughput
 	$(BIN)/python -m bench.bulk
-	$(BIN)/python -m bench.herd
+	$(BIN)/python -m bench.burst
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.cron
 

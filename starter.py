@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from dunwell.commands import customers, events, evidence, hold, letters, messages, policy, reconcile, start, status
-from dunwell.commands.common import NOT_READY, WithAmounts, sentence
+from dunwell.commands.common import NOT_READY, WithAmounts, error_text
 from dunwell.commands.output import warn
 from dunwell.process import leave
 from dunwell.store.private_files import keep_to_owner
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except Exception as error:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
-        known = sentence(error)
+        known = error_text(error)
         if known:
             warn(known[0])
             sys.exit(known[1])

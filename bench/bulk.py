@@ -1,7 +1,7 @@
-"""Starting many cases: `starter.py start` of a whole file, beside as many bare starts at once.
+"""Measures the start of many cases: `starter.py start` of a whole file, beside as many bare workflow starts.
 
-Ours checks and keeps each invoice and customer, opens the case and plans its first step before it is started; the
-floor only starts. No worker runs.
+Dunwell checks and stores each invoice and customer, opens the case and plans its first step before it starts the
+workflow; the floor only starts workflows. No worker runs.
 
     python -m bench.bulk --cases 1000
 """
@@ -15,9 +15,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench.debtors import invoice, ladder, letters
+from bench.cases import invoice, ladder, reminders
+from bench.environment import KINDS, all_of, client_of, deps_on, scratch, server
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import KINDS, all_of, client_of, desk_on, scratch, server
 from bench.tables import table
 from dunwell.client.bulk_start import start_all
 from dunwell.client.cases import Cases, Start
@@ -25,11 +25,11 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
 from dunwell.services.dependencies import Dependencies
 
-_AT_ONCE = 50  # as many as `starter.py start` has in flight
+_AT_ONCE = 50  # concurrent starts, as many as of `starter.py start`
 
 
 async def floor(client: Client, count: int) -> float:
-    """Bare starts per second."""
+    """Return the bare workflow starts per second."""
 
     def starting(number: int) -> Callable[[], Any]:
         return lambda: client.start_workflow(
@@ -42,8 +42,8 @@ async def floor(client: Client, count: int) -> float:
 
 
 async def ours(client: Client, deps: Dependencies, count: int) -> float:
-    """Invoices of a file per second, each registered and started. Raises RuntimeError when one was not."""
-    policy = ladder(deps, "seven-steps", letters())
+    """Return the invoices registered and started per second. Raises RuntimeError when one was not started."""
+    policy = ladder(deps, "seven-steps", reminders())
     registrar = Registrar(deps, {policy.name: policy})
     now = datetime.now(UTC)
     results: list[object] = []
@@ -66,7 +66,7 @@ async def bench(kinds: Sequence[str], count: int) -> str:
             base = await floor(await client_of(address, "floor", attributes=False), count)
             rows: list[list[object]] = [["floor: bare starts", count, f"{base:.0f}", "1.00"]]
             for kind in kinds:
-                with desk_on(kind, folder) as deps:
+                with deps_on(kind, folder) as deps:
                     rate = await ours(await client_of(address, kind), deps, count)
                 rows.append([f"dunwell on {kind}", count, f"{rate:.0f}", f"{rate / base:.2f}"])
     return table(["starting cases", "cases", "per second", "of the floor"], rows)

@@ -1,10 +1,10 @@
-"""What many people run today, beside Dunwell: an hourly cron job that scans an SQL table for what is due.
+"""Compares Dunwell with what is common today: an hourly cron job that scans an SQL table for due reminders.
 
 The job is written as such jobs are: it marks what was paid since its last run, selects the open invoices whose days
-overdue are those of a step, sends, and notes the step when the run has ended. A month is lived through on a simulated
-clock by both: payments come at any minute, the machine is down for thirty hours and for a whole day, and now and then
-the provider is so slow that the next run begins before the last one has ended; for Dunwell such an hour means that a
-second worker carries out the same steps once more. Its own activities and its own database are at work here.
+overdue are those of a step, sends, and stores the step when the run has ended. Both run through the same month on a
+simulated clock: payments come at any minute, the machine is down for thirty hours and for a whole day, and in some
+hours the provider is so slow that the next run begins before the last one has ended; for Dunwell a second worker then
+executes the same steps again. Dunwell's own activities and database are used.
 
     python -m bench.cron --invoices 300 --seed 7
 """
@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from bench.debtors import AMOUNT, invoice, ladder, registered
-from bench.ground import desk_on, scratch
+from bench.cases import AMOUNT, invoice, ladder, registered
+from bench.environment import deps_on, scratch
 from bench.tables import percentile, table
 from dunwell.domain.case import Case
 from dunwell.domain.events import parse_event
@@ -37,12 +37,12 @@ STEPS = (1, 4, 8, 15)
 """Days after the due date on which a reminder is planned."""
 OPEN, CLOSED = time(10), time(17)
 QUICK_SECONDS, SLOW_SECONDS = 2, 600
-"""What the provider takes for a message, on a good day and on a bad one."""
+"""Seconds that the provider takes for a message, usually and in a slow hour."""
 
 
 @dataclass(frozen=True)
 class Month:
-    """What happens to whom, drawn once and lived through by both."""
+    """The random events of the month, the same for both systems."""
 
     due: dict[str, date]
     paid: dict[str, datetime]
@@ -69,11 +69,11 @@ class Month:
         return any(begin <= moment < end for begin, end in self.outages)
 
     def up(self, moment: datetime) -> datetime:
-        """The moment itself, or the end of the outage it falls into."""
+        """Return the moment itself, or the end of the outage in which it lies."""
         return next((end for begin, end in self.outages if begin <= moment < end), moment)
 
     def wanted(self) -> set[tuple[str, int]]:
-        """The steps of invoices that stayed open for a week after them, within the month."""
+        """Return the steps after which the invoice stayed open for a week within the month."""
         never = datetime.max.replace(tzinfo=UTC)
         week, end = timedelta(days=7), datetime.combine(START + timedelta(days=DAYS), time(0), UTC)
         return {
@@ -87,20 +87,20 @@ class Month:
 
 @dataclass
 class Tally:
-    """Of one system: what it sent (invoice, step, when), and how long after each payment it knew of it."""
+    """The result of one system: messages sent (invoice, step, time), and the delay until it knew of each payment."""
 
     sent: list[tuple[str, int, datetime]] = field(default_factory=list)
-    silent_after: list[timedelta] = field(default_factory=list)
+    noticed_after: list[timedelta] = field(default_factory=list)
 
     def doubles(self) -> int:
         return sum(count - 1 for count in Counter((name, step) for name, step, _ in self.sent).values())
 
     def after_payment(self, month: Month) -> int:
-        """Messages that left after the payment for their invoice was in."""
+        """Return how many messages were sent after the payment of their invoice."""
         return sum(name in month.paid and at > month.paid[name] for name, _, at in self.sent)
 
     def lost(self, month: Month) -> int:
-        """Steps that never happened although the invoice stayed open for days after they were due."""
+        """Return how many steps never happened although the invoice stayed open for a week after them."""
         done = {(name, step) for name, step, _ in self.sent}
         return sum((name, step) not in done for name, step in month.wanted())
 
@@ -109,7 +109,7 @@ class Tally:
 
 
 class Cron:
-    """The table and the hourly job."""
+    """The cron job with its table."""
 
     def __init__(self, month: Month) -> None:
         self._month, self.tally = month, Tally()
@@ -128,7 +128,7 @@ class Cron:
                 continue
             self._import_payments(hour)
             steps = self._send_what_is_due(hour) if OPEN <= hour.time() < CLOSED else []
-            # Progress is saved when a run has ended: when it takes more than an hour, the next one reads too early.
+            # Progress is saved at the end of a run: if that takes more than an hour, the next run reads too early.
             self._save(unsaved)
             unsaved = steps
             if hour not in self._month.slow:
@@ -137,11 +137,11 @@ class Cron:
         return self.tally
 
     def _import_payments(self, hour: datetime) -> None:
-        """What came in since the last run is marked as paid."""
+        """Mark as paid what was paid since the last run."""
         for (name,) in self._table.execute("select id from invoices where paid_at is null").fetchall():
             if name in self._month.paid and self._month.paid[name] <= hour:
                 self._table.execute("update invoices set paid_at = ? where id = ?", (hour.isoformat(), name))
-                self.tally.silent_after.append(hour - self._month.paid[name])
+                self.tally.noticed_after.append(hour - self._month.paid[name])
 
     def _send_what_is_due(self, hour: datetime) -> list[tuple[int, str]]:
         done: list[tuple[int, str]] = []
@@ -165,7 +165,7 @@ class Cron:
 
 
 class Counting(OutboxGateway):
-    """The outbox, counting what a provider would have got."""
+    """The outbox, with a list of what a provider would have been given."""
 
     def __init__(self, tally: Tally) -> None:
         super().__init__(Channel.EMAIL)
@@ -179,17 +179,17 @@ class Counting(OutboxGateway):
 
 
 class Cases:
-    """The same month, by the services that a case's workflow would call, in the order in which it would."""
+    """The same month with Dunwell, through the services that a case's workflow uses, in the same order."""
 
     def __init__(self, month: Month, deps: Dependencies) -> None:
         self._month, self.tally = month, Tally()
         self._provider = Counting(self.tally)
         deps = replace(deps, rehearsal_gateways={**deps.rehearsal_gateways, Channel.EMAIL: self._provider})
         self._deps, self._steps, self._recording = deps, Steps(deps), Recording(deps)
-        self._policy = ladder(deps, "month", _letters())
+        self._policy = ladder(deps, "month", _reminders())
 
     def live(self) -> Tally:
-        """Case by case: each is alone with its customer, so their order does not matter."""
+        """Run case after case. Each has a customer of its own, so their order does not matter."""
         opens = datetime.combine(START, time(0), UTC)
         for name, due in self._month.due.items():
             bill = invoice(name, self._policy, due)
@@ -216,7 +216,7 @@ class Cases:
         request = StepRequest(case=case, now=at, rehearsal=True, step=action.step, planned_at=action.at)
         answer = self._steps.carry_out(request.model_copy(deep=True), Attempt(at))
         if at.replace(minute=0, second=0, microsecond=0) in self._month.slow:
-            # A worker thought dead: its step is carried out once more by another one.
+            # As if the worker had been taken for dead: another one executes the step again.
             self._steps.carry_out(request.model_copy(deep=True), Attempt(at))
         after = case.model_copy(deep=True)
         assert answer.outcome is not None
@@ -230,10 +230,10 @@ class Cases:
         after.apply(parse_event("payment_received", [content]), at)
         request = RecordRequest(case=after, now=at, rehearsal=True, event="payment_received", content=content)
         self._recording.record(request, Attempt(at))
-        self.tally.silent_after.append(at - came_in)
+        self.tally.noticed_after.append(at - came_in)
 
 
-def _letters() -> list[dict[str, object]]:
+def _reminders() -> list[dict[str, object]]:
     return [
         {
             "id": f"day-{step}",
@@ -249,7 +249,7 @@ def _letters() -> list[dict[str, object]]:
 def bench(invoices: int, seed: int) -> str:
     month = Month.draw(invoices, seed)
     rows = [_row("hourly cron job", Cron(month).live(), month)]
-    with scratch() as folder, desk_on("sqlite", folder) as deps:
+    with scratch() as folder, deps_on("sqlite", folder) as deps:
         rows.append(_row("dunwell", Cases(month, deps).live(), month))
     heads = [
         f"{invoices} invoices, a month, seed {seed}",
@@ -258,11 +258,11 @@ def bench(invoices: int, seed: int) -> str:
         "lost steps",
         "sent twice",
     ]
-    return table([*heads, "min until silent: p50", "most"], rows)
+    return table([*heads, "min until it knew: p50", "most"], rows)
 
 
 def _row(title: str, tally: Tally, month: Month) -> list[object]:
-    minutes = [waited.total_seconds() / 60 for waited in tally.silent_after]
+    minutes = [waited.total_seconds() / 60 for waited in tally.noticed_after]
     counts = [len(tally.sent), tally.after_payment(month), tally.lost(month), tally.doubles()]
     return [title, *counts, f"{percentile(minutes, 50):.0f}", f"{max(minutes):.0f}"]
 

@@ -1,4 +1,4 @@
-"""The least that Temporal lets anybody get away with: wait, act, hear of a payment, close."""
+"""The floor of the measurements: the cheapest workflow that waits, acts, gets a payment and ends."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ async def nothing() -> None:
 
 @workflow.defn(name="Floor")
 class Floor:
-    """The cheapest workflow of so many steps, each after so many seconds, that ends with a payment."""
+    """A workflow of `steps` timers and empty activities that ends with a payment."""
 
     def __init__(self) -> None:
         self._paid = False

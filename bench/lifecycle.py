@@ -1,9 +1,9 @@
-"""`make bench`: what a case costs on the engine, beside a floor measured in the same run.
+"""`make bench`: measures what a case costs on Temporal, beside a floor measured in the same run.
 
-The floor is the least that Temporal lets anybody get away with: a start, a timer and an empty activity for each
-of seven steps, a payment, a closing activity. Beside it stand whole lives of InvoiceDunning on a real server:
-the plain seven steps, and the same with a promise, a pause, a dispute and a restriction. Each has a namespace of
-its own, so that the server's own count of Actions can be read for each.
+The floor is the cheapest possible workflow: a start, a timer and an empty activity for each of seven steps, a
+payment, a closing activity. It is compared with whole cases of InvoiceDunning on a real server: the plain seven
+steps, and the same with a promise, a pause, a dispute, a reversed payment and a restriction. Each runs in a namespace
+of its own, so that the server's count of Actions can be read for each.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from bench.debtors import AMOUNT, AS_OF, STEPS, Handle, begin, invoice, ladder, letters, registered
+from bench.cases import AMOUNT, AS_OF, STEPS, Handle, begin, invoice, ladder, registered, reminders
+from bench.environment import client_of, deps_on, scratch, server, until
 from bench.floor import FLOOR_QUEUE, Floor, nothing
-from bench.ground import client_of, desk_on, scratch, server, until
 from bench.tables import table as markdown
 from dunwell.domain.case import Case
 from dunwell.domain.policy import Policy
@@ -35,7 +35,7 @@ from dunwell.store import cases
 from worker import THREADS, make_worker
 from workflows.messages import Outcome
 
-_SPEED = 86_400.0  # a day of the case each second: time enough to speak to it while it sleeps
+_SPEED = 86_400.0  # a day of the case each second: slow enough to signal it while it sleeps
 _METRICS_SETTLE = 3.0
 
 
@@ -64,8 +64,8 @@ async def _activities_done(handle: WorkflowHandle[Floor, None], count: int) -> b
 # The lives -----------------------------------------------------------------------------------------------
 
 
-class Patient:
-    """One case under the eyes of the bench: it is watched in the database, where looking costs no Action."""
+class MeasuredCase:
+    """A measured case. Its state is read from the database, which costs no Action."""
 
     def __init__(self, deps: Dependencies, handle: Handle, invoice_id: str) -> None:
         self._deps = deps
@@ -73,7 +73,7 @@ class Patient:
         self._invoice_id = invoice_id
 
     async def tell(self, name: str, **content: object) -> None:
-        """While it sleeps: what comes beside a step in flight costs an Action or two more, now and then."""
+        """Signal the case while it sleeps: during a step in flight a signal may cost one or two Actions more."""
         await until(self._asleep)
         await self._handle.signal(name, content)
 
@@ -82,7 +82,7 @@ class Patient:
         return not described.pending_activities and not described.HasField("pending_workflow_task")
 
     async def step(self, count: int) -> Case:
-        """Until so many steps are done and no answer is owed."""
+        """Wait until this many steps are done and no answer is outstanding."""
         return await self.when(lambda case: len(case.progress.steps) >= count and not case.outstanding.owed)
 
     async def when(self, true_of: Callable[[Case], bool]) -> Case:
@@ -99,79 +99,79 @@ class Patient:
         return found[0]
 
     async def pay_all(self) -> Outcome:
-        """The payment that ends every life, after the last step."""
+        """Pay all that is open after the last step, and wait for the end of the case."""
         case = await self.step(STEPS)
         await self.tell("payment_received", payment_id="p-last", amount=str(case.open_amount), currency="EUR")
         return await self._handle.result()
 
 
-Life = Callable[[Patient], Awaitable[object]]
+Life = Callable[[MeasuredCase], Awaitable[object]]
 
 
-async def plain(_patient: Patient) -> None:
+async def plain(_measured: MeasuredCase) -> None:
     """Seven reminders, then the money."""
 
 
-async def promise_kept(patient: Patient) -> None:
+async def promise_kept(measured: MeasuredCase) -> None:
     """After the third reminder a part is promised, and paid in time; the ladder goes on for the rest."""
-    await patient.step(3)
+    await measured.step(3)
     day = str((AS_OF + timedelta(days=14)).date())
-    await patient.tell("promise_to_pay", date=day, amount="400.00", promised_by="accounts_payable")
-    await patient.when(lambda case: case.stage is Stage.PROMISED and not case.outstanding.owed)
-    await patient.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
+    await measured.tell("promise_to_pay", date=day, amount="400.00", promised_by="accounts_payable")
+    await measured.when(lambda case: case.stage is Stage.PROMISED and not case.outstanding.owed)
+    await measured.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
 
 
-async def paused(patient: Patient) -> None:
+async def paused(measured: MeasuredCase) -> None:
     """An agent pauses the case after the third reminder, and resumes it."""
-    await patient.step(3)
-    await patient.tell("pause", reason="talks", by="agent-7")
-    await patient.when(lambda case: case.stage is Stage.PAUSED)
-    await patient.tell("resume", by="agent-7")
+    await measured.step(3)
+    await measured.tell("pause", reason="talks", by="agent-7")
+    await measured.when(lambda case: case.stage is Stage.PAUSED)
+    await measured.tell("resume", by="agent-7")
 
 
-async def disputed(patient: Patient) -> None:
+async def disputed(measured: MeasuredCase) -> None:
     """The invoice is disputed after the third reminder; the dispute is rejected."""
-    await patient.step(3)
-    await patient.tell("dispute_opened", reason="quality", opened_by="accounts_payable")
-    await patient.when(lambda case: case.stage is Stage.DISPUTED and not case.outstanding.owed)
-    await patient.tell("dispute_resolved", outcome="rejected", by="agent-7")
+    await measured.step(3)
+    await measured.tell("dispute_opened", reason="quality", opened_by="accounts_payable")
+    await measured.when(lambda case: case.stage is Stage.DISPUTED and not case.outstanding.owed)
+    await measured.tell("dispute_resolved", outcome="rejected", by="agent-7")
 
 
-async def reversed_payment(patient: Patient) -> None:
+async def reversed_payment(measured: MeasuredCase) -> None:
     """A part is paid after the third reminder, and the bank takes it back."""
-    await patient.step(3)
-    await patient.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
-    await patient.when(lambda case: case.money.paid > 0 and not case.outstanding.owed)
-    await patient.tell("payment_reversed", payment_id="p-part", reason="insufficient_funds")
-    await patient.when(lambda case: case.money.paid == 0)
+    await measured.step(3)
+    await measured.tell("payment_received", payment_id="p-part", amount="400.00", currency="EUR")
+    await measured.when(lambda case: case.money.paid > 0 and not case.outstanding.owed)
+    await measured.tell("payment_reversed", payment_id="p-part", reason="insufficient_funds")
+    await measured.when(lambda case: case.money.paid == 0)
 
 
-async def restricted(patient: Patient) -> None:
+async def restricted(measured: MeasuredCase) -> None:
     """The seventh step restricts access; the payment gives it back."""
-    await patient.when(lambda case: Level.RESTRICTED in case.holds)
+    await measured.when(lambda case: Level.RESTRICTED in case.holds)
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     name: str
     title: str
     life: Life
     consequence: bool = False
 
 
-SCENES = (
-    Scene("plain", "plain: 7 steps, paid", plain),
-    Scene("promise", "+ promise of a part, kept", promise_kept),
-    Scene("pause", "+ pause and resume", paused),
-    Scene("dispute", "+ dispute, resolved", disputed),
-    Scene("reversal", "+ part paid, reversed", reversed_payment),
-    Scene("restricted", "+ restricted and restored", restricted, consequence=True),
+SCENARIOS = (
+    Scenario("plain", "plain: 7 steps, paid", plain),
+    Scenario("promise", "+ promise of a part, kept", promise_kept),
+    Scenario("pause", "+ pause and resume", paused),
+    Scenario("dispute", "+ dispute, resolved", disputed),
+    Scenario("reversal", "+ part paid, reversed", reversed_payment),
+    Scenario("restricted", "+ restricted and restored", restricted, consequence=True),
 )
 
 
 def seven_steps(deps: Dependencies, consequence: bool) -> Policy:
-    """Seven e-mails, three business days apart. With a consequence the last two warn of it and do it."""
-    steps = letters()
+    """Return a policy of seven e-mails, three business days apart; with a consequence, its warning and its step."""
+    steps = reminders()
     if consequence:
         steps[-2] |= {"message": "final-warning", "announces": [f"step-{STEPS}"]}
         needs = {"needs": "2 delivered warnings, 3 days apart", "access": "restricted"}
@@ -187,16 +187,16 @@ def seven_steps(deps: Dependencies, consequence: bool) -> Policy:
     return ladder(deps, "seven-steps-restricted" if consequence else "seven-steps", steps, reactions=reactions)
 
 
-async def live(scene: Scene, client: Client, deps: Dependencies) -> None:
-    """One life from the start to its paid end. Raises RuntimeError when it ends otherwise."""
-    policy = seven_steps(deps, scene.consequence)
-    [known] = await asyncio.to_thread(registered, deps, policy, [invoice(scene.name, policy)], _SPEED)
+async def live(scenario: Scenario, client: Client, deps: Dependencies) -> None:
+    """Run a case from its start to its paid end. Raises RuntimeError when it ends otherwise."""
+    policy = seven_steps(deps, scenario.consequence)
+    [known] = await asyncio.to_thread(registered, deps, policy, [invoice(scenario.name, policy)], _SPEED)
     handle = await begin(client, known)
-    patient = Patient(deps, handle, scene.name)
-    await scene.life(patient)
-    outcome = await patient.pay_all()
+    measured = MeasuredCase(deps, handle, scenario.name)
+    await scenario.life(measured)
+    outcome = await measured.pay_all()
     if outcome.stage is not Stage.PAID:
-        raise RuntimeError(f"{scene.title}: ended {outcome.stage.value} instead of paid")
+        raise RuntimeError(f"{scenario.title}: ended {outcome.stage.value} instead of paid")
 
 
 # Counting ------------------------------------------------------------------------------------------------
@@ -209,14 +209,14 @@ BILLED = {
     EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: "upsert",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED: "update",
 }
-"""The events that are billed as Actions. A continued run counts by its own start, an activity's retry by itself."""
+"""The events billed as Actions. A continued run counts by its own start; retries of activities are counted apart."""
 
 COLUMNS = ("start", "timer", "activity", "signal", "upsert")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one life left behind: Actions by kind, the server's own count, events and their bytes."""
+    """The cost of one case: Actions by kind, Actions by the server's count, events, and their size in bytes."""
 
     title: str
     actions: Counter[str]
@@ -230,7 +230,7 @@ class Cost:
 
 
 async def count(title: str, client: Client, metrics: str) -> Cost:
-    """Read every history of the client's namespace, and what the server itself counted there."""
+    """Count the events of every history in the client's namespace, and read the server's own count."""
     actions: Counter[str] = Counter()
     events = size = 0
     async for run in client.list_workflows():
@@ -253,7 +253,7 @@ def _server_count(metrics: str, namespace: str) -> int:
 
 
 def table(costs: Sequence[Cost]) -> str:
-    """Markdown: one row a life, ratios to the floor (the first), and the price of what the later ones add."""
+    """Return the Markdown table: a row for each case, with ratios to the floor, which is the first cost."""
     base, plain_life = costs[0], costs[1]
     heads = [
         "life",
@@ -289,20 +289,22 @@ def table(costs: Sequence[Cost]) -> str:
 
 
 async def bench(folder: Path) -> list[Cost]:
-    """Run the floor and every scene at once on one server, then count."""
+    """Run the floor and every scenario at once on one server, then count."""
     metrics_port = free_port()
-    spaces = ["floor", *(scene.name for scene in SCENES)]
+    spaces = ["floor", *(scenario.name for scenario in SCENARIOS)]
     async with server(folder, spaces, "--metrics-port", str(metrics_port)) as address, AsyncExitStack() as stack:
-        deps = stack.enter_context(desk_on("sqlite", folder))
+        deps = stack.enter_context(deps_on("sqlite", folder))
         clients = {space: await client_of(address, space, attributes=space != "floor") for space in spaces}
         executor = stack.enter_context(ThreadPoolExecutor(THREADS))
-        for scene in SCENES:
-            await stack.enter_async_context(make_worker(clients[scene.name], deps, executor))
-        lives = [live(scene, clients[scene.name], deps) for scene in SCENES]
+        for scenario in SCENARIOS:
+            await stack.enter_async_context(make_worker(clients[scenario.name], deps, executor))
+        lives = [live(scenario, clients[scenario.name], deps) for scenario in SCENARIOS]
         await asyncio.gather(floor(clients["floor"]), *lives)
         await asyncio.sleep(_METRICS_SETTLE)
         metrics = await asyncio.to_thread(_read, f"http://{HOST}:{metrics_port}/metrics")
-        titles = {"floor": f"floor: {STEPS} bare steps, paid"} | {scene.name: scene.title for scene in SCENES}
+        titles = {"floor": f"floor: {STEPS} bare steps, paid"} | {
+            scenario.name: scenario.title for scenario in SCENARIOS
+        }
         return [await count(titles[space], clients[space], metrics) for space in spaces]
 
 

@@ -1,8 +1,8 @@
-"""What sleeping cases cost: memory for each thousand in the cache, and many thousands with a cache that is bounded.
+"""Measures sleeping cases: memory for each thousand in the cache, and many thousands with a bounded cache.
 
-First so many cases sleep in a cache that holds them all, beside as many bare sleepers. Then many more are open at
-once while the worker keeps a bounded number in memory: how long it takes to start them, what the worker uses while
-they all sleep, and how long a worker that is started anew needs until it answers for a case that it has never seen.
+First cases sleep in a cache that holds them all, beside as many bare workflows. Then many more are open while the
+worker's cache is bounded: measured are the time to start them, the worker's memory and processor time while they
+sleep, and the time until a new worker answers a query of a case that it has not in its cache.
 
     python -m bench.memory --sleepers 2000 --open 50000
 """
@@ -17,9 +17,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from bench.debtors import begin, invoice, ladder, letters, registered
+from bench.cases import begin, invoice, ladder, registered, reminders
+from bench.environment import WorkerProcess, all_of, client_of, deps_on, scratch, server, until, worker_process
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import Crew, all_of, client_of, crew, desk_on, scratch, server, until
 from bench.tables import table
 from dunwell.services.dependencies import Dependencies
 from workflows.invoice_dunning import InvoiceDunning
@@ -42,8 +42,8 @@ async def floor(client: Client, prefix: str, count: int) -> None:
 
 
 async def ours(client: Client, deps: Dependencies, prefix: str, count: int) -> float:
-    """Register and start so many cases that sleep until autumn. Seconds that the starts alone took."""
-    policy = ladder(deps, "sleepers", letters(1))
+    """Register and start cases that sleep for months. Returns the seconds that the starts alone took."""
+    policy = ladder(deps, "sleepers", reminders(1))
     took = 0.0
     for first in range(0, count, _CHUNK):
         names = [f"{prefix}-{number}" for number in range(first, min(first + _CHUNK, count))]
@@ -55,15 +55,15 @@ async def ours(client: Client, deps: Dependencies, prefix: str, count: int) -> f
     return took
 
 
-async def asleep(worker: Crew) -> None:
-    """Until the worker has nothing to do any more."""
+async def asleep(worker: WorkerProcess) -> None:
+    """Wait until the worker is idle."""
     before = [worker.seconds - 10.0]
 
     async def still() -> bool:
         used, before[0] = worker.seconds - before[0], worker.seconds
         return used < 0.05
 
-    await until(still, every=2.0, seconds=7200)  # fifty thousand first tasks take their time
+    await until(still, every=2.0, seconds=7200)  # fifty thousand first tasks take long
 
 
 async def per_thousand(address: str, deps: Dependencies, count: int) -> str:
@@ -71,7 +71,7 @@ async def per_thousand(address: str, deps: Dependencies, count: int) -> str:
     base = 0.0
     for kind in ("floor", "dunwell"):
         client = await client_of(address, kind, attributes=kind != "floor")
-        async with crew(kind, address, kind, deps.database.url, cached=count + _WARM_UP) as worker:
+        async with worker_process(kind, address, kind, deps.database.url, cached=count + _WARM_UP) as worker:
             seen = []
             for prefix, number in (("first", _WARM_UP), ("sleeper", count)):
                 await (floor(client, prefix, number) if kind == "floor" else ours(client, deps, prefix, number))
@@ -85,7 +85,7 @@ async def per_thousand(address: str, deps: Dependencies, count: int) -> str:
 
 async def bounded(address: str, deps: Dependencies, count: int, cached: int) -> str:
     client = await client_of(address, "many")
-    async with crew("dunwell", address, "many", deps.database.url, cached=cached) as worker:
+    async with worker_process("dunwell", address, "many", deps.database.url, cached=cached) as worker:
         begun = time.monotonic()
         starts = await ours(client, deps, "open", count)
         await asleep(worker)
@@ -94,7 +94,7 @@ async def bounded(address: str, deps: Dependencies, count: int, cached: int) -> 
         await asyncio.sleep(_IDLE_SECONDS)
         idle = (worker.seconds - used) / _IDLE_SECONDS * 100
     begun = time.monotonic()
-    async with crew("dunwell", address, "many", deps.database.url, cached=cached) as worker:
+    async with worker_process("dunwell", address, "many", deps.database.url, cached=cached) as worker:
         await client.get_workflow_handle(workflow_id("open-0")).query(InvoiceDunning.status)
         again = time.monotonic() - begun
         fresh = worker.megabytes
@@ -111,11 +111,11 @@ async def bounded(address: str, deps: Dependencies, count: int, cached: int) -> 
 
 async def bench(folder: Path, sleepers: int, opened: int, cached: int) -> str:
     async with server(folder, ["floor", "dunwell", "many"]) as address:
-        with desk_on("sqlite", folder) as deps:
-            told = [await per_thousand(address, deps, sleepers)]
+        with deps_on("sqlite", folder) as deps:
+            tables = [await per_thousand(address, deps, sleepers)]
             if opened:
-                told.append(await bounded(address, deps, opened, cached))
-    return "\n\n".join(told)
+                tables.append(await bounded(address, deps, opened, cached))
+    return "\n\n".join(tables)
 
 
 def main() -> None:

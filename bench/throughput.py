@@ -1,8 +1,8 @@
-"""Whole lives per second: seven steps, a payment and its thanks, beside bare lives of as many steps.
+"""Measures whole cases per second: seven steps, a payment and its thanks, beside bare workflows of as many steps.
 
-Each life of the floor is one start, seven timers, eight empty activities and a signal. Ours writes every message
-to the outbox, every decision to the timeline and every state to the database. Both get as many worker processes as
-there are cores, as a machine that does nothing else would run.
+A bare workflow is one start, seven timers, eight empty activities and a signal. Dunwell writes every message to the
+outbox, every decision to the timeline and every state to the database. Both get as many worker processes as there
+are cores.
 
     python -m bench.throughput --lives 200
 """
@@ -18,30 +18,30 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from temporalio.client import Client, WorkflowHandle
 
-from bench.debtors import STEPS, Handle, begin, invoice, ladder, letters, pay, registered
+from bench.cases import STEPS, Handle, begin, invoice, ladder, pay, registered, reminders
+from bench.environment import KINDS, WorkerProcess, all_of, client_of, deps_on, scratch, server, worker_processes
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import KINDS, Crew, all_of, client_of, crews, desk_on, scratch, server
 from bench.tables import table
 from dunwell.client.registration import Registered
 from dunwell.services.dependencies import Dependencies
 from dunwell.store.tables import CaseRow
 
 _PAUSE = 0.1  # seconds between the steps of a bare life
-_SPEED = 86_400 * 40.0  # three business days of a case in about as long
+_SPEED = 86_400 * 40.0  # about as long for three business days of a case
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Lives per second, and the processor time of the workers for each, in milliseconds."""
+    """Cases per second, and the processor time of the workers for each case, in milliseconds."""
 
     lives: float
     work: float
 
 
 async def floor(address: str, lives: int, workers: int) -> Pace:
-    """Bare lives. Their payment is known from the start, which spares them a task."""
+    """Measure bare workflows. Their payment is signalled at the start, which saves them a workflow task."""
     client = await client_of(address, "floor", attributes=False)
-    async with crews(workers, "floor", address, "floor") as crew, timed(crew, lives) as pace:
+    async with worker_processes(workers, "floor", address, "floor") as processes, timed(processes, lives) as pace:
         handles: list[WorkflowHandle[Floor, None]] = []
 
         async def life(number: int) -> None:
@@ -57,22 +57,25 @@ async def floor(address: str, lives: int, workers: int) -> Pace:
 
 
 async def ours(address: str, kind: str, deps: Dependencies, lives: int, workers: int) -> Pace:
-    """Lives of InvoiceDunning, each with seven letters and a payment after the last."""
+    """Measure cases of InvoiceDunning, each with seven e-mails and a payment after the last."""
     client = await client_of(address, kind)
-    policy = ladder(deps, "seven-steps", letters(), reactions={"paid": "thank-you"})
+    policy = ladder(deps, "seven-steps", reminders(), reactions={"paid": "thank-you"})
     known = registered(deps, policy, [invoice(f"life-{number}", policy) for number in range(lives)], _SPEED)
-    async with crews(workers, "dunwell", address, kind, deps.database.url) as crew, timed(crew, lives) as pace:
+    async with (
+        worker_processes(workers, "dunwell", address, kind, deps.database.url) as processes,
+        timed(processes, lives) as pace,
+    ):
         await _live(client, deps, known)
     return pace[0]
 
 
 @asynccontextmanager
-async def timed(crew: Sequence[Crew], lives: int) -> AsyncIterator[list[Pace]]:
-    """Fills in the pace at the end of the block."""
+async def timed(processes: Sequence[WorkerProcess], lives: int) -> AsyncIterator[list[Pace]]:
+    """Append the pace to the yielded list at the end of the block."""
     pace: list[Pace] = []
-    begun, used = time.monotonic(), sum(one.seconds for one in crew)
+    begun, used = time.monotonic(), sum(one.seconds for one in processes)
     yield pace
-    used = sum(one.seconds for one in crew) - used
+    used = sum(one.seconds for one in processes) - used
     pace.append(Pace(lives / (time.monotonic() - begun), 1000 * used / lives))
 
 
@@ -95,7 +98,7 @@ async def _live(client: Client, deps: Dependencies, known: Sequence[Registered])
 
 
 def _at_the_end(deps: Dependencies) -> Sequence[str]:
-    """Those who have done every step and only wait for money."""
+    """Return the cases that have done every step and wait for payment."""
     with deps.database.reading() as session:
         return session.scalars(
             select(CaseRow.invoice_id).where(CaseRow.next_step.is_(None), CaseRow.stage == "chasing")
@@ -108,7 +111,7 @@ async def bench(kinds: Sequence[str], lives: int, workers: int) -> str:
             base = await floor(address, lives, workers)
             rows = [_row("floor", lives, base, base)]
             for kind in kinds:
-                with desk_on(kind, folder) as deps:
+                with deps_on(kind, folder) as deps:
                     pace = await ours(address, kind, deps, lives, workers)
                     rows.append(_row(f"dunwell on {kind}", lives, pace, base))
     title = f"whole lives of 7 steps, {workers} worker(s)"

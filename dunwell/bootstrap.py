@@ -28,7 +28,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.sender import BankAccount, Letterhead, Sender
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
 from dunwell.store import schema
-from dunwell.store.database import Database, no_answer
+from dunwell.store.database import Database, explanation
 from dunwell.store.schema import SchemaError, migrate
 from dunwell.texts.catalogue import Catalogue
 from workflows.options import SEARCH_ATTRIBUTES
@@ -199,6 +199,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise NotReady(no_answer(error)) from error
+        raise NotReady(explanation(error)) from error
     except SchemaError as error:
         raise NotReady(str(error)) from error

@@ -1,8 +1,7 @@
-"""The settings: one frozen model, read once by an entry point and handed down as plain values.
+"""The settings: one frozen model, read once by each entry point and passed on as plain values.
 
-Sources, the first that has a value wins: the environment, `.env` in the working folder, `<state>/up.env`
-(left by a running `make up`, so that another terminal finds its server and database), the defaults.
-Blank counts as unset.
+The first source with a value counts: the environment, `.env` in the working folder, `<state>/up.env` (written by a
+running `make up`, so that other terminals find its server and database), the defaults. Blank counts as unset.
 """
 
 import os
@@ -46,7 +45,7 @@ _DATABASE = re.compile(r"sqlite(\+[a-z0-9_]+)?:///(?!:memory:|\?).+|postgresql(\
 
 
 class SettingsError(Exception):
-    """The configuration cannot be used. One line per problem, each naming the variable and what to set."""
+    """The configuration cannot be used. The text has a line for each problem, with the variable and what to set."""
 
 
 def _host_port(value: str) -> str:
@@ -69,8 +68,8 @@ def _origin(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    # The value stays out of the sentence: a database URL often holds a password.
-    # A database in memory is refused: the command line and the worker would each see one of their own.
+    # The message does not hold the value, because a database URL often holds a password.
+    # A database in memory is refused, because the command line and the worker would each have one of their own.
     if _DATABASE.fullmatch(value) is None:
         raise ValueError(
             "neither an SQLite file nor PostgreSQL; write sqlite:///path/to/file.sqlite or postgresql+psycopg://user@host/name."
@@ -88,12 +87,12 @@ def _link_secrets(value: SecretStr) -> SecretStr:
 
 
 def link_secrets(value: SecretStr) -> list[str]:
-    """The secrets of UNSUBSCRIBE_SECRET: the first signs, all are read."""
+    """Return the secrets of UNSUBSCRIBE_SECRET. The first signs links; all of them verify links."""
     return [secret.strip() for secret in value.get_secret_value().split(",")]
 
 
 def _names(value: object) -> object:
-    """Names of hosts, separated by commas."""
+    """Return host names given with commas between them."""
     if not isinstance(value, str):
         return value
     names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
@@ -105,7 +104,7 @@ def _names(value: object) -> object:
 
 def _iban(value: str) -> str:
     iban = re.sub(r"\s", "", value).upper()
-    # ISO 13616: the first four signs go to the end, letters become numbers from 10, and 97 leaves 1.
+    # ISO 13616: the first four characters go to the end, letters become numbers from 10, and the rest modulo 97 is 1.
     fits = re.fullmatch(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}", iban) is not None
     if not fits or int("".join(str(int(sign, 36)) for sign in iban[4:] + iban[:4])) % 97 != 1:
         raise ValueError("not an IBAN: its check digits do not fit; copy it from your bank's statement.")
@@ -120,7 +119,7 @@ def _bic(value: str) -> str:
 
 
 def _phone(value: str) -> str:
-    """A number with its country code, in the groups that its country writes."""
+    """Return a phone number with its country code, grouped as is usual in its country."""
     try:
         number = phonenumbers.parse(value)
     except phonenumbers.NumberParseException:
@@ -147,10 +146,10 @@ Origin = Annotated[str, AfterValidator(_origin)]
 
 
 class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
-    """What the environment says, checked. Each field is the environment variable of its name in capitals.
+    """The checked settings. Each field is the environment variable of its name in capitals.
 
-    Connect to Temporal with `temporal_connect`, never with the two fields alone: a profile file may outrank
-    them. `database_url` may hold a password: never print it.
+    Use `temporal_connect` to connect to Temporal, never the two fields alone, because a profile file may override
+    them. Never print `database_url`, because it may hold a password.
     """
 
     model_config = SettingsConfigDict(
@@ -231,7 +230,7 @@ _BY_CURRENCY = re.compile(r"(sender_iban|sender_bic)_([a-z]{3})")
 
 
 def _by_currency(*sources: PydanticBaseSettingsSource) -> dict[str, Any]:
-    """What `sources`, the last of which counts most, say of accounts by currency: SENDER_IBAN_EUR and the like."""
+    """Return the accounts by currency, such as SENDER_IBAN_EUR, in these sources; the last one counts most."""
     found: dict[str, Any] = {}
     for source in sources:
         for name, text in getattr(source, "env_vars", {}).items():
@@ -252,7 +251,7 @@ _PARTNERS: Partners = (
     ("CODEC_TOKEN", ("PAYLOAD_KEYS",), "set the keys that open what is shown,"),
     ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
 )
-"""(variable, the variables it is useless without, what to do about it)."""
+"""(variable, the variables it needs, what to do when they are missing)."""
 
 
 def _partners() -> Partners:
@@ -264,7 +263,7 @@ def _partners() -> Partners:
 
 
 class _SettingsBesideUp(Settings):
-    """Settings beside a running `make up`: its up.env ranks between `.env` and the defaults."""
+    """Settings with the up.env of a running `make up`, which ranks between `.env` and the defaults."""
 
     @classmethod
     def settings_customise_sources(
@@ -280,16 +279,16 @@ class _SettingsBesideUp(Settings):
         )[1:]
         stated = (source().get("dunwell_state") for source in (init_settings, env_settings, dotenv_settings))
         state = Path(next((s for s in stated if s), ".dunwell")).expanduser()
-        # Written by a program: a ${ in a password is meant literally.
+        # Not interpolated: a program wrote the file, so a ${ in a password is literal.
         left = dotenv_values(state / UP_ENV, encoding="utf-8", interpolate=False)
         up_env = InitSettingsSource(settings_cls, {name.lower(): value for name, value in left.items()})
         return init_settings, accounts, env_settings, dotenv_settings, up_env
 
 
 def load_settings(*, up_env: bool = True) -> Settings:
-    """Read the settings. `up_env=False` leaves out what a running (or crashed) `make up` wrote.
+    """Read the settings. `up_env=False` ignores the up.env of a running or crashed `make up`.
 
-    Raises SettingsError with one line per problem; it never shows a secret.
+    Raises SettingsError with a line for each problem, which never shows a secret.
     """
     read: Callable[[], Settings] = _SettingsBesideUp if up_env else Settings
     try:
@@ -300,7 +299,7 @@ def load_settings(*, up_env: bool = True) -> Settings:
         lines = [_line(details) for details in told if details["type"] != "default_factory_not_called"]
     except (OSError, UnicodeDecodeError) as error:
         lines = [f"A settings file cannot be read ({_reason(error)}): it must be UTF-8 text you may read."]
-    # Raised outside the handlers: a chained ValidationError could carry the refused values into a traceback.
+    # Raised outside the handlers, because a chained ValidationError could show the refused values in a traceback.
     raise SettingsError("\n".join(lines))
 
 
@@ -313,17 +312,17 @@ def _line(details: ErrorDetails) -> str:
 
 
 def _reason(error: OSError | UnicodeDecodeError) -> str:
-    # A UnicodeDecodeError prints the bytes it choked on, and those may be part of a key.
+    # The text of a UnicodeDecodeError holds bytes of the file, which may be part of a key.
     return str(error) if isinstance(error, OSError) else "it holds bytes that are not UTF-8"
 
 
 def temporal_connect(settings: Settings) -> ClientConnectConfig:
-    """The keyword arguments for `temporalio.client.Client.connect`.
+    """Return the keyword arguments for `temporalio.client.Client.connect`.
 
-    Address, namespace, TLS, API key and profile follow Temporal's own environment names and profile file;
-    `.env` may hold those names too. Only when neither names an address, that of `settings` is used (up.env,
-    else the default). Raises SettingsError for an unreadable profile, and for a key or TLS without an
-    address, because neither must be sent to a guess.
+    Address, namespace, TLS, API key and profile come from Temporal's own environment names, also in `.env`, and its
+    profile file. Only when these name no address, that of `settings` is used (up.env, else the default). Raises
+    SettingsError for an unreadable profile, and for a key or TLS without an address, because a key must not be sent
+    to an address that was not configured for it.
     """
     config = configured_server()
     if "target_host" in config:
@@ -339,15 +338,15 @@ def temporal_connect(settings: Settings) -> ClientConnectConfig:
 
 
 def configured_server() -> ClientConnectConfig:
-    """What the environment, `.env` and Temporal's profile file say about a server.
+    """Return the server settings of the environment, `.env` and Temporal's profile file.
 
     `target_host` is absent when none of them names an address. Raises SettingsError when the profile, or a
-    certificate it names, cannot be read.
+    certificate that it names, cannot be read.
     """
     try:
         return ClientConfig.load_client_connect_config(override_env_vars=_temporal_environment())
     except RuntimeError as error:
-        # Only the first line: a TOML error goes on to quote the file, and that may be the API key.
+        # Only the first line: the next lines of a TOML error quote the file, which may hold the API key.
         reason = (str(error).splitlines() or ["unreadable"])[0]
     except (OSError, UnicodeDecodeError) as error:
         reason = _reason(error)
@@ -358,7 +357,10 @@ def configured_server() -> ClientConnectConfig:
 
 
 def _temporal_environment() -> dict[str, str]:
-    """The environment over the TEMPORAL_ names of `.env`, without blanks, which Temporal takes literally."""
+    """Return the environment merged over the TEMPORAL_ names of `.env`, without blank values.
+
+    Temporal does not treat a blank value as unset.
+    """
     from_file = dotenv_values(ENV_FILE, encoding="utf-8") if ENV_FILE.is_file() else {}
     merged = {name: text for name, text in from_file.items() if name.startswith("TEMPORAL_") and text}
     merged |= {name: text for name, text in os.environ.items() if text.strip()}

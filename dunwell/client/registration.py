@@ -13,7 +13,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.refusal import Refused
-from dunwell.intake.default_language import missing, wanted_by
+from dunwell.intake.default_language import languages_for, missing
 from dunwell.intake.invoice_documents import read
 from dunwell.intake.invoices import NOBODY, can_be_asked
 from dunwell.intake.policy_files import DEFAULT_LADDER
@@ -160,7 +160,7 @@ class Registrar:
         """With the customer and their people as they are by this record. Raises Refused when nobody can be asked."""
         customer = one.customer
         if customer.language == UNDETERMINED and customer.customer_id not in people.customers:
-            spoken = self._deps.catalogue.spoken(*wanted_by(customer), one.policy.language)
+            spoken = self._deps.catalogue.spoken(*languages_for(customer), one.policy.language)
             customer = customer.model_copy(update={"language": spoken})
         if not known:
             _check_people(one.invoice, people)

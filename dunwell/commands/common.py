@@ -1,4 +1,4 @@
-"""What every command needs: its options, database and server, and what to say about a failure."""
+"""What commands share: options, database, server, and the texts and exit codes of failures."""
 
 import asyncio
 import re
@@ -23,13 +23,13 @@ from dunwell.domain.refusal import Refused
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.idempotency import StillRunning
 from dunwell.settings import Settings, SettingsError
-from dunwell.store.database import Database, no_answer
+from dunwell.store.database import Database, explanation
 from dunwell.store.private_files import TooOpen
 from dunwell.store.schema import SchemaError, check_schema
 from dunwell.texts.catalogue import Catalogue, CatalogueError
 
 REFUSED, NOT_READY = 1, 2
-"""Exit codes: the request was refused; the command line is wrong or something it needs is missing."""
+"""Exit codes: the request was refused; the command line is wrong, or something needed is missing."""
 
 _NEGATIVE = re.compile(r"-[0-9.,]+")
 
@@ -59,7 +59,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="The t
 
 
 class WithAmounts(TyperCommand):
-    """A command whose arguments may be amounts below zero, so that they are refused as amounts and not as options."""
+    """A command that takes negative numbers as arguments, so that they are refused as amounts, not as options."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.ignore_unknown_options = any(_NEGATIVE.fullmatch(word) for word in args)
@@ -67,7 +67,7 @@ class WithAmounts(TyperCommand):
 
 
 def read_moment(option: str, text: str) -> datetime:
-    """The value of an option as a time in UTC. Raises typer.BadParameter, naming the option."""
+    """Return the value of an option as a time in UTC. Raises typer.BadParameter, naming the option."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -77,13 +77,13 @@ def read_moment(option: str, text: str) -> datetime:
         ) from None
 
 
-def given(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts without those that nobody gave."""
+def without_none(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts that are not None."""
     return {name: value for name, value in facts.items() if value is not None}
 
 
 def known_ladders(catalogue: Catalogue) -> dict[str, Policy]:
-    """Every ladder of the folder policies by name. Raises NotReady when one of them is bad."""
+    """Return every policy of the folder policies, by name. Raises NotReady when one of them is bad."""
     try:
         return read_ladders(traits_of(catalogue))
     except PolicyError as error:
@@ -91,14 +91,14 @@ def known_ladders(catalogue: Catalogue) -> dict[str, Policy]:
 
 
 async def connected(settings: Settings) -> Client:
-    """A client of the server. Raises NotReady when none answers."""
-    # The engine's own log lines go to standard output, where only our answer may stand.
+    """Connect to the Temporal server. Raises NotReady when it does not answer."""
+    # The SDK logs to standard output, which must hold only the command's answer.
     quiet = LoggingConfig(filter=TelemetryFilter(core_level="OFF", other_level="OFF"))
     return await connect(settings, Runtime(telemetry=TelemetryConfig(logging=quiet)))
 
 
 def with_cases(settings: Settings, ask: Callable[[Cases], Awaitable[T]]) -> T:
-    """What `ask` hears from the cases of the server. Raises NotReady when server or database are missing."""
+    """Return what `ask` returns, called with a client of cases. Raises NotReady without server or database."""
     with opened_database(settings) as database:
 
         async def run() -> T:
@@ -108,14 +108,14 @@ def with_cases(settings: Settings, ask: Callable[[Cases], Awaitable[T]]) -> T:
 
 
 def from_database(settings: Settings, read: Callable[[Session], T]) -> T:
-    """What `read` finds. Raises NotReady when the database is not set up."""
+    """Return what `read` returns, called with a reading session. Raises NotReady when the database is not set up."""
     with opened_database(settings) as database, database.reading() as session:
         return read(session)
 
 
 @contextmanager
 def opened_database(settings: Settings) -> Iterator[Database]:
-    """The database, closed at the end of the block. Raises NotReady when it is not set up."""
+    """Open the database, and close it at the end of the block. Raises NotReady when it is not set up."""
     database = Database(settings.database_url)
     try:
         check_set_up(database)
@@ -125,9 +125,9 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 
 
 def check_set_up(database: Database) -> None:
-    """Raises NotReady when the schema is not that of this release."""
+    """Raise NotReady unless the database exists and has the schema of this release."""
     kind, _, path = database.url.partition(":///")
-    # Looked at first: connecting to an SQLite file that is missing would make an empty one.
+    # Checked first, because connecting to a missing SQLite file would create an empty one.
     missing = kind.startswith("sqlite") and not path.startswith("file:") and not Path(path.partition("?")[0]).exists()
     if missing:
         raise NotReady("The database of DATABASE_URL is not set up: run `make up`, or `worker.py --set-up` first.")
@@ -137,8 +137,8 @@ def check_set_up(database: Database) -> None:
         raise NotReady(str(error)) from None
 
 
-def sentence(error: Exception) -> tuple[str, int] | None:
-    """What to say about a failure that can be expected, and the exit code. None: it is a bug."""
+def error_text(error: Exception) -> tuple[str, int] | None:
+    """Return the text and the exit code of an expected failure; None for any other exception, which is a bug."""
     match error:
         case Refused():
             return f"refused: {error}", REFUSED
@@ -147,7 +147,7 @@ def sentence(error: Exception) -> tuple[str, int] | None:
         case NotReady() | SettingsError() | ServerAway() | CatalogueError() | TooOpen():
             return str(error), NOT_READY
         case SQLAlchemyError():
-            return no_answer(error), NOT_READY
+            return explanation(error), NOT_READY
         case RPCError():
             return f"The Temporal server refuses ({error.status.name.lower()}): check TEMPORAL_ settings.", NOT_READY
         case _:

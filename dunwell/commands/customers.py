@@ -1,4 +1,4 @@
-"""Customers and their people: looking at them, correcting them, and letting a customer rest."""
+"""Commands about customers and contacts: showing, correcting, closing and pausing them."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.cases import ServerAway
 from dunwell.client.customers import Changed, Customers, tell
-from dunwell.commands.common import By, Json, check_set_up, from_database, given, with_cases
+from dunwell.commands.common import By, Json, check_set_up, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.domain.keys import StepId
 from dunwell.settings import Settings, load_settings
@@ -50,7 +50,7 @@ def set_customer(
     by: By = "agent",
 ) -> None:
     """Correct a customer. It stands until the billing system's own value changes: an old export does not undo it."""
-    facts = given({"name": name, "country": country, "language": language, "time_zone": time_zone})
+    facts = without_none({"name": name, "country": country, "language": language, "time_zone": time_zone})
     change(load_settings(), lambda customers: customers.set_customer(customer, facts, by))
 
 
@@ -96,7 +96,7 @@ def open_contact(contact: ContactId, by: By = "agent") -> None:
 
 
 def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
-    """Do it, say what was done, and let the cases know; without a server they learn of it at their next step."""
+    """Make a change, print it, and notify the cases. Without a server they read it at their next step."""
     deps = make_dependencies(settings)
     check_set_up(deps.database)
     changed = act(Customers(deps))
@@ -106,7 +106,7 @@ def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
     if not changed.invoices:
         return
     try:
-        missed = with_cases(settings, lambda talk: tell(talk, changed))
+        missed = with_cases(settings, lambda case_client: tell(case_client, changed))
     except (NotReady, ServerAway):
         missed = len(changed.invoices)
     if missed:
@@ -118,7 +118,7 @@ def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
 
 def _contact_facts(name: str | None, email: str | None, phone: str | None, post: str | None) -> dict[str, str]:
     lines = post.replace("\\n", "\n") if post is not None else None
-    return given({"name": name, "email": email, "phone": phone, "post": lines})
+    return without_none({"name": name, "email": email, "phone": phone, "post": lines})
 
 
 def _print(facts: Facts) -> None:

@@ -1,4 +1,4 @@
-"""Telling a case what happened: money, what the debtor said, what people decided."""
+"""Commands that send an event to a case: payments, what the customer said, what people decided."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ from dunwell.commands.common import (
     Reason,
     RequestId,
     from_database,
-    given,
     opened_database,
     read_moment,
     with_cases,
+    without_none,
 )
 from dunwell.commands.customers import change
-from dunwell.commands.output import heard, say
+from dunwell.commands.output import outcome_line, say
 from dunwell.domain.channels import BY_PERSON, Channel, TextForm
 from dunwell.domain.events import OF_A_TALK, parse_event
 from dunwell.domain.money import looks_like_thousands
@@ -252,7 +252,7 @@ def call_outcome(
         "task_id": task or from_database(settings, lambda session: _only_task(session, invoice, outcome)),
         "outcome": outcome,
         "by": by,
-        "promise": given({"date": promise_date, "amount": promise_amount}) if promise_date else None,
+        "promise": without_none({"date": promise_date, "amount": promise_amount}) if promise_date else None,
         "reason_code": reason_code,
         "call_back_at": read_moment("--call-back", call_back).isoformat() if call_back else None,
     }
@@ -369,25 +369,25 @@ def _tell(
     request_id: str | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Pass an event on and say in one line what came of it."""
-    content = given(facts)
+    """Send an event to the case and print in one line what came of it."""
+    content = without_none(facts)
     settings = settings or load_settings()
     _check(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
 
-    async def ask(talk: Cases) -> str:
-        told = await talk.tell(
+    async def ask(case_client: Cases) -> str:
+        answer = await case_client.tell(
             invoice_id, name, content, note=note, author=author, request_id=request_id, wait=not no_wait
         )
-        answer = heard(invoice_id, told.how, told.status, waited=not no_wait)
-        return f"{answer}\n{told.remark}" if told.remark else answer
+        line = outcome_line(invoice_id, answer.how, answer.status, waited=not no_wait)
+        return f"{line}\n{answer.remark}" if answer.remark else line
 
     say(with_cases(settings, ask))
 
 
 def _check(name: str, content: Mapping[str, Any], digits: int) -> None:
-    """Raises Refused, with the value, for what no case would take, and for amounts that may be a thousand times more.
+    """Raise Refused for an event that every case would refuse, and for an amount with an ambiguous separator.
 
-    The value is for the eyes of whoever wrote it: a refusal by the case itself is kept, and so it holds none.
+    This refusal shows the value to the person who typed it. A refusal by the case is stored, so it holds no value.
     """
     try:
         parse_event(name, [dict(content)])
@@ -421,7 +421,7 @@ def _currency(session: Session, invoice_id: str) -> str:
 
 
 def _only_task(session: Session, invoice_id: str, outcome: str) -> str:
-    """The invoice's only open call, visit or meeting, or the only step that waits for a yes."""
+    """Return the invoice's only open call, visit or meeting, or its only approval task. Raises Refused."""
     check_known(session, invoice_id)
     kind, kinds = ("approval", {"approval"}) if outcome in {"approved", "declined"} else ("call", BY_PERSON)
     found = [row.task_id for row in tasks.open_tasks(session, invoice_id) if row.kind in kinds]

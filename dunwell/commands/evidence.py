@@ -1,4 +1,4 @@
-"""The whole record of a case in one file, and the check of such a file."""
+"""Commands about evidence files: writing the whole record of a case, and checking such a file."""
 
 from pathlib import Path
 from typing import Annotated

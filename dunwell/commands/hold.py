@@ -1,4 +1,4 @@
-"""Stopping everything that leaves the installation, and letting it leave again."""
+"""Commands that begin and end a standstill of the installation."""
 
 from datetime import UTC, datetime
 from typing import Annotated

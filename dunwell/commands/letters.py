@@ -1,4 +1,4 @@
-"""Letters on paper: which wait to be posted, and that they were."""
+"""Commands about letters: which are to be posted, and recording that they were."""
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -69,13 +69,13 @@ def posted(
             with database.writing(customer_id) as session:
                 carried[message_id] = _note_posted(session, message_id, now)
 
-    async def tell(talk: Cases) -> None:
+    async def tell(case_client: Cases) -> None:
         for message_id, about in carried.items():
             report = DeliveryReport(message_id=message_id, status="delivered", code=None, at=now)
             for invoice_id in sorted(about):
                 content = report.model_dump(mode="json", exclude_none=True)
-                with suppress(Refused):  # it ended this very moment: the database knows of it, and that is enough
-                    await talk.tell(invoice_id, "delivery_report", content, wait=False)
+                with suppress(Refused):  # the case has just ended; that the database has the report is enough
+                    await case_client.tell(invoice_id, "delivery_report", content, wait=False)
 
     if any(carried.values()):
         with_cases(settings, tell)
@@ -83,7 +83,7 @@ def posted(
 
 
 def letter_facts(session: Session, row: MessageRow, settings: SharedSettings) -> dict[str, Any]:
-    """A letter that waits, with what to do about it, as `letters --json` shows it."""
+    """Return a letter that is not posted yet and what to do about it, as `letters --json` shows it."""
     links = outbox.links(session, row.message_id)
     about = sorted({link.invoice_id for link in links})
     known = [invoices.get_row(session, invoice_id) for invoice_id in about]
@@ -103,7 +103,7 @@ def letter_facts(session: Session, row: MessageRow, settings: SharedSettings) ->
 
 
 def _hold_back(session: Session, links: Sequence[MessageInvoiceRow], row: MessageRow) -> str | None:
-    """Why a letter that asks for payment is not to be posted any more, or not now; None when it is."""
+    """Return why a letter must not be posted, or not now; None when it may be posted."""
     if standstills.in_force(session) is not None:
         return "do not post now: `starter.py hold` is on"
     carried = [(link.step, case) for link in links if (case := cases.get(session, link.invoice_id)) is not None]
@@ -131,7 +131,7 @@ def _still_asks(case: Case) -> bool:
 
 
 def to_post(session: Session) -> list[tuple[str, str]]:
-    """Message and customer of every letter that people post and that is wanted."""
+    """Return message id and customer id of every letter in the print folder that may be posted."""
     return [
         (row.message_id, row.customer_id)
         for row in outbox.letters(session)
@@ -152,7 +152,10 @@ def _known(session: Session, message_id: str) -> tuple[str, str]:
 
 
 def _note_posted(session: Session, message_id: str, now: datetime) -> set[str]:
-    """Write it down, once. Returns the running cases that carried it: each has to hear of it, even again."""
+    """Record that the letter was posted. Returns the open cases it is about, to which the report must be sent.
+
+    They are returned on a repetition too, because the first attempt may not have reached them.
+    """
     row = outbox.get(session, message_id)
     if row is None:
         return set()

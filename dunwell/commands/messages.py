@@ -1,4 +1,4 @@
-"""The messages themselves: are they complete, and how do they read?"""
+"""Commands about the message catalogue: the check and the preview page."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from jinja2 import Environment, StrictUndefined
 from dunwell.bootstrap import MESSAGES
 from dunwell.commands.common import REFUSED
 from dunwell.commands.output import say, warn
-from dunwell.commands.sample_messages import VARIANTS, Place, place_of, sample
+from dunwell.commands.sample_messages import VARIANTS, SampleCustomer, sample, sample_customer
 from dunwell.texts.catalogue import Catalogue, CatalogueError, Composed, Traits
 from dunwell.texts.sms import SmsCost, sms_cost
 
 _PAGE = Path(__file__).with_suffix(".html")
-"""One file without scripts, that loads nothing from elsewhere."""
+"""The template of the preview page: one file without scripts and without external resources."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One message as one debtor would get it."""
+    """One message of the preview page."""
 
     key: str
     language: str
-    place: Place
+    customer: SampleCustomer
     grouped: bool
     variant: str | None
     traits: Traits
@@ -38,8 +38,8 @@ class Shown:
         return f"{self.language}-{self.key}" + ("-grouped" if self.grouped else "") + variant
 
     @property
-    def apart(self) -> str:
-        """What sets it apart from the message's usual form; empty for that."""
+    def label(self) -> str:
+        """How it differs from the usual form of the message; empty for the usual form."""
         return "several invoices" if self.grouped else self.variant or ""
 
 
@@ -73,20 +73,20 @@ def preview_messages(
 
 
 def show(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[Shown]:
-    """Every message of these languages in the order of the files, then with what else it may have to say.
+    """Yield every message of these languages, in the order of the files, with its variants.
 
-    Those that ask are shown for several invoices too.
+    Messages that ask for payment are also shown for several invoices.
     """
     for language in languages:
-        place = place_of(language)
+        customer = sample_customer(language)
         for key, traits in catalogue.traits.items():
             forms: list[tuple[bool, str | None]] = [(False, None)]
             forms += [(True, None)] if traits.asks else []
             forms += [(False, variant) for variant in VARIANTS.get(key, ())]
             for grouped, variant in forms:
-                facts = sample(key, place, grouped=grouped, variant=variant)
-                words = catalogue.compose(key, place.region, facts)
-                yield Shown(key, language, place, grouped, variant, traits, words, sms_cost(words.short))
+                facts = sample(key, customer, grouped=grouped, variant=variant)
+                words = catalogue.compose(key, customer.region, facts)
+                yield Shown(key, language, customer, grouped, variant, traits, words, sms_cost(words.short))
 
 
 def _page(shown: list[Shown]) -> str:

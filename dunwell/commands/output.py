@@ -1,6 +1,6 @@
-"""What a command prints: tables, one-line answers, JSON; words of warning go to standard error.
+"""Prints the answers of commands: tables, lines and JSON to standard output, warnings to standard error.
 
-All but JSON, which escapes it, is cleaned: what came from outside must not command the terminal.
+Text is cleaned of control characters, so that foreign text cannot control the terminal; JSON escapes them.
 """
 
 import sys
@@ -17,26 +17,26 @@ from dunwell.domain.cleaning import clean
 from dunwell.domain.policy import Policy
 from workflows.messages import Status
 
-_PIPE_WIDTH = 200  # columns of a table that no terminal shows
+_PIPE_WIDTH = 200  # characters of a table that is not shown on a terminal
 
 
 def say(text: str) -> None:
-    """A line of the answer, on standard output."""
+    """Print a line of the answer to standard output."""
     Console(markup=False, highlight=False, emoji=False, soft_wrap=True).print(clean(text))
 
 
 def warn(text: str) -> None:
-    """A line beside the answer, on standard error."""
+    """Print a line to standard error."""
     Console(stderr=True, markup=False, highlight=False, emoji=False, soft_wrap=True).print(clean(text))
 
 
 def print_json(value: object) -> None:
-    """Models, dates and Decimals are turned into plain JSON; amounts stay exact, as strings."""
+    """Print a value as JSON. Models and dates become plain JSON; amounts stay exact, as strings."""
     sys.stdout.write(to_json(value, indent=2).decode() + "\n")
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], otherwise: str = "") -> None:
-    """`otherwise` is said when there is no row."""
+    """Print a table, or the line `otherwise` when there are no rows."""
     if not rows:
         if otherwise:
             say(otherwise)
@@ -52,8 +52,8 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[str]], otherwise: 
     console.print(table)
 
 
-def heard(invoice_id: str, how: TellOutcome, status: Status | None, *, waited: bool) -> str:
-    """What has become of news for a case, in one line. `waited`: its answer was waited for."""
+def outcome_line(invoice_id: str, how: TellOutcome, status: Status | None, *, waited: bool) -> str:
+    """Return in one line what became of an event sent to a case. `waited`: whether its answer was waited for."""
     if status is not None:
         again = "; the case was not running and took this in with a new run" if how is TellOutcome.REOPENED else ""
         return f"{invoice_id}: {_standing(status)}{again}"
@@ -75,7 +75,7 @@ def _standing(status: Status) -> str:
 
 
 def coming_next(status: Status) -> str:
-    """The next action with its time in UTC and its reason."""
+    """Return the next action with its time in UTC and its reason."""
     action = status.next_action
     if status.policy is None:
         return "next: waits for its invoice to be registered"
@@ -85,10 +85,10 @@ def coming_next(status: Status) -> str:
 
 
 def window(policy: Policy) -> str:
-    """The hours of contact, such as 09:00-17:00."""
+    """Return the hours of contact, such as 09:00-17:00."""
     return f"{policy.window[0]:%H:%M}-{policy.window[1]:%H:%M}"
 
 
 def local_time(moment: datetime, zone: str) -> str:
-    """A moment as the people of `zone` (an IANA name) read it on their clocks."""
+    """Return a moment in the local time of `zone`, an IANA name."""
     return f"{moment.astimezone(ZoneInfo(zone)):%a %d %b %Y %H:%M %Z}"

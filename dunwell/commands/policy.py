@@ -1,4 +1,4 @@
-"""Ladders: the check of a file, and moving running cases to another version of theirs."""
+"""Commands about policies: the check of a file, and the move of running cases to another version."""
 
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -60,7 +60,7 @@ def _refuse(text: str, problems: list[dict[str, Any]], *, as_json: bool) -> NoRe
 
 
 def _known(policy: Policy) -> bool | None:
-    """Whether cases were started by this version; None without a database. Raises PolicyChanged as start does."""
+    """Return whether cases use this version; None without a database. Raises PolicyChanged as `start` does."""
     try:
         with opened_database(load_settings()) as database, database.reading() as session:
             return policies.is_registered(session, policy)
@@ -69,7 +69,7 @@ def _known(policy: Policy) -> bool | None:
 
 
 def _what_start_says(file: Path, policy: Policy, catalogue: Catalogue, *, known: bool | None) -> str:
-    """What `start` would make of this ladder, in one line."""
+    """Return in one line whether `start` would use this policy."""
     if file.resolve() != (FOLDER / f"{policy.name}.toml").resolve():
         return f"does not see it yet, for it lies elsewhere: put it at policies/{policy.name}.toml"
     try:
@@ -106,19 +106,19 @@ def move_policy(
     check_set_up(deps.database)
     moving = PolicyMoves(deps, known_ladders(deps.catalogue), read_ref("from", old), read_ref("to", new))
     shown = moving.preview(by, invoice)
-    moves, told = as_seen(shown, read_seen(seen)) if seen else (shown, list[MoveResult]())
+    moves, results = as_seen(shown, read_seen(seen)) if seen else (shown, list[MoveResult]())
     if confirm:
         can = [move for move in moves if move.refused is None]
-        told += with_cases(settings, lambda talk: moving.confirm(talk, can))
+        results += with_cases(settings, lambda case_client: moving.confirm(case_client, can))
     deps.database.close()
-    _show_moves(moves, told, confirmed=confirm, as_json=as_json)
-    if any(move.refused for move in moves) or any(one.refused for one in told):
+    _show_moves(moves, results, confirmed=confirm, as_json=as_json)
+    if any(move.refused for move in moves) or any(one.refused for one in results):
         raise typer.Exit(REFUSED)
 
 
-def _show_moves(moves: list[Move], told: list[MoveResult], *, confirmed: bool, as_json: bool) -> None:
+def _show_moves(moves: list[Move], results: list[MoveResult], *, confirmed: bool, as_json: bool) -> None:
     answers = {move.invoice_id: "not moved" for move in moves if confirmed}
-    answers |= {one.invoice_id: one.refused or "moved" for one in told}
+    answers |= {one.invoice_id: one.refused or "moved" for one in results}
     if as_json:
         print_json({"moves": [_move_facts(move) for move in moves]} | ({"results": answers} if confirmed else {}))
         return

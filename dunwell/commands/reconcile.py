@@ -1,4 +1,4 @@
-"""Comparing database and engine, and mending where they disagree."""
+"""The command that compares the database with Temporal and repairs differences."""
 
 import asyncio
 from datetime import timedelta
@@ -22,8 +22,8 @@ from workflows.reconciler import ReconcileOnce
 
 _TAKES = timedelta(minutes=35)
 
-_TAKEN_BY = 15.0  # seconds until a worker should have begun
-_NOT_TAKEN = 2  # events of a run that no worker has taken
+_BEGUN_BY = 15.0  # seconds within which a worker should have begun
+_NOT_BEGUN = 2  # events in the history of a run that no worker has begun
 
 Apply = Annotated[bool, typer.Option("--apply", help="Mend what is found. Without it nothing is changed.")]
 
@@ -58,8 +58,8 @@ async def _ask(settings: Settings, request: ReconcileRequest) -> Report:
     )
     waiting = asyncio.ensure_future(handle.result(rpc_timeout=_TAKES))
     try:
-        await asyncio.wait({waiting}, timeout=_TAKEN_BY)
-        if not waiting.done() and (await handle.describe()).history_length <= _NOT_TAKEN:
+        await asyncio.wait({waiting}, timeout=_BEGUN_BY)
+        if not waiting.done() and (await handle.describe()).history_length <= _NOT_BEGUN:
             waiting.cancel()
             await handle.terminate(reason="no worker took it")
             raise NoAnswer("No worker took it, so nothing was compared: start a worker (make up, or worker.py).")
@@ -96,5 +96,5 @@ def _outcome(finding: Finding, apply: bool) -> str:
 
 
 def _is_done(finding: Finding) -> bool:
-    """What the database alone has to say may have mended itself."""
+    """Return whether nothing is left to repair. Findings of the database alone count when no repair failed."""
     return finding.mended or (finding.failed is None and finding.kind in {Kind.TASK, Kind.CLAIM, Kind.STILL})

@@ -1,6 +1,6 @@
-"""A case to read messages with: in each language a company of a country where it is spoken, with its money.
+"""Sample facts for previews of messages: for each language a customer in a country where it is spoken.
 
-A language without an entry gets the currency of its own territory and names that belong nowhere.
+A language without an entry gets neutral names and the currency of its main territory.
 """
 
 from collections.abc import Mapping
@@ -19,8 +19,8 @@ _TODAY = date(2027, 3, 22)
 
 
 @dataclass(frozen=True)
-class Place:
-    """Who is written to. `region` is the language as it is written there; `unit` scales all amounts."""
+class SampleCustomer:
+    """A sample customer. `region` is the language with its region; `unit` is a factor for all amounts."""
 
     region: str
     contact: str
@@ -29,20 +29,20 @@ class Place:
     unit: Decimal = Decimal(1)
 
 
-_PLACES: Mapping[str, Place] = {
-    "bg": Place("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
-    "en": Place("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
-    "es": Place("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
-    "id": Place("id-ID", "Sari Wulandari", "PT Samudra Niaga Lestari", "IDR", Decimal(16000)),
-    "it": Place("it-IT", "Giulia Conti", "Officine Conti S.r.l.", "EUR"),
-    "pt-BR": Place("pt-BR", "Renata Moraes", "Padaria Três Irmãos Ltda.", "BRL", Decimal(5)),
-    "ru": Place("ru-RU", "Ольга Смирнова", "ООО «Северный ветер»", "RUB", Decimal(90)),
+_CUSTOMERS: Mapping[str, SampleCustomer] = {
+    "bg": SampleCustomer("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
+    "en": SampleCustomer("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
+    "es": SampleCustomer("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
+    "id": SampleCustomer("id-ID", "Sari Wulandari", "PT Samudra Niaga Lestari", "IDR", Decimal(16000)),
+    "it": SampleCustomer("it-IT", "Giulia Conti", "Officine Conti S.r.l.", "EUR"),
+    "pt-BR": SampleCustomer("pt-BR", "Renata Moraes", "Padaria Três Irmãos Ltda.", "BRL", Decimal(5)),
+    "ru": SampleCustomer("ru-RU", "Ольга Смирнова", "ООО «Северный ветер»", "RUB", Decimal(90)),
 }
 
 
-def place_of(language: str) -> Place:
-    """The debtor of this language's samples."""
-    return _PLACES.get(language) or _unnamed(language)
+def sample_customer(language: str) -> SampleCustomer:
+    """Return the sample customer of a language."""
+    return _CUSTOMERS.get(language) or _unnamed(language)
 
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
@@ -62,16 +62,16 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
     "dispute-received": ("in full",),
     "part-received": ("a part disputed",),
 }
-"""What else a message may have to say, beside its usual day, by message: each is shown as well."""
+"""Further situations in which a message is shown, besides the usual one, by message."""
 
 
-def sample(key: str, place: Place, *, grouped: bool = False, variant: str | None = None) -> Facts:
-    """What message `key` could speak of on a usual day; `grouped`: two more invoices are open. See VARIANTS."""
-    unit, digits = place.unit, get_currency_precision(place.currency)
+def sample(key: str, customer: SampleCustomer, *, grouped: bool = False, variant: str | None = None) -> Facts:
+    """Return sample facts for message `key`. `grouped`: with two more open invoices. `variant`: one of VARIANTS."""
+    unit, digits = customer.unit, get_currency_precision(customer.currency)
     amount = Decimal("1240.00") * unit
     facts: dict[str, Any] = {
-        "contact_name": place.contact,
-        "company": place.company,
+        "contact_name": customer.contact,
+        "company": customer.company,
         "number": "2027-0417",
         "issued_on": date(2027, 1, 30),
         "due_on": date(2027, 3, 1),
@@ -80,7 +80,7 @@ def sample(key: str, place: Place, *, grouped: bool = False, variant: str | None
         "paid": Decimal(0),
         "open": amount,
         "asked": amount,
-        "currency": place.currency,
+        "currency": customer.currency,
         "digits": digits,
         "payment_url": "https://pay.northwind.example/8fk2",
         "earlier": (date(2027, 3, 2), date(2027, 3, 15)),
@@ -98,8 +98,8 @@ def sample(key: str, place: Place, *, grouped: bool = False, variant: str | None
         "enclosed": ("2027-0417",),
     }
     others = (
-        _other("2027-0455", date(2027, 2, 12), date(2027, 3, 14), Decimal("318.50") * unit, place, digits),
-        _other("2027-0502", date(2027, 2, 19), date(2027, 4, 5), Decimal("96.00") * unit, place, digits),
+        _other("2027-0455", date(2027, 2, 12), date(2027, 3, 14), Decimal("318.50") * unit, customer, digits),
+        _other("2027-0502", date(2027, 2, 19), date(2027, 4, 5), Decimal("96.00") * unit, customer, digits),
     )
     changes = _changes(key, amount) | ({"others": others} if grouped else {})
     return Facts(**facts | changes | (_variation(variant, amount, others) if variant else {}))
@@ -110,7 +110,7 @@ _ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX", "phone": "+4
 
 
 def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) -> dict[str, Any]:
-    """What differs from the usual day in this variant. Raises KeyError for one that there is not."""
+    """Return the facts that differ from the usual ones in this variant. Raises KeyError for an unknown variant."""
     quarter = amount / 4
     overdue = others[1].model_copy(update={"due_on": date(2027, 3, 5)})
     consequences = {name: {"consequence": name.replace(" ", "_")} for name in _CONSEQUENCES}
@@ -132,20 +132,22 @@ def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) 
     return variations[variant]
 
 
-def _other(number: str, issued: date, due: date, asked: Decimal, place: Place, digits: int) -> OtherInvoice:
+def _other(
+    number: str, issued: date, due: date, asked: Decimal, customer: SampleCustomer, digits: int
+) -> OtherInvoice:
     return OtherInvoice(
         number=number,
         issued_on=issued,
         due_on=due,
         asked=asked,
-        currency=place.currency,
+        currency=customer.currency,
         digits=digits,
         payment_url=f"https://pay.northwind.example/{number[-4:]}",
     )
 
 
 def _changes(key: str, amount: Decimal) -> dict[str, Any]:
-    """Where the usual day is not that message's day. A message without an entry is one of an overdue invoice."""
+    """Return the facts of this message that differ from those of an overdue invoice."""
     half = amount / 2
     days = {"welcome-memo": date(2027, 1, 30), "before-due": date(2027, 2, 22), "due-today": date(2027, 3, 1)}
     money: dict[str, dict[str, Decimal]] = {
@@ -166,9 +168,9 @@ def _changes(key: str, amount: Decimal) -> dict[str, Any]:
     return changes | ({"consequence": ends[key]} if key in ends else {})
 
 
-def _unnamed(language: str) -> Place:
+def _unnamed(language: str) -> SampleCustomer:
     tag = Locale.parse(language, sep="-")
     likely = get_global("likely_subtags").get(tag.language, "")
     territory = tag.territory or likely.rpartition("_")[2] or "GB"
     currencies = get_territory_currencies(territory) or ["EUR"]
-    return Place(language, "A. Muster", "Muster & Co.", currencies[-1])
+    return SampleCustomer(language, "A. Muster", "Muster & Co.", currencies[-1])

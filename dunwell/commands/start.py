@@ -1,4 +1,4 @@
-"""Starting cases by the invoices of a file, and showing beforehand what would happen."""
+"""Commands that start cases for the invoices of a file, and that preview their steps."""
 
 import asyncio
 import math
@@ -45,10 +45,10 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.services.people import Change
 from dunwell.settings import load_settings
-from dunwell.texts.formatting import in_fours
+from dunwell.texts.formatting import grouped_iban
 
 _REFUSALS_SHOWN = 1_000
-_NAMED = 5  # customers who are named in one line
+_NAMED = 5  # customers named in one line
 _CHANGES_SHOWN = 200
 
 
@@ -94,30 +94,30 @@ def start(
     results: list[Result] = []
 
     async def run() -> str | None:
-        talk = Cases(await connected(settings), deps.database)
+        case_client = Cases(await connected(settings), deps.database)
         with _progress(len(found)) as advance:
 
             def report(result: Result) -> None:
                 results.append(result)
                 advance()
 
-            return await start_all(talk, found, register, report)
+            return await start_all(case_client, found, register, report)
 
     away = asyncio.run(run())
     deps.database.close()
-    _tell_languages(registrar, found)
+    _warn_of_languages(registrar, found)
     _print_changes(changes)
     _sum_up(results, read.refusals, len(found), away)
 
 
-def _tell_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
-    """Name the customers who are not written to in their own language, for there are no messages in it."""
-    told: dict[str, list[str]] = {}
+def _warn_of_languages(registrar: Registrar, found: Sequence[Invoice]) -> None:
+    """Name the customers who get messages in another language, because there are none in theirs."""
+    customers: dict[str, list[str]] = {}
     for invoice in found:
         with suppress(Refused):
             if why := registrar.other_language(invoice):
-                told.setdefault(why, []).append(invoice.customer.customer_id)
-    for why, ids in told.items():
+                customers.setdefault(why, []).append(invoice.customer.customer_id)
+    for why, ids in customers.items():
         names = list(dict.fromkeys(ids))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         warn(f"language: {why}, for {', '.join(names[:_NAMED])}{more}. A language is one file in messages/.")
@@ -135,7 +135,7 @@ def _read(file: str, dialect: str | None, columns: Sequence[str] | None) -> Invo
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    """What the file changed about customers who were known, and about their people."""
+    """Print what the file changed about known customers and their contacts."""
     lines = list(dict.fromkeys(map(str, changes)))
     for line in lines[:_CHANGES_SHOWN]:
         say(f"changed: {line}")
@@ -144,20 +144,20 @@ def _print_changes(changes: Sequence[Change]) -> None:
 
 
 def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away: str | None) -> None:
-    unfit: list[Refusal | RefusedInvoice] = [
+    problems: list[Refusal | RefusedInvoice] = [
         *refusals,
         *(result for result in results if isinstance(result, RefusedInvoice)),
     ]
-    _print_refusals(unfit)
+    _print_refusals(problems)
     left = total - len(results)
     if left:
         warn(f"{left} more not tried: the server went away. Run the same again; it starts only the rest.")
     counts = {kind: sum(result is kind for result in results) for kind in Start}
-    refused = len({place for one in unfit for place in _places(one)})
-    told = [kind for kind in Start if kind is not Start.PAID or counts[kind]]
-    parts = [f"{counts[kind]} {kind.value}" for kind in told] + [f"{refused} refused"]
+    refused = len({place for one in problems for place in _places(one)})
+    named = [kind for kind in Start if kind is not Start.PAID or counts[kind]]
+    parts = [f"{counts[kind]} {kind.value}" for kind in named] + [f"{refused} refused"]
     say(", ".join(parts) + (f", {left} not tried" if left else ""))
-    if unfit or left or away:
+    if problems or left or away:
         raise typer.Exit(REFUSED)
 
 
@@ -254,7 +254,7 @@ def _step_facts(invoice: Invoice, policy: Policy, line: PreviewLine, zone: ZoneI
 
 
 def _reached(invoice: Invoice, policy: Policy, line: PreviewLine) -> tuple[Reach, ...]:
-    """Whom a step reaches of the people that the record of the invoice names."""
+    """Return which of the contacts named in the invoice's record a step reaches."""
     if line.message is None:
         return ()
     people = (*(invoice.contacts or ()), *invoice.customer.contacts)
@@ -262,7 +262,7 @@ def _reached(invoice: Invoice, policy: Policy, line: PreviewLine) -> tuple[Reach
 
 
 def _copied(invoice: Invoice, line: PreviewLine, reached: Sequence[Reach]) -> list[Role]:
-    """The roles that get a copy: of those with an e-mail address, whom the message itself does not reach."""
+    """Return the roles that get a copy: they have an e-mail address, and the message itself does not reach them."""
     people = (*(invoice.contacts or ()), *invoice.customer.contacts)
     mailed = {one.role for one in people if one.email} - {one.role for one in reached}
     return [role for role in line.copies if role in mailed]
@@ -276,12 +276,12 @@ def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:
 
 
 def _notes(deps: Dependencies, registrar: Registrar, invoice: Invoice) -> Iterator[str]:
-    """What all messages of this invoice have in common and people may not expect."""
+    """Yield notes on what people may not expect in the messages of this invoice."""
     if why := registrar.other_language(invoice):
         yield f"language: {why}"
     if invoice.payment_url is None:
         account = deps.sender.account_for(invoice.currency)
-        where = f"to our account {in_fours(account.iban)}" if account else "by the bank details on the invoice"
+        where = f"to our account {grouped_iban(account.iban)}" if account else "by the bank details on the invoice"
         yield f"no payment_url: messages ask for a bank transfer {where}"
 
 
@@ -311,7 +311,7 @@ def _print_preview(
 
 
 def _open(case: Case) -> str:
-    """What is asked for, and of how much where something was paid before."""
+    """Return what is open, and of which amount if something was paid before."""
     amount = f"{case.money.amount} {case.currency}"
     if case.ended:
         rest = f", {case.credit} too much" if case.credit else f", {case.waived} waived" if case.waived else ""

@@ -1,4 +1,4 @@
-"""Reading how things stand: a case, all cases, the messages, the work for people."""
+"""Commands that show a case, the list of cases, the outbox and the tasks."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,10 +15,10 @@ from dunwell.commands.common import (
     Json,
     OnlyInvoice,
     from_database,
-    given,
     opened_database,
     read_moment,
     with_cases,
+    without_none,
 )
 from dunwell.commands.output import coming_next, local_time, print_json, print_table, say, warn
 from dunwell.domain.events import OF_A_TALK
@@ -39,7 +39,7 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
     settings = load_settings()
     from_database(settings, lambda session: check_known(session, invoice))
     try:
-        known = with_cases(settings, lambda talk: talk.status(invoice))
+        known = with_cases(settings, lambda case_client: case_client.status(invoice))
     except (NotReady, ServerAway):
         known = _stored(settings, invoice)
     if known.copied:
@@ -212,7 +212,7 @@ def _message_facts(row: MessageRow, about: list[str]) -> dict[str, Any]:
         "provider_id": row.provider_id,
         "rehearsal": is_rehearsal(row.customer_id),
     }
-    return given(facts)
+    return without_none(facts)
 
 
 def show_tasks(
@@ -287,7 +287,7 @@ def show_task(
 
 
 def _kind_of(one: Facts) -> str:
-    """ "call", "call, attempt 2", "call, ESCALATED", "call, REHEARSAL"."""
+    """Return the kind of a task with its marks, such as "call, attempt 2" or "call, ESCALATED"."""
     marks = ["REHEARSAL"] if one["rehearsal"] else []
     marks += [f"attempt {one['attempt']}"] if one["attempt"] > 1 else []
     marks += ["asked for"] if one["requested"] else []

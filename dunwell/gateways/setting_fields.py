@@ -16,14 +16,14 @@ def long_enough(secret: str) -> bool:
 
 
 def _web_address(value: str) -> str:
-    # The value stays out of the sentence: an address may carry a key.
+    # The message does not hold the value, because a URL may hold a key.
     if re.match(r"https?://[^/\s]", value) is None or re.search(r"\s", value):
         raise ValueError("not a web address; write it in full, beginning with https:// or http://.")
     return value
 
 
 def _secret(value: SecretStr) -> SecretStr:
-    # Also for keys that a provider makes: one that is shorter was cut off while it was copied.
+    # Also checked for providers' keys: a shorter one was not copied whole.
     if not long_enough(value.get_secret_value()):
         raise ValueError(
             f"shorter than {_SHORTEST_SECRET} characters; copy the provider's key whole, or, for a secret of your"
@@ -46,7 +46,7 @@ def _mailbox(value: object) -> object:
 
 
 def _lines(value: object) -> object:
-    """Lines of an address, separated by semicolons or line breaks."""
+    """Return the lines of an address, given with semicolons or line breaks between them."""
     if not isinstance(value, str):
         return value
     lines = tuple(line.strip() for line in re.split(r"[;\n]|\\n", value) if line.strip())
@@ -61,7 +61,7 @@ def _lines(value: object) -> object:
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Partners = tuple[tuple[str, tuple[str, ...], str], ...]
-"""(variable, the variables it is useless without, what to do about it)."""
+"""(variable, the variables it needs, what to do when they are missing)."""
 
 
 class SharedSettings(BaseSettings):

@@ -1,4 +1,4 @@
-"""The columns of a CSV file: which field each one holds, and what its header lacks."""
+"""The columns of a CSV file: which field each one holds, and what is wrong with its header."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -12,11 +12,11 @@ from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.intake.lines import Record
 from dunwell.intake.refusals import Refusal, printable
 
-_PLAIN = frozenset({"country", "time_zone", "language"})
-"""Fields of the customer whose columns need no prefix."""
+_UNPREFIXED = frozenset({"country", "time_zone", "language"})
+"""Fields of the customer whose columns have no prefix."""
 
 CUSTOMER_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {name if name in _PLAIN else f"customer_{name}": name for name in CUSTOMER}
+    {name if name in _UNPREFIXED else f"customer_{name}": name for name in CUSTOMER}
 )
 _CONTACT_PARTS = tuple(name for name in CONTACT if name != "role")
 
@@ -25,7 +25,7 @@ COLUMNS: Mapping[str, Field] = MappingProxyType(
     | {column: CUSTOMER[name] for column, name in CUSTOMER_COLUMNS.items()}
     | {f"{role}_{part}": CONTACT[part] for role in Role for part in _CONTACT_PARTS}
 )
-"""Every column that is read, with the field that it holds."""
+"""Every known column with the field that it holds."""
 
 _NEEDED = tuple(
     column for column, one in COLUMNS.items() if one.needed and (column in INVOICE or column in CUSTOMER_COLUMNS)
@@ -36,14 +36,14 @@ _SHOWN = 12  # column names in one message
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """What somebody says that columns hold: column by field, and the columns to leave out."""
+    """The columns named by --map: the column of each field, and the columns to ignore."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
-        """Every column that is spoken of, once."""
+        """Every column that --map names, once."""
         return tuple(dict.fromkeys((*self.columns.values(), *self.left_out)))
 
 
@@ -52,9 +52,9 @@ class Header:
     """The columns of a file.
 
     width   how many columns there are
-    places  the column of each field, counted from 0; one column may be that of two fields
-    titles  what stands in the file for each field
-    unused  the columns that are not used, as they stand in the file
+    places  the index of each field's column, from 0; two fields may share a column
+    titles  the title in the file of each field's column
+    unused  the titles in the file of the columns that are ignored
     """
 
     width: int
@@ -64,7 +64,7 @@ class Header:
 
 
 def read_column_map(items: Iterable[str]) -> ColumnMap:
-    """Of texts such as "Invoice No=number"; the field "-" leaves a column out. Raises Refused."""
+    """Read items such as "Invoice No=number"; the field "-" ignores a column. Raises Refused for a bad item."""
     columns: dict[str, str] = {}
     left_out: list[str] = []
     for item in items:
@@ -84,33 +84,35 @@ def read_column_map(items: Iterable[str]) -> ColumnMap:
     return ColumnMap(columns, tuple(left_out))
 
 
-def how_well(cells: Sequence[str], mapped: ColumnMap) -> tuple[int, int]:
-    """How many columns of a header are known, and how many there are: the better of two separators has more."""
+def count_known(cells: Sequence[str], mapped: ColumnMap) -> tuple[int, int]:
+    """Return how many columns of a header are known, and how many it has."""
     named = set(map(_key, mapped.named))
-    return sum(_plain(cell) in COLUMNS or _key(cell) in named for cell in cells), len(cells)
+    return sum(_normalised(cell) in COLUMNS or _key(cell) in named for cell in cells), len(cells)
 
 
 def read_header(where: str, cells: Sequence[str], mapped: ColumnMap) -> Header | Refusal:
-    """The columns by their own names and by what is said of them; else one refusal with all that is wrong."""
+    """Return the columns of a file by their titles and by --map, or one refusal that lists every problem."""
     keys = [_key(cell) for cell in cells]
-    spoken_of = set(map(_key, mapped.named))
+    named = set(map(_key, mapped.named))
     absent = [column for column in mapped.named if _key(column) not in keys]
     places = {name: keys.index(_key(column)) for name, column in mapped.columns.items() if _key(column) in keys}
     own = [
-        (_plain(cell), at) for at, cell in enumerate(cells) if keys[at] not in spoken_of and _plain(cell) in COLUMNS
+        (_normalised(cell), at)
+        for at, cell in enumerate(cells)
+        if keys[at] not in named and _normalised(cell) in COLUMNS
     ]
-    # A column that bears the name of a field gives way to the one that --map puts in its place.
+    # --map wins over a column that has the name of the field.
     places |= {name: at for name, at in reversed(own) if name not in mapped.columns}
     places = dict(sorted(places.items(), key=lambda place: place[1]))
     twice = [name for name, times in Counter(name for name, _ in own).items() if times > 1 and name in places]
     twice += [column for column in mapped.named if keys.count(_key(column)) > 1]
     missing = [name for name in (*_NEEDED, *_names_of_contacts(places)) if name not in places]
     used = set(places.values())
-    unused = tuple(cell for at, cell in enumerate(cells) if at not in used and cell and keys[at] not in spoken_of)
+    unused = tuple(cell for at, cell in enumerate(cells) if at not in used and cell and keys[at] not in named)
     free = [name for name in COLUMNS if name not in places]
-    slips = {cell: near for cell in unused if (near := nearest(_plain(cell), free))}
+    misspelled = {cell: near for cell in unused if (near := nearest(_normalised(cell), free))}
     header = Header(len(cells), places, {name: cells[at] for name, at in places.items()}, unused)
-    return _refused(where, missing, twice, absent, slips, unused) or header
+    return _refused(where, missing, twice, absent, misspelled, unused) or header
 
 
 def _refused(
@@ -118,33 +120,33 @@ def _refused(
     missing: Sequence[str],
     twice: Sequence[str],
     absent: Sequence[str],
-    slips: Mapping[str, str],
+    misspelled: Mapping[str, str],
     unused: Sequence[str],
 ) -> Refusal | None:
-    """One refusal for all that is wrong with a header; None when nothing is."""
+    """Return one refusal with every problem of a header; None when it has none."""
     problems = [
         f"{what}: {_listed(names)}"
         for what, names in (("missing", missing), ("more than once", twice), ("named by --map and not there", absent))
         if names
     ]
     advice = "rename the columns, or say what they hold with --map, such as --map 'Invoice No=number'"
-    if slips and not missing:
-        problems += [f"{printable(cell)!r} (did you mean {near!r}?)" for cell, near in slips.items()]
-        advice = f"rename the column, or say --map '{printable(next(iter(slips)))}=-' to leave it out"
+    if misspelled and not missing:
+        problems += [f"{printable(cell)!r} (did you mean {near!r}?)" for cell, near in misspelled.items()]
+        advice = f"rename the column, or say --map '{printable(next(iter(misspelled)))}=-' to leave it out"
     elif problems and unused:
         problems.append(f"not known: {_listed(unused)}")
     return Refusal(where, "columns", f"{'; '.join(problems)}. To mend it, {advice}") if problems else None
 
 
 def _names_of_contacts(names: Collection[str]) -> Iterator[str]:
-    """The columns that every role needs of which there is a column at all."""
+    """Yield the columns that are needed for each role of which the file has any column."""
     for role in Role:
         if any(f"{role}_{part}" in names for part in _CONTACT_PARTS):
             yield from (f"{role}_{part}" for part in _CONTACT_PARTS if CONTACT[part].needed)
 
 
 def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
-    """A row in the shape of the JSON object. Blank cells are left out."""
+    """Return a row in the shape of the JSON object. Blank cells are left out."""
     filled = {name: cells[at] for name, at in header.places.items() if cells[at]}
     titles = header.titles
     customer: dict[str, object] = {
@@ -162,7 +164,7 @@ def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
     places |= {name: titles[name] for name in INVOICE if name in titles}
     plain = {name: filled[name] for name in INVOICE if name in filled}
     if any(f"{role}_{part}" in titles for role in Role for part in _CONTACT_PARTS):
-        customer["contacts"] = contacts  # a file without any such column says nothing about contacts
+        customer["contacts"] = contacts  # without such a column the record has no list, which is not an empty one
     return Record(where, {**plain, "customer": customer}, places)
 
 
@@ -170,8 +172,8 @@ def _key(title: str) -> str:
     return " ".join(title.lower().split())
 
 
-def _plain(title: str) -> str:
-    """A title as our own columns are written: "Due on" and "due-on" are due_on."""
+def _normalised(title: str) -> str:
+    """Return a title in the form of the known column names: "due_on" for "Due on" or "due-on"."""
     return "_".join(title.lower().replace("-", " ").replace("_", " ").split())
 
 

@@ -1,6 +1,6 @@
-"""How a CSV file is written: the separator of its columns, its amounts, its days and its encoding.
+"""The dialect of a CSV file: separator of columns, decimal sign, order of day and month, encoding.
 
-Each of them is found once, from all cells of the file, or said by whoever reads it; a cell is never guessed at alone.
+Each is determined once from all cells of the file, or given by the user. No cell is interpreted by itself.
 """
 
 import codecs
@@ -18,14 +18,14 @@ from dunwell.intake.refusals import printable
 
 
 class Decimals(StrEnum):
-    """The sign before the cents."""
+    """The decimal sign of amounts."""
 
     POINT = "decimal-point"
     COMMA = "decimal-comma"
 
 
 class Days(StrEnum):
-    """What comes first in a date whose year comes last. One whose year comes first needs no such rule."""
+    """What comes first in a date whose year comes last. A date whose year comes first needs no such rule."""
 
     DAY = "day-first"
     MONTH = "month-first"
@@ -33,12 +33,12 @@ class Days(StrEnum):
 
 SEPARATORS: Mapping[str, str] = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 
-_ODD = 50  # one cell in so many may be written otherwise: that is a slip, and the file is still of one kind
+_SLIP_RATIO = 50  # one cell in so many may be written in the other way without making the file ambiguous
 
-_GAP = "'\u2019 \u00a0\u202f"
+_GROUP_SIGNS = "'\u2019 \u00a0\u202f"  # between thousands, beside comma or point
 _AMOUNT = {
     kind: re.compile(
-        rf"([0-9]+|[1-9][0-9]{{0,2}}(?:([{group}{_GAP}])[0-9]{{3}})(?:\2[0-9]{{3}})*)(?:[{point}]([0-9]+))?"
+        rf"([0-9]+|[1-9][0-9]{{0,2}}(?:([{group}{_GROUP_SIGNS}])[0-9]{{3}})(?:\2[0-9]{{3}})*)(?:[{point}]([0-9]+))?"
     )
     for kind, group, point in ((Decimals.POINT, ",", "."), (Decimals.COMMA, ".", ","))
 }
@@ -50,11 +50,11 @@ Kind = TypeVar("Kind", bound=StrEnum)
 
 @dataclass(frozen=True)
 class Choice(Generic[Kind]):
-    """How one thing is written in a file.
+    """How amounts, or dates, are written in a file.
 
-    kind     None: nothing in the file tells, and nothing needs it
-    sure     whether a cell that could be read in two ways may be read by `kind`
-    unclear  the first such cell and its place, when no other cell tells how to read it
+    kind     None: no cell shows it
+    sure     whether a cell that can be read in two ways may be read by `kind`
+    unclear  place and text of the first cell that can be read in two ways, when no other cell decides it
     """
 
     kind: Kind | None = None
@@ -64,7 +64,7 @@ class Choice(Generic[Kind]):
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written. In what somebody asks for, None and a kind of None mean: find it."""
+    """How a CSV file is written. When given by the user, None, and a `kind` of None, mean: determine it."""
 
     separator: str | None = None
     encoding: str | None = None
@@ -73,7 +73,7 @@ class Dialect:
 
 
 def amount_by(kind: Decimals, cell: str) -> Decimal | None:
-    """The amount of a cell that is written in this way, else None."""
+    """Return the amount of a cell if it is written in this way, else None."""
     found = _AMOUNT[kind].fullmatch(cell.removeprefix("-"))
     if found is None:
         return None
@@ -83,7 +83,7 @@ def amount_by(kind: Decimals, cell: str) -> Decimal | None:
 
 
 def day_by(kind: Days | None, cell: str) -> date | None:
-    """The day of a cell that is written in this way, or with its year first; else None."""
+    """Return the date of a cell if it is written in this way, or with the year first; else None."""
     found = _DAY.fullmatch(cell)
     if found is None:
         return None
@@ -94,7 +94,7 @@ def day_by(kind: Days | None, cell: str) -> date | None:
         return None
     elif kind is Days.DAY:
         year, month, day = third, second, first
-    elif sign == ".":  # nobody writes the month first with full stops
+    elif sign == ".":  # with full stops the month never comes first
         return None
     else:
         year, month, day = third, first, second
@@ -105,35 +105,35 @@ def day_by(kind: Days | None, cell: str) -> date | None:
 
 
 def find_decimals(cells: Iterable[tuple[str, str]]) -> Choice[Decimals]:
-    """How the amounts of a file are written. `cells` are pairs of a place and a text."""
+    """Return how the amounts of a file are written. `cells` are pairs of place and text."""
     return _found(cells, Decimals, amount_by)
 
 
 def find_days(cells: Iterable[tuple[str, str]]) -> Choice[Days]:
-    """How the days of a file are written. `cells` are pairs of a place and a text."""
+    """Return how the dates of a file are written. `cells` are pairs of place and text."""
     return _found(cells, Days, day_by)
 
 
 def _found(
     cells: Iterable[tuple[str, str]], kinds: type[Kind], read: Callable[[Kind, str], T | None]
 ) -> Choice[Kind]:
-    """What the cells that can be read in one way only say about those that can be read in two."""
-    proofs: Counter[Kind] = Counter()
+    """Return the way of writing that the cells which can be read in one way only have in common."""
+    counts: Counter[Kind] = Counter()
     unclear = None
     for place, cell in cells:
         readings = {kind: value for kind in kinds if (value := read(kind, cell)) is not None}
         if len(readings) == 1:
-            proofs.update(readings.keys())
+            counts.update(readings.keys())
         elif len(set(readings.values())) > 1:
             unclear = unclear or (place, cell)
-    if not proofs:
+    if not counts:
         return Choice(unclear=unclear)
-    (kind, most), *others = proofs.most_common()
-    return Choice(kind, sure=sum(times for _, times in others) * _ODD <= most)
+    (kind, most), *others = counts.most_common()
+    return Choice(kind, sure=sum(times for _, times in others) * _SLIP_RATIO <= most)
 
 
 def read_dialect(text: str) -> Dialect:
-    """What somebody says of a file: words separated by commas. Raises Refused naming the words there are."""
+    """Read the value of --dialect: words separated by commas. Raises Refused, naming the known words."""
     dialect = Dialect()
     for word in filter(None, re.split(r"[,\s]+", text.strip().lower())):
         if word in SEPARATORS:
@@ -149,7 +149,7 @@ def read_dialect(text: str) -> Dialect:
 
 def _encoding(word: str) -> str:
     try:
-        "".encode(word)  # some codecs are no encodings of text
+        "".encode(word)  # fails for codecs that are no text encodings
         return codecs.lookup(word).name
     except (LookupError, UnicodeError):
         pass

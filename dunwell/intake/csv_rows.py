@@ -1,4 +1,4 @@
-"""The rows of a CSV file as records in the shape of the JSON object, in whatever dialect the file is written."""
+"""Reads the rows of a CSV file, in any dialect, as records in the shape of the JSON object."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -6,21 +6,21 @@ from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 
-from dunwell.intake.csv_columns import COLUMNS, ColumnMap, Header, csv_record, how_well, read_header
+from dunwell.intake.csv_columns import COLUMNS, ColumnMap, Header, count_known, csv_record, read_header
 from dunwell.intake.csv_dialect import SEPARATORS, Choice, Days, Decimals, Dialect, find_days, find_decimals
 from dunwell.intake.encoding import Decoded, other_encoding
-from dunwell.intake.lines import Line, Lines, Record, foreign, kept
+from dunwell.intake.lines import Line, Lines, Record, bad_byte, kept
 from dunwell.intake.refusals import Refusal, printable
 
-_RECORD_LINES = 40  # a record longer than this has a quote that was never closed
+_RECORD_LINES = 40  # in a longer record a quote was never closed
 _LONGEST_CELL = csv.field_size_limit()
-_PLAIN = Dialect(",", "utf-8", Choice(Decimals.POINT), Choice())
+_DEFAULT = Dialect(",", "utf-8", Choice(Decimals.POINT), Choice())
 _SHOWN = 8  # unused columns named in a note
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file taken apart. `note` says in one line how a CSV file was read, None for a plain one."""
+    """The records of a file. `note` says in one line how a CSV file was read; None for one in the default dialect."""
 
     records: tuple[Record | Refusal, ...]
     note: str | None = None
@@ -38,9 +38,9 @@ class _Row:
 
 
 def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
-    """The records of a CSV file. What nobody `asked` for is found from the file itself.
+    """Return the records of a CSV file. What `asked` leaves open is determined from the file.
 
-    A file that may be read in two ways gives one refusal that says what to ask for.
+    A file that can be read in two ways gives one refusal, which names the option that decides it.
     """
     lines = Lines(StringIO(decoded.text, newline=""))
     separator = asked.separator or _separator(lines, mapped)
@@ -53,7 +53,7 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
     rows = tuple(_rows(lines, separator, header))
     good = [row for row in rows if isinstance(row, _Row)]
     dialect = _dialect(separator, decoded.encoding, asked, good, header)
-    refusal = _doubt(dialect) or (None if decoded.sure else _doubtful_letters(good, header))
+    refusal = _ambiguity(dialect) or (None if decoded.sure else _ambiguous_encoding(good, header))
     if refusal:
         return Table((refusal,))
     return Table(
@@ -69,20 +69,20 @@ def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row]
     decimals, days = asked.decimals, asked.days
     if decimals.kind is None:
         decimals = find_decimals(_cells(rows, header, "amount"))
-    if decimals.kind is None and separator == _PLAIN.separator:
-        decimals = _PLAIN.decimals
+    if decimals.kind is None and separator == _DEFAULT.separator:
+        decimals = _DEFAULT.decimals
     if days.kind is None:
         days = find_days(_cells(rows, header, "day"))
     return Dialect(separator, encoding, decimals, days)
 
 
 def _separator(lines: Lines, mapped: ColumnMap) -> str:
-    """The separator by which the header has most columns that are known."""
+    """Return the separator with which the header has the most known columns."""
     seen: list[Line] = []
     source = kept(lines, seen)
     title = next((line.text for line in source if line.text.strip()), "")
     said = title.strip().lower().removeprefix("sep=")
-    if title.strip().lower().startswith("sep=") and said in SEPARATORS.values():  # a line that Excel writes and reads
+    if title.strip().lower().startswith("sep=") and said in SEPARATORS.values():  # Excel's own line for this
         return said
     title += "".join(line.text for line in islice(source, _RECORD_LINES)) if title.count('"') % 2 else ""
     lines.give_back(seen)
@@ -92,7 +92,7 @@ def _separator(lines: Lines, mapped: ColumnMap) -> str:
             cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
         except csv.Error:
             return 0, 0
-        return how_well([cell.strip() for cell in cells], mapped)
+        return count_known([cell.strip() for cell in cells], mapped)
 
     return max(SEPARATORS.values(), key=columns)
 
@@ -107,14 +107,14 @@ def _rows(lines: Lines, separator: str, header: Header) -> Iterator[_Row | Refus
         if len(cells) == width:
             yield _Row(cells, row.lines)
             continue
-        # A quote that opens in one record and closes in another has swallowed the lines between.
+        # An open quote may have joined several records into this one: read its later lines again.
         lines.give_back(row.lines[1:])
         counts = f"has {len(row.cells)} cells, the header has {width}"
         yield Refusal(row.where, "", f"{counts}: write cells that hold {_named(separator)} in double quotes")
 
 
 def _next_row(lines: Lines, separator: str) -> _Row | Refusal | None:
-    """The next row that is not blank. A row that cannot be read costs its first line only."""
+    """Return the next row that is not blank; None at the end. After a refusal reading goes on with the next line."""
     while True:
         used: list[Line] = []
         source = (line.text for line in kept(islice(lines, _RECORD_LINES), used))
@@ -125,7 +125,7 @@ def _next_row(lines: Lines, separator: str) -> _Row | Refusal | None:
             return Refusal(used[0].where, "", _why_broken(used[0].text))
         if cells is None:
             return None
-        if bad := foreign(used[0].where, "".join(line.text for line in used)):
+        if bad := bad_byte(used[0].where, "".join(line.text for line in used)):
             lines.give_back(used[1:])
             return bad
         if any(cell.strip() for cell in cells):
@@ -139,7 +139,7 @@ def _why_broken(text: str) -> str:
 
 
 def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[str, str]]:
-    """Every filled cell of the columns whose fields are of this kind, with its place."""
+    """Yield place and text of every filled cell in the columns whose fields are of this kind."""
     columns = {header.titles[name]: at for name, at in header.places.items() if COLUMNS[name].kind == kind}
     for row in rows:
         for title, at in columns.items():
@@ -147,11 +147,11 @@ def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[st
                 yield f"{row.where}: {title}", row.cells[at]
 
 
-# What cannot be told ------------------------------------------------------------------------------------
+# Files that can be read in two ways ---------------------------------------------------------------------
 
 
-def _doubt(dialect: Dialect) -> Refusal | None:
-    """Amounts or days that can be read in two ways, while nothing in the file tells which."""
+def _ambiguity(dialect: Dialect) -> Refusal | None:
+    """Return a refusal if amounts or dates can be read in two ways and no cell decides it; else None."""
     if dialect.days.kind is None and dialect.days.unclear:
         return _unclear(dialect.days, "no other date tells whether day or month comes first", Days)
     if dialect.decimals.kind is None and dialect.decimals.unclear:
@@ -166,7 +166,7 @@ def _unclear(choice: Choice[Days] | Choice[Decimals], why: str, kinds: type[Days
     return Refusal(where, title, f"can be read in two ways, and {why}: say {words}", printable(cell))
 
 
-def _doubtful_letters(rows: Sequence[_Row], header: Header) -> Refusal | None:
+def _ambiguous_encoding(rows: Sequence[_Row], header: Header) -> Refusal | None:
     country = header.places.get("country")
     texts = ((" ".join(filter(str, row.cells)), row.cells[country] if country is not None else "") for row in rows)
     found = other_encoding(texts)
@@ -184,18 +184,18 @@ def _doubtful_letters(rows: Sequence[_Row], header: Header) -> Refusal | None:
     )
 
 
-# What is told -------------------------------------------------------------------------------------------
+# The note on how a file was read ------------------------------------------------------------------------
 
 
 def _note(dialect: Dialect, header: Header) -> str | None:
     said = []
-    if dialect.separator != _PLAIN.separator:
+    if dialect.separator != _DEFAULT.separator:
         said.append(f"columns separated by {_named(str(dialect.separator))}")
     if dialect.decimals.kind is Decimals.COMMA:
         said.append("amounts with a decimal comma")
     if dialect.days.kind:
         said.append("days first (31.12.2027)" if dialect.days.kind is Days.DAY else "months first (12/31/2027)")
-    if dialect.encoding != _PLAIN.encoding:
+    if dialect.encoding != _DEFAULT.encoding:
         said.append(f"letters as in {dialect.encoding}")
     if header.unused:
         more = ", ..." if len(header.unused) > _SHOWN else ""

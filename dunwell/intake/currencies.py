@@ -1,4 +1,4 @@
-"""The currencies in use today and their minor units by ISO 4217."""
+"""The currencies in use and their minor units by ISO 4217."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,19 +6,19 @@ from functools import cache
 import pycountry
 from babel.numbers import get_currency_precision, get_territory_currencies
 
-# CLDR counts the digits that shops still use; invoices and banks go by the minor units of ISO 4217.
+# For these CLDR has the digits used in shops; invoices and banks use the minor units of ISO 4217.
 _ISO_DIGITS = {
     "AFN": 2, "ALL": 2, "IQD": 3, "IRR": 2, "KPW": 2, "LAK": 2, "LBP": 2, "MGA": 2,
     "MMK": 2, "RSD": 2, "SLE": 2, "SOS": 2, "SYP": 2, "YER": 2,
 }  # fmt: skip
 
-# Withdrawn not long ago, so still met in exports. CLDR has no end for the lev yet: the euro came 2026-01-01.
+# Withdrawn recently, so still found in exports. CLDR has no end date for the lev, which the euro replaced 2026-01-01.
 _REPLACED = {"ANG": "XCG", "BGN": "EUR", "HRK": "EUR", "SLL": "SLE", "ZWL": "ZWG"}
 
 
 @dataclass(frozen=True)
 class Currency:
-    """An ISO 4217 code and how many digits its amounts have after the point."""
+    """An ISO 4217 code and the number of digits that its amounts have after the point."""
 
     code: str
     digits: int
@@ -26,7 +26,7 @@ class Currency:
 
 @cache
 def current_codes() -> frozenset[str]:
-    """Every currency that is legal tender somewhere today."""
+    """Return the codes of all currencies that are legal tender somewhere."""
     countries = [country.alpha_2 for country in pycountry.countries]
     tender = {code for country in countries for code in get_territory_currencies(country)}
     return frozenset(tender - _REPLACED.keys())
@@ -34,12 +34,12 @@ def current_codes() -> frozenset[str]:
 
 @cache
 def find_currency(code: str) -> Currency:
-    """The currency `code` names. Raises KeyError when it is no current one."""
+    """Return the currency with this code. Raises KeyError when it is not in use."""
     if code not in current_codes():
         raise KeyError(code)
     return Currency(code, _ISO_DIGITS.get(code, get_currency_precision(code)))
 
 
 def replacement(code: str) -> str | None:
-    """What a withdrawn currency became, or None."""
+    """Return the code of the currency that replaced a withdrawn one; None for any other code."""
     return _REPLACED.get(code)

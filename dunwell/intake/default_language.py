@@ -1,4 +1,4 @@
-"""Which language a customer is written to in: of whom nobody said what they speak, that of their country."""
+"""The language for a customer: the one in the record, otherwise a main language of the country."""
 
 from collections.abc import Callable
 
@@ -7,14 +7,14 @@ from babel.languages import get_territory_language_info
 from dunwell.domain.invoice import UNDETERMINED, Customer
 
 _MAIN = 30.0
-"""Percent of the people who must speak an official language for it to be one of business."""
+"""The share of speakers, in per cent, from which an official language counts as a main language."""
 
 
-def spoken_in(country: str) -> tuple[str, ...]:
-    """The main official languages of a country as BCP 47 tags, the most spoken first: "CH" gives de-CH, fr-CH.
+def languages_of(country: str) -> tuple[str, ...]:
+    """Return the main languages of a country as BCP 47 tags, the most spoken first: de-CH and fr-CH for "CH".
 
-    `country` is ISO 3166-1 alpha-2. Where the law names none that many speak, those official in fact; without
-    either, as for Antarctica, none.
+    `country` is an ISO 3166-1 alpha-2 code. These are its official languages, or where none of them is spoken by
+    enough people, its official languages in fact. Empty when there are neither, as for Antarctica.
     """
     known = get_territory_language_info(country)
     for status in ("official", "de_facto_official"):
@@ -29,18 +29,18 @@ def spoken_in(country: str) -> tuple[str, ...]:
     return ()
 
 
-def wanted_by(customer: Customer) -> tuple[str, ...]:
-    """The languages that suit a customer: the one that was named for them, else their country's."""
-    return spoken_in(customer.country) if customer.language == UNDETERMINED else (customer.language,)
+def languages_for(customer: Customer) -> tuple[str, ...]:
+    """Return the language of the customer's record, or the main languages of the country when it names none."""
+    return languages_of(customer.country) if customer.language == UNDETERMINED else (customer.language,)
 
 
 def missing(customer: Customer, ladder: str, spoken: Callable[..., str]) -> str | None:
-    """What to tell people where no messages are in the customer's language; None where there are.
+    """Return a sentence for people when there are no messages in the customer's language; otherwise None.
 
-    `ladder` is the ladder's language; `spoken` gives the first of several tags in which there are messages, else
-    English.
+    ladder  the language of the policy
+    spoken  returns the first of several tags that has messages, or English
     """
-    wanted = wanted_by(customer)
+    wanted = languages_for(customer)
     taken = spoken(*wanted, ladder)
     if not wanted or any(_base(taken) == _base(one) for one in wanted):
         return None

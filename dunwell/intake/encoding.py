@@ -1,17 +1,17 @@
-"""From the bytes of a file to its text."""
+"""Decodes the bytes of a file."""
 
 import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dunwell.intake.default_language import spoken_in
+from dunwell.intake.default_language import languages_of
 
 UTF_8, WESTERN = "utf-8", "cp1252"
 
-# What a Western file never has: quotation marks inside words, and capitals inside small letters. They show a file of
-# DOS or Mac that was read as one of Windows.
-_STRANGE = re.compile(r"[^\W\d_][„”“‚‹›†‡ˆ‰•˜…][^\W\d_]|[a-zß-ÿ][ŸŠŽŒ][a-zß-ÿ]|[\udc80-\udcff]")
+# Text in windows-1252 has no quotation marks inside words and none of these capitals between small letters. They show
+# that a file of DOS or Mac OS was decoded as windows-1252.
+_NOT_WESTERN = re.compile(r"[^\W\d_][„”“‚‹›†‡ˆ‰•˜…][^\W\d_]|[a-zß-ÿ][ŸŠŽŒ][a-zß-ÿ]|[\udc80-\udcff]")
 _CODE_PAGES = {
     **dict.fromkeys(["bs", "cs", "hr", "hu", "pl", "ro", "sk", "sl"], "windows-1250"),
     **dict.fromkeys(["be", "bg", "kk", "mk", "mn", "ru", "sr", "uk"], "windows-1251"),
@@ -23,9 +23,9 @@ _CODE_PAGES = {
 
 @dataclass(frozen=True)
 class Decoded:
-    """The text of a file. Bytes that do not fit its encoding are in it as surrogateescape marks them.
+    """The text of a file. Bytes that the encoding does not know are marked as the handler surrogateescape does.
 
-    sure  False: the bytes fit, but so they would in other encodings of one byte a letter
+    sure  False: other single-byte encodings would fit the bytes too
     """
 
     text: str
@@ -34,7 +34,7 @@ class Decoded:
 
 
 def decode(content: bytes) -> Decoded:
-    """The text of a file by its byte order mark, else as UTF-8."""
+    """Decode a file by its byte order mark, or as UTF-8 when it has none."""
     for mark, name in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
         if content.startswith(mark):
             return Decoded(content.decode(name, "replace"), name)
@@ -42,9 +42,9 @@ def decode(content: bytes) -> Decoded:
 
 
 def decode_table(content: bytes, asked: str | None = None) -> Decoded:
-    """The text of a CSV file by the encoding that is `asked` for, else as the bytes themselves tell.
+    """Decode a CSV file by the encoding `asked`, or else by its bytes.
 
-    One without a single letter in UTF-8, but with bytes outside ASCII, is taken for a Western one of a byte a letter.
+    If its bytes outside ASCII contain no valid UTF-8 at all, it is decoded as windows-1252.
     """
     if asked is not None:
         return Decoded(content.decode(asked, _bad_bytes(asked)), asked)
@@ -55,7 +55,7 @@ def decode_table(content: bytes, asked: str | None = None) -> Decoded:
 
 
 def _bad_bytes(encoding: str) -> str:
-    # Only encodings that leave ASCII as it is can take a mark for a bad byte.
+    # surrogateescape works only with encodings that contain ASCII unchanged.
     return "surrogateescape" if b"x;".decode(encoding, "replace") == "x;" else "replace"
 
 
@@ -64,17 +64,17 @@ def _is_bytewise(text: str) -> bool:
 
 
 def other_encoding(lines: Iterable[tuple[str, str]]) -> tuple[str, str] | None:
-    """A line of a file read as Western that may be in another encoding, and that encoding; None when there is none.
+    """Return the first text, decoded as windows-1252, that may be in another encoding, with that encoding.
 
-    `lines` are texts with the country each is about.
+    `lines` are pairs of a text and the country code of its record. None when there is no such text.
     """
     for text, country in lines:
         if text.isascii():
             continue
-        if _STRANGE.search(text):
+        if _NOT_WESTERN.search(text):
             return text, "cp850"
         content = text.encode(WESTERN, "surrogateescape")
-        for language_of in (tag.partition("-")[0] for tag in spoken_in(country)):
+        for language_of in (tag.partition("-")[0] for tag in languages_of(country)):
             page = _CODE_PAGES.get(language_of)
             if page and content.decode(page, "replace") != text:
                 return text, page

@@ -1,6 +1,6 @@
-"""The check of each single value of an invoice file.
+"""The checks of single values of an invoice record.
 
-Every check takes a JSON value and gives the value to keep, or raises InvalidValue with the reason and what to do.
+Each check takes a JSON value and returns the value to store, or raises InvalidValue with the reason and what to do.
 """
 
 import re
@@ -34,20 +34,20 @@ _POLICY = re.compile(r"[a-z0-9-]{1,60}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-_BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, half characters, line and paragraph separators
-_MOST_DIGITS = 15  # of a telephone number with its country's code, by E.164
-_FICTION = re.compile(r"\+44(?:7700900|1632960)\d{3}|\+33(?:19900|26191|35301|46571|53649|63998)\d{4}")
-"""Numbers that regulators keep for films and examples (Ofcom, Arcep): like test domains they are welcome."""
+_BROKEN = {"Cc", "Cs", "Zl", "Zp"}  # controls, surrogates, line and paragraph separators
+_MOST_DIGITS = 15  # of a telephone number with its country code, by E.164
+_RESERVED_NUMBER = re.compile(r"\+44(?:7700900|1632960)\d{3}|\+33(?:19900|26191|35301|46571|53649|63998)\d{4}")
+"""Numbers that regulators (Ofcom, Arcep) reserve for films and examples. They are accepted, as test domains are."""
 _SEVERAL = re.compile(r"[/;,|]|\b(?:or|oder|ou|und|and|y|o)\b")
-_ALSO_CALLED = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
-_NOT_IN_ISO = {"XK"}  # Kosovo: a code in general use that ISO 3166 leaves to its users
-_NO_PLACE = {"Factory", "localtime"}  # in the zone database, yet no zone
-_NOTHING = "is not more than zero: write an amount above it, and leave out a record that asks for nothing"
-_TEST_DOMAIN, _STAND_IN = ".invalid", ".example"
+_COUNTRY_ALIASES = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
+_NOT_IN_ISO = {"XK"}  # Kosovo: in general use, from the codes that ISO 3166 leaves free for users
+_NO_PLACE = {"Factory", "localtime"}  # entries of the zone database that are no zones
+_NOT_POSITIVE = "is not more than zero: write an amount above it, and leave out a record that asks for nothing"
+_TEST_DOMAIN, _CHECKED_AS = ".invalid", ".example"
 
 
 def text(value: object, limit: int = 200) -> str:
-    """One line of at most `limit` characters, without outer spaces and what nobody can see (`domain.cleaning`)."""
+    """Return one line of at most `limit` characters, without outer spaces and invisible characters."""
     if not isinstance(value, str):
         raise InvalidValue(f"is {kind(value)}, not text: write it in double quotes")
     line = value.strip()
@@ -66,7 +66,7 @@ def text(value: object, limit: int = 200) -> str:
 
 
 def postal_address(value: object) -> str:
-    """A postal address of a few lines, separated by line feeds. Blank lines are dropped."""
+    """Return a postal address with its lines separated by line feeds. Blank lines are dropped."""
     if not isinstance(value, str):
         return text(value)
     if len(value) > 500:
@@ -76,12 +76,12 @@ def postal_address(value: object) -> str:
 
 
 def is_identifier(word: str) -> bool:
-    """Whether a word can be an id: plain, and neither an option nor a folder ("-x", "..") to any program."""
+    """Return whether a word can be an id. It must not look like an option or a folder ("-x", "..") to a program."""
     return _IDENTIFIER.fullmatch(word) is not None
 
 
 def identifier(value: object) -> str:
-    """An id that also names a workflow, so it must be plain."""
+    """Return an id. It also becomes part of a workflow id, so only plain characters are allowed."""
     word = text(value)
     if not is_identifier(word):
         raise InvalidValue(
@@ -91,7 +91,7 @@ def identifier(value: object) -> str:
 
 
 def company_name(value: object) -> str:
-    """A company's name, without links. A bare domain, as some are called, is parted when it is written."""
+    """Return a company's name, which holds no link. A bare domain is allowed; it is broken up when it is printed."""
     name = text(value)
     if link := link_in(name):
         raise InvalidValue(f"holds {printable(link)!r}, of which mail programs make a link: leave the address out")
@@ -99,7 +99,7 @@ def company_name(value: object) -> str:
 
 
 def plain_name(value: object) -> str:
-    """The name of a person, or a number: our messages repeat it, and no web address has a place in it."""
+    """Return a person's name or an invoice number, which holds neither a link nor a domain: messages repeat it."""
     name = company_name(value)
     if domain := domain_in(name):
         advice = "leave it out, or write a space after the full stop"
@@ -142,13 +142,13 @@ def currency(value: object) -> Currency:
 
 
 def amount(value: object, unit: Currency | None, dialect: Dialect | None = None) -> Decimal:
-    """A positive amount with exactly the digits of `unit`; None when the currency itself was refused.
+    """Return a positive amount with exactly the minor units of `unit`, which is None when the currency was refused.
 
-    `dialect`: how the CSV file is written that the value stands in.
+    `dialect` is that of the CSV file, None for JSON.
     """
-    number = _number(value) if dialect is None else _written(text(value, 40), dialect.decimals)
+    number = _number(value) if dialect is None else _csv_amount(text(value, 40), dialect.decimals)
     if number <= 0:
-        raise InvalidValue(_NOTHING)
+        raise InvalidValue(_NOT_POSITIVE)
     if number.adjusted() >= _WHOLE_DIGITS:
         raise InvalidValue(f"is too large: at most {_WHOLE_DIGITS} digits before the point")
     if unit is None:
@@ -163,8 +163,7 @@ def amount(value: object, unit: Currency | None, dialect: Dialect | None = None)
     return exact
 
 
-def _written(cell: str, decimals: Choice[Decimals]) -> Decimal:
-    """The amount of a cell of a CSV file."""
+def _csv_amount(cell: str, decimals: Choice[Decimals]) -> Decimal:
     readings = {kind: number for kind in Decimals if (number := amount_by(kind, cell)) is not None}
     sample = "1200,00" if decimals.kind is Decimals.COMMA else "1200.00"
     if not readings:
@@ -187,14 +186,14 @@ def _number(value: object) -> Decimal:
         case int():
             return Decimal(value)
         case Decimal():
-            return _plain(value)
+            return _finite(value)
         case str():
-            return _spelled(text(value, 40))
+            return _text_amount(text(value, 40))
         case _:
             raise InvalidValue(f"is {kind(value)}, no amount: write it as text, '1200.00'")
 
 
-def _plain(number: Decimal) -> Decimal:
+def _finite(number: Decimal) -> Decimal:
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int):
         raise InvalidValue("is no finite number: write the amount as text, '1200.00'")
@@ -203,22 +202,22 @@ def _plain(number: Decimal) -> Decimal:
     return number
 
 
-def _spelled(word: str) -> Decimal:
+def _text_amount(word: str) -> Decimal:
     if _AMOUNT.fullmatch(word):
         return Decimal(word)
     if "," in word or "'" in word or " " in word:
         raise InvalidValue("has a comma or a separator: write digits and one point, '1200.00'")
     if re.fullmatch(r"-[0-9.]+", word):
-        raise InvalidValue(_NOTHING)
+        raise InvalidValue(_NOT_POSITIVE)
     if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", word):
         raise InvalidValue("has an exponent: write all digits, '1200.00'")
     raise InvalidValue("is no amount: write digits and one point, '1200.00'")
 
 
 def day(value: object, dialect: Dialect | None = None) -> date:
-    """A day. `dialect`: how the CSV file is written that the value stands in."""
+    """Return a date. `dialect` is that of the CSV file, None for JSON."""
     word = text(value)
-    found = _iso_day(word) if dialect is None else _dated(word, dialect.days)
+    found = _iso_day(word) if dialect is None else _csv_day(word, dialect.days)
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise InvalidValue(f"is out of range: the year must be between {_FIRST_YEAR} and {_LAST_YEAR}")
     return found
@@ -233,8 +232,7 @@ def _iso_day(word: str) -> date:
         raise InvalidValue("is no day of the calendar: use YYYY-MM-DD") from None
 
 
-def _dated(cell: str, days: Choice[Days]) -> date:
-    """The day of a cell of a CSV file."""
+def _csv_day(cell: str, days: Choice[Days]) -> date:
     readings = {kind: found for kind in Days if (found := day_by(kind, cell)) is not None}
     sample = {Days.DAY: "31.12.2027", Days.MONTH: "12/31/2027", None: "2027-12-31"}[days.kind]
     if not readings:
@@ -249,12 +247,12 @@ def _dated(cell: str, days: Choice[Days]) -> date:
 
 
 def country(value: object) -> str:
-    """An ISO 3166-1 alpha-2 code in capital letters."""
+    """Return an ISO 3166-1 alpha-2 code, which must be in capital letters."""
     word = text(value)
     if _is_country(word):
         return word
     try:
-        meant = _ALSO_CALLED.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
+        meant = _COUNTRY_ALIASES.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
     except LookupError:
         raise InvalidValue("is no country: give the ISO 3166 code of two letters, for example 'DE'") from None
     raise InvalidValue(f"is not the ISO 3166 code of two letters: use {meant!r}")
@@ -266,7 +264,7 @@ def _is_country(word: str) -> bool:
 
 
 def jurisdiction(value: object) -> str:
-    """Whose law counts: a country, a part of one ("US-NY"), "UK" or "EU"."""
+    """Return whose law applies: a country, a part of one ("US-NY"), "UK" or "EU"."""
     word = text(value)
     if word in {"EU", "UK"} or _is_country(word):
         return word
@@ -286,7 +284,7 @@ def _zones() -> dict[str, str]:
 
 
 def time_zone(value: object) -> str:
-    """An IANA zone name, spelled as the zone database spells it."""
+    """Return an IANA zone name, which must be spelled as in the zone database."""
     word = text(value)
     name = _zones().get(word.lower())
     if name is None:
@@ -298,7 +296,7 @@ def time_zone(value: object) -> str:
 
 
 def language(value: object) -> str:
-    """A BCP 47 tag of language, script and region, in its usual capitals: "en", "pt-BR", "zh-Hant-TW"."""
+    """Return a BCP 47 tag of language, script and region in usual capitals: "en", "pt-BR", "zh-Hant-TW"."""
     word = text(value)
     if "_" in word:
         raise InvalidValue(f"has an underscore: use a hyphen, {printable(word.replace('_', '-'))!r}")
@@ -314,9 +312,9 @@ def language(value: object) -> str:
 
 
 def email(value: object) -> str:
-    """An address in its normal form, the domain as DNS has it. Domains reserved for tests are welcome.
+    """Return an e-mail address in normal form, with an ASCII domain. Domains reserved for tests are accepted.
 
-    Letters outside ASCII before the "@" are refused: hardly any mail provider takes them.
+    Characters outside ASCII before the "@" are refused, because hardly any mail provider accepts them.
     """
     word = text(value, 320)
     several = [part for part in re.split(r"[;,\s|]+", word) if "@" in part]
@@ -324,37 +322,37 @@ def email(value: object) -> str:
         raise InvalidValue(
             f"holds {len(several)} addresses: write one address a contact, and one contact for each person"
         )
-    # The library lets .test pass and stops .invalid; a stand-in domain gets the same checks otherwise.
+    # The library accepts .test and refuses .invalid, so .invalid is checked as if it were .example.
     reserved = word.lower().endswith(_TEST_DOMAIN)
-    checked = word[: -len(_TEST_DOMAIN)] + _STAND_IN if reserved else word
+    checked = word[: -len(_TEST_DOMAIN)] + _CHECKED_AS if reserved else word
     try:
         found = validate_email(checked, allow_smtputf8=False, check_deliverability=False, test_environment=True)
     except EmailNotValidError as error:
         raise InvalidValue(f"is not an e-mail address: {printable(str(error), 200)}") from None
-    domain = found.ascii_domain.removesuffix(_STAND_IN) + _TEST_DOMAIN if reserved else found.ascii_domain
+    domain = found.ascii_domain.removesuffix(_CHECKED_AS) + _TEST_DOMAIN if reserved else found.ascii_domain
     return f"{found.local_part}@{domain}"
 
 
 def phone(value: object, region: str | None) -> str:
-    """A number as E.164. `region` is the customer's country, for numbers in national form."""
+    """Return a phone number as E.164. `region` is the customer's country, for numbers in national form."""
     word = text(value, 40)
     several = [one for one in map(partial(_existing, region=region), _SEVERAL.split(word)) if one]
     if len(several) > 1:
         raise InvalidValue(f"holds {len(several)} numbers: give one, for example {several[0]!r}")
-    number = _dialled(word, region)
+    number = _parsed_phone(word, region)
     if number.extension:
         raise InvalidValue("has an extension, which no message can reach: give a direct number")
-    # A number that only works inside its own area passes the library's plain yes-or-no question.
+    # is_possible_number alone would also accept numbers that work only inside their own area.
     if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise InvalidValue("has too few or too many digits for a phone number: use the form '+34600123456'")
     found = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    # Some digits are a number with a plus in front and another one without: 4915112345678 is both in Germany.
+    # Some digits are one number with a plus in front and another without: 4915112345678 is both in Germany.
     with_plus = None if word.startswith(("+", "0", "(")) else _existing("+" + word, None)
     if with_plus not in (None, found):
         raise InvalidValue(
             f"may be a number with its country's code or without: write {with_plus!r} or with a leading 0"
         )
-    if _FICTION.fullmatch(found):
+    if _RESERVED_NUMBER.fullmatch(found):
         return found
     if not phonenumbers.is_valid_number(number) or len(found) > _MOST_DIGITS + 1:
         land = phonenumbers.region_code_for_country_code(number.country_code or 0)
@@ -365,7 +363,7 @@ def phone(value: object, region: str | None) -> str:
     return found
 
 
-def _dialled(word: str, region: str | None) -> phonenumbers.PhoneNumber:
+def _parsed_phone(word: str, region: str | None) -> phonenumbers.PhoneNumber:
     try:
         return phonenumbers.parse(word, region)
     except phonenumbers.NumberParseException:
@@ -373,7 +371,7 @@ def _dialled(word: str, region: str | None) -> phonenumbers.PhoneNumber:
 
 
 def _existing(word: str, region: str | None) -> str | None:
-    """The number as E.164 if there is such a number; else None."""
+    """Return the number as E.164 if it is valid; else None."""
     try:
         number = phonenumbers.parse(word, region)
     except phonenumbers.NumberParseException:
@@ -384,7 +382,7 @@ def _existing(word: str, region: str | None) -> str | None:
 
 
 def payment_url(value: object) -> str:
-    """Where the debtor pays. Links carry tokens, so no reason here repeats any part of one."""
+    """Return the URL at which the invoice is paid. It may hold tokens, so no reason repeats any part of it."""
     word = text(value, 2000)
     try:
         parts = urlsplit(word)
@@ -395,12 +393,12 @@ def payment_url(value: object) -> str:
         raise InvalidValue("is not a web address: use the form 'https://pay.example.com/INV-1', other signs as %20")
     if parts.username is not None or parts.password is not None:
         raise InvalidValue("holds a user name or password: remove the part before '@'")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_here(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
         raise InvalidValue("is not safe to pay on: it must begin with https://")
     return word
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Takes a file apart into records: JSON, JSON Lines and CSV in one shape, not yet checked."""
+"""Splits a JSON, JSON Lines or CSV file into records of one shape. Their values are not checked yet."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -13,9 +13,9 @@ from dunwell.intake.lines import Line, Lines, kept
 
 
 def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -> Table:
-    """The records of a file, in order. The suffix of `name` tells the format; without one, the first sign.
+    """Return the records of a file, in order. The format is that of the suffix of `name`, or else of the first line.
 
-    `asked` and `mapped` are for CSV only.
+    `asked` and `mapped` apply to CSV only.
     """
     lines = Lines(StringIO(decode(content).text, newline=""))
     match PurePath(name).suffix.lower():
@@ -38,7 +38,7 @@ def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -
 
 
 def _starts_document(first: str, following: Iterator[Line]) -> bool:
-    """Whether this is a list or an object of several lines, not one object a line with the first broken."""
+    """Return whether this is one JSON document, and not JSON Lines whose first object is broken."""
     if not first.startswith("{"):
         return first.startswith("[")
     if first.endswith("}"):

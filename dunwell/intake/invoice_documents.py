@@ -1,4 +1,4 @@
-"""The invoice itself: a PDF beside the invoice file, looked at when its record is read, taken in when it is kept."""
+"""The invoice document: a PDF beside the invoice file. Checked when the record is read, loaded when it is stored."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ _MAGIC = b"%PDF-"
 
 
 def check(value: object, folder: Path | None) -> Path:
-    """The file that `value` names inside `folder`. Raises InvalidValue.
+    """Return the path of the PDF that `value` names inside `folder`. Raises InvalidValue.
 
-    folder  None: there is no place for files
+    `folder` None: no document is accepted.
     """
     name = text(value)
     if folder is None:
@@ -20,7 +20,7 @@ def check(value: object, folder: Path | None) -> Path:
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # Python calls a loop of links a RuntimeError
+    except (OSError, RuntimeError):  # pathlib raises RuntimeError for a loop of links
         raise InvalidValue("leads round in a circle of links, or cannot be followed: give the file itself") from None
     if not inside:
         raise InvalidValue("lies outside the folder of the invoice file: put it beside that file, or below")
@@ -29,7 +29,7 @@ def check(value: object, folder: Path | None) -> Path:
 
 
 def read(path: Path, most: int = MOST_BYTES) -> bytes:
-    """The first `most` bytes of a PDF, by default all of it. Raises InvalidValue when it is none, or too large."""
+    """Return the first `most` bytes of a PDF, by default all. Raises InvalidValue when it is no PDF or too large."""
     try:
         if not path.is_file():
             raise InvalidValue("is not there: give the path from the folder of the invoice file")

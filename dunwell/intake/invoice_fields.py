@@ -1,7 +1,7 @@
-"""The fields of an invoice record: what each is called, how it is checked, and how it is explained to people.
+"""The fields of an invoice record: name, check and explanation of each.
 
-This is the one list of them: reader, CSV columns, docs/invoices.md and the API's description are made from it. A new
-field is one row here and one line in dunwell/intake/invoices.py.
+The reader, the CSV columns, docs/invoices.md and the OpenAPI description are all made from this list. A new field is
+one row here and one line in dunwell/intake/invoices.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,20 +13,21 @@ from dunwell.domain.terms import DebtorKind, Role
 from dunwell.intake import field_checks, invoice_documents, opening_history
 
 WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
-"""Kinds of values that a CSV file may write in more than one way; their checks take `dialect`."""
+"""Kinds of values that depend on the dialect of a CSV file; their checks take `dialect`."""
 
 
 @dataclass(frozen=True)
 class Field:
     """One field of an object.
 
-    check    takes the JSON value (and what else it depends on, by name), gives the value to keep or raises Unfit
-    kind     what people write: "text", "day"
-    about    a sentence or two about what it does
+    check    takes the JSON value, and by name what else it depends on; returns the value to store or raises
+             InvalidValue
+    kind     the kind of value for people: "text", "day"
+    about    what the field does, in a sentence or two
     example  a value that is accepted
-    refused  values that are not, for the documentation, which shows what is said about them
-    needed   must not be left out
-    secret   its value is never shown
+    refused  values that are refused; the documentation shows the reasons
+    needed   whether it must be given
+    secret   whether messages must not show its value
     schema   JSON Schema of the value
     """
 
@@ -83,16 +84,16 @@ INVOICE = _object(
     Field(
         "paid", opening_history.paid, "amount",
         "What was paid before this file was made: one amount, or a list of `{payment_id?, amount, received_at?}`. It "
-        "counts before the first message. News of a payment from before the import is not counted twice: a person is "
-        "asked first, unless `payment_id` says that it is the same one. Counts when the invoice is new to us.",
+        "counts before the first message. A payment from before the import that is reported later is not counted "
+        "twice: a person is asked first, unless its `payment_id` is the same. Used only when the invoice is new.",
         "200.00", ("-1",), schema={"type": ["string", "number", "array"]},
     ),
     Field(
         "reminded", opening_history.reminded, "list",
         "Steps of the ladder that were done elsewhere: a list of `{step, on}`, or text such as "
         "`first-reminder=2027-03-02`. The ladder goes on behind them, and messages name the days of those that "
-        "were written. Nobody knows whether such a letter arrived, so it is no proof for a restriction. Counts when "
-        "the invoice is new to us.",
+        "were written. It is unknown whether such a message arrived, so it does not count as a warning before a "
+        "restriction. Used only when the invoice is new.",
         [{"step": "first-reminder", "on": "2027-03-02"}], ("first reminder",), schema={"type": ["array", "string"]},
     ),
     Field(
@@ -122,8 +123,8 @@ CUSTOMER = _object(
     ),
     Field(
         "kind", field_checks.debtor_kind, "word",
-        f"One of {', '.join(f'`{kind}`' for kind in DebtorKind)}. Of somebody who may be a consumer nobody "
-        "else is told. Left out: as known before.",
+        f"One of {', '.join(f'`{kind}`' for kind in DebtorKind)}. The debts of a customer who is, or may be, a "
+        "consumer are never mentioned to other customers. Left out: as known before.",
         "business", ("company",), schema={"type": "string", "enum": [str(kind) for kind in DebtorKind]},
     ),
     Field(

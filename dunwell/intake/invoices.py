@@ -1,4 +1,4 @@
-"""Invoice files: every record becomes an Invoice or says what is wrong with it, and harms no other."""
+"""Reads invoice files. Each record becomes an Invoice or refusals; a bad record does not affect others."""
 
 import sys
 from collections import Counter, defaultdict
@@ -33,7 +33,7 @@ _MOST_CONTACTS = 50
 
 @dataclass(frozen=True)
 class InvoiceFile:
-    """What an invoice file holds. `note` says in one line how it was read, None for a plain one."""
+    """The content of an invoice file. `note` says how a CSV file was read; None for the default dialect."""
 
     invoices: tuple[Invoice, ...]
     refusals: tuple[Refusal, ...]
@@ -49,18 +49,18 @@ def read_file(path: str, asked: Dialect | None = None, mapped: ColumnMap | None 
 def read_content(
     content: bytes, name: str, asked: Dialect | None = None, mapped: ColumnMap | None = None
 ) -> InvoiceFile:
-    """Read the invoices of a file. Bad content gives refusals; one bad record harms no other.
+    """Read the invoices of a file. Bad content gives refusals; a bad record does not affect others.
 
-    name     its suffix tells the format: .json (a list, or objects one after the other), .jsonl or .ndjson (one
-             object a line), .csv. Any other name, such as "-", goes by the first sign: "[" or an object over several
-             lines is JSON, "{" is JSON Lines, all else CSV. A `document` is a path from the folder of `name`, with
-             "-" from the working folder
-    asked    how a CSV file is written; what it leaves open is found from the file
-    mapped   what the columns of a CSV file hold
+    name     its suffix is the format: .json (a list, or objects one after the other), .jsonl or .ndjson (one object
+             a line), .csv. For any other name, such as "-", the content decides: "[" or an object over several lines
+             is JSON, "{" is JSON Lines, all else CSV. The path of a `document` starts at the folder of `name`, or at
+             the working folder for "-"
+    asked    the dialect of a CSV file; what it leaves open is determined from the file
+    mapped   the fields that the columns of a CSV file hold
 
-    A record with several problems gives several refusals with the same `where`. When records share an invoice_id, or
-    disagree about a customer, none of them is taken. Raises Refused when `asked` or `mapped` are given for a file
-    that is no CSV.
+    A record with several problems gives several refusals with the same `where`. Records that share an invoice_id, or
+    disagree about a customer, are all refused. Raises Refused when `asked` or `mapped` are given for a file that is
+    no CSV.
     """
     asked, mapped = asked or Dialect(), mapped or ColumnMap()
     table = read_records(content, name, asked, mapped)
@@ -72,7 +72,7 @@ def read_content(
     records = [item for item in table.records if isinstance(item, Record)]
     found = iter(parse_records(records, folder))
     invoices: list[Invoice] = []
-    refusals: dict[Refusal, None] = {}  # what several records share is told once
+    refusals: dict[Refusal, None] = {}  # a refusal that several records share appears once
     for item in table.records:
         one = [item] if isinstance(item, Refusal) else next(found)
         if isinstance(one, Invoice):
@@ -83,9 +83,9 @@ def read_content(
 
 
 def parse_records(records: Sequence[Record], folder: Path | None = None) -> list[Invoice | list[Refusal]]:
-    """Check the records of one file or request, each by itself and beside the others.
+    """Check the records of one file or request, each by itself and against the others.
 
-    Gives for each the invoice, or all its problems; those that it shares with others are equal.
+    Returns for each record the invoice or its refusals. Records that are refused together have equal refusals.
     """
     found = [_parse(record, folder) for record in records]
     shared = {id(one): refusal for same in _repeated(records) for one in same for refusal in [_refuse_repeated(same)]}
@@ -110,7 +110,7 @@ def _id_of(record: Record) -> str:
 
 
 def _repeated(records: Sequence[Record]) -> list[list[Record]]:
-    """The records that share an invoice id, id by id."""
+    """Return the groups of records that share an invoice id."""
     by_id = defaultdict[str, list[Record]](list)
     for record in records:
         by_id[_id_of(record)].append(record)
@@ -126,20 +126,20 @@ def _refuse_repeated(records: Sequence[Record]) -> Refusal:
 
 
 def parse_invoice(data: object, where: str) -> Invoice | list[Refusal]:
-    """Check one decoded JSON value. Gives the invoice, or all its problems (25 at most), never an empty list.
+    """Check one decoded JSON value. Returns the invoice, or its refusals (25 at most, never an empty list).
 
-    Numbers may be int or Decimal; a float amount is refused, since it may not be the number that was written.
-    So is a document: whoever sends a value must not choose among the files of this machine.
+    Numbers may be int or Decimal; a float amount is refused, because it may differ from the number that was written.
+    A document is refused, because a sender must not name files of this machine.
     """
     return _parse(Record(where, data), None)
 
 
 def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
-    """`folder` is where documents lie; None takes none."""
+    """Check one record. `folder` is where its document lies; None accepts no document."""
     fields = Fields(record, record.data, {*INVOICE, "customer", "contacts"}, "", [])
     take = fields.take
     unit: Currency | None = take(INVOICE["currency"])
-    # Refused values are None here; the invoice is built only when nothing was refused.
+    # A refused value is None here. The invoice is built only when no value was refused.
     values: dict[str, Any] = {
         "invoice_id": take(INVOICE["invoice_id"]),
         "number": take(INVOICE["number"]),
@@ -173,14 +173,14 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
 
 
 def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
-    """The customer, with the contacts of both lists: the customer's, and those of this invoice alone."""
+    """Return the customer's values, with the contacts of the customer and those for this invoice alone."""
     customer_id = fields.take(CUSTOMER["id"])
     country = fields.take(CUSTOMER["country"])
     counts: Counter[Role | None] = Counter()
     before = len(fields.refusals)
     shared, alone = (_contacts(owner, customer_id, country, counts) for owner in (fields, invoice))
     listed = [*(shared or ()), *(alone or ())]
-    # An address that was refused is asked for by its own refusal. An empty list says that there is nobody any more.
+    # Not when an address was refused, which has its own refusal. An empty list is allowed: no contact is left.
     if shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
         fields.refuse("contacts", NOBODY)
     return {
@@ -197,7 +197,7 @@ def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
 
 
 def _time_zone(fields: Fields, country: str | None) -> str | None:
-    """The zone that is given, else that of the country where it has one clock all year."""
+    """Return the zone that is given, or else that of the country if all of it has the same time all year."""
     if country is None or not fields.is_blank("time_zone"):
         given: str | None = fields.take(CUSTOMER["time_zone"])
         return given
@@ -213,7 +213,7 @@ def _time_zone(fields: Fields, country: str | None) -> str | None:
 def _contacts(
     fields: Fields, customer_id: str | None, country: str | None, counts: Counter[Role | None]
 ) -> list[dict[str, Any]] | None:
-    """The contacts of a list, with ids for a customer of whom nobody is known yet. None: there is no list."""
+    """Return the contacts of a list, with ids as for a customer without known contacts; None if there is no list."""
     if not fields.has("contacts"):
         return None
     found = []
@@ -244,6 +244,6 @@ def _can_be_asked(contact: dict[str, Any]) -> bool:
 
 
 def can_be_asked(role: Role | None, email: str | None, phone: str | None, post: str | None) -> bool:
-    """Whether somebody of this role at these addresses can be asked to pay."""
-    # One line is no address that a letter could go to.
+    """Return whether a contact of this role with these addresses can be asked to pay."""
+    # A postal address needs at least two lines.
     return role is not Role.ACCOUNT_MANAGER and bool(email or phone or "\n" in (post or ""))

@@ -1,4 +1,4 @@
-"""The records of a JSON document, or of one JSON object a line."""
+"""Reads the records of a JSON document, or of a file with one JSON object a line."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from itertools import count
 
-from dunwell.intake.lines import Lines, Record, foreign
+from dunwell.intake.lines import Lines, Record, bad_byte
 from dunwell.intake.refusals import Refusal
 
-_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\[\]{}]')  # or a string of one line, in which brackets mean nothing
+_BRACKET = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\[\]{}]')  # also matches strings, to skip the brackets inside them
 _PAIRS = {"{": "}", "[": "]"}
 _WHITE = re.compile(r"[ \t\r\n]*")
 
 
 class JsonObject(dict[str, object]):
-    """An object that remembers keys given twice, to be refused later without harm to other records."""
+    """A JSON object that also holds its repeated keys, so that the field check can refuse this record alone."""
 
     def __init__(self, pairs: list[tuple[str, object]]) -> None:
         super().__init__(pairs)
@@ -28,15 +28,16 @@ class JsonObject(dict[str, object]):
 def _number(digits: str) -> Decimal:
     try:
         return Decimal(digits)
-    except InvalidOperation:  # an exponent beyond what Decimal counts
+    except InvalidOperation:  # the exponent is beyond the range of Decimal
         return Decimal("Infinity")
 
 
-# Whole numbers become Decimal too: Python refuses to read an int of many thousand digits.
+# Whole numbers become Decimal too, because Python refuses to parse an int of many thousand digits.
 _DECODER = json.JSONDecoder(object_pairs_hook=JsonObject, parse_float=_number, parse_int=_number)
 
 
 def json_lines(lines: Lines) -> Iterator[Record | Refusal]:
+    """Yield the records of a file with one object a line. A broken line gives one refusal."""
     for line in lines:
         text = line.text.strip()
         if not text:
@@ -46,11 +47,14 @@ def json_lines(lines: Lines) -> Iterator[Record | Refusal]:
         except (ValueError, RecursionError) as error:
             yield _broken(line.where, text, error)
         else:
-            yield foreign(line.where, text) or Record(line.where, data)
+            yield bad_byte(line.where, text) or Record(line.where, data)
 
 
 def json_document(lines: Lines) -> Iterator[Record | Refusal]:
-    """The items of a list, or one object after the other. An item that is broken inside costs only itself."""
+    """Yield the items of a list, or of objects one after the other.
+
+    A broken item gives one refusal. If its end cannot be found, nothing after it is read, and the refusal says so.
+    """
     text = lines.rest()
     at = _skip_white(text, 0)
     listed = text.startswith("[", at)
@@ -72,7 +76,7 @@ def json_document(lines: Lines) -> Iterator[Record | Refusal]:
             yield refusal
             end = closing
         else:
-            yield foreign(where, text[at:end]) or Record(where, data)
+            yield bad_byte(where, text[at:end]) or Record(where, data)
         at = _skip_white(text, end)
         if listed and text.startswith(",", at):
             at = _skip_white(text, at + 1)
@@ -83,7 +87,7 @@ def json_document(lines: Lines) -> Iterator[Record | Refusal]:
 
 
 def _closing(text: str, at: int) -> int | None:
-    """Where the object or list that opens at `at` ends, by brackets alone; None when they do not match."""
+    """Return the index after the object or list that opens at `at`, by its brackets; None when they do not match."""
     expected: list[str] = []
     for found in _BRACKET.finditer(text, at):
         sign = found[0]
@@ -101,8 +105,8 @@ def _skip_white(text: str, at: int) -> int:
     return at if found is None else found.end()
 
 
-_FAULTS: Mapping[str, str] = {
-    # how the parser begins: what people can do about it
+_ADVICE: Mapping[str, str] = {
+    # beginning of the parser's message: what to do about it
     "Expecting property name": 'a key in double quotes is missing, or a comma stands before "}"',
     "Illegal trailing comma": "take out the comma before the closing bracket",
     "Expecting ':'": "a colon is missing after the key",
@@ -115,16 +119,16 @@ _FAULTS: Mapping[str, str] = {
 }
 
 
-def what_is_wrong(error: json.JSONDecodeError) -> str:
-    """A fault of JSON in words for people."""
-    return next((words for begin, words in _FAULTS.items() if error.msg.startswith(begin)), "it cannot be read there")
+def error_text(error: json.JSONDecodeError) -> str:
+    """Return a JSON error in words for people."""
+    return next((words for begin, words in _ADVICE.items() if error.msg.startswith(begin)), "it cannot be read there")
 
 
 def _broken(where: str, text: str, error: ValueError | RecursionError) -> Refusal:
-    if bad := foreign(where, text):
+    if bad := bad_byte(where, text):
         return bad
     if isinstance(error, json.JSONDecodeError):
         place = f"column {error.colno}"
         place = place if error.lineno == 1 else f"line {error.lineno}, {place}"
-        return Refusal(where, "", f"is not valid JSON at {place}: {what_is_wrong(error)}")
+        return Refusal(where, "", f"is not valid JSON at {place}: {error_text(error)}")
     return Refusal(where, "", "is nested too deeply: an invoice has three levels")

@@ -1,4 +1,4 @@
-"""The numbered lines of a file, and a record as it stands in it."""
+"""The numbered lines of a file, and its records before they are checked."""
 
 import re
 from collections import deque
@@ -10,14 +10,17 @@ from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.refusals import Refusal
 
 _BOM = "\ufeff"
-_FOREIGN_BYTE = re.compile("[\udc80-\udcff]")  # how the error handler "surrogateescape" marks a bad byte
+_BAD_BYTE = re.compile("[\udc80-\udcff]")  # as the error handler "surrogateescape" marks it
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record as it stands in the file.
+    """A record of a file, not checked yet.
 
-    `columns` translates field paths into the file's own names; `dialect` is how a CSV file is written.
+    where    its place in the file, for refusals
+    data     the decoded JSON value, or a CSV row in the same shape
+    columns  the titles in a CSV file, by field path
+    dialect  that of the CSV file; None for JSON
     """
 
     where: str
@@ -37,7 +40,7 @@ class Line:
 
 
 class Lines(Iterator[Line]):
-    """The lines of a stream, numbered from 1, that can be given back."""
+    """An iterator of the lines of a stream, numbered from 1. Lines can be given back, to be read again."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -59,13 +62,15 @@ class Lines(Iterator[Line]):
 
 
 def kept(lines: Iterator[Line], seen: list[Line]) -> Iterator[Line]:
+    """Yield the lines, and append each to `seen`."""
     for line in lines:
         seen.append(line)
         yield line
 
 
-def foreign(where: str, text: str) -> Refusal | None:
-    found = _FOREIGN_BYTE.search(text)
+def bad_byte(where: str, text: str) -> Refusal | None:
+    """Return a refusal when the text holds a byte that was not valid UTF-8; else None."""
+    found = _BAD_BYTE.search(text)
     if found is None:
         return None
     byte = ord(found[0]) - 0xDC00

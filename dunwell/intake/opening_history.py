@@ -1,4 +1,4 @@
-"""What happened to an invoice before it came to us: what was paid, and which steps of its ladder were done."""
+"""The checks of what happened to an invoice before it was imported: what was paid, which steps were done."""
 
 import re
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ _STEPS = "write a list of {step, on}, or text such as first-reminder=2027-03-02"
 
 
 def paid(value: object, unit: Currency | None, dialect: Dialect | None = None) -> tuple[EarlierPayment, ...]:
-    """One amount, or a list of payments. Nothing paid may be written as 0."""
+    """Return the earlier payments, given as one amount or as a list. The amount 0 means none."""
     if not isinstance(value, list):
         return () if _is_nothing(value) else (EarlierPayment(amount=field_checks.amount(value, unit, dialect)),)
-    payments = tuple(_payment(item, unit) for item in _few(value))
+    payments = tuple(_payment(item, unit) for item in _limited(value))
     ids = [one.payment_id for one in payments if one.payment_id]
     if len(set(ids)) < len(ids):
         raise InvalidValue("names a payment_id twice: write each payment once")
@@ -31,18 +31,18 @@ def paid(value: object, unit: Currency | None, dialect: Dialect | None = None) -
 
 
 def reminded(value: object) -> tuple[EarlierReminder, ...]:
-    """The steps that were done elsewhere, with their days."""
+    """Return the steps that were done elsewhere, with their days, oldest first."""
     if isinstance(value, str):
         value = [_pair(part) for part in value.split(",")]
     if not isinstance(value, list):
         raise InvalidValue(f"is {kind(value)}: {_STEPS}")
-    reminders = tuple(_reminder(item) for item in _few(value))
+    reminders = tuple(_reminder(item) for item in _limited(value))
     if len({one.step for one in reminders}) < len(reminders):
         raise InvalidValue("names a step twice: write the day on which it was last done")
     return tuple(sorted(reminders, key=lambda one: one.on))
 
 
-def _few(items: list[object]) -> list[object]:
+def _limited(items: list[object]) -> list[object]:
     if len(items) > _MOST:
         raise InvalidValue(f"has {len(items)} items: at most {_MOST} fit")
     return items
@@ -86,7 +86,7 @@ def _pair(text: str) -> dict[str, str]:
 
 
 def _moment(value: object) -> datetime:
-    """A time with its offset, or a day, which counts from its first moment in UTC."""
+    """Return a time, which must have an offset; a day means its start in UTC."""
     word = field_checks.text(value, 40)
     if len(word) == len("2027-03-01"):
         return datetime.combine(field_checks.day(word), time(0), tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Reads the ladder files. The folder is the registry: a new ladder is one new file."""
+"""Reads the policy files. Every *.toml file of the folder is a policy."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +14,12 @@ DEFAULT_LADDER = "gentle-saas"
 
 
 def traits_of(catalogue: Catalogue) -> dict[str, Trait]:
-    """What each message of the catalogue does, as the ladder's rules need it."""
+    """Return the traits of every message of the catalogue, in the form that the policy check needs."""
     return {key: Trait(**traits.model_dump()) for key, traits in catalogue.traits.items()}
 
 
 def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
-    """Raises PolicyError with every problem of the file."""
+    """Read one policy file. Raises PolicyError with every problem of the file."""
     try:
         data = parse_toml(path.read_bytes())
     except OSError as error:
@@ -30,7 +30,7 @@ def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
 
 
 def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str, Policy]:
-    """Every ladder of the folder by name. Raises PolicyError for the first file that is bad."""
+    """Read every policy file of the folder, by name. Raises PolicyError for the first bad file."""
     return {path.stem: read_ladder(path, traits) for path in sorted(folder.glob("*.toml"))}
 
 

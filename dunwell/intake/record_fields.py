@@ -1,4 +1,4 @@
-"""One JSON object under examination: takes its fields out one by one and collects what is wrong with them."""
+"""Checks the fields of one JSON object one by one and collects the refusals."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -8,12 +8,12 @@ from dunwell.intake.json_records import JsonObject
 from dunwell.intake.lines import Record
 from dunwell.intake.refusals import InvalidValue, Refusal, did_you_mean, kind, printable, shown
 
-_UNKNOWABLE = object()  # a field of what is no object: its parent was refused already
-_MOST_REFUSALS = 25  # of one record: what has more problems is no invoice, and a longer list helps nobody
+_PARENT_REFUSED = object()  # in place of a value inside something that is no object and was refused already
+_MOST_REFUSALS = 25  # of one record
 
 
 class Fields:
-    """The fields of `data`, an object at `path` inside `record`. Inner objects share the list of refusals."""
+    """The fields of the object `data` at `path` inside `record`. Inner objects share the list of refusals."""
 
     def __init__(
         self, record: Record, data: object, known: Collection[str], path: str, refusals: list[Refusal]
@@ -23,7 +23,7 @@ class Fields:
         self._path = path
         self._data: Mapping[str, object] = data if isinstance(data, Mapping) else {}
         self._is_object = isinstance(data, Mapping)
-        if not self._is_object and data is not _UNKNOWABLE:
+        if not self._is_object and data is not _PARENT_REFUSED:
             self.refuse("", f"is {_state(data)}: write an object with {', '.join(sorted(known))}", data)
         for key in map(str, self._data):
             if key not in known:
@@ -32,9 +32,9 @@ class Fields:
             self.refuse(printable(key), "is given more than once: keep one")
 
     def take(self, field: Field, **depends: Any) -> Any:
-        """The checked value of a field; None when it is left out, null, blank or refused.
+        """Return the checked value of a field; None when it is left out, null, blank or refused.
 
-        `depends` is what its check needs beside the value.
+        `depends` holds the further arguments of its check.
         """
         if self.is_blank(field.name):
             if field.needed:
@@ -50,16 +50,16 @@ class Fields:
             return None
 
     def has(self, key: str) -> bool:
-        """Whether the record says anything under `key`: null is as good as left out."""
+        """Return whether the object has a value other than null under `key`."""
         return self._data.get(key) is not None
 
     def inner(self, key: str, known: Collection[str]) -> "Fields":
-        """The object under `key`. What is no object is refused once, and then its fields stay silent."""
-        data = self._data.get(key) if self._is_object else _UNKNOWABLE
+        """Return the object under `key`. If it is no object, that is one refusal, and its fields add none."""
+        data = self._data.get(key) if self._is_object else _PARENT_REFUSED
         return Fields(self._record, data, known, self._at(key), self.refusals)
 
     def items(self, key: str, known: Collection[str], most: int) -> list["Fields"]:
-        """The objects of the list under `key`, at most `most`."""
+        """Return the objects of the list under `key`. More than `most` are refused."""
         found = self._data.get(key)
         if not isinstance(found, list):
             self.refuse(key, f"is {_state(found)}: write a list of objects", found)
@@ -73,7 +73,7 @@ class Fields:
         ]
 
     def refuse(self, key: str, reason: str, value: object = None) -> None:
-        """Note a problem of the field `key` (of the object itself when "")."""
+        """Add a refusal of the field `key`, or of the object itself when `key` is ""."""
         if key and not self._is_object:
             return
         if len(self.refusals) < _MOST_REFUSALS:
@@ -85,7 +85,7 @@ class Fields:
         return ".".join(part for part in (self._path, key) if part)
 
     def is_blank(self, key: str) -> bool:
-        """Whether a field is left out, null or blank."""
+        """Return whether a field is left out, null or blank."""
         value = self._data.get(key)
         return value is None or (isinstance(value, str) and not value.strip())
 

@@ -1,4 +1,4 @@
-"""The time zone of a country, where it has one clock all year."""
+"""The time zones of countries."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,13 +11,13 @@ _NOT_LISTED = {"XK": ["Europe/Belgrade"]}
 
 
 def zones_of(country: str) -> tuple[str, ...]:
-    """The IANA zones of a country, by ISO 3166 alpha-2."""
+    """Return the IANA zones of a country, given by its ISO 3166-1 alpha-2 code."""
     return tuple(sorted(_NOT_LISTED.get(country) or get_global("territory_zones").get(country) or ()))
 
 
 @cache
 def only_zone(country: str, year: int) -> str | None:
-    """A zone of a country all of whose zones show the same time from the start of `year` for a year; else None."""
+    """Return a zone of the country if all its zones have the same time throughout `year`; else None."""
     names = zones_of(country)
     if not names:
         return None

@@ -1,7 +1,7 @@
-"""`make demo`: a dozen invoices live a dozen lives on the real server, one day a second, and nobody is written to.
+"""`make demo`: runs a dozen rehearsed cases on a real server, one day a second. No message leaves the outbox.
 
-Everything is started here and ended here: the Temporal server, the worker as a process of its own, a fresh
-database. The debtors of `demo_debtors` read what arrives and answer by signals, as a billing system would.
+It starts, and stops at its end, the Temporal server, a worker process and a new database. The simulated customers of
+`demo_debtors` react to messages by signals, as a billing system would.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product import NoProduct
 from dunwell.intake.invoices import read_file
 from dunwell.intake.policy_files import read_ladders, traits_of
-from dunwell.local.demo_debtors import CAST, Debtor, Part, Seen, UnexpectedError, Window
-from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how
+from dunwell.local.demo_debtors import STORIES, CaseReader, CaseView, Debtor, Story, UnexpectedError
+from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, RestartLimits, Supervisor, exit_text
 from dunwell.local.temporal_server import DevServer, ServerError
 from dunwell.process import leave
 from dunwell.services.dependencies import Dependencies
@@ -67,7 +67,7 @@ AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)  # a Monday
 SPEED = 86_400.0  # a day of the case each second
 
 _TOO_LONG = STEP_WORK["start_to_close_timeout"].total_seconds() + 120
-"""Seconds. A step that a killed worker held is handed on when its time is over; that is no reason to despair."""
+"""Seconds for one story. A step that a killed worker had begun is retried only after its timeout."""
 
 _LOOK_SECONDS = 0.2
 _REDRAW_PER_SECOND = 4
@@ -76,34 +76,34 @@ _WORKER_READY_SECONDS = 60.0
 
 
 class DemoError(Exception):
-    """The demo cannot go on. Says why."""
+    """The demo cannot go on. The text says why."""
 
 
-# The house -----------------------------------------------------------------------------------------------
+# The processes -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class House:
-    """What runs while the demo runs."""
+class DemoSystem:
+    """The server, the worker and the database of the demo."""
 
     server: DevServer
     worker: Supervisor
     deps: Dependencies
 
     def check(self) -> None:
-        """Start the worker again if it has died. Raises DemoError for the server, GivenUpError for the worker.
+        """Restart the worker if it has ended. Call it on the main thread.
 
-        Call it on the main thread.
+        Raises DemoError when the server has ended, GivenUpError when the worker ends again and again.
         """
         code = self.server.process.poll()
         if code is not None:
-            raise DemoError(f"The Temporal server {how(code)}. Its log ends:\n{self.server.log.tail()}")
+            raise DemoError(f"The Temporal server {exit_text(code)}. Its log ends:\n{self.server.log.tail()}")
         self.worker.look()
 
 
 @contextmanager
-def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
-    """Server, database and worker in the folder `state`; everything is stopped at the end of the block.
+def running_system(state: Path, *, ui: bool = True) -> Iterator[DemoSystem]:
+    """Start server, database and worker in the folder `state`, and stop them at the end of the block.
 
     Not for use inside an event loop. Raises ServerError or NotReady.
     """
@@ -115,12 +115,12 @@ def open_house(state: Path, *, ui: bool = True) -> Iterator[House]:
         stack.callback(deps.database.close)
         migrate(deps.database)
         environment = _environment(state, server.address, server.namespace, deps.database.url)
-        # In `state` a .env of the developer is not found.
+        # It runs in `state`, where it does not read the developer's .env.
         launch = partial(Child.start, state / WORKER_LOG, environment, str(WORKER), folder=state)
-        worker = Supervisor("worker", launch, Patience())
+        worker = Supervisor("worker", launch, RestartLimits())
         stack.callback(worker.stop)
         worker.start()
-        yield House(server, worker, deps)
+        yield DemoSystem(server, worker, deps)
 
 
 async def _register(server: DevServer) -> None:
@@ -128,7 +128,7 @@ async def _register(server: DevServer) -> None:
 
 
 def _environment(state: Path, address: str, namespace: str, database: str) -> dict[str, str]:
-    """All that the worker may know. No provider's key is among it, so every message goes to the outbox."""
+    """Return the environment of the worker. It holds no provider's key, so every message goes to the outbox."""
     profile = state / "no-profile.toml"
     profile.touch()
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TZ") if name in os.environ}
@@ -143,7 +143,7 @@ def _environment(state: Path, address: str, namespace: str, database: str) -> di
 
 
 def outbox_deps(database_url: str) -> Dependencies:
-    """Clients without a provider: whatever they send goes no further than the outbox."""
+    """Return dependencies without providers: every message stays in the outbox."""
     gateways = {channel: OutboxGateway(channel) for channel in WRITTEN}
     return Dependencies(
         database=Database(database_url),
@@ -158,70 +158,70 @@ def outbox_deps(database_url: str) -> Dependencies:
 
 
 def demo_invoices() -> list[Invoice]:
-    """Raises DemoError when the file is damaged."""
+    """Return the invoices of the demo. Raises DemoError when the file is damaged."""
     file = read_file(str(INVOICES))
     if file.refusals:
         raise DemoError(f"{INVOICES.name}: {file.refusals[0]}")
     return list(file.invoices)
 
 
-# The play ------------------------------------------------------------------------------------------------
+# The stories ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How one case ended. `trouble` is None when it ended as its debtor's story says."""
+    """How one case ended. `trouble` is None when it ended as its story expects."""
 
     invoice: Invoice
-    part: Part
-    seen: Seen | None
+    story: Story
+    seen: CaseView | None
     trouble: str | None
 
 
-Show = Callable[[Mapping[str, Seen]], None]
-"""Told what can be seen, a few times a second."""
+Show = Callable[[Mapping[str, CaseView]], None]
+"""Called with the present view of every case, a few times a second."""
 
 
-class Play:
-    """Registers the invoices, starts their cases, and lets every debtor live their story."""
+class DemoRun:
+    """Registers the invoices, starts their cases, and runs the story of every customer."""
 
-    def __init__(self, house: House, client: Client, invoices: Iterable[Invoice], show: Show) -> None:
-        self._house = house
+    def __init__(self, system: DemoSystem, client: Client, invoices: Iterable[Invoice], show: Show) -> None:
+        self._system = system
         self._client = client
         self._show = show
         self.invoices = list(invoices)
-        self.seen: Mapping[str, Seen] = {}
+        self.seen: Mapping[str, CaseView] = {}
         self.debtors = {one.invoice_id: Debtor(one, self._tell(one.invoice_id)) for one in self.invoices}
 
     async def perform(self) -> list[Ending]:
-        """Until every story is told. Raises DemoError when server or worker die, Refused for a bad invoice."""
+        """Run until every story has ended. Raises DemoError when the server ends, Refused for a bad invoice."""
         registered = await asyncio.to_thread(self._register)
-        await self._worker_polls()
+        await self._wait_for_worker()
         await asyncio.gather(*(self._start(one) for one in registered))
-        watching = asyncio.create_task(self._watch())
+        polling = asyncio.create_task(self._poll())
         stories = asyncio.create_task(self._live_all())
         try:
-            await asyncio.wait([watching, stories], return_when=asyncio.FIRST_COMPLETED)
-            if watching.done():
-                watching.result()
+            await asyncio.wait([polling, stories], return_when=asyncio.FIRST_COMPLETED)
+            if polling.done():
+                polling.result()
             endings = await stories
-            self._look(await asyncio.to_thread(Window(self._house.deps.database, SPEED).look))
+            self._look(await asyncio.to_thread(CaseReader(self._system.deps.database, SPEED).look))
             return endings
         finally:
-            watching.cancel()
+            polling.cancel()
             stories.cancel()
-            await asyncio.gather(watching, stories, return_exceptions=True)
+            await asyncio.gather(polling, stories, return_exceptions=True)
 
     def _register(self) -> list[Registered]:
-        traits = traits_of(self._house.deps.catalogue)
-        registrar = Registrar(self._house.deps, read_ladders(traits))
+        traits = traits_of(self._system.deps.catalogue)
+        registrar = Registrar(self._system.deps, read_ladders(traits))
         return [registrar.register(one, AS_OF, self._clock(AS_OF)) for one in self.invoices]
 
     def _clock(self, case_time: datetime) -> Clock:
         return Clock(rehearsal=True, speed=SPEED, real=datetime.now(UTC), case=case_time)
 
-    async def _worker_polls(self) -> None:
-        """A case that starts before its worker is up would lose days at once."""
+    async def _wait_for_worker(self) -> None:
+        """Wait until the worker polls. A case started earlier would lose a day a second until then."""
         deadline = time.monotonic() + _WORKER_READY_SECONDS
         request = DescribeTaskQueueRequest(
             namespace=self._client.namespace,
@@ -229,9 +229,9 @@ class Play:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
         )
         while not (await self._client.workflow_service.describe_task_queue(request)).pollers:
-            self._house.check()
+            self._system.check()
             if time.monotonic() > deadline:
-                raise DemoError(f"The worker does not work. Its log ends:\n{self._house.worker.last_words}")
+                raise DemoError(f"The worker does not work. Its log ends:\n{self._system.worker.log_tail}")
             await asyncio.sleep(0.1)
 
     async def _start(self, registered: Registered) -> None:
@@ -251,7 +251,7 @@ class Play:
         return lambda name, content: asyncio.ensure_future(self._signal(invoice_id, name, content))
 
     async def _signal(self, invoice_id: str, name: str, content: dict[str, object]) -> None:
-        """The signal, and a new run to hear it when the case has ended: a bank may take money back any day."""
+        """Send a signal. If the case has ended, a new run starts with it, as for a payment that the bank reverses."""
         now = self.seen[invoice_id].now
         await self._client.start_workflow(
             InvoiceDunning.run,
@@ -263,14 +263,14 @@ class Play:
             start_signal_args=[content],
         )
 
-    async def _watch(self) -> None:
-        window = Window(self._house.deps.database, SPEED)
+    async def _poll(self) -> None:
+        reader = CaseReader(self._system.deps.database, SPEED)
         while True:
-            self._house.check()
-            self._look(await asyncio.to_thread(window.look))
+            self._system.check()
+            self._look(await asyncio.to_thread(reader.look))
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def _look(self, seen: Mapping[str, Seen]) -> None:
+    def _look(self, seen: Mapping[str, CaseView]) -> None:
         self.seen = seen
         for invoice_id, debtor in self.debtors.items():
             debtor.look(seen[invoice_id])
@@ -280,25 +280,25 @@ class Play:
         return await asyncio.gather(*(self._live(one) for one in self.invoices))
 
     async def _live(self, invoice: Invoice) -> Ending:
-        part, debtor = CAST[invoice.invoice_id], self.debtors[invoice.invoice_id]
+        story, debtor = STORIES[invoice.invoice_id], self.debtors[invoice.invoice_id]
         trouble: str | None = None
         try:
             async with asyncio.timeout(_TOO_LONG):
-                await part.story(debtor)
+                await story.run(debtor)
                 await debtor.end()
                 handle = self._client.get_workflow_handle(workflow_id(invoice.invoice_id), result_type=Outcome)
-                trouble = _complaint(part, (await handle.result()).stage, debtor.seen)
+                trouble = _complaint(story, (await handle.result()).stage, debtor.seen)
         except TimeoutError:
             trouble = f"waited {_TOO_LONG:.0f} s, at last for {debtor.waiting_for or 'the workflow to close'}"
         except (UnexpectedError, RPCError, WorkflowFailureError) as error:
             trouble = str(error)
-        return Ending(invoice, part, self.seen.get(invoice.invoice_id), trouble)
+        return Ending(invoice, story, self.seen.get(invoice.invoice_id), trouble)
 
 
-def _complaint(part: Part, stage: Stage, seen: Seen) -> str | None:
-    """What is wrong with a case that ended: another end than expected, or something refused on the way."""
-    if stage is not part.ends:
-        return f"ended {stage.value}, expected {part.ends.value}"
+def _complaint(story: Story, stage: Stage, seen: CaseView) -> str | None:
+    """Return what is wrong with an ended case: an unexpected end, or a refused event on the way; else None."""
+    if stage is not story.ends:
+        return f"ended {stage.value}, expected {story.ends.value}"
     odd = [entry for entry in seen.decisions if entry.kind in {"refused", "trouble"}]
     return f"{odd[0].kind}: {odd[0].reason}" if odd else None
 
@@ -307,38 +307,38 @@ def _complaint(part: Part, stage: Stage, seen: Seen) -> str | None:
 
 
 class Ticker:
-    """For a pipe or a file: a line for each decision, as it is made."""
+    """For a pipe or a file: prints a line for each decision."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._printed: set[tuple[str, str]] = set()
 
-    def show(self, seen: Mapping[str, Seen]) -> None:
+    def show(self, seen: Mapping[str, CaseView]) -> None:
         fresh = [
             (entry.at, invoice_id, entry)
             for invoice_id, one in seen.items()
             for entry in one.decisions
-            if (invoice_id, entry.key) not in self._told
+            if (invoice_id, entry.key) not in self._printed
         ]
         for at, invoice_id, entry in sorted(fresh, key=lambda item: (item[0], item[1])):
-            self._told.add((invoice_id, entry.key))
+            self._printed.add((invoice_id, entry.key))
             print(f"{at:%Y-%m-%d %H:%M}  {invoice_id:<15} {entry.kind:<13} {entry.reason}", flush=True)
 
 
 class Board:
-    """For a terminal: one line a case, renewed in place."""
+    """For a terminal: a table with one line a case, redrawn in place."""
 
     def __init__(self, console: Console, invoices: Iterable[Invoice], ui_url: str | None) -> None:
         self._invoices = list(invoices)
         self._ui_url = ui_url
         self._wide = console.width >= _WIDE
-        self._seen: Mapping[str, Seen] = {}
+        self._seen: Mapping[str, CaseView] = {}
         self.live = Live(console=console, refresh_per_second=_REDRAW_PER_SECOND, get_renderable=self.table)
 
-    def show(self, seen: Mapping[str, Seen]) -> None:
+    def show(self, seen: Mapping[str, CaseView]) -> None:
         self._seen = seen
 
     def table(self) -> Table:
-        """As things stand."""
+        """Return the table for the present view."""
         day = max((one.now for one in self._seen.values() if not one.case.finished), default=AS_OF)
         table = Table(
             title=f"Dunwell, one day a second: {day:%A, %d %B %Y}",
@@ -363,26 +363,26 @@ _COLOURS = {Stage.PAID: "green", Stage.HANDED_OVER: "red", Stage.SCHEDULED: "dim
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the board; `ratio` None is as wide as its words. One that is not `always` needs a wide terminal."""
+    """A column of the board. `ratio` None: as wide as its text. `always` False: only on a wide terminal."""
 
     heading: str
-    cell: Callable[[Invoice, Seen], Text | str]
+    cell: Callable[[Invoice, CaseView], Text | str]
     ratio: int | None = None
     justify: Literal["left", "right"] = "left"
     always: bool = True
 
 
-def _access(_invoice: Invoice, seen: Seen) -> Text:
+def _access(_invoice: Invoice, seen: CaseView) -> Text:
     access = "work waits" if seen.case.holds == [Level.WORK] else seen.access.value
     return Text(access, style="" if access == "full" else "red")
 
 
-def _date(_invoice: Invoice, seen: Seen) -> str:
+def _date(_invoice: Invoice, seen: CaseView) -> str:
     ended = seen.case.finished and seen.decisions
     return f"{seen.decisions[-1].at if ended else seen.now:%d %b}"
 
 
-def _next(_invoice: Invoice, seen: Seen) -> str:
+def _next(_invoice: Invoice, seen: CaseView) -> str:
     action = seen.case.next_action
     return f"{action.at:%d %b} {action.name}" if action else ""
 
@@ -406,7 +406,7 @@ def _money(invoice: Invoice, amount: Decimal) -> str:
 
 
 def report(console: Console, endings: Iterable[Ending], database: Database) -> None:
-    """What was sent and how each case ended."""
+    """Print what was sent and how each case ended."""
     console.print(_sent(database))
     sample = _sample(database)
     if sample:
@@ -417,10 +417,10 @@ def report(console: Console, endings: Iterable[Ending], database: Database) -> N
     for one in endings:
         mark = Text("ok", style="green") if one.trouble is None else Text("WRONG", style="bold red")
         end = one.seen.case.stage.value if one.seen else "nothing was seen"
-        letters = str(len(one.seen.letters)) if one.seen else ""
+        messages = str(len(one.seen.messages)) if one.seen else ""
         ladder = one.invoice.policy or ""
-        line = one.part.line if one.trouble is None else f"{one.part.line}: {one.trouble}"
-        table.add_row(mark, one.invoice.invoice_id, one.invoice.customer.country, ladder, line, end, letters)
+        line = one.story.line if one.trouble is None else f"{one.story.line}: {one.trouble}"
+        table.add_row(mark, one.invoice.invoice_id, one.invoice.customer.country, ladder, line, end, messages)
     console.print(table)
 
 
@@ -436,7 +436,7 @@ def _sent(database: Database) -> Table:
 
 
 def _sample(database: Database) -> Panel | None:
-    """The letter that matters most: the last warning before a consequence."""
+    """Return the final warning as a sample message; None when none was sent."""
     with database.reading() as session:
         for row, _, _ in outbox.rows(session):
             if row.message == "final-warning" and row.channel == Channel.EMAIL:
@@ -447,28 +447,28 @@ def _sample(database: Database) -> Panel | None:
 # The command ---------------------------------------------------------------------------------------------
 
 
-async def _perform(house: House, console: Console, began: float) -> bool:
-    """Play, report, and on a terminal stay until interrupted. True when every case ended as expected."""
+async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
+    """Run the demo, print the report, and on a terminal wait for Ctrl-C. True when every case ended as expected."""
     client = await Client.connect(
-        house.server.address, namespace=house.server.namespace, data_converter=pydantic_data_converter
+        system.server.address, namespace=system.server.namespace, data_converter=pydantic_data_converter
     )
     invoices, terminal = demo_invoices(), console.is_terminal
-    console.print(f"Temporal UI: {house.server.ui_url}")
-    console.print(f"Pull a plug, if you like: kill -9 {house.worker.pid} ends the worker, and nothing is lost.")
+    console.print(f"Temporal UI: {system.server.ui_url}")
+    console.print(f"Pull a plug, if you like: kill -9 {system.worker.pid} ends the worker, and nothing is lost.")
     if terminal:
-        board = Board(console, invoices, house.server.ui_url)
+        board = Board(console, invoices, system.server.ui_url)
         with board.live:
-            endings = await Play(house, client, invoices, board.show).perform()
+            endings = await DemoRun(system, client, invoices, board.show).perform()
     else:
-        endings = await Play(house, client, invoices, Ticker().show).perform()
-    report(console, endings, house.deps.database)
+        endings = await DemoRun(system, client, invoices, Ticker().show).perform()
+    report(console, endings, system.deps.database)
     good = sum(one.trouble is None for one in endings)
     console.print(f"{good} of {len(endings)} cases ended as expected, {time.monotonic() - began:.0f} s in all.")
     if terminal:
-        console.print(f"Look around at {house.server.ui_url}; Ctrl-C stops everything and leaves nothing behind.")
+        console.print(f"Look around at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind.")
         with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
             while True:
-                house.check()
+                system.check()
                 await asyncio.sleep(1)
     return good == len(endings)
 
@@ -478,7 +478,7 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def main() -> int:
-    """0 when every case ended as its story says, 1 when one did not or something broke, 130 when interrupted."""
+    """Return 0 when every case ended as expected, 1 when one did not or on an error, 130 when interrupted."""
     keep_to_owner()
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _as_interrupt)
@@ -486,8 +486,8 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=140)
     try:
-        with tempfile.TemporaryDirectory(prefix="dunwell-demo-") as folder, open_house(Path(folder)) as house:
-            return 0 if asyncio.run(_perform(house, console, began)) else 1
+        with tempfile.TemporaryDirectory(prefix="dunwell-demo-") as folder, running_system(Path(folder)) as system:
+            return 0 if asyncio.run(_perform(system, console, began)) else 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130

@@ -1,6 +1,6 @@
 """Writes docs/invoices.md from the fields of an invoice record: python -m dunwell.local.invoice_page
 
-What the page says about a value that is refused is what the reader itself says about it.
+The reasons it shows for refused values come from the reader itself.
 """
 
 import json
@@ -16,8 +16,8 @@ from dunwell.intake.invoices import read_content
 
 PAGE = Path(__file__).parents[2] / "docs" / "invoices.md"
 _SHOWN = 60
-_HERE = "docs/examples/invoices.jsonl"  # documents are looked for beside it
-_LEFT_OUT = ("document",)  # a file of the reader's own
+_EXAMPLES = "docs/examples/invoices.jsonl"  # `document` paths start at its folder
+_LEFT_OUT = ("document",)  # its example is a file that does not exist here
 
 _TABLES: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
     ("The invoice", "", INVOICE),
@@ -27,27 +27,27 @@ _TABLES: tuple[tuple[str, str, Mapping[str, Field]], ...] = (
 
 
 def example() -> dict[str, Any]:
-    """A record with every field, made of the examples of all of them; those of files on a disk are left out."""
+    """Return a record with the example of every field, except fields that name files."""
     record = {name: one.example for name, one in INVOICE.items() if name not in _LEFT_OUT}
     contact = {name: one.example for name, one in CONTACT.items()}
     return record | {"customer": {name: one.example for name, one in CUSTOMER.items()} | {"contacts": [contact]}}
 
 
 def refusal_of(path: str, name: str, value: object) -> str:
-    """What the reader says about `value` in the field `name` of the object at `path`."""
+    """Return the reason with which the reader refuses `value` in the field `name` of the object at `path`."""
     record = example()
     inner: Any = record if not path else record["customer"]
     if path.endswith("]"):
         inner = inner["contacts"][0]
     inner[name] = value
-    found = read_content(json.dumps(record).encode(), _HERE).refusals
+    found = read_content(json.dumps(record).encode(), _EXAMPLES).refusals
     if len(found) != 1:
         raise ValueError(f"{path}.{name}: {value!r} is refused {len(found)} times")
     return found[0].reason
 
 
 def page() -> str:
-    """The text of docs/invoices.md."""
+    """Return the text of docs/invoices.md."""
     return "\n".join(_lines()) + "\n"
 
 
@@ -87,24 +87,25 @@ _FORMATS = """\
 `start` and `preview` read a file of invoices: JSON (a list, or objects one after the other), JSON Lines (one object a
 line) or CSV. The API takes the same JSON. A field that is left out, null or blank is the same.
 
-Every problem is told in one pass, with its line, its field, the value and what to write. A bad record harms no other:
-the rest is started.
+All problems are reported in one pass, each with its line, field, value and what to write. A bad record does not
+affect others: the rest is started.
 
 ## CSV as other programs write it
 
-Separator, decimal sign, order of day and month, and encoding are found once, from all cells of the file, and told in
-one line. A cell is never guessed at alone: where the file does not tell, it is refused and says what to ask for.
+Separator, decimal sign, order of day and month, and encoding are determined once, from all cells of the file, and
+reported in one line. No cell is interpreted by itself: a file that can be read in two ways is refused, and the reason
+names the option to give.
 
-- **Separator**: comma, semicolon, tab or pipe. A first line `sep=;` is understood.
+- **Separator**: comma, semicolon, tab or pipe. A first line `sep=;` is followed.
 - **Amounts**: `1200.00`, `1,200.00`, `1200,00`, `1.200,00`, `1 200,00`, `1'200.00`. A file in which every amount
   looks like `1.200` is refused.
 - **Dates**: `2027-03-03`, `03.03.2027`, `3/3/2027`. With slashes, some date must have a day above 12.
-- **Encoding**: UTF-8, UTF-16 with its mark, or Windows-1252 (Latin-1) if no name could be of another alphabet.
+- **Encoding**: UTF-8, UTF-16 with a byte order mark, or Windows-1252 (Latin-1) if no text can be in another one.
 - **Columns**: the names below, in any order; capitals, spaces and hyphens do not matter (`Due on` is `due_on`).
-  Columns with other names are not used, and named in that line, unless one looks like a slip.
+  Columns with other names are ignored and listed in that line; one that looks like a misspelling is refused.
 
-`--dialect` overrules what is found: words of WORDS, and an encoding, separated by commas. `--map COLUMN=FIELD` says
-what a column holds, as often as needed; `--map COLUMN=-` leaves one out.
+`--dialect` overrides what was determined: words of WORDS, and an encoding, separated by commas. `--map COLUMN=FIELD`
+says what a column holds, as often as needed; `--map COLUMN=-` ignores one.
 
 ```
 starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=number' --map 'Client=customer_id'
@@ -112,18 +113,17 @@ starter.py start export.csv --dialect day-first,windows-1252 --map 'Invoice No=n
 """
 
 _TOGETHER = """
-## What records must be together
+## Rules for whole records
 
-- One record is one invoice. When several have the same `invoice_id`, none of them is started: the lines of an invoice
-  are no invoices.
-- All records of a customer have the same `name` and `country`, else none of them is started.
-- Somebody can be asked to pay: ROLES with an e-mail, a phone or a postal address of two lines.
-- `contacts` beside `customer` are people of this invoice alone. A record without a list of contacts says nothing
-  about them; an empty list says that there is nobody any more.
-- Numbers and the names of people hold no web address. A company may be called `Booking.com B.V.`: its name is written
-  so that no program makes a link of it.
+- One record is one invoice with its total. Records with the same `invoice_id` are all refused.
+- All records of a customer must have the same `name` and `country`; otherwise they are all refused.
+- At least one contact can be asked to pay: ROLES with an e-mail, a phone or a postal address of two lines.
+- `contacts` beside `customer` are contacts for this invoice alone. A record without a list of contacts leaves the
+  known contacts as they are; an empty list means that there are none any more.
+- Invoice numbers and names of people hold no web address. A company may be called `Booking.com B.V.`: its name is
+  written so that mail programs do not make a link of it.
 - `due_on` is not before `issued_on`.
-- A record has at most 50 contacts; at most 25 problems of one record are told.
+- A record has at most 50 contacts; at most 25 problems of one record are reported.
 """
 
 

@@ -1,6 +1,6 @@
-"""Writes a page and a picture of every ladder from the ladder itself: python -m dunwell.local.ladder_pages
+"""Writes a page and a picture of every policy from its file: python -m dunwell.local.ladder_pages
 
-docs/ladders/<name>.md and <name>.svg say what policies/<name>.toml does, in words for people who choose one.
+docs/ladders/<name>.md and <name>.svg describe policies/<name>.toml for people who choose a policy.
 """
 
 import re
@@ -34,7 +34,7 @@ _NOTE = re.compile(r"((?:^#[^\n]*\n)+)\[\[step\]\]\nid = \"([^\"]+)\"", re.MULTI
 
 
 def pages(ladders: Mapping[str, Policy], folder: Path = FOLDER) -> dict[str, str]:
-    """The text of each file of docs/ladders, by its name."""
+    """Return the text of each file of docs/ladders, by file name."""
     made = {}
     for name, policy in ladders.items():
         source = (folder / f"{name}.toml").read_text(encoding="utf-8")

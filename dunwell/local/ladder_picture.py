@@ -1,8 +1,8 @@
-"""A picture of a ladder: its steps on an axis of days for a sample invoice, coloured by how firm they are.
+"""Draws a policy's ladder as SVG: its steps on an axis of days, coloured by firmness.
 
     svg = picture(policy)
 
-The sample invoice is issued on a Monday, due four weeks later, and nobody pays. No day is a holiday.
+The sample invoice is issued on a Monday, due four weeks later, and never paid. There are no holidays.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,11 +18,11 @@ from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import BY_PERSON, Access
 
 ISSUED, DUE = date(2024, 1, 1), date(2024, 1, 29)
-_MUCH = Decimal(10) ** 9  # above every floor, so that no step is left out
+_MUCH = Decimal(10) ** 9  # above every floor, so that no step is skipped
 
 _WIDTH, _LEFT, _RIGHT = 960, 40, 40
 _ROW, _TOP, _BELOW = 20, 44, 118
-_LETTER = 7.4  # pixels a character of a label takes, rather too many than too few
+_LETTER = 7.4  # pixels for a character of a label, rounded up
 
 _FIRMNESS = {
     "informs": "#7b8794",
@@ -35,19 +35,19 @@ _BANDS = {Access.FULL: "#d5eee2", Access.RESTRICTED: "#f6d9b0", Access.SUSPENDED
 
 
 def sample(policy: Policy) -> tuple[PreviewLine, ...]:
-    """When each step comes for the sample invoice, in UTC as if that were the debtor's zone."""
+    """Return when each step is due for the sample invoice, with UTC as the customer's zone."""
     calendar = BusinessCalendar(zone=ZoneInfo("UTC"), opens=policy.window[0], closes=policy.window[1])
     standing = Standing(issued_on=ISSUED, due_on=DUE, open_amount=_MUCH)
     return preview(policy, standing, calendar, datetime.combine(ISSUED, policy.window[0], tzinfo=UTC))
 
 
 def days_from_due(line: PreviewLine) -> int:
-    """Days after the due date; negative before it."""
+    """Return the days from the due date to the step; negative before the due date."""
     return (line.at.date() - DUE).days
 
 
 def firmness(step: Step) -> str:
-    """One of the words of the legend."""
+    """Return the entry of the legend for a step."""
     if step.does:
         return "does"
     if step.announces:
@@ -58,7 +58,7 @@ def firmness(step: Step) -> str:
 
 
 def picture(policy: Policy) -> str:
-    """The SVG text."""
+    """Return the SVG text for a policy."""
     lines = sample(policy)
     scale = _Scale.of([days_from_due(line) for line in lines])
     labels = _placed(policy, lines, scale)
@@ -82,7 +82,7 @@ def picture(policy: Policy) -> str:
 
 @dataclass(frozen=True)
 class _Scale:
-    """Days to pixels."""
+    """Converts days to pixels."""
 
     first: int
     last: int
@@ -98,7 +98,7 @@ class _Scale:
 
 @dataclass(frozen=True)
 class _Label:
-    """A step's mark on the axis and its name above, in a row of its own where names would collide."""
+    """The mark of a step on the axis and its name above it. `row` counts from the top."""
 
     text: str
     x: float
@@ -119,7 +119,7 @@ class _Label:
 
 
 def _placed(policy: Policy, lines: Sequence[PreviewLine], scale: _Scale) -> list[_Label]:
-    """Each label in the lowest row where it touches neither a name nor the line that leads up to a higher one."""
+    """Return the labels, each in the row nearest to the axis where it overlaps no name and no line to a name."""
     labels: list[_Label] = []
     for line in reversed(lines):
         step = policy.step(line.step)
@@ -158,7 +158,7 @@ def _ticks(scale: _Scale, axis: float) -> Iterator[str]:
 
 
 def _access(policy: Policy, lines: Sequence[PreviewLine], scale: _Scale, y: float) -> Iterator[str]:
-    """What the account may do, from the first day to the last."""
+    """Yield the bands that show the account's access, from the first day to the last."""
     changes = [(scale.first, Access.FULL)]
     for line in lines:
         if policy.step(line.step).restricts and line.access is not None:

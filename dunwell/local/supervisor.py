@@ -1,4 +1,4 @@
-"""Keeps a child process of ours alive, and says so: the server, the worker, the web service."""
+"""Supervises a child process (server, worker or web service): restarts it when it ends, and prints that it did."""
 
 import signal
 import subprocess
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from dunwell.local.temporal_server import Log, ServerError, die_with_parent, stop_process
+from dunwell.local.temporal_server import Log, ServerError, end_with_parent, stop_process
 from dunwell.process import MISCONFIGURED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,14 +21,15 @@ _STOP_SECONDS = 30.0
 
 
 class GivenUpError(Exception):
-    """A child dies as often as it is started. Says how, with the end of its log."""
+    """A child ends soon after every start. The text says how, with the end of its log."""
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often a dying child is started again.
+class RestartLimits:
+    """How often a child that ends is restarted.
 
-    A death within `quick_seconds` of the start is quick; each doubles the pause, `deaths` in a row end it.
+    An end within `quick_seconds` of the start doubles the pause before the next start; after `deaths` of them in a
+    row the supervisor gives up.
     """
 
     quick_seconds: float = 10.0
@@ -37,7 +38,7 @@ class Patience:
 
 
 class Running(Protocol):
-    """One life of a child: `DevServer` or `Child`."""
+    """A running child process: `DevServer` or `Child`."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]: ...
@@ -48,7 +49,7 @@ class Running(Protocol):
 
 @dataclass(frozen=True)
 class Child:
-    """A running process of ours: the worker or the web service."""
+    """A running worker or web service."""
 
     process: subprocess.Popen[bytes]
     log: Log
@@ -57,7 +58,7 @@ class Child:
     def start(
         cls, log_file: Path, environment: Mapping[str, str], *arguments: str, folder: Path | None = None
     ) -> "Child":
-        """Run this Python with `arguments` in `folder`, else here; its words go to `log_file`."""
+        """Run this Python with `arguments`, in `folder` if given. Its output goes to `log_file`."""
         log = Log.open(log_file)
         process = subprocess.Popen(
             [sys.executable, *arguments],
@@ -66,80 +67,80 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=log.file,
             stderr=log.file,
-            start_new_session=True,  # else Ctrl-C ends it before we do, and it would look like a crash
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
+            start_new_session=True,  # otherwise Ctrl-C ends it directly, which looks like a crash
+            preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
         )
         return cls(process, log)
 
     def stop(self) -> None:
-        """SIGTERM, time to finish what it does, then SIGKILL."""
+        """Stop the process with SIGTERM, and after some time to finish its work with SIGKILL."""
         stop_process(self.process, _STOP_SECONDS)
         self.log.close()
 
 
 class Supervisor:
-    """Keeps one child alive until `stop`."""
+    """Keeps one child running until `stop`."""
 
-    def __init__(self, name: str, launch: Callable[[], Running], patience: Patience) -> None:
+    def __init__(self, name: str, launch: Callable[[], Running], limits: RestartLimits) -> None:
         self.name = name
         self._launch = launch
-        self._patience = patience
+        self._limits = limits
         self._running: Running | None = None
         self._since = time.monotonic()
         self._again_at = 0.0
         self._quick_deaths = 0
-        self._heard = 0  # up to which byte its log was looked at
-        self._told: dict[str, float] = {}
+        self._read_to = 0  # the byte up to which its log was read
+        self._printed: dict[str, float] = {}  # when each error was last printed
 
     def start(self) -> Running:
-        """Start the child. Raises what its launch raises."""
+        """Start the child. Raises what `launch` raises."""
         self._since = time.monotonic()
         self._running = self._launch()
-        self._heard = self._running.log.start
+        self._read_to = self._running.log.start
         return self._running
 
     def look(self) -> None:
-        """Name its trouble, and start it again if it died and its pause is over.
+        """Print new errors of its log, and restart it if it has ended and its pause is over.
 
-        Raises GivenUpError when it dies too often, or when starting it again would be of no use.
+        Raises GivenUpError when it ends too often, or when it reports a wrong configuration.
         """
-        self._tell_trouble()
+        self._print_errors()
         if self._running is None:
             if time.monotonic() >= self._again_at:
                 self._restart()
             return
         code = self._running.process.poll()
         if code is not None:
-            last_words = self.last_words
+            log_tail = self.log_tail
             self.stop()
             if code == MISCONFIGURED:
-                raise GivenUpError(f"The {self.name} cannot run as it is set up. It said:\n{last_words}")
-            self._record_exit(how(code), f"Its log ends:\n{last_words or '(nothing was logged)'}")
+                raise GivenUpError(f"The {self.name} cannot run as it is set up. It said:\n{log_tail}")
+            self._record_exit(exit_text(code), f"Its log ends:\n{log_tail or '(nothing was logged)'}")
 
-    def wait_until_it_said(self, words: str, seconds: float) -> bool:
-        """Whether it says so in its log within that time. Raises GivenUpError as `look` does."""
+    def wait_for_log(self, words: str, seconds: float) -> bool:
+        """Return whether the words appear in its log within that time. Raises GivenUpError as `look` does."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             self.look()
-            if words in self.last_words:
+            if words in self.log_tail:
                 return True
             time.sleep(0.1)
         return False
 
-    def _tell_trouble(self) -> None:
-        """Errors of its log appear on our screen, each sentence once a minute."""
+    def _print_errors(self) -> None:
+        """Print the errors of its log, each sentence at most once a minute."""
         if self._running is None:
             return
         now = time.monotonic()
-        lines, self._heard = self._running.log.since(self._heard)
+        lines, self._read_to = self._running.log.since(self._read_to)
         for line in lines:
             _, mark, sentence = line.partition(" ERROR ")
-            if mark and now - self._told.get(sentence, -60.0) >= 60:
-                self._told[sentence] = now
+            if mark and now - self._printed.get(sentence, -60.0) >= 60:
+                self._printed[sentence] = now
                 say(f"{self.name}: {sentence}")
 
     @property
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """The end of its log; empty when it does not run."""
         return self._running.log.tail() if self._running is not None else ""
 
@@ -149,7 +150,7 @@ class Supervisor:
         return self._running.process.pid if self._running is not None else None
 
     def stop(self) -> None:
-        """End the child in order; harmless when there is none."""
+        """Stop the child. Does nothing when it does not run."""
         if self._running is not None:
             running, self._running = self._running, None
             running.stop()
@@ -162,21 +163,21 @@ class Supervisor:
         else:
             say(f"The {self.name} runs again.")
 
-    def _record_exit(self, died: str, last_words: str) -> None:
+    def _record_exit(self, died: str, log_tail: str) -> None:
         lived = time.monotonic() - self._since
-        self._quick_deaths = self._quick_deaths + 1 if lived < self._patience.quick_seconds else 0
-        if self._quick_deaths >= self._patience.deaths:
+        self._quick_deaths = self._quick_deaths + 1 if lived < self._limits.quick_seconds else 0
+        if self._quick_deaths >= self._limits.deaths:
             raise GivenUpError(
                 f"The {self.name} {died}, {self._quick_deaths} times in a row within "
-                f"{self._patience.quick_seconds:g} s of its start: giving up. {last_words}"
+                f"{self._limits.quick_seconds:g} s of its start: giving up. {log_tail}"
             )
-        pause = self._patience.first_pause * 2 ** max(self._quick_deaths - 1, 0)
+        pause = self._limits.first_pause * 2 ** max(self._quick_deaths - 1, 0)
         self._again_at = time.monotonic() + pause
         say(f"The {self.name} {died} after {lived:.0f} s; starting it again in {pause:g} s.")
 
 
-def how(exit_code: int) -> str:
-    """What became of a process, to follow its name."""
+def exit_text(exit_code: int) -> str:
+    """Return how a process ended, as a phrase after its name."""
     if exit_code >= 0:
         return f"ended with exit code {exit_code}"
     return f"was ended by {signal.Signals(-exit_code).name}"
@@ -184,6 +185,6 @@ def how(exit_code: int) -> str:
 
 def say(line: str) -> None:
     """Print one line."""
-    # A closed terminal is no reason to leave children behind.
+    # On a closed terminal printing fails, and the children must still be stopped.
     with suppress(OSError):
         print(line, flush=True)

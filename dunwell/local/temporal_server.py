@@ -1,4 +1,4 @@
-"""The real Temporal server, run as a child process on this machine."""
+"""Runs the Temporal development server as a child process."""
 
 import asyncio
 import ctypes
@@ -42,11 +42,11 @@ _TAIL_BYTES = 16_384
 
 
 class ServerError(Exception):
-    """The server cannot be started. Says why, with the end of its log where there is one."""
+    """The server cannot be started. The text says why, with the end of its log if there is one."""
 
 
 def free_port(preferred: int | None = None, *, host: str = HOST) -> int:
-    """A TCP port on `host` that nobody listens on just now: the preferred one if it is free."""
+    """Return a free TCP port on `host`: the preferred one if it is free, else any."""
     if preferred is not None and _is_free(preferred):
         return preferred
     with socket.socket() as probe:
@@ -56,7 +56,7 @@ def free_port(preferred: int | None = None, *, host: str = HOST) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As the server itself does: a connection of a past run that is still closing is no obstacle.
+        # As the server does, so that closing connections of an earlier run do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -65,43 +65,43 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def die_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program to get SIGTERM when this process is gone, however it went.
+def end_with_parent() -> Callable[[], None] | None:
+    """Return a `preexec_fn` for `subprocess.Popen` by which the child gets SIGTERM when this process ends.
 
-    For `subprocess.Popen(preexec_fn=...)`. None where the system has no such thing, and off the main thread:
-    Linux ties the wish to the thread that forked, so the child would die with a mere worker thread.
+    None on other systems than Linux, and outside the main thread: Linux sends the signal when the forking thread
+    ends, so the child would end with a worker thread.
     """
     if sys.platform != "linux" or threading.current_thread() is not threading.main_thread():
         return None
-    # Looked up here: between fork and exec as little as possible may run.
+    # Looked up here, because between fork and exec as little as possible may run.
     prctl = ctypes.CDLL(None).prctl
     parent = os.getpid()
     set_parent_death_signal = 1
 
     def ask() -> None:
         prctl(set_parent_death_signal, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the wish was made
+        if os.getppid() != parent:  # the parent ended before prctl took effect
             os._exit(1)
 
     return ask
 
 
 def stop_process(process: subprocess.Popen[bytes], patience: float) -> None:
-    """SIGTERM, then SIGKILL if it is still there after `patience` seconds. Harmless once it is gone."""
+    """Send SIGTERM, and SIGKILL if the process runs after `patience` seconds. Does nothing when it has ended."""
     process.terminate()
     try:
         with suppress(subprocess.TimeoutExpired):
             process.wait(patience)
-    finally:  # an impatient second Ctrl-C ends up here too
+    finally:  # also reached by a second Ctrl-C
         process.kill()
         process.wait()
 
 
 @dataclass(frozen=True)
 class Log:
-    """The file a child writes to: a file, because a pipe that nobody drains would stop the child.
+    """The log file of a child process. A pipe would block the child when it is not read.
 
-    `start` is the byte where the present run begins.
+    `start` is the byte at which the present run begins.
     """
 
     file: BinaryIO
@@ -109,7 +109,7 @@ class Log:
 
     @classmethod
     def open(cls, path: Path | None) -> "Log":
-        """Append to `path`, a large file is first put aside as `.1`. None: an unnamed file."""
+        """Open the file at `path` for appending; a large one is renamed to `.1` first. None: a temporary file."""
         if path is None:
             return cls(TemporaryFile())
         if path.exists() and path.stat().st_size > _LOG_BYTES:
@@ -118,16 +118,16 @@ class Log:
         return cls(file, os.fstat(file.fileno()).st_size)
 
     def tail(self, lines: int = 20) -> str:
-        """The last lines of the present run; empty if it said nothing."""
+        """Return the last lines of the present run."""
         descriptor = self.file.fileno()
         end = os.fstat(descriptor).st_size
         begin = max(self.start, end - _TAIL_BYTES)
-        # pread, for the child shares the file's position.
+        # pread, because the child shares the file position.
         text = os.pread(descriptor, end - begin, begin).decode("utf-8", "replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def since(self, position: int) -> tuple[list[str], int]:
-        """The whole lines from that byte on, at most some kilobytes, and the byte at which the next one begins."""
+        """Return the complete lines from that byte on, at most 16 KiB, and the byte at which to go on."""
         found = os.pread(self.file.fileno(), _TAIL_BYTES, position)
         whole = found[: found.rfind(b"\n") + 1] or (found if len(found) == _TAIL_BYTES else b"")
         return whole.decode("utf-8", "replace").splitlines(), position + len(whole)
@@ -138,7 +138,7 @@ class Log:
 
 @dataclass(frozen=True)
 class DevServer:
-    """A running server. `address` is host:port for clients; `ui_url` is None if it was started without UI."""
+    """A running server. `address` is host:port for clients; `ui_url` is None when it was started without UI."""
 
     address: str
     namespace: str
@@ -159,15 +159,15 @@ class DevServer:
     ) -> "DevServer":
         """Start the server and wait until it serves `namespace`.
 
-        `state` is the folder for its database and log, made if missing; None keeps everything in memory.
-        A port that is given is used or refused; None takes 7233 (8233 for the UI) if free, else any. One
-        server at most uses a folder, even after the process that started it crashed. Blocks; call it from
-        the main thread if the server shall end with this process.
+        `state` is the folder for its database and log, created if missing; None keeps everything in memory. With
+        `port` or `ui_port` None, 7233 or 8233 is used if it is free, else any port. At most one server uses a folder,
+        even after the process that started it crashed. Blocks. Call it from the main thread if the server must end
+        with this process.
 
         Raises ServerError.
         """
         for given in (port, ui_port if ui else None):
-            # Looked at first: the other program's answer could be taken for the new server's.
+            # Checked before the start: otherwise another program's answer could be taken for the new server's.
             if given is not None and not _is_free(given):
                 raise ServerError(_port_taken(f"{HOST}:{given}"))
         for attempt in range(_PORT_ATTEMPTS):
@@ -200,8 +200,8 @@ class DevServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log.file,
                 stderr=log.file,
-                start_new_session=True,  # else Ctrl-C reaches it before its parent can end things in order
-                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
+                start_new_session=True,  # otherwise Ctrl-C reaches it before its parent can stop things in order
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - one system call, on the main thread only
                 pass_fds=claim,
             )
         server = cls(address, namespace, f"http://{HOST}:{ui_port}" if ui_port else None, process, log)
@@ -215,22 +215,22 @@ class DevServer:
         return server
 
     def _wait(self) -> None:
-        # A thread of its own, since the caller may already be inside an event loop.
+        # In a thread of its own, because the caller may be inside an event loop.
         with ThreadPoolExecutor(1) as pool:
             ready = pool.submit(asyncio.run, _ready(self))
             try:
                 ready.result()
             except BaseException:
-                self.process.kill()  # lets the thread end at once, also on Ctrl-C
+                self.process.kill()  # so that the thread ends at once, also on Ctrl-C
                 raise
 
     def stop(self) -> None:
-        """SIGTERM, then SIGKILL if it does not go. Harmless when it is gone."""
+        """Stop the server with SIGTERM, then SIGKILL. Does nothing when it has ended."""
         stop_process(self.process, _STOP_SECONDS)
         self._close()
 
     def kill(self) -> None:
-        """SIGKILL at once: the crash that the database file must survive."""
+        """End the server with SIGKILL at once, as in a crash."""
         self.process.kill()
         self.process.wait()
         self._close()
@@ -242,7 +242,7 @@ class DevServer:
 
 
 class _PortTakenError(Exception):
-    """Somebody took the port between the look and the start."""
+    """Another program took the port between the check and the start."""
 
 
 def _proxy(port: int, behind: str) -> UiProxy:
@@ -253,12 +253,12 @@ def _proxy(port: int, behind: str) -> UiProxy:
 
 
 def _command(state: Path | None, port: int, ui: str | None, namespace: str) -> list[str]:
-    """`ui` is the host:port where the UI server listens, behind the proxy."""
+    """Return the command line of the server. `ui` is the host:port of the UI server, behind the proxy."""
     command = [_binary(), "server", "start-dev", "--ip", HOST, "--port", str(port), "--log-level", "error"]
     ui_host, _, ui_port = (ui or "").rpartition(":")
     command += ["--ui-ip", ui_host, "--ui-port", ui_port] if ui else ["--headless"]
     command += ["--namespace", namespace]
-    # The HTTP API serves any Host and would let any web page signal a case; nobody here uses it.
+    # The HTTP API accepts any Host header, so a web page could signal a case. It is not used here and is closed.
     command += ["--dynamic-config-value", 'frontend.httpAllowedHosts=["nobody.invalid"]']
     if state:
         command += ["--db-filename", str(state / SERVER_FILE)]
@@ -279,11 +279,11 @@ def _binary() -> str:
 
 @contextmanager
 def _claimed(state: Path | None) -> Iterator[tuple[int, ...]]:
-    """The folder's lock, to be inherited by the server: the kernel holds it for as long as the server lives.
+    """Take the folder's lock for the server to inherit, so that it is held for as long as the server runs.
 
-    The parent lets go of it at the end of the block. Two servers on one file would corrupt it, and a server
-    may outlive a parent that crashed. Raises ServerError when another server keeps the folder for longer
-    than a server needs to end.
+    Two servers on one database file would corrupt it, and a server may outlive a parent that crashed. The parent
+    releases its hold at the end of the block. Raises ServerError when another server keeps the lock for longer than
+    a server needs to end.
     """
     if state is None:
         yield ()
@@ -302,7 +302,7 @@ def _claimed(state: Path | None) -> Iterator[tuple[int, ...]]:
 
 
 def try_lock(file: IO[bytes]) -> bool:
-    """Take the exclusive lock on an open file; False if another has it. It ends with its last holder."""
+    """Take the exclusive lock on an open file. Returns False when another process has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -311,15 +311,15 @@ def try_lock(file: IO[bytes]) -> bool:
 
 
 async def _ready(server: DevServer) -> None:
-    """Return once the server answers. Raises ServerError or _PortTakenError with the end of its log."""
+    """Wait until the server answers. Raises ServerError or _PortTakenError with the end of its log."""
     deadline = time.monotonic() + _READY_SECONDS
     trouble: Exception | None = None
     while time.monotonic() < deadline:
         if server.process.poll() is not None:
             _explain_exit(server)
         try:
-            return await _greet(server)
-        except (OSError, RuntimeError, RPCError) as error:  # not up yet
+            return await _check(server)
+        except (OSError, RuntimeError, RPCError) as error:  # not ready yet
             trouble = error
         await asyncio.sleep(0.05)
     raise ServerError(
@@ -329,7 +329,7 @@ async def _ready(server: DevServer) -> None:
 
 
 def _explain_exit(server: DevServer) -> NoReturn:
-    # A server that panics says why before pages of stack.
+    # After a panic the reason stands before the stack traces.
     said = server.log.tail(500).partition("\ngoroutine ")[0]
     if "address already in use" in said:
         raise _PortTakenError(_port_taken(server.address))
@@ -343,10 +343,10 @@ def _port_taken(address: str) -> str:
     return f"{address}, or the port of its UI, is in use: end the program that listens there or choose another."
 
 
-async def _greet(server: DevServer) -> None:
-    """Ask for health and for the namespace."""
+async def _check(server: DevServer) -> None:
+    """Ask the server for its health and its namespace. Raises while it is not ready."""
     host, _, port = server.address.rpartition(":")
-    _, writer = await asyncio.open_connection(host, int(port))  # fails fast, and cheaply, while it starts
+    _, writer = await asyncio.open_connection(host, int(port))  # fails sooner than the client while it starts
     writer.close()
     client = await Client.connect(server.address, namespace=server.namespace)
     await client.service_client.check_health(timeout=_RPC_TIMEOUT)

@@ -1,8 +1,8 @@
-"""The door to the Temporal UI: a proxy that only pages of the UI itself may use.
+"""A proxy in front of the Temporal UI that refuses requests from other web sites.
 
-The UI server serves whoever names any Host, and it may signal every case. A web page elsewhere could reach it through
-the browser of whoever works on this machine. So the UI server listens on an address of this machine that nobody is
-told, and this proxy on the one that people open: it refuses foreign hosts and foreign origins.
+The UI server accepts any Host header and can signal every case, so a page of another site could use it through the
+browser of a user of this machine. Therefore the UI server listens on a loopback address that cannot be guessed, and
+this proxy, on the published address, refuses foreign hosts and origins.
 """
 
 import random
@@ -27,12 +27,12 @@ HOST = "127.0.0.1"
 _NAMES = [HOST, "localhost"]
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 _SAFE = {"GET", "HEAD"}
-_OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
 _STOP_SECONDS = 10.0
 
 
 def hidden_address() -> str:
-    """A loopback address that cannot be guessed, where the system has more than one (Linux); else 127.0.0.1."""
+    """Return a random loopback address where the system has more than one (Linux); else 127.0.0.1."""
     drawn = random.SystemRandom()
     address = f"127.{drawn.randint(1, 254)}.{drawn.randint(1, 254)}.{drawn.randint(2, 254)}"
     with socket.socket() as probe:
@@ -44,7 +44,7 @@ def hidden_address() -> str:
 
 
 def is_foreign(request: Request) -> bool:
-    """Whether a page of another site is behind the request. Following a link to the UI is no such request."""
+    """Return whether a page of another site made the request. Following a link to the UI does not count."""
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         return True
@@ -55,7 +55,7 @@ def is_foreign(request: Request) -> bool:
 
 @dataclass(frozen=True)
 class UiProxy:
-    """A running proxy on 127.0.0.1; it ends with `stop`, or with this process."""
+    """A running proxy on 127.0.0.1. It ends with `stop`, or with this process."""
 
     port: int
     _server: uvicorn.Server
@@ -63,24 +63,24 @@ class UiProxy:
 
     @classmethod
     def start(cls, port: int, behind: str) -> "UiProxy":
-        """Serve the UI that listens at `behind` (host:port) on `port`. Raises OSError when the port is taken."""
-        door = socket.socket()
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        """Serve on `port` the UI that listens at `behind` (host:port). Raises OSError when the port is taken."""
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind((HOST, port))
+            listener.bind((HOST, port))
         except OSError:
-            door.close()
+            listener.close()
             raise
         config = uvicorn.Config(
             _application(behind), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([door],), name="ui-proxy", daemon=True)
+        thread = threading.Thread(target=server.run, args=([listener],), name="ui-proxy", daemon=True)
         thread.start()
         return cls(port, server, thread)
 
     def stop(self) -> None:
-        """Harmless when it is gone."""
+        """Stop the proxy. Does nothing when it has ended."""
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS)
 
@@ -93,18 +93,18 @@ def _application(behind: str) -> Starlette:
             yield
 
     return Starlette(
-        routes=[Route("/{path:path}", _pass_on, methods=_METHODS)],
+        routes=[Route("/{path:path}", _forward, methods=_METHODS)],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_NAMES, www_redirect=False)],
         lifespan=lifespan,
     )
 
 
-async def _pass_on(request: Request) -> Response:
+async def _forward(request: Request) -> Response:
     if is_foreign(request):
         return PlainTextResponse("This page is for the Temporal UI only.\n", 403)
     client: httpx.AsyncClient = request.app.state.client
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    headers = [(name, value) for name, value in request.headers.items() if name not in _OF_ONE_CONNECTION]
+    headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
     try:
         answer = await client.send(
             client.build_request(request.method, target, headers=headers, content=await request.body()), stream=True
@@ -113,6 +113,6 @@ async def _pass_on(request: Request) -> Response:
         return PlainTextResponse("The Temporal server does not answer; it may be starting again.\n", 502)
     passed = StreamingResponse(answer.aiter_raw(), answer.status_code, background=BackgroundTask(answer.aclose))
     passed.raw_headers = [
-        (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode() not in _OF_ONE_CONNECTION
+        (name.lower(), value) for name, value in answer.headers.raw if name.lower().decode() not in _HOP_BY_HOP
     ]
     return passed

@@ -1,4 +1,4 @@
-"""`make up`: the server and the worker on this machine, watched, with all their state in one folder."""
+"""`make up`: runs and supervises server, worker and web service on this machine, with their state in one folder."""
 
 import os
 import shlex
@@ -16,7 +16,17 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from dunwell.gateways import registry
-from dunwell.local.supervisor import ROOT, WORKER, WORKER_LOG, Child, GivenUpError, Patience, Supervisor, how, say
+from dunwell.local.supervisor import (
+    ROOT,
+    WORKER,
+    WORKER_LOG,
+    Child,
+    GivenUpError,
+    RestartLimits,
+    Supervisor,
+    exit_text,
+    say,
+)
 from dunwell.local.temporal_server import (
     PORT,
     SERVER_LOG,
@@ -35,19 +45,19 @@ UP_LOCK = "up.lock"
 WEB_LOG = "web.log"
 WEB_PORT = 8080
 
-_WATCH_SECONDS = 0.2
+_CHECK_SECONDS = 0.2
 _READY_SECONDS = 60.0
 
 
 class UpError(Exception):
-    """The local system cannot run, or cannot go on. Says why and what to do."""
+    """The local system cannot run, or cannot go on. The text says why and what to do."""
 
 
 @contextmanager
-def only_one(state: Path) -> Iterator[None]:
-    """Hold the state folder. Raises UpError if another live process holds it, TooOpen if other users may.
+def exclusive(state: Path) -> Iterator[None]:
+    """Lock the state folder for the block. Raises UpError when another process has it, TooOpen when other users may.
 
-    The kernel's lock counts, not the number in the file: what a crashed process left there is ignored.
+    Only the kernel's lock counts; a process number that a crashed process left in the file is ignored.
     """
     own_folder(state)
     with (state / UP_LOCK).open("a+b") as lock:
@@ -65,8 +75,8 @@ def only_one(state: Path) -> Iterator[None]:
 
 
 @contextmanager
-def announced(state: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """Leave up.env for other terminals while the block runs: whole or not at all, and for the owner only."""
+def published(state: Path, variables: Mapping[str, str]) -> Iterator[None]:
+    """Write up.env for other terminals, atomically and for the owner only, and delete it after the block."""
     path = state / UP_ENV
     handle, draft = tempfile.mkstemp(prefix=f"{UP_ENV}.", dir=state)
     try:
@@ -88,7 +98,7 @@ def _quoted(value: str) -> str:
 
 
 def absolute_database(url: str) -> str:
-    """The same SQLite file by its full path, so that it is found from any folder; other URLs unchanged."""
+    """Return the URL with the full path of an SQLite file, so that it works from any folder; other URLs unchanged."""
     prefix, separator, path = url.partition(":///")
     if not prefix.startswith("sqlite") or path.startswith(("/", "file:")):
         return url
@@ -97,26 +107,25 @@ def absolute_database(url: str) -> str:
 
 @dataclass(frozen=True)
 class Engine:
-    """The Temporal server in use; `watch` keeps it alive if it is ours, `ui_url` is None if it is not."""
+    """The Temporal server in use. `supervisor` and `ui_url` are None for a server that was not started here."""
 
     address: str
     namespace: str
     ui_url: str | None
-    watch: Supervisor | None
+    supervisor: Supervisor | None
 
 
-def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
-    """Bring everything up and watch it, then, when interrupted, end the worker before the server.
+def run(worker: Path, limits: RestartLimits, *, web: bool) -> NoReturn:
+    """Start everything and supervise it until interrupted; then stop the worker before the server.
 
-    `web`: the web service too.
-
-    Raises KeyboardInterrupt when asked to stop, else UpError, GivenUpError, ServerError or SettingsError.
+    `web`: start the web service too. Raises KeyboardInterrupt when interrupted, else UpError, GivenUpError,
+    ServerError or SettingsError.
     """
     settings = load_settings(up_env=False)
     state = settings.dunwell_state.absolute()
-    with only_one(state), ExitStack() as stack:
+    with exclusive(state), ExitStack() as stack:
         say("Starting: this takes some seconds.")
-        engine = _engine(settings, state, patience, stack)
+        engine = _engine(settings, state, limits, stack)
         variables = {
             "TEMPORAL_ADDRESS": engine.address,
             "TEMPORAL_NAMESPACE": engine.namespace,
@@ -130,67 +139,67 @@ def run(worker: Path, patience: Patience, *, web: bool) -> NoReturn:
         if web:
             children["web service"] = (WEB_LOG, ("-m", "dunwell.web"))
             environment["PYTHONPATH"] = str(ROOT)
-        watches = [
-            Supervisor(name, partial(Child.start, state / log, environment, *arguments), patience)
+        supervisors = [
+            Supervisor(name, partial(Child.start, state / log, environment, *arguments), limits)
             for name, (log, arguments) in children.items()
         ]
-        for watch in watches:
-            stack.callback(watch.stop)
-            watch.start()
-        stack.enter_context(announced(state, variables))
-        _wait_until_ready(watches)
+        for supervisor in supervisors:
+            stack.callback(supervisor.stop)
+            supervisor.start()
+        stack.enter_context(published(state, variables))
+        _wait_until_ready(supervisors)
         stack.callback(say, "Stopping: first the worker, then the server.")
         say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
         while True:
-            if engine.watch is not None:
-                engine.watch.look()
-            for watch in watches:
-                watch.look()
-            time.sleep(_WATCH_SECONDS)
+            if engine.supervisor is not None:
+                engine.supervisor.look()
+            for supervisor in supervisors:
+                supervisor.look()
+            time.sleep(_CHECK_SECONDS)
 
 
-def _wait_until_ready(watches: Sequence[Supervisor]) -> None:
-    """Worker and web service take some seconds; one that takes longer is named, and watched all the same."""
-    for watch in watches:
-        if not watch.wait_until_it_said(f" {READY}: ", _READY_SECONDS):  # not the end of "already"
-            say(f"The {watch.name} is not ready after {_READY_SECONDS:.0f} s; it goes on trying.")
+def _wait_until_ready(supervisors: Sequence[Supervisor]) -> None:
+    """Wait until each child is ready. One that takes too long is named, and supervised all the same."""
+    for supervisor in supervisors:
+        if not supervisor.wait_for_log(f" {READY}: ", _READY_SECONDS):  # the spaces exclude "already"
+            say(f"The {supervisor.name} is not ready after {_READY_SECONDS:.0f} s; it goes on trying.")
 
 
-def _engine(settings: Settings, state: Path, patience: Patience, stack: ExitStack) -> Engine:
-    """The server that is configured, else one of our own, which the stack ends."""
+def _engine(settings: Settings, state: Path, limits: RestartLimits, stack: ExitStack) -> Engine:
+    """Return the configured server, or else start one, which the stack stops."""
     connect = temporal_connect(settings)
     namespace = connect.get("namespace", "default")
     if "target_host" in configured_server():
         return Engine(connect["target_host"], namespace, None, None)
-    # Chosen once: after a crash it must come back where the worker and other terminals look for it.
+    # Chosen once, because after a crash it must listen where the worker and other terminals expect it.
     port, ui_port = free_port(PORT), free_port(UI_PORT)
-    watch = Supervisor(
+    supervisor = Supervisor(
         "Temporal server",
         lambda: DevServer.start(state, port=port, ui_port=ui_port, namespace=namespace),
-        patience,
+        limits,
     )
-    stack.callback(watch.stop)
-    watch.start()
-    return Engine(f"{HOST}:{port}", namespace, f"http://{HOST}:{ui_port}", watch)
+    stack.callback(supervisor.stop)
+    supervisor.start()
+    return Engine(f"{HOST}:{port}", namespace, f"http://{HOST}:{ui_port}", supervisor)
 
 
-def _set_up(script: Path, state: Path, environment: Mapping[str, str]) -> None:
-    """Migrate the database and register search attributes. Raises UpError with what the script said."""
-    worker = Child.start(state / WORKER_LOG, environment, str(script), "--set-up")
+def _set_up(worker: Path, state: Path, environment: Mapping[str, str]) -> None:
+    """Run `worker.py --set-up` (database schema, search attributes). Raises UpError with its output."""
+    child = Child.start(state / WORKER_LOG, environment, str(worker), "--set-up")
     try:
-        code = worker.process.wait()
+        code = child.process.wait()
         if code != 0:
-            raise UpError(f"`{script.name} --set-up` {how(code)}. It said:\n{worker.log.tail()}")
+            raise UpError(f"`{worker.name} --set-up` {exit_text(code)}. It said:\n{child.log.tail()}")
     finally:
-        worker.stop()
+        child.stop()
 
 
 def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) -> str:
     state_prefix = f"DUNWELL_STATE={shlex.quote(str(state))} " if "DUNWELL_STATE" in os.environ else ""
     server = f"{engine.address}, namespace {engine.namespace}" + (
-        "" if engine.watch else " (yours: by the environment or Temporal's profile file)"
+        "" if engine.supervisor else " (yours: by the environment or Temporal's profile file)"
     )
-    logs = [SERVER_LOG] * (engine.watch is not None) + [WORKER_LOG] + [WEB_LOG] * (web is not None)
+    logs = [SERVER_LOG] * (engine.supervisor is not None) + [WORKER_LOG] + [WEB_LOG] * (web is not None)
     lines = (
         ("Temporal UI", engine.ui_url),
         ("Temporal", server),
@@ -213,7 +222,7 @@ def _destinations(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _database(url: str) -> str:
-    """The database for people: never with user, password or options."""
+    """Return the database URL without user, password and options."""
     if url.startswith("sqlite"):
         return url.partition(":///")[2].partition("?")[0]
     parts = urlsplit(url)
@@ -224,13 +233,13 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def main(worker: Path = WORKER, patience: Patience | None = None, *, web: bool = False) -> int:
+def main(worker: Path = WORKER, limits: RestartLimits | None = None, *, web: bool = False) -> int:
     """Run until Ctrl-C, SIGTERM or a closed terminal (exit code 0), or until something cannot go on (1)."""
     keep_to_owner()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
-        run(worker, patience or Patience(), web=web)
+        run(worker, limits or RestartLimits(), web=web)
     except KeyboardInterrupt:
         say("Stopped.")
         return 0

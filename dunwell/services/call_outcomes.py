@@ -55,7 +55,7 @@ class CallOutcomes:
 
     def renew_scripts(self) -> None:
         """What is still to be said speaks of the amount that is asked for now."""
-        for task in tasks.open_contacts(self._session, self._case.invoice_id):
+        for task in tasks.open_by_person(self._session, self._case.invoice_id):
             if task.amount is not None and task.amount != self._case.asked:
                 self._write(task)
 

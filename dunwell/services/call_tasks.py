@@ -38,7 +38,7 @@ def dispatch_of(
         return None
     return Dispatch(
         case=case,
-        customer=invoices.get_debtor(session, case.invoice_id),
+        customer=invoices.get_customer_of(session, case.invoice_id),
         policy=policy,
         calendar=deps.case_calendar(session, case, now),
         execution=execution_for(case, policy, step),
@@ -110,7 +110,7 @@ def withdraw_retries(session: Session, dispatch: Dispatch) -> None:
 
 def _of_other_steps(session: Session, dispatch: Dispatch) -> list[TaskRow]:
     """What the debtor asked for is kept."""
-    found = tasks.open_contacts(session, dispatch.case.invoice_id)
+    found = tasks.open_by_person(session, dispatch.case.invoice_id)
     return [task for task in found if task.step != dispatch.execution.step and not task.requested]
 
 

@@ -64,7 +64,7 @@ class Claims:
             session, dispatch.case.invoice_id, str(dispatch.execution.key), contact.contact_id, channel, key
         )
         if row is not None and _came_back_from_elsewhere(session, dispatch, row, contact, key):
-            outbox.set_aside(session, row, dispatch.case.invoice_id, str(dispatch.execution.key))
+            outbox.make_room(session, row, dispatch.case.invoice_id, str(dispatch.execution.key))
             row = None
         if row is not None and row.call == "answered":
             return reported(row)
@@ -226,7 +226,7 @@ def _came_back_from_elsewhere(
         and row.state in {MessageState.BOUNCED, MessageState.FAILED}
         and row.contact_id == contact.contact_id
         and row.address_key != key
-        and key not in outbox.tried(session, dispatch.case.invoice_id, str(dispatch.execution.key))
+        and key not in outbox.returned_from(session, dispatch.case.invoice_id, str(dispatch.execution.key))
     )
 
 

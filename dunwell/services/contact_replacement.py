@@ -62,7 +62,7 @@ class ContactReplacement:
         renewed: there are people or addresses that were not there before, so a step that reached nobody looks again.
         """
         step = None
-        open_now = tasks.open_contacts(self._session, self._case.invoice_id)
+        open_now = tasks.open_by_person(self._session, self._case.invoice_id)
         asked = {one.contact_id for one in self._people} if open_now else set[str]()
         for task in open_now:
             if renewed and task.task_id.endswith(UNREACHABLE):
@@ -94,7 +94,7 @@ class ContactReplacement:
 
     @property
     def _people(self) -> tuple[Contact, ...]:
-        return invoices.get_debtor(self._session, self._case.invoice_id).contacts
+        return invoices.get_customer_of(self._session, self._case.invoice_id).contacts
 
     def _successors(self, task: TaskRow) -> list[Contact]:
         """Who can be reached in the same way and has no such task of this step: those of the same role first."""

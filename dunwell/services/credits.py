@@ -38,8 +38,8 @@ class Cover(NamedTuple):
 
 def follow(session: Session, case: Case, now: datetime) -> None:
     """Keep the credit of this invoice, and the tasks about it and about doubtful payments, as the case stands now."""
-    case.money.given = credits.given(session, case.invoice_id)
-    credits.note(session, case, now)
+    case.money.given = credits.used_amount(session, case.invoice_id)
+    credits.put(session, case, now)
     decide = _to_decide(session, case) if case.credit else ""
     _keep_task(session, case, _task_id(case.invoice_id), case.credit, decide, now)
     about = str(TaskId.of(case.invoice_id, "uncovered"))
@@ -180,7 +180,7 @@ def _payable(session: Session, case: Case, credit: Decimal, order: Callable[[Cas
 
 def _by_ledger(session: Session, case: Case) -> Case:
     known = case.with_paid(ledger.paid(session, case.invoice_id))
-    known.money.given = credits.given(session, case.invoice_id)  # the copy has amounts of its own
+    known.money.given = credits.used_amount(session, case.invoice_id)  # the copy has amounts of its own
     return known
 
 

@@ -81,5 +81,5 @@ class Dependencies:
 
     def case_calendar(self, session: Session, case: Case, now: datetime) -> BusinessCalendar:
         """The same for a case. Raises LookupError when its customer or its policy is not in the database."""
-        place = invoices.place(session, case.customer_id)
+        place = invoices.customer_row(session, case.customer_id)
         return self.calendar(place, self.policy(session, case.policy), case, now)

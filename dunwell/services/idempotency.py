@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.domain.refusal import Refused
 from dunwell.store import idempotency_keys, notes
-from dunwell.store.database import Database, trouble
+from dunwell.store.database import Database, problem_of
 from dunwell.store.tables import RequestRow
 
 _KEY = re.compile(r"[!-~]{1,200}")
@@ -162,7 +162,7 @@ class Idempotency:
             try:
                 await asyncio.to_thread(self._renewed, request, customer_id)
             except SQLAlchemyError as error:  # the request itself goes on, and says so if it cannot be kept
-                _log.warning("The lease of a request was not renewed: the database %s", trouble(error))
+                _log.warning("The lease of a request was not renewed: the database %s", problem_of(error))
 
     def _renewed(self, request: Request, customer_id: str) -> None:
         with self._database.writing(customer_id) as session:

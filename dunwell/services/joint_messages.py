@@ -79,7 +79,7 @@ def told_with(session: Session, deps: Dependencies, dispatch: Dispatch, message_
 
 def _readers(session: Session, dispatch: Dispatch, channel: Channel, key: str) -> list[Contact]:
     """Who of those asked about the job's invoice reads what comes to this address, in whatever role."""
-    found = ((one, one.address(channel)) for one in contacts.asked_about(session, dispatch.case.invoice_id))
+    found = ((one, one.address(channel)) for one in contacts.for_invoice(session, dispatch.case.invoice_id))
     return [
         one
         for one, address in found
@@ -126,7 +126,7 @@ def _debtor(session: Session, dispatch: Dispatch, case: Case) -> Customer:
     """The customer of another case: the job's own, or one of those with whom its messages are shared."""
     if case.customer_id == dispatch.case.customer_id:
         return dispatch.customer
-    return invoices.get_debtor(session, case.invoice_id)
+    return invoices.get_customer_of(session, case.invoice_id)
 
 
 def _fits(own: Step, other: Dispatch, readers: Sequence[Contact], channel: Channel) -> bool:

@@ -15,7 +15,7 @@ _LATEST = 9
 def mail_headers(session: Session, deps: Dependencies, row: MessageRow, invoice_id: str) -> dict[str, str]:
     """The headers of the e-mail `row`, which goes on with the conversation about this invoice."""
     headers = {"Message-ID": _name(deps, row.message_id)}
-    earlier = [one for one in outbox.mails(session, invoice_id, row.contact_id) if one != row.message_id]
+    earlier = [one for one in outbox.email_ids(session, invoice_id, row.contact_id) if one != row.message_id]
     if earlier:
         headers["In-Reply-To"] = _name(deps, earlier[-1])
         headers["References"] = " ".join(_name(deps, one) for one in (earlier[0], *earlier[1:][-_LATEST:]))

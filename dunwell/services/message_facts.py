@@ -66,7 +66,7 @@ def gather(
         instalment_amount=coming.amount if coming else None,
         credit=case.credit,
         holding=_bills(session, held),
-        suspended=accounts.worst(held) is Access.SUSPENDED,
+        suspended=accounts.access_by(held) is Access.SUSPENDED,
         consumer=customer.kind is DebtorKind.CONSUMER,
         public_body=customer.kind is DebtorKind.PUBLIC,
         sender_name=sender[0],

@@ -91,7 +91,7 @@ class Opener:
         with self._deps.database.reading() as session:
             customer_id = _found(session, invoice_id).customer_id
         with self._deps.database.writing(customer_id) as session:
-            row, customer = _found(session, invoice_id), invoices.get_debtor(session, invoice_id)
+            row, customer = _found(session, invoice_id), invoices.get_customer_of(session, invoice_id)
             tasks.close_task(session, _waiting(invoice_id), "the invoice is here", now)
             return self.open_all(session, [row], {customer_id: customer}, now, rehearsal)[invoice_id]
 

@@ -33,7 +33,7 @@ class OverdueWork:
                     remedy="it is not sent again; a person looks it up at the provider",
                     subject=row.message_id,
                 )
-                for row in outbox.begun(session, now - _CALL_IS_LOST)
+                for row in outbox.unanswered_calls(session, now - _CALL_IS_LOST)
             ]
             late = [
                 Finding(

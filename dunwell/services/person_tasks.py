@@ -140,7 +140,7 @@ def withdraw_needless(session: Session, case: Case, now: datetime) -> None:
     if case.ended:
         needless = [task for task in tasks.open_tasks(session, case.invoice_id) if not task.outlives_case]
     elif case.resting:
-        needless = [task for task in tasks.open_contacts(session, case.invoice_id) if not task.requested]
+        needless = [task for task in tasks.open_by_person(session, case.invoice_id) if not task.requested]
     else:
         return
     withdraw(session, case, needless, case.rests_because, now)
@@ -181,7 +181,7 @@ def _best_to_call(session: Session, case: Case) -> str | None:
         return bool(closed), contact.role is not Role.ACCOUNTS_PAYABLE
 
     try:
-        contacts = invoices.get_debtor(session, case.invoice_id).contacts
+        contacts = invoices.get_customer_of(session, case.invoice_id).contacts
     except LookupError:  # the task may be about that very row, which is missing
         return None
     theirs = [contact for contact in contacts if contact.role is not Role.ACCOUNT_MANAGER]

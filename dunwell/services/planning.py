@@ -37,8 +37,8 @@ def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence
 
 def take_access(case: Case, holds: Sequence[HoldRow]) -> None:
     """Set the case's access: what the account's holds leave, with its own and without."""
-    case.access = accounts.worst(holds)
-    case.access_beside = accounts.worst(hold for hold in holds if hold.invoice_id != case.invoice_id)
+    case.access = accounts.access_by(holds)
+    case.access_beside = accounts.access_by(hold for hold in holds if hold.invoice_id != case.invoice_id)
     case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
 
 
@@ -73,7 +73,7 @@ def plan_and_answer(
     later, and a person is asked.
     """
     parts, now = Parts(session, attempt), attempt.now
-    case.money.given = credits.given(session, case.invoice_id)
+    case.money.given = credits.used_amount(session, case.invoice_id)
     stored = cases.get(session, case.invoice_id)
     before = _PriorState.of(stored)
     if stored is not None and stored.revision > case.revision:
@@ -121,7 +121,7 @@ def _look_again(session: Session, case: Case, why: str, now: datetime) -> None:
 def recalled(session: Session, known: Collection[Case]) -> dict[str, CaseAnswer]:
     """What the database knows of these cases as they stand, by invoice, without planning them anew."""
     written = timeline.read_all(session, [case.invoice_id for case in known])
-    unheard = accounts.unheard(session, {case.customer_id for case in known})
+    unheard = accounts.with_unpublished_changes(session, {case.customer_id for case in known})
     answers = {case.invoice_id: CaseAnswer(unpublished=case.customer_id in unheard) for case in known}
     for case in known:
         answers[case.invoice_id].recall(case, written[case.invoice_id], 0)

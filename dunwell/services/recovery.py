@@ -31,7 +31,7 @@ def is_behind(session: Session, request: CaseRequest) -> bool:
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
-    return bool(outbox.missing(session, [sent.message_id for sent in case.messages]))
+    return bool(outbox.unknown_ids(session, [sent.message_id for sent in case.messages]))
 
 
 def is_ahead(session: Session, request: CaseRequest) -> bool:
@@ -129,7 +129,7 @@ class Recovery:
     # The database is behind ------------------------------------------------------------------------------
 
     def _lost_messages(self, case: Case) -> list[Sent]:
-        missing = outbox.missing(self._session, [sent.message_id for sent in case.messages])
+        missing = outbox.unknown_ids(self._session, [sent.message_id for sent in case.messages])
         return [sent for sent in case.messages if sent.message_id in missing]
 
     def _write_message(self, case: Case, sent: Sent) -> None:

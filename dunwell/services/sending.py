@@ -38,18 +38,18 @@ class Sending:
         gateway = self._deps.gateway(channel, dispatch.rehearsal)
         if gateway.name in self._deps.rate_limits:
             # Before the claim, never after it: whoever pays while a message waits for its turn is not asked any more.
-            unit.leave()
+            unit.commit()
             self._deps.rate_limits[gateway.name].wait()
         claim = self._claims.claim(unit.session, dispatch, contact, channel, address)
         if not isinstance(claim, Claim):
             return claim
-        unit.leave()
+        unit.commit()
         result = (
             self._look_up(unit, dispatch, claim, gateway)
             if claim.begun_before
             else self._call(unit, dispatch, claim, gateway)
         )
-        unit.leave()
+        unit.commit()
         return result
 
     def settle(self, unit: UnitOfWork, dispatch: Dispatch) -> None:
@@ -59,9 +59,9 @@ class Sending:
         ProviderFailed when a provider cannot be asked just now.
         """
         for claim in self._claims.abandoned(unit.session, dispatch):
-            unit.leave()
+            unit.commit()
             self._look_up(unit, dispatch, claim, self._deps.gateway(claim.envelope.channel, dispatch.rehearsal))
-            unit.leave()
+            unit.commit()
 
     def _call(self, unit: UnitOfWork, dispatch: Dispatch, claim: Claim, gateway: MessageGateway) -> Result:
         try:
@@ -98,7 +98,7 @@ class Sending:
     def _refused(self, unit: UnitOfWork, claim: Claim) -> None:
         """The message surely did not leave, and may be claimed anew."""
         self._row(unit.session, claim).call = "refused"
-        unit.leave()
+        unit.commit()
 
     def _record(self, session: Session, dispatch: Dispatch, claim: Claim, receipt: Receipt) -> Result:
         row = self._row(session, claim)

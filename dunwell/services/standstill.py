@@ -30,7 +30,7 @@ class Wait(NamedTuple):
 
 def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
     """What holds everything back; None when it may leave. For the transaction that lets it leave."""
-    standstill = standstills.watched(session)
+    standstill = standstills.in_force_until_commit(session)
     if standstill is None:
         return None
     until = now + (_LOOK_AGAIN_IN_REHEARSALS if rehearsal else _LOOK_AGAIN)

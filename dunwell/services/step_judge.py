@@ -140,7 +140,7 @@ def _told_before(session: Session, dispatch: Dispatch, step: Step) -> str | None
     """Why a message that a customer gets only once is left out; None when it is not."""
     if step.once is None or step.message is None:
         return None
-    told = outbox.told(session, dispatch.case.customer_id, step.message)
+    told = outbox.first_sent(session, dispatch.case.customer_id, step.message)
     return f"this customer was told on {told:%Y-%m-%d} already" if told else None
 
 

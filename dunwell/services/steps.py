@@ -109,7 +109,7 @@ class Steps:
 
     def _dispatch(self, session: Session, request: StepRequest, now: datetime) -> Dispatch:
         case, policy = request.case, self._deps.policy(session, request.case.policy)
-        customer = invoices.get_debtor(session, case.invoice_id)
+        customer = invoices.get_customer_of(session, case.invoice_id)
         return Dispatch(
             case=case,
             customer=customer,

@@ -38,7 +38,9 @@ class UnconfirmedMessages:
         """Note in outbox and timelines what did not arrive. Returns whom to tell, at most a few hundred at once."""
         now = attempt.now
         with self._deps.database.reading() as session:
-            silent = [(row.message_id, row.customer_id) for row in outbox.silent(session, now - _SHORTEST, _AT_ONCE)]
+            silent = [
+                (row.message_id, row.customer_id) for row in outbox.unconfirmed(session, now - _SHORTEST, _AT_ONCE)
+            ]
             if standstills.in_force(session) is not None:
                 silent = []  # a database that is being restored may lack the reports
             unposted = [

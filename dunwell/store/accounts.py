@@ -27,13 +27,13 @@ _UNPUBLISHED = (
 
 
 def lock(session: Session, customer_ids: Collection[str]) -> None:
-    """Take the locks of several customers, always in the same order."""
+    """Take the locks of these customers until the transaction ends, always in the same order."""
     if customer_ids:
         lock_customers(session, customer_ids)
 
 
 def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level, reason: str, now: datetime) -> bool:
-    """Put this invoice's hold on the account. False when it is there already."""
+    """Place a hold of this invoice on its account. Returns False when the invoice already has one at this level."""
     if any(hold.level == level for hold in open_holds(session, customer_id, invoice_id)):
         return False
     count = session.scalar(
@@ -50,7 +50,7 @@ def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level
         )
     )
     session.flush()
-    _note_change(session, customer_id, invoice_id, reason, now)
+    _add_change(session, customer_id, invoice_id, reason, now)
     return True
 
 
@@ -62,7 +62,7 @@ def release_holds(
     now: datetime,
     levels: Collection[Level] = tuple(Level),
 ) -> list[Level]:
-    """Take away every hold of this invoice at these levels; those of others stay. Returns what was released."""
+    """Release the open holds of this invoice at these levels and return those levels. Other invoices' holds stay."""
     released = []
     for hold in open_holds(session, customer_id, invoice_id):
         if hold.level not in levels:
@@ -71,18 +71,18 @@ def release_holds(
         released.append(Level(hold.level))
     session.flush()
     if released:
-        _note_change(session, customer_id, invoice_id, reason, now)
+        _add_change(session, customer_id, invoice_id, reason, now)
     return released
 
 
 def open_holds(session: Session, customer_id: str, invoice_id: str | None = None) -> Sequence[HoldRow]:
-    """The holds on an account, or those of one invoice."""
+    """Return the open holds on an account, or only those of one invoice, oldest first."""
     holds = open_holds_of(session, [customer_id]).get(customer_id, [])
     return [hold for hold in holds if invoice_id in (None, hold.invoice_id)]
 
 
 def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[HoldRow]]:
-    """The holds on each of these accounts that has any, oldest first."""
+    """Return the open holds of these customers, by customer, oldest first. Customers without holds are left out."""
     found: dict[str, list[HoldRow]] = {}
     for hold in session.scalars(_OPEN_HOLDS, {"customer_ids": list(customer_ids)}):
         found.setdefault(hold.customer_id, []).append(hold)
@@ -90,12 +90,12 @@ def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, 
 
 
 def access(session: Session, customer_id: str) -> Access:
-    """The worst of the account's holds."""
-    return worst(open_holds(session, customer_id))
+    """Return the access that the customer's open holds leave."""
+    return access_by(open_holds(session, customer_id))
 
 
-def worst(holds: Iterable[HoldRow]) -> Access:
-    """The access that so many unreleased holds leave."""
+def access_by(holds: Iterable[HoldRow]) -> Access:
+    """Return the access that these open holds leave together."""
     levels = {hold.level for hold in holds}
     if Level.SUSPENDED in levels:
         return Access.SUSPENDED
@@ -107,12 +107,12 @@ def work_on_hold(session: Session, customer_id: str) -> bool:
 
 
 def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:
-    """The changes the product has not heard of, oldest first."""
+    """Return the access changes that were not published to the product yet, oldest first."""
     return session.scalars(_UNPUBLISHED, {"customer_ids": [customer_id]}).all()
 
 
-def unheard(session: Session, customer_ids: Collection[str]) -> set[str]:
-    """Those accounts of which the product has not heard every change."""
+def with_unpublished_changes(session: Session, customer_ids: Collection[str]) -> set[str]:
+    """Return those of these customers that have an access change not published yet."""
     return {row.customer_id for row in session.scalars(_UNPUBLISHED, {"customer_ids": list(customer_ids)})}
 
 
@@ -122,8 +122,8 @@ def mark_published(session: Session, change_id: str, now: datetime) -> None:
     session.flush()
 
 
-def _note_change(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> None:
-    """Add a row when the account's access or its work hold really changed."""
+def _add_change(session: Session, customer_id: str, invoice_id: str, reason: str, now: datetime) -> None:
+    """Add an access change if the account's access or its work hold differs from the last recorded one."""
     last = session.scalars(
         select(AccessChangeRow)
         .where(AccessChangeRow.customer_id == customer_id)

@@ -1,6 +1,6 @@
-"""Addresses that must not be used: bounced, or their owner said STOP. They count for every invoice and spelling.
+"""Closed addresses: they bounced, or their owner sent STOP. They are closed for every invoice and in every spelling.
 
-What a rehearsal closes is closed for rehearsals only; what is really closed is closed for them too.
+An address closed by a rehearsal is closed for rehearsals only; one that is really closed is closed for them too.
 """
 
 from collections.abc import Collection
@@ -15,7 +15,7 @@ from dunwell.domain.terms import Channel
 from dunwell.store.tables import ClosedAddressRow
 
 STOPPED = "stopped"
-"""Why an address is closed whose owner said so."""
+"""The reason of an address that its owner closed."""
 
 _LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))
 _LOCKED = "locked addresses"
@@ -27,9 +27,9 @@ _CLOSED = select(ClosedAddressRow.address, ClosedAddressRow.reason).where(
 
 
 def lock(session: Session, keys: Collection[str]) -> None:
-    """Take the locks of these addresses until the end of the transaction, whoever their customers are.
+    """Take the locks of these addresses, given by key, until the end of the transaction.
 
-    Always in one order, and after the locks of customers. SQLite has one writer at a time and needs none.
+    They are taken in one order, and must come after customer locks. SQLite has one writer and needs none.
     """
     held: set[str] = session.info.setdefault(_LOCKED, set())
     wanted = set(keys) - held
@@ -41,7 +41,7 @@ def lock(session: Session, keys: Collection[str]) -> None:
 def close(
     session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool = False
 ) -> None:
-    """Close the address. The first reason stays, but STOP outranks a bounce: only its owner can take it back."""
+    """Close the address. An earlier reason stays, except that STOP replaces a bounce: only its owner can undo it."""
     row = find(session, channel, address, rehearsal=rehearsal)
     if row is None:
         key = address_key(channel, address, rehearsal=rehearsal)
@@ -52,7 +52,7 @@ def close(
 
 
 def reopen(session: Session, channel: Channel, address: str) -> bool:
-    """Undo STOP, and nothing else: a dead mailbox does not come back by asking. False when nothing was undone."""
+    """Open an address closed by STOP. Returns False, and changes nothing, when it is open or closed by a bounce."""
     row = find(session, channel, address)
     if row is None or row.reason != STOPPED:
         return False
@@ -62,17 +62,17 @@ def reopen(session: Session, channel: Channel, address: str) -> bool:
 
 
 def find(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> ClosedAddressRow | None:
-    """The address as it was closed, for rehearsals or in earnest; None when it was not."""
+    """Return the row of a closed address, among those of rehearsals or the real ones; None when it is open there."""
     return session.get(ClosedAddressRow, (channel.value, address_key(channel, address, rehearsal=rehearsal)))
 
 
 def _number(key: str) -> int:
-    """A number of 64 bits for the key; two keys with the same one only wait for each other."""
+    """Return a 64-bit lock number for the key. If two keys share a number, they only wait for each other."""
     return int.from_bytes(sha256(key.encode()).digest()[:8], signed=True)
 
 
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:
-    """ "stopped", "bounced", or None when the address is open."""
+    """Return "stopped" or "bounced", or None when the address is open."""
     keys = [address_key(channel, address, rehearsal=kind) for kind in ((False, True) if rehearsal else (False,))]
     found = session.execute(_CLOSED, {"channel": channel.value, "keys": keys})
     reasons = {row.address: row.reason for row in found}

@@ -1,4 +1,4 @@
-"""Many rows of one table in one or two statements, however many they are. A row's facts are its columns by name."""
+"""Writes many rows of one table in one or two statements. A row is given as a dictionary of its columns by name."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ Facts = dict[str, Any]
 
 
 def add_all(session: Session, table: type[Base], facts: Sequence[Facts]) -> None:
-    """Insert rows that are new. Each has to name the same columns."""
+    """Insert new rows. All of them must name the same columns."""
     if facts:
-        # Otherwise rows are told apart by which of their facts are None, and inserted a few at a time.
+        # Without render_nulls SQLAlchemy groups the rows by which columns are None, one statement for each group.
         session.execute(insert(table), facts, execution_options={"render_nulls": True})
 
 
 def put_all(session: Session, table: type[Base], facts: Iterable[Facts]) -> None:
-    """Insert or renew rows of a table whose key is one column. Of two with the same key the later counts."""
+    """Insert or update rows of a table whose key is one column. Of two rows with the same key the later one wins."""
     (key,) = inspect(table).primary_key
     latest = {one[key.name]: one for one in facts}
     for row in session.scalars(select(table).where(key.in_(list(latest)))):

@@ -44,7 +44,7 @@ _DUE_AT = (
 
 
 def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
-    """Keep a copy, unless a newer one is kept already."""
+    """Store the copy of a case, unless one with a higher revision is stored."""
     row = session.get(CaseRow, case.invoice_id)
     if row is not None and row.revision > case.revision:
         return
@@ -53,7 +53,7 @@ def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None
 
 
 def add(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
-    """Keep the first copies of cases that are new."""
+    """Store the first copies of new cases."""
     add_all(session, CaseRow, [_facts(case, rehearsal, now) for case in new])
 
 
@@ -78,14 +78,14 @@ def get(session: Session, invoice_id: str) -> Case | None:
 
 
 def mark(row: CaseRow) -> Mark:
-    """How far the kept copy is."""
+    """Return the revision and digest of the stored copy."""
     return Mark(revision=row.revision, turns=row.state.get("turns", 0), digest=row.state.get("digest", ""))
 
 
 def due_beside(
     session: Session, case: Case, until: datetime, *, rehearsal: bool, others: Collection[str] = ()
 ) -> list[Case]:
-    """Other cases of the customer, and of `others`, that mean to do something until then, by invoice id."""
+    """Return other cases of the customer, and cases of the customers `others`, whose next action is due by then."""
     known = {"customer_ids": [case.customer_id, *sorted(others)], "invoice_id": case.invoice_id}
     rows = session.scalars(_DUE_BESIDE, known | {"rehearsal": rehearsal, "until": until})
     return [Case.model_validate(row.state) for row in rows]
@@ -94,9 +94,9 @@ def due_beside(
 def due_at(
     session: Session, keys: Collection[str], until: datetime, *, rehearsal: bool
 ) -> list[tuple[Case, Role, str]]:
-    """Cases that mean to do something until then, each with the role of somebody at one of `keys`, and that key.
+    """Return the cases whose next action is due by then and that have a contact at one of these address keys.
 
-    At most a hundred; postal addresses are not looked for.
+    Each comes with the contact's role and the key; at most a hundred. Postal addresses are not searched.
     """
     known = {"keys": sorted(keys), "rehearsal": rehearsal, "until": until}
     return [
@@ -112,7 +112,7 @@ def get_row(session: Session, invoice_id: str) -> CaseRow | None:
 
 
 def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, CaseRow]:
-    """Those that were opened, by invoice."""
+    """Return the rows of those of these cases that exist, by invoice id."""
     found = session.scalars(select(CaseRow).where(CaseRow.invoice_id.in_(invoice_ids)))
     return {row.invoice_id: row for row in found}
 
@@ -121,18 +121,18 @@ _OPEN = CaseRow.stage.not_in([stage.value for stage in ENDS])
 
 
 def open_customers(session: Session) -> Sequence[str]:
-    """The customers with a case that has not ended, by id."""
+    """Return the ids of the customers that have a case which has not ended."""
     return session.scalars(select(CaseRow.customer_id).where(_OPEN).distinct().order_by(CaseRow.customer_id)).all()
 
 
 def open_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:
-    """The cases of these customers that have not ended."""
+    """Return the cases of these customers that have not ended, by invoice id."""
     query = select(CaseRow).where(_OPEN, CaseRow.customer_id.in_(customer_ids)).order_by(CaseRow.invoice_id)
     return session.scalars(query).all()
 
 
 def all_rows(session: Session) -> Sequence[CaseRow]:
-    """Every case there is, by invoice id."""
+    """Return every case, ordered by invoice id."""
     return session.scalars(select(CaseRow).order_by(CaseRow.invoice_id)).all()
 
 
@@ -141,12 +141,12 @@ def has_ended(row: CaseRow) -> bool:
 
 
 def is_finished(row: CaseRow) -> bool:
-    """Whether it has ended and owes no answer any more."""
+    """Return whether the case has ended and has no answer left to send."""
     return has_ended(row) and not row.state.get("owed")
 
 
 def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
-    """Every case with its invoice and customer, the next to act first."""
+    """Return every case, or those in one stage, with invoice and customer; the earliest next action first."""
     query = (
         select(CaseRow, InvoiceRow, CustomerRow)
         .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class Amount(TypeDecorator[Decimal]):
-    """A Decimal: NUMERIC where that is exact, text on SQLite, whose numbers are floats."""
+    """A Decimal, stored as NUMERIC, and on SQLite as text, because SQLite keeps numbers as floats."""
 
     impl = Numeric(24, 6)
     cache_ok = True
@@ -28,7 +28,7 @@ class Amount(TypeDecorator[Decimal]):
 
 
 def plain(value: Decimal) -> Decimal:
-    """Without the padding of the column's scale, but with at least two places kept as they are written."""
+    """Return the value without the zeros that the column's scale adds, but with at least two decimal places."""
     shortened = value.normalize()
     exponent = shortened.as_tuple().exponent
     if isinstance(exponent, int) and exponent > -2:
@@ -37,7 +37,7 @@ def plain(value: Decimal) -> Decimal:
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware time, kept in UTC. A naive one is a bug and is refused."""
+    """An aware time, stored in UTC. Raises ValueError for a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,4 +1,4 @@
-"""The people of customers, whom the records of invoices name, and what was corrected by hand."""
+"""The contacts of customers, which contacts each invoice's record names, and corrections made by hand."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -30,7 +30,7 @@ _OPEN_INVOICES = (
 
 
 def people(session: Session, customer_ids: Collection[str]) -> dict[str, list[Person]]:
-    """Everybody who was ever named, by customer, in the order of the newest records."""
+    """Return all contacts ever named for these customers, by customer, in the order of the newest records."""
     found: dict[str, list[Person]] = {customer_id: [] for customer_id in customer_ids}
     for row in session.scalars(_OF_CUSTOMERS, {"customer_ids": list(customer_ids)}):
         found[row.customer_id].append(_person(row))
@@ -38,13 +38,13 @@ def people(session: Session, customer_ids: Collection[str]) -> dict[str, list[Pe
 
 
 def get(session: Session, contact_id: str | None) -> Contact | None:
-    """A contact, whatever its standing; None when nobody has this id."""
+    """Return a contact, even a retired or closed one; None when there is none with this id."""
     row = session.get(ContactRow, contact_id) if contact_id else None
     return None if row is None else _contact(row)
 
 
-def asked_about(session: Session, invoice_id: str) -> tuple[Contact, ...]:
-    """Those who may be written to about an invoice."""
+def for_invoice(session: Session, invoice_id: str) -> tuple[Contact, ...]:
+    """Return the contacts that may be asked to pay this invoice; none when the invoice is unknown."""
     row = session.get(InvoiceRow, invoice_id)
     if row is None:
         return ()
@@ -53,12 +53,12 @@ def asked_about(session: Session, invoice_id: str) -> tuple[Contact, ...]:
 
 
 def open_invoices(session: Session, customer_ids: Collection[str]) -> Sequence[InvoiceRow]:
-    """The invoices of these customers whose cases have not ended."""
+    """Return the invoices of these customers whose cases have not ended."""
     return session.scalars(_OPEN_INVOICES, {"customer_ids": list(customer_ids)}).all()
 
 
 def namings(session: Session, rows: Collection[InvoiceRow]) -> dict[str, Naming]:
-    """Whom the newest record of each of these invoices names."""
+    """Return which contacts the newest record of each of these invoices names, by invoice."""
     found = {row.invoice_id: Naming(row.names_contacts) for row in rows}
     for row in session.scalars(_NAMED, {"invoice_ids": list(found)}):
         found[row.invoice_id].people[row.contact_id] = row.alone
@@ -66,18 +66,18 @@ def namings(session: Session, rows: Collection[InvoiceRow]) -> dict[str, Naming]
 
 
 def corrections(session: Session, customer_ids: Collection[str]) -> Sequence[CorrectionRow]:
-    """What of these customers and their contacts was corrected by hand, and stands."""
+    """Return the corrections in force for these customers and their contacts."""
     return session.scalars(_CORRECTIONS, {"customer_ids": list(customer_ids)}).all()
 
 
 def put_correction(session: Session, row: CorrectionRow) -> None:
-    """Keep a correction, instead of an earlier one of the same field."""
+    """Store a correction in place of an earlier one of the same field."""
     session.merge(row)
     session.flush()
 
 
 def drop_corrections(session: Session, keys: Iterable[tuple[str, str, str]]) -> None:
-    """Forget corrections that records have overtaken; each by customer, contact ("" for the customer) and field."""
+    """Delete corrections, each by (customer_id, contact_id or "" for the customer itself, field)."""
     for key in keys:
         row = session.get(CorrectionRow, key)
         if row is not None:
@@ -86,12 +86,12 @@ def drop_corrections(session: Session, keys: Iterable[tuple[str, str, str]]) -> 
 
 
 def put(session: Session, found: Mapping[str, Iterable[Person]]) -> None:
-    """Insert or renew people, by their customers."""
+    """Insert or update people, given by customer."""
     put_all(session, ContactRow, [_facts(customer_id, one) for customer_id, some in found.items() for one in some])
 
 
 def put_namings(session: Session, found: Mapping[str, Naming]) -> None:
-    """Keep whom the newest records of these invoices name, instead of whom earlier ones did."""
+    """Store which contacts the newest records of these invoices name, in place of what earlier records named."""
     if not found:
         return
     speaking = [invoice_id for invoice_id, naming in found.items() if naming.speaks]

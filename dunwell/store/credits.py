@@ -1,4 +1,4 @@
-"""What was paid too much, and what became of it. Call inside a transaction that holds the customer's lock."""
+"""The credit on invoices and its uses. Call inside a transaction that holds the customer's lock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,8 +20,8 @@ _GIVEN = select(CreditUseRow.amount).where(
 )
 
 
-def note(session: Session, case: Case, now: datetime) -> None:
-    """Keep what was paid too much on this invoice and is still to be applied or returned, or forget it."""
+def put(session: Session, case: Case, now: datetime) -> None:
+    """Store the credit of this case, or delete the row when there is none."""
     row = session.get(CreditRow, case.invoice_id)
     if case.credit == 0:
         if row is not None:
@@ -42,12 +42,12 @@ def note(session: Session, case: Case, now: datetime) -> None:
 
 
 def of_customer(session: Session, customer_id: str) -> Sequence[CreditRow]:
-    """The credit on each of the customer's invoices, oldest first."""
+    """Return the credit on each of the customer's invoices, oldest first."""
     return session.scalars(_OF_CUSTOMER, {"customer_id": customer_id}).all()
 
 
-def given(session: Session, invoice_id: str) -> Decimal:
-    """How much credit of this invoice was applied or returned, and not taken back."""
+def used_amount(session: Session, invoice_id: str) -> Decimal:
+    """Return how much credit of this invoice was applied or returned, without what was undone."""
     return sum(session.scalars(_GIVEN, {"invoice_id": invoice_id}), Decimal(0))
 
 
@@ -61,6 +61,6 @@ def get_use(session: Session, credit_id: str) -> CreditUseRow | None:
 
 
 def uses(session: Session, invoice_id: str) -> Sequence[CreditUseRow]:
-    """What this invoice's credit was applied to, or that it was returned; oldest first, with what was taken back."""
+    """Return the uses of this invoice's credit, undone ones included, oldest first."""
     query = select(CreditUseRow).where(CreditUseRow.from_invoice == invoice_id)
     return session.scalars(query.order_by(CreditUseRow.at, CreditUseRow.credit_id)).all()

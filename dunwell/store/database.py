@@ -1,4 +1,4 @@
-"""The engine and its transactions. A transaction on a customer takes that customer's lock first."""
+"""The database connection and its transactions. A transaction on a customer takes that customer's lock first."""
 
 import shutil
 from collections.abc import Collection, Iterator
@@ -17,37 +17,39 @@ from dunwell.store.tables import CustomerRow
 
 _READING = "dunwell_reading"
 _NAMED: BindParameter[str] = bindparam("customer_ids", expanding=True)
-_ONE, _OTHER = aliased(CustomerRow), aliased(CustomerRow)
-# Two ways to a row, each by its own index: with "or" PostgreSQL would read all customers.
-_TOGETHER = union(
-    select(_ONE.customer_id).where(_ONE.customer_id.in_(_NAMED)),
-    select(_OTHER.customer_id).join(_ONE, _ONE.group == _OTHER.group).where(_ONE.customer_id.in_(_NAMED)),
+_NAMED_ROW, _IN_GROUP = aliased(CustomerRow), aliased(CustomerRow)
+# A union, so that each half uses its own index: with "or" PostgreSQL would read all customers.
+_WITH_GROUPS = union(
+    select(_NAMED_ROW.customer_id).where(_NAMED_ROW.customer_id.in_(_NAMED)),
+    select(_IN_GROUP.customer_id)
+    .join(_NAMED_ROW, _NAMED_ROW.group == _IN_GROUP.group)
+    .where(_NAMED_ROW.customer_id.in_(_NAMED)),
 )
 _LOCK = (
     select(CustomerRow)
-    .where(CustomerRow.customer_id.in_(_TOGETHER))
+    .where(CustomerRow.customer_id.in_(_WITH_GROUPS))
     .order_by(CustomerRow.customer_id)
     .with_for_update(of=CustomerRow)
 )
 _FULL = "has no room left on its disk"
-_LEAST_FREE = 20_000_000  # bytes; below that an SQLite file and its journal are about to fail
-_NEWCOMERS = 4_862_001  # any number no one else locks in this database
+_LEAST_FREE = 20_000_000  # bytes on disk; with less, writes to an SQLite file and its journal soon fail
+_NEW_CUSTOMERS = 4_862_001  # of a PostgreSQL advisory lock; no other lock of this database may have it
 
 
 class Database:
-    """One database. Threads may share it; each transaction is its own session.
+    """A database. Threads may share it; each transaction has a session of its own.
 
-    Raises TooOpen when the SQLite file may be read by other users.
+    Raises TooOpen when other users may read the SQLite file.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        event.listen(self._sessions, "loaded_as_persistent", _hold)
-        # SQLite has one writer, and those who wait ask again by chance: among dozens of threads some starve. So the
-        # threads of a process stand in line here, and only processes compete at the file.
-        self._line: AbstractContextManager[object] = Lock() if self._is_file else nullcontext()
+        event.listen(self._sessions, "loaded_as_persistent", _keep_loaded)
+        # SQLite has one writer and its waiters poll, so that among dozens of threads some starve. The threads of a
+        # process therefore queue at this lock, and only processes compete for the file.
+        self._writer: AbstractContextManager[object] = Lock() if self._is_file else nullcontext()
 
     @property
     def _is_file(self) -> bool:
@@ -55,41 +57,45 @@ class Database:
 
     @contextmanager
     def writing(self, customer_id: str | None = None) -> Iterator[Session]:
-        """A transaction that commits at the end, rolled back on any error; with the customer's lock if named.
+        """Open a transaction that commits at the end and is rolled back on any error.
 
-        Without a name it takes the lock of all newcomers: two writers may bring the same customer at once.
+        It holds the lock of `customer_id`, or without one the lock under which new customers are added, because two
+        writers may add the same customer at once.
         """
-        with self._line, self._sessions.begin() as session:
+        with self._writer, self._sessions.begin() as session:
             if customer_id is None:
-                self._lock_newcomers(session)
+                self._lock_new_customers(session)
             else:
                 lock_customers(session, [customer_id])
             yield session
 
-    def _lock_newcomers(self, session: Session) -> None:
+    def _lock_new_customers(self, session: Session) -> None:
         if not self._is_file:  # SQLite's writers queue at BEGIN
-            session.execute(select(func.pg_advisory_xact_lock(_NEWCOMERS)))
+            session.execute(select(func.pg_advisory_xact_lock(_NEW_CUSTOMERS)))
 
     @contextmanager
     def unit_of_work(self, customer_id: str) -> Iterator["UnitOfWork"]:
-        """Several transactions on one customer, one after the other; an error takes back the one that is open."""
+        """Open a unit of work on a customer. An error rolls back the transaction that is open, not earlier ones."""
         with ExitStack() as opened:
             yield UnitOfWork(self, customer_id, opened)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only reads and waits for nobody."""
+        """Open a session that only reads and takes no lock."""
         with self._sessions() as session:
             session.connection(execution_options={_READING: True})
             yield session
 
     def problem(self) -> str | None:
-        """Why the database cannot be used now, in a few words; None when all is well. For health checks."""
+        """Return why the database cannot be used now, as the end of "The database ..."; None when it can.
+
+        For health checks.
+        """
         try:
             with self.reading() as session:
                 session.execute(text("select 1"))
         except SQLAlchemyError as error:
-            return trouble(error)
+            return problem_of(error)
         path = self.engine.url.database
         if self._is_file and path and shutil.disk_usage(Path(path).parent).free < _LEAST_FREE:
             return _FULL
@@ -100,10 +106,10 @@ class Database:
 
 
 class UnitOfWork:
-    """Work on one customer that other parties are called in between, with a transaction before and after each call.
+    """Work on one customer in several transactions, with calls to providers or Temporal between them.
 
-    Whoever reads or writes takes `session`, which begins a transaction when none is open. Nothing slow may happen
-    until `leave`: everybody else waits for this customer.
+    `session` begins a transaction when none is open. Between that and `commit` nothing slow may happen, because the
+    transaction holds the customer's lock.
     """
 
     def __init__(self, database: Database, customer_id: str, opened: ExitStack) -> None:
@@ -116,35 +122,35 @@ class UnitOfWork:
             self._session = self._opened.enter_context(self._database.writing(self._customer_id))
         return self._session
 
-    def leave(self) -> None:
-        """Commit, and let others in."""
+    def commit(self) -> None:
+        """Commit the open transaction and release its locks. Does nothing when none is open."""
         self._session = None
         self._opened.close()
 
 
-def trouble(error: SQLAlchemyError) -> str:
-    """What is wrong with the database, as the end of "The database ...". It repeats no value of a statement."""
+def problem_of(error: SQLAlchemyError) -> str:
+    """Return what is wrong with the database, as the end of "The database ...". It repeats no statement's values."""
     said = str(getattr(error, "orig", "")).lower()
     if "disk is full" in said or "no space left" in said:
         return _FULL
     if "readonly" in said or "read-only" in said:
         return "can only be read"
-    silent = isinstance(error, OperationalError | InterfaceError) and "no such" not in said
-    return "does not answer" if silent else "refuses what is asked of it"
+    no_reply = isinstance(error, OperationalError | InterfaceError) and "no such" not in said
+    return "does not answer" if no_reply else "refuses what is asked of it"
 
 
 def lock_customers(session: Session, customer_ids: Collection[str]) -> None:
-    """Take the locks of customers and of all who belong to a group with them, always in the same order.
+    """Take the locks of these customers and of all others in their groups, always in the same order.
 
-    One message may speak of several customers of a group, so whoever writes about one holds the locks of all.
+    One message may be about several customers of a group, so a transaction about one of them locks all.
     """
     session.scalars(_LOCK, {"customer_ids": list(customer_ids)}).all()
 
 
-def no_answer(error: SQLAlchemyError) -> str:
-    """What to tell people of a database that cannot be used: one sentence, without the password."""
+def explanation(error: SQLAlchemyError) -> str:
+    """Return one sentence for people about a database that cannot be used, with what to do. It holds no password."""
     said = (str(getattr(error, "orig", None) or type(error).__name__).splitlines() or [""])[0]
-    what = trouble(error)
+    what = problem_of(error)
     advice = {
         _FULL: "make room, nothing else is needed",
         "can only be read": "give this user the right to write to it",
@@ -153,9 +159,9 @@ def no_answer(error: SQLAlchemyError) -> str:
     return f"The database of DATABASE_URL {what} ({said}): {advice}."
 
 
-def _hold(session: Session, row: object) -> None:
-    """A session forgets rows that nobody looks at and asks for them again; what it read it shall know to its end."""
-    session.info.setdefault("held", []).append(row)
+def _keep_loaded(session: Session, row: object) -> None:
+    """Keep a reference to each loaded row: a session holds them weakly, and would query a dropped one again."""
+    session.info.setdefault("loaded", []).append(row)
 
 
 def _engine(url: str) -> Engine:
@@ -169,7 +175,7 @@ def _engine(url: str) -> Engine:
         path = Path(parsed.database)
         if path.exists():
             own_file(path)
-        # Made when something is kept, not before: a command that only shows what would happen leaves no file behind.
+        # Create the file at the first connection only: a command that opens none leaves no file behind.
         event.listen(engine, "do_connect", lambda *_: own_file(path))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -177,7 +183,7 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not begin on its own
+    connection.isolation_level = None  # the driver must not begin transactions by itself
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
@@ -185,6 +191,6 @@ def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Writers queue at BEGIN: a lock taken later, after a read, would fail instead of waiting."""
+    """Begin with the write lock, except for reading: a lock taken later, after a read, fails instead of waiting."""
     reading = connection.get_execution_options().get(_READING, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

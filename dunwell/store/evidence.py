@@ -1,6 +1,6 @@
-"""Gathers all that the database knows of a case, for its evidence.
+"""Collects what the database holds about a case, for its evidence file.
 
-Call inside one transaction that holds the customer's lock: everything is then of one moment.
+Call inside one transaction that holds the customer's lock, so that all facts are of the same moment.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from dunwell.store.tables import (
 
 
 def collect(session: Session, invoice_id: str) -> tuple[Fact, list[Fact]]:
-    """The header of a case and its facts, each source in its own order. Raises LookupError when there is no case."""
+    """Return the header of a case and its facts, table by table. Raises LookupError when there is no case."""
     row, case, invoice = cases.get_row(session, invoice_id), cases.get(session, invoice_id), None
     if row is not None and case is not None:
         invoice = invoices.get_row(session, invoice_id)
@@ -49,11 +49,11 @@ def collect(session: Session, invoice_id: str) -> tuple[Fact, list[Fact]]:
     facts += _notes_and_credit(session, invoice_id)
     facts.append(_standing(row, case))
     header = _header(session, invoice, row, case, opened)
-    return _written(header, case.money.digits), [_written(fact, case.money.digits) for fact in facts]
+    return _rounded(header, case.money.digits), [_rounded(fact, case.money.digits) for fact in facts]
 
 
-def _written(fact: Fact, digits: int) -> Fact:
-    """Amounts as their currency writes them: a database pads them."""
+def _rounded(fact: Fact, digits: int) -> Fact:
+    """Return the fact with its amounts rounded to `digits` minor units: the database pads them with zeros."""
     data = {
         name: round(value, digits) if isinstance(value, Decimal) and round(value, digits) == value else value
         for name, value in fact.data.items()
@@ -74,7 +74,7 @@ def _header(session: Session, invoice: InvoiceRow, row: CaseRow, case: Case, ope
 
 
 def _policy(session: Session, ref: PolicyRef) -> dict[str, Any]:
-    """A ladder with the very body and digest it was registered with."""
+    """Return the body and digest with which this policy version was registered. Raises LookupError if it was not."""
     row = session.get(PolicyRow, (ref.name, ref.version))
     if row is None:
         raise LookupError(f"policy {ref.name}@{ref.version} is not in the database")
@@ -99,7 +99,7 @@ def _messages(session: Session, invoice_id: str) -> Iterator[Fact]:
 
 
 def _closed_addresses(session: Session, invoice_id: str) -> Iterator[Fact]:
-    """Why an address of this case's messages was not written to any more."""
+    """Yield when and why an address of this case's messages was closed."""
     used = {(row.channel, row.address_key): row.address for row in outbox.of_invoice(session, invoice_id)}
     for (channel, key), address in sorted(used.items()):
         row = session.get(ClosedAddressRow, (channel, key))
@@ -122,14 +122,14 @@ def _tasks(session: Session, invoice_id: str) -> Iterator[Fact]:
 def _payments(session: Session, invoice_id: str) -> Iterator[Fact]:
     query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
     for row in session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)):
-        facts = _columns(row, "invoice_id", "reversed_at", "reversal_reason") | _giver(session, row)
+        facts = _columns(row, "invoice_id", "reversed_at", "reversal_reason") | _credit_source(session, row)
         yield Fact(kind="payment", at=row.received_at, data=facts)
         if row.reversed_at is not None:
             yield Fact(kind="reversal", at=row.reversed_at, data=facts | {"reason": row.reversal_reason})
 
 
-def _giver(session: Session, payment: PaymentRow) -> dict[str, Any]:
-    """From which invoice's credit this was paid, and who decided so; nothing for money that came from outside."""
+def _credit_source(session: Session, payment: PaymentRow) -> dict[str, Any]:
+    """Return the invoice whose credit was applied as this payment, and who did it; empty for other payments."""
     use = credits.get_use(session, payment.payment_id)
     if use is None or use.to_invoice != payment.invoice_id:
         return {}
@@ -162,7 +162,7 @@ def _notes_and_credit(session: Session, invoice_id: str) -> Iterator[Fact]:
 
 
 def _standing(row: CaseRow, case: Case) -> Fact:
-    """How the case stands by its latest copy: what the rows above do not say.
+    """Return the state of the case by its latest copy, as far as no other fact says it.
 
     Unless the invoice was cancelled: amount + credit + credit_used = paid + open + waived + written_off + uncovered.
     """

@@ -1,4 +1,7 @@
-"""Requests with an idempotency key, and their answers. Call inside a transaction that holds the customer's lock."""
+"""Requests that carry an idempotency key, and the answers given to them.
+
+Call inside a transaction that holds the customer's lock.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.store.tables import RequestRow
 
 KEPT = timedelta(days=30)
-"""How long a key is remembered, from its first use."""
+"""How long a key is stored, counted from its first use."""
 
 
 def get(session: Session, principal: str, invoice_id: str, key: str) -> RequestRow | None:
@@ -27,7 +30,7 @@ def remove(session: Session, row: RequestRow) -> None:
 
 
 def answered(session: Session, request_id: str, answer: dict[str, Any] | None) -> None:
-    """Nobody waits any more; with an `answer`, this is what a repetition gets from now on."""
+    """End the lease of a request and store its answer, if there is one, for repetitions of the request."""
     row = session.scalars(select(RequestRow).where(RequestRow.request_id == request_id)).first()
     if row is not None:
         row.leased_until, row.answer = None, answer
@@ -35,16 +38,16 @@ def answered(session: Session, request_id: str, answer: dict[str, Any] | None) -
 
 
 def renew(session: Session, request_id: str, until: datetime) -> None:
-    """Its process still waits for the answer. Changes nothing once it has been answered."""
+    """Extend the lease of a request whose process still waits. Changes nothing once it was answered."""
     waiting = update(RequestRow).where(RequestRow.request_id == request_id, RequestRow.leased_until.is_not(None))
     session.execute(waiting.values(leased_until=until))
 
 
 def mark_taken(session: Session, request_id: str, now: datetime) -> None:
-    """The case has written down what this request says. Harmless when the request carried no key."""
+    """Record that the case has applied the event of this request. Does nothing for a request without a key."""
     session.execute(update(RequestRow).where(RequestRow.request_id == request_id).values(taken_at=now))
 
 
 def forget(session: Session, before: datetime) -> None:
-    """Remove the requests first made before that time: their keys are new ones again."""
+    """Delete the requests first made before that time. Their keys may then be used again."""
     session.execute(delete(RequestRow).where(RequestRow.first_at < before))

@@ -1,4 +1,4 @@
-"""The invoices themselves, as the billing system printed them. Call inside a transaction."""
+"""The invoice documents, PDFs from the billing system. Call inside a transaction."""
 
 from sqlalchemy.orm import Session
 
@@ -6,7 +6,7 @@ from dunwell.store.tables import DocumentRow
 
 
 def put(session: Session, invoice_id: str, name: str, content: bytes) -> None:
-    """Keep the PDF of an invoice; a newer one takes the place of an older one."""
+    """Store the PDF of an invoice, in place of an earlier one."""
     session.merge(DocumentRow(invoice_id=invoice_id, name=name, content=content))
     session.flush()
 

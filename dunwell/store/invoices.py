@@ -1,4 +1,4 @@
-"""Customers and invoices as the billing system handed them over."""
+"""Customers and invoices as the billing system gave them."""
 
 import secrets
 from collections.abc import Collection, Iterable
@@ -15,16 +15,16 @@ from dunwell.store.bulk_rows import Facts, add_all, put_all
 from dunwell.store.tables import CustomerRow, InvoiceRow
 
 _OF_GROUP = select(CustomerRow).where(CustomerRow.group == bindparam("name"))
-_CODE_BYTES = 6  # eight characters: short enough for an SMS, and nobody finds one by trying
+_CODE_BYTES = 6  # gives eight characters: short enough for an SMS, too many to guess
 
 
 def put_customers(session: Session, customers: Iterable[Customer]) -> None:
-    """Insert or renew customers; their people are kept by `dunwell.store.contacts`."""
+    """Insert or update customers, without their contacts, which `dunwell.store.contacts` stores."""
     put_all(session, CustomerRow, [customer.model_dump(mode="json", exclude={"contacts"}) for customer in customers])
 
 
 def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
-    """Keep invoices that are new, each with the ladder version that its case keeps."""
+    """Insert new invoices, each with the policy version of its case."""
     add_all(session, InvoiceRow, [_invoice_facts(invoice, policy) for invoice, policy in found])
 
 
@@ -53,18 +53,18 @@ def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
 
 
 def get_rows(session: Session, invoice_ids: Collection[str]) -> dict[str, InvoiceRow]:
-    """Those that are known, by id."""
+    """Return the rows of those of these invoices that are known, by id."""
     rows = session.scalars(select(InvoiceRow).where(InvoiceRow.invoice_id.in_(invoice_ids)))
     return {row.invoice_id: row for row in rows}
 
 
 def payment_page(session: Session, pay_code: str) -> str | None:
-    """Where the invoice of this code is paid; None for a code that nobody made."""
+    """Return the payment URL of the invoice with this code; None for an unknown code."""
     return session.scalar(select(InvoiceRow.payment_url).where(InvoiceRow.pay_code == pay_code))
 
 
-def place(session: Session, customer_id: str) -> CustomerRow:
-    """The customer without contacts: where they are. Raises LookupError when nobody registered this customer."""
+def customer_row(session: Session, customer_id: str) -> CustomerRow:
+    """Return the customer's row. Raises LookupError when the customer is unknown."""
     row = session.get(CustomerRow, customer_id)
     if row is None:
         raise LookupError(f"customer {customer_id!r} is not in the database")
@@ -72,19 +72,19 @@ def place(session: Session, customer_id: str) -> CustomerRow:
 
 
 def find_customers(session: Session, customer_ids: Collection[str]) -> dict[str, Customer]:
-    """Those that are known, by id, without their contacts."""
+    """Return those of these customers that are known, by id, without their contacts."""
     rows = session.scalars(select(CustomerRow).where(CustomerRow.customer_id.in_(customer_ids)))
     return {row.customer_id: _customer(row, ()) for row in rows}
 
 
 def get_customer(session: Session, customer_id: str) -> Customer:
-    """The customer with everybody who was ever named. Raises LookupError when nobody registered this customer."""
+    """Return the customer with all contacts ever named. Raises LookupError when the customer is unknown."""
     found = contacts.people(session, [customer_id])[customer_id]
-    return _customer(place(session, customer_id), (one.contact for one in found))
+    return _customer(customer_row(session, customer_id), (one.contact for one in found))
 
 
 def sharing(session: Session, customer: Customer) -> frozenset[str]:
-    """The other customers, of whom one message may speak beside this one."""
+    """Return the ids of the other customers of the group whose invoices may share a message with this customer's."""
     if customer.shares is None:
         return frozenset()
     rows = session.scalars(_OF_GROUP, {"name": customer.shares})
@@ -95,12 +95,15 @@ def sharing(session: Session, customer: Customer) -> frozenset[str]:
     )
 
 
-def get_debtor(session: Session, invoice_id: str) -> Customer:
-    """The customer of an invoice with those who may be written to about it. Raises LookupError for an unknown one."""
+def get_customer_of(session: Session, invoice_id: str) -> Customer:
+    """Return the customer of an invoice with the contacts that may be asked to pay it.
+
+    Raises LookupError when the invoice is unknown.
+    """
     row = get_row(session, invoice_id)
     if row is None:
         raise LookupError(f"invoice {invoice_id!r} is not in the database")
-    return _customer(place(session, row.customer_id), contacts.asked_about(session, invoice_id))
+    return _customer(customer_row(session, row.customer_id), contacts.for_invoice(session, invoice_id))
 
 
 def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
@@ -117,9 +120,9 @@ def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
 
 
 def differences(row: InvoiceRow, case: Case | None, invoice: Invoice) -> dict[str, tuple[object, object]]:
-    """What a file says otherwise of a known invoice, by field: as the case has it, and as the file has it.
+    """Return the fields in which a file differs from a known invoice, as (known value, value in the file).
 
-    The case may have been amended since the invoice came to us.
+    Amount and due date are compared with the case, which may have been amended since the invoice was registered.
     """
     pairs: dict[str, tuple[object, object]] = {
         "number": (row.number, invoice.number),

@@ -1,4 +1,4 @@
-"""Payments and what they leave open. Call inside a transaction that holds the customer's lock."""
+"""The payments on invoices. Call inside a transaction that holds the customer's lock."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _PAID = select(PaymentRow.amount).where(
 
 
 def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now: datetime) -> None:
-    """Record a payment once, however often it is reported."""
+    """Record a payment. Does nothing when the invoice has one with this payment_id."""
     if session.get(PaymentRow, (invoice_id, payment.payment_id)) is None:
         session.add(
             PaymentRow(
@@ -33,6 +33,7 @@ def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now
 
 
 def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed, now: datetime) -> None:
+    """Mark a payment as reversed. Does nothing when there is no such payment, or when it was reversed before."""
     row = session.get(PaymentRow, (invoice_id, reversal.payment_id))
     if row is not None and row.reversed_at is None:
         row.reversed_at, row.reversal_reason = now, reversal.reason
@@ -40,13 +41,13 @@ def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed
 
 
 def rows(session: Session, invoice_id: str) -> Sequence[PaymentRow]:
-    """Every payment that came, also those taken back, oldest first."""
+    """Return every payment on the invoice, reversed ones included, oldest first."""
     query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
     return session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)).all()
 
 
 def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: str) -> None:
-    """Keep a payment as the case remembers it, unless it is there already."""
+    """Restore a payment and its reversal from the case's own memory, where the database lacks them."""
     row = session.get(PaymentRow, (invoice_id, receipt.payment_id))
     if row is None:
         row = PaymentRow(
@@ -64,5 +65,5 @@ def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: s
 
 
 def paid(session: Session, invoice_id: str) -> Decimal:
-    """What has come in and was not taken back."""
+    """Return the sum of the payments on the invoice that were not reversed."""
     return sum(session.scalars(_PAID, {"invoice_id": invoice_id}), Decimal(0))

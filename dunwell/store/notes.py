@@ -1,4 +1,4 @@
-"""What agents wrote in free words. It stays in the database; signals carry only a note's id."""
+"""Free text that agents wrote. It stays in the database; signals carry only a note's id."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,7 +10,7 @@ from dunwell.store.tables import NoteRow
 
 
 def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: str, now: datetime) -> bool:
-    """Keep a note once. False when there is one of this id, which stays as it is."""
+    """Store a note. Returns False, and changes nothing, when there is one with this id."""
     if session.get(NoteRow, note_id) is not None:
         return False
     session.add(NoteRow(note_id=note_id, invoice_id=invoice_id, author=author, text=text, at=now))
@@ -19,7 +19,7 @@ def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: s
 
 
 def remove(session: Session, note_id: str) -> None:
-    """Forget a note whose occasion was refused. Harmless when there is none."""
+    """Delete a note, for example when the event it belongs to was refused. Does nothing when there is none."""
     row = session.get(NoteRow, note_id)
     if row is not None:
         session.delete(row)
@@ -27,7 +27,7 @@ def remove(session: Session, note_id: str) -> None:
 
 
 def of_invoice(session: Session, invoice_id: str) -> Sequence[NoteRow]:
-    """The invoice's notes, oldest first."""
+    """Return the invoice's notes, oldest first."""
     return session.scalars(
         select(NoteRow).where(NoteRow.invoice_id == invoice_id).order_by(NoteRow.at, NoteRow.note_id)
     ).all()

@@ -1,4 +1,4 @@
-"""The outbox: every message decided, whatever became of it. Call inside a transaction with the customer's lock."""
+"""The outbox: every claimed message and its state. Call inside a transaction that holds the customer's lock."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, Message
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
 _THERE = [MessageState.ACCEPTED, MessageState.DELIVERED, MessageState.UNKNOWN]
 _RETURNED = ".returned"
-"""Ends the key of a step's message that came back, once the contact has another address; a number follows."""
+"""Suffix, followed by a number, of the step key of a returned message, once the contact has another address."""
 _OF_INVOICE = (
     select(MessageRow)
     .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
@@ -30,7 +30,7 @@ _LINKS = (
     .where(MessageInvoiceRow.message_id == bindparam("message_id"))
     .order_by(MessageInvoiceRow.invoice_id, MessageInvoiceRow.step)
 )
-_MAILS = (
+_EMAILS = (
     select(MessageRow.message_id)
     .where(
         MessageRow.message_id.in_(
@@ -76,9 +76,10 @@ _CARRYING = (
 def find(
     session: Session, invoice_id: str, step: str, contact_id: str, channel: Channel, key: str
 ) -> MessageRow | None:
-    """The message that carries this step of this invoice to this contact on this channel.
+    """Return the message that carries this step of this invoice to this contact on this channel.
 
-    Or to another contact at the same address, whose key is `key`: nobody reads the same step twice.
+    Otherwise the one to another contact at the same address, whose address key is `key`: nobody is to read the same
+    step twice. None when there is neither.
     """
     known = {"invoice_id": invoice_id, "step": step, "channel": channel.value}
     rows = session.scalars(_CARRYING, known).all()
@@ -86,8 +87,8 @@ def find(
     return next(own, None) or next((row for row in rows if row.address_key == key), None)
 
 
-def set_aside(session: Session, row: MessageRow, invoice_id: str, step: str) -> None:
-    """Let a message that came back make room for the same step at the contact's new address; it stays on record."""
+def make_room(session: Session, row: MessageRow, invoice_id: str, step: str) -> None:
+    """Give the step key of a returned message a suffix, so that the step can be sent to the contact's new address."""
     link_row = session.get(MessageInvoiceRow, (invoice_id, step, row.contact_id, row.channel))
     if link_row is None or link_row.message_id != row.message_id:
         return
@@ -100,8 +101,8 @@ def set_aside(session: Session, row: MessageRow, invoice_id: str, step: str) -> 
     session.flush()
 
 
-def tried(session: Session, invoice_id: str, step: str) -> set[str]:
-    """The keys of the addresses from which this step of the invoice came back before."""
+def returned_from(session: Session, invoice_id: str, step: str) -> set[str]:
+    """Return the keys of the addresses from which this step of the invoice was returned."""
     query = (
         select(MessageRow.address_key)
         .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
@@ -111,17 +112,17 @@ def tried(session: Session, invoice_id: str, step: str) -> set[str]:
 
 
 def has_left(row: MessageRow) -> bool:
-    """Whether a provider was asked and may have it, or had it: nobody will send it again."""
+    """Return whether a provider has, had or may have the message, so that it must not be sent again."""
     return row.call == "answered" and row.state not in {MessageState.CLAIMED, MessageState.WITHHELD}
 
 
 def is_gone(row: MessageRow) -> bool:
-    """Whether it came back, or was never taken."""
+    """Return whether the message was returned, or never accepted by a provider."""
     return row.state in _GONE
 
 
-def missing(session: Session, message_ids: Sequence[str]) -> set[str]:
-    """Those of these messages that there is no row of."""
+def unknown_ids(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Return those of these message ids that are not in the outbox."""
     if not message_ids:
         return set()
     known = session.scalars(select(MessageRow.message_id).where(MessageRow.message_id.in_(message_ids)))
@@ -138,7 +139,7 @@ def add(session: Session, row: MessageRow) -> None:
 
 
 def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warning: bool) -> None:
-    """Let the message carry this step of this invoice."""
+    """Record that the message carries this step of this invoice."""
     session.merge(
         MessageInvoiceRow(
             invoice_id=invoice_id,
@@ -153,14 +154,14 @@ def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warni
 
 
 def forget(session: Session, row: MessageRow) -> None:
-    """Remove a message that never left, and all that it would have carried."""
+    """Delete a message that was never sent, with its links to invoices."""
     session.execute(delete(MessageInvoiceRow).where(MessageInvoiceRow.message_id == row.message_id))
     session.delete(row)
     session.flush()
 
 
 def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
-    """Let the message, which never left, speak of this one invoice only."""
+    """Remove every other invoice from a message that was never sent."""
     session.execute(
         delete(MessageInvoiceRow).where(
             MessageInvoiceRow.message_id == row.message_id, MessageInvoiceRow.invoice_id != invoice_id
@@ -170,21 +171,21 @@ def unlink_others(session: Session, row: MessageRow, invoice_id: str) -> None:
 
 
 def links(session: Session, message_id: str) -> Sequence[MessageInvoiceRow]:
-    """The steps that a message carries."""
+    """Return the steps of invoices that the message carries."""
     return session.scalars(_LINKS, {"message_id": message_id}).all()
 
 
 def of_invoice(session: Session, invoice_id: str, step: str | None = None) -> Sequence[MessageRow]:
-    """The invoice's messages, oldest first."""
+    """Return the invoice's messages, or those of one step, oldest first."""
     if step is None:
         return session.scalars(_OF_INVOICE, {"invoice_id": invoice_id}).all()
     return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
 def unknown_to(session: Session, case: Case) -> list[Sent]:
-    """The messages about this case that a provider has, had or may have, and that it does not know like this."""
+    """Return the sent messages about this case that its copy does not know, or knows in another state."""
     known = {sent.message_id: sent.gone for sent in case.messages}
-    news = [row for row in of_invoice(session, case.invoice_id) if has_left(row)]
+    sent = [row for row in of_invoice(session, case.invoice_id) if has_left(row)]
     return [
         Sent(
             message_id=row.message_id,
@@ -195,46 +196,46 @@ def unknown_to(session: Session, case: Case) -> list[Sent]:
             carried={link.invoice_id: link.step for link in links(session, row.message_id)},
             gone=is_gone(row),
         )
-        for row in news
+        for row in sent
         if known.get(row.message_id) != is_gone(row)
     ]
 
 
 def of_customer(session: Session, customer_id: str, most: int) -> Sequence[MessageRow]:
-    """The customer's latest messages, oldest first."""
+    """Return the customer's latest messages, at most `most`, oldest first."""
     query = select(MessageRow).where(MessageRow.customer_id == customer_id)
     latest = session.scalars(query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).limit(most)).all()
     return latest[::-1]
 
 
-def mails(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
-    """The ids of the e-mails about this invoice that this contact has, or may have, oldest first."""
-    return session.scalars(_MAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()
+def email_ids(session: Session, invoice_id: str, contact_id: str) -> Sequence[str]:
+    """Return the ids of the e-mails about this invoice that this contact has or may have received, oldest first."""
+    return session.scalars(_EMAILS, {"invoice_id": invoice_id, "contact_id": contact_id}).all()
 
 
 def warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
-    """The written warnings of this invoice, each with the step it carries, oldest first."""
+    """Return the written warnings of this invoice, each with its step, oldest first."""
     return [(step, row) for step, row in session.execute(_WARNINGS, {"invoice_id": invoice_id})]
 
 
 def delivered_warnings(session: Session, invoice_id: str) -> Sequence[tuple[str, MessageRow]]:
-    """Those of them that are known to have arrived."""
+    """Return the written warnings of this invoice that were delivered, each with its step, oldest first."""
     return [(step, row) for step, row in warnings(session, invoice_id) if row.state == MessageState.DELIVERED]
 
 
 def to_people(
     session: Session, keys: Collection[str], contact_ids: Collection[str], since: datetime
 ) -> Sequence[MessageRow]:
-    """What came, or is about to come, to these addresses and people after `since`, about whatever invoice.
+    """Return the messages to these addresses or contacts claimed after `since`, about any invoice, oldest first.
 
-    Not what a provider surely did not take.
+    Messages that were returned, withheld or certainly not accepted are left out.
     """
     known = {"keys": sorted(keys), "contact_ids": sorted(contact_ids), "since": since}
     return session.scalars(_TO_PEOPLE, known).all()
 
 
-def told(session: Session, customer_id: str, message: str) -> datetime | None:
-    """When this customer was first sent that message, about whatever invoice; copies do not count."""
+def first_sent(session: Session, customer_id: str, message: str) -> datetime | None:
+    """Return when this customer was first sent that message, about any invoice. Copies do not count."""
     query = (
         select(func.min(MessageRow.sent_at))
         .where(MessageRow.customer_id == customer_id, MessageRow.message == message)
@@ -243,24 +244,24 @@ def told(session: Session, customer_id: str, message: str) -> datetime | None:
     return session.scalars(query).one()
 
 
-def silent(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
-    """Requests that a provider took before that time and nobody confirmed; rehearsals have no such clock.
+def unconfirmed(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
+    """Return requests for payment accepted before that time whose delivery is unconfirmed, at most `most`.
 
-    Letters are not among them: paper is slow, and one that nobody posted is not lost.
+    Not of rehearsals, and no letters: post is slow, and a letter that was not posted yet is not lost.
     """
     return session.scalars(
-        _unconfirmed(before).where(MessageRow.asks, MessageRow.channel.not_in(POSTED)).limit(most)
+        _accepted_before(before).where(MessageRow.asks, MessageRow.channel.not_in(POSTED)).limit(most)
     ).all()
 
 
 def unposted(session: Session, before: datetime, most: int) -> Sequence[MessageRow]:
-    """Letters accepted before that time that nobody posted or confirmed, and no task tells of."""
+    """Return letters accepted before that time that are neither posted nor confirmed and have no task yet."""
     asked = select(TaskRow.task_id).where(TaskRow.task_id == MessageRow.message_id + task_ending(UNPOSTED)).exists()
-    return session.scalars(_unconfirmed(before).where(MessageRow.channel.in_(POSTED), ~asked).limit(most)).all()
+    return session.scalars(_accepted_before(before).where(MessageRow.channel.in_(POSTED), ~asked).limit(most)).all()
 
 
 def letters(session: Session) -> Sequence[MessageRow]:
-    """The real letters that were accepted and neither posted nor confirmed, oldest first."""
+    """Return the letters, none of rehearsals, that are accepted and neither posted nor confirmed, oldest first."""
     query = (
         select(MessageRow)
         .where(MessageRow.channel.in_(POSTED), MessageRow.state == MessageState.ACCEPTED)
@@ -269,8 +270,8 @@ def letters(session: Session) -> Sequence[MessageRow]:
     return [row for row in session.scalars(query) if not is_rehearsal(row.customer_id)]
 
 
-def _unconfirmed(before: datetime) -> Select[MessageRow]:
-    """Messages accepted before that time about a real invoice that is still chased, oldest first."""
+def _accepted_before(before: datetime) -> Select[MessageRow]:
+    """Select messages accepted before that time about an open case that is no rehearsal, oldest first."""
     return (
         select(MessageRow)
         .join(MessageInvoiceRow, MessageInvoiceRow.message_id == MessageRow.message_id)
@@ -286,15 +287,15 @@ def _unconfirmed(before: datetime) -> Select[MessageRow]:
     )
 
 
-def begun(session: Session, before: datetime) -> Sequence[MessageRow]:
-    """Messages of real cases whose provider call was begun before that time and never answered."""
+def unanswered_calls(session: Session, before: datetime) -> Sequence[MessageRow]:
+    """Return messages whose provider call was begun before that time and is not answered, oldest first."""
     query = select(MessageRow).where(MessageRow.call == "begun", MessageRow.called_at < before)
     found = session.scalars(query.order_by(MessageRow.called_at, MessageRow.message_id))
     return [row for row in found if links(session, row.message_id)]
 
 
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:
-    """Every message with its invoices and its contact's role, oldest first; of one invoice if named."""
+    """Return every message, or those of one invoice, with its invoices and its contact's role, oldest first."""
     messages = (
         of_invoice(session, invoice_id)
         if invoice_id is not None

@@ -1,4 +1,4 @@
-"""Ladders as they were when first used. A version, once used, never changes."""
+"""The policy versions that cases use. A version, once registered, never changes."""
 
 import hashlib
 import json
@@ -12,11 +12,11 @@ from dunwell.store.tables import PolicyRow
 
 
 class PolicyChanged(Exception):
-    """A ladder's file says something else than the version of it that is in use."""
+    """A policy file differs from the registered version of the same number."""
 
 
 def register(session: Session, policy: Policy) -> None:
-    """Keep this version. Raises PolicyChanged when the same version is known with other content."""
+    """Store this version. Raises PolicyChanged when it is registered with other content."""
     if not is_registered(session, policy):
         body = policy.model_dump(mode="json")
         session.add(PolicyRow(name=policy.name, version=policy.version, digest=_digest(body), body=body))
@@ -24,15 +24,15 @@ def register(session: Session, policy: Policy) -> None:
 
 
 def is_registered(session: Session, policy: Policy) -> bool:
-    """Whether this version is kept. Raises PolicyChanged when it is, with other content.
+    """Return whether this version is registered. Raises PolicyChanged when it is, with other content.
 
-    A key that this release added, at its usual value, is no other content.
+    A key that this release added counts as no difference while it has its default value.
     """
     known = session.get(PolicyRow, (policy.name, policy.version))
     if known is None:
         return False
     if known.digest != _digest(policy.model_dump(mode="json")) and Policy.model_validate(known.body) != policy:
-        # An older release kept it without the keys that came later: the same ladder, written shorter.
+        # The digest alone would not do: an older release stored the policy without the keys added since.
         raise PolicyChanged(
             f"policies/{policy.name}.toml differs from version {policy.version} that is in use: "
             f"raise its version to {policy.version + 1}"
@@ -45,12 +45,12 @@ def _digest(body: object) -> str:
 
 
 def versions(session: Session, name: str) -> Sequence[int]:
-    """The registered versions of a ladder, the oldest first."""
+    """Return the registered versions of a policy, the oldest first."""
     return session.scalars(select(PolicyRow.version).where(PolicyRow.name == name).order_by(PolicyRow.version)).all()
 
 
 def load(session: Session, name: str, version: int) -> Policy:
-    """Raises LookupError when this version was never registered."""
+    """Return a registered policy version. Raises LookupError when there is none."""
     row = session.get(PolicyRow, (name, version))
     if row is None:
         raise LookupError(f"policy {name}@{version} is not in the database")

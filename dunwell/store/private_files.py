@@ -1,4 +1,4 @@
-"""Files and folders that only their owner may use, because they hold names, addresses and amounts of debtors."""
+"""Creates files and folders with personal data so that only their owner may use them."""
 
 import os
 import shlex
@@ -9,22 +9,22 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class TooOpen(Exception):
-    """A file or folder is open to other users. The text is one sentence with the command that mends it."""
+    """Other users may use a file or folder. The text is one sentence with the command that closes it."""
 
 
 def keep_to_owner() -> None:
-    """Let every file that this process makes from now on, and its children make, be its owner's only."""
+    """Set the umask so that only the owner may use what this process and its children create from now on."""
     os.umask(0o077)
 
 
 def own_folder(path: Path) -> None:
-    """Make the folder if it is missing. Raises TooOpen when other users may look into it."""
+    """Create the folder if it is missing. Raises TooOpen when other users may use it."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     _check(path, "700")
 
 
 def own_file(path: Path) -> None:
-    """Make an empty file if it is missing. Raises TooOpen when other users may read or write it."""
+    """Create an empty file if it is missing. Raises TooOpen when other users may use it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     _check(path, "600")

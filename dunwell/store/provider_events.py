@@ -1,4 +1,4 @@
-"""What providers told us, each thing once, and whom it is about."""
+"""The webhook events of providers, each stored once, and the messages, contacts and cases they are about."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -17,7 +17,7 @@ _AT_ONCE = 500
 
 
 def known(session: Session, provider: str, event_ids: Collection[str]) -> set[str]:
-    """Which of these events were told before."""
+    """Return which of these events are stored already."""
     query = select(WebhookEventRow.event_id).where(
         WebhookEventRow.provider == provider, WebhookEventRow.event_id.in_(event_ids)
     )
@@ -34,7 +34,7 @@ def add(
     received_at: datetime,
     done_at: datetime | None,
 ) -> None:
-    """Keep an event. Raises IntegrityError when another transaction has just kept it."""
+    """Store an event. Raises IntegrityError when another transaction has just stored it."""
     session.add(
         WebhookEventRow(
             provider=provider, event_id=event_id, kind=kind, body=body, received_at=received_at, done_at=done_at
@@ -48,7 +48,7 @@ def get(session: Session, provider: str, event_id: str) -> WebhookEventRow | Non
 
 
 def waiting(session: Session) -> Sequence[WebhookEventRow]:
-    """Events not yet acted on, oldest first; a few hundred at a time."""
+    """Return the oldest events that are not processed yet, at most 500."""
     return session.scalars(
         select(WebhookEventRow)
         .where(WebhookEventRow.done_at.is_(None))
@@ -65,7 +65,7 @@ def mark_done(session: Session, provider: str, event_id: str, now: datetime) -> 
 
 
 def message(session: Session, message_id: str | None, provider_id: str | None) -> MessageRow | None:
-    """The message of this id of ours, or of the provider's."""
+    """Return the message with this message id, or else with this id of the provider; None when there is none."""
     if message_id is not None:
         return session.get(MessageRow, message_id)
     if provider_id is None:
@@ -74,9 +74,9 @@ def message(session: Session, message_id: str | None, provider_id: str | None) -
 
 
 def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[ContactRow]:
-    """The people an address reaches, of every customer, whatever its spelling.
+    """Return the contacts, of any customer, that have this address in any spelling.
 
-    Not those of a postal address that another spells differently: no report closes a house.
+    Postal addresses are compared as they are written: other tenants of a building must not be closed with it.
     """
     match channel.facts.address:
         case AddressKind.MAILBOX:
@@ -89,7 +89,10 @@ def contacts_at(session: Session, channel: Channel, address: str) -> Sequence[Co
 
 
 def contact_ids_at(session: Session, contact: Contact) -> Sequence[str]:
-    """The contact and everybody else who is called at the same number, for rehearsals or in earnest alike."""
+    """Return the ids of the contact and of all others with the same phone number.
+
+    Contacts of rehearsals and real contacts are kept apart.
+    """
     if contact.phone is None or contact.role is Role.ACCOUNT_MANAGER:
         return [contact.contact_id]
     known = contacts_at(session, Channel.CALL, contact.phone)
@@ -99,7 +102,7 @@ def contact_ids_at(session: Session, contact: Contact) -> Sequence[str]:
 
 
 def cases_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow]:
-    """Every case of these customers, that of the newest invoice first."""
+    """Return every case of these customers, the newest invoice first."""
     return session.scalars(
         select(CaseRow)
         .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)

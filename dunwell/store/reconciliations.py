@@ -1,4 +1,4 @@
-"""The comparisons of database and engine, as they were made."""
+"""The reports of the reconciler, which compares the database with Temporal."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from dunwell.domain.reconciliation import Report
 from dunwell.store.tables import ReconciliationRow
 
 HOURLY = "hourly"
-_KEPT = 500  # findings of one comparison that are kept
+_KEPT = 500  # findings of one comparison that are stored
 
 
 def add(session: Session, report: Report) -> int:
-    """Keep a report. Returns its number."""
+    """Store a report and return its number."""
     row = ReconciliationRow(
         at=report.at,
         by=report.by,
@@ -33,9 +33,10 @@ def last_at(session: Session) -> datetime | None:
 
 
 def went_back(session: Session, last: int) -> bool:
-    """Whether database or engine has forgotten hourly comparisons that the other knows of: it was restored.
+    """Return whether the database or Temporal was restored from a backup: one lacks comparisons the other has.
 
-    last: the number of the last one, as the engine remembers it. One more may just have been made.
+    `last` is the number of the last hourly comparison by Temporal's state. The database may hold one more, because
+    the one that asks may just have been stored.
     """
     numbers = select(ReconciliationRow.pass_id).where(ReconciliationRow.by == HOURLY)
     known = session.scalar(select(func.max(numbers.subquery().c.pass_id))) or 0

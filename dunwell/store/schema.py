@@ -1,4 +1,4 @@
-"""Brings a database to the schema this release needs, and says when it is not there."""
+"""Migrates a database to the schema of this release, and checks that it has it."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select, text
 from dunwell.store.database import Database
 
 _FOLDER = Path(__file__).parent / "migrations"
-_ONE_AT_A_TIME = 4_862_002  # any number no one else locks in this database
+_LOCK_NUMBER = 4_862_003  # of a PostgreSQL advisory lock; no other lock of this database may have it
 
 BEHIND = "The database has not the schema of this release: run `worker.py --set-up` first."
 AHEAD = (
@@ -21,25 +21,26 @@ AHEAD = (
 
 
 class SchemaError(Exception):
-    """The schema is not that of this release. The text is one sentence with what to do."""
+    """The database has another schema than this release. The text is one sentence that says what to do."""
 
 
 def migrate(database: Database, revision: str = "head") -> None:
-    """Apply every migration that is missing, up to `revision`. Safe to repeat, and for two machines at once.
+    """Apply every missing migration, up to `revision`. Safe to repeat, and on two machines at once.
 
-    Raises SchemaError when a newer release has been here, or when a row would lose what it refers to.
+    Raises SchemaError when the schema is newer than this release, or when a row would refer to a missing one.
     """
     if _found(database) not in {None, *_known()}:
         raise SchemaError(AHEAD)
     with database.engine.connect() as connection:
         on_a_file = connection.dialect.name == "sqlite"
         if on_a_file:
-            # A table is changed by making it anew, which its references would forbid. Only before a transaction.
+            # SQLite changes a table by creating it anew, which foreign keys forbid. The pragma has no effect inside
+            # a transaction, so it comes before.
             _run(connection, "PRAGMA foreign_keys=OFF")
         try:
             with connection.begin():
                 if not on_a_file:
-                    connection.execute(select(func.pg_advisory_xact_lock(_ONE_AT_A_TIME)))
+                    connection.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
                 config = _config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
@@ -51,7 +52,7 @@ def migrate(database: Database, revision: str = "head") -> None:
 
 
 def check_schema(database: Database) -> None:
-    """Raises SchemaError when the database has not exactly the schema of this release."""
+    """Raise SchemaError unless the database has exactly the schema of this release."""
     found, known = _found(database), _known()
     if found not in {None, *known}:
         raise SchemaError(AHEAD)
@@ -60,7 +61,7 @@ def check_schema(database: Database) -> None:
 
 
 def revisions() -> list[str]:
-    """Every revision this release knows, oldest first."""
+    """Return every revision that this release knows, oldest first."""
     return list(reversed(_known()))
 
 
@@ -70,7 +71,7 @@ def _found(database: Database) -> str | None:
 
 
 def _known() -> list[str]:
-    """Every revision this release knows, newest first."""
+    """Return every revision that this release knows, newest first."""
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
 
 

@@ -9,29 +9,30 @@ from dunwell.domain.standstill import Standstill
 from dunwell.store.tables import StandstillRow
 
 _IN_FORCE = select(StandstillRow).where(StandstillRow.ended_at.is_(None)).limit(1)
-_SWITCH = 4_862_002  # any number no one else locks in this database
+_LOCK_NUMBER = 4_862_002  # of a PostgreSQL advisory lock; no other lock of this database may have it
 
 
 def in_force(session: Session) -> Standstill | None:
-    """The standstill in force, for those who only read."""
+    """Return the standstill in force, or None. Takes no lock: for reading only."""
     row = session.scalars(_IN_FORCE).first()
     return None if row is None else Standstill(since=row.since, by=row.by, reason=row.reason)
 
 
-def watched(session: Session) -> Standstill | None:
-    """The same for a transaction that lets something leave: until it ends, nobody begins a standstill.
+def in_force_until_commit(session: Session) -> Standstill | None:
+    """Return the standstill in force, or None, and let none begin until this transaction ends.
 
-    So whoever has begun one knows that nothing is decided any more. SQLite has one writer, which is enough.
+    For transactions that decide to send a message or to do a consequence: once a standstill has begun, no such
+    decision is open any more. SQLite needs no lock, because it has one writer.
     """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock_shared(_SWITCH)))
+        session.execute(select(func.pg_advisory_xact_lock_shared(_LOCK_NUMBER)))
     return in_force(session)
 
 
 def begin(session: Session, standstill: Standstill) -> int | None:
-    """Begin a standstill and return its number; None when one is in force already, which stays as it is."""
+    """Begin a standstill and return its number. Returns None, and changes nothing, when one is in force."""
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_SWITCH)))
+        session.execute(select(func.pg_advisory_xact_lock(_LOCK_NUMBER)))
     if in_force(session) is not None:
         return None
     row = StandstillRow(since=standstill.since, by=standstill.by, reason=standstill.reason)
@@ -41,7 +42,7 @@ def begin(session: Session, standstill: Standstill) -> int | None:
 
 
 def end(session: Session, by: str, reason: str, now: datetime) -> int | None:
-    """End the standstill in force and return its number; None when there is none."""
+    """End the standstill in force and return its number. Returns None when there is none."""
     row = session.scalars(_IN_FORCE).first()
     if row is None:
         return None

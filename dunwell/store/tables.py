@@ -1,4 +1,4 @@
-"""The tables. Personal data lives here and nowhere else; business keys are the keys."""
+"""The database tables. Personal data is stored here and nowhere else. Primary keys are business keys."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,7 +25,7 @@ class Base(DeclarativeBase):
 
 
 class CustomerRow(Base):
-    """The debtor. Its row is the lock that orders claims, payments and holds of all its invoices."""
+    """A customer. Its row is the lock that puts claims, payments and holds of all its invoices in one order."""
 
     __tablename__ = "customers"
     customer_id: Mapped[str] = mapped_column(primary_key=True)
@@ -38,7 +38,7 @@ class CustomerRow(Base):
 
 
 class CustomerPauseRow(Base):
-    """A customer who rests: every open invoice of theirs, and those still to come. `until` None: until resumed."""
+    """A pause for all open and future invoices of a customer. `until` None: until it is resumed."""
 
     __tablename__ = "customer_pauses"
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), primary_key=True)
@@ -49,7 +49,7 @@ class CustomerPauseRow(Base):
 
 
 class ContactRow(Base):
-    """A person whom a record or one of us named; `dunwell.domain.people.Person` says what the last columns mean."""
+    """A contact, from a record or added by hand. `dunwell.domain.people.Person` explains the last columns."""
 
     __tablename__ = "contacts"
     contact_id: Mapped[str] = mapped_column(primary_key=True)
@@ -69,10 +69,10 @@ class ContactRow(Base):
 
 
 class CorrectionRow(Base):
-    """A fact of a customer, or of one contact, that a person corrected.
+    """A field of a customer or contact that was corrected by hand.
 
-    It stands until a record says something else than `exported`, which the newest record said when it was corrected.
-    `contact_id` "" means the customer.
+    It is in force until a record brings another value than `exported`, the newest record's value at the time of the
+    correction. `contact_id` "" means the customer itself.
     """
 
     __tablename__ = "corrections"
@@ -85,7 +85,7 @@ class CorrectionRow(Base):
 
 
 class ClosedAddressRow(Base):
-    """An address nobody may write to: it bounced, or its owner said STOP. `address` is its key, not its spelling."""
+    """An address that must not be written to, because of a bounce or of STOP. `address` holds its address key."""
 
     __tablename__ = "closed_addresses"
     channel: Mapped[str] = mapped_column(String(10), primary_key=True)
@@ -95,7 +95,7 @@ class ClosedAddressRow(Base):
 
 
 class PolicyRow(Base):
-    """A ladder as it was when first used; a version never changes."""
+    """A policy version as it was first used. It never changes."""
 
     __tablename__ = "policies"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -105,7 +105,12 @@ class PolicyRow(Base):
 
 
 class InvoiceRow(Base):
-    """What the billing system handed over, and the policy version the case keeps."""
+    """An invoice as the billing system gave it, with the policy version of its case.
+
+    pay_code        stands for payment_url in short links
+    history         what was paid and reminded before the invoice came here
+    names_contacts  whether its record has a list of contacts
+    """
 
     __tablename__ = "invoices"
     invoice_id: Mapped[str] = mapped_column(primary_key=True)
@@ -117,16 +122,16 @@ class InvoiceRow(Base):
     issued_on: Mapped[date]
     due_on: Mapped[date]
     payment_url: Mapped[str | None] = mapped_column(Text)
-    pay_code: Mapped[str | None] = mapped_column(String(16))  # stands for payment_url in short links
+    pay_code: Mapped[str | None] = mapped_column(String(16))
     jurisdiction: Mapped[str | None]
-    history: Mapped[dict[str, Any] | None]  # what happened before it came to us: paid, reminded
+    history: Mapped[dict[str, Any] | None]
     policy_name: Mapped[str]
     policy_version: Mapped[int]
-    names_contacts: Mapped[bool] = mapped_column(default=False, server_default=false())  # its record has a list
+    names_contacts: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class InvoiceContactRow(Base):
-    """Whom the newest record of an invoice names; `alone`: for this invoice, and not for the customer."""
+    """A contact that the newest record of an invoice names. `alone`: for this invoice only, not for the customer."""
 
     __tablename__ = "invoice_contacts"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -135,7 +140,7 @@ class InvoiceContactRow(Base):
 
 
 class DocumentRow(Base):
-    """The invoice itself, as a PDF; mails that ask for it to be paid enclose it."""
+    """The invoice document, a PDF. E-mails that ask for payment of the invoice attach it."""
 
     __tablename__ = "documents"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -144,7 +149,7 @@ class DocumentRow(Base):
 
 
 class CaseRow(Base):
-    """The latest copy of a case, so that lists need no engine and a new run goes on where it stood."""
+    """The latest copy of a case: lists read it without Temporal, and a new run of the workflow begins with it."""
 
     __tablename__ = "cases"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -171,7 +176,7 @@ class PaymentRow(Base):
 
 
 class CreditRow(Base):
-    """What was paid too much on an invoice: owed to the customer, kept for the billing system."""
+    """The credit on an invoice: what was overpaid and not yet applied or returned."""
 
     __tablename__ = "credits"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -188,9 +193,10 @@ def _message_key(context: DefaultExecutionContext) -> str:
 
 
 class MessageRow(Base):
-    """The outbox. `call` is what is known of the provider call: begun, refused (surely not taken) or answered.
+    """A message of the outbox.
 
-    `address_key` is the same for every spelling of `address`; rehearsals have keys of their own.
+    call         state of the provider call: begun, refused (the provider certainly did not take it) or answered
+    address_key  the same for all spellings of `address`; rehearsals have keys of their own
     """
 
     __tablename__ = "messages"
@@ -220,9 +226,9 @@ class MessageRow(Base):
 
 
 class MessageInvoiceRow(Base):
-    """Which step of which invoice a message carries; one message may speak of several. The key is guarantee G3.
+    """A step of an invoice that a message carries; a message may carry steps of several invoices.
 
-    `warning`: for this invoice the message is a written warning.
+    The primary key enforces guarantee G3. `warning`: for this invoice the message is a written warning.
     """
 
     __tablename__ = "message_invoices"
@@ -235,9 +241,11 @@ class MessageInvoiceRow(Base):
 
 
 class WaitRow(Base):
-    """A step that waits for its turn at an address; `until` is when its turn is, `since` its place in the line.
+    """A step that is queued at an address, because the contact caps allow no message there now.
 
-    `urgent`: it goes before friendly notices.
+    since   since when it is queued, which is its place in the queue
+    until   when it may try again
+    urgent  it goes before friendly reminders
     """
 
     __tablename__ = "waits"
@@ -251,10 +259,10 @@ class WaitRow(Base):
 
 
 class CreditUseRow(Base):
-    """Credit of one invoice that was applied to another one of the same customer, or returned.
+    """Credit of one invoice that was applied to another invoice of the same customer, or returned to the customer.
 
-    to_invoice  the invoice it pays, in whose payments it stands under the same id; None: it was returned
-    undone_at   when it was taken back, so that it is credit again
+    to_invoice  the invoice it was applied to, where it is a payment with this id; None: it was returned
+    undone_at   when this was undone, so that the amount is credit again
     """
 
     __tablename__ = "credit_uses"
@@ -269,7 +277,7 @@ class CreditUseRow(Base):
 
 
 class HoldRow(Base):
-    """One invoice's claim on its account's access. The account has the worst of its unreleased holds."""
+    """A hold of one invoice on its account. The most severe open hold decides the account's access."""
 
     __tablename__ = "holds"
     hold_id: Mapped[str] = mapped_column(primary_key=True)
@@ -283,7 +291,7 @@ class HoldRow(Base):
 
 
 class AccessChangeRow(Base):
-    """Each change of an account's access, in order, and when the product heard of it."""
+    """A change of an account's access, and when it was published to the product."""
 
     __tablename__ = "access_changes"
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -298,19 +306,21 @@ class AccessChangeRow(Base):
 
 
 class TaskRow(Base):
-    """Something a person has to do: a call, a visit, a meeting, or a decision the machine must not take.
+    """Something a person has to do: a call, a visit, a meeting, or a decision that the program must not take.
 
-    attempt       the how-manieth try of this step's call it is
-    requested     the debtor asked to be called then
-    amount        what the script asks for, in `currency`
-    agent_script  the script in the language of our own people, where that is another
-    outlives_case it stays open when the case ends
-    result        the outcome's word, once it is done
+    invoice_id     no foreign key, because the invoice may not be registered yet
+    attempt        number of this call attempt within its step, from 1
+    requested      the customer asked for a call at this time
+    script         the call script
+    agent_script   the call script in our agents' language, where that is another one
+    amount         what the call script asks for, in `currency`
+    outlives_case  the task stays open when the case ends
+    result         the outcome's code alone, once the task is done
     """
 
     __tablename__ = "tasks"
     task_id: Mapped[str] = mapped_column(primary_key=True)
-    invoice_id: Mapped[str] = mapped_column(index=True)  # which may not be registered yet
+    invoice_id: Mapped[str] = mapped_column(index=True)
     step: Mapped[str]
     kind: Mapped[str] = mapped_column(String(20))
     contact_id: Mapped[str | None]
@@ -331,7 +341,7 @@ class TaskRow(Base):
 
 
 class TimelineRow(Base):
-    """Every decision with its reason. `key` makes a repeated writing harmless."""
+    """A timeline entry: a decision about a case with its reason. Entries with a known `key` are not written again."""
 
     __tablename__ = "timeline"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
@@ -347,7 +357,7 @@ class TimelineRow(Base):
 
 
 class WebhookEventRow(Base):
-    """What a provider told us, kept once however often it is repeated. `done_at` None: not yet acted on."""
+    """A webhook event of a provider, stored once however often it is delivered. `done_at` None: not processed yet."""
 
     __tablename__ = "webhook_events"
     provider: Mapped[str] = mapped_column(String(20), primary_key=True)
@@ -359,13 +369,13 @@ class WebhookEventRow(Base):
 
 
 class RequestRow(Base):
-    """A request that carries an idempotency key, so that its repetition is recognised for as long as the row is kept.
+    """A request with an idempotency key. A repetition is recognised for as long as the row is stored.
 
-    request_id    stands for key and content, and names the request to the engine and in `record`
-    leased_until  until when the process that waits for the case's answer has the request for itself, unless it
-                  renews that; None: nobody waits
-    taken_at      when the case wrote the event down
-    answer        what the first one was answered; None: nothing yet
+    request_id    a digest of key and content; identifies the request towards Temporal and in the activity `record`
+    leased_until  until when one process alone waits for the case's answer, unless it renews the lease; None: no
+                  process waits
+    taken_at      when the case applied the event
+    answer        the answer to the first request; None: no answer yet
     """
 
     __tablename__ = "requests"
@@ -381,7 +391,7 @@ class RequestRow(Base):
 
 
 class NoteRow(Base):
-    """What an agent wrote in free words; signals carry only its id."""
+    """Free text that an agent wrote. Signals carry only its id."""
 
     __tablename__ = "notes"
     note_id: Mapped[str] = mapped_column(primary_key=True)
@@ -392,7 +402,7 @@ class NoteRow(Base):
 
 
 class StandstillRow(Base):
-    """A time in which no message and no consequence left the installation. `ended_at` None: it is in force."""
+    """A period in which the installation sends no message and does no consequence. `ended_at` None: in force."""
 
     __tablename__ = "standstills"
     standstill_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
@@ -405,7 +415,7 @@ class StandstillRow(Base):
 
 
 class ReconciliationRow(Base):
-    """One comparison of database and engine: what it found, and whether that was mended."""
+    """A comparison of the database with Temporal: what it found, and whether the differences were repaired."""
 
     __tablename__ = "reconciliations"
     pass_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)

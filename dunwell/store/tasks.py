@@ -1,4 +1,4 @@
-"""What people have to do. Call inside a transaction that holds the customer's lock."""
+"""The tasks of people. Call inside a transaction that holds the customer's lock."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ _OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), 
 
 
 def add(session: Session, task: TaskRow) -> bool:
-    """Add an open task once. False when it was raised before."""
+    """Add a task, open. Returns False, and changes nothing, when there is one with this id."""
     if session.get(TaskRow, task.task_id) is not None:
         return False
     task.state = "open"
@@ -32,7 +32,7 @@ def get(session: Session, task_id: str) -> TaskRow | None:
 
 
 def close_task(session: Session, task_id: str, outcome: str, now: datetime, result: str | None = None) -> bool:
-    """Mark a task done. False when there is no such open task. `result` is the outcome's word alone."""
+    """Mark a task as done. Returns False when there is no such open task. `result` is the outcome's code alone."""
     row = session.get(TaskRow, task_id)
     if row is None or row.state != "open":
         return False
@@ -42,14 +42,14 @@ def close_task(session: Session, task_id: str, outcome: str, now: datetime, resu
 
 
 def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: datetime) -> None:
-    """Nobody needs to do these any more."""
+    """Withdraw these tasks."""
     for row in rows:
         row.state, row.outcome, row.closed_at = "withdrawn", reason, now
     session.flush()
 
 
 def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
-    """What was withdrawn has to be done after all."""
+    """Open a withdrawn task again, due now, for this reason."""
     row.state, row.reason, row.due_at = "open", reason, now
     row.outcome, row.closed_at = None, None
     session.flush()
@@ -62,22 +62,22 @@ def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[Task
 
 
 def open_of(session: Session, invoice_ids: Collection[str]) -> Sequence[TaskRow]:
-    """The open tasks of these invoices."""
+    """Return the open tasks of these invoices, the earliest due first."""
     return session.scalars(_OPEN_OF_INVOICES, {"invoice_ids": list(invoice_ids)}).all()
 
 
-def open_contacts(session: Session, invoice_id: str) -> Sequence[TaskRow]:
-    """The calls, visits and meetings still to be made. Decisions for a person are none of them."""
+def open_by_person(session: Session, invoice_id: str) -> Sequence[TaskRow]:
+    """Return the open calls, visits and meetings of an invoice. Decisions are left out."""
     return [row for row in open_tasks(session, invoice_id) if row.kind in _BY_PERSON]
 
 
 def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
-    """Every task that this step of the invoice led to, whatever became of it."""
+    """Return every task of this step of the invoice, in any state."""
     return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
 def calls_to(session: Session, contact_ids: Collection[str], since: datetime) -> Sequence[datetime]:
-    """When these contacts were to be called after `since`, oldest first; calls that were withdrawn do not count."""
+    """Return when calls to these contacts were due after `since`, oldest first, without withdrawn ones."""
     return session.scalars(
         select(TaskRow.due_at)
         .where(
@@ -91,7 +91,7 @@ def calls_to(session: Session, contact_ids: Collection[str], since: datetime) ->
 
 
 def last_conversation(session: Session, contact_ids: Collection[str], since: datetime) -> datetime | None:
-    """When somebody last talked with one of these contacts after `since`, about whatever invoice."""
+    """Return the time of the last conversation with one of these contacts after `since`, about any invoice."""
     return session.scalar(
         select(TaskRow.closed_at)
         .where(
@@ -105,7 +105,7 @@ def last_conversation(session: Session, contact_ids: Collection[str], since: dat
 
 
 def overdue(session: Session, before: datetime, most: int) -> Sequence[tuple[TaskRow, CaseRow]]:
-    """Calls, visits and meetings due before that time which no manager has heard of; none of rehearsals."""
+    """Return open calls, visits and meetings due before that time and not escalated; none of rehearsals."""
     query = (
         select(TaskRow, CaseRow)
         .join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)

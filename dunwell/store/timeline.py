@@ -11,7 +11,7 @@ from dunwell.store.bulk_rows import add_all
 from dunwell.store.tables import TimelineRow
 
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""What a sender may have slipped into a name; PostgreSQL refuses to keep some of it."""
+"""Characters that a sender may have put into a name; PostgreSQL refuses to store some of them."""
 
 _OURS = TimelineRow.invoice_id.in_(bindparam("invoice_ids", expanding=True))
 _SAME = aliased(TimelineRow)
@@ -27,12 +27,12 @@ _AFTER = (
 
 
 def write(session: Session, invoice_id: str, entries: Iterable[Entry]) -> None:
-    """Add what is new; an entry whose key is known stays as it was first written."""
+    """Add the entries whose keys are new. An entry with a known key stays as it was first written."""
     write_all(session, {invoice_id: list(entries)})
 
 
 def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> None:
-    """The same for many invoices, by their ids."""
+    """Add entries to many timelines, given by invoice id, as `write` does."""
     keys = {entry.key for some in entries.values() for entry in some}
     if not keys:
         return
@@ -52,12 +52,12 @@ def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> Non
 
 
 def read(session: Session, invoice_id: str, after: int = 0) -> list[tuple[int, Entry]]:
-    """The entries written after number `after`, oldest first, each with its number."""
+    """Return the entries with a number above `after`, oldest first, as (number, entry)."""
     return read_all(session, [invoice_id], after)[invoice_id]
 
 
 def read_all(session: Session, invoice_ids: Collection[str], after: int = 0) -> dict[str, list[tuple[int, Entry]]]:
-    """The same for many invoices, by their ids."""
+    """Return the entries with a number above `after` of many timelines, by invoice id, as `read` does."""
     found: dict[str, list[tuple[int, Entry]]] = {invoice_id: [] for invoice_id in invoice_ids}
     for row in session.scalars(_AFTER, {"invoice_ids": list(found), "after": after}):
         found[row.invoice_id].append((row.seq, _entry(row)))

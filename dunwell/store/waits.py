@@ -1,4 +1,4 @@
-"""Steps that wait until they may write to an address. Call inside a transaction that holds the address's lock."""
+"""The queue of steps at each address. Call inside a transaction that holds the address's lock."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -24,9 +24,9 @@ _OF_INVOICES = delete(WaitRow).where(WaitRow.invoice_id.in_(bindparam("invoice_i
 
 
 def at(session: Session, keys: Collection[str], since: datetime) -> Sequence[WaitRow]:
-    """The steps whose turn at these addresses is after `since`, those that wait longest first.
+    """Return the steps queued at these addresses until a time after `since`, the longest queued first.
 
-    A step that its case no longer means to do is none of them.
+    A step that is no longer its case's next step is left out.
     """
     return session.scalars(_AT, {"keys": sorted(keys), "since": since}).all() if keys else []
 
@@ -41,7 +41,7 @@ def put(
     now: datetime,
     until: datetime,
 ) -> None:
-    """Let this step wait at these addresses until then; a step that waits already keeps its place in the line."""
+    """Queue this step at these addresses, and at no others, until then. A queued step keeps its place."""
     known = {row.address_key: row for row in session.scalars(_OF_INVOICE, {"invoice_id": case.invoice_id})}
     since = min((row.since for row in known.values() if row.step == step), default=now)
     for key in known.keys() - keys:
@@ -54,5 +54,5 @@ def put(
 
 
 def forget(session: Session, invoice_ids: Collection[str]) -> None:
-    """These cases wait at no address any more."""
+    """Remove the steps of these invoices from every queue."""
     session.execute(_OF_INVOICES, {"invoice_ids": list(invoice_ids)})

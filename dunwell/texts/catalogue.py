@@ -1,8 +1,8 @@
-"""What Dunwell says: the message catalogue, one TOML file a language, and the composer that fills it in.
+"""The message catalogue, one TOML file a language, and the composer that fills in its messages.
 
-A catalogue file is written by people who know the language, not the program. They get every fact ready for
-print: money and dates as the locale writes them, plurals as functions, shared sentences by name. A fact that
-a case lacks is false in `{% if %}` and an error where it would be printed, so no gap ever reaches a debtor.
+The files are written by people who know the language, not the program. Templates get every fact already formatted:
+money and dates as the locale writes them, plurals as functions, shared sentences by name. A fact that a case lacks is
+false in `{% if %}` and an error where it would be printed, so that no message has a gap.
 """
 
 from collections.abc import Mapping
@@ -32,18 +32,26 @@ from dunwell.texts.formatting import (
     LONG_OVERDUE,
     SAMPLE,
     SHORT,
+    SHORT_TIGHT,
     SUBJECT,
-    TIGHT,
     Facts,
+    FieldStyle,
     Formatter,
     Instalment,
     OtherInvoice,
-    Voice,
 )
 from dunwell.texts.mail import html_document
-from dunwell.texts.markup import literal, one_stop, parse, plain_text, tidy, unbroken, whole_numbers
+from dunwell.texts.markup import (
+    bind_number_signs,
+    escaped,
+    merge_full_stops,
+    parse,
+    plain_text,
+    single_line,
+    tidy,
+)
 from dunwell.texts.sms import shortened
-from dunwell.texts.templates import TEMPLATE_FAULTS, LanguageTemplates, Text, compiled
+from dunwell.texts.templates import TEMPLATE_ERRORS, LanguageTemplates, Text, compile_language
 
 __all__ = [
     "FALLBACK",
@@ -58,7 +66,7 @@ __all__ = [
 ]
 
 FALLBACK = "en"
-"""The language of last resort; a catalogue must have it."""
+"""The language used when there are no messages in a customer's language. Every catalogue must have it."""
 
 
 _ALONE: Mapping[str, object] = {
@@ -70,20 +78,20 @@ _ALONE: Mapping[str, object] = {
     "iban": None,
     "consumer": False,
 }
-"""The sample without other invoices, and without what else is said only sometimes."""
+"""Changes to the sample: no other invoices, and none of the other optional facts."""
 
 _LONG_OVERDUE: Mapping[str, object] = {"due_on": SAMPLE.issued_on, "today": SAMPLE.issued_on + 2 * LONG_OVERDUE}
-"""The sample where its age changes the tone."""
+"""Changes to the sample that make the invoice long overdue, which changes the tone of messages."""
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A message ready to leave. Each of its forms is written when it is first asked for, and kept.
+    """A composed message. Each of its forms is rendered when it is first read, and cached.
 
-    A form that cannot be written raises CatalogueError naming message, field, language and what is missing.
+    A form that cannot be rendered raises CatalogueError naming message, field, language and the missing fact.
     """
 
-    _book: LanguageTemplates
+    _language: LanguageTemplates
     _key: str
     _locale: Locale
     _facts: Facts
@@ -92,46 +100,46 @@ class Composed:
     @cached_property
     def subject(self) -> str:
         """The subject line."""
-        return unbroken(self._write("subject", SUBJECT))
+        return single_line(self._write("subject", SUBJECT))
 
     @cached_property
     def text(self) -> str:
         """The body as plain text."""
-        return one_stop(plain_text(self._tokens))
+        return merge_full_stops(plain_text(self._tokens))
 
     @cached_property
     def html(self) -> str:
-        """The body as a page."""
+        """The body as an HTML page."""
         sender, url = one_line(self._facts.sender_company), self._facts.payment_url
-        return one_stop(html_document(self._tokens, self.subject, self._locale, url, sender))
+        return merge_full_stops(html_document(self._tokens, self.subject, self._locale, url, sender))
 
     @cached_property
     def markdown(self) -> str:
-        """What text and page are made of, for whoever lays it out in another way."""
-        return one_stop(self._body)
+        """The body as Markdown, from which text and page are made; letters are laid out from it."""
+        return merge_full_stops(self._body)
 
     @cached_property
     def short(self) -> str:
-        """For an SMS. Where telling of other invoices costs a further one, words that can be spared make room."""
-        text = unbroken(self._write("short", SHORT))
+        """The text of an SMS. If naming other invoices needs one more SMS, a shorter wording is tried."""
+        text = single_line(self._write("short", SHORT))
         if self._facts.others:
-            alone = unbroken(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
-            tight = unbroken(self._write("short", TIGHT))
+            alone = single_line(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
+            tight = single_line(self._write("short", SHORT_TIGHT))
             text = shortened(text, alone, tight)
-        return one_stop(text)
+        return merge_full_stops(text)
 
     @cached_property
     def call(self) -> str:
-        """What a caller says, and notes."""
-        return one_stop(tidy(self._write("call", CALL)))
+        """The call script."""
+        return merge_full_stops(tidy(self._write("call", CALL)))
 
     def forms(self) -> dict[str, str]:
-        """All that people read."""
+        """Return every form by name."""
         return {name: getattr(self, name) for name in ("subject", "text", "html", "short", "call")}
 
     @cached_property
     def _body(self) -> str:
-        return whole_numbers(f"{literal(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}")
+        return bind_number_signs(f"{escaped(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}")
 
     @cached_property
     def _tokens(self) -> list[Token]:
@@ -139,30 +147,30 @@ class Composed:
 
     @property
     def _small_print(self) -> str:
-        """What stands below every body: what is enclosed, and how to stop mails."""
-        labels, facts = self._book.labels, self._facts
-        lines = [literal(labels["enclosed"].replace("{number}", number)) for number in facts.enclosed]
+        """The lines below every body: the attached invoices, and how to stop e-mails."""
+        labels, facts = self._language.labels, self._facts
+        lines = [escaped(labels["enclosed"].replace("{number}", number)) for number in facts.enclosed]
         if facts.unsubscribe_url:
-            lines.append(f"[{literal(labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
+            lines.append(f"[{escaped(labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
         return "".join(f"\n\n{line}" for line in lines)
 
-    def _write(self, field: str, voice: Voice, facts: Facts | None = None) -> str:
-        book, script = self._book, self._book.scripts[self._key]
-        text: Text = getattr(script, field)
+    def _write(self, field: str, style: FieldStyle, facts: Facts | None = None) -> str:
+        language = self._language
+        text: Text = getattr(language.messages[self._key], field)
         try:
-            return text.template.render(book.context(facts or self._facts, Formatter(self._locale, voice)))
-        except TEMPLATE_FAULTS as error:
+            return text.template.render(language.context(facts or self._facts, Formatter(self._locale, style)))
+        except TEMPLATE_ERRORS as error:
             raise CatalogueError(
-                str(error), file=book.file, message=self._key, field=field, language=book.code
+                str(error), file=language.file, message=self._key, field=field, language=language.code
             ) from error
 
 
 class Catalogue:
-    """All messages in all languages; safe to share between threads. A language is compiled when it is first used."""
+    """All messages in all languages. A language is compiled when it is first used. Threads may share a catalogue."""
 
     def __init__(self, drafts: Mapping[str, Draft]) -> None:
         self._drafts = drafts
-        self._books: dict[str, LanguageTemplates] = {}
+        self._compiled: dict[str, LanguageTemplates] = {}
         self.languages: tuple[str, ...] = tuple(sorted(drafts))
         messages = drafts[FALLBACK].messages
         self.keys: frozenset[str] = frozenset(messages)
@@ -170,10 +178,10 @@ class Catalogue:
 
     @classmethod
     def load(cls, folder: Path) -> "Catalogue":
-        """Read every *.toml in `folder` and check that each has the right shape and that all languages agree.
+        """Read every *.toml in `folder`, and check that all have the right shape and the same messages.
 
-        The texts themselves are left to `check`, which takes about half a second a language.
-        Raises CatalogueError naming file, message, field and reason.
+        Raises CatalogueError naming file, message, field and reason. Templates are not compiled here: `check` does
+        that, and takes about half a second a language.
         """
         drafts = {}
         for path in sorted(folder.glob("*.toml")):
@@ -186,52 +194,49 @@ class Catalogue:
         return cls(drafts)
 
     def check(self) -> None:
-        """Compile every language and try each message with every fact there is, with other invoices and without, and
-        long overdue.
+        """Compile every language and render each message with every fact, without optional ones, and long overdue.
 
-        For whoever is about to send, or to judge a ladder. Raises CatalogueError naming file, message, field
-        and reason.
+        To be called before messages are sent or policies are checked. Raises CatalogueError naming file, message,
+        field and reason.
         """
-        for book in map(self._book, self.languages):
-            for key in book.scripts:
+        for language in map(self._templates, self.languages):
+            for key in language.messages:
                 for changes in ({}, _ALONE, _LONG_OVERDUE, {**_ALONE, **_LONG_OVERDUE}):
-                    Composed(book, key, book.locale, SAMPLE.model_copy(update=changes), "").forms()
+                    Composed(language, key, language.locale, SAMPLE.model_copy(update=changes), "").forms()
 
-    def _book(self, code: str) -> LanguageTemplates:
-        if code not in self._books:  # two threads may both compile it: the same twice does no harm
-            draft = self._drafts[code]
-            self._books[code] = compiled(draft)
-        return self._books[code]
+    def _templates(self, code: str) -> LanguageTemplates:
+        if code not in self._compiled:  # two threads may both compile it, with the same result
+            self._compiled[code] = compile_language(self._drafts[code])
+        return self._compiled[code]
 
     def spoken(self, *wanted: str) -> str:
-        """The first of the BCP 47 tags `wanted` in whose language there are messages, else English.
+        """Return the first of the BCP 47 tags `wanted` whose language has messages, else English.
 
-        For `compose`: the tag keeps its region, which says how dates and money are written.
+        The tag keeps its region, by which `compose` formats dates and money.
         """
         known = {_base(code) for code in self.languages}
         return next((one for one in wanted if _base(one) in known), FALLBACK)
 
     def locale(self, language: str) -> Locale:
-        """How dates and money are written in `language`, a tag that `spoken` gave."""
+        """Return the locale for dates and money in `language`, a tag that `spoken` returned."""
         return _regional(self._drafts[self.language_for(language)].locale, language)
 
     def language_for(self, wanted: str) -> str:
-        """The best language there is for BCP 47 tag `wanted`: exact, base, same base, then English."""
+        """Return the code of the best language for the BCP 47 tag `wanted`: exact, base, same base, then English."""
         spoken = tag(self.spoken(wanted))
         by_tag = {tag(code): code for code in self.languages}
         relatives = [code for code in self.languages if _base(code) == _base(spoken)]
         return by_tag.get(spoken) or by_tag.get(_base(spoken)) or relatives[0]
 
     def labels(self, language: str) -> Mapping[str, str]:
-        """The words outside messages (LABELS) in the best language there is for `language`; places as {name}."""
+        """Return the LABELS in the best language for the BCP 47 tag `language`, with names such as {name} in them."""
         return MappingProxyType(self._drafts[self.language_for(language)].language.labels)
 
     def compose(self, key: str, language: str, facts: Facts, *, preface: str = "") -> Composed:
-        """Write message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.
+        """Compose message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.
 
-        `language` is a language of the catalogue, or a regional form of one: "es-MX" takes the words of
-        "es" and writes dates and money the Mexican way. Raises CatalogueError for a message or language that
-        there is none of.
+        `language` is a language of the catalogue or a regional form of one: "es-MX" uses the messages of "es" and
+        the Mexican formats of dates and money. Raises CatalogueError for an unknown message or language.
         """
         code = self.language_for(language)
         if _base(code) != _base(language):
@@ -240,11 +245,14 @@ class Catalogue:
         if key not in self.keys:
             reason = f"no such message{did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
-        return Composed(self._book(code), key, self.locale(language), facts, preface)
+        return Composed(self._templates(code), key, self.locale(language), facts, preface)
 
 
 def in_country(language: str, country: str) -> str:
-    """`language` with the region `country`, unless it names one or is not spoken there: "es", "MX" gives "es-MX"."""
+    """Return `language` with the region `country`: "es-MX" for "es" and "MX".
+
+    Unchanged when it names a region already or is no official language of that country.
+    """
     known = parsed_locale(language)
     if known is None or known.territory is not None:
         return language
@@ -258,7 +266,7 @@ def _base(language: str) -> str:
 
 
 def _regional(locale: Locale, wanted: str) -> Locale:
-    """The wanted region's locale where it writes the same language in the same script, else `locale`."""
+    """Return the wanted region's locale if it has the same language and script, else `locale`."""
     region = parsed_locale(wanted)
     if region is None or region.territory is None:
         return locale

@@ -1,4 +1,4 @@
-"""A catalogue file as its author wrote it: one language, read and checked in shape, its texts not compiled yet."""
+"""Reads a catalogue file, which holds one language, and checks its shape. Its templates are not compiled here."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from dunwell.domain.spelling import nearest
 from dunwell.domain.toml_text import TomlFault, parse_toml
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
-"""What a message may announce, or say has happened."""
+"""The consequences that a message may announce or state."""
 
 LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -39,11 +39,16 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "stop_reply": frozenset({"address"}),
     }
 )
-"""The labels a language must have, each with the places, such as {name}, that the program fills in."""
+"""The labels that a language must have, each with the names in braces that the program fills in."""
 
 
 class Traits(Value):
-    """What a message does: announces a consequence, states one that happened, asks for money."""
+    """What a message does.
+
+    announces  it announces a consequence
+    states     the consequence that it says has happened
+    asks       it asks for payment
+    """
 
     announces: bool = False
     states: str | None = None
@@ -51,7 +56,7 @@ class Traits(Value):
 
 
 class CatalogueError(Exception):
-    """A catalogue that cannot be used, or a message that cannot be composed: where, and why."""
+    """A catalogue cannot be used, or a message cannot be composed. The text says where and why."""
 
     def __init__(
         self,
@@ -77,7 +82,7 @@ class CatalogueError(Exception):
 
 
 class Message(Value):
-    """One message: its four texts as Jinja2 templates, and what it does."""
+    """A message of a file: its four texts as Jinja2 templates, and its traits."""
 
     subject: StrictStr = Field(min_length=1)
     body: StrictStr = Field(min_length=1)
@@ -93,7 +98,7 @@ class Message(Value):
 
 
 class Language(Value):
-    """The [language] table: what all messages of this language share."""
+    """The [language] table: what all messages of the language share."""
 
     code: StrictStr
     name: StrictStr = Field(min_length=1)
@@ -109,7 +114,7 @@ _T = TypeVar("_T", bound=Value)
 
 @dataclass(frozen=True)
 class Draft:
-    """One language as its file has it: the shape is right, the templates are not compiled yet."""
+    """A language as its file has it, checked in shape, its templates not compiled."""
 
     file: str
     language: Language
@@ -118,7 +123,7 @@ class Draft:
 
 
 def read_draft(path: Path) -> Draft:
-    """One catalogue file. Raises CatalogueError naming file, message, field and reason."""
+    """Read one catalogue file. Raises CatalogueError naming file, message, field and reason."""
     return _Reader(f"{path.parent.name}/{path.name}").read(path)
 
 
@@ -206,7 +211,7 @@ class _Reader:
 
 
 def check_agrees(draft: Draft, reference: Draft) -> None:
-    """Both must have the same messages with the same traits. Raises CatalogueError."""
+    """Raise CatalogueError unless both have the same messages with the same traits."""
     for key in sorted(reference.messages.keys() - draft.messages.keys()):
         raise CatalogueError(f"missing here, but {reference.file} has it", file=draft.file, message=key)
     for key in sorted(draft.messages.keys() - reference.messages.keys()):
@@ -220,12 +225,12 @@ def check_agrees(draft: Draft, reference: Draft) -> None:
 
 
 def tag(language: str) -> str:
-    """A BCP 47 tag in the form in which two can be compared."""
+    """Return a BCP 47 tag normalised for comparison."""
     return language.strip().replace("_", "-").casefold()
 
 
 def parsed_locale(language: str) -> Locale | None:
-    """The CLDR locale of a BCP 47 tag; None when there is none."""
+    """Return the CLDR locale of a BCP 47 tag; None when there is none."""
     try:
         return Locale.parse(tag(language), sep="-")
     except (ValueError, UnknownLocaleError):
@@ -233,7 +238,7 @@ def parsed_locale(language: str) -> Locale | None:
 
 
 def did_you_mean(word: str, known: Mapping[str, object]) -> str:
-    """The end of a sentence about a word that is not known."""
+    """Return the end of a sentence about an unknown word: the nearest known word, or all of them."""
     near = nearest(word, known)
     return f"; did you mean {near!r}?" if near else f"; known: {listed(known)}"
 

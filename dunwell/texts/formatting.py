@@ -1,4 +1,4 @@
-"""The facts a message may speak of, and how each language writes them: amounts, days, lists, counted things."""
+"""The facts that a message may use, and their formats in each language: amounts, days, lists, plurals."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,10 @@ from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
 from dunwell.domain.autolinks import WORD_JOINER, unlinked
 from dunwell.domain.cleaning import isolated, one_line
 from dunwell.domain.model import Value
-from dunwell.texts.markup import literal
+from dunwell.texts.markup import escaped
 
 LONG_OVERDUE = timedelta(days=30)
-"""An invoice that was due longer ago than this is named with its age, and never in the tone of a small oversight."""
+"""An invoice due longer ago than this is long overdue: messages name its age and do not call it an oversight."""
 
 
 class Instalment(Value):
@@ -31,10 +31,7 @@ class Instalment(Value):
 
 
 class OtherInvoice(Value):
-    """Another open invoice of the same customer, told of in the same message: what is asked, and its days.
-
-    `asked` is in `currency` with `digits` minor units.
-    """
+    """Another open invoice named in the same message. `asked` is in `currency` with `digits` minor units."""
 
     number: str
     issued_on: date
@@ -46,24 +43,29 @@ class OtherInvoice(Value):
 
 
 class Facts(Value):
-    """All that a message may speak of: one invoice, one person, one day, and the invoices told of beside it.
+    """The facts for a message to one contact about one invoice on one day.
 
-    Amounts are in `currency` with `digits` minor units. `open` is what is unpaid, `asked` is `open` minus a
-    disputed part, `credit` is what was overpaid. `today` is the date in the debtor's zone. `earlier` holds the days
-    on which reminders of this invoice were sent before: by us, unless they came back, and elsewhere. `consequence`
-    is what the ladder does next (one of CONSEQUENCES) and `consequence_on` its date. `promise_on` and
-    `promise_amount` describe the latest promise, or the instalment that was missed; `missing` is what has not come
-    of it, in a message that says so. `instalments` holds the agreed plan, `instalment_on` and `instalment_amount` its
-    next part, less what came of it already. `holding` are the invoices that still hold the account of a customer who
-    paid this one; `suspended`: it is shut, not only limited.
-    `beside` names the other companies of the debtor's group whose invoices are among the others.
-    `others` are further invoices that a message asking for payment asks for too; the
-    register, the warnings and the promises stay those of this invoice.
-    `consumer` and `public_body` say who owes, where it is no company or somebody of whom nobody said.
-    `iban` and `bic`, both without spaces, are our account for this currency.
-    `short_url` leads to `payment_url` and stands for it in an SMS.
-    The small print below every body names the numbers of the `enclosed` invoices and offers `unsubscribe_url`,
-    which stops e-mails to the reader.
+    Amounts are in `currency` with `digits` minor units.
+
+    open, asked            what is unpaid; the same without a disputed part
+    credit                 what was overpaid
+    today                  the date in the customer's time zone
+    earlier                the days of earlier reminders of this invoice, sent here and not returned, or elsewhere
+    consequence            what the policy does next, one of CONSEQUENCES; `consequence_on` is its date
+    promise_on, promise_amount  the latest promise to pay, or the missed instalment
+    missing                what was not paid of it, in a message that says so
+    instalments            the agreed plan; `instalment_on` and `instalment_amount` are its next part, without what
+                           was paid of it
+    holding                in a message to a customer who paid: the invoices that still have a hold on the account
+    beside                 the other companies of the customer's group whose invoices are among `others`
+    suspended              the account is suspended, not only restricted
+    others                 further invoices for which the message asks for payment; tone, warnings and promises are
+                           those of this invoice
+    consumer, public_body  the kind of customer; both false for a company or when it is unknown
+    iban, bic              our account for this currency, without spaces
+    short_url              a short link to `payment_url`, for SMS
+    enclosed               the numbers of the attached invoices
+    unsubscribe_url        stops e-mails to this contact
     """
 
     contact_name: str
@@ -107,12 +109,12 @@ class Facts(Value):
 
     @property
     def long_overdue(self) -> bool:
-        """Whether the invoice was due longer ago than LONG_OVERDUE."""
+        """Whether the invoice is due for longer than LONG_OVERDUE."""
         return self.today - self.due_on > LONG_OVERDUE
 
     @property
     def bills(self) -> tuple[OtherInvoice, ...]:
-        """Every invoice of the message: this one, then the others, the longest due first."""
+        """All invoices of the message: this one, then the others, the longest due first."""
         own = OtherInvoice(
             number=self.number,
             issued_on=self.issued_on,
@@ -125,99 +127,107 @@ class Facts(Value):
         return (own, *sorted(self.others, key=lambda other: (other.due_on, other.number)))
 
 
-# ---- how a value is written
+# ---- formats of values
 
 
 @dataclass(frozen=True)
-class Voice:
-    """How facts are written into one field of a message."""
+class FieldStyle:
+    """The formats of facts in one field of a message.
+
+    dates    style of dates
+    rows     style of dates in a row of a table
+    guard    escapes a text for the field
+    brief    for SMS: no year where it is clear, and no character outside the basic SMS alphabet in amounts
+    roomy    whether there is room for optional words
+    parting  what breaks up a domain in a name; the basic SMS alphabet has no invisible character for it
+    """
 
     dates: Literal["medium", "long"]
-    rows: Literal["medium", "long"]  # dates in a line of many facts
+    rows: Literal["medium", "long"]
     guard: Callable[[str], str]
-    brief: bool = False  # for SMS: no needless year, and no sign that would cost the basic SMS alphabet
-    roomy: bool = True  # with room for words that a message can do without
-    parting: str = WORD_JOINER  # what parts a domain in a name; an SMS has no sign for it that nobody sees
+    brief: bool = False
+    roomy: bool = True
+    parting: str = WORD_JOINER
 
 
-SUBJECT = Voice("medium", "medium", one_line)
-BODY = Voice("long", "medium", literal)
-SHORT = Voice("medium", "medium", one_line, brief=True, parting=" ")
-TIGHT = Voice("medium", "medium", one_line, brief=True, roomy=False, parting=" ")
-CALL = Voice("long", "long", one_line, parting="")
+SUBJECT = FieldStyle("medium", "medium", one_line)
+BODY = FieldStyle("long", "medium", escaped)
+SHORT = FieldStyle("medium", "medium", one_line, brief=True, parting=" ")
+SHORT_TIGHT = FieldStyle("medium", "medium", one_line, brief=True, roomy=False, parting=" ")
+CALL = FieldStyle("long", "long", one_line, parting="")
 
-_MARK = "\ue000"
+_PLACEHOLDER = "\ue000"
 
 
 @dataclass(frozen=True)
 class Formatter:
-    """Writes facts the way `locale` does, in one voice."""
+    """Formats facts for a locale and one field of a message. A fact that is None stays None."""
 
     locale: Locale
-    voice: Voice
+    style: FieldStyle
 
     def text(self, value: str | None) -> str | None:
-        return isolated(self.voice.guard(value)) if value else None
+        return isolated(self.style.guard(value)) if value else None
 
     def name(self, value: str) -> str | None:
-        """A name that somebody else chose, with any domain in it parted, so that no program makes a link of it."""
+        """Return a name, with any domain in it broken up so that mail programs do not make a link of it."""
         return self.names((value,))
 
     def names(self, values: Sequence[str]) -> str | None:
-        """The same for several names, as a list."""
-        if not self.voice.parting:
+        """Return several names as a list, each treated as `name` does."""
+        if not self.style.parting:
             return self.text(format_list(values, locale=self.locale))
-        # The guard takes out what nobody sees, and escapes full stops: so a visible mark stands there meanwhile.
-        marked = self.text(format_list([unlinked(value, _MARK) for value in values], locale=self.locale))
-        return marked and marked.replace(_MARK, self.voice.parting)
+        # The guard removes invisible characters and escapes full stops, so a private-use mark holds the place.
+        marked = self.text(format_list([unlinked(value, _PLACEHOLDER) for value in values], locale=self.locale))
+        return marked and marked.replace(_PLACEHOLDER, self.style.parting)
 
     def day(self, value: date | None, today: date) -> str | None:
         if value is None:
             return None
-        if self.voice.brief and value.year == today.year:
+        if self.style.brief and value.year == today.year:
             return self.text(_day_of_year(self.locale, "MMMd", value))
-        return self.text(self._ordinal(_date(self.locale, self.voice.dates, value)))
+        return self.text(self._ordinal(_date(self.locale, self.style.dates, value)))
 
     def _ordinal(self, written: str) -> str:
-        """The first of a month as Brazil writes it, which Babel does not: "1º de março"."""
-        if self.voice.brief or (self.locale.language, self.locale.territory) != ("pt", "BR"):
+        """Return a date with the first of the month as Brazil writes it, which Babel does not: "1º de março"."""
+        if self.style.brief or (self.locale.language, self.locale.territory) != ("pt", "BR"):
             return written
         return re.sub(r"^1 de ", "1º de ", written)
 
     def days(self, values: tuple[date, ...], today: date) -> str | None:
-        """The days in order, as a list in words; without the year while all are of this year."""
+        """Return the days in order as a list in words, without the year if all are in this year."""
         ordered = sorted(set(values))
         if all(day.year == today.year for day in ordered):
             written = [self._ordinal(_day_of_year(self.locale, "MMMMd", day)) for day in ordered]
         else:
-            written = [self._ordinal(_date(self.locale, self.voice.dates, day)) for day in ordered]
+            written = [self._ordinal(_date(self.locale, self.style.dates, day)) for day in ordered]
         return self.text(format_list(written, locale=self.locale))
 
     def money(self, value: Decimal | None, currency: str, digits: int) -> str | None:
-        """The amount with `digits` minor units; None for no amount."""
-        return None if value is None else self.text(_amount(self.locale, self.voice.brief, value, currency, digits))
+        """Return the amount with `digits` minor units."""
+        return None if value is None else self.text(_amount(self.locale, self.style.brief, value, currency, digits))
 
     def totals(self, bills: tuple[OtherInvoice, ...]) -> str | None:
-        """What `bills` ask for in all, as a list of one sum a currency; None where there is no room for several."""
+        """Return what the invoices ask for in all, one sum a currency; None if there is no room for several sums."""
         sums: dict[str, Decimal] = {}
         digits: dict[str, int] = {}
         for bill in bills:
             sums[bill.currency] = sums.get(bill.currency, Decimal(0)) + bill.asked
             digits[bill.currency] = max(digits.get(bill.currency, 0), bill.digits)
-        if len(sums) > 1 and not self.voice.roomy:
+        if len(sums) > 1 and not self.style.roomy:
             return None
         written = [
-            _amount(self.locale, self.voice.brief, value, currency, digits[currency])
+            _amount(self.locale, self.style.brief, value, currency, digits[currency])
             for currency, value in sums.items()
         ]
         return self.text(format_list(written, locale=self.locale))
 
     def row(self, bill: OtherInvoice, today: date) -> dict[str, object]:
-        """One invoice of several. A fact that it lacks is None."""
+        """Return the formatted facts of one invoice among several."""
         return {
             "number": self.text(bill.number),
-            "issued_on": self.text(self._ordinal(_date(self.locale, self.voice.rows, bill.issued_on))),
-            "due_on": self.text(self._ordinal(_date(self.locale, self.voice.rows, bill.due_on))),
+            "issued_on": self.text(self._ordinal(_date(self.locale, self.style.rows, bill.issued_on))),
+            "due_on": self.text(self._ordinal(_date(self.locale, self.style.rows, bill.due_on))),
             "days_left": max(0, (bill.due_on - today).days),
             "days_late": max(0, (today - bill.due_on).days),
             "asked": self.money(bill.asked, bill.currency, bill.digits) if bill.asked else None,
@@ -227,12 +237,12 @@ class Formatter:
 
 @lru_cache(maxsize=4096)
 def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: int) -> str:
-    # Kept, like the dates below: one message names the same sums and days a dozen times.
+    # Cached, like the dates below, because one message has the same amounts and days many times.
     shape = locale.currency_formats["standard"].pattern
     symbol = get_currency_symbol(currency, locale=locale)
     if brief and not (symbol.isascii() or symbol in "£¥€" or _script(locale) != "Latn"):
         shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
-    if symbol[-1:].isalpha():  # CLDR: a symbol that ends in a letter does not touch the digits
+    if symbol[-1:].isalpha():  # by CLDR a symbol that ends in a letter is separated from the digits
         shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)
     pattern = parse_pattern(shape)
     pattern.frac_prec = (digits, digits)
@@ -242,7 +252,7 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
 
 @lru_cache
 def _script(locale: Locale) -> str:
-    """ISO 15924, such as "Cyrl": what is not "Latn" is outside the basic SMS alphabet anyway."""
+    """Return the ISO 15924 script of a locale, such as "Cyrl"."""
     likely: str = get_global("likely_subtags").get(locale.language, "")
     return locale.script or next((part for part in likely.split("_") if len(part) == 4), "Latn")
 
@@ -257,8 +267,8 @@ def _day_of_year(locale: Locale, skeleton: str, value: date) -> str:
     return format_skeleton(skeleton, value, locale=locale)
 
 
-def words(facts: Facts, formatter: Formatter) -> dict[str, object]:
-    """Every fact a template may use, ready for print. What the case does not have is left out."""
+def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
+    """Return every fact that a template may use, formatted. Facts that the case lacks are left out."""
 
     def day(value: date | None) -> str | None:
         return formatter.day(value, facts.today)
@@ -279,9 +289,9 @@ def words(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "sender_company": formatter.text(facts.sender_company),
         "reply_to": formatter.text(facts.reply_to),
         "phone": formatter.text(facts.phone),
-        "iban": formatter.text(facts.iban if formatter.voice.brief else in_fours(facts.iban)),
+        "iban": formatter.text(facts.iban if formatter.style.brief else grouped_iban(facts.iban)),
         "bic": formatter.text(facts.bic),
-        "payment_url": formatter.text((formatter.voice.brief and facts.short_url) or facts.payment_url),
+        "payment_url": formatter.text((formatter.style.brief and facts.short_url) or facts.payment_url),
         "issued_on": day(facts.issued_on),
         "due_on": day(facts.due_on),
         "today": day(facts.today),
@@ -311,18 +321,18 @@ def words(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "consumer": facts.consumer,
         "public_body": facts.public_body,
         "links": any(row["payment_url"] for row in rows) or None,
-        "roomy": formatter.voice.roomy or None,
+        "roomy": formatter.style.roomy or None,
     }
     return {name: word for name, word in written.items() if word is not None}
 
 
-def in_fours(iban: str | None) -> str | None:
-    """An account number as people read it aloud."""
+def grouped_iban(iban: str | None) -> str | None:
+    """Return an IBAN in groups of four characters."""
     return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4)) if iban else None
 
 
 def counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
-    """Says a number of things with the plural form that `locale` uses for it."""
+    """Return a function that writes a count with the plural form of the locale."""
 
     def counted(count: int) -> str:
         form = forms.get(locale.plural_form(count), forms["other"])
@@ -376,7 +386,7 @@ SAMPLE = Facts(
     iban="DE89370400440532013000",
     bic="COBADEFFXXX",
 )
-"""A case that has every fact: each template is tried with it when a catalogue is checked."""
+"""Facts without a gap: `Catalogue.check` renders each template with them."""
 
-FACT_NAMES = frozenset(words(SAMPLE, Formatter(Locale("en"), CALL)))
-"""The names a template may use."""
+FACT_NAMES = frozenset(formatted_facts(SAMPLE, Formatter(Locale("en"), CALL)))
+"""The names of facts that a template may use."""

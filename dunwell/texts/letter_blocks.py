@@ -1,17 +1,18 @@
-"""A message's Markdown as blocks that a letter is set from: plain data, so that no text can become markup."""
+"""Converts the Markdown of a message to blocks for the layout of letters. Blocks are plain data without markup."""
 
 from collections.abc import Iterable, Iterator
 
 from markdown_it.token import Token
 
 from dunwell.domain.model import Value
-from dunwell.texts.markup import one_stop
+from dunwell.texts.markup import merge_full_stops
 
 
 class Piece(Value):
-    """A run of text in one face; `line_break` is a line that ends here and has no text.
+    """A run of text in one typeface.
 
-    `address`: a link written out, which may go on in the next line after a sign.
+    address     the text is a URL, which may be broken after any punctuation
+    line_break  a line ends here; the piece has no text
     """
 
     text: str = ""
@@ -24,7 +25,7 @@ class Piece(Value):
 class Block(Value):
     """A paragraph, a list or a table.
 
-    kind    paragraph, heading, list, table, or rule: what stands below it is small print
+    kind    paragraph, heading, list, table or rule; the text below a rule is small print
     pieces  the text of a paragraph or heading
     start   the number of a list's first item; None for marks instead of numbers
     items   the blocks of each item of a list
@@ -40,12 +41,12 @@ class Block(Value):
 
 
 def blocks(tokens: Iterable[Token]) -> tuple[Block, ...]:
-    """The blocks of a parsed message (`layout.parse`)."""
+    """Return the blocks of a message that `layout.parse` parsed."""
     return tuple(_until(iter(tokens), ""))
 
 
 def _until(tokens: Iterator[Token], end: str) -> Iterator[Block]:
-    """The blocks before the token `end`."""
+    """Yield the blocks before the token `end`."""
     kind = "paragraph"
     for token in tokens:
         match token.type:
@@ -93,7 +94,7 @@ def _table(tokens: Iterator[Token]) -> Block:
 
 
 def _pieces(tokens: Iterable[Token]) -> Iterator[Piece]:
-    """The runs of one paragraph. A link is written out, "label: address", for paper cannot be pressed."""
+    """Yield the pieces of one paragraph. A link becomes "label: address"."""
     bold = italic = False
     label, href = "", None
     for token in tokens:
@@ -115,4 +116,4 @@ def _pieces(tokens: Iterable[Token]) -> Iterator[Piece]:
                 href = None
             case _ if token.content:
                 label += token.content
-                yield Piece(text=one_stop(token.content), bold=bold, italic=italic)
+                yield Piece(text=merge_full_stops(token.content), bold=bold, italic=italic)

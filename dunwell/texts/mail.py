@@ -1,4 +1,4 @@
-"""The HTML of an e-mail, and the frame that e-mails and pages share."""
+"""The HTML of e-mails, and the page frame that e-mails and web pages share."""
 
 from itertools import islice, pairwise
 from textwrap import shorten
@@ -10,7 +10,7 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from dunwell.domain.cleaning import one_line
-from dunwell.texts.markup import MARKDOWN, inline_text, unbroken
+from dunwell.texts.markup import MARKDOWN, inline_text, single_line
 
 BUTTON = (
     "display:inline-block;padding:14px 28px;border-radius:8px;background:#0b5d4b;color:#ffffff;"
@@ -19,7 +19,7 @@ BUTTON = (
 _HIDDEN = (
     "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:transparent"
 )
-_PREVIEW_LENGTH = 140  # characters that an inbox shows beside the subject, at most
+_PREVIEW_LENGTH = 140  # characters that an inbox shows after the subject, at most
 _LAYOUT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=True, trim_blocks=True).from_string(
     """\
 <!doctype html>
@@ -83,14 +83,14 @@ td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
 </html>
 """
 )
-_GAP = Markup("&zwnj;&nbsp;" * 60)  # else an inbox goes on with whatever stands below
+_PREVIEW_PADDING = Markup("&zwnj;&nbsp;" * 60)  # otherwise an inbox fills the preview with the text that follows
 
 
 def html_document(tokens: list[Token], title: str, locale: Locale, payment_url: str | None, sender: str) -> str:
-    """A whole page, readable on a phone and in the dark, under the name of `sender`.
+    """Return a whole HTML page, for phones and dark mode too, with `sender` at its top.
 
     A link to `payment_url` outside a table becomes the pay button. The first list, which holds the facts of the
-    invoice, stands out. What an inbox shows beside the subject is the first paragraph beside the greeting.
+    invoice, is highlighted. The preview in an inbox is the longer of the first two paragraphs, so not the greeting.
     """
     pay_link = MARKDOWN.normalizeLink(one_line(payment_url)) if payment_url else None
     in_table = False
@@ -113,7 +113,7 @@ def html_document(tokens: list[Token], title: str, locale: Locale, payment_url: 
 def html_page(
     content: Markup, title: str, locale: Locale, sender: str, *, preview: str = "", table: bool = False
 ) -> str:
-    """`content` in the frame that mails and pages share."""
+    """Return `content` in the page frame that e-mails and web pages share."""
     return _LAYOUT.render(
         lang=str(locale).replace("_", "-"),
         direction=locale.text_direction,
@@ -122,12 +122,12 @@ def html_page(
         content=content,
         preview=preview,
         hidden=_HIDDEN,
-        gap=_GAP,
+        gap=_PREVIEW_PADDING,
         table=table,
     )
 
 
 def _preview(tokens: list[Token]) -> str:
     follows = (after for before, after in pairwise(tokens) if before.type == "paragraph_open" and not before.hidden)
-    texts = [unbroken(inline_text(token.children or [])) for token in islice(follows, 2)]
+    texts = [single_line(inline_text(token.children or [])) for token in islice(follows, 2)]
     return shorten(max(texts, key=len, default=""), _PREVIEW_LENGTH, placeholder="…")

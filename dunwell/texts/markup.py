@@ -1,4 +1,4 @@
-"""The catalogue's Markdown: parsed, escaped, and written as plain text."""
+"""Markdown of messages: parsing, escaping, and conversion to plain text."""
 
 import re
 from collections.abc import Iterator
@@ -8,34 +8,34 @@ from markdown_it.token import Token
 
 from dunwell.domain.cleaning import clean
 
-_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between an amount and its currency; kept in bodies
+_NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between amount and currency; not removed from bodies
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def parse(markdown: str) -> list[Token]:
-    """The Markdown as tokens, for `plain_text`, mails and letters."""
+    """Parse Markdown into tokens, for `plain_text`, e-mails and letters."""
     return MARKDOWN.parse(markdown)
 
 
-def literal(text: str) -> str:
-    """`text` so that Markdown shows it as it is."""
+def escaped(text: str) -> str:
+    """Return the text escaped for Markdown, with white space collapsed."""
     tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", clean(text)).strip()
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
 
 
-def unbroken(text: str) -> str:
-    """`text` on one line, single spaces between words."""
+def single_line(text: str) -> str:
+    """Return the text on one line, with single spaces between words."""
     return " ".join(text.split())
 
 
-def whole_numbers(text: str) -> str:
-    """`text` in which no line ends between "№" and its number."""
+def bind_number_signs(text: str) -> str:
+    """Return the text with no-break spaces between "№" and its number."""
     return text.replace("№ ", "№\N{NO-BREAK SPACE}")
 
 
 def plain_text(tokens: list[Token]) -> str:
-    """The Markdown as people write plain text: lists with marks, links as "label: address", a table row by row."""
+    """Return the Markdown as plain text: lists with marks, links as "label: address", tables row by row."""
     blocks: list[str] = []
     stream = iter(tokens)
     counters: list[int | None] = []  # one per open list; None for a list without numbers
@@ -67,7 +67,7 @@ def plain_text(tokens: list[Token]) -> str:
 
 
 def _table_text(tokens: Iterator[Token]) -> str:
-    """A table up to its end: the headings, then an entry a row, with a link on a line below."""
+    """Return a table, up to its end token: the headings, then one entry a row, links on lines of their own."""
     lines: list[str] = []
     cells: list[str] = []
     links: list[str] = []
@@ -103,7 +103,7 @@ def inline_text(tokens: list[Token]) -> str:
 
 
 def tidy(text: str) -> str:
-    """`text` without spaces at line ends and without two empty lines in a row."""
+    """Return the text without spaces at line ends and without two empty lines in a row."""
     lines = "\n".join(line.rstrip() for line in text.strip().splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines)
 
@@ -111,8 +111,8 @@ def tidy(text: str) -> str:
 _TWO_STOPS = re.compile(r"(?<=[^.\s])(\\?\.)\.(?=[\s<&»“”\"]|$)")
 
 
-def one_stop(text: str) -> str:
-    """A name or a date that ends in a full stop ("Inc.", "2026 г.") also ends its sentence."""
+def merge_full_stops(text: str) -> str:
+    """Return the text without a second full stop where a name or date that ends in one ("Inc.") ends the sentence."""
     if ".." not in text:
-        return text  # a page is long to look through
+        return text  # spares the search in a long page
     return _TWO_STOPS.sub(r"\1", text)

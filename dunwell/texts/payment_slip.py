@@ -1,4 +1,4 @@
-"""The foot of a letter: to whom, how much, under which reference, and for euros a code that banking apps read."""
+"""The payment slip at the foot of a letter: payee, amount, reference, and for euros a QR code for banking apps."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,17 +8,17 @@ from segno import QRCode
 from segno.helpers import make_epc_qr
 
 from dunwell.domain.model import Value
-from dunwell.texts.formatting import Formatter, OtherInvoice, in_fours
+from dunwell.texts.formatting import Formatter, OtherInvoice, grouped_iban
 
 _EPC_MOST = Decimal("999999999.99")
 _EPC_NAME, _EPC_TEXT, _EPC_BYTES = 70, 140, 331
-"""What fits into the code, by the guideline EPC069-12: characters of the name and the text, bytes in all."""
+"""Limits of the QR code by the guideline EPC069-12: characters of the name and the text, bytes in all."""
 
 _EPC_FRAME = 60  # bytes of everything but name, text and account
 
 
 class Payee(Value):
-    """To whom debtors pay, and on which account. `iban` and `bic` without spaces."""
+    """The name and account to which customers pay. `iban` and `bic` have no spaces."""
 
     name: str
     iban: str
@@ -26,7 +26,7 @@ class Payee(Value):
 
 
 class PaymentSlip(Value):
-    """`rows` are a label and what stands beside it; `code` is an SVG image, `scan` what to do with it."""
+    """A payment slip. `rows` are pairs of label and text, `code` is an SVG image, `scan` the text beside it."""
 
     title: str
     rows: tuple[tuple[str, str], ...]
@@ -37,12 +37,12 @@ class PaymentSlip(Value):
 def payment_slip(
     payee: Payee, bills: Sequence[OtherInvoice], labels: Mapping[str, str], formatter: Formatter, today: date
 ) -> PaymentSlip:
-    """The slip for all of `bills`, which are open; amounts and days as `formatter` writes them."""
+    """Return the slip for these open invoices, with amounts and days as `formatter` writes them."""
     reference = ", ".join(bill.number for bill in bills)
     due = min(bill.due_on for bill in bills)
     rows = (
         ("payable_to", payee.name),
-        ("account", in_fours(payee.iban)),
+        ("account", grouped_iban(payee.iban)),
         ("bank", payee.bic),
         ("amount", formatter.totals(tuple(bills))),
         ("reference", reference),
@@ -58,11 +58,11 @@ def payment_slip(
 
 
 def _code(payee: Payee, bills: Sequence[OtherInvoice], reference: str) -> QRCode | None:
-    """A SEPA credit transfer; None where none can be made: no euros, or more than fits."""
+    """Return the QR code of a SEPA credit transfer; None when the currency is not EUR or a value is too long."""
     total = sum((bill.asked for bill in bills), Decimal(0))
     name = payee.name[:_EPC_NAME]
     if any(bill.currency != "EUR" for bill in bills) or not 0 < total <= _EPC_MOST:
         return None
     if len(reference) > _EPC_TEXT or len((name + reference + payee.iban).encode()) > _EPC_BYTES - _EPC_FRAME:
-        return None  # a transfer whose reference was cut off could not be told to its invoices
+        return None  # a payment with a shortened reference could not be matched to its invoices
     return make_epc_qr(name, payee.iban, total, text=reference, bic=payee.bic, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A book: one language of the catalogue, its templates compiled and checked for what they speak of."""
+"""The compiled templates of one language, checked for the facts and consequences that they use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, did_you_mean, listed
-from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, words
+from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, formatted_facts
 
 _CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
 
 
 class _Absent(StrictUndefined):
-    """A fact this case does not have: false in a condition, an error where it would be printed."""
+    """A fact that the case lacks: false in a condition, an error where it would be printed."""
 
     def __bool__(self) -> bool:  # type: ignore[override]  # Jinja2 types every operation as failing
         return False
@@ -26,20 +26,20 @@ class _Absent(StrictUndefined):
 
 
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=_Absent, trim_blocks=True, lstrip_blocks=True)
-TEMPLATE_FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
+TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
 """What rendering a template may raise."""
 
 
 @dataclass(frozen=True)
 class Text:
-    """One compiled template and the facts it uses, those of its shared fragments included."""
+    """A compiled template and the names it uses, with those of its fragments."""
 
     template: Template
     uses: frozenset[str]
 
 
-class _Spoken:
-    """A fragment inside another template: rendered with the same facts, and only where it is printed."""
+class _Fragment:
+    """A shared text inside another template: rendered with the same facts, and only where it is printed."""
 
     __slots__ = ("_context", "_text")
 
@@ -53,7 +53,7 @@ class _Spoken:
 
 @dataclass(frozen=True)
 class MessageTemplates:
-    """One message of one language, compiled."""
+    """The compiled templates of one message."""
 
     subject: Text
     body: Text
@@ -63,7 +63,7 @@ class MessageTemplates:
 
 @dataclass(frozen=True)
 class LanguageTemplates:
-    """One language, compiled."""
+    """The compiled templates of one language."""
 
     file: str
     code: str
@@ -73,35 +73,35 @@ class LanguageTemplates:
     fragments: Mapping[str, Text]
     consequences: Mapping[str, Text]
     consequences_short: Mapping[str, Text]
-    scripts: Mapping[str, MessageTemplates]
+    messages: Mapping[str, MessageTemplates]
 
     def context(self, facts: Facts, formatter: Formatter) -> Mapping[str, object]:
-        """Every name that a template of this language may use."""
-        context = words(facts, formatter)
+        """Return every name that a template of this language may use, with its value."""
+        context = formatted_facts(facts, formatter)
         for name, forms in self.plurals.items():
             context[name] = counter(forms, formatter.locale)
         for name, text in self.fragments.items():
-            context[name] = _Spoken(text, context)
+            context[name] = _Fragment(text, context)
         for name, sentences in (
             ("consequence", self.consequences),
             ("consequence_short", self.consequences_short),
         ):
             if facts.consequence in CONSEQUENCES:
-                context[name] = _Spoken(sentences[facts.consequence], context)
+                context[name] = _Fragment(sentences[facts.consequence], context)
             elif facts.consequence is not None:
                 hint = f"unknown consequence {facts.consequence!r}; known: {listed(CONSEQUENCES)}"
                 context[name] = _Absent(hint)
         return context
 
 
-def compiled(draft: Draft) -> LanguageTemplates:
-    """The book of a file. Raises CatalogueError naming file, message, field and reason."""
+def compile_language(draft: Draft) -> LanguageTemplates:
+    """Compile the templates of a file. Raises CatalogueError naming file, message, field and reason."""
     return _Compiler(draft.file).compile(draft)
 
 
 @dataclass(frozen=True)
 class _Compiler:
-    """Compiles the templates of one catalogue file and checks what they speak of."""
+    """Compiles and checks the templates of one catalogue file."""
 
     file: str
 
@@ -126,13 +126,13 @@ class _Compiler:
             fragments,
             consequences,
             consequences_short,
-            {key: self._script(key, message, known) for key, message in draft.messages.items()},
+            {key: self._message(key, message, known) for key, message in draft.messages.items()},
         )
 
     def _shared(
         self, field: str, table: Mapping[str, str], known: dict[str, frozenset[str]], *, chain: bool = False
     ) -> dict[str, Text]:
-        """Compile a table of shared texts. With `chain`, each may use those above it, so none can loop."""
+        """Compile a table of shared texts. With `chain`, each may use only those above it, so that none can loop."""
         texts = {}
         for name, source in table.items():
             texts[name] = self._text(source, known, field=f"{field}.{name}")
@@ -144,7 +144,7 @@ class _Compiler:
                 known[name] = texts[name].uses
         return texts
 
-    def _script(self, key: str, message: Message, known: Mapping[str, frozenset[str]]) -> MessageTemplates:
+    def _message(self, key: str, message: Message, known: Mapping[str, frozenset[str]]) -> MessageTemplates:
         texts = {
             field: self._text(str(getattr(message, field)), known, field=field, message=key)
             for field in ("subject", "body", "short", "call")
@@ -157,7 +157,7 @@ class _Compiler:
         return MessageTemplates(**texts)
 
     def _check_announcement(self, key: str, field: str, announces: bool, text: Text) -> None:
-        """The trait must tell the truth: a ladder is checked against it, so that no threat is empty."""
+        """Raise CatalogueError if the trait `announces` is wrong: the policy check for empty threats relies on it."""
         speaks = bool(text.uses & {"consequence", "consequence_short"})
         if announces and not speaks and field != "subject":
             reason = "the message is marked announces = true, but this text never says {{ consequence }}"

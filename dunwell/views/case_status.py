@@ -45,7 +45,7 @@ def about(session: Session, invoice_id: str) -> dict[str, str | None]:
     row = invoices.get_row(session, invoice_id)
     if row is None:
         return dict.fromkeys(("number", "customer_id", "customer"))
-    customer = invoices.place(session, row.customer_id)
+    customer = invoices.customer_row(session, row.customer_id)
     return {"number": row.number, "customer_id": row.customer_id, "customer": customer.name}
 
 

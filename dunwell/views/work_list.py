@@ -63,7 +63,7 @@ def _urgency(task: Facts) -> tuple[bool, datetime, Decimal, str]:
 def _facts(session: Session, row: TaskRow) -> Facts:
     """What the task says, with whom, how much and how to close it as they are now."""
     invoice, case = invoices.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
-    customer = invoices.place(session, invoice.customer_id) if invoice else None
+    customer = invoices.customer_row(session, invoice.customer_id) if invoice else None
     contact = contacts.get(session, row.contact_id)
     zone = customer.time_zone if customer else "UTC"
     amount = row.amount if row.amount is not None or case is None else case.asked

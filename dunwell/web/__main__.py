@@ -1,9 +1,9 @@
-"""`python -m dunwell.web`: the web service, by the settings of the environment."""
+"""`python -m dunwell.web`: runs the web service with the settings of the environment."""
 
 import signal
 import sys
 
-if __name__ == "__main__":  # before the slow imports: a process with id 1 has no way to end that nobody gave it
+if __name__ == "__main__":  # before the slow imports: a process with id 1, as in a container, has no default handlers
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, lambda *_: sys.exit(0))
 
@@ -27,21 +27,21 @@ from dunwell.settings import Settings, SettingsError, load_settings, temporal_co
 from dunwell.store.private_files import TooOpen, keep_to_owner
 from dunwell.texts.catalogue import CatalogueError
 from dunwell.web.app import make_app
-from dunwell.web.codec_server import codec_door, locked_out
+from dunwell.web.codec_server import codec_app, key_missing
 from dunwell.web.service import Service, make_service, read_keys
-from dunwell.web.slow_clients import PatientProtocol
+from dunwell.web.slow_clients import HeadTimeoutProtocol
 
 _log = logging.getLogger("dunwell.web")
 
 _MOST_CONNECTIONS = 500
-"""More callers at once are answered with 503, so that those who are served keep their memory and sockets."""
+"""Further connections at once are answered with 503, to limit memory and sockets."""
 
 _PATIENCE = Patience(server=timedelta(seconds=5))
-"""Shorter than the command line's: whoever calls over HTTP can call again."""
+"""Shorter than for the command line, because HTTP callers can repeat a request."""
 
 
 async def open_service(settings: Settings) -> Service:
-    """Every client. The Temporal server may be away: webhooks are taken in all the same.
+    """Make the clients of the service. The Temporal server may be down: webhooks are accepted all the same.
 
     Raises SettingsError, PolicyError, CatalogueError, or NotReady when the database cannot be used.
     """
@@ -53,12 +53,12 @@ async def open_service(settings: Settings) -> Service:
     return make_service(client, deps, ladders, Cases(client, deps.database, _PATIENCE), keys)
 
 
-def open_doors(service: Service, settings: Settings) -> FastAPI:
-    """The application, with `/codec` when keys and token are set. Raises SettingsError for bad keys."""
-    app, door = make_app(service), codec_door(settings)
-    app.add_exception_handler(SealError, locked_out)
-    if door is not None:
-        app.mount("/codec", door)
+def full_app(service: Service, settings: Settings) -> FastAPI:
+    """Return the application, with `/codec` when keys and token are set. Raises SettingsError for bad keys."""
+    app, codec = make_app(service), codec_app(settings)
+    app.add_exception_handler(SealError, key_missing)
+    if codec is not None:
+        app.mount("/codec", codec)
     return app
 
 
@@ -67,13 +67,13 @@ async def serve(settings: Settings) -> None:
     service = await open_service(settings)
     host, _, port = settings.web_address.rpartition(":")
     config = uvicorn.Config(
-        open_doors(service, settings),
+        full_app(service, settings),
         host=host.strip("[]"),
         port=int(port),
-        access_log=False,  # addresses and query strings are nobody's business
+        access_log=False,  # it would hold addresses and query strings
         log_config=None,
         server_header=False,
-        http=PatientProtocol,
+        http=HeadTimeoutProtocol,
         limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=20,
     )
@@ -82,37 +82,37 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, server.stop)
     try:
-        with _bound(config) as door:
+        with _bound(config) as listener:
             _log.info("%s: listens on %s", READY, settings.web_address)
-            await server.serve(sockets=[door])
+            await server.serve(sockets=[listener])
     finally:
         service.database.close()
 
 
 def _bound(config: uvicorn.Config) -> socket.socket:
-    """The listening socket. Raises NotReady when somebody else has the address."""
+    """Return the listening socket. Raises NotReady when the address cannot be used."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    door = socket.socket(family, socket.SOCK_STREAM)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        door.bind((config.host, config.port))
+        listener.bind((config.host, config.port))
     except OSError as error:
-        door.close()
+        listener.close()
         raise NotReady(
             f"WEB_ADDRESS {config.host}:{config.port} cannot be listened on ({error.strerror}): stop what listens "
             "there, or choose another port."
         ) from error
-    return door
+    return listener
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `serve`; by itself it would raise them once more after a clean end."""
+    """A uvicorn server whose signals `serve` handles. uvicorn would raise them again after a clean end."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()
 
     def stop(self) -> None:
-        """Finish what is under way; asked twice, do not wait for it."""
+        """Finish running requests, then end. The second call ends without waiting."""
         self.force_exit, self.should_exit = self.should_exit, True
 
 

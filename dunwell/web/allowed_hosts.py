@@ -1,7 +1,7 @@
-"""Answers only to the names the service is known by.
+"""Refuses requests for other host names, against DNS rebinding.
 
-A browser on this machine may be led here by any web page whose name leads to 127.0.0.1; what it then sends bears
-that page's name in the header Host.
+A web page whose domain resolves to 127.0.0.1 can make a browser on this machine send requests here; their Host header
+then holds the page's domain.
 """
 
 import json
@@ -12,16 +12,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PROBES = frozenset({"/livez", "/readyz"})
-"""Paths that a cluster asks by the address of the machine; they tell nothing but that the service lives."""
+"""Health checks that a cluster requests by IP address. Their answers hold nothing confidential."""
 
 
 def host_of(address: str) -> str:
-    """The host of `host:port`, `[v6]:port` or of a URL, in lower case."""
+    """Return the host of `host:port`, `[v6]:port` or a URL, in lower case."""
     return (urlsplit(address if "//" in address else f"//{address}").hostname or "").lower()
 
 
 class AllowedHosts:
-    """Refuses a request whose Host is none of `names` with 421. Names are without port, in lower case."""
+    """Middleware that answers 421 to a request whose Host is none of `names`. Names have no port."""
 
     def __init__(self, app: ASGIApp, names: Iterable[str]) -> None:
         self._app = app
@@ -43,5 +43,5 @@ class AllowedHosts:
             return False
         try:
             return host_of(given[0].decode("ascii")) in self._names
-        except ValueError:  # no ASCII, or a broken address
+        except ValueError:  # not ASCII, or a malformed address
             return False

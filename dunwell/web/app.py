@@ -1,4 +1,4 @@
-"""The application: its doors, what it answers when something goes wrong, and its description of itself."""
+"""The web application: routes, error answers and the OpenAPI description."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dunwell.store.database import trouble
+from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
 from dunwell.web.api import customers
 from dunwell.web.api import routes as api
@@ -31,7 +31,7 @@ _log = logging.getLogger("dunwell.web")
 
 
 def make_app(service: Service) -> FastAPI:
-    """The application around a service; while it runs, its courier does."""
+    """Make the application of a service. While it runs, the service's dispatcher runs too."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -46,9 +46,9 @@ def make_app(service: Service) -> FastAPI:
         version="1",
         description="Start cases, tell them what happened, ask how they and accounts stand.",
         openapi_url=None,  # served below, behind the token
-        docs_url=None,  # these pages would load scripts from elsewhere
+        docs_url=None,  # this page and redoc would load scripts from other sites
         redoc_url=None,
-        redirect_slashes=False,  # a redirect would name whatever host the caller named
+        redirect_slashes=False,  # a redirect would repeat the caller's Host
         lifespan=lifespan,
     )
     app.state.service = service
@@ -67,14 +67,14 @@ def make_app(service: Service) -> FastAPI:
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(SQLAlchemyError, _no_database)
-    app.add_middleware(Guard)
+    app.add_middleware(UnexpectedErrors)
     app.add_middleware(AllowedHosts, names=service.keys.hosts)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
 
 async def description(request: Request) -> JSONResponse:
-    """The OpenAPI description of this API."""
+    """Answer the OpenAPI description of this API."""
     return JSONResponse(request.app.openapi())
 
 
@@ -110,14 +110,17 @@ def _plain(_: Request, error: Exception) -> Response:
 
 
 def _no_database(_: Request, error: Exception) -> Response:
-    # The text of such an error repeats the statement's values.
-    what = trouble(error) if isinstance(error, SQLAlchemyError) else "does not answer"
+    # The error's own text is not used, because it repeats the statement's values.
+    what = problem_of(error) if isinstance(error, SQLAlchemyError) else "does not answer"
     _log.error("the database %s (%s)", what, type(error).__name__)
     return JSONResponse({"reason": f"The database {what}: send the same again later."}, 503)
 
 
-class Guard:
-    """The last resort: a fault of the program is told by its kind and place, because its text may hold anything."""
+class UnexpectedErrors:
+    """Middleware that answers 500 to an unexpected exception and logs its type and place.
+
+    Its text is not logged, because it may hold personal data.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -125,13 +128,13 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
 
-        async def watched(message: Message) -> None:
+        async def noting_start(message: Message) -> None:
             nonlocal begun
             begun = begun or message["type"] == "http.response.start"
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, noting_start)
         except Exception as error:
             if scope["type"] != "http":
                 raise
@@ -149,6 +152,6 @@ def _described(app: FastAPI) -> dict[str, Any]:
 
 
 def _unreadable(_: Request, error: Exception) -> Response:
-    """A parameter that the framework could not read, told as every other refusal is."""
+    """Answer 422 for a parameter that FastAPI could not read, in the shape of every other refusal."""
     place = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) else ("",)
     return Problem(422, _UNREADABLE.get(str(place[-1]), "cannot be read"), str(place[-1])).response()

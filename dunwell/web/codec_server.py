@@ -1,6 +1,6 @@
-"""The codec server: opens sealed payloads for people with the token, so that the Temporal UI and CLI can show them.
+"""The codec server: decrypts payloads for callers with the token, so that Temporal's UI and CLI can show them.
 
-A browser's page may ask from one origin only, that of the Temporal UI.
+Browsers may call it from one origin only, that of the Temporal UI.
 """
 
 import hmac
@@ -15,26 +15,27 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from dunwell.codec import Seal, SealError, key_ring
 from dunwell.settings import Settings
-from dunwell.web.request_body import Problem, raw
+from dunwell.web.request_body import Problem, read_body
 
 
-def codec_door(settings: Settings) -> FastAPI | None:
-    """The application for `/codec`; None while keys or token are not set. Raises SettingsError for bad keys."""
+def codec_app(settings: Settings) -> FastAPI | None:
+    """Return the application for `/codec`; None when keys or token are not set. Raises SettingsError for bad keys."""
     ring, token = key_ring(settings), settings.codec_token
     if ring.first is None or token is None:
         return None
-    return make_door(Seal(ring), token.get_secret_value(), settings.codec_origin)
+    return make_codec_app(Seal(ring), token.get_secret_value(), settings.codec_origin)
 
 
-def locked_out(_: Request, error: Exception) -> Response:
-    """What the rest of the service answers when it lacks a key: 503, because the same works once it is there."""
+def key_missing(_: Request, error: Exception) -> Response:
+    """Answer 503 when the service lacks the key of a payload: the same request works once the key is set."""
     return Problem(503, f"This service cannot read what the case keeps. {error}").response()
 
 
-def make_door(seal: Seal, token: str, origin: str | None) -> FastAPI:
-    """`POST /encode` and `POST /decode`, as Temporal's codec protocol has them: {"payloads": [...]} both ways.
+def make_codec_app(seal: Seal, token: str, origin: str | None) -> FastAPI:
+    """Make the application with `POST /encode` and `POST /decode` of Temporal's codec protocol.
 
-    Answers 401 without the token, 400 for what are no payloads, 422 for a payload that no key opens.
+    Both take and answer {"payloads": [...]}. They answer 401 without the token, 400 for a body without payloads, and
+    422 for a payload that no key decrypts.
     """
 
     def authorised(authorization: Annotated[str, Header()] = "") -> None:
@@ -44,25 +45,25 @@ def make_door(seal: Seal, token: str, origin: str | None) -> FastAPI:
             raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
 
     async def encode(request: Request) -> Response:
-        return _answer(await seal.encode(_payloads(await raw(request)).payloads))
+        return _answer(await seal.encode(_payloads(await read_body(request)).payloads))
 
     async def decode(request: Request) -> Response:
-        return _answer(await seal.decode_all(_payloads(await raw(request)).payloads))
+        return _answer(await seal.decode_all(_payloads(await read_body(request)).payloads))
 
-    door = FastAPI(openapi_url=None, dependencies=[Depends(authorised)])
-    door.add_api_route("/encode", encode, methods=["POST"])
-    door.add_api_route("/decode", decode, methods=["POST"])
-    door.add_exception_handler(Problem, _problem)
-    door.add_exception_handler(SealError, _unopened)
+    app = FastAPI(openapi_url=None, dependencies=[Depends(authorised)])
+    app.add_api_route("/encode", encode, methods=["POST"])
+    app.add_api_route("/decode", decode, methods=["POST"])
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(SealError, _undecryptable)
     if origin is not None:
-        door.add_middleware(
+        app.add_middleware(
             CORSMiddleware,
             allow_origins=[origin],
             allow_methods=["POST"],
             allow_headers=["Authorization", "Content-Type", "X-Namespace"],
-            allow_credentials=True,  # a login proxy in front may know its user by a cookie
+            allow_credentials=True,  # for a login proxy in front that uses cookies
         )
-    return door
+    return app
 
 
 def _payloads(body: bytes) -> Payloads:
@@ -81,5 +82,5 @@ def _problem(_: Request, error: Exception) -> Response:
     return error.response() if isinstance(error, Problem) else Response(status_code=400)
 
 
-def _unopened(_: Request, error: Exception) -> Response:
+def _undecryptable(_: Request, error: Exception) -> Response:
     return Problem(422, str(error)).response()

@@ -1,4 +1,4 @@
-"""What comes in over HTTP, read with care: never more than fits, JSON without surprises, problems in one shape."""
+"""Reads request bodies with a size limit, decodes JSON exactly, and answers problems in one shape."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
-from dunwell.intake.json_records import JsonObject, what_is_wrong
+from dunwell.intake.json_records import JsonObject, error_text
 from dunwell.web.slow_clients import BODY_SECONDS
 
 MOST_BYTES = 1024 * 1024
@@ -30,8 +30,8 @@ class Problem(Exception):
         return JSONResponse(body, self.status, self.headers)
 
 
-async def raw(request: Request) -> bytes:
-    """The body as it came. Raises Problem 413 when it is longer than a megabyte, 408 when it comes too slowly."""
+async def read_body(request: Request) -> bytes:
+    """Return the body. Raises Problem 413 when it is longer than MOST_BYTES, 408 when it arrives too slowly."""
     parts, length = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -46,17 +46,14 @@ async def raw(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def decoded(body: bytes) -> Any:
-    """The JSON value of a body; numbers are exact, and an object knows the keys it was given twice.
-
-    Raises Problem 400.
-    """
+def parse_json(body: bytes) -> Any:
+    """Decode a JSON body; numbers become Decimal and objects JsonObject. Raises Problem 400."""
     try:
         return _DECODER.decode(body.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise Problem(400, "The body is not UTF-8: send JSON encoded in UTF-8.") from None
     except json.JSONDecodeError as error:
-        reason = f"The body is no JSON (line {error.lineno}, column {error.colno}): {what_is_wrong(error)}."
+        reason = f"The body is no JSON (line {error.lineno}, column {error.colno}): {error_text(error)}."
         raise Problem(400, reason) from None
     except RecursionError:
         raise Problem(400, "The JSON is nested too deeply.") from None
@@ -65,7 +62,7 @@ def decoded(body: bytes) -> Any:
 
 
 def repeated_key(data: object, path: str = "") -> str | None:
-    """The first key that an object of `data`, however deep, was given twice, as `outer.0.key`; None without one."""
+    """Return the first key that is repeated in an object at any depth of `data`, as `outer.0.key`; else None."""
     if isinstance(data, JsonObject):
         if data.repeated:
             return f"{path}{data.repeated[0]}"

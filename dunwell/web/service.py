@@ -1,4 +1,4 @@
-"""The clients of the web service, made once, and the settings it keeps."""
+"""What the web service uses in its requests: clients, made once, and keys."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,10 +25,10 @@ from dunwell.web.webhooks.dispatcher import ReportDispatcher
 
 @dataclass(frozen=True)
 class Keys:
-    """Secrets and keys of the doors; None leaves a door shut with an answer that says what to set.
+    """The secrets and keys of the routes. A route without its key answers 503 and says which setting to set.
 
-    webhooks: by the webhook's path, what its signatures are checked with.
-    hosts: the names by which callers may call the service, besides those of this machine.
+    webhooks  what each webhook's signatures are verified with, by its path
+    hosts     the host names that callers may use, besides those of this machine
     """
 
     api_token: str | None = None
@@ -39,7 +39,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class Service:
-    """Everything a request may use."""
+    """What a request may use."""
 
     connection: TemporalConnection
     database: Database
@@ -56,17 +56,17 @@ class Service:
         return self.keys.public_url
 
     async def health(self) -> dict[str, str | None]:
-        """What is wrong with each of the two things this service needs; None when it can be used."""
+        """Return the problem of the database and of the Temporal server, each None when it can be used."""
         database, well = await asyncio.gather(self.database_problem(), self.connection.is_well())
         return {"database": database, "server": None if well else "does not answer"}
 
     async def database_problem(self) -> str | None:
-        """Why nothing can be read from or written to the database; None when all is well."""
+        """Return why the database cannot be used; None when it can."""
         return await asyncio.to_thread(self.database.problem)
 
 
 def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy], cases: Cases, keys: Keys) -> Service:
-    """Put a service together. Connects to nothing."""
+    """Make the service. Opens no connection."""
     inbox, connection = Inbox(deps.database), TemporalConnection(client)
     return Service(
         connection=connection,
@@ -82,7 +82,7 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
 
 
 def read_keys(settings: Settings) -> Keys:
-    """Raises SettingsError for a key that is none."""
+    """Read the keys from the settings. Raises SettingsError for a malformed key."""
     try:
         webhooks = {webhook.path: webhook.key(settings) for webhook in registry.webhooks()}
     except ValueError as error:
@@ -98,6 +98,6 @@ def read_keys(settings: Settings) -> Keys:
 
 
 def service_of(request: Request) -> Service:
-    """The service that the application was made with."""
+    """Return the service of the application."""
     service: Service = request.app.state.service
     return service

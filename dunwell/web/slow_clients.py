@@ -1,4 +1,4 @@
-"""How long the web service waits for a caller who sends slowly."""
+"""Time limits for callers that send slowly."""
 
 import asyncio
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""From the connection, or from the first byte of a further request, to the end of its head."""
+"""Limit from the connection, or from the first byte of a further request, to the end of the request's head."""
 BODY_SECONDS = 30.0
-"""From the end of the head to the end of the body."""
+"""Limit from the end of the head to the end of the body."""
 
 
-class PatientProtocol(H11Protocol):
-    """HTTP/1.1 by uvicorn, which by itself waits for the rest of a head for ever."""
+class HeadTimeoutProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 with a time limit for the head of a request, which uvicorn lacks."""
 
     head_seconds = HEAD_SECONDS
     _head_is_due: asyncio.TimerHandle | None = None
@@ -27,7 +27,7 @@ class PatientProtocol(H11Protocol):
         if self.cycle is not before:
             self._stop_waiting()
         elif before is None or before.response_complete:
-            self._wait_for_head()  # the beginning of a further request
+            self._wait_for_head()  # a further request begins
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

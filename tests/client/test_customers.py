@@ -38,7 +38,7 @@ def email_of(database: Database, contact_id: str = ADA_ID) -> str | None:
 
 def language(database: Database) -> str:
     with database.reading() as session:
-        return invoices.place(session, "acme").language
+        return invoices.customer_row(session, "acme").language
 
 
 def lines(database: Database, invoice_id: str = "a", kind: str = "contacts") -> list[str]:
@@ -88,7 +88,7 @@ def test_b6_a_corrected_name_does_not_make_somebody_else_of_a_contact(database: 
     customers(database).set_contact(ADA_ID, {"name": "Ada Berg", "email": NEW}, "agent-7")
     register(database, with_email(OLD), now=LATER)
     with database.reading() as session:
-        assert [(one.contact_id, one.name) for one in contacts.asked_about(session, "a")] == [
+        assert [(one.contact_id, one.name) for one in contacts.for_invoice(session, "a")] == [
             (ADA_ID, "Ada Berg"),
             ("acme.accounts_payable.2", "Bob Moss"),
         ]

@@ -3,7 +3,7 @@
 import pytest
 
 from dunwell.domain.invoice import UNDETERMINED
-from dunwell.intake.default_language import missing, spoken_in
+from dunwell.intake.default_language import languages_of, missing
 from tests.builders import a_customer, the_catalogue
 
 
@@ -24,7 +24,7 @@ from tests.builders import a_customer, the_catalogue
     ],
 )
 def test_spoken_in(country: str, tags: list[str]) -> None:
-    assert list(spoken_in(country)) == tags
+    assert list(languages_of(country)) == tags
 
 
 @pytest.mark.parametrize(

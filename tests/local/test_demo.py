@@ -15,30 +15,40 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from dunwell.bootstrap import MESSAGES
 from dunwell.domain.terms import Access, Channel, Stage
-from dunwell.local.demo import Board, DemoError, Ending, House, Play, Ticker, demo_invoices, open_house, report
-from dunwell.local.demo_debtors import CAST
+from dunwell.local.demo import (
+    Board,
+    DemoError,
+    DemoRun,
+    DemoSystem,
+    Ending,
+    Ticker,
+    demo_invoices,
+    report,
+    running_system,
+)
+from dunwell.local.demo_debtors import STORIES
 from dunwell.store import outbox
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoSystem]:
     # Were these handed to the worker, its messages would go to a provider that nobody emulates here.
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.not-for-the-demo")
     monkeypatch.setenv("SENDGRID_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("MAIL_FROM", "Ana Lopez <ana@example.com>")
-    with open_house(tmp_path / "state", ui=False) as house:
+    with running_system(tmp_path / "state", ui=False) as house:
         yield house
 
 
-async def play(house: House, *names: str) -> dict[str, Ending]:
+async def play(house: DemoSystem, *names: str) -> dict[str, Ending]:
     client = await Client.connect(house.server.address, data_converter=pydantic_data_converter)
     chosen = [invoice for invoice in demo_invoices() if invoice.invoice_id in names]
-    endings = await Play(house, client, chosen, Ticker().show).perform()
+    endings = await DemoRun(house, client, chosen, Ticker().show).perform()
     return {ending.invoice.invoice_id: ending for ending in endings}
 
 
 def test_every_invoice_has_a_debtor_and_every_debtor_an_invoice() -> None:
-    assert sorted(CAST) == sorted(invoice.invoice_id for invoice in demo_invoices())
+    assert sorted(STORIES) == sorted(invoice.invoice_id for invoice in demo_invoices())
 
 
 def test_the_dozen_shows_what_the_product_can() -> None:
@@ -51,10 +61,10 @@ def test_the_dozen_shows_what_the_product_can() -> None:
 
 
 async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
-    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    house: DemoSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = replace(CAST["disputes"], ends=Stage.HANDED_OVER, story=CAST["overpays"].story)
-    monkeypatch.setattr("dunwell.local.demo.CAST", {**CAST, "disputes": wrong})
+    wrong = replace(STORIES["disputes"], ends=Stage.HANDED_OVER, run=STORIES["overpays"].run)
+    monkeypatch.setattr("dunwell.local.demo.STORIES", {**STORIES, "disputes": wrong})
 
     endings = await play(house, "pays-early", "bounces", "disputes")
 
@@ -65,9 +75,9 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     }
     seen = {name: ending.seen for name, ending in endings.items()}
     assert seen["pays-early"] is not None
-    assert seen["pays-early"].letters == ()
+    assert seen["pays-early"].messages == ()
     assert seen["bounces"] is not None
-    assert {letter.channel for letter in seen["bounces"].letters} == {Channel.SMS}
+    assert {letter.channel for letter in seen["bounces"].messages} == {Channel.SMS}
     assert seen["bounces"].access is Access.FULL
     with house.deps.database.reading() as session:
         assert {row.provider for row, _, _ in outbox.rows(session)} == {"outbox"}
@@ -86,7 +96,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
 
 
 async def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: DemoSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
     playing = asyncio.create_task(play(house, "overpays", "bounces"))
     while "sent" not in capsys.readouterr().out:
@@ -97,7 +107,7 @@ async def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(
     assert "The worker was ended by SIGKILL" in capsys.readouterr().out
 
 
-async def test_a_dead_server_ends_the_demo(house: House) -> None:
+async def test_a_dead_server_ends_the_demo(house: DemoSystem) -> None:
     house.server.process.kill()
     house.server.process.wait()
     with pytest.raises(DemoError, match="The Temporal server was ended by SIGKILL"):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import starter
 from dunwell.bootstrap import MESSAGES
 from dunwell.commands.messages import show
-from dunwell.commands.sample_messages import VARIANTS, place_of, sample
+from dunwell.commands.sample_messages import VARIANTS, sample, sample_customer
 from dunwell.texts.catalogue import Catalogue
 
 RUN = CliRunner()
@@ -45,7 +45,7 @@ def test_the_page_shows_every_message_of_a_language_and_loads_nothing(catalogue:
 
 def test_every_language_is_shown_with_money_of_its_own(catalogue: Catalogue) -> None:
     for one in show(catalogue, catalogue.languages):
-        assert one.place.region.partition("-")[0] == one.language.partition("-")[0]
+        assert one.customer.region.partition("-")[0] == one.language.partition("-")[0]
         for text in (one.words.subject, one.words.text, one.words.short, one.words.call):
             assert text.strip()
         if one.traits.asks:
@@ -65,13 +65,13 @@ def test_every_language_is_shown_with_money_of_its_own(catalogue: Catalogue) -> 
     ],
 )
 def test_the_money_of_a_sample(language: str, currency: str, digits: int, amount: str) -> None:
-    known = sample("reminder-first", place_of(language), grouped=False)
+    known = sample("reminder-first", sample_customer(language), grouped=False)
     assert (known.currency, known.digits, known.amount) == (currency, digits, Decimal(amount))
 
 
 def test_c8_the_page_shows_what_is_said_only_sometimes(catalogue: Catalogue) -> None:
     shown = list(show(catalogue, ["en"]))
-    plain = {one.key: one.words.text for one in shown if not one.apart}
+    plain = {one.key: one.words.text for one in shown if not one.label}
     apart = {(one.key, one.variant): one.words.text for one in shown if one.variant}
     assert all(text != plain[key] for (key, _), text in apart.items())
     for consequence, says in (
@@ -92,7 +92,7 @@ def test_c8_the_page_shows_what_is_said_only_sometimes(catalogue: Catalogue) -> 
 
 
 def test_c10_the_page_shows_what_is_said_of_a_long_overdue_invoice(catalogue: Catalogue) -> None:
-    shown = {one.apart: one for one in show(catalogue, ["en"]) if one.key == "reminder-first"}
+    shown = {one.label: one for one in show(catalogue, ["en"]) if one.key == "reminder-first"}
     assert shown["long overdue"].words.subject == "Invoice 2027-0417: overdue for 400 days"
     assert "We wrote" not in shown["long overdue"].words.text
     assert "We wrote to you about it on 2 March 2026 and 15 April 2026." in shown["long overdue, reminded"].words.text
@@ -100,7 +100,7 @@ def test_c10_the_page_shows_what_is_said_of_a_long_overdue_invoice(catalogue: Ca
 
 def test_c8_no_sample_names_an_invoice_that_is_not_issued_yet(catalogue: Catalogue) -> None:
     for key in (key for key, traits in catalogue.traits.items() if traits.asks):
-        known = sample(key, place_of("en"), grouped=True)
+        known = sample(key, sample_customer("en"), grouped=True)
         assert all(bill.issued_on <= known.today for bill in known.bills), key
 
 

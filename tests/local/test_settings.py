@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dunwell.local.up import absolute_database, announced
+from dunwell.local.up import absolute_database, published
 from dunwell.settings import Settings, SettingsError, load_settings, temporal_connect
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -352,7 +352,7 @@ def test_what_up_leaves_is_read_back_unchanged(password: str) -> None:
     state = Path(".dunwell")
     state.mkdir(exist_ok=True)
     url = f"postgresql://u:x{password}x@h/d"
-    with announced(state, {"DATABASE_URL": url}):
+    with published(state, {"DATABASE_URL": url}):
         assert load_settings().database_url == url
         assert (state / "up.env").stat().st_mode & 0o077 == 0
     assert list(state.iterdir()) == []

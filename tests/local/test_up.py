@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dunwell.local.supervisor import Child, GivenUpError, Patience, Supervisor
-from dunwell.local.temporal_server import die_with_parent
-from dunwell.local.up import UpError, only_one
+from dunwell.local.supervisor import Child, GivenUpError, RestartLimits, Supervisor
+from dunwell.local.temporal_server import end_with_parent
+from dunwell.local.up import UpError, exclusive
 from dunwell.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +45,7 @@ import sys
 from pathlib import Path
 from local import up
 up.PORT = up.UI_PORT = None  # never the well-known ports in a test
-sys.exit(up.main(Path("fake_worker.py").absolute(), up.Patience(quick_seconds=5, first_pause=0.05, deaths=3)))
+sys.exit(up.main(Path("fake_worker.py").absolute(), up.RestartLimits(quick_seconds=5, first_pause=0.05, deaths=3)))
 """
 
 
@@ -68,13 +68,13 @@ class Up:
                 env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
                 stdout=output,
                 stderr=output,
-                preexec_fn=die_with_parent(),  # noqa: PLW1509
+                preexec_fn=end_with_parent(),  # noqa: PLW1509
             )
 
     def said(self) -> str:
         return self.output.read_text()
 
-    def wait_until_it_said(self, words: str) -> None:
+    def wait_for_log(self, words: str) -> None:
         wait_for(lambda: words in self.said() or self.process.poll() is not None)
         assert words in self.said()
 
@@ -107,7 +107,7 @@ def worker_log() -> str:
 
 def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[..., Up], tmp_path: Path) -> None:
     running = up()
-    running.wait_until_it_said("starter.py start FILE")
+    running.wait_for_log("starter.py start FILE")
     assert running.said().startswith("Starting: this takes some seconds.\n")
     settings = load_settings()
     assert settings.temporal_address in running.said()
@@ -131,9 +131,9 @@ def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[.
     # a worker and a server that crash come back, the server at the same address
     worker, server = running.child("fake_worker.py").pid, running.child("start-dev").pid
     os.kill(worker, signal.SIGKILL)
-    running.wait_until_it_said("The worker runs again.")
+    running.wait_for_log("The worker runs again.")
     os.kill(server, signal.SIGKILL)
-    running.wait_until_it_said("The Temporal server runs again.")
+    running.wait_for_log("The Temporal server runs again.")
     assert "The worker was ended by SIGKILL" in running.said()
     assert "The Temporal server was ended by SIGKILL" in running.said()
     assert settings.temporal_address.split(":")[1] in running.child("start-dev").cmdline()
@@ -152,7 +152,7 @@ def test_a_server_of_ones_own_is_used(up: Callable[..., Up]) -> None:
         SENDGRID_API_KEY="SG.of-no-account-1",
         MAIL_FROM="a@b.co",
     )
-    running.wait_until_it_said("starter.py start FILE")
+    running.wait_for_log("starter.py start FILE")
     assert "127.0.0.1:1, namespace acme (yours" in running.said()
     assert "SendGrid, from a <a@b.co>" in running.said()
     assert load_settings().temporal_address == "127.0.0.1:1"
@@ -183,7 +183,7 @@ def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Pat
     watch = Supervisor(
         "worker",
         lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)),
-        Patience(first_pause=0.01, deaths=3),
+        RestartLimits(first_pause=0.01, deaths=3),
     )
     watch.start()
 
@@ -199,7 +199,9 @@ def test_a_worker_that_keeps_dying_ends_it_with_the_end_of_its_log(tmp_path: Pat
 def test_e9_what_is_set_up_wrongly_is_not_started_again(tmp_path: Path) -> None:
     script = tmp_path / "misconfigured.py"
     script.write_text("print('METRICS_ADDRESS: taken'); raise SystemExit(78)")
-    watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch = Supervisor(
+        "worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), RestartLimits()
+    )
     watch.start()
 
     def looks() -> bool:
@@ -220,9 +222,11 @@ def test_e9_trouble_is_named_on_the_screen_once_a_minute(tmp_path: Path, capsys:
         "print('2027-03-01 dunwell.worker INFO ready: works', flush=True)\n"
         "time.sleep(60)\n"
     )
-    watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), Patience())
+    watch = Supervisor(
+        "worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), RestartLimits()
+    )
     watch.start()
-    assert watch.wait_until_it_said("ready: works", 30)
+    assert watch.wait_for_log("ready: works", 30)
     watch.look()
     watch.stop()
     assert capsys.readouterr().out.count("worker: the disk is full") == 1
@@ -267,7 +271,7 @@ def test_e15_a_program_that_starts_up_ends_when_it_is_asked_to(tmp_path: Path, a
 def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
     script = tmp_path / "dying.py"
     script.write_text("print('again')")
-    patience = Patience(quick_seconds=0, first_pause=0, deaths=2)
+    patience = RestartLimits(quick_seconds=0, first_pause=0, deaths=2)
     watch = Supervisor("worker", lambda: Child.start(tmp_path / "worker.log", os.environ, str(script)), patience)
     watch.start()
 
@@ -281,15 +285,15 @@ def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
 
 def test_a_state_folder_is_held_by_one(tmp_path: Path) -> None:
     state = tmp_path / "new" / "state"
-    with only_one(state):
-        with pytest.raises(UpError, match=f"process {os.getpid()}.*DUNWELL_STATE"), only_one(state):
+    with exclusive(state):
+        with pytest.raises(UpError, match=f"process {os.getpid()}.*DUNWELL_STATE"), exclusive(state):
             pass
         assert state.stat().st_mode & 0o077 == 0  # names and addresses lie there
-    with only_one(state):
+    with exclusive(state):
         pass
 
 
 def test_the_number_a_crashed_process_left_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "up.lock").write_text("1\n")  # a process that surely lives, and is not ours
-    with only_one(tmp_path):
+    with exclusive(tmp_path):
         assert (tmp_path / "up.lock").read_text() == f"{os.getpid()}\n"

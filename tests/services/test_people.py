@@ -38,7 +38,7 @@ def register(database: Database, *bills: Invoice, now: Any = NOW) -> list[Regist
 
 def asked(database: Database, invoice_id: str) -> list[str]:
     with database.reading() as session:
-        return [one.name for one in contacts.asked_about(session, invoice_id)]
+        return [one.name for one in contacts.for_invoice(session, invoice_id)]
 
 
 def told(database: Database, invoice_id: str) -> list[str]:
@@ -71,7 +71,7 @@ def test_b1_if_the_first_of_two_goes_the_other_stays_the_same_contact(database: 
     register(database, bill("a", [ADA, BOB]))
     register(database, bill("a", [BOB.model_copy(update={"contact_id": "acme.accounts_payable.1"})]), now=LATER)
     with database.reading() as session:
-        people = contacts.asked_about(session, "a")
+        people = contacts.for_invoice(session, "a")
         everybody = contacts.people(session, ["acme"])["acme"]
     assert [(one.contact_id, one.name) for one in people] == [("acme.accounts_payable.2", "Bob Moss")]
     assert {one.contact.name: one.retired_at for one in everybody} == {"Ada Lind": LATER, "Bob Moss": None}
@@ -85,7 +85,7 @@ def test_b1_the_order_of_a_record_changes_nobody(database: Database) -> None:
     ]
     (again,) = register(database, bill("a", turned), now=LATER)
     with database.reading() as session:
-        assert {one.contact_id: one.email for one in contacts.asked_about(session, "a")} == {
+        assert {one.contact_id: one.email for one in contacts.for_invoice(session, "a")} == {
             "acme.accounts_payable.1": "ada@acme.example",
             "acme.accounts_payable.2": "bob@acme.example",
         }
@@ -101,7 +101,7 @@ def test_b1_a_record_without_contacts_says_nothing_and_an_empty_list_says_none(d
     assert len(told(database, "a")) == 2
     register(database, bill("a", [BOB]), now=LATER)  # who is named again is the same as before
     with database.reading() as session:
-        assert [one.contact_id for one in contacts.asked_about(session, "a")] == ["acme.accounts_payable.2"]
+        assert [one.contact_id for one in contacts.for_invoice(session, "a")] == ["acme.accounts_payable.2"]
 
 
 def test_b1_an_invoice_whose_record_says_nothing_follows_the_others(database: Database) -> None:
@@ -147,7 +147,7 @@ def test_b2_two_invoices_of_one_customer_each_have_the_people_of_their_record(da
     register(database, bill("a", alpha), bill("b", beta))
     assert (asked(database, "a"), asked(database, "b")) == (["Alpha"], ["Beta"])
     with database.reading() as session:
-        ids = {one.contact_id for name in "ab" for one in contacts.asked_about(session, name)}
+        ids = {one.contact_id for name in "ab" for one in contacts.for_invoice(session, name)}
     assert ids == {"acme.accounts_payable.1", "acme.accounts_payable.2"}
 
 

@@ -249,6 +249,8 @@ def test_a8_of_many_silent_messages_one_that_cannot_be_judged_is_left_alone(
             self.message_id, self.customer_id = message_id, "acme"
 
     monkeypatch.setattr(UnconfirmedMessages, "_give_up", give_up)
-    monkeypatch.setattr("dunwell.services.unconfirmed_messages.outbox.silent", lambda *_: [Row("bad"), Row("good")])
+    monkeypatch.setattr(
+        "dunwell.services.unconfirmed_messages.outbox.unconfirmed", lambda *_: [Row("bad"), Row("good")]
+    )
     assert UnconfirmedMessages(office.deps).give_up(Attempt(at(MENDED), TRIES)) == []
     assert looked == ["bad", "good"]

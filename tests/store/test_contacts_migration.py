@@ -85,7 +85,7 @@ def migrated(database_url: str) -> Database:
 def test_b1_one_person_with_two_ids_becomes_one_contact(migrated: Database) -> None:
     with migrated.reading() as session:
         people = {one.contact_id: one for one in contacts.people(session, ["acme"])["acme"]}
-        asked = [one.contact_id for one in contacts.asked_about(session, "inv-1")]
+        asked = [one.contact_id for one in contacts.for_invoice(session, "inv-1")]
         task = session.execute(text("select contact_id from tasks")).scalar_one()
     assert people["acme.accounts_payable.2"].retired_at is not None
     assert asked == ["acme.accounts_payable.1", "acme.user.1"]

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from dunwell.store import database as module
-from dunwell.store.database import Database, no_answer, trouble
+from dunwell.store.database import Database, explanation, problem_of
 from dunwell.store.schema import migrate
 
 
@@ -27,9 +27,9 @@ def test_e8_a_full_disk_is_told_as_such(on_a_file: Database) -> None:
                 text("insert into closed_addresses (channel, address, reason, since) values ('email', :a, :r, :s)"),
                 {"a": f"{number}@full.example", "r": "x" * 150, "s": "2027-03-01 00:00:00.000000"},
             )
-    assert trouble(caught.value) == "has no room left on its disk"
-    assert "make room" in no_answer(caught.value)
-    assert "full.example" not in no_answer(caught.value)
+    assert problem_of(caught.value) == "has no room left on its disk"
+    assert "make room" in explanation(caught.value)
+    assert "full.example" not in explanation(caught.value)
 
 
 def test_e8_health_says_so_before_the_last_byte_is_written(
@@ -45,4 +45,4 @@ def test_e8_other_troubles_are_not_called_silence(on_a_file: Database, tmp_path:
         session.execute(text("drop table webhook_events"))
     with pytest.raises(OperationalError) as caught, on_a_file.reading() as session:
         session.execute(text("select * from webhook_events"))
-    assert "compare it with a backup" in no_answer(caught.value)
+    assert "compare it with a backup" in explanation(caught.value)

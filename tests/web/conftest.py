@@ -143,7 +143,7 @@ class Site:
         return cast(Client, self.temporal)
 
     async def bring(self) -> int:
-        return await self.service.dispatcher.bring()
+        return await self.service.dispatcher.send_pending()
 
     # Preparing it
 

@@ -11,7 +11,7 @@ import uvicorn
 from dunwell.web import request_body
 from dunwell.web.allowed_hosts import AllowedHosts, host_of
 from dunwell.web.app import make_app
-from dunwell.web.slow_clients import PatientProtocol
+from dunwell.web.slow_clients import HeadTimeoutProtocol
 from tests.web.conftest import TOKEN, Site
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -118,7 +118,7 @@ async def test_f6_a_key_given_twice_is_refused_however_deep(site: Site, body: st
 # Slow callers --------------------------------------------------------------------------------------------
 
 
-class Hasty(PatientProtocol):
+class Hasty(HeadTimeoutProtocol):
     head_seconds = 0.5
 
 

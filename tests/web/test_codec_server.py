@@ -13,7 +13,7 @@ from dunwell.client.cases import Cases
 from dunwell.codec import KeyRing, Seal, sealed_with
 from dunwell.domain.sealed import SEALED
 from dunwell.settings import Settings
-from dunwell.web.__main__ import open_doors
+from dunwell.web.__main__ import full_app
 from tests.web.conftest import TOKEN as API_TOKEN
 from tests.web.conftest import Site
 
@@ -31,7 +31,7 @@ def settings(**changes: Any) -> Settings:
 
 
 def web(site: Site, chosen: Settings) -> httpx.AsyncClient:
-    transport = httpx.ASGITransport(app=open_doors(site.service, chosen))
+    transport = httpx.ASGITransport(app=full_app(site.service, chosen))
     return httpx.AsyncClient(transport=transport, base_url="http://inside.example")
 
 

@@ -111,7 +111,7 @@ async def test_whoever_came_back_may_leave_by_the_same_link(told: Site) -> None:
     await told.http.post(PATH)
     await told.sendgrid([an_event("group_resubscribe", message_id=None)])
     assert told.closed() is None
-    reader = opt_outs.reader(token)
+    reader = opt_outs.recipient(token)
     assert reader is not None
     opt_outs.stop(reader, datetime.now(UTC) + timedelta(days=1))
     assert (told.closed(), told.kinds()) == ("stopped", ["opted_out", "opted_in", "opted_out"])

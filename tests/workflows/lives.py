@@ -167,7 +167,7 @@ async def at_the_promise_call(house: House) -> str:
 
 def open_call(house: House) -> str:
     with house.deps.database.reading() as session:
-        return tasks.open_contacts(session, "inv-1")[0].task_id
+        return tasks.open_by_person(session, "inv-1")[0].task_id
 
 
 async def does_not_answer(house: House) -> None:

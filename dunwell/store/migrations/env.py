@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `dunwell.store.schema` hands over."""
+"""Alembic's entry point: runs the migrations on the connection that `dunwell.store.schema` gives it."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Customers and their people over HTTP: the same as `starter.py customer`, `contact`, `pause --customer`."""
+"""Customers and contacts over HTTP: the same as `starter.py customer`, `contact`, `pause --customer`."""
 
 import asyncio
 from collections.abc import Callable
@@ -91,7 +91,7 @@ async def open_contact(request: Request, contact_id: str) -> JSONResponse:
 
 
 async def _facts(request: Request, *only: str) -> tuple[dict[str, Any], Any]:
-    """The fields of the body without `by`, and `by`. `only`: no other fields."""
+    """Return the fields of the body without `by`, and `by`. With `only`, other fields raise Problem 422."""
     facts = await body_of(request)
     by = facts.pop("by", None)
     for name in facts if only else ():
@@ -101,7 +101,7 @@ async def _facts(request: Request, *only: str) -> tuple[dict[str, Any], Any]:
 
 
 async def _changed(request: Request, act: Callable[[Customers], Changed]) -> JSONResponse:
-    """200 with what was done. `untold`: cases that hear of it only at their next step, for no server answers."""
+    """Make the change and answer 200. `untold`: how many cases read it only at their next step, without a server."""
     service = service_of(request)
     try:
         changed = await asyncio.to_thread(act, service.customers)

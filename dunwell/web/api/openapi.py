@@ -1,4 +1,4 @@
-"""The OpenAPI description of the API: every body that is taken and every answer that is given, as they are."""
+"""The OpenAPI description of the API: the schema of every request body and every answer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -45,11 +45,11 @@ def _words(kinds: Any) -> Schema:
     return {"type": "string", "enum": [str(kind) for kind in kinds]}
 
 
-# What comes in -------------------------------------------------------------------------------------------
+# Request bodies ------------------------------------------------------------------------------------------
 
 
 def _fields(fields: Mapping[str, Field], *left_out: str) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """The needed fields of an object and the others, as schemas."""
+    """Return the schemas of the needed and of the optional fields of an object."""
     shown = {name: one for name, one in fields.items() if name not in left_out}
     needed = {name: _field(one) for name, one in shown.items() if one.needed}
     return needed, {name: _field(one) for name, one in shown.items() if not one.needed}
@@ -73,7 +73,7 @@ def _with_note(schema: Schema) -> Schema:
     return schema | {"properties": schema["properties"] | {"note": _maybe(note)}}
 
 
-# What goes out -------------------------------------------------------------------------------------------
+# Answers -------------------------------------------------------------------------------------------------
 
 
 def _answers() -> dict[str, Schema]:
@@ -221,16 +221,16 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
 
 
 _UNDESCRIBED: Mapping[int, tuple[str, Schema | None]] = {200: ("Done.", {"type": "object"}), 422: ("Refused.", None)}
-"""What is said of an operation that has no row above; a test sees that there is none."""
+"""The answers of an operation without a row above. A test checks that every operation has one."""
 
 
 def described(method: str, path: str) -> bool:
-    """Whether the answers of an operation have a row of their own."""
+    """Return whether the answers of an operation are described."""
     return (method, path) in _OPERATIONS
 
 
 def describe(found: Schema) -> Schema:
-    """The description that the framework `found`, with bodies, answers and errors as the service has them."""
+    """Return the description that FastAPI `found`, with the bodies, answers and errors of the service."""
     paths: dict[str, Schema] = {}
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
@@ -271,7 +271,7 @@ def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Sc
 
 
 def _event(name: str, operation: Schema) -> Schema:
-    """The operation of one event, of which the framework knows the address only."""
+    """Return the operation of one event. FastAPI knows only the path that all events share."""
     parameters = [one for one in operation["parameters"] if one["name"] != "event"]
     return operation | {
         "summary": f"Tell a case: {name.replace('_', ' ')}",

@@ -29,18 +29,18 @@ from dunwell.store import accounts, standstills
 from dunwell.store.tables import CustomerRow
 from dunwell.views.case_status import about, stored_status
 from dunwell.views.work_list import open_work
-from dunwell.web.request_body import Problem, decoded, raw, repeated_key
+from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
 
 _KEY_HEADER = "Idempotency-Key"
 _PRINCIPAL = "api"
-"""Whose keys these are: everybody who holds the API token is one caller."""
+"""The owner of idempotency keys: all holders of the API token count as one caller."""
 _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
 
 
 def authorised(request: Request, authorization: Annotated[str, Header()] = "") -> None:
-    """Raises Problem 503 while no token is set, 401 for a missing or a wrong one."""
+    """Raise Problem 503 when no token is set, 401 when the caller's token is missing or wrong."""
     token = service_of(request).keys.api_token
     if token is None:
         raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
@@ -66,7 +66,7 @@ async def start_invoices(request: Request) -> JSONResponse:
     messages are in the customer's.
     200: all well; 207: some were refused; 422: all were.
     """
-    data = decoded(await raw(request))
+    data = parse_json(await read_body(request))
     items = data if isinstance(data, list) else [data]
     if not items:
         raise Problem(422, "The list is empty: send at least one invoice.")
@@ -96,7 +96,7 @@ def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
 async def _start(
     service: Service, invoice: Invoice | list[Refusal], item: object, position: int
 ) -> tuple[dict[str, Any], str | None]:
-    """The answer for one item, and why the rest cannot be tried if the server went away."""
+    """Start one invoice. Returns its answer, and a reason when the server went away and the rest cannot be tried."""
     base = {"item": position, "invoice_id": _named(item)}
     if isinstance(invoice, list):
         problems = [
@@ -150,8 +150,8 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
 
 
 def _beside(service: Service, invoice_id: str) -> dict[str, Any]:
-    """What the case itself does not know: what holds every message and consequence back, None when they leave; and
-    the credit on the customer's other invoices.
+    """Return what the case itself does not hold: the standstill in force, or None; the credit on the customer's other
+    invoices; number and customer.
     """
     with service.database.reading() as session:
         stands = standstills.in_force(session)
@@ -167,7 +167,7 @@ async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
     answers the status of the invoice that was paid too much, 422 with field and reason when it has no such credit.
     """
     _check_id(invoice_id)
-    content = _object(decoded(await raw(request)))
+    content = _object(parse_json(await read_body(request)))
     try:
         status = await asyncio.to_thread(credits.give_back, service_of(request).database, invoice_id, content)
     except Refused as refused:
@@ -192,7 +192,7 @@ async def tell_case(
     _check_id(invoice_id)
     if event not in PERSONAL_DECISIONS:
         raise Problem(404, f"There is no event of this name; known are {', '.join(sorted(PERSONAL_DECISIONS))}.")
-    content = _object(decoded(await raw(request)))
+    content = _object(parse_json(await read_body(request)))
     note = _note(content.pop("note", None))
     await _server(request)
     try:
@@ -234,8 +234,8 @@ async def _server(request: Request) -> None:
 
 
 async def body_of(request: Request) -> dict[str, Any]:
-    """The body, which has to be one JSON object with each key once."""
-    return _object(decoded(await raw(request)))
+    """Return the body, which must be one JSON object without repeated keys. Raises Problem."""
+    return _object(parse_json(await read_body(request)))
 
 
 def _object(data: object) -> dict[str, Any]:
@@ -261,7 +261,7 @@ def _check_id(invoice_id: str) -> None:
 
 
 def _problem(refused: Refused) -> Problem:
-    """An unknown invoice is a wrong address, everything else a wrong body or header."""
+    """Return the answer to a refusal: 404 for an unknown invoice, 422 for everything else."""
     field = _KEY_HEADER if refused.field == "request_id" else refused.field
     return Problem(404 if refused.field == "invoice" else 422, refused.reason, field)
 

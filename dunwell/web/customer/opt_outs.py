@@ -1,4 +1,4 @@
-"""Readers who stop our e-mails: whose link it is, closing the address, and the words of the page."""
+"""Unsubscribing: reads the token of a link, closes the address, and renders the page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,12 +15,14 @@ from dunwell.store import addresses, invoices, outbox
 from dunwell.texts.mail import BUTTON, html_page
 
 _PROVIDER = "reader"
-_LOST = "This link is not complete, or it is too old. Please answer the e-mail instead: we will stop writing to you."
+_UNKNOWN = (
+    "This link is not complete, or it is too old. Please answer the e-mail instead: we will stop writing to you."
+)
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Who follows a link: the mail they got, their language, and whether the address is stopped already."""
+class Recipient:
+    """The recipient of an e-mail: message id, language, and whether the address is unsubscribed already."""
 
     message_id: str
     channel: Channel
@@ -33,8 +35,8 @@ class OptOuts:
         self._deps = deps
         self._inbox = inbox
 
-    def reader(self, token: str) -> Reader | None:
-        """Whose link this is; None when we never made it, or its mail is no longer known."""
+    def recipient(self, token: str) -> Recipient | None:
+        """Return the recipient of this link; None for a token that is not ours, or for an unknown message."""
         message_id = self._deps.opt_out.read(token) if self._deps.opt_out else None
         if message_id is None:
             return None
@@ -42,29 +44,29 @@ class OptOuts:
             row = outbox.get(session, message_id)
             if row is None:
                 return None
-            wanted = invoices.place(session, row.customer_id).language
+            wanted = invoices.customer_row(session, row.customer_id).language
             rehearsal = is_rehearsal(row.customer_id)
             channel = Channel(row.channel)
             closed = addresses.why_closed(session, channel, row.address, rehearsal=rehearsal)
-        return Reader(message_id, channel, self._deps.catalogue.language_for(wanted), closed == "stopped")
+        return Recipient(message_id, channel, self._deps.catalogue.language_for(wanted), closed == "stopped")
 
-    def stop(self, reader: Reader, now: datetime) -> None:
-        """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when it cannot be written."""
-        if reader.stopped:
+    def stop(self, recipient: Recipient, now: datetime) -> None:
+        """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when the database fails."""
+        if recipient.stopped:
             return
-        self._inbox.take(_PROVIDER, [opted_out(reader.message_id, reader.channel, now)], now)
+        self._inbox.take(_PROVIDER, [opted_out(recipient.message_id, recipient.channel, now)], now)
 
     def page(self, language: str, *, done: bool) -> str:
-        """What the reader sees: what stopping means and a button, or that it is done."""
+        """Return the page: what unsubscribing does and a button, or that it is done."""
         labels, reply_to = self._deps.catalogue.labels(language), self._deps.sender.reply_to
         said = [labels["stop_done" if done else "stop_means"]]
         if reply_to:
             said.append(labels["stop_reply"].replace("{address}", reply_to))
         return self._html(language, labels["unsubscribe"], said, button=not done)
 
-    def lost(self) -> str:
-        """For people who have half a link. Whose language it should be, nobody knows."""
-        return self._html("en", "Stop e-mails", [_LOST], button=False)
+    def unknown_page(self) -> str:
+        """Return the page for a token that is not ours, in English, because the recipient is unknown."""
+        return self._html("en", "Stop e-mails", [_UNKNOWN], button=False)
 
     def _html(self, language: str, title: str, said: list[str], *, button: bool) -> str:
         content = Markup("<h1>{}</h1>").format(title) + Markup().join(Markup("<p>{}</p>").format(one) for one in said)

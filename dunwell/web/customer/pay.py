@@ -1,4 +1,4 @@
-"""The short link of an SMS: on to the page on which the invoice is paid."""
+"""The short payment link of an SMS: redirects to the payment URL of the invoice."""
 
 import asyncio
 
@@ -13,15 +13,15 @@ from dunwell.web.service import service_of
 router = APIRouter(prefix=PAY_PATH, include_in_schema=False)
 
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
-_LOST = "This link leads to no invoice. Please take the whole link, or the one in our e-mail.\n"
+_UNKNOWN = "This link leads to no invoice. Please take the whole link, or the one in our e-mail.\n"
 
 
 @router.api_route("/{code}", methods=["GET", "HEAD"])
 async def pay(code: str, request: Request) -> Response:
-    """Where to, is as the billing system said when it handed the invoice over. What was sent is not repeated."""
+    """Redirect to the invoice's payment URL. Answers 404 for an unknown code, without repeating it."""
     page = await asyncio.to_thread(_page, service_of(request).database, code) if is_pay_code(code) else None
     if page is None:
-        return PlainTextResponse(_LOST, 404, _HEADERS)
+        return PlainTextResponse(_UNKNOWN, 404, _HEADERS)
     return RedirectResponse(page, 302, _HEADERS)
 
 

@@ -1,6 +1,6 @@
-"""The page behind "Stop e-mails to this address", and the one click by which a mail program asks the same.
+"""The page behind the unsubscribe link of e-mails, and the one-click unsubscribe of RFC 8058.
 
-Looking at it changes nothing: scanners open every link of a mail before its reader does.
+GET changes nothing, because scanners open every link of an e-mail before its recipient does.
 """
 
 import asyncio
@@ -27,25 +27,25 @@ _HEADERS = {
 
 @router.get("/{token}")
 async def ask(token: str, request: Request) -> Response:
-    """A button, and what it does. Nothing is changed by looking."""
+    """Show what unsubscribing does, with a button. Changes nothing."""
     opt_outs = service_of(request).opt_outs
-    reader = await asyncio.to_thread(opt_outs.reader, token)
-    if reader is None:
+    recipient = await asyncio.to_thread(opt_outs.recipient, token)
+    if recipient is None:
         return _unknown(opt_outs)
-    return HTMLResponse(opt_outs.page(reader.language, done=reader.stopped), headers=_HEADERS)
+    return HTMLResponse(opt_outs.page(recipient.language, done=recipient.stopped), headers=_HEADERS)
 
 
 @router.post("/{token}")
 async def stop(token: str, request: Request) -> Response:
-    """The button, or the one click of RFC 8058, which brings no cookie and no page."""
+    """Unsubscribe the address. Used by the button and by one-click requests, which send no cookie."""
     opt_outs = service_of(request).opt_outs
-    reader = await asyncio.to_thread(opt_outs.reader, token)
-    if reader is None:
+    recipient = await asyncio.to_thread(opt_outs.recipient, token)
+    if recipient is None:
         return _unknown(opt_outs)
-    await asyncio.to_thread(opt_outs.stop, reader, datetime.now(UTC))
-    return HTMLResponse(opt_outs.page(reader.language, done=True), headers=_HEADERS)
+    await asyncio.to_thread(opt_outs.stop, recipient, datetime.now(UTC))
+    return HTMLResponse(opt_outs.page(recipient.language, done=True), headers=_HEADERS)
 
 
 def _unknown(opt_outs: OptOuts) -> Response:
-    """For people who copied half a link; what they sent is not repeated."""
-    return HTMLResponse(opt_outs.lost(), 404, _HEADERS)
+    """Answer 404 for a token that is not ours, such as a part of a link. The answer does not repeat the token."""
+    return HTMLResponse(opt_outs.unknown_page(), 404, _HEADERS)

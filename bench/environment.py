@@ -1,4 +1,4 @@
-"""What every measurement stands on: a real server, a database of either kind, a worker in a process of its own."""
+"""The environment of the measurements: a real server, a database of either kind, worker processes."""
 
 import asyncio
 import shutil
@@ -26,7 +26,7 @@ _ROOT = Path(__file__).parent.parent
 
 @asynccontextmanager
 async def server(folder: Path, spaces: Sequence[str], *extra: str) -> AsyncIterator[str]:
-    """The server on a file, as `make up` runs it, with these namespaces. Gives its address."""
+    """Run the server on a file, as `make up` does, with these namespaces. Yields its address."""
     more = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL", *extra]
     for space in spaces:
         more += ["--namespace", space]
@@ -48,8 +48,8 @@ async def client_of(address: str, space: str, *, attributes: bool = True) -> Cli
 
 
 @contextmanager
-def desk_on(kind: str, folder: Path) -> Iterator[Dependencies]:
-    """A desk whose only provider is the outbox, on an empty database of this kind."""
+def deps_on(kind: str, folder: Path) -> Iterator[Dependencies]:
+    """Make dependencies on an empty database of this kind, with the outbox as the only provider."""
     if kind == "sqlite":
         with _deps(f"sqlite:///{(folder / 'bench.sqlite').as_posix()}") as deps:
             yield deps
@@ -68,8 +68,8 @@ def _deps(url: str) -> Iterator[Dependencies]:
         deps.database.close()
 
 
-class Crew:
-    """A worker in a process of its own, as in production; its memory and its time can be read from outside."""
+class WorkerProcess:
+    """A worker process, whose memory and processor time can be read."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -81,12 +81,12 @@ class Crew:
 
     @property
     def megabytes(self) -> float:
-        """Memory of its own, shared pages left out."""
+        """Its memory without shared pages."""
         return float(self._seen.memory_full_info().uss) / 1e6
 
     @property
     def seconds(self) -> float:
-        """Processor time so far."""
+        """Its processor time so far."""
         times = self._seen.cpu_times()
         return float(times.user + times.system)
 
@@ -97,7 +97,7 @@ class Crew:
 
 
 @asynccontextmanager
-async def crew(
+async def worker_process(
     kind: str,
     address: str,
     space: str,
@@ -106,20 +106,20 @@ async def crew(
     cached: int = 0,
     per_second: float = 0,
     provider_seconds: float = 0,
-) -> AsyncIterator[Crew]:
-    """`kind` is "floor" or "dunwell"; 0 is the product's own number.
+) -> AsyncIterator[WorkerProcess]:
+    """Run a worker process. `kind` is "floor" or "dunwell".
 
-    cached            workflows kept in memory
-    per_second        e-mails handed to the provider
-    provider_seconds  how long the provider takes for each
+    cached            workflows in the cache; 0: as many as by default
+    per_second        limit of e-mails for the provider; 0: none
+    provider_seconds  seconds that the provider takes for each message
     """
     numbers = (str(cached), str(per_second), str(provider_seconds))
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.crew", kind, address, space, database_url, *numbers),
+        *(sys.executable, "-m", "bench.worker_process", kind, address, space, database_url, *numbers),
         cwd=_ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
-    started = Crew(process)
+    started = WorkerProcess(process)
     try:
         if process.stdout is None or (await process.stdout.readline()).decode().strip() != _READY:
             raise RuntimeError(f"the worker ({kind}) did not start: its error stands above")
@@ -129,28 +129,33 @@ async def crew(
 
 
 @asynccontextmanager
-async def crews(count: int, kind: str, address: str, space: str, database_url: str = "") -> AsyncIterator[list[Crew]]:
-    """So many workers, each in a process of its own."""
+async def worker_processes(
+    count: int, kind: str, address: str, space: str, database_url: str = ""
+) -> AsyncIterator[list[WorkerProcess]]:
+    """Run this many worker processes."""
     async with AsyncExitStack() as started:
-        yield [await started.enter_async_context(crew(kind, address, space, database_url)) for _ in range(count)]
+        yield [
+            await started.enter_async_context(worker_process(kind, address, space, database_url))
+            for _ in range(count)
+        ]
 
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards."""
+    """Make a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="dunwell-bench-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 async def until(true: Callable[[], Awaitable[bool]], *, seconds: float = 600, every: float = 0.05) -> None:
-    """Raises TimeoutError when it does not come true in time."""
+    """Wait until `true` returns True. Raises TimeoutError after `seconds`."""
     async with asyncio.timeout(seconds):
         while not await true():
             await asyncio.sleep(every)
 
 
 async def all_of(calls: Sequence[Callable[[], Awaitable[object]]], at_once: int = 50) -> None:
-    """Every call, so many at the same time."""
+    """Make every call, `at_once` of them at the same time."""
     slots = asyncio.Semaphore(at_once)
 
     async def one(call: Callable[[], Awaitable[object]]) -> None:

@@ -1,6 +1,6 @@
-"""The worker of a measurement, as a program: `python -m bench.crew KIND ADDRESS NAMESPACE DATABASE NUMBERS`.
+"""The worker of a measurement: `python -m bench.worker_process KIND ADDRESS NAMESPACE DATABASE NUMBERS`.
 
-Says "ready" on its standard output and works until SIGTERM.
+Prints "ready" to standard output and runs until SIGTERM.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from worker import CACHED_CASES, THREADS, make_worker
 
 
 class SlowOutbox(OutboxGateway):
-    """A provider that takes its time for each message."""
+    """A provider that takes this many seconds for each message."""
 
     def __init__(self, channel: Channel, seconds: float) -> None:
         super().__init__(channel)
@@ -39,7 +39,7 @@ class SlowOutbox(OutboxGateway):
         return super().send(envelope)
 
 
-def desk_of(database_url: str, per_second: float, provider_seconds: float) -> Dependencies:
+def deps_of(database_url: str, per_second: float, provider_seconds: float) -> Dependencies:
     deps = outbox_deps(database_url)
     if provider_seconds:
         slow = {**deps.gateways, Channel.EMAIL: SlowOutbox(Channel.EMAIL, provider_seconds)}
@@ -67,7 +67,7 @@ async def work(
             )
         else:
             worker = make_worker(
-                client, desk_of(database_url, per_second, provider_seconds), executor, cached_cases=cached
+                client, deps_of(database_url, per_second, provider_seconds), executor, cached_cases=cached
             )
         async with worker:
             print("ready", flush=True)
@@ -77,7 +77,7 @@ async def work(
 def main() -> None:
     kind, address, space, database_url, cached, per_second, provider_seconds = sys.argv[1:]
     asyncio.run(work(kind, address, space, database_url, int(cached), float(per_second), float(provider_seconds)))
-    os._exit(0)  # nothing is left to say, and the engine's threads take their time
+    os._exit(0)  # without waiting for the SDK's threads
 
 
 if __name__ == "__main__":

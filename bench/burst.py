@@ -1,13 +1,13 @@
-"""Thousands of steps due in the same minute, and payments that come meanwhile.
+"""Measures a burst: thousands of steps due in the same minute, with payments that arrive meanwhile.
 
-A herd of cases has its first letter due at the same moment. Other cases sleep, their customers' access restricted;
-some of those pay before the herd runs and some while it runs, told as the API tells them and by a bare signal, which
-cannot overtake. Printed are the time until the whole herd has had its letter, beside as many bare timers with an
-empty activity, and how long a payment takes until the database has it, the case is closed and the access given back.
-Four rounds: as it comes, with the moments spread, with a provider that takes so many a second, and with one that
-takes a second for each message.
+The first messages of many cases are due at the same moment. Other cases sleep with their customers' access
+restricted; some of them are paid before the burst and some during it, through the API's client and by a bare signal,
+which cannot overtake steps. Printed are the time until the last message of the burst was sent, beside as many bare
+timers with an empty activity, and the time from a payment until the database has it, the case has ended and access is
+restored. There are four rounds: without limits, with spread times, with a provider that takes a limited number of
+messages a second, and with one that takes a second for each message.
 
-    python -m bench.herd --cases 5000
+    python -m bench.burst --cases 5000
 """
 
 import argparse
@@ -24,9 +24,9 @@ from typing import Any
 from sqlalchemy import func, select
 from temporalio.client import Client
 
-from bench.debtors import PAYMENT, Handle, begin, invoice, ladder, letters, pay, registered
+from bench.cases import PAYMENT, Handle, begin, invoice, ladder, pay, registered, reminders
+from bench.environment import KINDS, all_of, client_of, deps_on, scratch, server, until, worker_process
 from bench.floor import FLOOR_QUEUE, Floor
-from bench.ground import KINDS, all_of, client_of, crew, desk_on, scratch, server, until
 from bench.tables import percentile, table
 from dunwell.client.cases import Cases
 from dunwell.domain.terms import Level
@@ -39,7 +39,7 @@ _LATER = date(2027, 6, 1)
 
 @dataclass(frozen=True)
 class Round:
-    """How a herd is tamed."""
+    """The conditions of one burst."""
 
     title: str
     spread_minutes: int = 0
@@ -48,12 +48,12 @@ class Round:
 
 
 @dataclass
-class Seen:
-    """Seconds."""
+class Times:
+    """The measured times, in seconds."""
 
     drained: float = 0
     asleep: list[float] = field(default_factory=list)
-    told: list[float] = field(default_factory=list)
+    by_client: list[float] = field(default_factory=list)
     signalled: list[float] = field(default_factory=list)
 
 
@@ -67,9 +67,9 @@ def rounds(spread: int, per_second: float) -> tuple[Round, ...]:
 
 
 async def floor(address: str, cases: int, lead: float) -> float:
-    """Seconds from the common moment until the last of so many bare workflows has acted."""
+    """Return the seconds from the common moment until the last of the bare workflows has acted."""
     client = await client_of(address, "floor", attributes=False)
-    async with crew("floor", address, "floor"):
+    async with worker_process("floor", address, "floor"):
         due = time.time() + lead
 
         async def start(number: int) -> None:
@@ -83,45 +83,45 @@ async def floor(address: str, cases: int, lead: float) -> float:
 
         await all_of([lambda number=number: start(number) for number in range(cases)])  # type: ignore[misc]
         late = max(0.0, time.time() - due)
-        # Not by their results: the server lets nobody wait for thousands at a time.
+        # Counted instead of waiting for results, because the server allows no thousands of waiting calls.
         await until(all_closed, every=0.25, seconds=3600)
         return time.time() - due - late
 
 
-class Herd:
-    """One round on one database."""
+class Burst:
+    """One burst on one database."""
 
     def __init__(self, client: Client, deps: Dependencies, one: Round, prefix: str) -> None:
         self._client, self._deps, self._round, self._prefix = client, deps, one, prefix
         self._cases = Cases(client, deps.database)
         self._payers: dict[str, Handle] = {}
-        self.seen = Seen()
+        self.times = Times()
 
-    async def run(self, cases: int, payers: int, lead: float) -> Seen:
-        """`lead` seconds pass between the first start and the moment the herd is due."""
+    async def run(self, cases: int, payers: int, lead: float) -> Times:
+        """Run the burst, which is due `lead` seconds after the first start."""
         await asyncio.to_thread(self._register_payers, payers)
         for known in self._known:
             self._payers[known.invoice.invoice_id] = await begin(self._client, known)
-        due = await self._start_herd(cases, lead)
+        due = await self._start_burst(cases, lead)
         early, late, later = (list(self._payers)[number::3] for number in range(3))
-        await self._pay(early, self._tell, self.seen.asleep, min(lead / 4, 10.0))
+        await self._pay(early, self._tell, self.times.asleep, min(lead / 4, 10.0))
         await asyncio.sleep(max(0.0, due - time.time()))
         paying = asyncio.gather(
-            self._pay(late, self._tell, self.seen.told, self._length(cases)),
-            self._pay(later, self._signal, self.seen.signalled, self._length(cases)),
+            self._pay(late, self._tell, self.times.by_client, self._length(cases)),
+            self._pay(later, self._signal, self.times.signalled, self._length(cases)),
         )
         await until(lambda: self._served(cases), every=0.25, seconds=3600)
-        self.seen.drained = time.time() - due
+        self.times.drained = time.time() - due
         await paying
-        return self.seen
+        return self.times
 
     def _length(self, cases: int) -> float:
-        """Over how many seconds the payments are dealt out: while the herd surely runs."""
+        """Return over how many seconds the payments are spread, while the burst certainly runs."""
         rate = self._round.per_second or (20 / self._round.provider_seconds if self._round.provider_seconds else 60)
         return max(self._round.spread_minutes * 30.0, cases / rate / 2)
 
     def _register_payers(self, payers: int) -> None:
-        policy = ladder(self._deps, "sleepers", letters(1))
+        policy = ladder(self._deps, "sleepers", reminders(1))
         names = [f"{self._prefix}-payer-{number}" for number in range(payers)]
         self._known = registered(self._deps, policy, [invoice(name, policy, _LATER) for name in names], 1.0)
         for known in self._known:
@@ -130,10 +130,10 @@ class Herd:
                 now = datetime.now(UTC)
                 accounts.place_hold(session, customer_id, name, Level.RESTRICTED, "for the bench", now)
 
-    async def _start_herd(self, cases: int, lead: float) -> float:
-        """Register and start, then say the moment (seconds since the epoch) at which the first letters are due."""
+    async def _start_burst(self, cases: int, lead: float) -> float:
+        """Register and start the cases. Returns the time (seconds since the epoch) at which the messages are due."""
         minutes = self._round.spread_minutes
-        policy = ladder(self._deps, f"herd-{self._prefix}", letters(1), spread_minutes=minutes)
+        policy = ladder(self._deps, f"burst-{self._prefix}", reminders(1), spread_minutes=minutes)
         bills = [invoice(f"{self._prefix}-{number}", policy) for number in range(cases)]
         planned = datetime(2027, 3, 2, 10, tzinfo=UTC)
         due = time.time() + lead
@@ -144,7 +144,7 @@ class Herd:
 
     @staticmethod
     def _case_time(planned: datetime, due: float) -> datetime:
-        """The case's own time now, so that its letter is due at `due`."""
+        """Return the case's own time now, by which its message is due at `due`."""
         return planned - timedelta(seconds=max(0.0, due - time.time()))
 
     async def _served(self, cases: int) -> bool:
@@ -173,7 +173,7 @@ class Herd:
         seconds: list[float],
         over: float,
     ) -> None:
-        """One after the other, evenly over so many seconds; each is watched until it is silent and restored."""
+        """Pay evenly over `over` seconds. Each is measured until the case has ended and access is restored."""
 
         async def one(name: str, wait: float) -> None:
             await asyncio.sleep(wait)
@@ -203,34 +203,38 @@ async def bench(folder: Path, kinds: Sequence[str], cases: int, payers: int, cho
         base = await floor(address, cases, cases / 100 + 5)
         rows: list[list[object]] = [["floor", f"{base:.1f}", "1.0", *[""] * 6]]
         for kind in kinds:
-            with desk_on(kind, folder) as deps:
+            with deps_on(kind, folder) as deps:
                 for number, one in enumerate(chosen):
                     async with AsyncExitStack() as stack:
                         space = f"{kind}-{number}"
                         client = await client_of(address, space)
-                        await stack.enter_async_context(_crew(address, space, deps, one))
-                        seen = await Herd(client, deps, one, space).run(cases, payers, lead)
-                    rows.append(_row(f"{kind}: {one.title}", seen, base))
+                        await stack.enter_async_context(_worker(address, space, deps, one))
+                        times = await Burst(client, deps, one, space).run(cases, payers, lead)
+                    rows.append(_row(f"{kind}: {one.title}", times, base))
                     print(*rows[-1], sep="  ", file=sys.stderr, flush=True)  # the next round takes minutes
     heads = [f"{cases} steps due at once", "drained in s", "of the floor"]
-    for when in ("payment, asleep", "payment, herd", "bare signal, herd"):
+    for when in ("payment, asleep", "payment, burst", "bare signal, burst"):
         heads += [f"{when}: p50 ms", "p99 ms"]
     return table(heads, rows)
 
 
-def _crew(address: str, space: str, deps: Dependencies, one: Round) -> AbstractAsyncContextManager[object]:
+def _worker(address: str, space: str, deps: Dependencies, one: Round) -> AbstractAsyncContextManager[object]:
     url = deps.database.url
-    return crew("dunwell", address, space, url, per_second=one.per_second, provider_seconds=one.provider_seconds)
+    return worker_process(
+        "dunwell", address, space, url, per_second=one.per_second, provider_seconds=one.provider_seconds
+    )
 
 
-def _row(title: str, seen: Seen, base: float) -> list[object]:
-    waits = [percentile(values, p) * 1000 for values in (seen.asleep, seen.told, seen.signalled) for p in (50, 99)]
-    return [title, f"{seen.drained:.1f}", f"{seen.drained / base:.1f}", *(f"{wait:.0f}" for wait in waits)]
+def _row(title: str, times: Times, base: float) -> list[object]:
+    waits = [
+        percentile(values, p) * 1000 for values in (times.asleep, times.by_client, times.signalled) for p in (50, 99)
+    ]
+    return [title, f"{times.drained:.1f}", f"{times.drained / base:.1f}", *(f"{wait:.0f}" for wait in waits)]
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m bench.herd", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.burst", description=__doc__)
     parser.add_argument("--cases", type=int, default=5000)
     parser.add_argument("--payers", type=int, default=150)
     parser.add_argument("--spread", type=int, default=10, help="minutes")

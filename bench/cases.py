@@ -1,4 +1,4 @@
-"""Made-up debtors by the thousand: ladders, invoices, and the start of their cases."""
+"""Generated policies and invoices for measurements, and the start of their cases."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -23,7 +23,7 @@ from workflows.ui_text import first_attributes, summary
 
 STEPS = 7
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)
-"""The morning of the day on which every invoice here is due."""
+"""The morning of the day on which the invoices are due."""
 DUE = AS_OF.date()
 AMOUNT = Decimal("1000.00")
 PAYMENT = {"payment_id": "p-1", "amount": str(AMOUNT), "currency": "EUR"}
@@ -33,13 +33,13 @@ Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
 
 def ladder(deps: Dependencies, name: str, steps: Iterable[Mapping[str, object]], **head: object) -> Policy:
-    """A checked policy of these steps."""
+    """Return a checked policy with these steps."""
     plain = {"name": name, "version": 1, "title": name, "language": "en"}
     return parse_policy({**plain, **head, "step": list(steps)}, f"{name}.toml", traits_of(deps.catalogue))
 
 
-def letters(count: int = STEPS) -> list[dict[str, object]]:
-    """So many e-mails, three business days apart."""
+def reminders(count: int = STEPS) -> list[dict[str, object]]:
+    """Return this many e-mail steps, three business days apart."""
     return [
         {
             "id": f"step-{number}",
@@ -56,9 +56,9 @@ def letters(count: int = STEPS) -> list[dict[str, object]]:
 
 
 def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
-    """A thousand euros of a customer with this one invoice."""
+    """Return an invoice of 1,000 euros, the only one of its customer."""
     role, customer_id = Role.ACCOUNTS_PAYABLE, f"customer-{invoice_id}"
-    # An address of its own: what one address gets is spaced out, whoever the customer is.
+    # An address of its own, because contact caps apply to an address, whoever the customer is.
     email = f"ap@{customer_id.lower()}.example"
     contact = Contact(contact_id=f"{customer_id}.{role.value}.1", role=role, name="Dana Whitfield", email=email)
     return Invoice(
@@ -84,10 +84,7 @@ def invoice(invoice_id: str, policy: Policy, due_on: date = DUE) -> Invoice:
 def registered(
     deps: Dependencies, policy: Policy, invoices: Iterable[Invoice], speed: float, as_of: datetime = AS_OF
 ) -> list[Registered]:
-    """The invoices in the database, their cases ready to be started as rehearsals of this speed.
-
-    Raises Refused when one may not be kept.
-    """
+    """Store the invoices and return them, ready to be started as rehearsals of this speed. Raises Refused."""
     clock = Clock(rehearsal=True, speed=speed, real=as_of, case=as_of)
     registrar = Registrar(deps, {policy.name: policy})
     known: list[Registered] = []
@@ -100,7 +97,7 @@ def registered(
 
 
 async def begin(client: Client, known: Registered, as_of: datetime = AS_OF) -> Handle:
-    """Start the case; its own time is `as_of` now. Raises RuntimeError when it has ended already."""
+    """Start the case, whose own time is now `as_of`. Raises RuntimeError when it has ended already."""
     if known.start is None:
         raise RuntimeError(f"{known.invoice.invoice_id} had ended before it began")
     case = known.opening.case
@@ -116,5 +113,5 @@ async def begin(client: Client, known: Registered, as_of: datetime = AS_OF) -> H
 
 
 async def pay(handle: Handle) -> None:
-    """All of the invoice, by a signal."""
+    """Pay the whole invoice by a signal."""
     await handle.signal("payment_received", PAYMENT)
