@@ -39,7 +39,8 @@ from dunwell.services import credits, person_tasks
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
 from dunwell.store import cases, invoices, tasks
 from dunwell.store.database import Database
-from dunwell.views.case_status import check_known, stored_status, with_written
+from dunwell.views.case_status import stored_status, with_written
+from dunwell.views.lookup import find_invoice
 from workflows.messages import REGISTERED_SIGNAL, STATUS_QUERY, WORKFLOW_TYPE, CaseStart, Status, workflow_id
 from workflows.options import CUSTOMER_ID, TASK_QUEUE
 from workflows.ui_text import first_attributes, summary
@@ -383,7 +384,7 @@ class Cases:
         is known to its case alone.
         """
         with self._database.reading() as session:
-            customer_id = check_known(session, invoice_id).customer_id
+            customer_id = find_invoice(session, invoice_id).customer_id
             row = cases.get_row(session, invoice_id) if name in MONEY else None
             event = parse_event(name, [content])
             if isinstance(event, CreditApplied):

@@ -15,7 +15,8 @@ from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.services import credits as ledger
 from dunwell.store import cases, credits
 from dunwell.store.database import Database
-from dunwell.views.case_status import check_known, stored_status
+from dunwell.views.case_status import stored_status
+from dunwell.views.lookup import find_invoice
 from workflows.messages import Status
 
 
@@ -65,7 +66,7 @@ def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> S
     except ValidationError as error:
         raise refusal_of(error) from None
     with database.reading() as session:
-        customer_id = check_known(session, invoice_id).customer_id
+        customer_id = find_invoice(session, invoice_id).customer_id
     with database.writing(customer_id) as session:
         row = cases.get_row(session, invoice_id)
         now = row.updated_at if row and row.rehearsal else datetime.now(UTC)
@@ -74,24 +75,8 @@ def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> S
 
 
 def _case(session: Session, invoice_id: str) -> Case:
-    check_known(session, invoice_id)
+    find_invoice(session, invoice_id)
     case = cases.get(session, invoice_id)
     if case is None:
         raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
     return case
-
-
-def beside(session: Session, invoice_id: str) -> list[dict[str, Any]]:
-    """The credit on the other invoices of this one's customer."""
-    customer_id = check_known(session, invoice_id).customer_id
-    return [one for one in of_customer(session, customer_id) if one["invoice_id"] != invoice_id]
-
-
-def of_customer(session: Session, customer_id: str) -> list[dict[str, Any]]:
-    """The customer's credit, invoice by invoice, as people read it."""
-    found = []
-    for row in credits.of_customer(session, customer_id):
-        case = cases.get(session, row.invoice_id)
-        amount: Decimal = round(row.amount, case.money.digits) if case else row.amount
-        found.append({"invoice_id": row.invoice_id, "amount": amount, "currency": row.currency, "since": row.at})
-    return found

@@ -25,6 +25,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import CUSTOMER_FIELDS, People
 from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, timeline
 from dunwell.store.tables import ContactRow
+from dunwell.views.lookup import unknown_customer
 
 _AT_ONCE = 20
 
@@ -164,7 +165,7 @@ class Customers:
         with self._deps.database.writing() as session:
             accounts.lock(session, [customer_id])
             if not invoices.find_customers(session, [customer_id]):
-                raise unknown(customer_id)
+                raise unknown_customer(customer_id)
             yield session
 
     @contextmanager
@@ -229,10 +230,6 @@ def _reopened(session: Session, person: Person) -> list[str]:
         session.delete(row)
     session.flush()
     return said
-
-
-def unknown(customer_id: str) -> Refused:
-    return Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")
 
 
 def _customer_fact(name: str, value: Any) -> str:

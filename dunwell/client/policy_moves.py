@@ -19,7 +19,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.idempotency import StillRunning
 from dunwell.store import cases, policies
 from dunwell.store.tables import CaseRow
-from dunwell.views.case_status import check_known
+from dunwell.views.lookup import find_invoice
 
 _REF = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,59})@(?P<version>[1-9][0-9]{0,5})")
 _AT_ONCE = 20
@@ -96,7 +96,7 @@ class PolicyMoves:
         ]
 
     def _check_on_ladder(self, session: Session, invoice_id: str) -> None:
-        check_known(session, invoice_id)
+        find_invoice(session, invoice_id)
         case = cases.get(session, invoice_id)
         if case is None or case.ended:
             raise Refused("invoice", f"{invoice_id} has no running case")

@@ -13,7 +13,8 @@ from dunwell.commands.common import By, Json, check_set_up, from_database, with_
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.domain.keys import StepId
 from dunwell.settings import Settings, load_settings
-from dunwell.views.customer import Facts, customer_facts
+from dunwell.views.customer import customer_facts
+from dunwell.views.facts import Facts
 
 CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id of the invoice file.")]
 ContactId = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id, by `customer`.")]

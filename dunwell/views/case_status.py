@@ -2,51 +2,37 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.contact_labels import with_names
 from dunwell.domain.refusal import Refused
-from dunwell.domain.spelling import same_numbers
 from dunwell.domain.timeline import Entry
-from dunwell.store import cases, invoices, timeline
+from dunwell.store import cases, invoices, standstills, timeline
 from dunwell.store.database import Database
-from dunwell.store.tables import ContactRow, InvoiceRow
+from dunwell.store.tables import ContactRow
+from dunwell.views.credit import credit_beside
+from dunwell.views.facts import Facts
+from dunwell.views.lookup import find_invoice
 from workflows.messages import Line, Status, lines_of, status_of
 
-_NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
+def case_facts(session: Session, status: Status) -> Facts:
+    """A status as JSON, with what the case itself does not know.
 
-def check_known(session: Session, invoice_id: str) -> InvoiceRow:
-    """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
-    known = invoices.get_row(session, invoice_id)
-    if known is not None:
-        return known
-    near = _neighbours(session, invoice_id)
-    advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
-    raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
-
-
-def _neighbours(session: Session, wanted: str) -> list[str]:
-    ids = select(InvoiceRow.invoice_id)
-    numbered = session.scalars(ids.where(InvoiceRow.number == wanted).limit(3)).all()
-    if numbered:
-        return list(numbered)
-    known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
-    near = get_close_matches(wanted[:60].lower(), known, n=9, cutoff=0.75)
-    # Another number is another invoice: to propose it would send money there.
-    return [known[name] for name in near if same_numbers(name, wanted)][:3]
-
-
-def about(session: Session, invoice_id: str) -> dict[str, str | None]:
-    """The invoice's number and its customer, which no engine may know; None of one that is not registered yet."""
-    row = invoices.get_row(session, invoice_id)
-    if row is None:
-        return dict.fromkeys(("number", "customer_id", "customer"))
-    customer = invoices.customer_row(session, row.customer_id)
-    return {"number": row.number, "customer_id": row.customer_id, "customer": customer.name}
+    number, customer_id, customer  of the invoice; None of one that is not registered yet
+    standstill                     what holds every message and consequence back; None when they leave
+    credits_beside                 the credit on the customer's other invoices
+    """
+    row, stands = invoices.get_row(session, status.invoice_id), standstills.in_force(session)
+    return status.model_dump(mode="json") | {
+        "standstill": stands.model_dump(mode="json") if stands else None,
+        "credits_beside": credit_beside(session, row) if row else [],
+        "number": row.number if row else None,
+        "customer_id": row.customer_id if row else None,
+        "customer": invoices.customer_row(session, row.customer_id).name if row else None,
+    }
 
 
 def with_written(database: Database, status: Status) -> Status:
@@ -69,7 +55,7 @@ def with_written(database: Database, status: Status) -> Status:
 def stored_status(database: Database, invoice_id: str) -> Status:
     """The status by the database's copy of the case. Raises Refused when there is none."""
     with database.reading() as session:
-        check_known(session, invoice_id)
+        find_invoice(session, invoice_id)
         case = cases.get(session, invoice_id)
         entries = [entry for _, entry in timeline.read(session, invoice_id)]
         names = _names(session, case.customer_id) if case else {}

@@ -6,16 +6,17 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dunwell.client.customers import unknown
 from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked
-from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, outbox
+from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
 from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
+from dunwell.views.account import access_facts
+from dunwell.views.facts import Facts
+from dunwell.views.lookup import unknown_customer
 from dunwell.views.work_list import work_of
 
-Facts = dict[str, Any]
 _MOST_MESSAGES = 200
 
 
@@ -23,7 +24,7 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
     """Everything that concerns the customer. Raises Refused when nobody registered this customer."""
     customer = invoices.find_customers(session, [customer_id]).get(customer_id)
     if customer is None:
-        raise unknown(customer_id)
+        raise unknown_customer(customer_id)
     rows = session.scalars(
         select(InvoiceRow)
         .where(InvoiceRow.customer_id == customer_id)
@@ -39,8 +40,7 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
     return {
         **customer.model_dump(mode="json", exclude={"contacts"}),
         "rehearsal": is_rehearsal(customer_id),
-        "access": accounts.access(session, customer_id).value,
-        "work_on_hold": accounts.work_on_hold(session, customer_id),
+        **access_facts(session, customer_id),
         "pause": pause and {"reason": pause.reason, "by": pause.by, "until": pause.until, "since": pause.since},
         "corrected": _corrected(corrections, ""),
         "contacts": [_contact(session, one, corrections, about, is_rehearsal(customer_id)) for one in people],
@@ -49,10 +49,6 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
             {"invoice_id": one["invoice_id"], "amount": one["credit"], "currency": one["currency"]}
             for one in listed
             if one["credit"]
-        ],
-        "holds": [
-            {"invoice_id": hold.invoice_id, "level": hold.level, "reason": hold.reason, "since": hold.placed_at}
-            for hold in accounts.open_holds(session, customer_id)
         ],
         "tasks": work_of(session, [row.invoice_id for row in rows]),
         "messages": [_message(row) for row in outbox.of_customer(session, customer_id, _MOST_MESSAGES)],

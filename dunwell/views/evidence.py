@@ -6,18 +6,15 @@ from pathlib import Path
 from dunwell.domain.chronology import chronology
 from dunwell.domain.evidence import Broken, Proof, chain, verify
 from dunwell.domain.refusal import Refused
-from dunwell.store import invoices
 from dunwell.store.database import Database
 from dunwell.store.evidence import collect
-from dunwell.views.case_status import check_known
+from dunwell.views.lookup import find_invoice
 
 
 def gather(database: Database, invoice_id: str) -> bytes:
     """The evidence of a case as it is at this moment. Raises Refused when there is no such case."""
     with database.reading() as session:
-        check_known(session, invoice_id)
-        row = invoices.get_row(session, invoice_id)
-        customer_id = row.customer_id if row else None
+        customer_id = find_invoice(session, invoice_id).customer_id
     # With the customer's lock, so that no payment or message comes between two of the tables.
     with database.writing(customer_id) as session:
         try:

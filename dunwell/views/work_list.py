@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -16,8 +15,8 @@ from dunwell.services import credits
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import TaskRow
 from dunwell.views.case_status import named_reasons
-
-Facts = dict[str, Any]
+from dunwell.views.facts import Facts
+from dunwell.views.lookup import find_invoice
 
 
 def open_work(
@@ -31,8 +30,10 @@ def open_work(
     """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first.
 
     rehearsals: those of rehearsals, too, whose names and numbers are real and must not be called. One invoice that
-    is asked for by its id shows its tasks whatever it is.
+    is asked for by its id shows its tasks whatever it is. Raises Refused when nobody registered that invoice.
     """
+    if invoice_id is not None:
+        find_invoice(session, invoice_id)
     wanted = [
         row
         for row in tasks.open_tasks(session, invoice_id)

@@ -8,7 +8,8 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.store import timeline
 from dunwell.store.database import Database
-from dunwell.views.case_status import about, check_known, stored_status, with_written
+from dunwell.views.case_status import case_facts, stored_status, with_written
+from dunwell.views.lookup import find_invoice
 from tests.builders import sample_deps
 from tests.services.conftest import REGISTERED, Office
 from workflows.messages import status_of
@@ -49,7 +50,7 @@ def test_what_only_the_case_knows_yet_stays(database: Database) -> None:
 def test_e1_another_invoice_is_never_proposed_for_a_slip(database: Database, wanted: str, said: str) -> None:
     Office(sample_deps(database)).open()
     with database.reading() as session, pytest.raises(Refused) as refused:
-        check_known(session, wanted)
+        find_invoice(session, wanted)
     assert said in refused.value.reason
 
 
@@ -83,4 +84,6 @@ def test_d3_the_status_has_instalments_disputed_sum_and_payments(database: Datab
         ("2027-04-10", "600.00", False),
     ]
     with database.reading() as session:
-        assert about(session, "inv-1") == {"number": "2027-001", "customer_id": "acme", "customer": "Acme GmbH"}
+        facts = case_facts(session, told)
+    beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
+    assert [facts[name] for name in beside] == ["2027-001", "acme", "Acme GmbH", None, []]

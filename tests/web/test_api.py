@@ -459,7 +459,7 @@ async def test_the_access_of_an_account_with_its_holds(site: Site) -> None:
         "invoice_id": "inv-1",
         "level": "restricted",
         "reason": "invoice inv-1: step restrict",
-        "since": "2027-03-20T09:00:00+00:00",
+        "since": "2027-03-20T09:00:00Z",
     }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -25,12 +25,12 @@ from dunwell.intake.invoices import Refusal, parse_records
 from dunwell.intake.lines import Record
 from dunwell.intake.refusals import shown
 from dunwell.services.idempotency import StillRunning
-from dunwell.store import accounts, standstills
-from dunwell.store.tables import CustomerRow
-from dunwell.views.case_status import about, stored_status
+from dunwell.views.account import access_facts, account_facts
+from dunwell.views.case_status import case_facts, stored_status
 from dunwell.views.work_list import open_work
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
+from workflows.messages import Status
 
 _KEY_HEADER = "Idempotency-Key"
 _PRINCIPAL = "api"
@@ -145,20 +145,13 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
             known = Known(copy, "the server did not answer")
     except Refused as refused:
         raise _problem(refused) from None
-    body = known.status.model_dump(mode="json") | await asyncio.to_thread(_beside, service, invoice_id)
-    return JSONResponse(body | ({"copied": known.copied} if known.copied else {}))
+    body = await asyncio.to_thread(_case_facts, service, known.status)
+    return JSONResponse(to_jsonable_python(body | ({"copied": known.copied} if known.copied else {})))
 
 
-def _beside(service: Service, invoice_id: str) -> dict[str, Any]:
-    """Return what the case itself does not hold: the standstill in force, or None; the credit on the customer's other
-    invoices; number and customer.
-    """
+def _case_facts(service: Service, status: Status) -> dict[str, Any]:
     with service.database.reading() as session:
-        stands = standstills.in_force(session)
-        elsewhere = to_jsonable_python(credits.beside(session, invoice_id))
-        of = about(session, invoice_id)
-    held = stands.model_dump(mode="json") if stands else None
-    return {"standstill": held, "credits_beside": elsewhere} | of
+        return case_facts(session, status)
 
 
 @router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")
@@ -302,15 +295,7 @@ async def account(request: Request, customer_id: str) -> JSONResponse:
     """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
     404: no such customer.
     """
-    if not is_identifier(customer_id):
-        raise Problem(404, "There is no such customer.")
-    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_account, service_of(request), customer_id)))
-
-
-def _account(service: Service, customer_id: str) -> dict[str, Any]:
-    facts = _access(service, customer_id)
-    with service.database.reading() as session:
-        return facts | {"credits": credits.of_customer(session, customer_id)}
+    return await _of_account(request, customer_id, account_facts)
 
 
 @router.get("/accounts/{customer_id}/access", summary="What a customer's account may do")
@@ -318,30 +303,19 @@ async def account_access(request: Request, customer_id: str) -> JSONResponse:
     """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
     stage of staged work. 404: no such customer.
     """
+    return await _of_account(request, customer_id, access_facts)
+
+
+async def _of_account(
+    request: Request, customer_id: str, facts: Callable[[Session, str], dict[str, Any]]
+) -> JSONResponse:
+    def read() -> dict[str, Any]:
+        with service_of(request).database.reading() as session:
+            return facts(session, customer_id)
+
     if not is_identifier(customer_id):
         raise Problem(404, "There is no such customer.")
-    return JSONResponse(await asyncio.to_thread(_access, service_of(request), customer_id))
-
-
-def _access(service: Service, customer_id: str) -> dict[str, Any]:
-    with service.database.reading() as session:
-        if session.get(CustomerRow, customer_id) is None:
-            raise Problem(404, "There is no such customer.")
-        return {
-            "customer_id": customer_id,
-            "access": accounts.access(session, customer_id).value,
-            "work_on_hold": accounts.work_on_hold(session, customer_id),
-            "holds": _holds(session, customer_id),
-        }
-
-
-def _holds(session: Session, customer_id: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "invoice_id": hold.invoice_id,
-            "level": hold.level,
-            "reason": hold.reason,
-            "since": hold.placed_at.isoformat(),
-        }
-        for hold in accounts.open_holds(session, customer_id)
-    ]
+    try:
+        return JSONResponse(to_jsonable_python(await asyncio.to_thread(read)))
+    except Refused:
+        raise Problem(404, "There is no such customer.") from None

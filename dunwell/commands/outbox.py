@@ -1,0 +1,82 @@
+"""Commands about messages to debtors: the outbox, and what became of one message."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from dunwell.commands.common import (
+    Json,
+    OnlyInvoice,
+    from_database,
+    opened_database,
+)
+from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.telling import tell_case
+from dunwell.domain.channels import Channel, TextForm
+from dunwell.domain.events import parse_event
+from dunwell.domain.refusal import Refused
+from dunwell.gateways.opt_out_link import opted_out
+from dunwell.intake.refusals import printable
+from dunwell.services import delivery
+from dunwell.settings import load_settings
+from dunwell.store import accounts, outbox
+from dunwell.views.outbox import messages
+
+
+def show_outbox(invoice: OnlyInvoice = None, as_json: Json = False) -> None:
+    """Show every message with what became of it."""
+    found = from_database(load_settings(), lambda session: messages(session, invoice))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            f"{one.get('sent_at') or one['planned_at']:%Y-%m-%d %H:%M}",
+            ", ".join(one["invoices"]) + (" (rehearsal)" if one["rehearsal"] else ""),
+            one["step"],
+            one["channel"],
+            one["to"],
+            one["state"] + (f": {one['reason']}" if "reason" in one else ""),
+            one.get("subject") or one["body"].partition("\n")[0][:80],
+            one["message_id"],
+        )
+        for one in found
+    ]
+    print_table(("when (UTC)", "invoices", "step", "by", "to", "state", "words", "message"), rows, "No messages.")
+
+
+def settle_message(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message_id, by `outbox` or the task.")],
+    outcome: Annotated[str, typer.Argument(metavar="OUTCOME", help="delivered, bounced or failed.")],
+) -> None:
+    """Say what became of a message whose outcome nobody knew. failed and bounced lead on to the next channel."""
+    settings = load_settings()
+    carried = from_database(settings, lambda session: _carried(session, message))
+    report = {"message_id": message, "status": outcome, "code": "by a person", "at": datetime.now(UTC).isoformat()}
+    parse_event("delivery_report", [report])
+    for invoice in carried:
+        tell_case(invoice, "delivery_report", report, no_wait=True, settings=settings)
+
+
+def unsubscribe(
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message_id, by `outbox` or the mail.")],
+) -> None:
+    """Stop e-mails to the address that got this message, for every invoice; its reader asked for it. Cases go on."""
+    now = datetime.now(UTC)
+    with opened_database(load_settings()) as database, database.writing() as session:
+        row = outbox.get(session, message)
+        if row is None or Channel(row.channel).facts.form is not TextForm.MAIL:
+            raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
+        event = opted_out(message, Channel(row.channel), now, "asked by mail")
+        accounts.lock(session, delivery.owners(session, event))
+        delivery.apply(session, event, now)
+    say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
+
+
+def _carried(session: Session, message_id: str) -> list[str]:
+    carried = sorted({link.invoice_id for link in outbox.links(session, message_id)})
+    if not carried:
+        raise Refused("message", f"{message_id!r} is not in the outbox; `starter.py outbox` shows every message")
+    return carried

@@ -1,0 +1,68 @@
+"""Tells a case what happened, and says what came of it."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dunwell.client.cases import Cases
+from dunwell.commands.common import (
+    from_database,
+    with_cases,
+    without_none,
+)
+from dunwell.commands.output import outcome_line, say
+from dunwell.domain.events import parse_event
+from dunwell.domain.money import looks_like_thousands
+from dunwell.domain.refusal import Refused
+from dunwell.intake.refusals import printable
+from dunwell.settings import Settings, load_settings
+from dunwell.views.lookup import find_invoice
+
+
+def tell_case(
+    invoice_id: str,
+    name: str,
+    facts: Mapping[str, Any],
+    *,
+    note: str | None = None,
+    author: str = "agent",
+    no_wait: bool = False,
+    request_id: str | None = None,
+    settings: Settings | None = None,
+) -> None:
+    """Send an event to the case and print in one line what came of it."""
+    content = without_none(facts)
+    settings = settings or load_settings()
+    _check(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
+
+    async def ask(case_client: Cases) -> str:
+        answer = await case_client.tell(
+            invoice_id, name, content, note=note, author=author, request_id=request_id, wait=not no_wait
+        )
+        line = outcome_line(invoice_id, answer.how, answer.status, waited=not no_wait)
+        return f"{line}\n{answer.remark}" if answer.remark else line
+
+    say(with_cases(settings, ask))
+
+
+def _check(name: str, content: Mapping[str, Any], digits: int) -> None:
+    """Raise Refused for an event that every case would refuse, and for an amount with an ambiguous separator.
+
+    This refusal shows the value to the person who typed it. A refusal by the case is stored, so it holds no value.
+    """
+    try:
+        parse_event(name, [dict(content)])
+    except Refused as refused:
+        value = content.get(refused.field)
+        raise Refused(refused.field, f"{printable(value)!r} {refused.reason}" if value else refused.reason) from None
+    for field in ("amount", "new_amount"):
+        text = str(content.get(field, ""))
+        if text and looks_like_thousands(Decimal(text), digits):
+            more, less = f"{Decimal(text).scaleb(3):.{digits}f}", f"{Decimal(text):.{digits}f}"
+            raise Refused(field, f"{text!r} may be {more} or {less}: write one of these")
+
+
+def _digits(session: Session, invoice_id: str) -> int:
+    return find_invoice(session, invoice_id).digits

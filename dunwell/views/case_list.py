@@ -1,0 +1,39 @@
+"""The list of cases as people read it, the next to act first."""
+
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.terms import Stage
+from dunwell.store import accounts, cases
+from dunwell.store.tables import CaseRow, CustomerRow, InvoiceRow
+from dunwell.views.facts import Facts
+
+
+def listed(session: Session, stage: Stage | None = None) -> list[Facts]:
+    """All cases, or those of a stage, with the access of each one's account."""
+    levels: dict[str, str] = {}
+    found = []
+    for row, invoice, customer in cases.rows(session, stage.value if stage else None):
+        if customer.customer_id not in levels:
+            levels[customer.customer_id] = accounts.access(session, customer.customer_id).value
+        found.append(_case_facts(session, row, invoice, customer) | {"access": levels[customer.customer_id]})
+    return found
+
+
+def _case_facts(session: Session, row: CaseRow, invoice: InvoiceRow, customer: CustomerRow) -> Facts:
+    case = cases.get(session, row.invoice_id)
+    return {
+        "invoice_id": row.invoice_id,
+        "number": invoice.number,
+        "customer_id": customer.customer_id,
+        "customer": customer.name,
+        "amount_due": case.open_amount if case else invoice.amount,
+        "credit": case.credit if case else Decimal(0),
+        "currency": invoice.currency,
+        "due_on": case.due_on if case else invoice.due_on,
+        "stage": row.stage,
+        "next_step": row.next_step,
+        "next_at": row.next_at,
+        "rehearsal": row.rehearsal,
+    }
