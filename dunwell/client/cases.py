@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest
 from temporalio.client import (
     Client,
     RPCError,
@@ -356,11 +358,17 @@ class Cases:
 
     async def _last_run(self, invoice_id: str) -> str | None:
         """The run that has ended; the database may have been restored from a copy older than that."""
-        handle: WorkflowHandle[Any, Any] = self._client.get_workflow_handle(workflow_id(invoice_id))
+        # Not handle.describe(): it cannot read a search attribute that holds no value.
+        asked = DescribeWorkflowExecutionRequest(
+            namespace=self._client.namespace, execution=WorkflowExecution(workflow_id=workflow_id(invoice_id))
+        )
         try:
-            return (await self._patiently(handle.describe)).run_id
+            described = await self._patiently(
+                lambda: self._client.workflow_service.describe_workflow_execution(asked)
+            )
         except _Gone:
             return None
+        return described.workflow_execution_info.execution.run_id
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ride out a server that restarts or is overrun. Raises _Gone, or ServerAway when patience is over."""
