@@ -48,7 +48,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows import options
     from workflows.messages import (
         MEMORY_QUERY,
-        OVERTAKE_SIGNAL,
         RECONCILE_SIGNAL,
         REGISTERED_SIGNAL,
         STATUS_QUERY,
@@ -61,7 +60,6 @@ with workflow.unsafe.imports_passed_through():
         status_of_unopened,
         workflow_id,
     )
-    from workflows.tasks import Tasks
     from workflows.ui_text import details, due_moment, plain
 
 T = TypeVar("T")
@@ -95,7 +93,6 @@ class InvoiceDunning:
         self._sealed: list[SealedSignal] = []  # what no key opened yet
         self._unsealing: asyncio.Task[None] | None = None
         self._more_sealed = self._keys_rest = False
-        self._tasks = Tasks()
         self._writing = asyncio.Lock()
         self._stored: Mark | None = None  # how far the database's copy of the case is
         self._waiting: list[Event] = []  # what happened to the case and is not being written yet
@@ -197,13 +194,11 @@ class InvoiceDunning:
             self._waits_for = why
             self._add_entries([Said("waiting", why)])
         workflow.set_current_details(f"**scheduled**: {why}\n\nWhat is signalled meanwhile is kept.")
-        self._tasks.ask()
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._registered, timeout=options.INVOICE_LOOK, timeout_summary="wait for the invoice"
             )
         self._registered = False
-        self._tasks.enter()
 
     @property
     def _may_be_cancelled(self) -> bool:
@@ -213,7 +208,6 @@ class InvoiceDunning:
     async def _rest_until_told(self) -> None:
         """A slip of the mouse, or of a batch, must not end a case: it rests, and a person is asked."""
         self._interrupting = True
-        self._tasks.enter()
         await workflow.wait_condition(lambda: self._case is not None)
         said = self._the_case.interrupt(CANCEL_REQUESTED, self._now())
         self._add_entries(said)
@@ -265,11 +259,9 @@ class InvoiceDunning:
             return False
         delay = self._clock.server_delay(action.at - self._now())
         if delay > timedelta(0):
-            self._tasks.ask()
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(lambda: self._woken, timeout=delay, timeout_summary=_summary(action))
                 return False
-            self._tasks.enter()
             self._set_clock(action.at)
         if self._stale:
             return False
@@ -415,9 +407,6 @@ class InvoiceDunning:
     async def receive_signal(self, name: str, args: Sequence[RawValue]) -> None:
         """Every signal. The raw value is taken and checked here, so that nothing is ever dropped unseen."""
         kept = self._keeps(name, args)
-        if name == OVERTAKE_SIGNAL:
-            self._tasks.doubt()
-            return
         if name == RECONCILE_SIGNAL:
             await self._catch_up()
             return
@@ -461,7 +450,6 @@ class InvoiceDunning:
 
     async def _catch_up(self) -> None:
         """Beside a step in flight, which may wait for long: write down all that is known, and read what is there."""
-        self._tasks.enter()
         if self._case is None:
             return  # it will be read when the case is opened
         self._tell_all()
@@ -469,7 +457,6 @@ class InvoiceDunning:
         await self._plan_anew()
 
     async def _take_in(self, name: str, values: list[object]) -> None:
-        self._tasks.enter()
         # A signal can be the first thing a run hears. Later it is taken in without a pause: an update that comes with
         # it is judged after it.
         if self._case is None:
@@ -583,13 +570,9 @@ class InvoiceDunning:
 
     def _as_marked(self, marker: str, now: bool) -> bool:
         """What is so now, or was so when this was first run: the history then has the marker."""
-        self._tasks.enter()
         if not now and not workflow.unsafe.is_replaying():
             return False
-        marked = workflow.patched(marker)
-        if marked:
-            self._tasks.ask()
-        return marked
+        return workflow.patched(marker)
 
     def _begin_unsealing(self) -> None:
         if self._sealed and self._unsealing is None:
@@ -603,14 +586,12 @@ class InvoiceDunning:
             await self._try_keys()
             if not self._sealed or self._more_sealed:
                 continue
-            self._tasks.ask()
             self._keys_rest = True
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(
                     lambda: self._more_sealed, timeout=options.KEYS_LOOK, timeout_summary="try the keys again"
                 )
             self._keys_rest = False
-            self._tasks.enter()
         self._unsealing = None
         self._woken = True
 
@@ -671,7 +652,6 @@ class InvoiceDunning:
         self._write_search_attributes()
 
     def _write_search_attributes(self) -> None:
-        self._tasks.ask()
         workflow.upsert_search_attributes(_search_attributes(self._the_case))
 
     def _outcome(self) -> Outcome:
@@ -682,7 +662,6 @@ class InvoiceDunning:
 
     async def _result(self, activity: Awaitable[T]) -> T:
         """Its result. While others are in flight, it may well lead to nothing."""
-        self._tasks.ask()
         self._in_flight += 1
         try:
             return await activity
@@ -692,18 +671,17 @@ class InvoiceDunning:
             raise
         finally:
             self._in_flight -= 1
-            self._tasks.enter()
-            if self._in_flight:
+            if self._in_flight or self._keys_rest:
                 self._leave_trace()
 
     def _leave_trace(self) -> None:
-        """Call before waiting for nothing but others: of two tasks in a row, one asks for something.
+        """Call before waiting for nothing but others: no workflow task that takes in a result may be empty.
 
-        A worker that takes the case up anew may take a second quiet task for a part of the next one, and would hear
-        the next one's update before the result that came first: docs/decisions/0013-no-quiet-tasks.md.
+        A worker that takes the case up anew may take an empty task for a part of the next one, and would run the next
+        one's update before the result that came first (docs/decisions/0013-no-quiet-tasks.md). Remove when
+        https://github.com/temporalio/sdk-rust/issues/1146 is fixed.
         """
-        if self._tasks.quiet:
-            self._write_search_attributes()
+        self._write_search_attributes()
 
     # Memory ----------------------------------------------------------------------------------------------
 

@@ -23,9 +23,6 @@ from dunwell.services.opening import Opening
 
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
-OVERTAKE_SIGNAL = "overtake"
-"""Tells the case nothing but that its priority is about to change, and why its history will have empty tasks."""
-
 RECONCILE_SIGNAL = "reconcile"
 """Has the case write down all that it knows, for the database may lack some of it."""
 MEMORY_QUERY = "memory"

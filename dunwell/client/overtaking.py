@@ -17,8 +17,6 @@ from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, RPCError
 
-from workflows.messages import OVERTAKE_SIGNAL
-
 _LOOK = 0.5
 """Seconds after which whoever still waits is let past. A worker that is not busy answers sooner."""
 
@@ -65,9 +63,6 @@ class Overtaking:
         return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
 
     async def _put_first(self, workflow_id: str) -> None:
-        # Said first: the change may add an empty task to the history, which the case would not notice, and which it
-        # has to reckon with (docs/decisions/0013-no-quiet-tasks.md).
-        await self._client.get_workflow_handle(workflow_id).signal(OVERTAKE_SIGNAL)
         await self._client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(
                 namespace=self._client.namespace,

@@ -231,11 +231,12 @@ def _signals(path: Path) -> list[tuple[str, Row]]:
     found = []
     for event in json.loads(path.read_text())["events"]:
         signal = event.get("workflowExecutionSignaledEventAttributes")
-        update = event.get("workflowExecutionUpdateAcceptedEventAttributes")
+        update = event.get("workflowExecutionUpdateAcceptedEventAttributes", {}).get("acceptedRequest")
+        again = event.get("workflowExecutionUpdateAdmittedEventAttributes", {}).get("request")  # told anew by a reset
         if signal and "input" in signal:  # the one without only lets somebody past
             found.append((signal["signalName"], _content(signal["input"])))
-        if update:
-            told = update["acceptedRequest"]["input"]
+        if update or again:
+            told = (update or again)["input"]
             found.append((told["name"], _content(told["args"])))
     return found
 

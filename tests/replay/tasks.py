@@ -1,4 +1,4 @@
-"""G11: the tasks of a history that took in a result or a timer, asked for nothing, and followed one that did neither.
+"""G11: the tasks of a history that took in a result or a timer and asked for nothing.
 
 A worker that takes such a case up anew may merge the task with an update that follows, and hear the update first; no
 replay of the whole history would (docs/decisions/0013-no-quiet-tasks.md).
@@ -20,13 +20,12 @@ def quiet(history: WorkflowHistory) -> list[int]:
 
 
 def _quiet(events: list[Event]) -> Iterator[int]:
-    news, asked = False, True
+    news = False
     for event, following in pairwise([*events, {"eventType": ""}]):
         if kind(event) in _NEWS:
             news = True
         elif kind(event) == "WORKFLOW_TASK_COMPLETED":
-            asked_before, asked = asked, _is_asked_for(following)
-            if news and not asked and not asked_before:
+            if news and not _is_asked_for(following):
                 yield int(event["eventId"])
             news = False
 

@@ -9,7 +9,6 @@ from dunwell.domain.terms import Role
 from dunwell.store import tasks
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.workflows.house import House
-from workflows.messages import OVERTAKE_SIGNAL
 
 Life = Callable[[House], Awaitable[None]]
 
@@ -35,17 +34,6 @@ async def pays_at_once(house: House) -> None:
 async def pays_after_first_letter(house: House) -> None:
     await house.start(an_invoice())
     await house.pass_time(days=10)
-    await pay(house)
-
-
-async def is_put_before_others(house: House) -> None:
-    """As whoever tells of something through a door does with a case that stands in line."""
-    await house.start(an_invoice())
-    await house.pass_time(days=10)
-    await house.case.signal(OVERTAKE_SIGNAL)
-    await house.pass_time(days=1)
-    await house.tell("dispute_opened", reason="wrong-quantity", opened_by="accounts_payable")
-    await house.pass_time(days=2)
     await pay(house)
 
 
@@ -254,7 +242,6 @@ LIVES: dict[str, Life] = {
         never_pays,
         pays_at_once,
         pays_after_first_letter,
-        is_put_before_others,
         promises_and_keeps,
         promises_and_breaks,
         pays_in_parts,

@@ -33,7 +33,6 @@ EXPECTED = {
     "pays_at_once": Told(Stage.PAID, ""),
     "pays_after_first_letter": Told(Stage.PAID, "03-02 first-reminder, 03-04 thank-you~1"),
     # the signal that puts it first says nothing, and is not told of
-    "is_put_before_others": Told(Stage.PAID, "03-02 first-reminder, 03-05 dispute-received~1, 03-08 thank-you~2"),
     "promises_and_keeps": Told(
         Stage.PAID, "03-02 first-reminder, 03-04 promise-confirmed~1, 03-10 thank-you~2", frozenset({"promise_kept"})
     ),
