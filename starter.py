@@ -14,6 +14,7 @@ import typer
 
 from dunwell.commands import (
     agreements,
+    approval,
     customers,
     decisions,
     evidence,
@@ -118,6 +119,9 @@ hold_app.command("on", epilog="Example: python starter.py hold on --by ops --rea
 hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(hold.hold_off)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
+messages_app.command("whatsapp", epilog="Example: python starter.py messages whatsapp --language es")(
+    approval.whatsapp_texts
+)
 messages_app.command("preview", epilog="Example: python starter.py messages preview --language es")(
     messages.preview_messages
 )

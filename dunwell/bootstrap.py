@@ -48,7 +48,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         database=Database(settings.database_url),
         business_days=HolidayLibrary(),
         catalogue=Catalogue.load(MESSAGES),
-        sender=_sender(settings),
+        sender=make_sender(settings),
         agent_language=settings.agent_language,
         gateways={channel: gateway for channel, (_, gateway) in found.items()},
         rehearsal_gateways={
@@ -75,7 +75,8 @@ def _chosen(channel: Channel, settings: Settings) -> tuple[Provider, MessageGate
         raise SettingsError(str(error)) from None
 
 
-def _sender(settings: Settings) -> Sender:
+def make_sender(settings: Settings) -> Sender:
+    """Who signs our messages, and where the money goes."""
     mailbox, banks = settings.mail_from, settings.sender_bic_by_currency
     return Sender(
         name=mailbox.name if mailbox else "Accounts receivable",

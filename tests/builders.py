@@ -14,7 +14,7 @@ from dunwell.domain.invoice import Contact, Customer, Invoice
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.people import Person
 from dunwell.domain.policy import Policy, Trait
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import WRITTEN, Channel, Role
 from dunwell.gateways.base import MessageGateway, ProductGateway
 from dunwell.gateways.business_days import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway
@@ -116,14 +116,12 @@ def sample_deps(
     sms: MessageGateway | None = None,
     product: ProductGateway | None = None,
     letter: MessageGateway | None = None,
+    whatsapp: MessageGateway | None = None,
 ) -> Dependencies:
     """A desk like the worker's, with the outbox where nothing else is given."""
-    gateways = {
-        Channel.EMAIL: email or OutboxGateway(Channel.EMAIL),
-        Channel.SMS: sms or OutboxGateway(Channel.SMS),
-        Channel.LETTER: letter or OutboxGateway(Channel.LETTER),
-    }
-    outboxes: dict[Channel, MessageGateway] = {channel: OutboxGateway(channel) for channel in gateways}
+    outboxes: dict[Channel, MessageGateway] = {channel: OutboxGateway(channel) for channel in WRITTEN}
+    given = {Channel.EMAIL: email, Channel.SMS: sms, Channel.LETTER: letter, Channel.WHATSAPP: whatsapp}
+    gateways = outboxes | {channel: gateway for channel, gateway in given.items() if gateway is not None}
     return Dependencies(
         database=database,
         business_days=HolidayLibrary(),

@@ -20,6 +20,10 @@ CustomerId = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The custome
 ContactId = Annotated[str, typer.Argument(metavar="CONTACT", help="The contact's id, by `customer`.")]
 Name = Annotated[str | None, typer.Option("--name", help="The name.")]
 Email = Annotated[str | None, typer.Option("--email", help='The e-mail address; "" takes it away.')]
+OptIn = Annotated[
+    str | None,
+    typer.Option("--whatsapp-opt-in", help='Consent to WhatsApp, as "2027-01-15 order form"; "" takes it back.'),
+]
 Phone = Annotated[str | None, typer.Option("--phone", help='The telephone number; "" takes it away.')]
 Post = Annotated[str | None, typer.Option("--post", help='The postal address, its lines separated by "\\n".')]
 
@@ -61,10 +65,11 @@ def set_contact(
     email: Email = None,
     phone: Phone = None,
     post: Post = None,
+    whatsapp_opt_in: OptIn = None,
     by: By = "agent",
 ) -> None:
     """Correct a contact. It stands until the billing system's own value changes: an old export does not undo it."""
-    facts = _contact_facts(name, email, phone, post)
+    facts = _contact_facts(name, email, phone, post, whatsapp_opt_in)
     change(load_settings(), lambda customers: customers.set_contact(contact, facts, by))
 
 
@@ -75,10 +80,11 @@ def add_contact(
     email: Email = None,
     phone: Phone = None,
     post: Post = None,
+    whatsapp_opt_in: OptIn = None,
     by: By = "agent",
 ) -> None:
     """Add somebody whom no record names. Is written to about every invoice of the customer, until closed."""
-    facts = _contact_facts(name, email, phone, post)
+    facts = _contact_facts(name, email, phone, post, whatsapp_opt_in)
     change(load_settings(), lambda customers: customers.add_contact(customer, role, facts, by))
 
 
@@ -117,9 +123,13 @@ def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
         )
 
 
-def _contact_facts(name: str | None, email: str | None, phone: str | None, post: str | None) -> dict[str, str]:
+def _contact_facts(
+    name: str | None, email: str | None, phone: str | None, post: str | None, whatsapp_opt_in: str | None
+) -> dict[str, str]:
     lines = post.replace("\\n", "\n") if post is not None else None
-    return without_none({"name": name, "email": email, "phone": phone, "post": lines})
+    return without_none(
+        {"name": name, "email": email, "phone": phone, "post": lines, "whatsapp_opt_in": whatsapp_opt_in}
+    )
 
 
 def _print(facts: Facts) -> None:
@@ -175,6 +185,8 @@ def _person(one: Facts) -> tuple[str, ...]:
     if one["state"] != "current":
         state += f" since {one['since']:%Y-%m-%d}" + (f" by {one['by']}: {one['reason']}" if one["by"] else "")
     marks = [f"{channel} {why}" for channel, why in one["addresses_closed"].items()]
+    agreed = one["whatsapp_opt_in"]
+    marks += [f"agreed to WhatsApp on {agreed['on']} ({agreed['source']})"] if agreed else []
     marks += [_correction(correction) for correction in one["corrected"]]
     marks += [f"added by {one['added_by']}"] if one["added_by"] else []
     return one["contact_id"], one["role"], one["name"], "; ".join(places), "; ".join([state, *marks])

@@ -72,10 +72,11 @@ def preview_messages(
     say(f"{out}: {len(shown)} messages; open it in a browser")
 
 
-def show(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[Shown]:
+def show(catalogue: Catalogue, languages: Iterable[str], **ours: object) -> Iterator[Shown]:
     """Yield every message of these languages, in the order of the files, with its variants.
 
-    Messages that ask for payment are also shown for several invoices.
+    Messages that ask for payment are also shown for several invoices. `ours`: facts of the sender, instead of the
+    samples'.
     """
     for language in languages:
         customer = sample_customer(language)
@@ -84,7 +85,7 @@ def show(catalogue: Catalogue, languages: Iterable[str]) -> Iterator[Shown]:
             forms += [(True, None)] if traits.asks else []
             forms += [(False, variant) for variant in VARIANTS.get(key, ())]
             for grouped, variant in forms:
-                facts = sample(key, customer, grouped=grouped, variant=variant)
+                facts = sample(key, customer, grouped=grouped, variant=variant).model_copy(update=ours)
                 words = catalogue.compose(key, customer.region, facts)
                 yield Shown(key, language, customer, grouped, variant, traits, words, sms_cost(words.short))
 

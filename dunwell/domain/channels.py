@@ -6,6 +6,7 @@ the form of the text.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 
@@ -45,6 +46,9 @@ class Facts:
     copies        copies for information go this way
     answers       an answer that no step of the ladder describes, such as a receipt, may go this way
     tariffs       sending to some numbers is so dear, or so useless, that it is not done
+    consent       the contact's field with the person's consent, without which nothing is sent; None needs none
+    free_for      how long after a person's last message there any text may be sent, and only approved ones otherwise;
+                  None: any text at any time
     """
 
     label: str
@@ -57,6 +61,8 @@ class Facts:
     copies: bool = False
     answers: bool = False
     tariffs: bool = False
+    consent: str | None = None
+    free_for: timedelta | None = None
 
     @property
     def by_person(self) -> bool:
@@ -97,6 +103,18 @@ class Channel(StrEnum):
         Facts("e-mail", _MAIL, _MAILBOX, stop="e-mails", carries_group=True, copies=True, answers=True),
     )
     SMS = "sms", Facts("SMS", _SHORT, _NUMBER, stop="texts", answers=True, tariffs=True)
+    WHATSAPP = (
+        "whatsapp",
+        Facts(
+            "WhatsApp",
+            _SHORT,
+            _NUMBER,
+            stop="texts",
+            answers=True,
+            consent="whatsapp_opt_in",
+            free_for=timedelta(hours=23, minutes=55),  # of 24 hours, so that a message in flight is in time
+        ),
+    )
     CALL = "call", Facts("call", _SPOKEN, _NUMBER, capped_calls=True)
     LETTER = "letter", Facts("letter", _PAPER, _POSTAL, posted=True)
     VISIT = "visit", Facts("visit", _SPOKEN, _POSTAL)
@@ -132,6 +150,10 @@ def closed_by_wrong_number() -> tuple[Channel, ...]:
 
 
 def answers_by(ladder: Iterable[Channel]) -> tuple[Channel, ...]:
-    """How an answer goes that no step describes: as the ladder's steps go, in their order, then by what is left."""
+    """How an answer goes that no step describes: as the ladder's steps go, in their order, then by what is left.
+
+    A channel that asks for consent is used only where the ladder does.
+    """
     preferred = (channel for channel in ladder if channel.facts.answers)
-    return tuple(dict.fromkeys((*preferred, *(channel for channel in Channel if channel.facts.answers))))
+    others = (channel for channel in Channel if channel.facts.answers and channel.facts.consent is None)
+    return tuple(dict.fromkeys((*preferred, *others)))

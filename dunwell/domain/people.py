@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from dunwell.domain.address import spelling_key
-from dunwell.domain.channels import AddressKind
+from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
 
-CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind))
+CONSENTS = tuple(channel.facts.consent for channel in Channel if channel.facts.consent)
+CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind), *CONSENTS)
 """What is known of a contact and may change. A person in another role is another contact."""
 
 

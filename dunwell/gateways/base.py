@@ -27,6 +27,8 @@ class Envelope:
     """One message ready to leave. `to` is an e-mail address, an E.164 number or a postal address of several lines.
 
     `company` and `country` (ISO 3166-1 alpha-2) are the debtor's; a letter is the one PDF in `attachments`.
+    approved_id   the provider's id of the approved text that `text` is, with `values` in its places; None for a text
+                  that needs no approval
     """
 
     message_id: str
@@ -40,6 +42,8 @@ class Envelope:
     attachments: tuple[Attachment, ...] = ()
     company: str = ""
     country: str = ""
+    approved_id: str | None = None
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,15 @@ class Recalls(Protocol):
 
     def recall(self, provider_id: str) -> bool:
         """Whether it was still there and is gone now. Raises DeliveryError when that cannot be told."""
+        ...
+
+
+@runtime_checkable
+class ApprovesTexts(Protocol):
+    """A gateway whose provider takes only approved texts while the person has not written to us."""
+
+    def approved_id(self, message: str, language: str, words: str) -> str | None:
+        """The provider's id of these words, which have {{1}}, {{2}}, ... for their values; None: not approved."""
         ...
 
 

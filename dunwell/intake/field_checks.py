@@ -20,6 +20,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from dunwell.domain.autolinks import domain_in, link_in
 from dunwell.domain.cleaning import clean, reordering
+from dunwell.domain.consent import Consent
 from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.phone_numbers import costly
@@ -73,6 +74,20 @@ def postal_address(value: object) -> str:
         raise InvalidValue(f"has {len(value)} characters: at most 500 fit")
     lines = [text(line) for line in value.splitlines()]
     return "\n".join(line for line in lines if line)
+
+
+def consent(value: object) -> str:
+    """A person's consent as one line: an object with `on` and `source`, or that line itself."""
+    how = 'write {"on": "2027-01-15", "source": "order form"}, or the day, a space and the source'
+    if isinstance(value, dict):
+        if set(value) != {"on", "source"}:
+            raise InvalidValue(f"is not `on` and `source` and nothing else: {how}")
+        on, source = value["on"], value["source"]
+    else:
+        on, _, source = text(value).partition(" ")
+    if not isinstance(source, str) or not source.strip():
+        raise InvalidValue(f"names no source: {how}")
+    return str(Consent(on=day(on), source=text(source, 150)))
 
 
 def is_identifier(word: str) -> bool:

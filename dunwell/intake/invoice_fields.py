@@ -148,4 +148,11 @@ CONTACT = _object(
           "+493023125418", ("12",)),
     Field("post", field_checks.postal_address, "lines", "The address as on an envelope, at least two lines.",
           "Brightwater Ltd\nWerkstr. 12\n10115 Berlin", ("x" * 501,)),
+    Field(
+        "whatsapp_opt_in", field_checks.consent, "consent",
+        "That this person agreed to WhatsApp at `phone`: `{on, source}`, or text such as `2027-01-15 order form`. "
+        "Nothing is sent there without it.",
+        {"on": "2027-01-15", "source": "order form"}, ("yes", {"on": "2027-01-15"}),
+        schema={"type": ["object", "string"]},
+    ),
 )  # fmt: skip

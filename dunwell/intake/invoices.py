@@ -236,6 +236,7 @@ def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
         "email": fields.take(CONTACT["email"]),
         "phone": fields.take(CONTACT["phone"], region=country),
         "post": fields.take(CONTACT["post"]),
+        "whatsapp_opt_in": fields.take(CONTACT["whatsapp_opt_in"]),
     }
 
 

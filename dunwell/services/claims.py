@@ -17,7 +17,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import TextForm
 from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import DEAD_STATES, Channel, MessageState
-from dunwell.gateways.base import Envelope
+from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
 from dunwell.services import attachments, contact_caps, credits, joint_messages, letters, standstill
 from dunwell.services.attachments import Enclosure
@@ -27,7 +27,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
-from dunwell.store import addresses, cases, invoices, ledger, outbox, waits
+from dunwell.store import addresses, cases, conversations, invoices, ledger, outbox, waits
 from dunwell.store.tables import MessageRow
 from dunwell.texts.catalogue import Composed
 
@@ -92,8 +92,36 @@ class Claims:
             return f"the address {closed}"
         if channel.facts.tariffs and (expense := costly(address)):
             return f"it is {expense}"
-        on_paper = channel.facts.form is TextForm.PAPER
-        return letters.unfit(session, self._deps, dispatch, contact) if on_paper else None
+        if channel.facts.form is TextForm.PAPER:
+            return letters.unfit(session, self._deps, dispatch, contact)
+        return self._not_approved(session, dispatch, contact, channel, address)
+
+    def _not_approved(
+        self, session: Session, dispatch: Dispatch, contact: Contact, channel: Channel, address: str
+    ) -> str | None:
+        """Why the provider would not take this text now; None when it would."""
+        if not self._needs_approval(session, dispatch, channel, address):
+            return None
+        others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
+        composed = compose(session, self._deps, lead_first(dispatch, others), contact)
+        if self._approved_id(dispatch, channel, composed) is not None:
+            return None
+        label = channel.facts.label
+        return (
+            f"{composed.key} has no approved text in {composed.language} for this case, and they have not written by "
+            f"{label} within a day"
+        )
+
+    def _needs_approval(self, session: Session, dispatch: Dispatch, channel: Channel, address: str) -> bool:
+        key = address_key(channel, address, rehearsal=dispatch.rehearsal)
+        gateway = self._deps.gateway(channel, dispatch.rehearsal)
+        return isinstance(gateway, ApprovesTexts) and not conversations.is_free(session, channel, key, dispatch.now)
+
+    def _approved_id(self, dispatch: Dispatch, channel: Channel, composed: Composed) -> str | None:
+        gateway = self._deps.gateway(channel, dispatch.rehearsal)
+        if not isinstance(gateway, ApprovesTexts):
+            return None
+        return gateway.approved_id(composed.key, composed.language, composed.numbered.words)
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
         """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
@@ -152,6 +180,10 @@ class Claims:
         row.step, row.message = str(lead.execution.key), str(lead.execution.message)
         row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
         row.subject, row.body, row.html = _in_form(composed, channel.facts.form)
+        approved = None
+        if self._needs_approval(session, dispatch, channel, address):
+            approved = self._approved_id(dispatch, channel, composed)
+            row.body = composed.numbered.filled
         row.amount = sum((one.case.asked for one in others), dispatch.case.asked)
         row.state, row.reason = MessageState.CLAIMED.value, None
         row.call, row.called_at = "begun", datetime.now(UTC)
@@ -160,6 +192,8 @@ class Claims:
             outbox.link(session, row, one.case.invoice_id, str(one.execution.key), warning=one.execution.warning)
         waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
+        if approved is not None:
+            envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
         return Claim(envelope, row.called_at, begun_before=False)
 
     def _packed(

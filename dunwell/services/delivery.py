@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.channels import AddressKind, Channel, stopped_with
+from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
@@ -18,7 +18,7 @@ from dunwell.domain.terms import ENDS, MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import person_tasks
-from dunwell.store import addresses, cases, notes, outbox, provider_events, tasks, timeline
+from dunwell.store import addresses, cases, conversations, notes, outbox, provider_events, tasks, timeline
 from dunwell.store.tables import CaseRow, ContactRow, MessageRow
 
 _RANK = {
@@ -199,11 +199,11 @@ def _hear_person(
     if rehearsal:
         people = [person for person in people if is_rehearsal(person.customer_id)]
     ours = _ours(provider_event, row, people)
+    if provider_event.text is not None and provider_event.address is not None:
+        conversations.heard(session, provider_event.channel, provider_event.address, now)
     if provider_event.closes is not None:
-        stopped = provider_event.closes == addresses.STOPPED
-        for channel in stopped_with(provider_event.channel) if stopped else (provider_event.channel,):
-            for address in ours:
-                addresses.close(session, channel, address, provider_event.closes, now, rehearsal=rehearsal)
+        for address in ours:
+            addresses.close(session, provider_event.channel, address, provider_event.closes, now, rehearsal=rehearsal)
         _tell_timelines(session, provider_event, people, "opted_out", "wants no more messages by", now)
         return AppliedEvent()
     if provider_event.reopens and not rehearsal and _reopened(session, provider_event.channel, ours):
@@ -218,7 +218,7 @@ def _hear_person(
 
 def _reopened(session: Session, channel: Channel, ours: Sequence[str]) -> bool:
     """Take STOP back wherever it closed one of these addresses. False when it closed none."""
-    undone = [addresses.reopen(session, one, address) for one in stopped_with(channel) for address in ours]
+    undone = [addresses.reopen(session, channel, address) for address in ours]
     return any(undone)
 
 

@@ -22,8 +22,13 @@ CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
 _SAYS_NOTHING = (None, UNDETERMINED)
 """What a field of a customer holds when the record leaves it out: then it stays as it is known."""
 
-_PERSONAL = frozenset({"name", "email", "phone", "post"})
-_IN_WORDS = {"email": "e-mail", "post": "postal address", "time_zone": "time zone"}
+_PERSONAL = frozenset(CONTACT_FIELDS)
+_IN_WORDS = {
+    "email": "e-mail",
+    "post": "postal address",
+    "time_zone": "time zone",
+    "whatsapp_opt_in": "consent to WhatsApp",
+}
 _SAID = {
     "joined": "is written to from now on",
     "left": "is not written to any more",

@@ -11,7 +11,7 @@ from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState
 from dunwell.gateways.base import DeliveryError, MessageGateway, Receipt
 from dunwell.services import person_tasks
 from dunwell.services.claims import Claim, Claims, Result, reported
-from dunwell.services.decision_log import note_message
+from dunwell.services.decision_log import note, note_message
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import ProviderFailed
@@ -34,6 +34,10 @@ class Sending:
         """
         address = contact.address(channel)
         if address is None:
+            if contact.lacks_consent(channel):
+                key = f"{contact.contact_id}.{channel.value}.consent"
+                why = f"{contact.contact_id} is not written to by {channel.value}: no consent of theirs is known"
+                note(unit.session, dispatch, key, "withheld", why, channel)
             return "closed"
         gateway = self._deps.gateway(channel, dispatch.rehearsal)
         if gateway.name in self._deps.rate_limits:

@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, BigInteger, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel, stopped_with
 from dunwell.store.tables import ClosedAddressRow
 
 STOPPED = "stopped"
@@ -41,24 +41,31 @@ def lock(session: Session, keys: Collection[str]) -> None:
 def close(
     session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool = False
 ) -> None:
-    """Close the address. An earlier reason stays, except that STOP replaces a bounce: only its owner can undo it."""
-    row = find(session, channel, address, rehearsal=rehearsal)
-    if row is None:
-        key = address_key(channel, address, rehearsal=rehearsal)
-        session.add(ClosedAddressRow(channel=channel.value, address=key, reason=reason, since=now))
-    elif reason == STOPPED:
-        row.reason = reason
+    """Close the address. An earlier reason stays, except that STOP replaces a bounce: only its owner can undo it.
+
+    STOP closes it on every channel that it stops together with this one.
+    """
+    for one in stopped_with(channel) if reason == STOPPED else (channel,):
+        row = find(session, one, address, rehearsal=rehearsal)
+        if row is None:
+            key = address_key(one, address, rehearsal=rehearsal)
+            session.add(ClosedAddressRow(channel=one.value, address=key, reason=reason, since=now))
+        elif reason == STOPPED:
+            row.reason = reason
     session.flush()
 
 
 def reopen(session: Session, channel: Channel, address: str) -> bool:
-    """Open an address closed by STOP. Returns False, and changes nothing, when it is open or closed by a bounce."""
-    row = find(session, channel, address)
-    if row is None or row.reason != STOPPED:
-        return False
-    session.delete(row)
+    """Open an address closed by STOP, on every channel that STOP closed.
+
+    Returns False, and changes nothing, when it is open or closed by a bounce.
+    """
+    found = [find(session, one, address) for one in stopped_with(channel)]
+    stopped = [row for row in found if row is not None and row.reason == STOPPED]
+    for row in stopped:
+        session.delete(row)
     session.flush()
-    return True
+    return bool(stopped)
 
 
 def find(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> ClosedAddressRow | None:

@@ -126,6 +126,7 @@ def _contact(row: ContactRow) -> Contact:
         email=row.email,
         phone=row.phone,
         post=row.post,
+        whatsapp_opt_in=row.whatsapp_opt_in,
     )
 
 

@@ -60,6 +60,7 @@ class ContactRow(Base):
     email: Mapped[str | None]
     phone: Mapped[str | None]
     post: Mapped[str | None] = mapped_column(Text)
+    whatsapp_opt_in: Mapped[str | None]
     shared: Mapped[bool] = mapped_column(default=True, server_default=true())
     added_by: Mapped[str | None]
     retired_at: Mapped[datetime | None]
@@ -92,6 +93,15 @@ class ClosedAddressRow(Base):
     address: Mapped[str] = mapped_column(Text, primary_key=True)
     reason: Mapped[str]
     since: Mapped[datetime]
+
+
+class ConversationRow(Base):
+    """When somebody last wrote from an address, on channels where that lets us answer freely."""
+
+    __tablename__ = "conversations"
+    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    address_key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    heard_at: Mapped[datetime]
 
 
 class PolicyRow(Base):

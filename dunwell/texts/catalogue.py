@@ -16,6 +16,7 @@ from babel.languages import get_official_languages
 from markdown_it.token import Token
 
 from dunwell.domain.cleaning import one_line
+from dunwell.texts.approved import NumberedText, numbered
 from dunwell.texts.catalogue_file import (
     CatalogueError,
     Draft,
@@ -129,6 +130,21 @@ class Composed:
         return merge_full_stops(text)
 
     @cached_property
+    def numbered(self) -> NumberedText:
+        """The short text for a provider that approves texts, with its facts apart."""
+        return numbered(merge_full_stops(single_line(self._write("short", SHORT, marked=True))))
+
+    @property
+    def key(self) -> str:
+        """Which message this is."""
+        return self._key
+
+    @property
+    def language(self) -> str:
+        """The language of the catalogue whose words these are."""
+        return self._language.code
+
+    @cached_property
     def call(self) -> str:
         """The call script."""
         return merge_full_stops(tidy(self._write("call", CALL)))
@@ -154,11 +170,12 @@ class Composed:
             lines.append(f"[{escaped(labels['unsubscribe'])}](<{one_line(facts.unsubscribe_url)}>)")
         return "".join(f"\n\n{line}" for line in lines)
 
-    def _write(self, field: str, style: FieldStyle, facts: Facts | None = None) -> str:
+    def _write(self, field: str, style: FieldStyle, facts: Facts | None = None, *, marked: bool = False) -> str:
         language = self._language
         text: Text = getattr(language.messages[self._key], field)
+        formatter = Formatter(self._locale, style)
         try:
-            return text.template.render(language.context(facts or self._facts, Formatter(self._locale, style)))
+            return text.template.render(language.context(facts or self._facts, formatter, marked=marked))
         except TEMPLATE_ERRORS as error:
             raise CatalogueError(
                 str(error), file=language.file, message=self._key, field=field, language=language.code

@@ -8,6 +8,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunwell.texts.approved import CONSTANT, mark
 from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, did_you_mean, listed
 from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, formatted_facts
 
@@ -75,11 +76,16 @@ class LanguageTemplates:
     consequences_short: Mapping[str, Text]
     messages: Mapping[str, MessageTemplates]
 
-    def context(self, facts: Facts, formatter: Formatter) -> Mapping[str, object]:
-        """Return every name that a template of this language may use, with its value."""
+    def context(self, facts: Facts, formatter: Formatter, *, marked: bool = False) -> Mapping[str, object]:
+        """Return every name that a template of this language may use, with its value.
+
+        With `marked`, each fact stands between marks (see approved.py).
+        """
         context = formatted_facts(facts, formatter)
         for name, forms in self.plurals.items():
             context[name] = counter(forms, formatter.locale)
+        if marked:
+            context = {name: value if name in CONSTANT else mark(value) for name, value in context.items()}
         for name, text in self.fragments.items():
             context[name] = _Fragment(text, context)
         for name, sentences in (

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE
+from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
@@ -98,6 +99,7 @@ def _contact(
     state = "closed" if person.closed_at else "retired" if person.retired_at else "current"
     return {
         **contact.model_dump(mode="json"),
+        "whatsapp_opt_in": Consent.parse(contact.whatsapp_opt_in).model_dump() if contact.whatsapp_opt_in else None,
         "state": state,
         "since": person.closed_at or person.retired_at,
         "by": person.closed_by,

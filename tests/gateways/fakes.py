@@ -10,6 +10,7 @@ through while the caller gave up waiting, `Answer(drop=True)` one that was read 
 """
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -203,6 +204,7 @@ class FakeTwilio(FakeProvider):
         self.error_code: int | None = None
         self.page_size = 50
         self.prefix = ""
+        self.contents: dict[str, str] = {}  # approved texts by ContentSid
 
     def keep(
         self, to: str, body: str, created: datetime, sent: datetime | None = None, status: str | None = None
@@ -227,8 +229,14 @@ class FakeTwilio(FakeProvider):
         if request.method == "GET":
             return self._list(request)
         form = request.form
-        kept = self.keep(form["To"], self.prefix + form["Body"], datetime.now(UTC))
+        body = form["Body"] if "Body" in form else self._filled(form)
+        kept = self.keep(form["To"], self.prefix + body, datetime.now(UTC))
         return Reply(201, json.dumps(kept).encode())
+
+    def _filled(self, form: Mapping[str, str]) -> str:
+        """An approved text with its variables, as Twilio lists it."""
+        values = json.loads(form["ContentVariables"])
+        return re.sub(r"\{\{(\d+)\}\}", lambda place: str(values[place[1]]), self.contents[form["ContentSid"]])
 
     def _list(self, request: Received) -> Reply:
         query = request.query

@@ -1,11 +1,10 @@
-"""SMS through Twilio: send one message, look one up, and what Twilio's error codes mean for an address.
+"""SMS and WhatsApp through Twilio: send one message, look one up, and what a refusal means for the number.
 
 Twilio's own sentences repeat phone numbers, so no error carries them: a refusal is told by its code.
 """
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from twilio.rest import Client
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.http import fresh_session, never_left, web_address
+from dunwell.gateways.twilio.codes import MEANINGS
 
 NAME = "twilio"
 PAGE_SIZE = 1000
@@ -40,57 +40,8 @@ STATES: Mapping[str, MessageState] = {
 """Twilio's status words in ours. A word that is not here was taken by Twilio all the same: accepted."""
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """What a code says. closes: "stopped" or "bounced" when the number is not to be used again.
-
-    passing: the number is innocent (our account, our sender, a limit): the same message may go later.
-    """
-
-    words: str
-    closes: str | None = None
-    passing: bool = False
-
-
-MEANINGS: Mapping[str, Meaning] = {
-    # The person said STOP; only START from the same phone opens the number again.
-    "21610": Meaning("the recipient said STOP", closes="stopped"),
-    # The number can never take an SMS.
-    "21211": Meaning("the number is not valid", closes="bounced"),
-    "21614": Meaning("the number cannot receive SMS", closes="bounced"),
-    "21635": Meaning("the number is a landline", closes="bounced"),
-    "30006": Meaning("the number is a landline or its carrier cannot be reached", closes="bounced"),
-    # Not this time, or not from this sender; the number itself may be good tomorrow.
-    "21612": Meaning("Twilio has no route from our sender to this number"),
-    "21408": Meaning("our account may not send to this country: allow it in Twilio's messaging geo permissions"),
-    "21608": Meaning("a trial account reaches verified numbers only: upgrade the Twilio account"),
-    "30003": Meaning("the phone was off or out of reach"),
-    "30004": Meaning("the message was blocked"),
-    "30005": Meaning("the network did not know the number just now"),
-    "30007": Meaning("the carrier filtered the message"),
-    "30008": Meaning("the carrier gave no reason"),
-    "21602": Meaning("the message has no text"),
-    "21617": Meaning("the text is longer than 1600 characters: shorten the message"),
-    # Our own account and sender: every message fails until someone mends them.
-    "20003": Meaning("check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN", passing=True),
-    "20005": Meaning("our Twilio account is not active", passing=True),
-    "20404": Meaning("there is no such account: check TWILIO_ACCOUNT_SID and TWILIO_API_URL", passing=True),
-    "21212": Meaning("the sender is not valid: check TWILIO_FROM", passing=True),
-    "21603": Meaning("the sender is missing: set TWILIO_FROM", passing=True),
-    "21606": Meaning("the sender is not ours or cannot send SMS: check TWILIO_FROM", passing=True),
-    "21659": Meaning("the sender is no Twilio number: check TWILIO_FROM", passing=True),
-    "21660": Meaning("the sender belongs to another account: check TWILIO_FROM", passing=True),
-    "21703": Meaning("the messaging service has no sender to use: add one in Twilio", passing=True),
-    # Limits.
-    "20429": Meaning("too many requests at a time", passing=True),
-    "21611": Meaning("the sender's queue is full", passing=True),
-    "63038": Meaning("our account's messages of the day are used up", passing=True),
-}
-"""Codes of refusals and of failed deliveries. A code that is not here: permanent, and closes nothing."""
-
-
 class TwilioGateway:
-    """Sends SMS. `sender` is an E.164 number, a short code or the SID of a messaging service (MG...).
+    """Sends SMS. `sender` is an E.164 number, a short code or the SID of a messaging service (MG...), of `setting`.
 
     `base_url` replaces Twilio's own address for every request (another region, an emulator).
     `status_callback` is the address at which Twilio reports what becomes of each message.
@@ -109,13 +60,14 @@ class TwilioGateway:
         base_url: str | None = None,
         *,
         status_callback: str | None = None,
+        setting: str = "TWILIO_FROM",
         timeout: float = 10.0,
     ) -> None:
-        settings = {"TWILIO_ACCOUNT_SID": account_sid, "TWILIO_AUTH_TOKEN": auth_token, "TWILIO_FROM": sender}
-        for setting, value in settings.items():
+        settings = {"TWILIO_ACCOUNT_SID": account_sid, "TWILIO_AUTH_TOKEN": auth_token, setting: sender}
+        for name, value in settings.items():
             if not value.strip():
-                raise ValueError(f"{setting} is empty: set it, or unset all of Twilio to use the outbox")
-        self._sender = {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
+                raise ValueError(f"{name} is empty: set it, or unset all of Twilio to use the outbox")
+        self._sender = self._from(sender)
         self._callback = {"status_callback": status_callback} if status_callback else {}
         # An empty mapping would make the library read the process's environment behind our back.
         self._client = Client(
@@ -123,22 +75,22 @@ class TwilioGateway:
         )
 
     def send(self, envelope: Envelope) -> Receipt:
-        """Hand one SMS to Twilio, once. Raises DeliveryError as `refusal` says; maybe_sent without an answer.
+        """Hand one message to Twilio, once. Raises DeliveryError as `refusal` says; maybe_sent without an answer.
 
         Smart encoding is off: a text that Twilio rewrote could not be found again by `find`.
         """
         try:
             message = self._client.messages.create(
-                to=envelope.to, body=envelope.text, smart_encoded=False, **self._sender, **self._callback
+                to=self._address(envelope.to), **self._content(envelope), **self._sender, **self._callback
             )
         except (TwilioRestException, TwilioServiceException) as error:
-            raise refusal(str(error.code), error.status) from None
+            raise refusal(str(error.code), error.status, self.channel) from None
         except requests.RequestException as error:
             if never_left(error):
                 raise DeliveryError(f"Twilio cannot be reached ({type(error).__name__}); try again") from None
-            raise _unknown(f"no answer ({type(error).__name__})") from None
+            raise _unknown(f"no answer ({type(error).__name__})", channel=self.channel) from None
         except (TwilioException, ValueError) as error:
-            raise _unknown(f"an answer that cannot be read ({type(error).__name__})") from None
+            raise _unknown(f"an answer that cannot be read ({type(error).__name__})", channel=self.channel) from None
         return _receipt(message)
 
     def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
@@ -150,8 +102,8 @@ class TwilioGateway:
         """
         unreadable = False
         try:
-            for message in self._candidates(envelope.to, since):
-                if _same_text(message.body, envelope.text):
+            for message in self._candidates(self._address(envelope.to), since):
+                if self._is_same(message.body, envelope):
                     return _receipt(message)
                 unreadable = unreadable or not message.body
         except (TwilioException, requests.RequestException, ValueError, LookupError) as error:
@@ -165,6 +117,20 @@ class TwilioGateway:
                 "turn off message redaction, or look at Twilio's log and decide by hand"
             )
         return None
+
+    def _from(self, sender: str) -> dict[str, str]:
+        return {"messaging_service_sid" if sender.startswith("MG") else "from_": sender}
+
+    def _address(self, number: str) -> str:
+        """The number as Twilio writes it on this channel."""
+        return number
+
+    def _content(self, envelope: Envelope) -> dict[str, Any]:
+        return {"body": envelope.text, "smart_encoded": False}
+
+    def _is_same(self, body: str | None, envelope: Envelope) -> bool:
+        """Whether a message that Twilio lists is the envelope's."""
+        return _same_text(body, envelope.text)
 
     def _candidates(self, to: str, since: datetime) -> Iterator[Any]:
         """Twilio's messages to `to` made since then.
@@ -190,14 +156,14 @@ class TwilioGateway:
             yield from page
 
 
-def refusal(code: str, status: int = 400) -> DeliveryError:
+def refusal(code: str, status: int = 400, channel: Channel = Channel.SMS) -> DeliveryError:
     """What Twilio's error `code`, answered with HTTP `status`, means for the message and the number."""
-    meaning = MEANINGS.get(code)
+    meaning, what = MEANINGS.get(code), _what(channel)
     if status >= 500:
-        return _server_error(code, status)
+        return _server_error(code, status, channel)
     if meaning is not None:
         return DeliveryError(
-            f"Twilio refused the SMS ({code}): {meaning.words}",
+            f"Twilio refused the {what} ({code}): {meaning.words}",
             code=code,
             permanent=not meaning.passing,
             closes_address=meaning.closes,
@@ -211,7 +177,7 @@ def refusal(code: str, status: int = 400) -> DeliveryError:
             code=code,
         )
     return DeliveryError(
-        f"Twilio refused the SMS (status {status}, code {code}): see Twilio's list of errors",
+        f"Twilio refused the {what} (status {status}, code {code}): see Twilio's list of errors",
         code=code,
         permanent=True,
     )
@@ -223,15 +189,19 @@ def closing(code: str | None) -> str | None:
     return meaning.closes if meaning else None
 
 
-def _server_error(code: str, status: int) -> DeliveryError:
+def _what(channel: Channel) -> str:
+    return channel.facts.label if channel is Channel.SMS else f"{channel.facts.label} message"
+
+
+def _server_error(code: str, status: int, channel: Channel) -> DeliveryError:
     if status in {500, 503}:
         return DeliveryError(f"Twilio is not available (status {status}); try again later", code=code)
-    return _unknown(f"status {status} from a server in between", code)
+    return _unknown(f"status {status} from a server in between", code, channel=channel)
 
 
-def _unknown(what: str, code: str | None = None) -> DeliveryError:
+def _unknown(what: str, code: str | None = None, *, channel: Channel) -> DeliveryError:
     return DeliveryError(
-        f"Nobody knows whether Twilio took the SMS: {what}. Look it up before anything is sent again",
+        f"Nobody knows whether Twilio took the {_what(channel)}: {what}. Look it up before anything is sent again",
         code=code,
         maybe_sent=True,
     )

@@ -1,6 +1,7 @@
-"""Twilio's rows: SMS."""
+"""Twilio's rows: SMS and WhatsApp."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from dunwell.domain.channels import Channel
 from dunwell.gateways.base import MessageGateway, Receipt
@@ -9,16 +10,22 @@ from dunwell.gateways.provider import Provider, Reply, UnreadableWebhook, Webhoo
 from dunwell.gateways.twilio import webhook
 from dunwell.gateways.twilio.client import NAME, TwilioGateway, refusal
 from dunwell.gateways.twilio.settings import TwilioSettings
+from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
+from dunwell.texts.approved import ApprovedTexts
+
+APPROVED = Path(__file__).parents[3] / "messages" / "templates" / "whatsapp.toml"
+"""The texts that WhatsApp has approved, with their ContentSids."""
 
 STATUS, INBOUND = "twilio/status", "twilio/inbound"
 _EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
 
+_NO_SMS = "+15005550009"
 MAGIC_RECIPIENTS: Mapping[str, str] = {
     "+15005550001": "21211",  # not a valid number
     "+15005550002": "21612",  # no route to the number
     "+15005550003": "21408",  # no permission for the country
     "+15005550004": "21610",  # the recipient said STOP
-    "+15005550009": "21614",  # cannot receive SMS
+    _NO_SMS: "21614",  # cannot receive SMS
 }
 """Twilio's test recipients and the error code each gets (docs: IAM, test credentials, sending SMS)."""
 
@@ -27,8 +34,27 @@ def _make(settings: TwilioSettings) -> MessageGateway | None:
     sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
     if sid is None or token is None or sender is None:
         return None
-    callback = f"{settings.public_url.rstrip('/')}/webhooks/{STATUS}" if settings.public_url else None
-    return TwilioGateway(sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=callback)
+    return TwilioGateway(
+        sid, token.get_secret_value(), sender, settings.twilio_api_url, status_callback=_callback(settings)
+    )
+
+
+def _make_whatsapp(settings: TwilioSettings) -> MessageGateway | None:
+    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_whatsapp_from
+    if sid is None or token is None or sender is None:
+        return None
+    return WhatsAppGateway(
+        sid,
+        token.get_secret_value(),
+        sender,
+        settings.twilio_api_url,
+        approved=ApprovedTexts.load(APPROVED),
+        status_callback=_callback(settings),
+    )
+
+
+def _callback(settings: TwilioSettings) -> str | None:
+    return f"{settings.public_url.rstrip('/')}/webhooks/{STATUS}" if settings.public_url else None
 
 
 def _test_answer(address: str) -> Receipt | None:
@@ -39,6 +65,17 @@ def _test_answer(address: str) -> Receipt | None:
 
 def _described(settings: TwilioSettings) -> str:
     return f"Twilio{elsewhere(settings.twilio_api_url)}, from {settings.twilio_from}"
+
+
+def _whatsapp_described(settings: TwilioSettings) -> str:
+    return f"Twilio{elsewhere(settings.twilio_api_url)}, from {settings.twilio_whatsapp_from}"
+
+
+def _whatsapp_test_answer(address: str) -> Receipt | None:
+    """Twilio publishes none for WhatsApp; the number that can receive nothing can receive nothing here, too."""
+    if address == _NO_SMS:
+        raise refusal("63003", channel=Channel.WHATSAPP)
+    return None
 
 
 def _key(settings: TwilioSettings) -> str | None:
@@ -82,6 +119,15 @@ PROVIDERS = (
         pace=lambda settings: settings.twilio_per_second,
         test_answer=_test_answer,
         described=_described,
+    ),
+    Provider(
+        NAME,
+        Channel.WHATSAPP,
+        _make_whatsapp,
+        url=lambda settings: settings.twilio_api_url,
+        pace=lambda settings: settings.twilio_per_second,
+        test_answer=_whatsapp_test_answer,
+        described=_whatsapp_described,
     ),
 )
 

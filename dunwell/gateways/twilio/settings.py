@@ -1,10 +1,19 @@
 """Twilio's settings."""
 
+import re
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress
+
+
+def _whatsapp_sender(value: str) -> str:
+    if re.fullmatch(r"(whatsapp:)?\+[0-9]{5,15}|MG[0-9a-fA-F]{32}", value) is None:
+        raise ValueError(
+            f"{value!r} is no WhatsApp sender; write its number with the country code, like +14155238886."
+        )
+    return value
 
 
 class TwilioSettings(SharedSettings):
@@ -14,6 +23,7 @@ class TwilioSettings(SharedSettings):
             ("TWILIO_AUTH_TOKEN", "TWILIO_FROM"),
             "set the account's auth token and the number that messages leave from,",
         ),
+        ("TWILIO_WHATSAPP_FROM", ("TWILIO_ACCOUNT_SID",), "set the account that the WhatsApp sender belongs to,"),
         ("TWILIO_AUTH_TOKEN", ("TWILIO_ACCOUNT_SID",), "set the account the token belongs to,"),
     )
 
@@ -21,4 +31,5 @@ class TwilioSettings(SharedSettings):
     twilio_auth_token: Secret | None = None
     twilio_api_url: WebAddress | None = None
     twilio_from: str | None = None
+    twilio_whatsapp_from: Annotated[str, AfterValidator(_whatsapp_sender)] | None = None
     twilio_per_second: Annotated[float, Field(ge=1)] | None = None

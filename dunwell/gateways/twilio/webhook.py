@@ -1,4 +1,4 @@
-"""Twilio's two webhooks: what became of an SMS, and what a person wrote back."""
+"""Twilio's two webhooks: what became of a message, and what a person wrote back, by SMS or WhatsApp."""
 
 import re
 import unicodedata
@@ -11,6 +11,7 @@ from dunwell.domain.cleaning import clean
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, plain_id, plain_kind
 from dunwell.gateways.twilio.client import STATES, closing
+from dunwell.gateways.twilio.whatsapp import SCHEME
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
@@ -50,21 +51,22 @@ def read_status(fields: Mapping[str, str]) -> ProviderEvent | None:
     state = STATES.get(word)
     given = fields.get("ErrorCode", "")
     code = given if _CODE.fullmatch(given) and given != "0" else None
+    channel, recipient = _place(fields.get("To"))
     return ProviderEvent(
         event_id=f"{sid}.{word}",
         kind=word,
-        channel=Channel.SMS,
+        channel=channel,
         provider_id=sid,
         state=state,
         code=code,
         closes=closing(code) if state is MessageState.FAILED else None,
-        address=_number(fields.get("To")),
+        address=recipient,
     )
 
 
 def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
-    """What a person's SMS means; None when it names no message or no sender."""
-    sid, sender = fields.get("MessageSid", ""), _number(fields.get("From"))
+    """What a person's message means; None when it names no message or no sender."""
+    sid, (channel, sender) = fields.get("MessageSid", ""), _place(fields.get("From"))
     if not _SID.fullmatch(sid) or sender is None:
         return None
     text = clean(fields.get("Body", ""))[:_MOST_TEXT].strip()
@@ -74,7 +76,7 @@ def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
     return ProviderEvent(
         event_id=plain_id(f"{sid}.inbound"),
         kind=kind,
-        channel=Channel.SMS,
+        channel=channel,
         closes="stopped" if kind == "stop" else None,
         reopens=kind == "start",
         address=sender,
@@ -87,5 +89,8 @@ def _word(text: str) -> str:
     return _NO_WORD.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
-def _number(value: str | None) -> str | None:
-    return value if value and _NUMBER.fullmatch(value) else None
+def _place(value: str | None) -> tuple[Channel, str | None]:
+    """The channel of an address of Twilio's, and its number; None for a number that is none."""
+    channel = Channel.WHATSAPP if (value or "").startswith(SCHEME) else Channel.SMS
+    number = (value or "").removeprefix(SCHEME)
+    return channel, number if _NUMBER.fullmatch(number) else None

@@ -47,7 +47,7 @@ async def set_customer(request: Request, customer_id: str) -> JSONResponse:
 
 @router.post("/customers/{customer_id}/contacts", summary="Add a contact")
 async def add_contact(request: Request, customer_id: str) -> JSONResponse:
-    """`role`, `name`, one of `email`, `phone`, `post`, and `by`."""
+    """`role`, `name`, one of `email`, `phone`, `post`, `whatsapp_opt_in` if they agreed to it, and `by`."""
     facts, by = await _facts(request)
     role = facts.pop("role", None)
     return await _changed(request, lambda customers: customers.add_contact(customer_id, role, facts, by))
@@ -71,7 +71,7 @@ async def resume(request: Request, customer_id: str) -> JSONResponse:
 
 @router.post("/contacts/{contact_id}/set", summary="Correct a contact")
 async def set_contact(request: Request, contact_id: str) -> JSONResponse:
-    """`name`, `email`, `phone`, `post`, each if it changes ("" takes an address away), and `by`."""
+    """`name`, `email`, `phone`, `post`, `whatsapp_opt_in`, each if it changes ("" takes it away), and `by`."""
     facts, by = await _facts(request)
     return await _changed(request, lambda customers: customers.set_contact(contact_id, facts, by))
 

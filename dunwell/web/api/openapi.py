@@ -7,7 +7,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from dunwell.client.cases import Start, TellOutcome
+from dunwell.domain.channels import AddressKind
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
+from dunwell.domain.people import CONSENTS
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, Level, Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
@@ -126,17 +128,19 @@ def _task() -> Schema:
 
 
 _WHO: Schema = {"type": "string", "description": "Who says so: a role or an id."}
+_ABOUT_A_CONTACT: Mapping[str, Schema] = {
+    **dict.fromkeys((kind.value for kind in AddressKind), _TEXT),
+    **{name: {"type": ["object", "string"]} for name in CONSENTS},
+}
 _CORRECTIONS: Mapping[str, Schema] = {
     # path: its body
     "customers/{customer_id}/set": _object(
         {"by": _WHO}, dict.fromkeys(("name", "country", "language", "time_zone"), _TEXT)
     ),
-    "customers/{customer_id}/contacts": _object(
-        {"role": _words(Role), "name": _TEXT, "by": _WHO}, dict.fromkeys(("email", "phone", "post"), _TEXT)
-    ),
+    "customers/{customer_id}/contacts": _object({"role": _words(Role), "name": _TEXT, "by": _WHO}, _ABOUT_A_CONTACT),
     "customers/{customer_id}/pause": _object({"reason": _TEXT, "by": _WHO}, {"until": _maybe(_DAY)}),
     "customers/{customer_id}/resume": _object({"by": _WHO}),
-    "contacts/{contact_id}/set": _object({"by": _WHO}, dict.fromkeys(("name", "email", "phone", "post"), _TEXT)),
+    "contacts/{contact_id}/set": _object({"by": _WHO}, {"name": _TEXT, **_ABOUT_A_CONTACT}),
     "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
     "contacts/{contact_id}/open": _object({"by": _WHO}),
 }
