@@ -43,7 +43,7 @@ while True:
 RUN_UP = """
 import sys
 from pathlib import Path
-from local import up
+from dunwell.local import up
 up.PORT = up.UI_PORT = None  # never the well-known ports in a test
 sys.exit(up.main(Path("fake_worker.py").absolute(), up.RestartLimits(quick_seconds=5, first_pause=0.05, deaths=3)))
 """
