@@ -35,6 +35,14 @@ def binary(name: str) -> str:
     return found
 
 
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """The usual umask for each test: the commands narrow that of their process, and PostgreSQL is another user's."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A real PostgreSQL for the whole run, stopped and removed at its end."""

@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from dunwell.store.database import Database
 from dunwell.store.private_files import TooOpen, keep_to_owner, own_file, own_folder
 from dunwell.store.schema import migrate
-
-
-@pytest.fixture(autouse=True)
-def usual_umask() -> Iterator[None]:
-    before = os.umask(0o022)
-    yield
-    os.umask(before)
 
 
 def mode(path: Path) -> int:
