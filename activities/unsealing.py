@@ -15,6 +15,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.model import MutableValue
 from dunwell.domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
+from dunwell.domain.terms import TaskState
 from dunwell.services import person_tasks
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseRequest, check_run
@@ -81,7 +82,7 @@ def _became(session: Session, case: Case, signal: SealedSignal, payloads: Sequen
     if not any_sealed(payloads):
         return Unsealed(args=[packed(payload) for payload in payloads])
     task = tasks.get(session, signal.task_id) if signal.task_id else None
-    if task is not None and task.state == "done":
+    if task is not None and task.state == TaskState.DONE:
         return Unsealed(given_up=True)
     key_id = one_line(key_of(_first_sealed(payloads).metadata))
     return Unsealed(why=why_unopened(payloads), task_id=f"{case.invoice_id}.sealed.{key_id}"[:200])
@@ -130,7 +131,7 @@ def _ask(
     known = tasks.get(session, task_id)
     if known is None:
         person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now, outlives_case=True)
-    elif known.state != "open":
+    elif known.state != TaskState.OPEN:
         person_tasks.reopen(session, case, known, reason, now, now)
     else:
         known.reason = reason
@@ -138,5 +139,5 @@ def _ask(
 
 def _withdraw(session: Session, case: Case, task_id: str, now: datetime) -> None:
     task = tasks.get(session, task_id)
-    if task is not None and task.state == "open":
+    if task is not None and task.state == TaskState.OPEN:
         person_tasks.withdraw(session, case, [task], "what was sealed is open", now)

@@ -37,6 +37,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.events import EVENTS, MONEY, CallOutcome, CreditApplied, parse_event
 from dunwell.domain.plausibility import admit
 from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import TaskState
 from dunwell.services import credits, person_tasks
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
 from dunwell.store import cases, invoices, tasks
@@ -408,11 +409,11 @@ class Cases:
         """
         with self._database.reading() as session:
             task, case = tasks.get(session, task_id), cases.get(session, invoice_id)
-        if task is None or task.invoice_id != invoice_id or task.state == "open":
+        if task is None or task.invoice_id != invoice_id or task.state == TaskState.OPEN:
             return None
         if case is not None and not case.ended and outcome != "done":
             return None
-        what = "was withdrawn" if task.state == "withdrawn" else "is closed already"
+        what = "was withdrawn" if task.state == TaskState.WITHDRAWN else "is closed already"
         remark = f"nothing is left to do: task {task_id} {what} ({task.outcome})"
         return TellResult(TellOutcome.DONE, stored_status(self._database, invoice_id), remark)
 

@@ -14,7 +14,7 @@ from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
-from dunwell.domain.people import CONTACT_FIELDS, Person
+from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
@@ -22,7 +22,7 @@ from dunwell.intake.invoices import can_be_asked
 from dunwell.intake.refusals import InvalidValue, printable
 from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.people import CUSTOMER_FIELDS, People
+from dunwell.services.people import People
 from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.lookup import unknown_customer

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dunwell.domain import events as ev
 from dunwell.domain.model import MutableValue
+from dunwell.domain.terms import PromiseState
 
 
 class _Agreed(MutableValue):
@@ -35,7 +36,7 @@ class Promise(_Agreed):
     promised_by: str
     via: str | None = None
     ref: str | None = None
-    state: str = "open"  # open, kept, broken, replaced
+    state: PromiseState = PromiseState.OPEN
     made_at: datetime | None = None
 
     def still_missing(self, paid: Decimal) -> Decimal:
@@ -122,7 +123,7 @@ class Agreements(MutableValue):
     @property
     def promise(self) -> Promise | None:
         """The promise that runs."""
-        return next((promise for promise in self.promises if promise.state == "open"), None)
+        return next((promise for promise in self.promises if promise.state is PromiseState.OPEN), None)
 
     @property
     def pauses(self) -> list[PauseState]:
@@ -139,14 +140,14 @@ class Agreements(MutableValue):
         """Everything is paid: nothing that was agreed runs any more. Returns the promise that was kept by it."""
         kept = self.promise
         if kept is not None:
-            kept.state = "kept"
+            kept.state = PromiseState.KEPT
         self.plan = self.pause = self.customer_pause = self.dispute = None
         return kept
 
     def replace_promise(self) -> None:
         """The promise that runs gives way to another agreement, or to another due date."""
         if self.promise is not None:
-            self.promise.state = "replaced"
+            self.promise.state = PromiseState.REPLACED
 
     def without(self, payment_id: str, amount: Decimal) -> None:
         """A payment was taken back: what was agreed after it does not count it any more."""

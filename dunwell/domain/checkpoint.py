@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dunwell.domain.model import MutableValue, Value
+from dunwell.domain.terms import Channel
 
 
 class Receipt(MutableValue):
@@ -27,7 +28,7 @@ class Sent(MutableValue):
 
     message_id: str
     contact_id: str
-    channel: str
+    channel: Channel
     message: str
     at: datetime
     carried: dict[str, str]

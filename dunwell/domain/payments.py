@@ -10,7 +10,7 @@ from dunwell.domain.money import QuestionedPayment
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
-from dunwell.domain.terms import Level, Stage
+from dunwell.domain.terms import Level, PromiseState, Stage
 
 FARTHEST_VALUE_DATE = timedelta(days=3)
 """How far ahead the date of a payment may lie: banks tell of money before its value date."""
@@ -140,7 +140,7 @@ def _after_part(case: CaseState) -> list[Said]:
         return []
     promise, plan, thanks = case.agreements.promise, case.agreements.plan, case.rules.reactions.part_paid
     if promise and promise.still_missing(case.money.paid) <= case.tolerance:
-        promise.state = "kept"
+        promise.state = PromiseState.KEPT
         case.outstanding.owe(thanks)
         return [Said("promise_kept", f"the promise for {promise.date} was kept; the rest needs a new date")]
     if plan:

@@ -13,6 +13,9 @@ from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
 
 CONSENTS = tuple(channel.facts.consent for channel in Channel if channel.facts.consent)
+CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
+"""What is known of a customer and may change."""
+
 CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind), *CONSENTS)
 """What is known of a contact and may change. A person in another role is another contact."""
 

@@ -8,6 +8,7 @@ from dunwell.domain.agreements import MissedInstalment, Plan, Promise
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
+from dunwell.domain.terms import PromiseState
 
 
 def made(case: CaseState, event: ev.PromiseToPay, now: datetime) -> list[Said]:
@@ -97,7 +98,7 @@ def promise_due(case: CaseState, now: datetime) -> list[Said]:
     promise, reactions = case.agreements.promise, case.rules.reactions
     if promise is None:
         return []
-    promise.state = "broken"
+    promise.state = PromiseState.BROKEN
     missing = promise.still_missing(case.money.paid)
     came = "nothing came" if missing >= promise.amount else f"{missing} {case.currency} of it did not come"
     case.outstanding.drop(reactions.promise_made)

@@ -83,6 +83,41 @@ DEAD_STATES = frozenset({MessageState.BOUNCED, MessageState.FAILED, MessageState
 """States after which the same contact and channel will not get this message any more."""
 
 
+class PromiseState(StrEnum):
+    OPEN = "open"
+    KEPT = "kept"
+    BROKEN = "broken"
+    REPLACED = "replaced"
+
+
+class ProviderCall(StrEnum):
+    """What is known of the call that hands a message to its provider. `refused`: surely not taken."""
+
+    BEGUN = "begun"
+    REFUSED = "refused"
+    ANSWERED = "answered"
+
+
+class TaskKind(StrEnum):
+    """What a person has to do: a contact, or a decision; `approval` of a step or of one more try."""
+
+    CALL = "call"
+    VISIT = "visit"
+    MEETING = "meeting"
+    DECISION = "decision"
+    APPROVAL = "approval"
+
+
+CONTACT_TASKS = frozenset({TaskKind.CALL, TaskKind.VISIT, TaskKind.MEETING})
+"""Tasks that are a contact: each is named as the channel it goes by."""
+
+
+class TaskState(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    WITHDRAWN = "withdrawn"
+
+
 class Late(StrEnum):
     """What a step does when its time passed while nobody could act."""
 

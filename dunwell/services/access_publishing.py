@@ -3,7 +3,6 @@
 import logging
 from datetime import datetime
 
-from dunwell.domain.terms import Access
 from dunwell.gateways.base import AccessChange, DeliveryError
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseAnswer
@@ -21,7 +20,7 @@ def publish(deps: Dependencies, customer_id: str, now: datetime, *, rehearsal: b
                 change_id=row.change_id,
                 customer_id=row.customer_id,
                 invoice_id=row.invoice_id,
-                access=Access(row.access),
+                access=row.access,
                 work_on_hold=row.work_on_hold,
                 reason=row.reason,
                 at=row.at,

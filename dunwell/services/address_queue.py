@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain import agenda
 from dunwell.domain.address import plain_key
 from dunwell.domain.invoice import Contact
-from dunwell.domain.terms import DEAD_STATES
+from dunwell.domain.terms import DEAD_STATES, ProviderCall
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import StepExecution, execution_for
@@ -75,7 +75,7 @@ def is_urgent(execution: StepExecution) -> bool:
 
 def _has_begun(session: Session, dispatch: Dispatch) -> bool:
     rows = outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
-    return any(row.state not in DEAD_STATES and row.call != "refused" for row in rows)
+    return any(row.state not in DEAD_STATES and row.call != ProviderCall.REFUSED for row in rows)
 
 
 def _due_today(

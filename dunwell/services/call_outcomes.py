@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.calendar import BusinessCalendar
 from dunwell.domain.case import Case
-from dunwell.domain.channels import BY_PERSON, Channel, closed_by_wrong_number
+from dunwell.domain.channels import Channel, closed_by_wrong_number
 from dunwell.domain.events import CallOutcome
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
+from dunwell.domain.terms import CONTACT_TASKS, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
 from dunwell.services.call_tasks import dispatch_of, words
@@ -37,12 +38,12 @@ class CallOutcomes:
             reason = "this case has no task of this id; the outcome was noted all the same"
             self._note(f"task.{event.task_id}.unknown", "refused", reason, event.task_id)
             return None
-        if task.state != "open" and task.outcome != said:
+        if task.state != TaskState.OPEN and task.outcome != said:
             reason = f"this task was {task.state} before ({task.outcome}); the outcome was noted all the same"
             self._note(f"task.{event.task_id}.closed", "task", reason, event.task_id)
             return None
         tasks.close_task(self._session, task.task_id, said, self._now, event.outcome)
-        if task.kind not in BY_PERSON or self._case.ended:
+        if task.kind not in CONTACT_TASKS or self._case.ended:
             return None
         match event.outcome:
             case "no_answer":

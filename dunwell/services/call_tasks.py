@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId, TaskId
-from dunwell.domain.terms import Channel
+from dunwell.domain.terms import Channel, TaskKind
 from dunwell.services import contact_caps, standstill
 from dunwell.services.claims import Result, fresh
 from dunwell.services.composing import compose, language_of
@@ -84,7 +84,7 @@ def raise_contact(
         task_id=_task_id(dispatch, contact, channel),
         invoice_id=dispatch.case.invoice_id,
         step=dispatch.execution.step,
-        kind=channel.value,
+        kind=TaskKind(channel.value),
         contact_id=contact.contact_id,
         due_at=due_at,
         reason=text,
@@ -131,9 +131,8 @@ def _task_id(dispatch: Dispatch, contact: Contact, channel: Channel) -> str:
 
 def _why_closed(session: Session, dispatch: Dispatch, contact: Contact, channel: Channel) -> str | None:
     made = tasks.of_step(session, dispatch.case.invoice_id, dispatch.execution.step)
-    if any(
-        (task.contact_id, task.kind, task.result) == (contact.contact_id, channel, "wrong_number") for task in made
-    ):
+    wrong = (contact.contact_id, TaskKind(channel.value), "wrong_number")
+    if any((task.contact_id, task.kind, task.result) == wrong for task in made):
         return f"{contact.contact_id} is not there: no second {channel.value} for this step"
     address = contact.address(channel)
     if not channel.facts.closable or address is None:

@@ -16,7 +16,7 @@ from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.channels import TextForm
 from dunwell.domain.invoice import Contact
-from dunwell.domain.terms import DEAD_STATES, Channel, MessageState
+from dunwell.domain.terms import DEAD_STATES, Channel, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
 from dunwell.services import attachments, contact_caps, credits, joint_messages, letters, standstill
@@ -66,9 +66,9 @@ class Claims:
         if row is not None and _came_back_from_elsewhere(session, dispatch, row, contact, key):
             outbox.make_room(session, row, dispatch.case.invoice_id, str(dispatch.execution.key))
             row = None
-        if row is not None and row.call == "answered":
+        if row is not None and row.call == ProviderCall.ANSWERED:
             return reported(row)
-        if row is not None and row.call == "begun":
+        if row is not None and row.call == ProviderCall.BEGUN:
             return self._vanished(row, contact)
         case = fresh(session, dispatch, self._deps.catalogue.traits[str(dispatch.execution.message)].asks)
         if case is None:
@@ -139,7 +139,7 @@ class Claims:
         return [
             Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
             for row in outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
-            if row.call == "begun" and not Channel(row.channel).facts.posted and row.contact_id in people
+            if row.call == ProviderCall.BEGUN and not row.channel.facts.posted and row.contact_id in people
             if not _may_be_under_way(row)
         ]
 
@@ -171,7 +171,7 @@ class Claims:
             row = MessageRow(
                 message_id=own_id,
                 customer_id=dispatch.case.customer_id,
-                channel=channel.value,
+                channel=channel,
                 contact_id=contact.contact_id,
                 planned_at=dispatch.planned_at,
             )
@@ -185,8 +185,8 @@ class Claims:
             approved = self._approved_id(dispatch, channel, composed)
             row.body = composed.numbered.filled
         row.amount = sum((one.case.asked for one in others), dispatch.case.asked)
-        row.state, row.reason = MessageState.CLAIMED.value, None
-        row.call, row.called_at = "begun", datetime.now(UTC)
+        row.state, row.reason = MessageState.CLAIMED, None
+        row.call, row.called_at = ProviderCall.BEGUN, datetime.now(UTC)
         outbox.add(session, row)
         for one in (dispatch, *others):
             outbox.link(session, row, one.case.invoice_id, str(one.execution.key), warning=one.execution.warning)
@@ -256,7 +256,7 @@ def _came_back_from_elsewhere(
 ) -> bool:
     """Whether this contact's message came back, and the contact has an address now that never got it."""
     return (
-        row.call == "answered"
+        row.call == ProviderCall.ANSWERED
         and row.state in {MessageState.BOUNCED, MessageState.FAILED}
         and row.contact_id == contact.contact_id
         and row.address_key != key
@@ -279,7 +279,7 @@ def _withhold(
     """The money came, or the case began to rest, after the step was judged."""
     reason = f"{dispatch.execution.message} by {channel.value} to {contact.contact_id}: nothing may be asked for now"
     if row is not None:
-        row.state, row.reason = MessageState.WITHHELD.value, "nothing may be asked for now"
+        row.state, row.reason = MessageState.WITHHELD, "nothing may be asked for now"
     note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", reason, channel)
     return "silent"
 
@@ -299,7 +299,7 @@ def fresh(session: Session, dispatch: Dispatch, asks: bool) -> Case | None:
 def _envelope(row: MessageRow, contact: Contact) -> Envelope:
     return Envelope(
         message_id=row.message_id,
-        channel=Channel(row.channel),
+        channel=row.channel,
         to=row.address,
         to_name=contact.name,
         subject=row.subject,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact
-from dunwell.domain.terms import BY_PERSON, Channel, Role
+from dunwell.domain.terms import CONTACT_TASKS, Channel, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
 from dunwell.services.call_tasks import dispatch_of, words
@@ -39,7 +39,7 @@ def follow(session: Session, deps: Dependencies, asked: Asked, now: datetime) ->
         invoice_id = task.invoice_id
         if task.task_id.endswith(UNREACHABLE) and invoice_id in asked.came:
             waiting.add(invoice_id)
-        elif task.kind in BY_PERSON and task.contact_id not in {None, *asked.asked_about(invoice_id)}:
+        elif task.kind in CONTACT_TASKS and task.contact_id not in {None, *asked.asked_about(invoice_id)}:
             row, case = cases.get_row(session, invoice_id), cases.get(session, invoice_id)
             if row is None or case is None:
                 continue

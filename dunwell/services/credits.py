@@ -17,7 +17,7 @@ from dunwell.domain.checkpoint import Receipt
 from dunwell.domain.events import BY_CREDIT, CreditApplied
 from dunwell.domain.keys import TaskId
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Stage
+from dunwell.domain.terms import Stage, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import person_tasks
 from dunwell.store import cases, credits, invoices, ledger, tasks, timeline
@@ -54,16 +54,16 @@ def _keep_task(session: Session, case: Case, task_id: str, amount: Decimal, reas
     """
     task = tasks.get(session, task_id)
     if amount == 0:
-        if task is not None and task.state == "open":
+        if task is not None and task.state == TaskState.OPEN:
             person_tasks.withdraw(session, case, [task], "nothing of it is left", now)
     elif task is None:
         person_tasks.raise_task(
             session, case, task_id=task_id, step="", reason=reason, now=now, amount=amount, outlives_case=True
         )
-    elif task.amount != amount or task.state == "withdrawn":
+    elif task.amount != amount or task.state == TaskState.WITHDRAWN:
         task.amount = amount
         person_tasks.reopen(session, case, task, reason, now, now)
-    elif task.state == "open":
+    elif task.state == TaskState.OPEN:
         task.reason = reason
 
 
@@ -117,7 +117,7 @@ def _ask_for_checks(session: Session, case: Case, now: datetime) -> None:
             outlives_case=True,
         )
     gone = [tasks.get(session, _check_id(case, payment_id)) for payment_id in case.money.reversed_payments]
-    needless = [task for task in gone if task is not None and task.state == "open"]
+    needless = [task for task in gone if task is not None and task.state == TaskState.OPEN]
     person_tasks.withdraw(session, case, needless, "the payment was taken back", now)
 
 
@@ -158,7 +158,7 @@ def cover(session: Session, case: Case) -> Cover | None:
 
 def _is_open(session: Session, invoice_id: str) -> bool:
     task: TaskRow | None = tasks.get(session, _task_id(invoice_id))
-    return task is not None and task.state == "open"
+    return task is not None and task.state == TaskState.OPEN
 
 
 def _payable(session: Session, case: Case, credit: Decimal, order: Callable[[Case], Any]) -> list[Case]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
+from dunwell.domain.terms import TaskState
 from dunwell.services import person_tasks
 from dunwell.store import cases, tasks
 from dunwell.store.tables import CustomerPauseRow
@@ -38,7 +39,7 @@ def answer(session: Session, pause: CustomerPauseRow, why: str, now: datetime) -
     """The customer goes on, or has a day now: nobody has to ask any more."""
     task = tasks.get(session, _task_id(pause))
     case = cases.get(session, task.invoice_id) if task is not None else None
-    if task is not None and case is not None and task.state == "open":
+    if task is not None and case is not None and task.state == TaskState.OPEN:
         person_tasks.withdraw(session, case, [task], why, now)
 
 

@@ -14,7 +14,7 @@ from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
-from dunwell.domain.terms import ENDS, MessageState
+from dunwell.domain.terms import ENDS, MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import person_tasks
@@ -49,17 +49,15 @@ def report(
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)
     if closes:
-        addresses.close(
-            session, Channel(row.channel), row.address, closes, now, rehearsal=is_rehearsal(row.customer_id)
-        )
-    before = MessageState(row.state)
+        addresses.close(session, row.channel, row.address, closes, now, rehearsal=is_rehearsal(row.customer_id))
+    before = row.state
     if _RANK.get(state, 0) <= _RANK.get(before, 3):
         return []
-    row.state, row.reason = state.value, code
+    row.state, row.reason = state, code
     row.settled_at = None if state is MessageState.ACCEPTED else at
     # The provider knows the message: a call whose answer got lost is answered by that.
-    row.call, row.sent_at = "answered", row.sent_at or at
-    if Channel(row.channel).facts.posted and state is not MessageState.ACCEPTED:
+    row.call, row.sent_at = ProviderCall.ANSWERED, row.sent_at or at
+    if row.channel.facts.posted and state is not MessageState.ACCEPTED:
         task_id = str(TaskId.of(row.message_id, UNPOSTED))
         tasks.close_task(session, task_id, f"the letter is {state.value}", now)
     if before is MessageState.UNKNOWN:

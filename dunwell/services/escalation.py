@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.terms import TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
@@ -27,7 +28,7 @@ def escalate(deps: Dependencies, attempt: Attempt) -> None:
 def _tell_manager(session: Session, deps: Dependencies, task_id: str, now: datetime) -> None:
     task = tasks.get(session, task_id)
     case = cases.get(session, task.invoice_id) if task else None
-    if task is None or case is None or task.state != "open" or task.escalated_at is not None:
+    if task is None or case is None or task.state != TaskState.OPEN or task.escalated_at is not None:
         return
     waited = deps.case_calendar(session, case, now).open_time(task.due_at, now)
     if waited <= timedelta(hours=deps.policy(session, case.policy).calls.escalate_after_hours):

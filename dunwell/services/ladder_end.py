@@ -8,7 +8,7 @@ from dunwell.domain.calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId, anew
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import Access
+from dunwell.domain.terms import Access, TaskState
 from dunwell.services import person_tasks
 from dunwell.store import tasks
 
@@ -22,12 +22,12 @@ def ask(session: Session, case: Case, policy: Policy, calendar: BusinessCalendar
     task_id = str(TaskId.of(case.invoice_id, "left", f"{case.reopened}{anew(0, case.progress.round)}"))
     task = tasks.get(session, task_id)
     if not case.stranded:
-        if task is not None and task.state == "open":
+        if task is not None and task.state == TaskState.OPEN:
             person_tasks.withdraw(session, case, [task], f"the case goes on: {case.stage.value}", now)
         return
     if tasks.open_tasks(session, case.invoice_id):
         return  # a person has it in hand
-    closed = task is not None and task.state == "done"
+    closed = task is not None and task.state == TaskState.DONE
     due_at = calendar.next_open(now + timedelta(days=policy.pause_days)) if closed else now
     reason, step = _reason(case, policy), case.progress.steps[-1].step if case.progress.steps else ""
     if task is not None:

@@ -47,7 +47,7 @@ def _recall(deps: Dependencies, gateway: Recalls, channel: Channel, case: Case, 
                 _log.warning("a letter was not taken back: %s", error.reason)
                 continue
             if taken_back:
-                row.state, row.reason, row.settled_at = MessageState.WITHHELD.value, why, now
+                row.state, row.reason, row.settled_at = MessageState.WITHHELD, why, now
                 note_message(session, row, "withheld", f"taken back: {why}", now)
                 tasks.close_task(session, str(TaskId.of(message_id, UNPOSTED)), "the letter was taken back", now)
 

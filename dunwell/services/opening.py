@@ -14,6 +14,7 @@ from dunwell.domain.model import MutableValue
 from dunwell.domain.money import Money
 from dunwell.domain.policy import Policy, PolicyRef, Rules
 from dunwell.domain.step_outcome import Said
+from dunwell.domain.terms import TaskKind
 from dunwell.domain.timeline import Entry, entries_of
 from dunwell.services import credits, customer_pause
 from dunwell.services.attempt import Attempt
@@ -75,7 +76,7 @@ class Opener:
                     task_id=_waiting(invoice_id),
                     invoice_id=invoice_id,
                     step="opening",
-                    kind="decision",
+                    kind=TaskKind.DECISION,
                     due_at=now,
                     reason=f"{reason}. What it was told meanwhile is kept. If there is no such invoice, terminate it",
                     script="",

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import Contact
 from dunwell.domain.recipients import is_debtors, others
-from dunwell.domain.terms import BY_PERSON, Role
+from dunwell.domain.terms import BY_PERSON, Role, TaskKind
 from dunwell.services import call_tasks, contact_caps, person_tasks
 from dunwell.services.claims import Result
 from dunwell.services.decision_log import note
@@ -39,7 +39,7 @@ class Outreach:
                 return result == "reached"
         if dispatch.execution.ladder is not None:
             why = f"nobody could be reached in writing for step {dispatch.execution.step}: please call"
-            person_tasks.raise_about_step(unit.session, dispatch, "unreachable", why, kind="call")
+            person_tasks.raise_about_step(unit.session, dispatch, "unreachable", why, kind=TaskKind.CALL)
         return True
 
     def _has_had_enough(self, session: Session, dispatch: Dispatch, contact: Contact) -> bool:

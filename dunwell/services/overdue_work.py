@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.keys import StepKey, TaskId
 from dunwell.domain.reconciliation import Finding, Kind
-from dunwell.domain.terms import MessageState
+from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.services import person_tasks
 from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
@@ -83,10 +83,10 @@ class OverdueWork:
 
 def _give_up(session: Session, message_id: str, case: Case, now: datetime) -> bool:
     row = outbox.get(session, message_id)
-    if row is None or row.call != "begun":
+    if row is None or row.call != ProviderCall.BEGUN:
         return False
     why = "the call was begun and no answer came"
-    row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
+    row.call, row.state, row.reason = ProviderCall.ANSWERED, MessageState.UNKNOWN, why
     text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", now)
     reason = (
         f"{text}. Look it up at the provider by message id {message_id}, then starter.py settle-message {message_id} "

@@ -13,12 +13,11 @@ from typing import Literal
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import UNDETERMINED, Contact, Customer, Invoice
-from dunwell.domain.people import CONTACT_FIELDS, Naming, Person, asked, find, new_id
+from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Naming, Person, asked, find, new_id
 from dunwell.domain.timeline import Entry
 from dunwell.store import contacts, invoices
 from dunwell.store.tables import CorrectionRow
 
-CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
 _SAYS_NOTHING = (None, UNDETERMINED)
 """What a field of a customer holds when the record leaves it out: then it stays as it is known."""
 

@@ -14,7 +14,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.questions import Question
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Channel, Role, TaskKind, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, cases, invoices, tasks, timeline
@@ -29,7 +29,7 @@ def raise_task(
     step: str,
     reason: str,
     now: datetime,
-    kind: str = "decision",
+    kind: TaskKind = TaskKind.DECISION,
     contact_id: str | None = None,
     due_at: datetime | None = None,
     amount: Decimal | None = None,
@@ -74,7 +74,9 @@ def raise_task(
     return True
 
 
-def raise_about_step(session: Session, dispatch: Dispatch, topic: str, reason: str, kind: str = "decision") -> None:
+def raise_about_step(
+    session: Session, dispatch: Dispatch, topic: str, reason: str, kind: TaskKind = TaskKind.DECISION
+) -> None:
     """Ask a person about the step that is carried out, once for each topic."""
     raise_task(
         session,
@@ -121,14 +123,14 @@ def ask(
                 due_at=question.due_at,
                 outlives_case=question.outlives_case,
             )
-        elif known.state != "open":
-            again = now + later if known.state == "done" else question.due_at
+        elif known.state != TaskState.OPEN:
+            again = now + later if known.state == TaskState.DONE else question.due_at
             reopen(session, case, known, question.reason, now, again)
         else:
             known.reason = question.reason
     for task_id in set(before) - {question.task_id for question in questions}:
         task = tasks.get(session, task_id)
-        if task is not None and task.state == "open":
+        if task is not None and task.state == TaskState.OPEN:
             withdraw(session, case, [task], "it is decided", now)
 
 

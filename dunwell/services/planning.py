@@ -14,7 +14,6 @@ from dunwell.domain.ladder import NextAction
 from dunwell.domain.outstanding import Stuck
 from dunwell.domain.policy import Policy
 from dunwell.domain.questions import open_questions
-from dunwell.domain.terms import Level
 from dunwell.services import ladder_end, person_tasks, step_failures
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
@@ -39,7 +38,7 @@ def take_access(case: Case, holds: Sequence[HoldRow]) -> None:
     """Set the case's access: what the account's holds leave, with its own and without."""
     case.access = accounts.access_by(holds)
     case.access_beside = accounts.access_by(hold for hold in holds if hold.invoice_id != case.invoice_id)
-    case.holds = [Level(hold.level) for hold in holds if hold.invoice_id == case.invoice_id]
+    case.holds = [hold.level for hold in holds if hold.invoice_id == case.invoice_id]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dunwell.domain.checkpoint import Mark, Sent
 from dunwell.domain.events import Event, PaymentReceived, PaymentReversed
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import Channel, MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
@@ -150,7 +150,7 @@ class Recovery:
             amount=case.open_amount * 0,
             state=(MessageState.FAILED if sent.gone else MessageState.UNKNOWN).value,
             reason=LOST_TEXT,
-            call="answered",
+            call=ProviderCall.ANSWERED,
             called_at=sent.at,
             planned_at=sent.at,
             claimed_at=sent.at,

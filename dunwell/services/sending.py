@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
-from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState
+from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState, ProviderCall
 from dunwell.gateways.base import DeliveryError, MessageGateway, Receipt
 from dunwell.services import person_tasks
 from dunwell.services.claims import Claim, Claims, Result, reported
@@ -101,23 +101,23 @@ class Sending:
 
     def _refused(self, unit: UnitOfWork, claim: Claim) -> None:
         """The message surely did not leave, and may be claimed anew."""
-        self._row(unit.session, claim).call = "refused"
+        self._row(unit.session, claim).call = ProviderCall.REFUSED
         unit.commit()
 
     def _record(self, session: Session, dispatch: Dispatch, claim: Claim, receipt: Receipt) -> Result:
         row = self._row(session, claim)
-        row.call = "answered"
+        row.call = ProviderCall.ANSWERED
         row.provider, row.provider_id = receipt.provider or None, receipt.provider_id
         if row.state != MessageState.CLAIMED:
             return reported(row)
-        row.state, row.reason = receipt.state.value, receipt.code
+        row.state, row.reason = receipt.state, receipt.code
         arrived = receipt.state in TAKEN_STATES
         row.sent_at = dispatch.now if arrived or receipt.provider_id else None
         row.settled_at = None if receipt.state is MessageState.ACCEPTED else dispatch.now
         if receipt.closes_address:
             addresses.close(
                 session,
-                Channel(row.channel),
+                row.channel,
                 row.address,
                 receipt.closes_address,
                 dispatch.now,
@@ -133,7 +133,7 @@ class Sending:
         row = self._row(session, claim)
         if row.state != MessageState.CLAIMED:
             return reported(row)
-        row.call, row.state, row.reason = "answered", MessageState.UNKNOWN.value, why
+        row.call, row.state, row.reason = ProviderCall.ANSWERED, MessageState.UNKNOWN, why
         text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", dispatch.now)
         if dispatch.execution.served:
             return "reached"  # nobody has to look for a copy

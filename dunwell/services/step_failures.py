@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import PUBLISHING, Case
 from dunwell.domain.outstanding import Stuck
+from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.services import person_tasks
 from dunwell.store import tasks
 
@@ -24,20 +25,20 @@ def ask(session: Session, case: Case, before: Mapping[str, Stuck], now: datetime
             _raise(session, case, step, stuck, now)
     for step in before.keys() - case.outstanding.stuck.keys():
         task = tasks.get(session, case.stuck_task(step))
-        if task is not None and task.state == "open":
+        if task is not None and task.state == TaskState.OPEN:
             person_tasks.withdraw(session, case, [task], f"not stuck any more: the case is {case.stage.value}", now)
 
 
 def _raise(session: Session, case: Case, step: str, stuck: Stuck, now: datetime) -> None:
     task_id = case.stuck_task(step)
     known = tasks.get(session, task_id)
-    if known is not None and known.state == "open":
+    if known is not None and known.state == TaskState.OPEN:
         return
     reason = _reason(case, step, stuck)
     if known is not None:
         person_tasks.reopen(session, case, known, reason, now, now)
     else:
-        kind = "decision" if step in {PLAN, PUBLISHING} else "approval"
+        kind = TaskKind.DECISION if step in {PLAN, PUBLISHING} else TaskKind.APPROVAL
         ask_a_person(session, case, task_id, reason, now, step=step, kind=kind)
 
 
@@ -64,7 +65,7 @@ def ask_a_person(
     now: datetime,
     *,
     step: str = "",
-    kind: str = "decision",
+    kind: TaskKind = TaskKind.DECISION,
     outlives_case: bool = False,
 ) -> bool:
     """Add a task about this case, due now, once. False when it was raised before."""

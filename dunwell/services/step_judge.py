@@ -10,7 +10,7 @@ from dunwell.domain.invoice import Contact
 from dunwell.domain.ladder import Verdict
 from dunwell.domain.policy import Step
 from dunwell.domain.step_outcome import StepOutcome
-from dunwell.domain.terms import BY_PERSON, DEAD_STATES, Late
+from dunwell.domain.terms import CONTACT_TASKS, DEAD_STATES, Late, ProviderCall, TaskKind
 from dunwell.services import address_queue, contact_caps, credits, person_tasks, standstill, warning_proof
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
@@ -118,10 +118,10 @@ class StepJudge:
 
         Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
         """
-        there = [row for row in sent if row.state not in DEAD_STATES and row.call != "refused"]
+        there = [row for row in sent if row.state not in DEAD_STATES and row.call != ProviderCall.REFUSED]
         served = {row.contact_id for row in there} | {row.address_key for row in there}
         made = tasks.of_step(session, dispatch.case.invoice_id, dispatch.execution.step)
-        served |= {task.contact_id for task in made if task.contact_id and task.kind in BY_PERSON}
+        served |= {task.contact_id for task in made if task.contact_id and task.kind in CONTACT_TASKS}
         left = [one for one in dispatch.named if served.isdisjoint({one.contact_id, *dispatch.keys([one])})]
         wait = contact_caps.earliest(session, self._deps, dispatch, left)
         return None if wait is None else self.wait(session, dispatch, left, *wait)
@@ -169,7 +169,7 @@ def _missing_yes(session: Session, dispatch: Dispatch, step: Step) -> StepOutcom
         step=dispatch.execution.step,
         reason=advice,
         now=dispatch.now,
-        kind="approval",
+        kind=TaskKind.APPROVAL,
     )
     until = dispatch.now + _NOBODY_DECIDED  # a decision wakes the case earlier
     outcome = _hold_back(session, dispatch, "blocked", until, f"{why} (task {task_id})")

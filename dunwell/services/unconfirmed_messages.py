@@ -11,7 +11,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.events import DeliveryReport
 from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
 from dunwell.domain.model import MutableValue
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.services import delivery, person_tasks
 from dunwell.services.attempt import Attempt
@@ -104,7 +104,7 @@ class UnconfirmedMessages:
             step=step,
             contact_id=row.contact_id,
             reason=why,
-            channel=Channel(row.channel),
+            channel=row.channel,
             now=now,
         )
         for link, _ in others if raised else ():

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dunwell.domain.keys import StepKey
-from dunwell.domain.terms import Channel
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, outbox
 from dunwell.store.tables import MessageRow
@@ -49,4 +48,4 @@ def missing(session: Session, dispatch: Dispatch) -> Missing | None:
 
 def _is_open(session: Session, row: MessageRow, dispatch: Dispatch) -> bool:
     """A warning counts only while its contact can still be reached there."""
-    return addresses.why_closed(session, Channel(row.channel), row.address, rehearsal=dispatch.rehearsal) is None
+    return addresses.why_closed(session, row.channel, row.address, rehearsal=dispatch.rehearsal) is None

@@ -44,7 +44,7 @@ def place_hold(session: Session, customer_id: str, invoice_id: str, level: Level
             hold_id=str(HoldId(invoice_id=invoice_id, level=level, number=(count or 0) + 1)),
             customer_id=customer_id,
             invoice_id=invoice_id,
-            level=level.value,
+            level=level,
             reason=reason,
             placed_at=now,
         )
@@ -68,7 +68,7 @@ def release_holds(
         if hold.level not in levels:
             continue
         hold.released_at, hold.release_reason = now, reason
-        released.append(Level(hold.level))
+        released.append(hold.level)
     session.flush()
     if released:
         _add_change(session, customer_id, invoice_id, reason, now)
@@ -142,7 +142,7 @@ def _add_change(session: Session, customer_id: str, invoice_id: str, reason: str
             change_id=str(AccessChangeId(customer_id=customer_id, number=(count or 0) + 1, at=now)),
             customer_id=customer_id,
             invoice_id=invoice_id,
-            access=level.value,
+            access=level,
             work_on_hold=work,
             reason=reason,
             at=now,

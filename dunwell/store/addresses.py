@@ -49,7 +49,7 @@ def close(
         row = find(session, one, address, rehearsal=rehearsal)
         if row is None:
             key = address_key(one, address, rehearsal=rehearsal)
-            session.add(ClosedAddressRow(channel=one.value, address=key, reason=reason, since=now))
+            session.add(ClosedAddressRow(channel=one, address=key, reason=reason, since=now))
         elif reason == STOPPED:
             row.reason = reason
     session.flush()
@@ -81,6 +81,6 @@ def _number(key: str) -> int:
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:
     """Return "stopped" or "bounced", or None when the address is open."""
     keys = [address_key(channel, address, rehearsal=kind) for kind in ((False, True) if rehearsal else (False,))]
-    found = session.execute(_CLOSED, {"channel": channel.value, "keys": keys})
+    found = session.execute(_CLOSED, {"channel": channel, "keys": keys})
     reasons = {row.address: row.reason for row in found}
     return next((reasons[key] for key in keys if key in reasons), None)

@@ -62,7 +62,7 @@ def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:
     return {
         "invoice_id": case.invoice_id,
         "customer_id": case.customer_id,
-        "stage": case.stage.value,
+        "stage": case.stage,
         "next_step": action.step if action else None,
         "next_at": action.at if action else None,
         "rehearsal": rehearsal,
@@ -100,7 +100,7 @@ def due_at(
     """
     known = {"keys": sorted(keys), "rehearsal": rehearsal, "until": until}
     return [
-        (Case.model_validate(row.state), Role(contact.role), key)
+        (Case.model_validate(row.state), contact.role, key)
         for row, contact in session.execute(_DUE_AT, known)
         for key in ((contact.email or "").lower(), contact.phone or "")
         if key in keys

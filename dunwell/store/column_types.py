@@ -1,11 +1,16 @@
-"""Column types that keep amounts exact and times aware on every database."""
+"""Column types: amounts that stay exact, aware times, and words of a closed set, on every database."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
 
 from sqlalchemy import DateTime, Numeric, String
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+W = TypeVar("W", bound=StrEnum)
 
 
 class Amount(TypeDecorator[Decimal]):
@@ -53,3 +58,61 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UnknownWord(ValueError):
+    """A word that is none of those its column may hold."""
+
+
+class Word(TypeDecorator[W]):
+    """One word of the enum `words`, kept as text of at most `length` characters.
+
+    Raises UnknownWord for any other, when it is written or looked for and when it is read: a row that another release
+    wrote, or that somebody edited by hand, is never taken for something else.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, words: type[W], length: int = 200) -> None:
+        super().__init__(length)
+        self.words = words
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else self.known(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> W | None:
+        return None if value is None else self.known(value)
+
+    def known(self, word: str) -> W:
+        """The word of this text. Raises UnknownWord."""
+        try:
+            return self.words(word)
+        except ValueError:
+            raise _unknown(word, self.words.__name__, self.words) from None
+
+
+class Name(TypeDecorator[str]):
+    """The same for words that stand for something else, such as fields: one of `known`, and `what` they name."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, what: str, known: tuple[str, ...], length: int = 200) -> None:
+        super().__init__(length)
+        self.what, self.known = what, known
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return self._checked(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        return self._checked(value)
+
+    def _checked(self, word: str | None) -> str | None:
+        if word is not None and word not in self.known:
+            raise _unknown(word, self.what, self.known)
+        return word
+
+
+def _unknown(word: str, what: str, known: Iterable[str]) -> UnknownWord:
+    return UnknownWord(f"{word!r} is no {what} that this release knows: {', '.join(known)}")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import Contact
 from dunwell.domain.people import Naming, Person, asked
-from dunwell.domain.terms import ENDS, Role
+from dunwell.domain.terms import ENDS
 from dunwell.store.bulk_rows import Facts, add_all, put_all
 from dunwell.store.tables import CaseRow, ContactRow, CorrectionRow, InvoiceContactRow, InvoiceRow
 
@@ -121,7 +121,7 @@ def _person(row: ContactRow) -> Person:
 def _contact(row: ContactRow) -> Contact:
     return Contact(
         contact_id=row.contact_id,
-        role=Role(row.role),
+        role=row.role,
         name=row.name,
         email=row.email,
         phone=row.phone,

@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, Customer, History, Invoice, is_rehearsal
 from dunwell.domain.policy import PolicyRef
-from dunwell.domain.terms import DebtorKind
 from dunwell.store import contacts
 from dunwell.store.bulk_rows import Facts, add_all, put_all
 from dunwell.store.tables import CustomerRow, InvoiceRow
@@ -114,7 +113,7 @@ def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
         time_zone=row.time_zone,
         language=row.language,
         contacts=tuple(people),
-        kind=DebtorKind(row.kind) if row.kind else None,
+        kind=row.kind,
         group=row.group,
     )
 

@@ -11,7 +11,7 @@ from dunwell.domain.channels import POSTED, Channel, TextForm, in_form
 from dunwell.domain.checkpoint import Sent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import COPIES, UNPOSTED, task_ending
-from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState
+from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState, ProviderCall
 from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
@@ -57,7 +57,7 @@ _TO_PEOPLE = (
         ),
         MessageRow.claimed_at > bindparam("since"),
         MessageRow.state.not_in(_GONE),
-        MessageRow.call != "refused",
+        MessageRow.call != ProviderCall.REFUSED,
     )
     .order_by(MessageRow.claimed_at)
 )
@@ -113,7 +113,7 @@ def returned_from(session: Session, invoice_id: str, step: str) -> set[str]:
 
 def has_left(row: MessageRow) -> bool:
     """Return whether a provider has, had or may have the message, so that it must not be sent again."""
-    return row.call == "answered" and row.state not in {MessageState.CLAIMED, MessageState.WITHHELD}
+    return row.call == ProviderCall.ANSWERED and row.state not in {MessageState.CLAIMED, MessageState.WITHHELD}
 
 
 def is_gone(row: MessageRow) -> bool:
@@ -289,7 +289,7 @@ def _accepted_before(before: datetime) -> Select[MessageRow]:
 
 def unanswered_calls(session: Session, before: datetime) -> Sequence[MessageRow]:
     """Return messages whose provider call was begun before that time and is not answered, oldest first."""
-    query = select(MessageRow).where(MessageRow.call == "begun", MessageRow.called_at < before)
+    query = select(MessageRow).where(MessageRow.call == ProviderCall.BEGUN, MessageRow.called_at < before)
     found = session.scalars(query.order_by(MessageRow.called_at, MessageRow.message_id))
     return [row for row in found if links(session, row.message_id)]
 

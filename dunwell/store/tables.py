@@ -2,16 +2,33 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, false, func, true
+from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, event, false, func, true
 from sqlalchemy.engine.default import DefaultExecutionContext
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 from dunwell.domain.address import address_key
+from dunwell.domain.channels import Channel
+from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.terms import Channel
-from dunwell.store.column_types import Amount, Moment
+from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
+from dunwell.domain.terms import (
+    Access,
+    DebtorKind,
+    Level,
+    MessageState,
+    ProviderCall,
+    Role,
+    Stage,
+    TaskKind,
+    TaskState,
+)
+from dunwell.store.column_types import Amount, Moment, Name, Word
+
+_CORRECTABLE = tuple(dict.fromkeys([*CUSTOMER_FIELDS, *CONTACT_FIELDS]))
+"""Facts of a customer or a contact that a person may correct."""
 
 
 class Base(DeclarativeBase):
@@ -24,6 +41,18 @@ class Base(DeclarativeBase):
     }
 
 
+@event.listens_for(Base, "attribute_instrument", propagate=True)
+def _hold_words(_: type[Base], __: str, attribute: InstrumentedAttribute[Any]) -> None:
+    """A row holds the enum's member as soon as it is assigned, not only once it was read back."""
+    columns = getattr(attribute.property, "columns", None)
+    if columns and isinstance(columns[0].type, Word):
+        event.listen(attribute, "set", partial(_word, columns[0].type), retval=True)
+
+
+def _word(kind: Word[Any], _: Base, word: str | None, *__: object) -> object:
+    return None if word is None else kind.known(word)
+
+
 class CustomerRow(Base):
     """A customer. Its row is the lock that puts claims, payments and holds of all its invoices in one order."""
 
@@ -33,7 +62,7 @@ class CustomerRow(Base):
     country: Mapped[str] = mapped_column(String(2))
     time_zone: Mapped[str]
     language: Mapped[str] = mapped_column(String(20))
-    kind: Mapped[str | None] = mapped_column(String(10))
+    kind: Mapped[DebtorKind | None] = mapped_column(Word(DebtorKind, 10))
     group: Mapped[str | None]
 
 
@@ -54,7 +83,7 @@ class ContactRow(Base):
     __tablename__ = "contacts"
     contact_id: Mapped[str] = mapped_column(primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
-    role: Mapped[str] = mapped_column(String(40))
+    role: Mapped[Role] = mapped_column(Word(Role, 40))
     position: Mapped[int]
     name: Mapped[str]
     email: Mapped[str | None]
@@ -79,7 +108,7 @@ class CorrectionRow(Base):
     __tablename__ = "corrections"
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), primary_key=True)
     contact_id: Mapped[str] = mapped_column(primary_key=True, default="")
-    field: Mapped[str] = mapped_column(String(20), primary_key=True)
+    field: Mapped[str] = mapped_column(Name("field", _CORRECTABLE, 20), primary_key=True)
     exported: Mapped[str | None] = mapped_column(Text)
     by: Mapped[str]
     at: Mapped[datetime]
@@ -89,7 +118,7 @@ class ClosedAddressRow(Base):
     """An address that must not be written to, because of a bounce or of STOP. `address` holds its address key."""
 
     __tablename__ = "closed_addresses"
-    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    channel: Mapped[Channel] = mapped_column(Word(Channel, 10), primary_key=True)
     address: Mapped[str] = mapped_column(Text, primary_key=True)
     reason: Mapped[str]
     since: Mapped[datetime]
@@ -164,7 +193,7 @@ class CaseRow(Base):
     __tablename__ = "cases"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
-    stage: Mapped[str] = mapped_column(String(20), index=True)
+    stage: Mapped[Stage] = mapped_column(Word(Stage, 20), index=True)
     next_step: Mapped[str | None]
     next_at: Mapped[datetime | None]
     rehearsal: Mapped[bool]
@@ -214,7 +243,7 @@ class MessageRow(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
     step: Mapped[str]
     message: Mapped[str]
-    channel: Mapped[str] = mapped_column(String(10))
+    channel: Mapped[Channel] = mapped_column(Word(Channel, 10))
     contact_id: Mapped[str]
     address: Mapped[str] = mapped_column(Text)
     address_key: Mapped[str] = mapped_column(Text, default=_message_key, server_default="")
@@ -223,9 +252,9 @@ class MessageRow(Base):
     html: Mapped[str | None] = mapped_column(Text)
     asks: Mapped[bool]
     amount: Mapped[Decimal]
-    state: Mapped[str] = mapped_column(String(12), index=True)
+    state: Mapped[MessageState] = mapped_column(Word(MessageState, 12), index=True)
     reason: Mapped[str | None] = mapped_column(Text)
-    call: Mapped[str] = mapped_column(String(10))
+    call: Mapped[ProviderCall] = mapped_column(Word(ProviderCall, 10))
     called_at: Mapped[datetime | None]
     planned_at: Mapped[datetime]
     claimed_at: Mapped[datetime]
@@ -245,7 +274,7 @@ class MessageInvoiceRow(Base):
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
     step: Mapped[str] = mapped_column(primary_key=True)
     contact_id: Mapped[str] = mapped_column(primary_key=True)
-    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    channel: Mapped[Channel] = mapped_column(Word(Channel, 10), primary_key=True)
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.message_id"), index=True)
     warning: Mapped[bool]
 
@@ -293,7 +322,7 @@ class HoldRow(Base):
     hold_id: Mapped[str] = mapped_column(primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"))
-    level: Mapped[str] = mapped_column(String(12))
+    level: Mapped[Level] = mapped_column(Word(Level, 12))
     reason: Mapped[str] = mapped_column(Text)
     placed_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
@@ -308,7 +337,7 @@ class AccessChangeRow(Base):
     change_id: Mapped[str] = mapped_column(unique=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
     invoice_id: Mapped[str]
-    access: Mapped[str] = mapped_column(String(12))
+    access: Mapped[Access] = mapped_column(Word(Access, 12))
     work_on_hold: Mapped[bool]
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime]
@@ -332,7 +361,7 @@ class TaskRow(Base):
     task_id: Mapped[str] = mapped_column(primary_key=True)
     invoice_id: Mapped[str] = mapped_column(index=True)
     step: Mapped[str]
-    kind: Mapped[str] = mapped_column(String(20))
+    kind: Mapped[TaskKind] = mapped_column(Word(TaskKind, 20))
     contact_id: Mapped[str | None]
     due_at: Mapped[datetime]
     reason: Mapped[str] = mapped_column(Text)
@@ -344,9 +373,9 @@ class TaskRow(Base):
     requested: Mapped[bool] = mapped_column(default=False, server_default=false())
     outlives_case: Mapped[bool] = mapped_column(default=False, server_default=false())
     escalated_at: Mapped[datetime | None]
-    state: Mapped[str] = mapped_column(String(12), index=True)  # open, done, withdrawn
+    state: Mapped[TaskState] = mapped_column(Word(TaskState, 12), index=True)
     outcome: Mapped[str | None] = mapped_column(Text)
-    result: Mapped[str | None] = mapped_column(String(30))
+    result: Mapped[str | None] = mapped_column(Name("outcome", get_args(CallResult), 30))
     closed_at: Mapped[datetime | None]
 
 
@@ -360,7 +389,7 @@ class TimelineRow(Base):
     at: Mapped[datetime]
     kind: Mapped[str] = mapped_column(String(30))
     step: Mapped[str | None]
-    channel: Mapped[str | None]
+    channel: Mapped[Channel | None] = mapped_column(Word(Channel))
     reason: Mapped[str] = mapped_column(Text)
     ref: Mapped[str | None]
     __table_args__ = (UniqueConstraint("invoice_id", "key"),)
@@ -393,7 +422,7 @@ class RequestRow(Base):
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
     key: Mapped[str] = mapped_column(primary_key=True)
     request_id: Mapped[str] = mapped_column(String(32), unique=True, index=True)
-    event: Mapped[str] = mapped_column(String(40))
+    event: Mapped[str] = mapped_column(Name("event", tuple(EVENTS), 40))
     first_at: Mapped[datetime] = mapped_column(index=True)
     leased_until: Mapped[datetime | None]
     taken_at: Mapped[datetime | None]

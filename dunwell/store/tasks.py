@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS
+from dunwell.domain.channels import CAPPED_CALLS
 from dunwell.domain.events import CONVERSATIONS
+from dunwell.domain.terms import CONTACT_TASKS, TaskState
 from dunwell.store.tables import CaseRow, TaskRow
 
-_BY_PERSON = sorted(channel.value for channel in BY_PERSON)
-_OPEN = select(TaskRow).where(TaskRow.state == "open").order_by(TaskRow.due_at)
+_CONTACTS = sorted(CONTACT_TASKS)
+_OPEN = select(TaskRow).where(TaskRow.state == TaskState.OPEN).order_by(TaskRow.due_at)
 _OPEN_OF_INVOICE = _OPEN.where(TaskRow.invoice_id == bindparam("invoice_id"))
 _OPEN_OF_INVOICES = _OPEN.where(TaskRow.invoice_id.in_(bindparam("invoice_ids", expanding=True)))
 _OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), TaskRow.step == bindparam("step"))
@@ -21,7 +22,7 @@ def add(session: Session, task: TaskRow) -> bool:
     """Add a task, open. Returns False, and changes nothing, when there is one with this id."""
     if session.get(TaskRow, task.task_id) is not None:
         return False
-    task.state = "open"
+    task.state = TaskState.OPEN
     session.add(task)
     session.flush()
     return True
@@ -34,9 +35,9 @@ def get(session: Session, task_id: str) -> TaskRow | None:
 def close_task(session: Session, task_id: str, outcome: str, now: datetime, result: str | None = None) -> bool:
     """Mark a task as done. Returns False when there is no such open task. `result` is the outcome's code alone."""
     row = session.get(TaskRow, task_id)
-    if row is None or row.state != "open":
+    if row is None or row.state != TaskState.OPEN:
         return False
-    row.state, row.outcome, row.closed_at, row.result = "done", outcome, now, result
+    row.state, row.outcome, row.closed_at, row.result = TaskState.DONE, outcome, now, result
     session.flush()
     return True
 
@@ -44,13 +45,13 @@ def close_task(session: Session, task_id: str, outcome: str, now: datetime, resu
 def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: datetime) -> None:
     """Withdraw these tasks."""
     for row in rows:
-        row.state, row.outcome, row.closed_at = "withdrawn", reason, now
+        row.state, row.outcome, row.closed_at = TaskState.WITHDRAWN, reason, now
     session.flush()
 
 
 def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
     """Open a withdrawn task again, due now, for this reason."""
-    row.state, row.reason, row.due_at = "open", reason, now
+    row.state, row.reason, row.due_at = TaskState.OPEN, reason, now
     row.outcome, row.closed_at = None, None
     session.flush()
 
@@ -68,7 +69,7 @@ def open_of(session: Session, invoice_ids: Collection[str]) -> Sequence[TaskRow]
 
 def open_by_person(session: Session, invoice_id: str) -> Sequence[TaskRow]:
     """Return the open calls, visits and meetings of an invoice. Decisions are left out."""
-    return [row for row in open_tasks(session, invoice_id) if row.kind in _BY_PERSON]
+    return [row for row in open_tasks(session, invoice_id) if row.kind in CONTACT_TASKS]
 
 
 def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
@@ -84,7 +85,7 @@ def calls_to(session: Session, contact_ids: Collection[str], since: datetime) ->
             TaskRow.contact_id.in_(contact_ids),
             TaskRow.kind.in_(CAPPED_CALLS),
             TaskRow.due_at > since,
-            TaskRow.state != "withdrawn",
+            TaskRow.state != TaskState.WITHDRAWN,
         )
         .order_by(TaskRow.due_at)
     ).all()
@@ -110,8 +111,8 @@ def overdue(session: Session, before: datetime, most: int) -> Sequence[tuple[Tas
         select(TaskRow, CaseRow)
         .join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)
         .where(
-            TaskRow.state == "open",
-            TaskRow.kind.in_(_BY_PERSON),
+            TaskRow.state == TaskState.OPEN,
+            TaskRow.kind.in_(_CONTACTS),
             TaskRow.due_at < before,
             TaskRow.escalated_at.is_(None),
             CaseRow.rehearsal.is_(False),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, is_rehearsal
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import BY_PERSON, Channel
+from dunwell.domain.terms import CONTACT_TASKS, Channel, TaskKind
 from dunwell.services import credits
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import TaskRow
@@ -81,7 +81,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "contact_role": contact.role.value if contact else None,
         "phone": contact.phone if contact else None,
         "phone_closed": _why_closed(session, row, contact),
-        "place": contact.address(Channel(row.kind)) if contact and row.kind in BY_PERSON else None,
+        "place": contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None,
         "due_at": row.due_at,
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
         "time_zone": zone,
@@ -101,7 +101,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
 
 def _why_covered(session: Session, row: TaskRow, case: Case | None) -> str | None:
     """Why nobody should call about money just now: credit covers it. None when nothing does."""
-    found = credits.cover(session, case) if case is not None and row.kind in BY_PERSON else None
+    found = credits.cover(session, case) if case is not None and row.kind in CONTACT_TASKS else None
     return found.why if found else None
 
 
@@ -115,8 +115,8 @@ def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str 
 
 def _command(row: TaskRow) -> str:
     """How it is closed."""
-    if row.kind == "approval":
+    if row.kind == TaskKind.APPROVAL:
         return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
-    if row.kind in BY_PERSON:
+    if row.kind in CONTACT_TASKS:
         return f"starter.py call-outcome {row.invoice_id} OUTCOME --task {row.task_id}"
     return f"starter.py close-task {row.task_id}"

@@ -104,7 +104,13 @@ def test_nobody_gets_a_copy_too_soon_and_the_step_is_done_all_the_same(office: O
     with office.deps.database.writing("acme") as session:
         for number in range(4):
             row = MessageRow(message_id=f"m{number}", customer_id="acme", step="x", message="reminder-first")
-            row.channel, row.contact_id, row.address, row.subject, row.body = "email", "acme.manager.1", "a", "s", "b"
+            row.channel, row.contact_id, row.address, row.subject, row.body = (
+                Channel.EMAIL,
+                "acme.manager.1",
+                "a",
+                "s",
+                "b",
+            )
             row.asks, row.amount, row.state, row.call = True, 1, "delivered", "answered"  # type: ignore[assignment]
             row.planned_at = row.claimed_at = at(f"2027-02-2{5 + number} 09:00")
             outbox.add(session, row)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from dunwell.domain.reconciliation import Finding, Kind
-from dunwell.domain.terms import MessageState
+from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.services import interruption
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.store import cases, outbox, tasks
@@ -27,10 +27,10 @@ def test_g13_a_call_that_was_never_answered_is_left_to_a_person(office: Office) 
     office.carry_out("first-reminder", FIRST)
     with office.deps.database.writing("acme") as session:
         row = outbox.of_invoice(session, "inv-1", "first-reminder")[0]
-        row.call, row.state, row.called_at = "begun", MessageState.CLAIMED.value, LATER - timedelta(days=2)
+        row.call, row.state, row.called_at = ProviderCall.BEGUN, MessageState.CLAIMED, LATER - timedelta(days=2)
     assert [one.kind for one in found(office)] == [Kind.CLAIM]
     assert mend_all(office) == [True]
-    assert [message.state for message in office.messages()].count("unknown") == 1
+    assert [message.state for message in office.messages()].count(MessageState.UNKNOWN) == 1
     assert "never" not in office.tasks()[0].reason and "settle-message" in office.tasks()[0].reason
     assert found(office) == []
 
