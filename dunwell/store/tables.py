@@ -128,7 +128,7 @@ class ConversationRow(Base):
     """When somebody last wrote from an address, on channels where that lets us answer freely."""
 
     __tablename__ = "conversations"
-    channel: Mapped[str] = mapped_column(String(10), primary_key=True)
+    channel: Mapped[Channel] = mapped_column(Word(Channel, 10), primary_key=True)
     address_key: Mapped[str] = mapped_column(String(200), primary_key=True)
     heard_at: Mapped[datetime]
 
