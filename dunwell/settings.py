@@ -255,11 +255,11 @@ _PARTNERS: Partners = (
 
 
 def _partners() -> Partners:
-    """Those of the providers as well."""
-    told = (
+    """Return all rows of partners, those of the providers included."""
+    tables = (
         kind.partners for kind in Settings.__mro__ if issubclass(kind, SharedSettings) and "partners" in vars(kind)
     )
-    return (*(row for rows in told for row in rows), *_PARTNERS)
+    return (*(row for rows in tables for row in rows), *_PARTNERS)
 
 
 class _SettingsBesideUp(Settings):

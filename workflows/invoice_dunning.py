@@ -520,7 +520,7 @@ class InvoiceDunning:
         self._publish_if_needed(answer)
 
     async def _take_credit(self, event: CreditApplied) -> None:
-        """Raises Refused when the ledger has no such credit. The ledger first: no credit is ever spent twice."""
+        """Raise Refused when the database has no such credit. It is asked first, so that no credit is spent twice."""
         case = self._the_case
         request = CreditRequest(
             customer_id=case.customer_id,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
-from dunwell.store import cases, ledger, outbox
+from dunwell.store import cases, outbox, payments
 from dunwell.store.database import Database
 from dunwell.store.tables import CaseRow
 from workflows.messages import Carried
@@ -27,7 +27,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         if row is None:
             return Compared(memory, None)
         stored, kept = cases.mark(row), Case.model_validate(row.state)
-        booked = {one.payment_id: one.reversed_at is not None for one in ledger.rows(session, case.invoice_id)}
+        booked = {one.payment_id: one.reversed_at is not None for one in payments.rows(session, case.invoice_id)}
         lost = outbox.unknown_ids(session, [one.message_id for one in case.messages])
     why = None
     known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.events import CreditReturned
 from dunwell.domain.refusal import Refused, refusal_of
-from dunwell.services import credits as ledger
+from dunwell.services import credits as credit_service
 from dunwell.store import cases, credits
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status
@@ -70,7 +70,7 @@ def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> S
     with database.writing(customer_id) as session:
         row = cases.get_row(session, invoice_id)
         now = row.updated_at if row and row.rehearsal else datetime.now(UTC)
-        ledger.give_back(session, invoice_id, event.credit_id, event.amount, event.currency, event.by, now)
+        credit_service.give_back(session, invoice_id, event.credit_id, event.amount, event.currency, event.by, now)
     return stored_status(database, invoice_id)
 
 

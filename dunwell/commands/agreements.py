@@ -1,4 +1,4 @@
-"""Commands about what was agreed with a debtor, and what is in dispute."""
+"""Commands about agreements with a customer and about disputes."""
 
 from typing import Annotated
 

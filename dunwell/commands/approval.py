@@ -1,4 +1,4 @@
-"""The texts that a provider approves before they are sent: what to submit, and which of them are approved already."""
+"""The command that prints the texts to submit to a provider for approval, and shows which are approved already."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,15 @@ from dunwell.texts.catalogue import Catalogue
 
 WHATSAPP = MESSAGES / "templates" / "whatsapp.toml"
 _MOST = 1024
-"""Characters of a template with its variables filled in, by WhatsApp's rule."""
+"""WhatsApp's limit for a template: characters with its variables filled in."""
 
 
 @dataclass(frozen=True)
 class Submission:
-    """One text to submit, or one that is approved: `sid` is the id it was given.
+    """A text to submit, or an approved one.
 
-    when   which case is told so: "" is the usual one
+    when  the situation in which it is used; "" is the usual one
+    sid   its ContentSid once it is approved
     """
 
     name: str
@@ -35,7 +36,7 @@ class Submission:
     sid: str | None
 
     def facts(self) -> dict[str, object]:
-        """For JSON; `content` is the body that Twilio's Content API takes."""
+        """Return the text for JSON. `content` is a body for Twilio's Content API."""
         samples = {str(place): value for place, value in enumerate(self.text.values, start=1)}
         content = {
             "friendly_name": self.name,
@@ -80,7 +81,7 @@ def whatsapp_texts(
 def submissions(
     catalogue: Catalogue, languages: Sequence[str], approved: ApprovedTexts, settings: Settings
 ) -> Iterator[Submission]:
-    """Each text once, in the order of the messages."""
+    """Yield each text once, in the order of the messages."""
     seen: set[tuple[str, str, str]] = set()
     for shown in show(catalogue, languages, **_ours(settings)):
         text, key = shown.words.numbered, (shown.key, shown.language, shown.words.numbered.words)
@@ -91,13 +92,13 @@ def submissions(
 
 
 def _ours(settings: Settings) -> dict[str, object]:
-    """What stands in every text of ours."""
+    """Return the facts that are the same in every text."""
     sender = make_sender(settings)
     return {"sender_company": sender.company, "sender_name": sender.name, "phone": sender.phone}
 
 
 def _name(shown: Shown) -> str:
-    """As WhatsApp names templates: small letters, digits and underscores."""
+    """Return a name for the template by WhatsApp's rule: lower-case letters, digits and underscores."""
     plain = "_".join(("dunwell", shown.key, shown.language, *shown.label.replace(",", "").split()))
     return plain.replace("-", "_").lower()
 

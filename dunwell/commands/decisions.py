@@ -1,4 +1,4 @@
-"""Commands for what people decide about an invoice: pause, change, give up."""
+"""Commands for decisions about an invoice: pause and resume, amend, write off, cancel."""
 
 from typing import Annotated
 

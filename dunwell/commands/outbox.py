@@ -1,4 +1,4 @@
-"""Commands about messages to debtors: the outbox, and what became of one message."""
+"""Commands about messages: the outbox, settling the state of a message, unsubscribing."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Commands about money: payments, and credit of an invoice that was paid too much."""
+"""Commands about payments and credit."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Commands that show how cases stand: one, or all."""
+"""Commands that show one case or the list of cases."""
 
 from collections.abc import Sequence
 from typing import Annotated

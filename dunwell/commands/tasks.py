@@ -1,4 +1,4 @@
-"""Commands about the work of people: the list of it, one task, and what came of it."""
+"""Commands about tasks: the list, one task, and recording its outcome."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Tells a case what happened, and says what came of it."""
+"""Sends an event to a case and prints the result: shared by the commands that do so."""
 
 from collections.abc import Mapping
 from decimal import Decimal

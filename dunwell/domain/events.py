@@ -199,7 +199,7 @@ class CreditApplied(Value):
 
 
 class CreditReturned(Value):
-    """Credit of an invoice was paid back to the customer. It changes the ledger, and no case."""
+    """Credit of an invoice was paid back to the customer. It changes the database, and no case."""
 
     credit_id: PaymentId
     amount: Amount

@@ -27,7 +27,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
-from dunwell.store import addresses, cases, conversations, invoices, ledger, outbox, waits
+from dunwell.store import addresses, cases, conversations, invoices, outbox, payments, waits
 from dunwell.store.tables import MessageRow
 from dunwell.texts.catalogue import Composed
 
@@ -289,7 +289,7 @@ def fresh(session: Session, dispatch: Dispatch, asks: bool) -> Case | None:
     case = cases.get(session, dispatch.case.invoice_id) or dispatch.case
     if case.revision < dispatch.case.revision:
         case = dispatch.case
-    case = case.with_paid(ledger.paid(session, case.invoice_id))
+    case = case.with_paid(payments.paid(session, case.invoice_id))
     if not agenda.is_wanted(case, dispatch.execution.step, asks=asks):
         return None
     presses = asks or dispatch.execution.ladder is not None

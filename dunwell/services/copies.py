@@ -11,7 +11,7 @@ from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.sending import Sending
-from dunwell.store import ledger, outbox
+from dunwell.store import outbox, payments
 from dunwell.store.database import UnitOfWork
 from dunwell.store.tables import MessageRow
 
@@ -42,7 +42,7 @@ class Copies:
     def _still_says_the_same(self, session: Session, copy: Dispatch, original: MessageRow) -> bool:
         """Whether a copy written now would ask for what its message asks for."""
         others = joint_messages.told_with(session, self._deps, copy, original.message_id)
-        paid = ledger.paid(session, copy.case.invoice_id)
+        paid = payments.paid(session, copy.case.invoice_id)
         own = copy.case.with_paid(paid)
         return original.amount == sum((one.case.asked for one in others), own.asked)
 

@@ -20,7 +20,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Stage, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import person_tasks
-from dunwell.store import cases, credits, invoices, ledger, tasks, timeline
+from dunwell.store import cases, credits, invoices, payments, tasks, timeline
 from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow
 
 _RESTORED = "restored"
@@ -179,7 +179,7 @@ def _payable(session: Session, case: Case, credit: Decimal, order: Callable[[Cas
 
 
 def _by_ledger(session: Session, case: Case) -> Case:
-    known = case.with_paid(ledger.paid(session, case.invoice_id))
+    known = case.with_paid(payments.paid(session, case.invoice_id))
     known.money.given = credits.used_amount(session, case.invoice_id)  # the copy has amounts of its own
     return known
 
@@ -254,7 +254,7 @@ def take_back(session: Session, credit_id: str, now: datetime) -> None:
 
 
 def as_event(session: Session, payment: PaymentRow) -> CreditApplied | None:
-    """What the case that was paid has to hear of this row of the ledger; None for money that came from outside."""
+    """Return the event for the case that this payment row pays by credit; None for a payment from outside."""
     row = credits.get_use(session, payment.payment_id)
     if row is None or row.to_invoice != payment.invoice_id:
         return None

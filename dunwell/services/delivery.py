@@ -198,7 +198,7 @@ def _hear_person(
         people = [person for person in people if is_rehearsal(person.customer_id)]
     ours = _ours(provider_event, row, people)
     if provider_event.text is not None and provider_event.address is not None:
-        conversations.heard(session, provider_event.channel, provider_event.address, now)
+        conversations.record_inbound(session, provider_event.channel, provider_event.address, now)
     if provider_event.closes is not None:
         for address in ours:
             addresses.close(session, provider_event.channel, address, provider_event.closes, now, rehearsal=rehearsal)

@@ -20,7 +20,7 @@ from dunwell.services import credits, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import execution_for
-from dunwell.store import cases, contacts, invoices, ledger, outbox
+from dunwell.store import cases, contacts, invoices, outbox, payments
 
 
 def find(
@@ -63,7 +63,7 @@ def told_with(session: Session, deps: Dependencies, dispatch: Dispatch, message_
         case = cases.get(session, link.invoice_id)
         if link.invoice_id == dispatch.case.invoice_id or case is None:
             continue
-        case = case.with_paid(ledger.paid(session, case.invoice_id))
+        case = case.with_paid(payments.paid(session, case.invoice_id))
         policy = deps.policy(session, case.policy)
         key = StepKey.parse(link.step)
         if any(one.id == key.step for one in policy.steps):
@@ -98,7 +98,7 @@ def firmness(dispatch: Dispatch) -> tuple[bool, bool, int]:
 def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case: Case) -> Dispatch | None:
     """The other case's errand, by the figures of this transaction; None when it has nothing to ask for now."""
     action = case.next_action
-    case = case.with_paid(ledger.paid(session, case.invoice_id))
+    case = case.with_paid(payments.paid(session, case.invoice_id))
     if action is None or case.resting or case.asked <= 0 or case.currency != dispatch.case.currency:
         return None
     if credits.cover(session, case):

@@ -22,7 +22,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseAnswer
 from dunwell.services.failures import OtherRun, lasts, reason_of
 from dunwell.services.planning import plan, recalled
-from dunwell.store import accounts, cases, customer_pauses, invoices, ledger, tasks, timeline
+from dunwell.store import accounts, cases, customer_pauses, invoices, payments, tasks, timeline
 from dunwell.store.tables import CustomerPauseRow, InvoiceRow, TaskRow
 
 _PATIENCE = timedelta(days=1)
@@ -143,9 +143,9 @@ class Opener:
     ) -> None:
         """What happened before the invoice came to us is in force before anything is sent."""
         history, policy = History.model_validate(row.history), self._deps.policy(session, case.policy)
-        payments, said = _take_over(case, history, policy, customer.time_zone, now)
-        for payment in payments:
-            ledger.add_payment(session, case.invoice_id, payment, now)
+        earlier, said = _take_over(case, history, policy, customer.time_zone, now)
+        for payment in earlier:
+            payments.add_payment(session, case.invoice_id, payment, now)
         credits.follow(session, case, now)
         timeline.write(session, case.invoice_id, entries_of(said, "history", now))
 

@@ -30,7 +30,7 @@ from dunwell.services.letter_recall import recall_letters
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import Recovery
 from dunwell.services.step_failures import ask_a_person
-from dunwell.store import accounts, cases, idempotency_keys, ledger, outbox, timeline
+from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
 
 _IDS = ("payment_id", "task_id", "message_id")
 """By which field an event is told from others of its name."""
@@ -104,11 +104,11 @@ class Recording:
             case PaymentReceived() if event.payment_id in case.money.questioned:
                 return  # it counts once a person has confirmed it
             case PaymentReceived():
-                ledger.add_payment(session, case.invoice_id, event, now)
+                payments.add_payment(session, case.invoice_id, event, now)
             case CreditApplied():
                 credits.apply(session, case.invoice_id, event, now)  # it was taken before the case heard of it
             case PaymentReversed():
-                ledger.reverse_payment(session, case.invoice_id, event, now)
+                payments.reverse_payment(session, case.invoice_id, event, now)
                 credits.take_back(session, event.payment_id, now)
             case InvoiceAmended() if event.due_on is not None and case.begins_anew:
                 begin_anew(session, case, now)

@@ -19,7 +19,7 @@ from dunwell.domain.timeline import Entry
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseRequest
-from dunwell.store import accounts, cases, invoices, ledger, outbox, timeline
+from dunwell.store import accounts, cases, invoices, outbox, payments, timeline
 from dunwell.store.tables import MessageRow, PaymentRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
@@ -86,7 +86,7 @@ class Recovery:
     def complete(self, case: Case) -> bool:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
         for receipt in case.money.receipts:
-            ledger.put_receipt(self._session, case.invoice_id, receipt, case.currency)
+            payments.put_receipt(self._session, case.invoice_id, receipt, case.currency)
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
         if not is_behind(self._session, self._request):
@@ -108,11 +108,11 @@ class Recovery:
             return [Said("refused", f"{refused}"[:400])]
 
     def _unknown_payments(self, case: Case) -> list[Event]:
-        """What the ledger has and the case does not, as events."""
+        """What the database's payments have and the case does not, as events."""
         known = {receipt.payment_id for receipt in case.money.receipts} | case.money.payments.keys()
         gone = set(case.money.reversed_payments)
         news: list[Event] = []
-        for row in ledger.rows(self._session, case.invoice_id):
+        for row in payments.rows(self._session, case.invoice_id):
             if row.payment_id not in known | gone:
                 news.append(credits.as_event(self._session, row) or _as_event(row))
             if row.reversed_at is not None and row.payment_id not in gone:
@@ -195,5 +195,5 @@ def _as_event(row: PaymentRow) -> PaymentReceived:
         currency=row.currency,
         received_at=row.received_at,
         method=row.method,
-        confirm=True,  # it stands in the ledger, so it was counted
+        confirm=True,  # it is in the database, so it was counted
     )

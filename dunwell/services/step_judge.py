@@ -15,7 +15,7 @@ from dunwell.services import address_queue, contact_caps, credits, person_tasks,
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
-from dunwell.store import cases, ledger, outbox, tasks
+from dunwell.store import cases, outbox, payments, tasks
 from dunwell.store.tables import MessageRow
 
 _NOBODY_DECIDED = timedelta(days=28)
@@ -34,7 +34,7 @@ class StepJudge:
         case, execution, now = dispatch.case, dispatch.execution, dispatch.now
         stored = cases.get_row(session, case.invoice_id)
         changed = stored is not None and stored.revision > case.revision
-        settled = case.with_paid(ledger.paid(session, case.invoice_id)).open_amount == 0
+        settled = case.with_paid(payments.paid(session, case.invoice_id)).open_amount == 0
         # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
         if changed or (execution.ladder is not None and (case.resting or settled)):
             return StepOutcome(step=execution.step, status="stale", at=now)

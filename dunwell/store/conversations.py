@@ -1,4 +1,4 @@
-"""When a person last wrote to us on a channel where that lets us answer freely for a while."""
+"""The last inbound message of each address, on channels that accept any text for some time after it (WhatsApp)."""
 
 from datetime import datetime
 
@@ -9,8 +9,8 @@ from dunwell.domain.channels import Channel
 from dunwell.store.tables import ConversationRow
 
 
-def heard(session: Session, channel: Channel, address: str, at: datetime) -> None:
-    """Note that somebody wrote from this address. Nothing on a channel where any text may be sent at any time."""
+def record_inbound(session: Session, channel: Channel, address: str, at: datetime) -> None:
+    """Record that a message came from this address. Does nothing on channels that accept any text at any time."""
     if channel.facts.free_for is None:
         return
     key = address_key(channel, address)
@@ -23,7 +23,7 @@ def heard(session: Session, channel: Channel, address: str, at: datetime) -> Non
 
 
 def is_free(session: Session, channel: Channel, key: str, now: datetime) -> bool:
-    """Whether any text may be sent to the address of this key, and not only approved ones."""
+    """Return whether any text may be sent to the address with this key now, not only approved texts."""
     if channel.facts.free_for is None:
         return True
     row = session.get(ConversationRow, (channel.value, key))

@@ -1,9 +1,9 @@
-"""Texts that a provider approves before they are sent: the words of a short text, with a number for each fact.
+"""Texts that a provider has to approve before they are sent: a short text with a number in place of each fact.
 
     Northwind Ltd: invoice {{1}}, {{2}}, was due on {{3}}.
 
-The numbers follow the order in which the facts stand in the text, so the text itself says which is which. What a case
-changes in the words (a warning, a link, other invoices) makes another text, which is approved on its own.
+The numbers follow the order of the facts in the text. Where a case changes the wording (a warning, a link, other
+invoices), that is another text, which needs an approval of its own.
 """
 
 import re
@@ -15,9 +15,9 @@ from types import MappingProxyType
 from dunwell.domain.toml_text import parse_toml
 
 CONSTANT = frozenset({"sender_company", "sender_name", "phone"})
-"""Facts that are the same for everybody we write to: they stand in the approved words."""
+"""Facts that are the same for every customer, so they are part of the approved text."""
 
-_BEGIN, _END = "\ue000", "\ue001"  # private characters that no text holds
+_BEGIN, _END = "\ue000", "\ue001"  # private-use characters, which no text holds
 _FACT = re.compile(f"{_BEGIN}([^{_BEGIN}{_END}]*){_END}")
 _MARKS = re.compile(f"[{_BEGIN}{_END}]")
 _SID = re.compile(r"HX[0-9a-fA-F]{32}")
@@ -25,19 +25,19 @@ _SID = re.compile(r"HX[0-9a-fA-F]{32}")
 
 @dataclass(frozen=True)
 class NumberedText:
-    """`words` has {{1}}, {{2}}, ... where the values belong, in their order."""
+    """A text with {{1}}, {{2}}, ... in place of its values."""
 
     words: str
     values: tuple[str, ...]
 
     @property
     def filled(self) -> str:
-        """What the reader sees."""
+        """The text with its values filled in, as the recipient reads it."""
         return re.sub(r"\{\{(\d+)\}\}", lambda place: self.values[int(place[1]) - 1], self.words)
 
 
 def mark(value: object) -> object:
-    """The value with marks around each text in it, and around what a function in it returns."""
+    """Return the value with marks around each text in it, and around the result of each function in it."""
     if isinstance(value, str):
         return f"{_BEGIN}{value}{_END}"
     if isinstance(value, Mapping):
@@ -52,7 +52,7 @@ def _marking(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def numbered(marked: str) -> NumberedText:
-    """The text whose facts stand between marks, with numbers for them."""
+    """Return a text with marked facts as one with numbers."""
     values: list[str] = []
 
     def number(found: re.Match[str]) -> str:
@@ -60,21 +60,21 @@ def numbered(marked: str) -> NumberedText:
         return f"{{{{{len(values)}}}}}"
 
     words = _MARKS.sub("", _FACT.sub(number, marked))
-    # A date that ends with a stop needs no second one where a sentence ends with it.
+    # A date that ends with a full stop needs no second one at the end of a sentence.
     before_a_stop = {int(place) - 1 for place in re.findall(r"\{\{(\d+)\}\}\.", words)}
     shown = (value.removesuffix(".") if at in before_a_stop else value for at, value in enumerate(values))
     return NumberedText(words, tuple(shown))
 
 
 class ApprovedTexts:
-    """The approved texts of one provider: for each message and language the words, and the id they were given."""
+    """The approved texts of one provider: for each message and language the texts and their ids."""
 
     def __init__(self, ids: Mapping[tuple[str, str, str], str]) -> None:
         self.ids = ids
 
     @classmethod
     def load(cls, file: Path) -> "ApprovedTexts":
-        """Read the file; none has no texts. Raises ValueError naming file, message, language and what to write."""
+        """Read the file; a missing one has no texts. Raises ValueError naming file, message and language."""
         if not file.exists():
             return cls(MappingProxyType({}))
         ids = {}
@@ -90,7 +90,7 @@ class ApprovedTexts:
         return cls(MappingProxyType(ids))
 
     def id_of(self, message: str, language: str, words: str) -> str | None:
-        """The id under which exactly these words are approved; None when they are not."""
+        """Return the id under which exactly this text is approved; None when it is not."""
         return self.ids.get((message, language, _plain(words)))
 
 
@@ -101,5 +101,5 @@ def _entries(languages: object, where: str) -> list[tuple[str, list[object]]]:
 
 
 def _plain(words: str) -> str:
-    """As it is compared: kinds of spaces do not count."""
+    """Return the text for comparison, in which all white space is alike."""
     return " ".join(words.split())

@@ -79,7 +79,7 @@ class LanguageTemplates:
     def context(self, facts: Facts, formatter: Formatter, *, marked: bool = False) -> Mapping[str, object]:
         """Return every name that a template of this language may use, with its value.
 
-        With `marked`, each fact stands between marks (see approved.py).
+        With `marked`, each fact is put between marks (see approved.py).
         """
         context = formatted_facts(facts, formatter)
         for name, forms in self.plurals.items():

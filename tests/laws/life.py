@@ -162,7 +162,7 @@ class Life:
         self._laws_of_state()
 
     def _count_money(self, happening: Happening, said: list[Said]) -> None:
-        """A ledger of its own beside the model's."""
+        """A list of payments of its own beside the model's."""
         if not said:
             return
         payment = happening.content.get("payment_id", "")

@@ -19,7 +19,7 @@ from dunwell.domain.reconciliation import Finding, Kind, Report
 from dunwell.domain.terms import Channel
 from dunwell.local.temporal_server import SERVER_FILE, DevServer
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import addresses, cases, ledger, outbox, standstills, tasks
+from dunwell.store import addresses, cases, outbox, payments, standstills, tasks
 from tests import backups
 from tests.gateways.fakes import Answer
 from tests.live.plant import Handle, Plant
@@ -172,7 +172,7 @@ async def agreed(plant: Plant, count: int) -> None:
         with plant.database.reading() as session:
             case = cases.get(session, f"inv-{number}")
             assert case is not None
-            assert ledger.paid(session, case.invoice_id) == case.money.paid
+            assert payments.paid(session, case.invoice_id) == case.money.paid
             rows = {row.message_id for row in outbox.of_invoice(session, case.invoice_id)}
         assert {sent.message_id for sent in case.messages} <= rows
     assert set(plant.mails().values()) <= {1}, "a message was sent twice"

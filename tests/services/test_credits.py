@@ -10,7 +10,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.events import CreditApplied
 from dunwell.domain.refusal import Refused
 from dunwell.services import credits, person_tasks
-from dunwell.store import cases, ledger, tasks
+from dunwell.store import cases, payments, tasks
 from dunwell.store import credits as kept_credits
 from dunwell.store.database import Database
 from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow
@@ -208,7 +208,7 @@ def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: O
     assert (giver.money.given, str(giver.credit), giver.stage) == (THREE, "0.00", "paid")
     assert credit_task(database).state == "withdrawn"
     with database.reading() as session:
-        assert (ledger.paid(session, "A"), ledger.paid(session, "B")) == (Decimal("1500.00"), THREE)
+        assert (payments.paid(session, "A"), payments.paid(session, "B")) == (Decimal("1500.00"), THREE)
         assert kept_credits.of_customer(session, "acme") == []
     assert "300.00 EUR paid by credit c1 of invoice A, applied by agent-7" in [one.reason for one in other.entries()]
 
@@ -258,7 +258,7 @@ def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
         again = event.model_copy(update={"credit_id": "c2"})
         with pytest.raises(Refused, match="A has no credit"):
             credits.apply(session, third.case.invoice_id, again, at(FIRST))
-        assert (ledger.paid(session, "B"), ledger.paid(session, "C")) == (THREE, Decimal(0))
+        assert (payments.paid(session, "B"), payments.paid(session, "C")) == (THREE, Decimal(0))
 
 
 def test_a11_a_case_that_still_runs_hears_what_it_gave(other: Office, paid_too_much: Office) -> None:
@@ -375,12 +375,12 @@ def test_a11_a_database_restored_from_before_the_credit_was_applied(other: Offic
     other.record("payment_received", "2027-03-03 09:00", payment_id="p9", amount="1.00", currency="EUR")
     with database.reading() as session:
         (use,) = kept_credits.uses(session, "A")
-        assert (use.to_invoice, use.amount, ledger.paid(session, "B")) == ("B", THREE, Decimal("301.00"))
+        assert (use.to_invoice, use.amount, payments.paid(session, "B")) == ("B", THREE, Decimal("301.00"))
     assert str(stored(database, "A").credit) == "0.00"
 
 
 def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(other: Office) -> None:
-    """The ledger took it, and the worker died before the case counted it."""
+    """The database took it, and the worker ended before the case counted it."""
     event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
     with other.deps.database.writing("acme") as session:
         credits.apply(session, "B", event, at(FIRST))

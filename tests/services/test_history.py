@@ -10,7 +10,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.invoice import EarlierPayment, EarlierReminder, History
 from dunwell.domain.refusal import Refused
 from dunwell.services import warning_proof
-from dunwell.store import ledger
+from dunwell.store import payments
 from tests.builders import an_invoice, at, the_ladders
 from tests.services.conftest import Office
 
@@ -30,7 +30,7 @@ def _pay(office: Office, payment_id: str, received_at: str, **more: Any) -> None
 
 def _in_books(office: Office) -> Decimal:
     with office.deps.database.reading() as session:
-        return ledger.paid(session, "inv-1")
+        return payments.paid(session, "inv-1")
 
 
 def test_a14_what_was_paid_before_is_not_asked_for(office: Office) -> None:

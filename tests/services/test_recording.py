@@ -8,7 +8,7 @@ import pytest
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.timeline import Entry
-from dunwell.store import cases, ledger
+from dunwell.store import cases, payments
 from dunwell.store.database import Database
 from dunwell.store.tables import CreditRow
 from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps
@@ -21,7 +21,7 @@ ONE = a_customer(contacts=(a_contact(phone="+34600123456"),))
 
 def paid(office: Office) -> Decimal:
     with office.deps.database.reading() as session:
-        return ledger.paid(session, "inv-1")
+        return payments.paid(session, "inv-1")
 
 
 def credit(office: Office) -> Decimal | None:

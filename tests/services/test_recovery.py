@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from dunwell.domain.events import parse_event
 from dunwell.domain.terms import MessageState
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import cases, ledger
+from dunwell.store import cases, payments
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
@@ -43,7 +43,7 @@ def backed_up(file_database: Database, tmp_path: Path) -> Callable[[], Restore]:
 def agree(office: Office) -> None:
     """Ledger, stored case and the workflow's case say the same."""
     with office.deps.database.reading() as session:
-        stored, booked = cases.get(session, "inv-1"), ledger.paid(session, "inv-1")
+        stored, booked = cases.get(session, "inv-1"), payments.paid(session, "inv-1")
     assert stored is not None
     assert (stored.money.paid, stored.money.payments) == (booked, office.case.money.payments)
     assert office.case.money.paid == booked
@@ -136,7 +136,7 @@ def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
     office.pay("2027-03-02 09:00", "50.00", "after1")
     agree(office)
     with office.deps.database.reading() as session:
-        rows = {row.payment_id: row for row in ledger.rows(session, "inv-1")}
+        rows = {row.payment_id: row for row in payments.rows(session, "inv-1")}
     assert {name: row.amount for name, row in rows.items()} == {
         "lost1": Decimal("100.00"),
         "lost2": Decimal("5.00"),
@@ -288,4 +288,4 @@ def test_a4_rows_that_are_gone_are_written_again(database: Database) -> None:
     assert {row.message_id for row in office.messages()} == sent
     assert {row.reason for row in office.messages()} == {LOST_TEXT}
     with database.reading() as session:
-        assert ledger.paid(session, "inv-1") == 110
+        assert payments.paid(session, "inv-1") == 110

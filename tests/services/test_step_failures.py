@@ -211,13 +211,13 @@ def test_a8_one_event_that_cannot_be_written_does_not_keep_the_next_one(
         raise ValueError("no such column for Ada Lovelace")
 
     for name in ("add_payment", "put_receipt"):
-        monkeypatch.setattr(f"dunwell.services.recording.ledger.{name}", refuses)
+        monkeypatch.setattr(f"dunwell.services.recording.payments.{name}", refuses)
     office.pay(AGREED, "100.00", "bad")
     with office.deps.database.reading() as session:
         assert session.scalars(select(PaymentRow.payment_id)).all() == []
     monkeypatch.undo()
     office.pay(SENT, "200.00", "good")
-    with office.deps.database.reading() as session:  # the case knows both, and the ledger catches up
+    with office.deps.database.reading() as session:  # the case knows both, and the database catches up
         assert set(session.scalars(select(PaymentRow.payment_id))) == {"bad", "good"}
     task = next(task for task in office.tasks() if "bad.unwritten" in task.task_id)
     assert "payment_received bad" in task.reason and "Ada" not in task.reason

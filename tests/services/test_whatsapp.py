@@ -111,7 +111,7 @@ def test_an_answer_opens_the_window_for_a_day(
     begin(office, a_person())
     with file_database.writing() as session:
         heard = at(FIRST).replace(hour=10) - at(FIRST).resolution * 3600 * 10**6 * hours_ago
-        conversations.heard(session, Channel.WHATSAPP, PHONE, heard)
+        conversations.record_inbound(session, Channel.WHATSAPP, PHONE, heard)
     office.carry_out("first", FIRST)
     assert ("Body" in twilio.requests[-1].form, "ContentSid" in twilio.requests[-1].form) == (free, not free)
 

@@ -22,7 +22,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import credits
-from dunwell.store import accounts, addresses, cases, ledger, notes, tasks, timeline
+from dunwell.store import accounts, addresses, cases, notes, payments, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.evidence import collect
 from dunwell.store.tables import MessageInvoiceRow, MessageRow, TaskRow
@@ -45,9 +45,9 @@ def lived(database: Database) -> None:
             said = case.apply(event, at(when))
             timeline.write(session, "inv-1", entries_of(said, f"{name}.{when}", at(when)))
             if name == "payment_received":
-                ledger.add_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
+                payments.add_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
             if name == "payment_reversed":
-                ledger.reverse_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
+                payments.reverse_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
 
         row = MessageRow(
             message_id="m-1",
@@ -135,7 +135,7 @@ def used(database: Database) -> None:
                 taken_back = parse_event("payment_reversed", [{"payment_id": credit_id, "reason": "a slip"}])
                 assert isinstance(taken_back, PaymentReversed)
                 case.apply(taken_back, at("2027-03-26 10:00"))
-                ledger.reverse_payment(session, "inv-2", taken_back, at("2027-03-26 10:00"))
+                payments.reverse_payment(session, "inv-2", taken_back, at("2027-03-26 10:00"))
                 credits.take_back(session, credit_id, at("2027-03-26 10:00"))
             cases.put(session, case, rehearsal=False, now=at(f"2027-03-26 {hour:02}:00"))
         credits.give_back(session, "inv-1", "credit-3", Decimal("15.00"), "EUR", "agent-8", at("2027-03-27 09:00"))

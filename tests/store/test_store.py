@@ -18,7 +18,7 @@ from dunwell.domain.policy import PolicyRef
 from dunwell.domain.reconciliation import Report
 from dunwell.domain.terms import Access, Channel, Level
 from dunwell.domain.timeline import Entry
-from dunwell.store import accounts, addresses, cases, invoices, ledger, policies, reconciliations, tasks, timeline
+from dunwell.store import accounts, addresses, cases, invoices, payments, policies, reconciliations, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.schema import SchemaError, check_schema, migrate
 from dunwell.store.tables import AccessChangeRow, Base, PaymentRow, TaskRow
@@ -90,8 +90,8 @@ def test_ten_times_ten_cents_are_one_euro(filled: Database) -> None:
     with filled.writing("acme") as session:
         for number in range(10):
             payment = PaymentReceived(payment_id=f"p{number}", amount=Decimal("0.10"), currency="EUR")
-            ledger.add_payment(session, "inv-1", payment, NOW)
-        assert ledger.paid(session, "inv-1") == Decimal("1.00")
+            payments.add_payment(session, "inv-1", payment, NOW)
+        assert payments.paid(session, "inv-1") == Decimal("1.00")
 
 
 @pytest.mark.parametrize("offset", [-11, 0, 5.75, 14])
@@ -99,7 +99,7 @@ def test_times_come_back_as_the_same_moment_in_utc(filled: Database, offset: flo
     moment = NOW.astimezone(timezone(timedelta(hours=offset)))
     with filled.writing("acme") as session:
         payment = PaymentReceived(payment_id="p", amount=Decimal("1.00"), currency="EUR", received_at=moment)
-        ledger.add_payment(session, "inv-1", payment, NOW)
+        payments.add_payment(session, "inv-1", payment, NOW)
     with filled.reading() as session:
         row = session.get(PaymentRow, ("inv-1", "p"))
         assert row is not None
@@ -152,13 +152,13 @@ def test_a_payment_counts_once_and_not_after_its_reversal(filled: Database) -> N
     reversal = PaymentReversed(payment_id="p", reason="chargeback")
     for _ in range(2):
         with filled.writing("acme") as session:
-            ledger.add_payment(session, "inv-1", payment, NOW)
-            assert ledger.paid(session, "inv-1") == Decimal("5.00")
+            payments.add_payment(session, "inv-1", payment, NOW)
+            assert payments.paid(session, "inv-1") == Decimal("5.00")
     for later in (1, 2):
         with filled.writing("acme") as session:
-            ledger.reverse_payment(session, "inv-1", reversal, NOW + timedelta(days=later))
-            ledger.add_payment(session, "inv-1", payment, NOW)
-            assert ledger.paid(session, "inv-1") == 0
+            payments.reverse_payment(session, "inv-1", reversal, NOW + timedelta(days=later))
+            payments.add_payment(session, "inv-1", payment, NOW)
+            assert payments.paid(session, "inv-1") == 0
     with filled.reading() as session:
         row = session.get(PaymentRow, ("inv-1", "p"))
         assert row is not None
