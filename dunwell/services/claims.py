@@ -179,7 +179,7 @@ class Claims:
         row.claimed_at = dispatch.now
         row.step, row.message = str(lead.execution.key), str(lead.execution.message)
         row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
-        row.subject, row.body, row.html = _in_form(composed, channel.facts.form)
+        row.subject, row.body, row.html = in_form(composed, channel.facts.form)
         approved = None
         if self._needs_approval(session, dispatch, channel, address):
             approved = self._approved_id(dispatch, channel, composed)
@@ -238,7 +238,7 @@ class _Mail:
         return {"unsubscribe_url": self.unsubscribe_url, "enclosed": tuple(one.number for one in self.enclosed)}
 
 
-def _in_form(composed: Composed, form: TextForm) -> tuple[str, str, str | None]:
+def in_form(composed: Composed, form: TextForm) -> tuple[str, str, str | None]:
     """Subject, text and HTML of a message. Raises ValueError for a form in which nothing is sent."""
     match form:
         case TextForm.MAIL:
