@@ -16,6 +16,7 @@ from temporalio.client import Client
 from dunwell.bootstrap import make_dependencies
 from dunwell.commands.messages import show
 from dunwell.domain.channels import CLOSABLE, WRITTEN, Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways import registry
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.local.ladder_pages import pages
@@ -118,7 +119,7 @@ def webhook(folder: Path) -> None:
     office = an_office(folder, "webhook")
     with office.deps.database.writing() as session:
         (found,) = outbox.of_invoice(session, "inv-1")
-        found.state, found.provider_id = "accepted", "beep-1"
+        found.state, found.provider_id = MessageState.ACCEPTED, "beep-1"
     asyncio.run(_told(office.deps.database))
     assert office.states() == {"accounts_payable pager": "delivered"}
 
