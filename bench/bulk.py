@@ -20,8 +20,9 @@ from bench.environment import KINDS, all_of, client_of, deps_on, scratch, server
 from bench.floor import FLOOR_QUEUE, Floor
 from bench.tables import table
 from dunwell.client.bulk_start import start_all
-from dunwell.client.cases import Cases, Start
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
+from dunwell.client.starting import Start
 from dunwell.domain.clock import Clock
 from dunwell.services.dependencies import Dependencies
 

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from dunwell.client.cases import Cases, ServerAway, Start
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registered
+from dunwell.client.server import ServerAway
+from dunwell.client.starting import Start
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.client.cases import Cases
+from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.invoice import Contact

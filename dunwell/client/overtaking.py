@@ -17,6 +17,8 @@ from temporalio.api.workflow.v1 import WorkflowExecutionOptions
 from temporalio.api.workflowservice.v1 import UpdateWorkflowExecutionOptionsRequest
 from temporalio.client import Client, RPCError
 
+from dunwell.client.server import describe
+
 _LOOK = 0.5
 """Seconds after which whoever still waits is let past. A worker that is not busy answers sooner."""
 
@@ -59,7 +61,7 @@ class Overtaking:
 
     async def _stands_in_line(self, workflow_id: str) -> bool:
         """Whether the case has a task that no worker has taken yet."""
-        described = (await self._client.get_workflow_handle(workflow_id).describe()).raw_description
+        described = await describe(self._client, workflow_id)
         return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS
 
     async def _put_first(self, workflow_id: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.client.cases import Cases
+from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.policy_move import Move, preview

@@ -16,7 +16,8 @@ from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, Telemetr
 from typer.core import TyperCommand
 
 from dunwell.bootstrap import NotReady, connect
-from dunwell.client.cases import Cases, NoAnswer, ServerAway
+from dunwell.client.cases import Cases
+from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy
 from dunwell.domain.refusal import Refused

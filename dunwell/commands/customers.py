@@ -7,8 +7,8 @@ import typer
 from typer.core import TyperGroup
 
 from dunwell.bootstrap import NotReady, make_dependencies
-from dunwell.client.cases import ServerAway
 from dunwell.client.customers import Changed, Customers, tell
+from dunwell.client.server import ServerAway
 from dunwell.commands.common import By, Json, check_set_up, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.domain.keys import StepId

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
 
-from dunwell.client.cases import TellOutcome
+from dunwell.client.answers import TellOutcome
 from dunwell.domain.cleaning import clean
 from dunwell.domain.policy import Policy
 from workflows.messages import Status

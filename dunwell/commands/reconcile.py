@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
-from dunwell.client.cases import NoAnswer
+from dunwell.client.server import NoAnswer
 from dunwell.commands.common import Json, connected, opened_database
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.domain.reconciliation import Finding, Kind, Report

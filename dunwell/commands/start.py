@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dunwell.bootstrap import make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
-from dunwell.client.cases import REHEARSAL_SPEED, Cases, Start
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registered, Registrar
+from dunwell.client.starting import REHEARSAL_SPEED, Start
 from dunwell.commands.common import (
     REFUSED,
     AsOf,

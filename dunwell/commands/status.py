@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from dunwell.bootstrap import NotReady
-from dunwell.client.cases import Known, ServerAway
+from dunwell.client.server import ServerAway
+from dunwell.client.status import copied_status
 from dunwell.commands.common import (
     InvoiceId,
     Json,
@@ -18,11 +19,11 @@ from dunwell.commands.output import coming_next, print_json, print_table, say, w
 from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Stage
-from dunwell.settings import Settings, load_settings
+from dunwell.settings import load_settings
 from dunwell.store import notes, standstills
 from dunwell.store.tables import NoteRow
 from dunwell.views.case_list import listed
-from dunwell.views.case_status import case_facts, stored_status
+from dunwell.views.case_status import case_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
 from workflows.messages import Status
@@ -35,7 +36,8 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
     try:
         known = with_cases(settings, lambda case_client: case_client.status(invoice))
     except (NotReady, ServerAway):
-        known = _stored(settings, invoice)
+        with opened_database(settings) as database:
+            known = copied_status(database, invoice)
     if known.copied:
         warn(f"{known.copied}: this is the database's copy")
     facts = from_database(settings, lambda session: case_facts(session, known.status))
@@ -51,11 +53,6 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
 
 def _held(stands: Standstill) -> str:
     return f"HOLD IS ON: {stands}. To end it: starter.py hold off"
-
-
-def _stored(settings: Settings, invoice_id: str) -> Known:
-    with opened_database(settings) as database:
-        return Known(stored_status(database, invoice_id), "the server did not answer")
 
 
 def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> None:

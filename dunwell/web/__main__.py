@@ -18,7 +18,8 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from dunwell.bootstrap import NotReady, check_schema, make_dependencies
-from dunwell.client.cases import Cases, Patience
+from dunwell.client.cases import Cases
+from dunwell.client.server import Patience
 from dunwell.codec import SealError, data_converter
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.intake.policy_files import read_ladders, traits_of

@@ -5,7 +5,7 @@ import asyncio
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from dunwell.client.cases import ServerAway
+from dunwell.client.server import ServerAway
 
 _SECONDS = 3.0
 

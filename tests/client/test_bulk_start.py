@@ -13,8 +13,10 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
-from dunwell.client.cases import Cases, Patience, Start
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registered, Registrar
+from dunwell.client.server import Patience
+from dunwell.client.starting import Start
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from random import Random
 
-from dunwell.client.cases import Patience
+from dunwell.client.server import Patience
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.fuzz import files, service, talk

@@ -11,7 +11,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistoryEventFilterType
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
-from dunwell.client.cases import Cases, Patience, TellOutcome
+from dunwell.client.answers import TellOutcome
+from dunwell.client.cases import Cases
+from dunwell.client.server import Patience
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.terms import Stage
 from dunwell.store import outbox

@@ -13,9 +13,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 
 import starter
 from dunwell.bootstrap import connect
-from dunwell.client import cases
-from dunwell.client.cases import Cases, NoAnswer, Patience, TellOutcome
+from dunwell.client import starting
+from dunwell.client.answers import TellOutcome
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
+from dunwell.client.server import NoAnswer, Patience
 from dunwell.commands import policy as ladder_commands
 from dunwell.domain.policy import PolicyRef
 from dunwell.domain.refusal import Refused
@@ -575,7 +577,7 @@ def test_a_fault_of_the_program_tells_no_secret(here: Place, run: Run, monkeypat
 @pytest.fixture
 async def unattended(server: DevServer, monkeypatch: pytest.MonkeyPatch) -> tuple[Cases, Registrar, Client, Database]:
     """The same server with a queue that no worker looks at."""
-    monkeypatch.setattr(cases, "TASK_QUEUE", "nobody")
+    monkeypatch.setattr(starting, "TASK_QUEUE", "nobody")
     database = Database("sqlite:///unattended.sqlite")
     migrate(database)
     client = await connect(Settings(temporal_address=server.address))
@@ -588,7 +590,7 @@ async def test_without_a_worker_money_arrives_and_others_hear_the_truth(
 ) -> None:
     talk, registrar, client, _ = unattended
     invoice = an_invoice(invoice_id="ALONE-1", issued_on=ISSUED, due_on=DUE)
-    assert await talk.start(registrar.register(invoice, datetime.now(UTC))) is cases.Start.STARTED
+    assert await talk.start(registrar.register(invoice, datetime.now(UTC))) is starting.Start.STARTED
     payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
     assert (await talk.tell("ALONE-1", "payment_received", payment)).how is TellOutcome.SENT
     assert (await talk.tell("ALONE-1", "pause", {"reason": "x", "by": "kim"}, wait=False)).how is TellOutcome.SENT

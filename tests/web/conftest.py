@@ -22,7 +22,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from twilio.request_validator import RequestValidator
 
-from dunwell.client.cases import Cases, Patience
+from dunwell.client.cases import Cases
+from dunwell.client.server import Patience
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.money import Money

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from dunwell.client.cases import Cases, Patience
+from dunwell.client.cases import Cases
+from dunwell.client.server import Patience
 from dunwell.domain.standstill import decision
 from dunwell.domain.terms import Level
 from dunwell.services import standstill

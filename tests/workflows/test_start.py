@@ -7,8 +7,9 @@ from sqlalchemy import func, select
 from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import CancelledError
 
-from dunwell.client.cases import Cases, Start
+from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
+from dunwell.client.starting import Start
 from dunwell.domain.clock import Clock
 from dunwell.domain.terms import Stage
 from dunwell.store import tasks

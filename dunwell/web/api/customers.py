@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic_core import to_jsonable_python
 
-from dunwell.client.cases import ServerAway
 from dunwell.client.customers import Changed, Customers, tell
+from dunwell.client.server import ServerAway
 from dunwell.domain.refusal import Refused
 from dunwell.views.customer import customer_facts
 from dunwell.web.api.routes import authorised, body_of

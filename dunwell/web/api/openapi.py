@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from dunwell.client.cases import Start, TellOutcome
+from dunwell.client.answers import TellOutcome
+from dunwell.client.starting import Start
 from dunwell.domain.channels import AddressKind
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.people import CONSENTS

@@ -13,9 +13,11 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy.orm import Session
 
 from dunwell.client import credits
+from dunwell.client.answers import TellOutcome
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
-from dunwell.client.cases import Known, NoAnswer, ServerAway, TellOutcome
 from dunwell.client.registration import Registered
+from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.client.status import copied_status
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.events import PERSONAL_DECISIONS
 from dunwell.domain.invoice import Invoice
@@ -26,7 +28,7 @@ from dunwell.intake.lines import Record
 from dunwell.intake.refusals import shown
 from dunwell.services.idempotency import StillRunning
 from dunwell.views.account import access_facts, account_facts
-from dunwell.views.case_status import case_facts, stored_status
+from dunwell.views.case_status import case_facts
 from dunwell.views.work_list import open_work
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
@@ -141,8 +143,7 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
             await service.connection.ensure()
             known = await service.cases.status(invoice_id)
         except ServerAway:
-            copy = await asyncio.to_thread(stored_status, service.database, invoice_id)
-            known = Known(copy, "the server did not answer")
+            known = await asyncio.to_thread(copied_status, service.database, invoice_id)
     except Refused as refused:
         raise _problem(refused) from None
     body = await asyncio.to_thread(_case_facts, service, known.status)

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
-from dunwell.client.cases import Cases, ServerAway
+from dunwell.client.cases import Cases
+from dunwell.client.server import ServerAway
 from dunwell.domain.refusal import Refused
 from dunwell.services.inbox import Inbox, PendingReport
 from dunwell.web.temporal_connection import TemporalConnection

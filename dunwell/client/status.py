@@ -1,0 +1,52 @@
+"""Reads how a case stands: by the case itself, or by the database's copy."""
+
+import asyncio
+from dataclasses import dataclass
+
+from temporalio.client import RPCError, WorkflowQueryFailedError
+from temporalio.service import RPCStatusCode
+
+from dunwell.client.server import Server
+from dunwell.store.database import Database
+from dunwell.views.case_status import stored_status, with_written
+from workflows.messages import STATUS_QUERY, Status
+
+_WHY_COPIED = {
+    RPCStatusCode.NOT_FOUND: "the server no longer holds this case",
+    RPCStatusCode.FAILED_PRECONDITION: "no worker answered",
+    RPCStatusCode.DEADLINE_EXCEEDED: "no worker answered",
+    RPCStatusCode.CANCELLED: "no worker answered",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """How a case stands. `copied` says why this is the database's copy; None: the case itself answered."""
+
+    status: Status
+    copied: str | None = None
+
+
+def copied_status(database: Database, invoice_id: str) -> Known:
+    """How a case stands while there is no server. Raises Refused when the case is unknown."""
+    return Known(stored_status(database, invoice_id), "the server did not answer")
+
+
+class StatusReader:
+    """Asks cases. Safe to share between tasks."""
+
+    def __init__(self, server: Server, database: Database) -> None:
+        self._server, self._database = server, database
+
+    async def read(self, invoice_id: str) -> Known:
+        """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
+        handle = self._server.handle(invoice_id)
+        try:
+            status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._server.patience.answer)
+            return Known(await asyncio.to_thread(with_written, self._database, status))
+        except RPCError as error:
+            why = _WHY_COPIED.get(error.status, "the server did not answer")
+        except WorkflowQueryFailedError:
+            why = "the case could not answer"
+        status = await asyncio.to_thread(stored_status, self._database, invoice_id)
+        return Known(status, why)
