@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput, WorkflowExecutionStatus
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+from temporalio.client import Client, Interceptor, OutboundInterceptor, StartWorkflowInput
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from dunwell.client import server
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import Cases
 from dunwell.client.registration import Registered, Registrar
@@ -27,8 +28,6 @@ from workflows.messages import CaseStart, workflow_id
 from workflows.options import CUSTOMER_ID
 
 NOW = datetime(2027, 2, 20, 12, tzinfo=UTC)
-
-_KNOWN = TypedSearchAttributes([SearchAttributePair(CUSTOMER_ID, "acme")])
 
 
 @dataclass
@@ -54,8 +53,13 @@ class _Calls(OutboundInterceptor):
             raise RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
         server.started[input.id] = input.args[0]
 
-    async def describe_workflow(self, input: Any) -> Any:
-        return SimpleNamespace(status=WorkflowExecutionStatus.RUNNING, typed_search_attributes=_KNOWN)
+
+async def describe(*_: object) -> DescribeWorkflowExecutionResponse:
+    """How the fake server describes a workflow: it runs, and its case is open."""
+    found = DescribeWorkflowExecutionResponse()
+    found.workflow_execution_info.status = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
+    found.workflow_execution_info.search_attributes.indexed_fields[CUSTOMER_ID.name].data = b'"acme"'
+    return found
 
 
 class House:
@@ -78,7 +82,8 @@ class House:
 
 
 @pytest.fixture
-def house(database: Database) -> House:
+def house(database: Database, monkeypatch: pytest.MonkeyPatch) -> House:
+    monkeypatch.setattr(server, "describe", describe)
     return House(database)
 
 
