@@ -26,6 +26,7 @@ from activities.reconciliation import ReconcileRequest
 from activities.unsealing import unpacked
 from dunwell.client.cases import Cases
 from dunwell.client.comparison import Compared, compare, open_amount
+from dunwell.client.server import describe
 from dunwell.domain.events import MONEY
 from dunwell.domain.reconciliation import BY, Finding, Kind, Report
 from dunwell.domain.standstill import decision
@@ -220,11 +221,12 @@ class Reconciler:
     async def _status(self, invoice_id: str) -> WorkflowExecutionStatus | None:
         """None: the engine knows no such run."""
         try:
-            return (await self._handle(invoice_id).describe()).status
+            described = await describe(self._client, workflow_id(invoice_id))
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+        return WorkflowExecutionStatus(described.workflow_execution_info.status)
 
     def _handle(self, invoice_id: str) -> WorkflowHandle[Any, Any]:
         return self._client.get_workflow_handle(workflow_id(invoice_id))

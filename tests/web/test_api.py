@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from dunwell.client.cases import Cases
-from dunwell.client.server import Patience
+from dunwell.client.server import Patience, describe
 from dunwell.domain.standstill import decision
 from dunwell.domain.terms import Level
 from dunwell.services import standstill
@@ -256,8 +256,9 @@ async def test_a12_money_for_a_cancelled_invoice_is_credit_and_nothing_is_open(a
     later = (await api.post("/cases/inv-1/payment_received", paid("p2", "300.00"))).json()
     assert (later["stage"], later["amount_due"], later["credit"]) == ("cancelled", "0.00", "500.00")
     assert (await api.get("/cases/inv-1")).json()["amount_due"] == "0.00"
-    described = await api.house.env.client.get_workflow_handle("invoice-inv-1").describe()
-    assert described.typed_search_attributes.get(AMOUNT_DUE) == 0
+    described = await describe(api.house.env.client, "invoice-inv-1")
+    shown = described.workflow_execution_info.search_attributes.indexed_fields[AMOUNT_DUE.name]
+    assert json.loads(shown.data) == 0
     with api.site.database.reading() as session:
         (kept,) = credits.of_customer(session, "acme")
     assert (kept.invoice_id, kept.amount) == ("inv-1", Decimal("500.00"))
