@@ -1,7 +1,6 @@
-"""Ask for invoices to be paid, and tell each case what happened.
+"""The command line for the billing system and for agents: starts cases and sends them events.
 
-The door for the billing system and for agents. Server and database are those of the environment or of `.env`, else
-those of a running `make up`.
+Server and database are those of the environment or of `.env`, else those of a running `make up`.
 """
 
 import sys
@@ -139,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if known:
             warn(known[0])
             sys.exit(known[1])
-        # Its text may hold a secret or personal data, so only its kind and its place are told.
+        # Only its type and place are printed, because its text may hold a secret or personal data.
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno}"
         warn(f"Unexpected {type(error).__name__} at {where}: this is a fault of the program; please report it.")

@@ -1,9 +1,9 @@
-"""The worker: works every workflow and activity. With --set-up it prepares the database and the server instead."""
+"""The worker: runs every workflow and activity. With --set-up it prepares the database and the server instead."""
 
 import signal
 import sys
 
-if __name__ == "__main__":  # before the slow imports: a process with id 1 has no way to end that nobody gave it
+if __name__ == "__main__":  # before the slow imports: a process with id 1, as in a container, has no default handlers
     for _number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(_number, lambda *_: sys.exit(0))
 
@@ -61,11 +61,11 @@ async def make_worker(
     cached_cases: int = CACHED_CASES,
     runner: WorkflowRunner | None = None,
 ) -> AsyncIterator[None]:
-    """Works every workflow and activity while the block runs.
+    """Run every workflow and activity until the end of the block.
 
-    Steps have a queue and slots of their own: however many of them wait for a provider, what is written about
-    money and access finds a free slot. `executor` should have THREADS threads, `cached_cases` are kept in memory,
-    `runner` is another way to run workflow code (tests run it in the sandbox).
+    Steps have a queue and slots of their own: however many of them wait for a provider, activities for money and
+    access find a free slot. `executor` should have THREADS threads, `cached_cases` is the size of the cache, `runner`
+    runs workflow code (tests run it in the sandbox).
     """
     steps_of_cases, records = StepActivities(deps), RecordActivities(deps)
     at_once = Worker(
@@ -123,7 +123,7 @@ async def work(settings: Settings) -> None:
 
 
 async def start_watch(client: Client) -> None:
-    """One of each for the whole namespace, whoever starts it first."""
+    """Start the periodic workflows, one of each for the whole namespace, unless they run already."""
     await client.start_workflow(
         Reconciler.run,
         ReconcilerStart(),

@@ -1,4 +1,4 @@
-"""Makes everything once for every entry point: settings -> clients -> services. Also sets up database and server."""
+"""Makes clients and services from the settings, once for each entry point, and sets up database and server."""
 
 import contextlib
 import re
@@ -37,11 +37,11 @@ MESSAGES = Path(__file__).parents[1] / "messages"
 
 
 class NotReady(Exception):
-    """Something the worker needs is missing. The text is one sentence with what to do."""
+    """Something that an entry point needs is missing. The text is one sentence with what to do."""
 
 
 def make_dependencies(settings: Settings) -> Dependencies:
-    """Every client, made once. Connects to nothing but the database file, when it is one."""
+    """Make every client. Opens no connection, except to an SQLite file."""
     product = _product(settings)
     found = {channel: _chosen(channel, settings) for channel in registry.sent_channels()}
     return Dependencies(
@@ -76,7 +76,7 @@ def _chosen(channel: Channel, settings: Settings) -> tuple[Provider, MessageGate
 
 
 def make_sender(settings: Settings) -> Sender:
-    """Who signs our messages, and where the money goes."""
+    """Return the sender of messages and our accounts."""
     mailbox, banks = settings.mail_from, settings.sender_bic_by_currency
     return Sender(
         name=mailbox.name if mailbox else "Accounts receivable",
@@ -91,7 +91,7 @@ def make_sender(settings: Settings) -> Sender:
 
 
 def _letterhead(settings: Settings, printers: Sequence[Printing]) -> Letterhead:
-    """Our address, and what the service that prints our letters asks of them."""
+    """Return our address and the requirements of the service that prints letters."""
     printing = next(iter(printers), Printing())
     return Letterhead(
         address=settings.sender_address or (),
@@ -114,12 +114,12 @@ def _opt_out(settings: Settings) -> OptOutLinks | None:
 
 
 def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:
-    """A rehearsal may talk to an emulator on this machine, and to nothing else."""
+    """Return the gateway for rehearsals: an emulator on this machine, or else the outbox."""
     return gateway if url is not None and is_loopback(url) else OutboxGateway(gateway.channel)
 
 
 async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """Raises NotReady when no server answers, SettingsError for keys or a connection that cannot be meant."""
+    """Connect to Temporal. Raises NotReady when no server answers, SettingsError for unusable settings."""
     config, converter = temporal_connect(settings), data_converter(settings)
     try:
         return await Client.connect(**config, data_converter=converter, runtime=runtime)
@@ -128,7 +128,7 @@ async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
 
 
 def _unconnected(error: str, address: str) -> str:
-    """One sentence about a connection that was not made."""
+    """Return one sentence about a failed connection."""
     distrust = re.search(r"InvalidCertificate\((\w+)", error)
     if distrust:
         return (
@@ -149,9 +149,9 @@ def _unconnected(error: str, address: str) -> str:
 
 
 def _plain(error: str) -> str:
-    """The kernel of the transport's nested error text."""
-    told = re.findall(r'message: "([^"]+)"', error) or [error.splitlines()[0].partition(": tonic")[0]]
-    return str(told[-1])
+    """Return the innermost message of the transport's nested error text."""
+    messages = re.findall(r'message: "([^"]+)"', error) or [error.splitlines()[0].partition(": tonic")[0]]
+    return str(messages[-1])
 
 
 async def set_up(settings: Settings, client: Client) -> None:
@@ -164,7 +164,7 @@ async def set_up(settings: Settings, client: Client) -> None:
 
 
 async def register_search_attributes(client: Client) -> None:
-    """Raises NotReady when the server refuses, with what an administrator has to do."""
+    """Register the search attributes. Raises NotReady, with what an administrator has to do, when that is refused."""
     try:
         known = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)
@@ -189,14 +189,14 @@ async def register_search_attributes(client: Client) -> None:
 
 
 def check_schema(database: Database) -> None:
-    """Raises NotReady when the database does not answer, or has not the schema of this release."""
+    """Raise NotReady unless the database answers and has the schema of this release."""
     with _explained():
         schema.check_schema(database)
 
 
 @contextlib.contextmanager
 def _explained() -> Iterator[None]:
-    """Turn a database that cannot be used into one sentence."""
+    """Turn database errors into NotReady with one sentence."""
     try:
         yield
     except SQLAlchemyError as error:

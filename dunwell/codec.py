@@ -1,9 +1,9 @@
-"""The seal on what Temporal keeps: each payload is encrypted with AES-256-GCM before it leaves this machine.
+"""Encrypts ("seals") each payload for Temporal with AES-256-GCM before it leaves this machine.
 
-`PAYLOAD_KEYS` is `id:key` pairs divided by commas, each key 32 bytes in base64. The first seals, all open: to
-rotate, put a new pair in front and keep the old ones for as long as a case or its history needs them.
+`PAYLOAD_KEYS` holds `id:key` pairs with commas between them, each key 32 bytes in base64. The first key encrypts, all keys
+decrypt: to rotate, put a new pair in front and keep the old ones for as long as a case or its history needs them.
 
-Search attributes are not sealed: the server must read them to filter by them.
+Search attributes are not encrypted, because the server filters by them.
 """
 
 import base64
@@ -38,7 +38,7 @@ _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class SealError(SettingsError):
-    """A sealed payload cannot be opened with the keys at hand. Says which key is missing or wrong."""
+    """A sealed payload cannot be decrypted with the keys of this process. The text names the missing or wrong key."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class KeyRing:
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
-        """Raises SettingsError, with the place of the bad pair and never its key."""
+        """Read `PAYLOAD_KEYS`. Raises SettingsError with the place of the bad pair, never with its key."""
         keys: dict[str, bytes] = {}
         for place, pair in enumerate(text.split(","), 1):
             key_id, _, key = pair.strip().partition(":")
@@ -62,7 +62,7 @@ class KeyRing:
 
     @property
     def first(self) -> str | None:
-        """The id of the key that seals."""
+        """The id of the key that encrypts."""
         return next(iter(self.keys), None)
 
 
@@ -72,7 +72,7 @@ def _key(text: str, place: int) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != _KEY_BYTES:
-        # Raised outside the handler: a chained error could carry the text.
+        # Raised outside the handler, because a chained error could hold the key's text.
         raise _bad(place, "has no key of 32 bytes in base64; make one with: openssl rand -base64 32")
     return key
 
@@ -82,10 +82,10 @@ def _bad(place: int, reason: str) -> SettingsError:
 
 
 class Seal(PayloadCodec):
-    """Seals what is sent with the first key, opens what comes with the key it names.
+    """Encrypts payloads with the first key, and decrypts each with the key that it names.
 
-    What cannot be opened stays sealed and is marked: a signal of that kind must not keep a case from all others. Who
-    reads it as anything but a raw value gets the SealError then (`SealedPayloads`).
+    A payload that cannot be decrypted stays sealed and is marked, so that such a signal does not keep a case from
+    processing others. Reading it as anything but a raw value raises SealError (`SealedPayloads`).
     """
 
     def __init__(self, ring: KeyRing) -> None:
@@ -93,15 +93,15 @@ class Seal(PayloadCodec):
         self._ciphers = {key_id: AESGCM(key) for key_id, key in ring.keys.items()}
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Sealed copies; one that is sealed already stays as it is."""
+        """Return encrypted copies. A payload that is sealed already stays as it is."""
         return [self._sealed(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """What was sealed; what cannot be opened stays as it is, with a mark that says why."""
+        """Return decrypted copies. A payload that cannot be decrypted stays as it is, with a mark that says why."""
         return [self._opened(payload) for payload in payloads]
 
     async def decode_all(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """What was sealed. Raises SealError for the first payload that cannot be opened."""
+        """Return decrypted copies. Raises SealError for the first payload that cannot be decrypted."""
         opened = await self.decode(payloads)
         for payload in opened:
             if is_sealed(payload.metadata):
@@ -132,7 +132,7 @@ class Seal(PayloadCodec):
 
 
 def _marked(payload: Payload, why: bytes | None) -> Payload:
-    """A copy with this mark of why it was not opened, or with none."""
+    """Return a copy with this mark of why it was not decrypted, or without a mark."""
     copy = Payload()
     copy.CopyFrom(payload)
     copy.metadata.pop(UNOPENED, None)
@@ -142,7 +142,7 @@ def _marked(payload: Payload, why: bytes | None) -> Payload:
 
 
 def _unopened(payload: Payload) -> SealError:
-    """What is wrong with a payload that was not opened, and what to do."""
+    """Return the error of a payload that was not decrypted, with what to do."""
     key_id = key_of(payload.metadata)
     if payload.metadata.get(UNOPENED) == BROKEN:
         return SealError(
@@ -156,37 +156,37 @@ def _unopened(payload: Payload) -> SealError:
 
 
 def _bound(key_id: str) -> bytes:
-    """What the seal covers besides the content, so that a payload cannot be passed off under another id."""
+    """Return the additional authenticated data, by which a payload cannot be passed off under another key id."""
     return SEALED + b":" + key_id.encode()
 
 
 class _Unopened(EncodingPayloadConverter):
-    """Refuses to read what is sealed still."""
+    """Raises SealError when a payload that is still sealed is read."""
 
     @property
     def encoding(self) -> str:
         return SEALED.decode()
 
     def to_payload(self, value: Any) -> Payload | None:
-        """Nothing becomes a payload of this kind here: the codec seals."""
+        """Return None: the codec encrypts, not this converter."""
         return None
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
-        """Raises SealError."""
+        """Raise SealError."""
         raise _unopened(payload)
 
 
 class SealedPayloads(CompositePayloadConverter):
-    """Plain JSON by pydantic. Raises SealError for what could not be opened, whatever it is to be read as."""
+    """Plain JSON by pydantic. Raises SealError for a payload that is still sealed, whatever its target type."""
 
     def __init__(self) -> None:
         super().__init__(*PydanticPayloadConverter().converters.values(), _Unopened())
 
 
 class Failures(DefaultFailureConverter):
-    """A failure to open something says which key is missing, in plain words: an operator must be able to read it.
+    """Leaves the text of a SealError unencrypted, so that operators can read which key is missing.
 
-    Reading one whose own words cannot be opened raises SealError, or they would be lost unseen.
+    Reading a failure whose text cannot be decrypted raises SealError.
     """
 
     def __init__(self, *, sealed: bool = False) -> None:
@@ -194,7 +194,7 @@ class Failures(DefaultFailureConverter):
         self._plain = DefaultFailureConverter()
 
     def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
-        """Fill in `failure`."""
+        """Write the exception to `failure`."""
         closed = _seal_error(exception)
         if closed is not None:
             self._plain.to_failure(closed, payload_converter, failure)
@@ -202,41 +202,41 @@ class Failures(DefaultFailureConverter):
             super().to_failure(exception, payload_converter, failure)
 
     def from_failure(self, failure: Failure, payload_converter: PayloadConverter) -> BaseException:
-        """The exception that `failure` stands for."""
+        """Return the exception that `failure` describes."""
         if failure.HasField("encoded_attributes") and is_sealed(failure.encoded_attributes.metadata):
             raise _unopened(failure.encoded_attributes)
         return super().from_failure(failure, payload_converter)
 
 
 class SealedFailures(Failures):
-    """Seals the words of a failure, which may quote what it failed on, but never those about a missing key."""
+    """Encrypts the texts of failures, which may quote values, except those about a missing key."""
 
     def __init__(self) -> None:
         super().__init__(sealed=True)
 
 
 def _seal_error(exception: BaseException | None) -> SealError | None:
-    """The SealError that led to this exception, if one did."""
+    """Return the SealError among the causes of this exception, or None."""
     while exception is not None and not isinstance(exception, SealError):
         exception = exception.__cause__
     return exception
 
 
 def key_ring(settings: Settings) -> KeyRing:
-    """The keys of the settings; empty when none are set. Raises SettingsError."""
+    """Return the keys of the settings; empty when none are set. Raises SettingsError."""
     return KeyRing.parse(settings.payload_keys.get_secret_value()) if settings.payload_keys else KeyRing()
 
 
 def data_converter(settings: Settings) -> DataConverter:
-    """Plain JSON, sealed when keys are set. Without keys, what somebody else sealed is refused with a reason.
+    """Return the converter for plain JSON, encrypted when keys are set. Without keys, sealed payloads are refused.
 
-    Raises SettingsError for a list of keys that is none.
+    Raises SettingsError for a malformed list of keys.
     """
     return sealed_with(key_ring(settings))
 
 
 def sealed_with(ring: KeyRing) -> DataConverter:
-    """Plain JSON under the seal of a ring; with keys, the words of failures are sealed too."""
+    """Return the converter for plain JSON, encrypted with these keys, as are then the texts of failures."""
     return replace(
         pydantic_data_converter,
         payload_codec=Seal(ring),

@@ -1,4 +1,4 @@
-"""How a process of Dunwell tells whoever started it that it works, and how it ends."""
+"""How a process reports to its supervisor that it is ready, and how it ends."""
 
 import logging
 import os
@@ -6,17 +6,17 @@ import sys
 from typing import NoReturn
 
 MISCONFIGURED = 78
-"""Exit code: what is wrong stays wrong until somebody changes the settings, so starting again is of no use."""
+"""Exit code for wrong settings: a restart does not help until they are changed."""
 
 READY = "ready"
-"""What worker and web service write into their log as soon as they do their work."""
+"""The word that worker and web service log as soon as they are ready."""
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once, with all that was said written out.
+    """Flush all output and end the process at once.
 
-    The engine's client keeps threads of its own, and an interpreter that is taken down under them can abort, so
-    that a process which did all its work reports a crash (seen now and then after short commands).
+    Temporal's client has threads of its own, and the interpreter's shutdown can abort under them, so that a process
+    which did all its work reports a crash (seen sometimes after short commands).
     """
     logging.shutdown()
     sys.stdout.flush()

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
 
 @router.get("/customers/{customer_id}", summary="A customer whole")
 async def one_customer(request: Request, customer_id: str) -> JSONResponse:
-    """Invoices, people with their standing, credit, holds, tasks, messages. 404: no such customer."""
+    """Invoices, contacts with their state, credit, holds, tasks, messages. 404: no such customer."""
 
     def read(service: Service) -> dict[str, Any]:
         with service.database.reading() as session:
@@ -53,7 +53,7 @@ async def add_contact(request: Request, customer_id: str) -> JSONResponse:
     return await _changed(request, lambda customers: customers.add_contact(customer_id, role, facts, by))
 
 
-@router.post("/customers/{customer_id}/pause", summary="Let a whole customer rest")
+@router.post("/customers/{customer_id}/pause", summary="Pause a whole customer")
 async def pause(request: Request, customer_id: str) -> JSONResponse:
     """`reason`, `by` and, if there is an end, `until`. All open invoices, and those still to come."""
     facts, by = await _facts(request, "reason", "until")
@@ -62,7 +62,7 @@ async def pause(request: Request, customer_id: str) -> JSONResponse:
     )
 
 
-@router.post("/customers/{customer_id}/resume", summary="Go on with a customer who rests")
+@router.post("/customers/{customer_id}/resume", summary="End the pause of a customer")
 async def resume(request: Request, customer_id: str) -> JSONResponse:
     """`by`. An invoice that was paused by itself stays paused."""
     _, by = await _facts(request, "")
@@ -85,7 +85,7 @@ async def close_contact(request: Request, contact_id: str) -> JSONResponse:
 
 @router.post("/contacts/{contact_id}/open", summary="Write to a contact again")
 async def open_contact(request: Request, contact_id: str) -> JSONResponse:
-    """`by`. Also where mail bounced or the number was wrong; a STOP stays."""
+    """`by`. Also after a bounce or a wrong number; an address closed by STOP stays closed."""
     _, by = await _facts(request, "")
     return await _changed(request, lambda customers: customers.open_contact(contact_id, by))
 

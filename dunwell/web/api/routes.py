@@ -62,11 +62,11 @@ router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
 async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
-    What a record changes about a customer or their people stands in `changes`.
-    Each item is answered: `started`, `already running`, `already ended`, `wholly paid before` (by its `paid`),
-    `refused` with its problems, or `not tried` when the Temporal server went away. `language` says so where no
-    messages are in the customer's.
-    200: all well; 207: some were refused; 422: all were.
+    Each item has a result: `started`, `already running`, `already ended`, `wholly paid before` (by its `paid`),
+    `refused` with its problems, or `not tried` when the Temporal server went down. `changes` lists what a record
+    changes about a known customer or contact. `language` is given when there are no messages in the customer's
+    language.
+    200: no item was refused; 207: some were refused; 422: all were refused.
     """
     data = parse_json(await read_body(request))
     items = data if isinstance(data, list) else [data]
@@ -178,8 +178,8 @@ async def tell_case(
         str | None, Header(description="The same key again is the same request: carried out once, answered alike.")
     ] = None,
 ) -> JSONResponse:
-    """The body is the event, one JSON object. `note`, free words, may stand beside its fields: it stays in the
-    database. 200: the new status. 202: taken, but the case has not answered yet; `result` says how far it is.
+    """The body is the event, one JSON object. Beside its fields `note` may hold free text, which stays in the
+    database. 200: the new status. 202: accepted, but the case has not answered yet; `result` says how far it is.
     422: refused, with field and reason, or the key was used for another request. 409: the first request of this key
     has no answer yet; `Retry-After` says when to ask again. 404: no such case, or no such event.
     """
@@ -271,9 +271,9 @@ async def open_tasks(
     invoice_id: str | None = None,
     rehearsals: bool = False,
 ) -> JSONResponse:
-    """Open calls, visits, meetings and decisions: what a manager heard of first, then by hour, in each hour the
-    largest amount first. `script` is what to say, `agent_script` the same in your own people's language.
-    Those of rehearsals come only with `rehearsals=true`, and say so: nobody must be called for them.
+    """Open calls, visits, meetings and decisions: escalated ones first, then by hour, in each hour the largest amount
+    first. `script` is the call script, `agent_script` the same in your agents' language. Tasks of rehearsals are
+    included only with `rehearsals=true`, and marked: nobody must be called for them.
     """
     if invoice_id is not None:
         _check_id(invoice_id)

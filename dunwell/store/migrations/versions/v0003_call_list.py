@@ -1,4 +1,4 @@
-"""A list of calls: amounts, attempts, both languages, and what managers have heard of"""
+"""The list of calls: amounts, attempts, both languages, and escalation"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Indexes for what is asked at every step: what one person got, and which calls are planned to them.
+"""Indexes for the queries of every step: messages to a contact, calls to a contact, holds of an invoice.
 
 Revision ID: 0004
 Revises: 0003

@@ -1,4 +1,4 @@
-"""The invoices themselves"""
+"""The invoice documents"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""A short name for the page on which an invoice is paid"""
+"""A short code for the payment URL of an invoice"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Requests that carry an idempotency key, and what was answered"""
+"""Requests that carry an idempotency key, and their answers"""
 
 import sqlalchemy as sa
 from alembic import op

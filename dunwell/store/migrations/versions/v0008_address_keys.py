@@ -1,4 +1,4 @@
-"""One key for every spelling of an address: closed addresses are named by it, and messages are found by it.
+"""Address keys, one for all spellings of an address: closed addresses and messages are found by them.
 
 Of two spellings that were closed apart one row stays: STOP outranks every other reason, else the older one counts.
 """

@@ -1,4 +1,4 @@
-"""Standstills of the installation, and the passes of the reconciler"""
+"""Standstills of the installation, and the reports of the reconciler"""
 
 import sqlalchemy as sa
 from alembic import op

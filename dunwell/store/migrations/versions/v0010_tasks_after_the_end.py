@@ -1,4 +1,4 @@
-"""Tasks that stay open when their case ends, such as money to give back.
+"""Tasks that stay open when their case ends, such as the return of credit.
 
 Revision ID: 0010
 Revises: 0009

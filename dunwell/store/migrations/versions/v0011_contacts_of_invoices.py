@@ -1,4 +1,4 @@
-"""Whom each invoice's record names, who is not written to any more, corrections by hand, and customers who rest
+"""The contacts that each invoice's record names, retired and closed contacts, corrections, pauses of customers
 
 Until now a contact's id was its place in the file, so that one person who moved up a place has two ids. Such twins
 become one, with all that was sent to either, or the person would get everything twice.
@@ -70,7 +70,7 @@ def _make_room() -> None:
 
 
 def _twins() -> dict[str, str]:
-    """Contacts of one customer and role at one address: each but the first, with the first."""
+    """Return the duplicate contacts (one customer, role and address), each with the first of them."""
     first: dict[tuple[str, ...], str] = {}
     twins = {}
     columns = _CONTACTS.c
@@ -87,7 +87,7 @@ def _twins() -> dict[str, str]:
 
 
 def _merge(twin: str, kept: str) -> None:
-    """All that the twin got, and all that is still to come, is the kept one's; the twin is written to no more."""
+    """Move the duplicate's messages and tasks to the contact that is kept, and retire the duplicate."""
     connection = op.get_bind()
     other = _LINKS.alias()
     same = sa.and_(
@@ -106,7 +106,7 @@ def _merge(twin: str, kept: str) -> None:
 
 
 def _name_everybody(twins: set[str]) -> None:
-    """Until its next record says otherwise, an invoice is about everybody whom any record of its customer named."""
+    """Give every invoice all contacts of its customer, until its next record names them."""
     connection = op.get_bind()
     invoices = sa.table("invoices", sa.column("invoice_id"), sa.column("customer_id"), sa.column("names_contacts"))
     named = sa.table("invoice_contacts", sa.column("invoice_id"), sa.column("contact_id"), sa.column("alone"))

@@ -1,4 +1,4 @@
-"""What was paid and which steps were done before an invoice came to us.
+"""What was paid and which steps were done before an invoice was imported.
 
 Revision ID: 0012
 Revises: 0011

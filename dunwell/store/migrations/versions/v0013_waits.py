@@ -1,4 +1,4 @@
-"""Steps that wait for their turn at an address
+"""The queue of steps at each address
 
 Revision ID: 0013
 Revises: 0012

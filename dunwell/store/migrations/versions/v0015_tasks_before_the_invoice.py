@@ -8,7 +8,7 @@ branch_labels = None
 depends_on = None
 
 _NAMES = {"fk": "%(table_name)s_%(column_0_name)s_fkey"}
-"""As PostgreSQL calls them by itself; SQLite gives them no name."""
+"""PostgreSQL's own names for them; SQLite gives them none."""
 
 
 def upgrade() -> None:

@@ -1,4 +1,4 @@
-"""What kind of debtor a customer is, and the group with which messages may be shared
+"""The kind of customer, and the group whose members may share messages
 
 Revision ID: 0016
 Revises: 0015

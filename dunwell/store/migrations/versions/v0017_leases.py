@@ -1,4 +1,4 @@
-"""A request with a key is held by a lease, which its process renews"""
+"""A lease for each running request with an idempotency key, which its process renews"""
 
 from alembic import op
 
@@ -9,5 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # A time of the past is a lease that has run out: what an older process left behind is free at once.
+    # The old values are times in the past, so they are expired leases: requests of older processes are free at once.
     op.alter_column("requests", "begun_at", new_column_name="leased_until")

@@ -1,4 +1,4 @@
-"""A contact's consent to WhatsApp, and when somebody last wrote to us there"""
+"""A contact's consent to WhatsApp, and the last inbound message of each address"""
 
 import sqlalchemy as sa
 from alembic import op
