@@ -1,7 +1,7 @@
 """Encrypts ("seals") each payload for Temporal with AES-256-GCM before it leaves this machine.
 
-`PAYLOAD_KEYS` holds `id:key` pairs with commas between them, each key 32 bytes in base64. The first key encrypts, all keys
-decrypt: to rotate, put a new pair in front and keep the old ones for as long as a case or its history needs them.
+`PAYLOAD_KEYS` holds `id:key` pairs with commas between them, each key 32 bytes in base64. The first key encrypts, all
+keys decrypt. To rotate, put a new pair in front and keep the old ones while a case or its history needs them.
 
 Search attributes are not encrypted, because the server filters by them.
 """
