@@ -264,7 +264,7 @@ REFUSALS: list[tuple[str, Edit, str]] = [
     ("anchor itself", step(0, when="first + 1 day"), "step first: when counts from itself"),
     ("at night", step(0, when="due + 1 day at 18:00"), "step first: when at 18:00 is outside the window"),
     ("unknown role", step(0, to=["acounts_payable"]), "did you mean 'accounts_payable'?"),
-    ("unknown channel", step(0, by=["fax"]), "step first: by 'fax' is unknown: use email or sms or call"),
+    ("unknown channel", step(0, by=["fax"]), "step first: by 'fax' is unknown: use email or sms or whatsapp or call"),
     ("a channel twice", step(0, by=["email", "email"]), "step first: by names 'email' more than once"),
     ("roles no list", step(0, to="user"), "step first: to must be a list of texts"),
     (
