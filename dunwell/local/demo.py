@@ -1,7 +1,7 @@
 """`make demo`: runs a dozen rehearsed cases on a real server, one day a second. No message leaves the outbox.
 
 It starts, and stops at its end, the Temporal server, a worker process and a new database. The simulated customers of
-`demo_debtors` react to messages by signals, as a billing system would.
+`demo_customers` react to messages by signals, as a billing system would.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product import NoProduct
 from dunwell.intake.invoices import read_file
 from dunwell.intake.policy_files import read_ladders, traits_of
-from dunwell.local.demo_debtors import STORIES, CaseReader, CaseView, Debtor, Story, UnexpectedError
+from dunwell.local.demo_customers import STORIES, CaseReader, CaseView, DemoCustomer, Story, UnexpectedError
 from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, RestartLimits, Supervisor, exit_text
 from dunwell.local.temporal_server import DevServer, ServerError
 from dunwell.process import leave
@@ -191,7 +191,7 @@ class DemoRun:
         self._show = show
         self.invoices = list(invoices)
         self.seen: Mapping[str, CaseView] = {}
-        self.debtors = {one.invoice_id: Debtor(one, self._tell(one.invoice_id)) for one in self.invoices}
+        self.customers = {one.invoice_id: DemoCustomer(one, self._tell(one.invoice_id)) for one in self.invoices}
 
     async def perform(self) -> list[Ending]:
         """Run until every story has ended. Raises DemoError when the server ends, Refused for a bad invoice."""
@@ -272,24 +272,24 @@ class DemoRun:
 
     def _look(self, seen: Mapping[str, CaseView]) -> None:
         self.seen = seen
-        for invoice_id, debtor in self.debtors.items():
-            debtor.look(seen[invoice_id])
+        for invoice_id, customer in self.customers.items():
+            customer.look(seen[invoice_id])
         self._show(seen)
 
     async def _live_all(self) -> list[Ending]:
         return await asyncio.gather(*(self._live(one) for one in self.invoices))
 
     async def _live(self, invoice: Invoice) -> Ending:
-        story, debtor = STORIES[invoice.invoice_id], self.debtors[invoice.invoice_id]
+        story, customer = STORIES[invoice.invoice_id], self.customers[invoice.invoice_id]
         trouble: str | None = None
         try:
             async with asyncio.timeout(_TOO_LONG):
-                await story.run(debtor)
-                await debtor.end()
+                await story.run(customer)
+                await customer.end()
                 handle = self._client.get_workflow_handle(workflow_id(invoice.invoice_id), result_type=Outcome)
-                trouble = _complaint(story, (await handle.result()).stage, debtor.seen)
+                trouble = _complaint(story, (await handle.result()).stage, customer.seen)
         except TimeoutError:
-            trouble = f"waited {_TOO_LONG:.0f} s, at last for {debtor.waiting_for or 'the workflow to close'}"
+            trouble = f"waited {_TOO_LONG:.0f} s, at last for {customer.waiting_for or 'the workflow to close'}"
         except (UnexpectedError, RPCError, WorkflowFailureError) as error:
             trouble = str(error)
         return Ending(invoice, story, self.seen.get(invoice.invoice_id), trouble)
@@ -412,7 +412,7 @@ def report(console: Console, endings: Iterable[Ending], database: Database) -> N
     if sample:
         console.print(sample)
     table = Table(title="How the cases ended", box=box.SIMPLE_HEAD)
-    for heading in ("", "invoice", "country", "ladder", "the debtor", "end", "messages"):
+    for heading in ("", "invoice", "country", "ladder", "the customer", "end", "messages"):
         table.add_column(heading, overflow="fold")
     for one in endings:
         mark = Text("ok", style="green") if one.trouble is None else Text("WRONG", style="bold red")

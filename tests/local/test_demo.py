@@ -26,24 +26,24 @@ from dunwell.local.demo import (
     report,
     running_system,
 )
-from dunwell.local.demo_debtors import STORIES
+from dunwell.local.demo_customers import STORIES
 from dunwell.store import outbox
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoSystem]:
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoSystem]:
     # Were these handed to the worker, its messages would go to a provider that nobody emulates here.
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.not-for-the-demo")
     monkeypatch.setenv("SENDGRID_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("MAIL_FROM", "Ana Lopez <ana@example.com>")
-    with running_system(tmp_path / "state", ui=False) as house:
-        yield house
+    with running_system(tmp_path / "state", ui=False) as system:
+        yield system
 
 
-async def play(house: DemoSystem, *names: str) -> dict[str, Ending]:
-    client = await Client.connect(house.server.address, data_converter=pydantic_data_converter)
+async def play(system: DemoSystem, *names: str) -> dict[str, Ending]:
+    client = await Client.connect(system.server.address, data_converter=pydantic_data_converter)
     chosen = [invoice for invoice in demo_invoices() if invoice.invoice_id in names]
-    endings = await DemoRun(house, client, chosen, Ticker().show).perform()
+    endings = await DemoRun(system, client, chosen, Ticker().show).perform()
     return {ending.invoice.invoice_id: ending for ending in endings}
 
 
@@ -61,12 +61,12 @@ def test_the_dozen_shows_what_the_product_can() -> None:
 
 
 async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
-    house: DemoSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    system: DemoSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = replace(STORIES["disputes"], ends=Stage.HANDED_OVER, run=STORIES["overpays"].run)
     monkeypatch.setattr("dunwell.local.demo.STORIES", {**STORIES, "disputes": wrong})
 
-    endings = await play(house, "pays-early", "bounces", "disputes")
+    endings = await play(system, "pays-early", "bounces", "disputes")
 
     assert {name: ending.trouble for name, ending in endings.items()} == {
         "pays-early": None,
@@ -79,7 +79,7 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     assert seen["bounces"] is not None
     assert {letter.channel for letter in seen["bounces"].messages} == {Channel.SMS}
     assert seen["bounces"].access is Access.FULL
-    with house.deps.database.reading() as session:
+    with system.deps.database.reading() as session:
         assert {row.provider for row, _, _ in outbox.rows(session)} == {"outbox"}
     told = capsys.readouterr().out
     assert "480.00 USD received" in told
@@ -89,26 +89,26 @@ async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
     board = Board(page, demo_invoices(), "http://127.0.0.1:8233")
     board.show({name: one for name, one in seen.items() if one is not None})
     page.print(board.table())
-    report(page, endings.values(), house.deps.database)
+    report(page, endings.values(), system.deps.database)
     shown = page.export_text()
     for expected in ("Kestrel Instruments Inc.", "0.00 USD", "pays before anybody has to ask", "WRONG"):
         assert expected in shown
 
 
 async def test_a_worker_is_killed_in_the_middle_and_nothing_is_lost(
-    house: DemoSystem, capsys: pytest.CaptureFixture[str]
+    system: DemoSystem, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    playing = asyncio.create_task(play(house, "overpays", "bounces"))
+    playing = asyncio.create_task(play(system, "overpays", "bounces"))
     while "sent" not in capsys.readouterr().out:
         await asyncio.sleep(0.1)
-    assert house.worker.pid is not None
-    os.kill(house.worker.pid, signal.SIGKILL)
+    assert system.worker.pid is not None
+    os.kill(system.worker.pid, signal.SIGKILL)
     assert {name: ending.trouble for name, ending in (await playing).items()} == {"overpays": None, "bounces": None}
     assert "The worker was ended by SIGKILL" in capsys.readouterr().out
 
 
-async def test_a_dead_server_ends_the_demo(house: DemoSystem) -> None:
-    house.server.process.kill()
-    house.server.process.wait()
+async def test_a_dead_server_ends_the_demo(system: DemoSystem) -> None:
+    system.server.process.kill()
+    system.server.process.wait()
     with pytest.raises(DemoError, match="The Temporal server was ended by SIGKILL"):
-        house.check()
+        system.check()

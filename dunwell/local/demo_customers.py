@@ -103,7 +103,7 @@ Tell = Callable[[str, dict[str, object]], Awaitable[None]]
 """Sends a signal, given by name and content, to the case."""
 
 
-class Debtor:
+class DemoCustomer:
     """One customer with one invoice. `waiting_for` says what the story waits for."""
 
     def __init__(self, invoice: Invoice, tell: Tell) -> None:
@@ -213,7 +213,7 @@ def _plain(value: object) -> object:
 # The stories ---------------------------------------------------------------------------------------------
 
 
-async def pays_early(me: Debtor) -> None:
+async def pays_early(me: DemoCustomer) -> None:
     await me.day(me.invoice.due_on - timedelta(days=4))
     await me.pay()
     await me.end()
@@ -221,14 +221,14 @@ async def pays_early(me: Debtor) -> None:
         raise UnexpectedError(f"paid before the due date, and got {me.seen.messages[0].message} all the same")
 
 
-async def forgets(me: Debtor) -> None:
+async def forgets(me: DemoCustomer) -> None:
     await me.email("final-warning")
     await me.day(me.today + timedelta(days=2))
     await me.pay()
     await me.email("thank-you")
 
 
-async def keeps_promise(me: Debtor) -> None:
+async def keeps_promise(me: DemoCustomer) -> None:
     task = await me.call("promise-call")
     on = me.today + timedelta(days=5)
     await me.tell("call_outcome", task_id=task, outcome="promise", by=AGENT, promise={"date": on})
@@ -238,7 +238,7 @@ async def keeps_promise(me: Debtor) -> None:
     await me.email("thank-you")
 
 
-async def breaks_promise(me: Debtor) -> None:
+async def breaks_promise(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     await me.promise(days=4)
     await me.email("promise-confirmed")
@@ -247,7 +247,7 @@ async def breaks_promise(me: Debtor) -> None:
     await me.email("thank-you")
 
 
-async def pays_in_parts(me: Debtor) -> None:
+async def pays_in_parts(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     await me.pay(me.part(of=3))
     await me.email("part-received")
@@ -256,7 +256,7 @@ async def pays_in_parts(me: Debtor) -> None:
     await me.email("thank-you")
 
 
-async def disputes(me: Debtor) -> None:
+async def disputes(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     await me.tell("dispute_opened", reason="wrong-quantity", opened_by=Role.ACCOUNTS_PAYABLE.value)
     await me.email("dispute-received")
@@ -268,11 +268,11 @@ async def disputes(me: Debtor) -> None:
     await me.email("thank-you")
 
 
-async def never_pays(me: Debtor) -> None:
+async def never_pays(me: DemoCustomer) -> None:
     await me.email("handover-notice")
 
 
-async def overpays(me: Debtor) -> None:
+async def overpays(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     await me.pay(me.invoice.amount + me.part(of=10))
     await me.email("thank-you")
@@ -280,7 +280,7 @@ async def overpays(me: Debtor) -> None:
         raise UnexpectedError(f"paid {me.part(of=10)} too much, but the credit is {me.seen.case.credit}")
 
 
-async def is_reversed(me: Debtor) -> None:
+async def is_reversed(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     payment_id = await me.pay()
     await me.email("thank-you")
@@ -291,7 +291,7 @@ async def is_reversed(me: Debtor) -> None:
     await me.email("thank-you", count=2)
 
 
-async def gets_plan(me: Debtor) -> None:
+async def gets_plan(me: DemoCustomer) -> None:
     await me.email("reminder-first")
     first, second = me.today + timedelta(days=7), me.today + timedelta(days=14)
     half = me.part(of=2)
@@ -306,13 +306,13 @@ async def gets_plan(me: Debtor) -> None:
     await me.email("thank-you")
 
 
-async def bounces(me: Debtor) -> None:
+async def bounces(me: DemoCustomer) -> None:
     await me.sms("reminder-first")
     await me.pay()
     await me.sms("thank-you")
 
 
-async def is_restricted(me: Debtor) -> None:
+async def is_restricted(me: DemoCustomer) -> None:
     await me.access(Access.RESTRICTED)
     await me.email("restricted")
     await me.pay()
@@ -320,7 +320,7 @@ async def is_restricted(me: Debtor) -> None:
     await me.email("restored")
 
 
-async def stops_work(me: Debtor) -> None:
+async def stops_work(me: DemoCustomer) -> None:
     await me.email("milestone-invoice")
     await me.email("milestone-reminder")
     await me.pay()
@@ -332,7 +332,7 @@ async def stops_work(me: Debtor) -> None:
 class Story:
     """A customer's story, the stage in which its case must end, and one line about it."""
 
-    run: Callable[[Debtor], Awaitable[None]]
+    run: Callable[[DemoCustomer], Awaitable[None]]
     ends: Stage
     line: str
 
