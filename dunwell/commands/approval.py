@@ -15,7 +15,6 @@ from dunwell.settings import Settings, load_settings
 from dunwell.texts.approved import ApprovedTexts, NumberedText
 from dunwell.texts.catalogue import Catalogue
 
-WHATSAPP = MESSAGES / "templates" / "whatsapp.toml"
 _MOST = 1024
 """WhatsApp's limit for a template: characters with its variables filled in."""
 
@@ -67,7 +66,7 @@ def whatsapp_texts(
     languages = [language] if language else catalogue.languages
     found = [
         one
-        for one in submissions(catalogue, languages, ApprovedTexts.load(WHATSAPP), settings)
+        for one in submissions(catalogue, languages, ApprovedTexts.load(settings.twilio_whatsapp_texts), settings)
         if message in {None, one.message}
     ]
     if as_json:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.chaos.records import Records, Row, moment, round_of
+from tests.chaos.records import TEXTS, Records, Row, moment, round_of
 
 _ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
@@ -168,10 +168,10 @@ def once(records: Records) -> Iterator[str]:
         if message_id not in records.messages:
             yield f"mail {message_id} was accepted and is not in the outbox"
     texts = Counter((line["to"], line["body"]) for line in records.accepted if line["provider"] == "twilio")
-    rows = Counter((row["address"], row["body"]) for row in records.messages.values() if row["channel"] == "sms")
+    rows = Counter((row["address"], row["body"]) for row in records.messages.values() if row["channel"] in TEXTS)
     for text, times in texts.items():
         if times > rows[text]:
-            yield f"SMS to {text[0]} was accepted {times} times for {rows[text]} in the outbox"
+            yield f"the text to {text[0]} was accepted {times} times for {rows[text]} in the outbox"
     carried = defaultdict(set)
     for link in records.links:
         key = (link["invoice_id"], link["step"], link["contact_id"], link["channel"])

@@ -9,6 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 
+from dunwell.commands.approval import submissions
+from dunwell.gateways.twilio.whatsapp import SCHEME
+from dunwell.settings import Settings
+from dunwell.texts.approved import ApprovedTexts
+from tests.builders import the_catalogue
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio, Received, Reply
 
 _LONGER_THAN_ANYBODY_WAITS = 11.0
@@ -105,16 +110,25 @@ class StormySendGrid(FakeSendGrid):
 
 
 class StormyTwilio(FakeTwilio):
-    """Its list of messages, by which lost answers are looked up, is read in peace."""
+    """SMS and WhatsApp. The list of messages, by which lost answers are looked up, is read in peace."""
 
     def __init__(self, log: Log, temper: Temper) -> None:
         super().__init__()
         self._log, self._temper = log, temper
 
+    def approve(self, file: Path) -> None:
+        """Approve all English texts for WhatsApp, and write the file that says so."""
+        blocks = []
+        for number, one in enumerate(submissions(the_catalogue(), ["en"], ApprovedTexts({}), Settings())):
+            sid = f"HX{number:032x}"
+            self.contents[sid] = one.text.words
+            blocks.append(f'[[{one.message}.en]]\nsid = "{sid}"\ntext = {json.dumps(one.text.words)}\n')
+        file.write_text("\n".join(blocks), encoding="utf-8")
+
     def handle(self, request: Received) -> Reply | None:
         answer = self._temper.answer() if request.method == "POST" else Answer()
         if request.method == "POST":
-            self._log.called(request.form["To"], answer)
+            self._log.called(request.form["To"].removeprefix(SCHEME), answer)
         self.next(answer)
         return super().handle(request)
 
@@ -123,5 +137,5 @@ class StormyTwilio(FakeTwilio):
         reply = super().accept(request)
         for message in self.messages[known:]:
             taken = Taken("twilio", message["sid"], message["to"], request.form.get("StatusCallback", ""))
-            self._log.accept(taken, to=message["to"], body=message["body"])
+            self._log.accept(taken, to=message["to"].removeprefix(SCHEME), body=message["body"])
         return reply

@@ -21,6 +21,9 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 _SINCE = ("state", "call", "provider_id", "settled_at")
 """What a message whose text was lost has of its own."""
 
+TEXTS = frozenset({"sms", "whatsapp"})
+"""The channels of Twilio."""
+
 
 def moment(text: str) -> datetime:
     """A time of the database (UTC, unsaid) or of JSON."""
@@ -165,7 +168,7 @@ class Records:
         same = [
             row
             for row in self.messages.values()
-            if (row["channel"], row["address"], row["body"]) == ("sms", accepted["to"], accepted["body"])
+            if row["channel"] in TEXTS and (row["address"], row["body"]) == (accepted["to"], accepted["body"])
         ]
         return next(iter(known + same), None)
 

@@ -99,6 +99,9 @@ class Plan:
         return timedelta(days=self.days_a_second * self.seconds)
 
 
+WHATSAPP_TEXTS = "whatsapp.toml"
+
+
 @dataclass
 class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
@@ -113,6 +116,8 @@ class StormyPlant(Plant):
             "TWILIO_ACCOUNT_SID": "AC1",
             "TWILIO_FROM": "+15005550006",
             "TWILIO_API_URL": self.twilio.url,
+            "TWILIO_WHATSAPP_FROM": "+14155238886",
+            "TWILIO_WHATSAPP_TEXTS": str(self.state / WHATSAPP_TEXTS),
             **self.site.settings(),
         }
 
@@ -154,6 +159,7 @@ class StormyPlant(Plant):
 @asynccontextmanager
 async def _plant(state: Path, log: Log, temper: Temper, tree: Path, kind: Kind) -> AsyncIterator[StormyPlant]:
     with ground(kind, state) as under, StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
+        twilio.approve(state / WHATSAPP_TEXTS)
         port = free_port()
         server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
         client = await Client.connect(server.address, data_converter=pydantic_data_converter)

@@ -13,7 +13,7 @@ from dunwell.domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice
 
 COUNTRIES = (("DE", "Europe/Berlin"), ("US", "America/New_York"), ("JP", "Asia/Tokyo"))
-_LADDERS = ("gentle-saas", "gentle-saas", "gradual-pressure", "freelance-milestones")
+_LADDERS = ("gentle-saas", "latam-whatsapp", "gradual-pressure", "freelance-milestones")
 AMOUNT = Decimal("1200.00")
 BEGINS = datetime(2027, 2, 22, 8, tzinfo=UTC)
 """When the clock of every case begins."""
@@ -61,7 +61,9 @@ def _customer(chance: random.Random, name: str) -> Customer:
     for place, role in enumerate((Role.ACCOUNTS_PAYABLE, Role.USER, Role.MANAGER, Role.ACCOUNT_MANAGER)):
         phone = f"+1555{chance.randrange(10**6):06}{place}" if chance.random() < 0.4 else None
         email = f"{role.value}@{name}.example" if phone is None or chance.random() < 0.8 else None
-        people.append(a_contact(role, contact_id=f"{name}.{role.value}", email=email, phone=phone))
+        agreed = "2027-01-15 order form" if phone and int(phone[-2]) % 2 else None
+        facts: dict[str, Any] = {"email": email, "phone": phone, "whatsapp_opt_in": agreed}
+        people.append(a_contact(role, contact_id=f"{name}.{role.value}", **facts))
     return a_customer(customer_id=name, country=country, time_zone=zone, contacts=tuple(people))
 
 

@@ -199,3 +199,29 @@ async def test_a_body_that_is_no_form_is_refused(site: Site, body: bytes) -> Non
     for path in ("status", "inbound"):
         answer = await site.http.post(f"/webhooks/twilio/{path}", content=body)
         assert 400 <= answer.status_code < 500
+
+
+# WhatsApp ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("word", "state"), [("delivered", "delivered"), ("read", "delivered"), ("failed", "failed")])
+async def test_what_became_of_a_whatsapp_message(each_site: Site, word: str, state: str) -> None:
+    site = each_site
+    site.case()
+    site.message(channel=Channel.WHATSAPP, address=PHONE, provider_id="SM9")
+    fields = {"MessageSid": "SM9", "MessageStatus": word, "To": f"whatsapp:{PHONE}", "ErrorCode": "63024"}
+    assert (await site.twilio("status", fields)).status_code == 204
+    assert site.row().state == state
+    # A number that is not on WhatsApp is closed there, and open for SMS.
+    closed = "bounced" if state == "failed" else None
+    assert (site.closed(Channel.WHATSAPP, PHONE), site.closed(Channel.SMS, PHONE)) == (closed, None)
+
+
+async def test_stop_by_whatsapp_closes_sms_too_and_start_opens_both(each_site: Site) -> None:
+    site = each_site
+    site.case()
+    both = (Channel.WHATSAPP, Channel.SMS)
+    await site.sms("STOP", "SM1", From=f"whatsapp:{PHONE}")
+    assert [site.closed(channel, PHONE) for channel in both] == ["stopped", "stopped"]
+    await site.sms("START", "SM2")
+    assert [site.closed(channel, PHONE) for channel in both] == [None, None]

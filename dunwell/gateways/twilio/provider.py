@@ -1,7 +1,6 @@
 """Twilio's rows: SMS and WhatsApp."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from dunwell.domain.channels import Channel
 from dunwell.gateways.base import MessageGateway, Receipt
@@ -12,9 +11,6 @@ from dunwell.gateways.twilio.client import NAME, TwilioGateway, refusal
 from dunwell.gateways.twilio.settings import TwilioSettings
 from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
 from dunwell.texts.approved import ApprovedTexts
-
-APPROVED = Path(__file__).parents[3] / "messages" / "templates" / "whatsapp.toml"
-"""The texts that WhatsApp has approved, with their ContentSids."""
 
 STATUS, INBOUND = "twilio/status", "twilio/inbound"
 _EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response></Response>'
@@ -48,7 +44,7 @@ def _make_whatsapp(settings: TwilioSettings) -> MessageGateway | None:
         token.get_secret_value(),
         sender,
         settings.twilio_api_url,
-        approved=ApprovedTexts.load(APPROVED),
+        approved=ApprovedTexts.load(settings.twilio_whatsapp_texts),
         status_callback=_callback(settings),
     )
 

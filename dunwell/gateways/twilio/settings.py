@@ -1,11 +1,15 @@
 """Twilio's settings."""
 
 import re
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
 from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress
+
+APPROVED = Path(__file__).parents[3] / "messages" / "templates" / "whatsapp.toml"
+"""The texts that WhatsApp has approved, with their ContentSids."""
 
 
 def _whatsapp_sender(value: str) -> str:
@@ -32,4 +36,5 @@ class TwilioSettings(SharedSettings):
     twilio_api_url: WebAddress | None = None
     twilio_from: str | None = None
     twilio_whatsapp_from: Annotated[str, AfterValidator(_whatsapp_sender)] | None = None
+    twilio_whatsapp_texts: Annotated[Path, AfterValidator(Path.expanduser)] = APPROVED
     twilio_per_second: Annotated[float, Field(ge=1)] | None = None
