@@ -104,3 +104,16 @@ async def test_b7_tasks_of_rehearsals_come_only_when_asked_for(site: Site) -> No
     assert [one["invoice_id"] for one in plain] == ["inv-1"]
     every = (await site.http.get("/api/tasks?rehearsals=true", headers=BEARER)).json()
     assert {one["invoice_id"]: one["rehearsal"] for one in every} == {"inv-1": False, "played": True}
+
+
+async def test_consent_to_whatsapp_is_set_shown_and_taken_back(each_site: Site) -> None:
+    site, path = each_site, f"/contacts/{ADA}/set"
+    site.case()
+    agreed = {"on": "2027-01-15", "source": "order form"}
+    done = await post(site, path, {"whatsapp_opt_in": agreed, "by": "agent-7"})
+    assert "consent to WhatsApp changed from none to 2027-01-15 order form" in done["done"][0]
+    known = {one["contact_id"]: one["whatsapp_opt_in"] for one in (await shown(site))["contacts"]}
+    assert known[ADA] == agreed
+    assert (await post(site, path, {"whatsapp_opt_in": "yes", "by": "a"}, 422))["field"] == "whatsapp_opt_in"
+    await post(site, path, {"whatsapp_opt_in": "", "by": "agent-7"})
+    assert {one["whatsapp_opt_in"] for one in (await shown(site))["contacts"]} == {None}
