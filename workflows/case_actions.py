@@ -1,0 +1,106 @@
+"""The actions of a case that are due: a step of the ladder, or an agreed day."""
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+from workflows.activity_calls import ActivityCalls
+from workflows.case_writer import CaseWriter
+from workflows.errors import reason_of
+from workflows.memory import Memory
+
+with workflow.unsafe.imports_passed_through():
+    from activities.step import StepActivities
+    from dunwell.domain import agenda
+    from dunwell.domain.case import Case
+    from dunwell.domain.ladder import NextAction
+    from dunwell.services.exchange import StepAnswer, StepRequest
+    from workflows import options
+    from workflows.ui_text import plain
+
+_LONGEST_SUMMARY = 200
+
+
+class CaseActions:
+    def __init__(self, memory: Memory, calls: ActivityCalls, writer: CaseWriter) -> None:
+        self._memory, self._calls, self._writer = memory, calls, writer
+
+    async def carry_out(self, action: NextAction) -> None:
+        """Do what is due now."""
+        if action.step in agenda.DATES:
+            await self._agreed_day(action.step)
+        else:
+            await self._step(action)
+
+    async def _agreed_day(self, step: str) -> None:
+        """Decide what follows when a promise, an instalment, a pause or what a call announced has come to its day."""
+        memory = self._memory
+        case, now = memory.case, memory.clock.now()
+        if step == agenda.PROMISE_DUE:
+            memory.add_entries(case.promise_due(now))
+        elif step == agenda.INSTALMENT_DUE:
+            memory.add_entries(case.instalment_due(now))
+        elif step in agenda.WAITS:
+            memory.add_entries(case.wait_over(now))
+        elif step == agenda.PAUSE_OVER:
+            memory.add_entries(case.pause_over(now))
+        await self._writer.plan_anew()
+
+    async def _step(self, action: NextAction) -> None:
+        memory = self._memory
+        case, now = memory.case, memory.clock.now()
+        entries, arrivals = list(memory.unsaved), memory.arrivals
+        request = StepRequest(**memory.request(entries), step=action.step, planned_at=action.at)
+        try:
+            answer = await self._calls.result(
+                workflow.execute_activity_method(
+                    StepActivities.carry_out,
+                    request,
+                    task_queue=options.step_queue(workflow.info().task_queue),
+                    summary=summary(action),
+                    **options.STEP_WORK,
+                )
+            )
+        except ActivityError as error:
+            self._note_trouble(action.step, error)
+            return
+        finally:
+            memory.clock.set_rehearsal(now)
+        memory.saved(entries)
+        if answer.outcome is not None:
+            self._take(answer, case, request, arrived=memory.arrivals > arrivals)
+        self._writer.access.begin_if_needed(answer)
+
+    def _take(self, answer: StepAnswer, before: Case, request: StepRequest, *, arrived: bool) -> None:
+        """Take the step's outcome; take its plan only if nothing changed the case meanwhile (it was `before`).
+
+        arrived: meanwhile a message was delivered. It may be the delivered warning that the step did not find, so a
+        step that is blocked is looked at again at once.
+        """
+        memory = self._memory
+        case, outcome = memory.case, answer.outcome
+        if outcome is None:
+            return
+        unchanged = case is before and case.revision == request.case.revision
+        case.take(outcome)
+        memory.take(answer, case.revision if unchanged else -1, request.seen)
+        if arrived and not unchanged:
+            memory.case.outstanding.blocked_until = None
+        if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:
+            # The database says that the case has changed, and has no newer one: without a rest this would go on at
+            # once, for ever.
+            case.outstanding.blocked_until = memory.clock.now() + options.AFTER_TROUBLE
+            case.outstanding.blocked_step = None
+            memory.stale = True
+
+    def _note_trouble(self, step: str, error: ActivityError) -> None:
+        """Note that a step failed after all its attempts; it is tried again later, and the case goes on."""
+        memory = self._memory
+        now = memory.clock.now()
+        until = now + options.AFTER_TROUBLE
+        memory.add_entries(memory.case.in_trouble(step, reason_of(error), now, until), step)
+        memory.stale = True
+
+
+def summary(action: NextAction) -> str:
+    """Return the line that the Temporal UI shows at the action's timer and activity."""
+    return plain(f"{action.name}: {action.why}")[:_LONGEST_SUMMARY].rstrip("\\")
