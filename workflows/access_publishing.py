@@ -29,7 +29,7 @@ class AccessPublishing:
         return self._task is not None
 
     def begin_if_needed(self, answer: CaseAnswer) -> None:
-        """Begin to tell the product, if the answer says that it lacks a change; the main loop does not wait for it."""
+        """Begin to tell the product if the answer says that it lacks a change; the main loop does not wait for it."""
         self._unpublished = self._unpublished or answer.unpublished
         if self._unpublished and self._task is None:
             self._task = asyncio.create_task(self._publish())
