@@ -12,7 +12,7 @@ from dunwell.views.case_status import case_facts, stored_status, with_written
 from dunwell.views.lookup import find_invoice
 from tests.builders import sample_deps
 from tests.services.conftest import REGISTERED, Office
-from workflows.messages import status_of
+from workflows.messages import status_of, status_of_unopened
 
 
 def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) -> None:
@@ -87,3 +87,10 @@ def test_d3_the_status_has_instalments_disputed_sum_and_payments(database: Datab
         facts = case_facts(session, told)
     beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
     assert [facts[name] for name in beside] == ["2027-001", "acme", "Acme GmbH", None, []]
+
+
+def test_a_run_that_waits_for_its_invoice_is_shown_as_well(database: Database) -> None:
+    with database.reading() as session:
+        facts = case_facts(session, status_of_unopened("inv-1", []))
+    beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
+    assert [facts[name] for name in beside] == [None, None, None, None, []]
