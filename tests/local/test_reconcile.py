@@ -78,7 +78,7 @@ def test_a6_what_a_terminated_case_kept_sealed_is_kept_by_the_next_run(here: Pla
 
 def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reconcile, "TASK_QUEUE", "nobody-works-here")
-    monkeypatch.setattr(reconcile, "_TAKEN_BY", 0.5)
+    monkeypatch.setattr(reconcile, "_BEGUN_BY", 0.5)
     said = run("reconcile")
     assert (said.code, said.out) == (1, "")
     assert said.err.startswith("No worker took it, so nothing was compared")
