@@ -11,7 +11,7 @@ from dunwell.bootstrap import MESSAGES, make_sender
 from dunwell.commands.common import Json
 from dunwell.commands.messages import Shown, show
 from dunwell.commands.output import print_json, say
-from dunwell.settings import Settings, load_settings
+from dunwell.settings import Settings, SettingsError, load_settings
 from dunwell.texts.approved import ApprovedTexts, NumberedText
 from dunwell.texts.catalogue import Catalogue
 
@@ -64,11 +64,11 @@ def whatsapp_texts(
     if message is not None and message not in catalogue.keys:
         raise typer.BadParameter(f"--message: there is none of this name; {', '.join(sorted(catalogue.keys))}")
     languages = [language] if language else catalogue.languages
-    found = [
-        one
-        for one in submissions(catalogue, languages, ApprovedTexts.load(settings.twilio_whatsapp_texts), settings)
-        if message in {None, one.message}
-    ]
+    try:
+        approved = ApprovedTexts.load(settings.twilio_whatsapp_texts)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    found = [one for one in submissions(catalogue, languages, approved, settings) if message in {None, one.message}]
     if as_json:
         print_json([one.facts() for one in found])
         return

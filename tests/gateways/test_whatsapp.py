@@ -16,7 +16,7 @@ from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
 from dunwell.texts.approved import ApprovedTexts
 from tests.gateways.fakes import PATIENT, Answer, FakeTwilio, an_envelope
 
-TO = "+5215512345678"
+TO = "+525512345678"
 SID = "HX" + "a" * 32
 WORDS = "Northwind: factura {{1}}, {{2}}. Baja: responda STOP"
 TEXT = "Northwind: factura 7, $120.00. Baja: responda STOP"
@@ -145,6 +145,24 @@ def test_what_people_write_back(text: str, kind: str) -> None:
     event = read_inbound({"MessageSid": "SM1", "From": f"whatsapp:{TO}", "Body": text})
     assert event is not None
     assert (event.channel, event.address, event.kind, event.text) == (Channel.WHATSAPP, TO, kind, text)
+
+
+@pytest.mark.parametrize(
+    ("sender", "number"),
+    [
+        ("+5215512345678", "+525512345678"),  # Mexico, with the 1 of the older plan
+        ("+525512345678", "+525512345678"),
+        ("+551187654321", "+5511987654321"),  # Brazil, without the 9 of mobile numbers
+        ("+5511987654321", "+5511987654321"),
+        ("+551133334444", "+551133334444"),  # a landline
+        ("+5491122223333", "+5491122223333"),
+    ],
+)
+def test_people_are_known_by_the_number_of_today(sender: str, number: str) -> None:
+    event = read_inbound({"MessageSid": "SM1", "From": f"whatsapp:{sender}", "Body": "STOP"})
+    assert event is not None and event.address == number
+    sms = read_inbound({"MessageSid": "SM1", "From": sender, "Body": "STOP"})
+    assert sms is not None and sms.address == sender
 
 
 def test_approved_texts_are_those_of_the_file(tmp_path: Path) -> None:

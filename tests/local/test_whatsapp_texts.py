@@ -2,10 +2,12 @@
 
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from dunwell.settings import SettingsError
 from starter import app
 
 
@@ -36,3 +38,12 @@ def test_every_text_keeps_the_rules_of_whatsapp(language: str) -> None:
         assert all(value.strip() for value in variables.values())
         assert "SMS" not in words  # it is read on WhatsApp
         assert one["content"]["language"] == language.replace("-", "_")
+
+
+def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "ours.toml"
+    file.write_text('[[reminder-first.es]]\nsid = "HX..."\ntext = "x"', encoding="utf-8")
+    monkeypatch.setenv("TWILIO_WHATSAPP_TEXTS", str(file))
+    done = CliRunner().invoke(app, ["messages", "whatsapp"])
+    assert isinstance(done.exception, SettingsError)
+    assert "ours.toml: reminder-first.es: 'HX...' is no ContentSid" in str(done.exception)

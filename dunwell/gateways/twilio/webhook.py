@@ -11,7 +11,7 @@ from dunwell.domain.cleaning import clean
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, plain_id, plain_kind
 from dunwell.gateways.twilio.client import STATES, closing
-from dunwell.gateways.twilio.whatsapp import SCHEME
+from dunwell.gateways.twilio.whatsapp import SCHEME, number_of
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
@@ -92,5 +92,5 @@ def _word(text: str) -> str:
 def _place(value: str | None) -> tuple[Channel, str | None]:
     """The channel of an address of Twilio's, and its number; None for a number that is none."""
     channel = Channel.WHATSAPP if (value or "").startswith(SCHEME) else Channel.SMS
-    number = (value or "").removeprefix(SCHEME)
+    number = number_of(value or "") if channel is Channel.WHATSAPP else value or ""
     return channel, number if _NUMBER.fullmatch(number) else None

@@ -4,6 +4,7 @@ What Twilio lists of an approved text is that text filled in, so it is found aga
 """
 
 import json
+import re
 from typing import Any
 
 from dunwell.domain.channels import Channel
@@ -12,6 +13,10 @@ from dunwell.gateways.twilio.client import TwilioGateway
 from dunwell.texts.approved import ApprovedTexts
 
 SCHEME = "whatsapp:"
+_OLDER_PLANS = (
+    (re.compile(r"\+521([0-9]{10})"), r"+52\1"),
+    (re.compile(r"\+55([1-9][1-9])([6-9][0-9]{7})"), r"+55\g<1>9\2"),
+)
 
 
 class WhatsAppGateway(TwilioGateway):
@@ -62,6 +67,19 @@ class WhatsAppGateway(TwilioGateway):
 
     def _is_same(self, body: str | None, envelope: Envelope) -> bool:
         return super()._is_same(body, envelope) or _same_words(body or "", envelope.text)
+
+
+def number_of(address: str) -> str:
+    """The E.164 number of a WhatsApp address, by today's numbering plan.
+
+    WhatsApp knows many people by an older one: in Mexico with a 1 behind the country code, in Brazil without the 9
+    that begins mobile numbers. Without this, their answers would belong to nobody.
+    """
+    number = address.removeprefix(SCHEME)
+    for old, new in _OLDER_PLANS:
+        if old.fullmatch(number):
+            return old.sub(new, number)
+    return number
 
 
 def _same_words(found: str, sent: str) -> bool:
