@@ -21,6 +21,7 @@ from dunwell.client.server import NoAnswer, Patience, Server, ServerAway
 from dunwell.client.starting import CaseStarter, Start
 from dunwell.client.status import Known, StatusReader
 from dunwell.domain.case import Case
+from dunwell.domain.cleaning import clean
 from dunwell.domain.events import EVENTS, MONEY, CreditApplied, parse_event
 from dunwell.domain.plausibility import admit
 from dunwell.domain.refusal import Refused
@@ -78,7 +79,7 @@ class Cases:
         StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
         ServerAway when there is no server.
         """
-        words = (note or "").replace("\x00", "").strip()
+        words = clean(note or "").strip()
         if words and not _AUTHOR.fullmatch(author):
             raise Refused("by", "must be a role or an id: 1 to 60 letters, digits, spaces or . : / + _ -")
         request = Request.of(

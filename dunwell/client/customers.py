@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.channels import CLOSABLE
+from dunwell.domain.cleaning import printable
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
@@ -20,7 +21,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
 from dunwell.intake.invoices import can_be_asked
-from dunwell.intake.refusals import InvalidValue, printable
+from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People

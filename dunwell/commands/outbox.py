@@ -15,10 +15,10 @@ from dunwell.commands.common import (
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.telling import tell_case
 from dunwell.domain.channels import Channel, TextForm
+from dunwell.domain.cleaning import printable
 from dunwell.domain.events import parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.opt_out_link import opted_out
-from dunwell.intake.refusals import printable
 from dunwell.services import delivery
 from dunwell.settings import load_settings
 from dunwell.store import accounts, outbox

@@ -13,10 +13,10 @@ from dunwell.commands.common import (
     without_none,
 )
 from dunwell.commands.output import outcome_line, say
+from dunwell.domain.cleaning import printable
 from dunwell.domain.events import parse_event
 from dunwell.domain.money import looks_like_thousands
 from dunwell.domain.refusal import Refused
-from dunwell.intake.refusals import printable
 from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 

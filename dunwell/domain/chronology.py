@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from dunwell.domain.cleaning import one_line
 from dunwell.domain.contact_labels import with_names
 from dunwell.domain.evidence import END, Proof
 from dunwell.domain.keys import ContactId
@@ -24,20 +25,19 @@ _ARRIVED = {
 def chronology(proof: Proof) -> Iterator[str]:
     """One line a record, with what stands at the head and at the end of the file. Times are UTC."""
     header, *records = proof.records
-    yield from _head(header["data"])
+    yield from map(one_line, _head(header["data"]))
     people = {one["contact_id"]: one for one in header["data"]["customer"]["contacts"]}
     for record in records:
         if record["kind"] != END:
-            yield _clean(
-                f"{_minute(record['at'])}  {record['kind']:<14}  {_TELL[record['kind']](record['data'], people)}"
-            )
+            told = one_line(_TELL[record["kind"]](record["data"], people))
+            yield f"{_minute(record['at'])}  {record['kind']:<14}  {told}"
     yield ""
     yield f"{len(proof.records)} records, chain head {proof.head}"
 
 
 def _head(data: Data) -> Iterator[str]:
     customer = data["customer"]
-    yield _clean(f"Invoice {data['number']} ({data['invoice_id']}) of {customer['name']} ({customer['customer_id']})")
+    yield f"Invoice {data['number']} ({data['invoice_id']}) of {customer['name']} ({customer['customer_id']})"
     yield f"{data['amount']} {data['currency']}, issued {data['issued_on']}, due {data['due_on']}"
     for number, policy in enumerate(data["policies"]):
         yield f"Ladder {policy['policy']}, SHA-256 {policy['digest']}" + (" (moved to)" if number else "")
@@ -150,8 +150,3 @@ KINDS: Sequence[str] = tuple(_TELL)
 
 def _minute(text: str) -> str:
     return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M}"
-
-
-def _clean(text: str) -> str:
-    """One line without control characters, whatever a name or a note holds."""
-    return "".join(char if char.isprintable() else " " for char in text)

@@ -10,6 +10,7 @@ _VISIBLE = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u08
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Bidi embeddings, overrides and isolates: they can make "fdp.exe" look like "exe.pdf"."""
 
+_SHOWN = 60  # characters of a bad value that fit a terminal line
 _VIRAMA = 9  # the canonical combining class of signs that a joiner may follow
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 _BREAKS = re.compile(r"[\n\r\t\v\f\x1c-\x1f\x85\u2028\u2029]")
@@ -30,6 +31,12 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """`text` cleaned and on one line, single spaces between words: no name can forge a header or a paragraph."""
     return " ".join(clean(text).split())
+
+
+def printable(text: str, limit: int = _SHOWN) -> str:
+    """`text` as a refusal shows it: at most `limit` characters, unprintable ones escaped instead of left out."""
+    short = text if len(text) <= limit else text[:limit] + "…"
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short)
 
 
 def reordering(text: str) -> str | None:

@@ -26,7 +26,7 @@ from pydantic_core import CoreSchema, core_schema
 from dunwell.domain.model import Value
 from dunwell.domain.policy import PromiseRules, Reactions, Tolerance
 from dunwell.domain.refusal import Refused, refusal_of
-from dunwell.domain.spelling import nearest
+from dunwell.domain.spelling import did_you_mean
 
 _LARGEST = Decimal(10) ** 12
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
@@ -422,18 +422,15 @@ def parse_event(name: str, arguments: list[object]) -> Event:
     except ValidationError as error:
         refused = refusal_of(error)
         if error.errors(include_input=False)[0]["type"] == "extra_forbidden" and "." not in refused.field:
-            refused = Refused(refused.field, f"{refused.reason}: {_meant(refused.field, model)}")
+            fields = model.model_fields
+            advice = did_you_mean(refused.field, fields, f"there are {', '.join(fields)}")
+            refused = Refused(refused.field, f"{refused.reason}: {advice}")
         # A field that is none of ours was named by the sender: it may hold anything, of any length.
         raise Refused(_UNFIT_FOR_A_FIELD_NAME.sub("?", refused.field)[:60], refused.reason) from None
     except (RecursionError, OverflowError):
         raise Refused("message", "is nested too deeply or holds a number out of range") from None
     _check_days(event)
     return event
-
-
-def _meant(field: str, model: type[Event]) -> str:
-    near = nearest(field, model.model_fields)
-    return f"did you mean {near!r}?" if near else f"there are {', '.join(model.model_fields)}"
 
 
 def _check_days(event: Event) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from dunwell.domain.calls import DAY_CLOSES, DAY_OPENS, CallRules, Wait
 from dunwell.domain.ladder_plan import nominal_plans, with_distance
-from dunwell.domain.ladder_problems import PolicyError, Report, meant
+from dunwell.domain.ladder_problems import PolicyError, Report
 from dunwell.domain.ladder_rules import check_anchor, check_ladder, check_parts
 from dunwell.domain.ladder_table import Table
 from dunwell.domain.policy import (
@@ -24,6 +24,7 @@ from dunwell.domain.policy import (
     When,
     time_of_day,
 )
+from dunwell.domain.spelling import hint
 from dunwell.domain.terms import Channel, Late, Level, Role, Stage
 
 _POLICY_KEYS = (
@@ -239,7 +240,7 @@ def _read_wait(table: Table, key: str, usual: Wait) -> Wait:
 def _read_message(table: Table, field: str, messages: Mapping[str, Trait]) -> str | None:
     key = table.text(field)
     if key is not None and key not in messages:
-        table.bad(field, f"{key!r} is in no catalogue{meant(key, messages)}")
+        table.bad(field, f"{key!r} is in no catalogue{hint(key, messages)}")
     return key
 
 

@@ -1,9 +1,6 @@
 """The reasons why a ladder file is refused, gathered so that all of them can be shown at once."""
 
-from collections.abc import Iterable
-
 from dunwell.domain.model import Value
-from dunwell.domain.spelling import nearest
 
 
 class Problem(Value):
@@ -38,9 +35,3 @@ class Report:
         problem = Problem(file=self.file, step=step, reason=reason)
         if problem not in self.problems:
             self.problems.append(problem)
-
-
-def meant(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word nearest to `word`, to end a reason with; empty when none is near."""
-    near = nearest(word, known)
-    return f": did you mean {near!r}?" if near else ""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 
 from dunwell.domain.ladder_plan import Plan
-from dunwell.domain.ladder_problems import Report, meant
+from dunwell.domain.ladder_problems import Report
 from dunwell.domain.ladder_table import Table
 from dunwell.domain.policy import DATES, Needs, Policy, Step, Trait
+from dunwell.domain.spelling import hint
 from dunwell.domain.terms import Late
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -26,7 +27,7 @@ def check_anchor(step: Step, position: int, labels: Sequence[str], report: Repor
     elif anchor in labels:
         reason = f"counts from {anchor!r}, a step below, so it can never be reached: move {anchor!r} up"
     else:
-        reason = f"counts from {anchor!r}, which is not due, issued or a step above{meant(anchor, above)}"
+        reason = f"counts from {anchor!r}, which is not due, issued or a step above{hint(anchor, above)}"
     report.add(step.id, f"when {reason}")
 
 
@@ -201,7 +202,7 @@ def _check_announcement(
     later = {one.id: one for one in policy.steps[position + 1 :]}
     for name in step.announces:
         if name not in later:
-            report.add(step.id, f"announces {name!r}, which is no step below it{meant(name, later)}")
+            report.add(step.id, f"announces {name!r}, which is no step below it{hint(name, later)}")
         elif not later[name].consequence:
             report.add(
                 step.id,

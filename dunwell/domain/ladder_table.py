@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
-from dunwell.domain.ladder_problems import Report, meant
+from dunwell.domain.ladder_problems import Report
+from dunwell.domain.spelling import hint
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -42,7 +43,7 @@ class Table:
         self.data: Mapping[str, object] = data if isinstance(data, Mapping) else {}
         for key in self.data:
             if key not in keys:
-                self.bad(str(key), f"is unknown{meant(str(key), keys) or _advice(str(key), keys)}")
+                self.bad(str(key), f"is unknown{hint(str(key), keys) or _advice(str(key), keys)}")
 
     def bad(self, key: str, reason: str) -> None:
         """Report what is wrong with the value of `key`."""
@@ -97,7 +98,7 @@ class Table:
         for word in allowed:
             if word == value:
                 return word
-        self.bad(key, f"{value!r} is unknown: use {' or '.join(allowed)}{meant(value, allowed)}")
+        self.bad(key, f"{value!r} is unknown: use {' or '.join(allowed)}{hint(value, allowed)}")
         return None
 
     def _wrong(self, key: str, value: object, wanted: str) -> None:

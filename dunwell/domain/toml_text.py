@@ -4,6 +4,8 @@ import re
 import tomllib
 from typing import Any
 
+from dunwell.domain.cleaning import one_line
+
 _SHOWN = 80
 _PLACE = re.compile(r"\(at line (\d+), column \d+\)")
 _PLAIN_TEXT = re.compile(r"""("(?:[^"\\]|\\.)*"|'[^']*')""")
@@ -63,7 +65,7 @@ def _explained(lines: list[str], said: str) -> str:
     line = lines[number - 1]
     if not line.strip() or (place is None and line.rstrip().endswith((",", "["))):
         return f"line {number}: a list or a text is left open: close it with ] or a quote"
-    shown = "".join(char if char.isprintable() else " " for char in line.strip())[:_SHOWN]
+    shown = one_line(line)[:_SHOWN]
     return f"line {number}: {shown!r} {_cause(line, said)}"
 
 

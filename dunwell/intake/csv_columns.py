@@ -5,12 +5,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from dunwell.domain.cleaning import printable
 from dunwell.domain.refusal import Refused
-from dunwell.domain.spelling import nearest
+from dunwell.domain.spelling import did_you_mean, nearest, proposal
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.intake.lines import Record
-from dunwell.intake.refusals import Refusal, printable
+from dunwell.intake.refusals import Refusal
 
 _UNPREFIXED = frozenset({"country", "time_zone", "language"})
 """Fields of the customer whose columns have no prefix."""
@@ -75,8 +76,7 @@ def read_column_map(items: Iterable[str]) -> ColumnMap:
             left_out.append(column)
             continue
         if name not in COLUMNS:
-            near = nearest(name, COLUMNS)
-            advice = f"did you mean {near!r}?" if near else "docs/invoices.md lists them"
+            advice = did_you_mean(name, COLUMNS, "docs/invoices.md lists them")
             raise Refused("--map", f"{printable(name)!r} is no field of an invoice file: {advice}")
         if name in columns:
             raise Refused("--map", f"{name!r} is given two columns: keep one")
@@ -131,7 +131,7 @@ def _refused(
     ]
     advice = "rename the columns, or say what they hold with --map, such as --map 'Invoice No=number'"
     if misspelled and not missing:
-        problems += [f"{printable(cell)!r} (did you mean {near!r}?)" for cell, near in misspelled.items()]
+        problems += [f"{printable(cell)!r} ({proposal(repr(near))})" for cell, near in misspelled.items()]
         advice = f"rename the column, or say --map '{printable(next(iter(misspelled)))}=-' to leave it out"
     elif problems and unused:
         problems.append(f"not known: {_listed(unused)}")

@@ -13,8 +13,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, TypeVar
 
+from dunwell.domain.cleaning import printable
 from dunwell.domain.refusal import Refused
-from dunwell.intake.refusals import printable
 
 
 class Decimals(StrEnum):

@@ -19,14 +19,15 @@ from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
 from dunwell.domain.autolinks import domain_in, link_in
-from dunwell.domain.cleaning import clean, reordering
+from dunwell.domain.cleaning import clean, printable, reordering
 from dunwell.domain.consent import Consent
 from dunwell.domain.money import exact_amount, looks_like_thousands
+from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.phone_numbers import costly
 from dunwell.intake.csv_dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
 from dunwell.intake.currencies import Currency, current_codes, find_currency, replacement
-from dunwell.intake.refusals import InvalidValue, did_you_mean, kind, printable
+from dunwell.intake.refusals import InvalidValue, kind
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 _WHOLE_DIGITS = 12

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from dunwell.domain.cleaning import printable
+from dunwell.domain.spelling import did_you_mean
 from dunwell.intake.invoice_fields import WRITTEN_IN_A_DIALECT, Field
 from dunwell.intake.json_records import JsonObject
 from dunwell.intake.lines import Record
-from dunwell.intake.refusals import InvalidValue, Refusal, did_you_mean, kind, printable, shown
+from dunwell.intake.refusals import InvalidValue, Refusal, kind, shown
 
 _PARENT_REFUSED = object()  # in place of a value inside something that is no object and was refused already
 _MOST_REFUSALS = 25  # of one record

@@ -1,12 +1,10 @@
 """The refusal of a record: one sentence with the reason and what to do."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from dunwell.domain.spelling import nearest
+from dunwell.domain.cleaning import printable
 
-_SHOWN = 60  # characters of a bad value that fit a terminal line
 _KINDS: list[tuple[type | tuple[type, ...], str]] = [
     (type(None), "null"),
     (str, "text"),
@@ -43,12 +41,6 @@ class InvalidValue(ValueError):
     """A check did not accept a value. The text is the reason of the refusal."""
 
 
-def printable(text: str, limit: int = _SHOWN) -> str:
-    """Return the text, shortened to `limit` characters, with unprintable characters escaped."""
-    short = text if len(text) <= limit else text[:limit] + "…"
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short)
-
-
 def shown(value: object) -> str | None:
     """Return a JSON value as a refusal shows it; None for null, lists and objects."""
     match value:
@@ -68,12 +60,3 @@ def kind(value: object) -> str:
     if isinstance(value, bool):  # first, because bool is a subclass of int
         return "true or false"
     return next((words for types, words in _KINDS if isinstance(value, types)), "no JSON value")
-
-
-def did_you_mean(word: str, known: Iterable[str], otherwise: str | None = None) -> str:
-    """Return advice for a word that is not among `known`: the nearest one, or `otherwise`, or all of them."""
-    words = sorted(map(str, known))
-    near = nearest(word, words)
-    if near:
-        return f"did you mean {near!r}?"
-    return otherwise or f"use one of {', '.join(words)}"

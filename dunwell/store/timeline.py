@@ -1,17 +1,14 @@
 """The timeline of each case. Call inside a transaction that holds the customer's lock."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, aliased
 
+from dunwell.domain.cleaning import clean
 from dunwell.domain.timeline import Entry
 from dunwell.store.bulk_rows import add_all
 from dunwell.store.tables import TimelineRow
-
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-"""Characters that a sender may have put into a name; PostgreSQL refuses to store some of them."""
 
 _OURS = TimelineRow.invoice_id.in_(bindparam("invoice_ids", expanding=True))
 _SAME = aliased(TimelineRow)
@@ -46,7 +43,7 @@ def write_all(session: Session, entries: Mapping[str, Collection[Entry]]) -> Non
             if (invoice_id, entry.key) not in known:
                 known.add((invoice_id, entry.key))
                 last[invoice_id] = last.get(invoice_id, 0) + 1
-                facts = entry.model_dump() | {"reason": _UNPRINTABLE.sub("?", entry.reason)}
+                facts = entry.model_dump() | {"reason": clean(entry.reason)}
                 new.append({"invoice_id": invoice_id, "seq": last[invoice_id], **facts})
     add_all(session, TimelineRow, new)
 

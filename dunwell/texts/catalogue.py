@@ -16,13 +16,13 @@ from babel.languages import get_official_languages
 from markdown_it.token import Token
 
 from dunwell.domain.cleaning import one_line
+from dunwell.domain.spelling import did_you_mean
 from dunwell.texts.approved import NumberedText, numbered
 from dunwell.texts.catalogue_file import (
     CatalogueError,
     Draft,
     Traits,
     check_agrees,
-    did_you_mean,
     parsed_locale,
     read_draft,
     tag,
@@ -260,7 +260,7 @@ class Catalogue:
             reason = f"no such language; there are {', '.join(self.languages)}"
             raise CatalogueError(reason, message=key, language=language)
         if key not in self.keys:
-            reason = f"no such message{did_you_mean(key, self.traits)}"
+            reason = f"no such message; {did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
         return Composed(self._templates(code), key, self.locale(language), facts, preface)
 

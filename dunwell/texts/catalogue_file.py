@@ -12,7 +12,7 @@ from pydantic import Field, StrictBool, StrictStr, ValidationError
 
 from dunwell.domain.model import Value
 from dunwell.domain.refusal import refusal_of
-from dunwell.domain.spelling import nearest
+from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.toml_text import TomlFault, parse_toml
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
@@ -179,7 +179,7 @@ class _Reader:
             refused = refusal_of(error)
             field, reason = prefix + refused.field, refused.reason
             if error.errors(include_url=False, include_input=False)[0]["type"] == "extra_forbidden":
-                reason = f"unknown field{did_you_mean(field.removeprefix(prefix), model.model_fields)}"
+                reason = f"unknown field; {did_you_mean(field.removeprefix(prefix), model.model_fields)}"
             raise CatalogueError(reason, file=self.file, message=message or None, field=field or None) from error
 
     def _check_plurals(self, language: Language, locale: Locale) -> None:
@@ -235,12 +235,6 @@ def parsed_locale(language: str) -> Locale | None:
         return Locale.parse(tag(language), sep="-")
     except (ValueError, UnknownLocaleError):
         return None
-
-
-def did_you_mean(word: str, known: Mapping[str, object]) -> str:
-    """Return the end of a sentence about an unknown word: the nearest known word, or all of them."""
-    near = nearest(word, known)
-    return f"; did you mean {near!r}?" if near else f"; known: {listed(known)}"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -8,8 +8,9 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunwell.domain.spelling import did_you_mean
 from dunwell.texts.approved import CONSTANT, mark
-from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, did_you_mean, listed
+from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, listed
 from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, formatted_facts
 
 _CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
@@ -184,6 +185,6 @@ class _Compiler:
             reason = f"line {error.lineno} of the text: {error.message}"
             raise CatalogueError(reason, file=self.file, message=message, field=field) from error
         for name in sorted(names - known.keys()):
-            reason = f"unknown name {name!r}{did_you_mean(name, known)}"
+            reason = f"unknown name {name!r}; {did_you_mean(name, known)}"
             raise CatalogueError(reason, file=self.file, message=message, field=field)
         return Text(template, frozenset(names).union(*(known[name] for name in names)))

@@ -1,13 +1,11 @@
 """Finds the invoice or customer that somebody names, and says what may have been meant if there is none."""
 
-from difflib import get_close_matches
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.cleaning import printable
 from dunwell.domain.refusal import Refused
-from dunwell.domain.spelling import same_numbers
-from dunwell.intake.refusals import printable
+from dunwell.domain.spelling import near_words, proposal
 from dunwell.store import invoices
 from dunwell.store.tables import CustomerRow, InvoiceRow
 
@@ -20,7 +18,7 @@ def find_invoice(session: Session, invoice_id: str) -> InvoiceRow:
     if known is not None:
         return known
     near = _neighbours(session, invoice_id)
-    advice = f"did you mean {', '.join(near)}?" if near else "`starter.py list` shows those that are"
+    advice = proposal(*near) if near else "`starter.py list` shows those that are"
     raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
 
 
@@ -29,10 +27,8 @@ def _neighbours(session: Session, wanted: str) -> list[str]:
     numbered = session.scalars(ids.where(InvoiceRow.number == wanted).limit(3)).all()
     if numbered:
         return list(numbered)
-    known = {name.lower(): name for name in session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS))}
-    near = get_close_matches(wanted[:60].lower(), known, n=9, cutoff=0.75)
-    # Another number is another invoice: to propose it would send money there.
-    return [known[name] for name in near if same_numbers(name, wanted)][:3]
+    # No other number is near: it is another invoice, and to propose it would send money there.
+    return near_words(wanted, session.scalars(ids.order_by(InvoiceRow.invoice_id).limit(_NEIGHBOURS)))
 
 
 def find_customer(session: Session, customer_id: str) -> CustomerRow:

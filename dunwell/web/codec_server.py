@@ -3,7 +3,6 @@
 Browsers may call it from one origin only, that of the Temporal UI.
 """
 
-import hmac
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -15,6 +14,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from dunwell.codec import Seal, SealError, key_ring
 from dunwell.settings import Settings
+from dunwell.web.auth import check_bearer
 from dunwell.web.request_body import Problem, read_body
 
 
@@ -39,10 +39,7 @@ def make_codec_app(seal: Seal, token: str, origin: str | None) -> FastAPI:
     """
 
     def authorised(authorization: Annotated[str, Header()] = "") -> None:
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-            reason = "Send the header Authorization: Bearer with the value of CODEC_TOKEN."
-            raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
+        check_bearer(authorization, token, "CODEC_TOKEN")
 
     async def encode(request: Request) -> Response:
         return _answer(await seal.encode(_payloads(await read_body(request)).payloads))

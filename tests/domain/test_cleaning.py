@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwell.domain.cleaning import clean, isolated, one_line, reordering
+from dunwell.domain.cleaning import clean, isolated, one_line, printable, reordering
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_f3_nothing_that_is_cleaned_reorders_or_commands(text: str) -> None:
 def test_c8_a_name_written_from_right_to_left_stands_apart() -> None:
     assert isolated("דוד כהן") == "\u2068דוד כהן\u2069"
     assert isolated("David Cohen") == "David Cohen"
+
+
+def test_a_refused_value_is_shown_escaped_and_shortened() -> None:
+    assert printable("a\x00\u202eb ü") == "a\\x00\\u202eb ü"
+    assert printable("x" * 61) == "x" * 60 + "…"
+    assert printable("abc", 2) == "ab…"

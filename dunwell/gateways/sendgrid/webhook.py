@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from dunwell.domain.cleaning import one_line
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, moment, plain_id, plain_kind
 
@@ -115,5 +116,5 @@ def _event_id(event: Mapping[str, object]) -> str:
 
 
 def _address(value: object) -> str | None:
-    fits = isinstance(value, str) and "@" in value and len(value) <= _MOST_ADDRESS and value.isprintable()
+    fits = isinstance(value, str) and "@" in value and len(value) <= _MOST_ADDRESS and value == one_line(value)
     return str(value) if fits else None

@@ -1,7 +1,6 @@
 """The HTTP API for the billing system, for agents' tools and for the product."""
 
 import asyncio
-import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -30,6 +29,7 @@ from dunwell.services.idempotency import StillRunning
 from dunwell.views.account import access_facts, account_facts
 from dunwell.views.case_status import case_facts
 from dunwell.views.work_list import open_work
+from dunwell.web.auth import check_bearer
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
 from workflows.messages import Status
@@ -46,10 +46,7 @@ def authorised(request: Request, authorization: Annotated[str, Header()] = "") -
     token = service_of(request).keys.api_token
     if token is None:
         raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
-    scheme, _, given = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-        reason = "Send the header Authorization: Bearer with the value of API_TOKEN."
-        raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
+    check_bearer(authorization, token, "API_TOKEN")
 
 
 router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
