@@ -1,6 +1,7 @@
 """Only the whole token, as a bearer token, lets a caller in."""
 
 import hmac
+from contextlib import suppress
 
 import pytest
 
@@ -63,8 +64,6 @@ def test_the_comparison_takes_as_long_for_every_token(monkeypatch: pytest.Monkey
         return real(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", counted)
-    try:
+    with suppress(Problem):
         check_bearer(header, TOKEN, "API_TOKEN")
-    except Problem:
-        pass
     assert compared == [TOKEN.encode()]
