@@ -19,7 +19,8 @@ from dunwell.services.dependencies import Dependencies
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, workflow_id
 from workflows.options import TASK_QUEUE
-from workflows.ui_text import first_attributes, summary
+from workflows.search_attributes import first_attributes
+from workflows.ui_text import summary
 
 STEPS = 7
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)

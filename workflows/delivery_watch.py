@@ -1,4 +1,4 @@
-"""One small workflow for the whole house: every hour it looks for messages whose delivery nobody confirmed."""
+"""One workflow for all cases: every hour it reports to them the messages whose delivery nobody confirmed."""
 
 from datetime import timedelta
 
@@ -20,18 +20,18 @@ class DeliveryWatch:
     @workflow.run
     async def run(self, every_seconds: int = 3600) -> None:
         for _ in range(_ROUNDS):
-            silent = await workflow.execute_activity_method(
+            messages = await workflow.execute_activity_method(
                 SweepActivities.find_unconfirmed, summary="messages nobody confirmed", **options.WRITING
             )
-            for unheard in silent:
-                await self._tell(unheard)
+            for message in messages:
+                await self._report(message)
             await workflow.sleep(timedelta(seconds=every_seconds), summary="until the next look")
         workflow.continue_as_new(every_seconds)
 
-    async def _tell(self, unheard: UnconfirmedMessage) -> None:
-        """The case looks for another channel. A case that has ended meanwhile needs nothing."""
-        case = workflow.get_external_workflow_handle(workflow_id(unheard.invoice_id))
+    async def _report(self, message: UnconfirmedMessage) -> None:
+        """Report the message to its case, which then looks for another channel. An ended case needs no report."""
+        case = workflow.get_external_workflow_handle(workflow_id(message.invoice_id))
         try:
-            await case.signal("delivery_report", unheard.report.model_dump(mode="json", exclude_none=True))
+            await case.signal("delivery_report", message.report.model_dump(mode="json", exclude_none=True))
         except ApplicationError as error:
-            workflow.logger.info("case %s has ended: %s", unheard.invoice_id, error.type)
+            workflow.logger.info("case %s has ended: %s", message.invoice_id, error.type)

@@ -1,4 +1,4 @@
-"""What goes in and out of the workflow: ids, the start, the status. Signals and updates: `dunwell.domain.events`."""
+"""The workflow's id, argument, queries and result. Its signals and updates are in `dunwell.domain.events`."""
 
 from collections.abc import Iterable
 from datetime import date, datetime
@@ -24,10 +24,11 @@ from dunwell.services.opening import Opening
 WORKFLOW_TYPE = "InvoiceDunning"
 STATUS_QUERY = "status"
 RECONCILE_SIGNAL = "reconcile"
-"""Has the case write down all that it knows, for the database may lack some of it."""
+"""Signal: write all that the case knows to the database, which may lack some of it."""
 MEMORY_QUERY = "memory"
+"""Query: all that the run knows (`Carried`), also after its end."""
 REGISTERED_SIGNAL = "registered"
-"""Tells a run that waits for its invoice that it is there now."""
+"""Signal to a run that waits for its invoice: the invoice is registered now."""
 
 
 def workflow_id(invoice_id: str) -> str:
@@ -35,9 +36,13 @@ def workflow_id(invoice_id: str) -> str:
 
 
 class Carried(MutableValue):
-    """What a run hands to the next one: all of its memory.
+    """What a run hands to the next one: all that it knows of its case.
 
-    stale    its plan has to be made anew
+    unsaved  timeline entries that the database lacks
+    seen     the number of the last timeline entry read from the database
+    said     how many entries the case has added to its timeline
+    stale    the next action has to be planned anew
+    written  how far the database's copy of the case is
     sealed   signals that no key opened yet, in the order in which they came
     """
 
@@ -54,12 +59,13 @@ class Carried(MutableValue):
 class CaseStart(MutableValue):
     """The argument of the workflow. `invoice_id` alone is enough when the invoice is in the database.
 
-    clock          a rehearsal's own time; None lives by the server's
-    opening        what the command line prepared, which spares the workflow an activity
+    clock          a rehearsal's own time; otherwise the server's
+    opening        the case as the command line opened it, which saves the workflow an activity
     carried        set only by a run that continues as a new one
-    follows        the run that had ended when news of money began this one; None: there was none
-    history_limit  events after which a run continues as a new one; None leaves it to the server's advice
-    fault          what is wrong with an argument that is none; a run that could not read its own would never end
+    follows        the id of the ended run that this one follows, begun by a payment; None: there is none
+    history_limit  events after which a run continues as a new one; None: when the server suggests it
+    fault          what is wrong with an invalid argument. It is validated in the run, which ends with this message:
+                   a run whose argument cannot be read would be retried for ever
     """
 
     invoice_id: str
@@ -80,7 +86,7 @@ class CaseStart(MutableValue):
 
 
 class Line(MutableValue, frozen=True):
-    """One decision as `status` shows it."""
+    """One entry of the timeline as `status` shows it."""
 
     at: datetime
     kind: str
@@ -91,7 +97,7 @@ class Line(MutableValue, frozen=True):
 
 
 class Pausing(MutableValue):
-    """Why and until when a case rests; `scope` "customer": its whole customer does."""
+    """A pause: why, by whom, until when. `scope` is "invoice", or "customer" for all invoices of the customer."""
 
     scope: str
     reason: str
@@ -100,7 +106,7 @@ class Pausing(MutableValue):
 
 
 class InstalmentLine(MutableValue):
-    """One agreed instalment; `met` when it has come."""
+    """One agreed instalment; `met`: it was paid."""
 
     date: date
     amount: Decimal
@@ -108,7 +114,7 @@ class InstalmentLine(MutableValue):
 
 
 class PaymentLine(MutableValue):
-    """A payment that counts."""
+    """A payment that was not reversed."""
 
     payment_id: str
     amount: Decimal
@@ -117,11 +123,14 @@ class PaymentLine(MutableValue):
 class Status(MutableValue):
     """The answer to the query `status` and to every accepted update.
 
-    `access` is the account's, by all of its holds, as last known to this case; `holds` are this invoice's, and
-    `credit` is what was paid too much on it and is neither applied nor returned. None stands for what nobody knows
-    yet: the run waits for its invoice to be registered.
-    `plan` holds the instalments of the plan that runs, `disputed` what an open dispute is about. The timeline names
-    people by their role.
+    access    of the account, by all of its holds, as last known to this case
+    holds     of this invoice
+    credit    what was overpaid on this invoice and is neither applied nor returned
+    plan      the instalments of the running payment plan
+    disputed  the amount of an open dispute
+    timeline  oldest first; it names people by their role
+
+    None stands for a value that is unknown because the run waits for its invoice to be registered.
     """
 
     invoice_id: str
@@ -144,7 +153,7 @@ class Status(MutableValue):
 
 
 def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
-    """The case as everybody sees it, whoever holds it: the workflow or the database."""
+    """Return the status of a case, which the workflow or the database holds."""
     return Status(
         invoice_id=case.invoice_id,
         rehearsal=is_rehearsal(case.customer_id),
@@ -181,7 +190,7 @@ def _pauses(case: Case) -> list[Pausing]:
 
 
 def status_of_unopened(invoice_id: str, timeline: Iterable[Entry]) -> Status:
-    """The status of a run that waits for its invoice."""
+    """Return the status of a run that waits for its invoice."""
     return Status(
         invoice_id=invoice_id,
         stage=Stage.SCHEDULED,
@@ -198,7 +207,7 @@ def status_of_unopened(invoice_id: str, timeline: Iterable[Entry]) -> Status:
 
 
 def lines_of(timeline: Iterable[Entry], customer_id: str) -> list[Line]:
-    """The decisions as they are shown, oldest first: people by their role."""
+    """Return timeline entries as they are shown, oldest first, with people named by their role."""
     return [
         Line(**entry.model_dump(exclude={"key", "reason"}), reason=with_roles(entry.reason, customer_id))
         for entry in sorted(timeline, key=lambda entry: entry.at)

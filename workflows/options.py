@@ -1,4 +1,4 @@
-"""Queues, timeouts, retries and search attributes: every number the engine is given."""
+"""Task queues, search attribute keys, and the timeouts, retries and waits of workflows."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +10,7 @@ TASK_QUEUE = "dunning"
 
 
 def step_queue(task_queue: str) -> str:
-    """The queue of the steps of those cases whose workflows are on `task_queue`."""
+    """Return the queue for the steps of cases whose workflows are on `task_queue`."""
     return f"{task_queue}-steps"
 
 
@@ -47,30 +47,30 @@ WRITING = ActivityOptions(
     retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=1)),
     priority=Priority(priority_key=1),
 )
-"""Database work: tried until it succeeds, and ahead of everything else, because money is in it."""
+"""Database work: retried until it succeeds, and before everything else, because payments are part of it."""
 
 STEP_WORK = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=3),
     retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=2), maximum_attempts=10),
     priority=Priority(priority_key=3),
 )
-"""A step: provider calls of at most a few seconds each. After ten attempts the case says so and rests an hour."""
+"""A step: provider calls of a few seconds each. After ten attempts the case notes it and rests for AFTER_TROUBLE."""
 
 PUBLISHING = ActivityOptions(
     start_to_close_timeout=timedelta(seconds=60),
     retry_policy=RetryPolicy(maximum_interval=timedelta(minutes=5), maximum_attempts=30),
     priority=Priority(priority_key=1),
 )
-"""The product hears of a change of access however long it takes: after two hours the case says so and goes on."""
+"""A change of access, sent to the product. After 30 attempts, about two hours, the case notes it and begins again."""
 
 INVOICE_LOOK = timedelta(days=1)
-"""How soon a run that waits for its invoice looks again by itself."""
+"""How long a run waits for its invoice before it looks again unasked."""
 
 KEYS_LOOK = timedelta(hours=1)
-"""How soon the keys are tried again on a signal that none of them opened."""
+"""How long until the keys are tried again on a signal that none of them opened."""
 
 AFTER_TROUBLE = timedelta(hours=1)
 """How long a case rests, in its own time, when a step failed for good."""
 
 TIMELINE_KEPT = 400
-"""Entries a run keeps for its query; the database has them all."""
+"""Timeline entries that a run keeps for its query; the database has them all."""

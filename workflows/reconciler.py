@@ -1,4 +1,4 @@
-"""Every hour database and engine are compared: no case stands still unseen, whatever was done to either of them."""
+"""Compares database and engine every hour and on request, so that no case stands still unnoticed (G13)."""
 
 from datetime import timedelta
 
@@ -35,7 +35,7 @@ class Reconciler:
         workflow.continue_as_new(start.model_copy(update={"last": last}))
 
     async def _look(self, last: int) -> int:
-        """The number of this comparison, or of the last one when it cannot be made."""
+        """Compare. Returns the number of this comparison, or `last` when it cannot be made."""
         request = ReconcileRequest(by="hourly", hourly=True, last=last)
         try:
             report = await _compare(request)
@@ -47,7 +47,7 @@ class Reconciler:
 
 @workflow.defn(name="ReconcileOnce")
 class ReconcileOnce:
-    """The same when a person asks for it."""
+    """One comparison, which a person asked for."""
 
     @workflow.run
     async def run(self, request: ReconcileRequest) -> Report:

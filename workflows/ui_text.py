@@ -1,24 +1,19 @@
-"""What an operator reads in the Temporal UI without any tool: ids, dates, amounts and step names only."""
+"""The texts of a case in the Temporal UI: ids, dates, amounts and step names, and no personal data."""
 
 import re
-from datetime import UTC, datetime, time
-from typing import Any
-
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from dunwell.domain.case import Case
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.contact_labels import with_roles
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.timeline import Entry
-from workflows import options
 
 _LAST_DECISIONS = 12
 _MARKS = re.compile(r"([\\`*_\[\]<>|#~!$&])")
 
 
 def summary(case: Case, number: str) -> str:
-    """The line in the UI's list."""
+    """Return the line of a case in the UI's list."""
     mark = "REHEARSAL " if is_rehearsal(case.customer_id) else ""
     ladder = f"{case.policy.name}@{case.policy.version}"
     text = f"{mark}{number}: {case.money.amount} {case.currency}, due {case.due_on}, {ladder}"
@@ -26,11 +21,10 @@ def summary(case: Case, number: str) -> str:
 
 
 def details(case: Case, timeline: list[Entry], sealed: int = 0) -> str:
-    """Markdown: the stage, what comes next and why, promises, and the last decisions.
+    """Return Markdown: the stage, what comes next and why, promises, and the last decisions.
 
     sealed: how many signals wait for their key.
-
-    Lists and no table, which the UI shows with its columns run together.
+    It has lists and no table, because the UI shows a table without space between its columns.
     """
     lines = ["**REHEARSAL**: nobody is reached", ""] if is_rehearsal(case.customer_id) else []
     lines += [
@@ -66,7 +60,7 @@ def details(case: Case, timeline: list[Entry], sealed: int = 0) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` from outside as Markdown that shows it as it is: on one line, no marks, links or images."""
+    """Return `text`, which comes from outside, as Markdown that shows it unchanged, on one line."""
     return _MARKS.sub(r"\\\1", one_line(text))
 
 
@@ -75,25 +69,3 @@ def _next(case: Case) -> str:
     if action is not None:
         return f"Next: **{plain(action.name)}** at {action.at:%Y-%m-%d %H:%M} UTC ({plain(action.why)})"
     return "Next: nothing, the case has ended" if case.ended else "Next: waits for a person"
-
-
-def due_moment(case: Case) -> datetime:
-    """The due date as the time the search attribute needs."""
-    return datetime.combine(case.due_on, time(0), tzinfo=UTC)
-
-
-def first_attributes(case: Case) -> TypedSearchAttributes:
-    """All search attributes at the start, where they cost nothing."""
-    action = case.next_action
-    pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(options.STAGE, case.stage.value),
-        SearchAttributePair(options.STEP, action.step if action else "none"),
-        SearchAttributePair(options.CUSTOMER_ID, case.customer_id),
-        SearchAttributePair(options.POLICY_NAME, case.policy.name),
-        SearchAttributePair(options.CURRENCY, case.currency),
-        SearchAttributePair(options.AMOUNT_DUE, float(case.open_amount)),
-        SearchAttributePair(options.DUE_ON, due_moment(case)),
-    ]
-    if action:
-        pairs.append(SearchAttributePair(options.NEXT_ACTION_AT, action.at))
-    return TypedSearchAttributes(pairs)

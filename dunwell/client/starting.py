@@ -19,7 +19,8 @@ from dunwell.store import cases, invoices
 from dunwell.store.database import Database
 from workflows.messages import REGISTERED_SIGNAL, WORKFLOW_TYPE, CaseStart, workflow_id
 from workflows.options import CUSTOMER_ID, TASK_QUEUE
-from workflows.ui_text import first_attributes, summary
+from workflows.search_attributes import first_attributes
+from workflows.ui_text import summary
 
 REHEARSAL_SPEED = 86_400.0
 """One day of the case a second."""

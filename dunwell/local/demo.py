@@ -60,7 +60,8 @@ from dunwell.texts.catalogue import Catalogue
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, Outcome, workflow_id
 from workflows.options import STEP_WORK, TASK_QUEUE
-from workflows.ui_text import first_attributes, summary
+from workflows.search_attributes import first_attributes
+from workflows.ui_text import summary
 
 INVOICES = Path(__file__).with_name("demo_invoices.jsonl")
 AS_OF = datetime(2027, 3, 1, 8, tzinfo=UTC)  # a Monday

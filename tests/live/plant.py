@@ -29,7 +29,8 @@ from tests.gateways.fakes import FakeSendGrid
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import Outcome, Status, workflow_id
 from workflows.options import TASK_QUEUE
-from workflows.ui_text import first_attributes, summary
+from workflows.search_attributes import first_attributes
+from workflows.ui_text import summary
 
 ROOT = Path(__file__).parent.parent.parent
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
