@@ -1,4 +1,4 @@
-"""Tells the product about a change of access that could not be told on the way."""
+"""Sends the product changes of access that it did not take when they were made."""
 
 from temporalio import activity
 
@@ -14,7 +14,7 @@ class AccessActivities:
 
     @activity.defn(name="publish_access")
     def publish(self, request: CaseRequest) -> CaseAnswer:
-        """Tell the product each change of access, in order. Raises DeliveryError; then it is tried again."""
+        """Send the product each change of access, in order. Raises DeliveryError; the activity is then retried."""
         now = this_attempt(request.now, rehearsal=request.rehearsal).now
         publish(self._deps, request.case.customer_id, now, rehearsal=request.rehearsal)
         return CaseAnswer.unchanged(request.case, request.seen)

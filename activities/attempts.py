@@ -1,4 +1,4 @@
-"""What a service is told of the attempt that calls it: the engine's own record of it."""
+"""The attempt at an activity, as services are given it."""
 
 from datetime import datetime
 
@@ -9,10 +9,10 @@ from dunwell.services.attempt import Attempt
 
 
 def this_attempt(now: datetime | None = None, *, rehearsal: bool = False) -> Attempt:
-    """The attempt of the activity that runs.
+    """Return the attempt of the running activity: its time and its number.
 
-    Its time is read from the server's own record of the attempt and not from a clock, so that a retry hours later
-    knows how late it is. The clock of a rehearsal stands still at `now` while an activity works.
+    Its time is when the server began the attempt, so that a retry hours later has a time hours later. A rehearsal's
+    time does not pass while an activity works: it is `now`, the case's time in the request.
     """
     info = activity.info()
     at = now if rehearsal and now is not None else info.started_time

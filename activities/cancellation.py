@@ -1,4 +1,4 @@
-"""A request to cancel a workflow: who made it, and the question that it leads to."""
+"""Raises the task about a request to cancel a case's workflow."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseRequest
 
 CANCEL_REQUESTED = "cancel-requested"
-"""The reason of the rest that follows "Request Cancellation" in the Temporal UI, or in a batch."""
+"""The reason of the pause after "Request Cancellation" in the Temporal UI or in a batch."""
 
 _LATEST = 1_000  # events looked through for the request
 
@@ -35,7 +35,7 @@ class CancellationActivities:
         await asyncio.to_thread(interruption.ask_for_run, self._deps.database, request, why, now)
 
     async def _who_asked(self) -> str:
-        """By the run's own history; it is kept out of the activity's result, for it may be an address."""
+        """Return the identity in the run's history, else "somebody". It may be an address: keep it out of the history."""
         info = activity.info()
         try:
             history = await self._client.workflow_service.get_workflow_execution_history_reverse(

@@ -1,4 +1,4 @@
-"""Keeps what an error quotes out of the engine: its history is no place for names, addresses or rows (G8)."""
+"""Keeps personal data that an error may quote out of Temporal's history (G8)."""
 
 import logging
 from typing import Any
@@ -13,10 +13,10 @@ _log = logging.getLogger("dunwell.activities")
 
 
 class OneLine(logging.Filter):
-    """Takes the traceback off the engine's own lines about activities and updates that failed with our words.
+    """Removes the traceback from the SDK's log lines about activities and updates that failed as expected.
 
-    A provider that is busy, a row that two wanted at once, a refusal: each happens every day, is tried again or told
-    to whoever asked, and was named in one line already.
+    A busy provider, a row locked by another, a refusal: each happens every day, is retried or returned to the caller,
+    and needs one line only.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -30,13 +30,13 @@ class OneLine(logging.Filter):
 
 
 def shorten_expected_errors() -> None:
-    """Let the engine's loggers of this process tell expected failures in one line."""
+    """Make the SDK's loggers of this process log expected failures in one line."""
     for name in ("temporalio.activity", "temporalio.workflow"):
         logging.getLogger(name).addFilter(OneLine())
 
 
 class ErrorRedaction(Interceptor):
-    """Every activity of a worker fails with our own words only; the log tells kind and place."""
+    """Replaces each error of an activity by an ApplicationError with our own message; the log has kind and place."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
         return _RedactedActivity(next)
@@ -47,7 +47,7 @@ class _RedactedActivity(ActivityInboundInterceptor):
         try:
             return await self.next.execute_activity(input)
         except FailureError:
-            raise  # ours, or the engine's own
+            raise  # raised by an activity itself, or the SDK's
         except WorkFailed as error:
             raise ApplicationError(
                 str(error), type=error.kind, next_retry_delay=error.retry_after, non_retryable=error.final

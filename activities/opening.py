@@ -1,4 +1,4 @@
-"""Opens the case of a run that was started by its invoice's id."""
+"""Opens the case of a run that was started with its invoice's id only."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ class OpenRequest(MutableValue):
 
 
 class Opened(MutableValue):
-    """`opening` None: the case cannot be opened yet, because of `why`."""
+    """`opening` is None while the case cannot be opened; `why` says what is missing."""
 
     opening: Opening | None = None
     why: str = ""
@@ -32,7 +32,7 @@ class OpeningActivities:
 
     @activity.defn(name="open_case")
     def open_case(self, request: OpenRequest) -> Opened:
-        """Begin a case, or go on with one that ended. Raises OtherRun for a run whose clock is not its invoice's."""
+        """Begin a case, or reopen one that ended. Raises OtherRun for a run whose clock is not its invoice's."""
         attempt = this_attempt(request.now, rehearsal=request.rehearsal)
         try:
             opening = self._opener.open_for_run(

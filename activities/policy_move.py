@@ -22,7 +22,7 @@ class PolicyMoveActivities:
 
     @activity.defn(name="check_move")
     def check(self, move: PolicyMoved) -> Objection | None:
-        """None when the version is registered and everything the move says of it is true."""
+        """Return None when the version is registered and all that the move says of it is true; else what is not."""
         try:
             check_move(self._deps.database, move)
         except Refused as refused:

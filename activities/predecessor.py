@@ -1,4 +1,4 @@
-"""What the run before this one remembered: the engine answers for it as long as it keeps its history."""
+"""Asks the server what the run before this one knew, which it answers as long as it keeps that run's history."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class Predecessor:
 
     @activity.defn(name="recall_predecessor")
     async def recall(self, request: RecallRequest) -> dict[str, Any] | None:
-        """The memory of an earlier run of this workflow; None when it had none, or its history was deleted."""
+        """Return the memory of an earlier run of this workflow; None when it had none, or its history was deleted."""
         handle = self._client.get_workflow_handle(str(activity.info().workflow_id), run_id=request.run_id)
         try:
             memory: dict[str, Any] = await handle.query(request.query)

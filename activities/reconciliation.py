@@ -1,4 +1,4 @@
-"""Has database and engine compared, and mended where they disagree."""
+"""Compares database and engine, and mends where they differ."""
 
 from typing import Protocol
 
@@ -15,8 +15,8 @@ class ReconcileRequest(Value):
 
     by        who asks for it
     apply     mend what is found, also after a restore; otherwise nothing changes
-    hourly    the one that runs by itself: it mends, unless so much differs that it was a restore
-    last      the number of the hourly comparison before this one, as the engine remembers it
+    hourly    the automatic one: it mends, unless so much differs that one of the two was restored
+    last      the number of the hourly comparison before this one, as its workflow has it
     """
 
     by: str
@@ -26,7 +26,7 @@ class ReconcileRequest(Value):
 
 
 class Reconciles(Protocol):
-    """Whoever knows both database and engine."""
+    """Compares; it has access to both database and engine, which no service has."""
 
     async def reconcile(self, request: ReconcileRequest, attempt: Attempt) -> Report: ...
 

@@ -1,4 +1,4 @@
-"""Writes what happened to a case, and pays one invoice by the credit of another."""
+"""Writes the events and decisions of a case, and pays one invoice with the credit of another."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ from dunwell.services.recording import Recording
 
 
 class CreditRequest(Value):
-    """Credit of another invoice that is to pay this one, at case time `now`."""
+    """Credit of another invoice to pay this one with, at case time `now`."""
 
     customer_id: str
     invoice_id: str
@@ -25,7 +25,7 @@ class CreditRequest(Value):
 
 
 class CreditAnswer(Value):
-    """None: the credit is taken. Else why not, and about which field."""
+    """Why the credit was refused, and about which field; None when it was taken."""
 
     field: str | None = None
     reason: str | None = None
@@ -37,12 +37,12 @@ class RecordActivities:
 
     @activity.defn(name="record")
     def record(self, request: RecordRequest) -> RecordAnswer:
-        """Write one event and the decisions that came of it; then say what comes next. Raises WorkFailed."""
+        """Write one event and its decisions. Returns the next action. Raises WorkFailed."""
         return self._recording.record(request, this_attempt(request.now, rehearsal=request.rehearsal))
 
     @activity.defn(name="take_credit")
     def take_credit(self, request: CreditRequest) -> CreditAnswer:
-        """Take credit from its invoice and pay this one with it, in one transaction; then the case hears of it."""
+        """Take credit from its invoice and pay this one with it, in one transaction, before the case applies it."""
         now = this_attempt(request.now, rehearsal=request.rehearsal).now
         try:
             with self._deps.database.writing(request.customer_id) as session:

@@ -14,5 +14,5 @@ class StepActivities:
 
     @activity.defn(name="carry_out")
     def carry_out(self, request: StepRequest) -> StepAnswer:
-        """Do what the step says, as far as it is still right. Safe to repeat. Raises WorkFailed."""
+        """Carry out the step, as far as the case still allows it. Safe to repeat. Raises WorkFailed."""
         return self._steps.carry_out(request, this_attempt(request.now, rehearsal=request.rehearsal))

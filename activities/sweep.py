@@ -1,4 +1,4 @@
-"""What is looked through every hour: messages nobody confirmed, tasks nobody did, keys that are old."""
+"""The hourly sweep: unconfirmed messages, overdue tasks, old idempotency keys."""
 
 from temporalio import activity
 
@@ -15,10 +15,9 @@ class SweepActivities:
 
     @activity.defn(name="find_silent_messages")
     def find_unconfirmed(self) -> list[UnconfirmedMessage]:
-        """Give up messages that nobody confirmed. Returns whom to tell.
+        """Give up messages whose delivery nobody confirmed, and return them.
 
-        Before that, tasks that are long overdue go to a manager, and requests whose key was first used a month ago
-        are forgotten.
+        Before that, escalate tasks that are long overdue, and delete idempotency keys first used a month ago.
         """
         attempt = this_attempt()
         escalate(self._deps, attempt)

@@ -1,4 +1,4 @@
-"""Signals that came sealed: opened once their key is there, until then a person is asked for it."""
+"""Opens signals that came sealed (encrypted with a key that no worker had), or raises a task about their key."""
 
 import asyncio
 import base64
@@ -22,9 +22,9 @@ class UnsealRequest(CaseRequest):
 
 
 class Unsealed(MutableValue):
-    """What became of one signal: `args` are its payloads, opened, in base64.
+    """The result for one signal: `args` are its opened payloads, in base64.
 
-    Else `why` it stays sealed and which task asks for its key, or `given_up`: who was asked has closed that task.
+    If it stays sealed: `why`, and the id of the task about its key. `given_up`: a person has closed that task.
     """
 
     args: list[str] | None = None
@@ -34,20 +34,20 @@ class Unsealed(MutableValue):
 
 
 class UnsealAnswer(MutableValue):
-    """One for each signal of the request, in its order."""
+    """One result for each signal of the request, in its order."""
 
     signals: list[Unsealed]
 
 
 class Unsealing:
-    """`codec`: what opens payloads on this worker; None opens nothing."""
+    """`codec` decrypts payloads on this worker; None decrypts nothing."""
 
     def __init__(self, deps: Dependencies, codec: PayloadCodec | None) -> None:
         self._deps, self._codec = deps, codec
 
     @activity.defn(name="unseal")
     async def unseal(self, request: UnsealRequest) -> UnsealAnswer:
-        """Open what the keys at hand open; ask a person, once for each key, for what they do not."""
+        """Open the signals that this worker has the keys of; for each other key, raise one task."""
         opened = [await self._opened(signal) for signal in request.sealed]
         tried = [(signal, _unopened(payloads)) for signal, payloads in zip(request.sealed, opened, strict=True)]
         now = this_attempt(request.now, rehearsal=request.rehearsal).now

@@ -114,7 +114,7 @@ class InstalmentLine(MutableValue):
 
 
 class PaymentLine(MutableValue):
-    """A payment that was not reversed."""
+    """A payment and what of it counts, after reversals."""
 
     payment_id: str
     amount: Decimal
