@@ -35,7 +35,7 @@ class CancellationActivities:
         await asyncio.to_thread(interruption.ask_for_run, self._deps.database, request, why, now)
 
     async def _who_asked(self) -> str:
-        """Return the identity in the run's history, else "somebody". It may be an address: keep it out of the history."""
+        """Return the identity in the run's history, else "somebody". It may be an address (G8)."""
         info = activity.info()
         try:
             history = await self._client.workflow_service.get_workflow_execution_history_reverse(
