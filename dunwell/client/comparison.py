@@ -28,7 +28,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
             return Compared(memory, None)
         stored, kept = cases.mark(row), Case.model_validate(row.state)
         booked = {one.payment_id: one.reversed_at is not None for one in payments.rows(session, case.invoice_id)}
-        lost = outbox.unknown_ids(session, [one.message_id for one in case.messages])
+        lost = outbox.unanswered_ids(session, [one.message_id for one in case.messages])
     why = None
     known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}
     if written is not None and stored.precedes(written):

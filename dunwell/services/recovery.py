@@ -31,7 +31,7 @@ def is_behind(session: Session, request: CaseRequest) -> bool:
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
-    return bool(outbox.unknown_ids(session, [sent.message_id for sent in case.messages]))
+    return bool(outbox.unanswered_ids(session, [sent.message_id for sent in case.messages]))
 
 
 def is_ahead(session: Session, request: CaseRequest) -> bool:
@@ -129,11 +129,17 @@ class Recovery:
     # The database is behind ------------------------------------------------------------------------------
 
     def _lost_messages(self, case: Case) -> list[Sent]:
-        missing = outbox.unknown_ids(self._session, [sent.message_id for sent in case.messages])
+        missing = outbox.unanswered_ids(self._session, [sent.message_id for sent in case.messages])
         return [sent for sent in case.messages if sent.message_id in missing]
 
     def _write_message(self, case: Case, sent: Sent) -> None:
-        """It counts as sent, once and for all, but nobody can show what it said: it is no proof of a warning."""
+        """It counts as sent, once and for all, but nobody can show what it said: it is no proof of a warning.
+
+        A row from before the provider took it gives way: its text may be another than the one that left.
+        """
+        earlier = outbox.get(self._session, sent.message_id)
+        if earlier is not None:
+            outbox.forget(self._session, earlier)
         traits = self._deps.catalogue.traits.get(sent.message)
         row = MessageRow(
             message_id=sent.message_id,

@@ -121,12 +121,14 @@ def is_gone(row: MessageRow) -> bool:
     return row.state in _GONE
 
 
-def unknown_ids(session: Session, message_ids: Sequence[str]) -> set[str]:
-    """Return those of these message ids that are not in the outbox."""
+def unanswered_ids(session: Session, message_ids: Sequence[str]) -> set[str]:
+    """Return those of these message ids that the outbox does not have, or has without a provider's answer."""
     if not message_ids:
         return set()
-    known = session.scalars(select(MessageRow.message_id).where(MessageRow.message_id.in_(message_ids)))
-    return set(message_ids).difference(known)
+    answered = select(MessageRow.message_id).where(
+        MessageRow.message_id.in_(message_ids), MessageRow.call == "answered"
+    )
+    return set(message_ids).difference(session.scalars(answered))
 
 
 def get(session: Session, message_id: str) -> MessageRow | None:

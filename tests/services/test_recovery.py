@@ -8,14 +8,17 @@ import pytest
 from sqlalchemy import delete, select
 
 from dunwell.domain.events import parse_event
+from dunwell.domain.standstill import decision
 from dunwell.domain.terms import MessageState
+from dunwell.services import standstill
+from dunwell.services.failures import ProviderFailed
 from dunwell.services.recovery import LOST_TEXT
 from dunwell.store import cases, payments
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
-from tests.gateways.fakes import FakeSendGrid
+from tests.gateways.fakes import Answer, FakeSendGrid
 from tests.services.conftest import MakeOffice, Office, by_sendgrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
@@ -195,6 +198,34 @@ def test_a4_a_message_that_only_the_case_knows_is_not_sent_again_and_proves_noth
     assert office.access() == "full", "one warning is proven, and two are needed"
 
 
+def test_a4_a_message_that_the_older_database_has_as_refused_is_not_sent_again(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+) -> None:
+    """The copy was made between two tries, so its row is there, with a text that never left."""
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    sendgrid.next(Answer(503))
+    with pytest.raises(ProviderFailed):
+        office.carry_out("first-reminder", FIRST)
+    restore = backed_up()
+    office.carry_out("first-reminder", FIRST)
+    (sent,) = office.messages()
+    restore()
+    (older,) = office.messages()
+    assert (older.message_id, older.call) == (sent.message_id, "refused")
+    assert office.carry_out("second-reminder", SECOND).apart, "no step is carried out before both agree"
+    office.pay(SECOND, "1.00")
+    (row,) = office.messages()
+    assert (row.message_id, row.state, row.reason, row.body) == (
+        sent.message_id,
+        MessageState.UNKNOWN,
+        LOST_TEXT,
+        "",
+    )
+    office.carry_out("first-reminder", SECOND)
+    assert len(sendgrid.mails) == 1
+
+
 def test_a4_a_message_without_its_text_counts_in_the_caps(office: Office, backed_up: Callable[[], Restore]) -> None:
     office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
     restore = backed_up()
@@ -250,6 +281,20 @@ def test_a4_nothing_is_restored_where_nothing_was_lost(office: Office) -> None:
     office.pay("2027-03-25 09:00", "1100.00", "p2")
     assert office.entries("restored") == []
     agree(office)
+
+
+def test_a4_a_second_standstill_is_told_beside_the_one_that_was_lost(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    """The older copy gives the second one the number of the first; the case knows both lines by their keys."""
+    office.open()
+    restore, ops = backed_up(), decision("ops", "restore")
+    standstill.begin(office.deps.database, ops, at("2027-03-01 09:00"))
+    (lost,) = office.entries("standstill")
+    restore()
+    standstill.begin(office.deps.database, ops, at("2027-03-01 09:05"))
+    (said,) = office.entries("standstill")
+    assert said.key != lost.key
 
 
 def test_a4_the_product_hears_of_no_change_under_an_id_that_it_knows(
