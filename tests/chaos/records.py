@@ -83,6 +83,42 @@ class Records:
         return max((line["seq"] for line in self.audit if line["kind"] == "restored"), default=0)
 
     @cached_property
+    def lost_lines(self) -> range:
+        """The audit's numbers of the lost time; none without a restore."""
+        copied = min((line["seq"] for line in self.audit if line["kind"] == "copied"), default=0)
+        return range(copied, self.restored_at)
+
+    def is_beyond_knowing(self, accepted: Row) -> bool:
+        """Whether what a provider accepted is known to nobody but the provider.
+
+        It was claimed and accepted in the time that a restore took away, and until then no step or event of a case
+        had been answered with it: the worker died before, or the step had to be tried again for somebody else.
+        """
+        if self.replaced is None or self.lost_time is None:
+            return False
+        row, at = self.replaced.row_of(accepted), moment(accepted["at"])
+        if row is None or not self.lost_time[0] <= at <= self.lost_time[1]:
+            return False
+        name = row["message_id"]
+        claims = [line for line in self.audit if line["kind"] == "claim" and line["key"] == name]
+        last = max((line["seq"] for line in claims if moment(line["at"]) <= at), default=0)
+        heard = (self._has_heard_of(invoice, name) for invoice in self.replaced.invoices_of[name])
+        return last in self.lost_lines and not any(heard)
+
+    def _has_heard_of(self, invoice_id: str, message_id: str) -> bool:
+        """Whether an activity of the case was answered with that message before the restore."""
+        file = self.folder / "histories" / f"{invoice_id}.json"
+        if self.lost_time is None or not file.exists():
+            return True
+        return any(
+            message_id in base64.b64decode(payload["data"]).decode()
+            for event in json.loads(file.read_text())["events"]
+            if (answer := event.get("activityTaskCompletedEventAttributes"))
+            and moment(event["eventTime"]) <= self.lost_time[1]
+            for payload in answer.get("result", {}).get("payloads", [])
+        )
+
+    @cached_property
     def messages(self) -> dict[str, Row]:
         """A message whose text was lost in a restore: with the text and the times that it had before."""
         found = {row["message_id"]: row for row in self.rows("SELECT * FROM messages")}

@@ -20,8 +20,8 @@ from tests.web.conftest import a_key, as_shown, sign
 
 WEB_LOG = "web.log"
 _KILLED = -signal.SIGKILL
-_NO_DATABASE = "does not answer"
-"""What its last line says when it was started while the database was away."""
+_NOT_READY = 1
+"""Its exit code when it was started while the database or the engine was away; so is that of a crash."""
 _LONGEST_ANSWER = 30.0  # seconds; a case has ten to answer, and a busy machine is slow
 _AGAIN_AFTER = 0.3
 _GIVES_UP = 15.0
@@ -40,6 +40,7 @@ class Site:
         self._api_token, self.twilio_token = secrets.token_hex(16), secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: Mapping[str, str] = {}
+        self._started_at = 0  # where in its log its last start is
         self._door = asyncio.Semaphore(_AT_ONCE)
         self._http = httpx.AsyncClient(base_url=self.url, timeout=_LONGEST_ANSWER, trust_env=False)
 
@@ -62,6 +63,7 @@ class Site:
     def start(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
         with self._log.open("ab") as log:
+            self._started_at = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "dunwell.web"],
                 env={**environment, "PYTHONPATH": str(self._tree)},
@@ -139,7 +141,9 @@ class Site:
 
     def _expect_life(self) -> None:
         code = self._process.poll() if self._process is not None else None
-        if code not in (None, _KILLED) and _NO_DATABASE in self._log.read_text().splitlines()[-1]:
+        if code in (None, _KILLED):
+            return
+        if code == _NOT_READY and b"Traceback" not in self._log.read_bytes()[self._started_at :]:
             self.start(self._environment)  # as whatever supervises it would
-        elif code not in (None, _KILLED):
+        else:
             raise RuntimeError(f"the web service ended by itself with code {code}: read {self._log}")

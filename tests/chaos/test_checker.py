@@ -413,6 +413,55 @@ def test_what_a_restore_took_away_was_kept_until_then(copy: Path) -> None:
     assert [line for line in check(copy).violations if "delivered of m3 was taken and is not kept" in line]
 
 
+def _left_in_the_lost_time(folder: Path, *, before_the_copy: bool = False, asks: bool = False) -> None:
+    """The mail m4 was claimed and accepted, and then the database was replaced by a copy that has nothing of it."""
+    copied = "INSERT INTO chaos_audit(kind, at) VALUES ('copied', '2097-01-01 00:00:00')"
+    claimed = [
+        *_message("m4", "first-reminder.copy", "2027-03-02", warning=False),
+        f"UPDATE messages SET asks={int(asks)} WHERE message_id='m4'",
+    ]
+    _sql(folder, *([*claimed, copied] if before_the_copy else [copied, *claimed]))
+    shutil.copy(folder / "dunwell.sqlite", folder / "replaced.sqlite")
+    _sql(
+        folder,
+        *(f"DELETE FROM {table} WHERE message_id='m4'" for table in ("message_invoices", "messages")),
+        "INSERT INTO chaos_audit(kind, at) VALUES ('restored', '2099-01-01 00:00:00')",
+    )
+    _logged(_log_line("m4"))(folder)
+
+
+def test_a_message_that_neither_database_nor_case_can_know_is_no_fault(copy: Path) -> None:
+    _left_in_the_lost_time(copy)
+    assert check(copy).violations == []
+    _logged(_log_line("m4", at="2100-01-01T00:00:00+00:00"))(copy)
+    assert [line for line in check(copy).violations if "mail m4 was accepted and is not in the outbox" in line]
+
+
+def test_a_message_that_nobody_knows_of_any_more_must_not_have_asked_for_what_was_paid(copy: Path) -> None:
+    _left_in_the_lost_time(copy, asks=True)
+    assert [line for line in check(copy).violations if "m4 (first-reminder.copy) asked for inv-1" in line]
+
+
+def test_what_the_case_had_heard_of_before_a_restore_is_not_forgotten(copy: Path) -> None:
+    _left_in_the_lost_time(copy)
+    said = base64.b64encode(json.dumps({"messages": [{"message_id": "m4"}]}).encode()).decode()
+    file = copy / "histories" / "inv-1.json"
+    history = json.loads(file.read_text())
+    history["events"].append(
+        {
+            "eventTime": "2098-01-01T00:00:01Z",
+            "activityTaskCompletedEventAttributes": {"result": {"payloads": [{"data": said}]}},
+        }
+    )
+    file.write_text(json.dumps(history))
+    assert [line for line in check(copy).violations if "mail m4 was accepted and is not in the outbox" in line]
+
+
+def test_what_the_copy_had_as_claimed_is_not_forgotten(copy: Path) -> None:
+    _left_in_the_lost_time(copy, before_the_copy=True)
+    assert [line for line in check(copy).violations if "mail m4 was accepted and is not in the outbox" in line]
+
+
 def test_a_payment_that_is_written_again_after_a_restore_is_one_payment(copy: Path) -> None:
     again = "INSERT INTO chaos_audit(kind, key, value, part) VALUES ('payment', 'inv-1', '1200.00', 'p1')"
     _restored(copy)

@@ -295,6 +295,21 @@ async def test_e14_late_money_of_a_case_that_has_ended_in_both_is_written_again(
     await agreed(plant, 1)
 
 
+async def test_e14_a_terminated_case_is_begun_again_with_what_its_run_knew(plant: Plant, tmp_path: Path) -> None:
+    """The older copy lacks a payment that was told by an update, which no signal in the history repeats."""
+    [handle] = await plant.start(invoices(1), speed=SLOW)
+    await plant.until(handle, lambda status: status.next_action)
+    backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "older.sqlite")
+    await pay(plant, "100.00", "part")
+    await handle.terminate(reason="a slip of the mouse")
+    await restore_database(plant, tmp_path / "older.sqlite")
+    await listed(plant, 0)
+    [found] = about(await reconcile(plant, apply=True))
+    assert (found.kind, found.mended) == (Kind.CLOSED, True)
+    status = await plant.until(handle_of(plant), lambda status: status.stage == "paused")
+    assert (str(status.amount_due), stored(plant).money.paid) == ("1100.00", 100)
+
+
 async def test_e14_the_engine_is_restored_from_an_older_copy(plant: Plant, tmp_path: Path) -> None:
     handles = await plant.start(invoices(5), speed=DAY_A_SECOND / 2)
     for handle in handles:
