@@ -115,7 +115,8 @@ class AppliedEvent:
     """What came of a piece of news.
 
     tell    the cases that must act, which hear `report` as a signal
-    later   the message is not known yet: its own sender may still be writing it down
+    later   the message is not known yet: its own sender may still be writing it down, or its case may know it and
+            the database was restored from an older copy
     noted   what the person wrote stands in a note
     """
 
@@ -144,9 +145,8 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     if provider_event.state is None:
         return AppliedEvent()
     if row is None:
-        return AppliedEvent(
-            later=provider_event.provider_id is not None and provider_event.state is not MessageState.ACCEPTED
-        )
+        named = provider_event.message_id is not None or provider_event.provider_id is not None
+        return AppliedEvent(later=named and provider_event.state is not MessageState.ACCEPTED)
     at = _time_of_report(session, row, provider_event, now)
     code = None if provider_event.state is MessageState.DELIVERED else provider_event.code
     affected = report(session, row, provider_event.state, code, at, at, provider_event.closes)

@@ -127,7 +127,7 @@ def _arrived_warnings(records: Records, invoice_id: str, seq: int) -> dict[str, 
     for line in records.audit:
         if line["seq"] < seq and line["kind"] in {"state", "claim"}:
             state[line["key"]] = line["value"]
-        reopened = line["key"] == "sms" and line["seq"] in records.lost_lines and seq > records.restored_at
+        reopened = line["key"] in TEXTS and line["seq"] in records.lost_lines and seq > records.restored_at
         if line["seq"] < seq and line["kind"] == "closed" and not reopened:
             closed.add((line["key"], line["value"].removeprefix("rehearsal:")))
     arrived = dict[str, datetime]()

@@ -9,11 +9,13 @@ from sqlalchemy import delete, select
 
 from dunwell.domain.events import parse_event
 from dunwell.domain.standstill import decision
-from dunwell.domain.terms import MessageState
+from dunwell.domain.terms import Channel, MessageState
+from dunwell.gateways.events import ProviderEvent
 from dunwell.services import standstill
 from dunwell.services.failures import ProviderFailed
+from dunwell.services.inbox import Inbox
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import cases, payments
+from dunwell.store import addresses, cases, payments
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
@@ -224,6 +226,35 @@ def test_a4_a_message_that_the_older_database_has_as_refused_is_not_sent_again(
     )
     office.carry_out("first-reminder", SECOND)
     assert len(sendgrid.mails) == 1
+
+
+def test_a4_a_report_of_a_mail_that_was_lost_waits_until_the_case_has_written_it_again(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+) -> None:
+    """A bounce that came at once would be forgotten otherwise, and its address be written to again."""
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    restore = backed_up()
+    office.carry_out("first-reminder", FIRST)
+    (sent,) = office.messages()
+    restore()
+    inbox = Inbox(office.deps.database)
+    bounced = ProviderEvent(
+        event_id="e1",
+        kind="bounce",
+        channel=Channel.EMAIL,
+        message_id=sent.message_id,
+        state=MessageState.BOUNCED,
+        address=sent.address,
+    )
+    inbox.take("sendgrid", [bounced], at(FIRST))
+    assert inbox.waiting(at(FIRST)) == []
+    office.pay("2027-03-03 09:00", "1.00")
+    (told,) = inbox.waiting(at("2027-03-03 09:00"))
+    assert (told.report.message_id, told.invoices) == (sent.message_id, ("inv-1",))
+    assert [row.state for row in office.messages()] == [MessageState.BOUNCED]
+    with office.deps.database.reading() as session:
+        assert addresses.why_closed(session, Channel.EMAIL, sent.address) == "bounced"
 
 
 def test_a4_a_message_without_its_text_counts_in_the_caps(office: Office, backed_up: Callable[[], Restore]) -> None:
