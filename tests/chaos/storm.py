@@ -145,8 +145,14 @@ class StormyPlant(Plant):
             raise RuntimeError(f"starter.py {' '.join(words)} failed: {done.stdout}{done.stderr}")
 
     def restore(self) -> None:
-        """The database is an older one, once workers and web service have stopped."""
-        self.stop_workers()
+        """The database is an older one, once workers and web service have stopped.
+
+        A worker that a busy machine lets take too long is killed, as its supervisor would.
+        """
+        try:
+            self.stop_workers()
+        except subprocess.TimeoutExpired:
+            self.kill_workers()
         self.site.kill()
         self.ground.restore()
 
@@ -312,11 +318,18 @@ def _by_update(handle: Handle) -> Door:
             except WorkflowUpdateFailedError:
                 return False
             except (RPCError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
+                if _is_cancelled():  # the storm is over
+                    raise
                 if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
                     return False
                 await asyncio.sleep(0.3)
 
     return tell
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _by_http(site: Site) -> Door:
