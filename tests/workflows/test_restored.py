@@ -1,4 +1,4 @@
-"""What a run remembers after answers of a database that was restored from an older copy. No engine is needed for that."""
+"""What a run remembers after answers of a database that was restored from an older copy: no engine is needed."""
 
 from datetime import UTC, datetime
 
