@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.channels import CLOSABLE
-from dunwell.domain.cleaning import printable
+from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
@@ -25,9 +25,9 @@ from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
-from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, invoices, timeline
+from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, timeline
 from dunwell.store.tables import ContactRow
-from dunwell.views.lookup import unknown_customer
+from dunwell.views.lookup import find_customer
 
 _AT_ONCE = 20
 
@@ -165,9 +165,9 @@ class Customers:
     @contextmanager
     def _transaction(self, customer_id: str) -> Iterator[Session]:
         with self._deps.database.writing() as session:
-            accounts.lock(session, [customer_id])
-            if not invoices.find_customers(session, [customer_id]):
-                raise unknown_customer(customer_id)
+            if is_clean(customer_id):
+                accounts.lock(session, [customer_id])
+            find_customer(session, customer_id)
             yield session
 
     @contextmanager
@@ -186,7 +186,7 @@ class Customers:
 
     def _customer_of(self, contact_id: str) -> str:
         with self._deps.database.reading() as session:
-            row = session.get(ContactRow, contact_id)
+            row = session.get(ContactRow, contact_id) if is_clean(contact_id) else None
         if row is None:
             raise Refused("contact", f"{printable(contact_id)!r} is not known; `starter.py customer` shows the ids")
         return row.customer_id

@@ -28,6 +28,11 @@ def clean(text: str) -> str:
     return "".join(_kept(text, place) for place in range(len(text)))
 
 
+def is_clean(text: str) -> bool:
+    """Whether cleaning leaves `text` as it is. No id is otherwise, and a database may refuse to look for it."""
+    return clean(text) == text
+
+
 def one_line(text: str) -> str:
     """`text` cleaned and on one line, single spaces between words: no name can forge a header or a paragraph."""
     return " ".join(clean(text).split())

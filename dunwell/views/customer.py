@@ -15,7 +15,7 @@ from dunwell.store import addresses, cases, contacts, customer_pauses, invoices,
 from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
 from dunwell.views.account import access_facts
 from dunwell.views.facts import Facts
-from dunwell.views.lookup import unknown_customer
+from dunwell.views.lookup import find_customer
 from dunwell.views.work_list import work_of
 
 _MOST_MESSAGES = 200
@@ -23,9 +23,8 @@ _MOST_MESSAGES = 200
 
 def customer_facts(session: Session, customer_id: str) -> Facts:
     """Everything that concerns the customer. Raises Refused when nobody registered this customer."""
-    customer = invoices.find_customers(session, [customer_id]).get(customer_id)
-    if customer is None:
-        raise unknown_customer(customer_id)
+    find_customer(session, customer_id)
+    customer = invoices.find_customers(session, [customer_id])[customer_id]
     rows = session.scalars(
         select(InvoiceRow)
         .where(InvoiceRow.customer_id == customer_id)

@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.cleaning import printable
+from dunwell.domain.cleaning import is_clean, one_line, printable
 from dunwell.domain.refusal import Refused
 from dunwell.domain.spelling import near_words, proposal
 from dunwell.store import invoices
@@ -14,10 +14,10 @@ _NEIGHBOURS = 5_000  # ids looked through for the one that was meant
 
 def find_invoice(session: Session, invoice_id: str) -> InvoiceRow:
     """Raises Refused for an invoice that nobody registered, naming those that may have been meant."""
-    known = invoices.get_row(session, invoice_id)
+    known = invoices.get_row(session, invoice_id) if is_clean(invoice_id) else None
     if known is not None:
         return known
-    near = _neighbours(session, invoice_id)
+    near = _neighbours(session, one_line(invoice_id))
     advice = proposal(*near) if near else "`starter.py list` shows those that are"
     raise Refused("invoice", f"{invoice_id[:60]!r} is not registered; {advice}")
 
@@ -33,12 +33,7 @@ def _neighbours(session: Session, wanted: str) -> list[str]:
 
 def find_customer(session: Session, customer_id: str) -> CustomerRow:
     """Raises Refused when nobody registered this customer."""
-    row = session.get(CustomerRow, customer_id)
+    row = session.get(CustomerRow, customer_id) if is_clean(customer_id) else None
     if row is None:
-        raise unknown_customer(customer_id)
+        raise Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")
     return row
-
-
-def unknown_customer(customer_id: str) -> Refused:
-    """The refusal of a customer that nobody registered."""
-    return Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")

@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
+from dunwell.client.customers import Customers
 from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.store import timeline
 from dunwell.store.database import Database
 from dunwell.views.case_status import case_facts, stored_status, with_written
-from dunwell.views.lookup import find_invoice
+from dunwell.views.customer import customer_facts
+from dunwell.views.lookup import find_customer, find_invoice
 from tests.builders import sample_deps
 from tests.services.conftest import REGISTERED, Office
 from workflows.messages import status_of, status_of_unopened
@@ -94,3 +96,15 @@ def test_a_run_that_waits_for_its_invoice_is_shown_as_well(database: Database) -
         facts = case_facts(session, status_of_unopened("inv-1", []))
     beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
     assert [facts[name] for name in beside] == [None, None, None, None, []]
+
+
+@pytest.mark.parametrize("name", ["ac\x00me", "ac\ud800me", "acme\u200b"])
+def test_a_name_that_no_database_holds_is_unknown_like_any_other(database: Database, name: str) -> None:
+    with database.reading() as session:
+        for look_up in (find_invoice, find_customer, customer_facts):
+            with pytest.raises(Refused):
+                look_up(session, name)
+    people = Customers(sample_deps(database))
+    for change in (people.resume, people.open_contact):
+        with pytest.raises(Refused):
+            change(name, "agent")
