@@ -93,6 +93,7 @@ class Served:
         await self._pass_until(at + self.life.quiet)
         if self.case.finished:
             self.witness.keep_status(_INVOICE, await self.house.status())
+            self.witness.keep_history(_INVOICE, await self.house.case.fetch_history())
 
     @property
     def case(self) -> Case:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from temporalio.client import WorkflowHistory
+
 from dunwell.domain.terms import Channel
 from dunwell.gateways.base import MessageGateway
 from dunwell.gateways.outbox.client import OutboxGateway
@@ -24,6 +26,7 @@ class Witness:
     meanwhile: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
+        (self.folder / "histories").mkdir()
         (self.folder / "statuses").mkdir()
         (self.folder / "providers.jsonl").touch()
 
@@ -38,6 +41,9 @@ class Witness:
 
     def keep_status(self, invoice_id: str, status: Status) -> None:
         (self.folder / "statuses" / f"{invoice_id}.json").write_text(status.model_dump_json())
+
+    def keep_history(self, invoice_id: str, history: WorkflowHistory) -> None:
+        (self.folder / "histories" / f"{invoice_id}.json").write_text(history.to_json())
 
 
 class WatchedSendGrid(FakeSendGrid):
