@@ -26,7 +26,8 @@ def plan(seed: int, patch: Path) -> Plan:
     """Much in a short time: three weeks of ladder in four seconds, and customers of whom some have ten invoices.
 
     Quiet tasks are rare: when G11 is broken it takes more cases, and workers whose cases others take over. What only
-    several writers at once can show ends in "on-postgres", for SQLite has one. G13 needs an operator, and most acts meet ended cases.
+    several writers at once can show ends in "on-postgres", for SQLite has one. G13 needs an operator; most acts meet
+    cases that have ended.
     """
     rare = guarantee(patch) == "G11"
     return Plan(
