@@ -1,4 +1,4 @@
-"""Tells the product how much access an account has, each change once and in order."""
+"""Sends the product each change of an account's access, once and in order."""
 
 import logging
 from datetime import datetime
@@ -12,7 +12,7 @@ _log = logging.getLogger("dunwell.services")
 
 
 def publish(deps: Dependencies, customer_id: str, now: datetime, *, rehearsal: bool) -> None:
-    """Tell the product each change of access that it has not been told. Raises DeliveryError."""
+    """Send the product each change of access that it has not confirmed yet. Raises DeliveryError."""
     product = deps.product_gateway(rehearsal)
     with deps.database.reading() as session:
         waiting = [

@@ -1,6 +1,6 @@
-"""The line of messages that wait for their turn at one address: warnings first, then whoever has waited longest.
+"""The queue of messages that wait for a free place at one address: warnings first, then by how long they wait.
 
-A step that the cap holds back joins the line and knows when its turn is; nobody who comes later takes it.
+A step that the contact caps delay joins the queue and gets the time of its place; a later step does not take it.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -19,7 +19,7 @@ from dunwell.services.step_execution import StepExecution, execution_for
 from dunwell.store import cases, outbox, waits
 
 _PATIENCE = timedelta(days=1)
-"""Whoever has not used their turn by then is held up by something else, and nobody waits for them any more."""
+"""A step that has not used its place by then is delayed by something else; other steps wait for it no longer."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Ahead:
 def ahead(session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collection[str]) -> Sequence[Ahead]:
     """The messages about other customers that go before the job's at these addresses.
 
-    Never one of the same customer, or of a customer with whom messages are shared: their invoices are told together.
-    And none once somebody has the job's message, for others shall not come between the readers of one step.
+    Never one of the same customer, or of a customer with whom messages are shared: their invoices share one message.
+    None once one contact has the job's message: other messages must not delay the remaining contacts of the step.
     """
     rows = waits.at(session, keys, dispatch.now - _PATIENCE)
     mine = next((row for row in rows if row.invoice_id == dispatch.case.invoice_id), None)
@@ -67,7 +67,7 @@ def join(session: Session, dispatch: Dispatch, contacts: Sequence[Contact], unti
 
 
 def is_urgent(execution: StepExecution) -> bool:
-    """Whether it goes before friendly notices: what a ladder does after the due date, and answers that are owed."""
+    """Whether it goes before reminders sent up to the due date: steps after the due date, and answers, do."""
     if execution.served:
         return False
     return execution.ladder is None or execution.ladder.chasing or execution.ladder.days_after_due is None
@@ -81,7 +81,7 @@ def _has_begun(session: Session, dispatch: Dispatch) -> bool:
 def _due_today(
     session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collection[str], known: Collection[str]
 ) -> Iterator[Ahead]:
-    """Warnings that are due today at these addresses and were not tried yet: a notice leaves them the place."""
+    """Warnings due today at these addresses that were not tried yet; reminders before the due date wait for them."""
     plain = {plain_key(key): key for key in keys}
     together = {dispatch.case.customer_id, *dispatch.shared_with}
     for case, role, key in cases.due_at(session, plain, dispatch.closing, rehearsal=dispatch.rehearsal):

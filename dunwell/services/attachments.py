@@ -1,4 +1,4 @@
-"""The invoices that travel with a mail that asks for them to be paid."""
+"""The PDFs of the invoices that an e-mail asks to be paid, as its attachments."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -40,7 +40,7 @@ def find(session: Session, jobs: Sequence[Dispatch]) -> tuple[Enclosure, ...]:
 
 
 def _file_name(number: str, taken: Collection[str]) -> str:
-    """A name of our own: what the file was called at home may lie about its kind, or hold what nobody should read."""
+    """A generated name: the original file name may have a wrong suffix, or hold internal or personal data."""
     plain = re.sub("[^A-Za-z0-9]+", "-", number).strip("-")[:80] or "invoice"
     names = (f"{plain}{f'-{n}' if n else ''}.pdf" for n in count())
     return next(name for name in names if name not in taken)

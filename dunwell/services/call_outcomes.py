@@ -1,6 +1,6 @@
-"""What came of a call, visit or meeting: the task is closed, another one raised, or a number closed.
+"""Applies the outcome of a call, visit or meeting: closes the task, raises another one, or closes a number.
 
-What the outcome changes about the case itself, `dunwell.domain.case` has decided before.
+The change to the case itself was decided before, in `dunwell.domain.case`.
 """
 
 from datetime import datetime
@@ -55,7 +55,7 @@ class CallOutcomes:
         return None
 
     def renew_scripts(self) -> None:
-        """What is still to be said speaks of the amount that is asked for now."""
+        """Write the call scripts of open tasks anew, with the amount that is asked for now."""
         for task in tasks.open_by_person(self._session, self._case.invoice_id):
             if task.amount is not None and task.amount != self._case.asked:
                 self._write(task)
@@ -77,7 +77,7 @@ class CallOutcomes:
         self._follow_up(task, due_at, why, attempt=attempt, requested=task.requested)
 
     def _call_back(self, task: TaskRow, wanted: datetime | None) -> None:
-        """At the hour they asked for, moved into the window; without an hour, after the usual wait."""
+        """Raise a call at the hour asked for, moved into the window; without an hour, after the usual wait."""
         policy, calendar = self._rules()
         due_at = calendar.next_open(wanted) if wanted else policy.calls.retry.after(self._now, calendar)
         moved = f", asked for {wanted:%Y-%m-%d %H:%M} UTC" if wanted and due_at != wanted else ""
@@ -114,7 +114,7 @@ class CallOutcomes:
         return task.step if any(step.id == task.step for step in policy.steps) else None
 
     def _write(self, task: TaskRow) -> None:
-        """Today's words, unless the ladder no longer has the step or the customer the contact."""
+        """Write the task's call script anew, unless the ladder no longer has the step or the customer the contact."""
         contact = self._contact(task)
         dispatch = dispatch_of(self._session, self._deps, self._case, task.step, self._now, rehearsal=self._rehearsal)
         if contact is None or dispatch is None:

@@ -49,7 +49,7 @@ def dispatch_of(
 
 
 def words(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact) -> Words:
-    """The script for the debtor, and for our own people where they speak another language."""
+    """The call script in the debtor's language, and in our agents' language where that differs."""
     ours = None
     if deps.catalogue.language_for(language_of(deps, dispatch)) != deps.catalogue.language_for(deps.agent_language):
         ours = compose(session, deps, [dispatch], contact, deps.agent_language).call
@@ -98,18 +98,18 @@ def raise_contact(
 
 
 def replace_earlier(session: Session, dispatch: Dispatch, channel: Channel) -> None:
-    """One call is enough: those of earlier steps that nobody made are not made any more."""
+    """Withdraw the open calls of earlier steps: the new call replaces them."""
     stale = [task for task in _of_other_steps(session, dispatch) if task.kind == channel.value]
     _withdraw(session, dispatch, stale)
 
 
 def withdraw_retries(session: Session, dispatch: Dispatch) -> None:
-    """The ladder has moved on, so nobody tries once more what an earlier step called about."""
+    """Withdraw the further attempts of earlier steps: the ladder has moved on."""
     _withdraw(session, dispatch, [task for task in _of_other_steps(session, dispatch) if task.attempt > 1])
 
 
 def _of_other_steps(session: Session, dispatch: Dispatch) -> list[TaskRow]:
-    """What the debtor asked for is kept."""
+    """The open calls of other steps, except those that the debtor asked for."""
     found = tasks.open_by_person(session, dispatch.case.invoice_id)
     return [task for task in found if task.step != dispatch.execution.step and not task.requested]
 

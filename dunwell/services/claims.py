@@ -1,4 +1,4 @@
-"""Decides that a message leaves: the row that is claimed before a provider is called.
+"""Claims messages: writes the row that decides that a message is sent, before a provider is called.
 
 The claim commits in the transaction that looked at the balance, under the customer's lock, so the database orders
 it against every payment (G1). Its key is (invoice, step, contact, channel), so there is one for each at most (G3).
@@ -35,12 +35,12 @@ CALL_PATIENCE = timedelta(seconds=90)
 """Longer than any provider call may take: before that, a begun call may still be under way."""
 
 Result = Literal["reached", "closed", "silent"]
-"""reached: contacted, or nobody knows. closed: not on this channel. silent: the case wants no message any more."""
+"""reached: contacted, or unknown. closed: not on this channel. silent: the case no longer wants the message."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A message that is ours to send; `begun_before` when an earlier attempt called and vanished."""
+    """A claimed message; `begun_before` when an earlier attempt called the provider and recorded no answer."""
 
     envelope: Envelope
     begun_at: datetime
@@ -56,7 +56,7 @@ class Claims:
     ) -> Claim | Result:
         """Claim the message inside the caller's transaction, or say why there is nothing to claim.
 
-        Raises TooOften when another case was faster to use up what this contact may get, or a standstill has begun,
+        Raises TooOften when another case has used up the contact's cap meanwhile, or a standstill has begun;
         CallInFlight while an earlier call for the message may be under way.
         """
         key = address_key(channel, address, rehearsal=dispatch.rehearsal)
@@ -124,15 +124,15 @@ class Claims:
         return gateway.approved_id(composed.key, composed.language, composed.numbered.words)
 
     def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
-        """An earlier attempt, perhaps of another case, called the provider; is it still at it?"""
+        """The claim of an earlier attempt, perhaps of another case, that recorded no answer of the provider."""
         if _may_be_under_way(row):
             raise CallInFlight("an earlier call for this message may still be under way")
         return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
 
     def abandoned(self, session: Session, dispatch: Dispatch) -> list[Claim]:
-        """The errand's messages whose call was begun and can no longer be under way.
+        """The messages of this dispatch whose call was begun and can no longer be under way.
 
-        Not what is posted: a letter that came to light now would wait to be posted, with nobody to take it back.
+        Without letters: a letter found now would wait to be posted, and nothing would take it back.
         """
         everybody = invoices.get_customer(session, dispatch.case.customer_id).contacts  # whoever left meanwhile, too
         people = {contact.contact_id: contact for contact in everybody}
@@ -152,13 +152,13 @@ class Claims:
         channel: Channel,
         address: str,
     ) -> Claim:
-        """The row with its text, by the figures of this very transaction, and all the invoices it carries."""
+        """Write the row with its text, by the amounts of this transaction, and links to all invoices it carries."""
         own_id = dispatch.message_id(contact, channel)
         if row is None and outbox.get(session, own_id) is not None:  # it came back from an earlier address
             key = address_key(channel, address, rehearsal=dispatch.rehearsal)
             own_id = dispatch.message_id(contact, channel, key)
         if row is not None and row.message_id != own_id:
-            # It never left. Its name stays with the invoice that claimed it, whose turn may come again.
+            # It was never sent. Its id stays with the invoice that claimed it, which may claim it again.
             outbox.forget(session, row)
             row = None
         elif row is not None:
@@ -205,7 +205,7 @@ class Claims:
         composed: Composed,
         mail: "_Mail",
     ) -> Envelope:
-        """The envelope with what its channel adds to the words."""
+        """The envelope with what its channel adds to the text."""
         envelope, lead = _envelope(row, contact), jobs[0]
         match envelope.channel.facts.form:
             case TextForm.MAIL:
@@ -228,7 +228,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class _Mail:
-    """What an e-mail has beside its words."""
+    """What an e-mail has beside its text."""
 
     unsubscribe_url: str | None = None
     enclosed: tuple[Enclosure, ...] = ()
@@ -276,7 +276,7 @@ def _may_be_under_way(row: MessageRow) -> bool:
 def _withhold(
     session: Session, dispatch: Dispatch, row: MessageRow | None, contact: Contact, channel: Channel
 ) -> Result:
-    """The money came, or the case began to rest, after the step was judged."""
+    """Note that nothing is sent, because the money came or the case began to rest after the step was judged."""
     reason = f"{dispatch.execution.message} by {channel.value} to {contact.contact_id}: nothing may be asked for now"
     if row is not None:
         row.state, row.reason = MessageState.WITHHELD, "nothing may be asked for now"

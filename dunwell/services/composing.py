@@ -1,4 +1,4 @@
-"""Writes the text of one message, in the firmest register due, about all of the invoices it carries."""
+"""Writes the text of one message about all of the invoices it carries, as firm as the firmest step among them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -15,9 +15,9 @@ from dunwell.texts.catalogue import Composed, OtherInvoice, in_country
 
 
 def lead_first(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[Dispatch]:
-    """The jobs of one message, the one in whose register it is written at the head; the same whoever claims it.
+    """The jobs of one message, the firmest first; the order is the same whichever case claims the message.
 
-    Of equally firm ones the invoice leads that was due first.
+    Among equally firm ones the invoice that was due first leads.
     """
     jobs = sorted((dispatch, *others), key=lambda one: (one.case.due_on, one.case.invoice_id))
     lead = max(jobs, key=firmness)
@@ -32,7 +32,7 @@ def compose(
     language: str | None = None,
     more: Mapping[str, object] = MappingProxyType({}),
 ) -> Composed:
-    """The words about all of `jobs`, the leading one first, by the figures of this very transaction.
+    """The text about all of `jobs`, the leading one first, by the amounts of this transaction.
 
     `language`: else the customer's. `more` are facts of the message itself, such as what is enclosed.
     """
@@ -69,7 +69,7 @@ def language_of(deps: Dependencies, dispatch: Dispatch) -> str:
 
 
 def _short_url(session: Session, deps: Dependencies, dispatch: Dispatch) -> str | None:
-    """A link that spares characters; None where there is no shorter one."""
+    """The short payment link for an SMS; None where there is none."""
     row = invoices.get_row(session, dispatch.case.invoice_id)
     if row is None or deps.pay_links is None or row.pay_code is None or row.payment_url is None:
         return None

@@ -26,9 +26,9 @@ _GAP_BETWEEN_CUSTOMERS = timedelta(days=1)
 
 
 class TooOften(Exception):
-    """These contacts may not get the message before `until`: others were faster than the judgement of the step.
+    """These contacts may not get the message before `until`: another case used up their cap after the judgement.
 
-    Or a standstill began meanwhile, which is no contact's.
+    Without contacts: a standstill began meanwhile.
     """
 
     def __init__(self, contacts: Sequence[Contact], until: datetime, why: str) -> None:
@@ -39,9 +39,9 @@ class TooOften(Exception):
 def earliest(
     session: Session, deps: Dependencies, dispatch: Dispatch, contacts: Sequence[Contact]
 ) -> tuple[datetime, str] | None:
-    """When the errand may reach all of `contacts`, and why not now; None when it may.
+    """When the step may reach all of `contacts`, and why not now; None when it may.
 
-    What it says holds until the end of the transaction: nobody else is told to go first at these addresses meanwhile.
+    The answer holds until the end of the transaction: no other step gets a place at these addresses meanwhile.
     """
     if not contacts:
         return None
@@ -94,7 +94,7 @@ def _waits_for_messages(
 
 @dataclass(frozen=True)
 class _Line:
-    """What one person had in a week (`had`, oldest first), and who waits to write to them before this job does."""
+    """What one person got in a week (`had`, oldest first), and the messages that go to them before this job's."""
 
     dispatch: Dispatch
     contact: Contact

@@ -1,4 +1,4 @@
-"""Calls, visits and meetings with people who are not written to any more: somebody else takes their place."""
+"""Gives calls, visits and meetings with retired or closed contacts to another contact of the customer."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from dunwell.store import addresses, cases, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
 
 UNREACHABLE = ".unreachable"
-"""What the id of the task ends with that says that a step reached nobody."""
+"""The end of the id of the task that reports that a step reached nobody."""
 
 
 class Asked(Protocol):
@@ -33,7 +33,7 @@ class Asked(Protocol):
 
 
 def follow(session: Session, deps: Dependencies, asked: Asked, now: datetime) -> list[str]:
-    """Hand over what is addressed to people who left. Returns the cases that have to look for somebody themselves."""
+    """Give tasks with contacts who left to others. Returns the cases whose step has to look for another contact."""
     waiting = set[str]()
     for task in tasks.open_of(session, asked.open_invoices):
         invoice_id = task.invoice_id

@@ -1,4 +1,4 @@
-"""Copies for information: who else reads what was written to the debtor. Nothing waits for a copy, or hangs on it."""
+"""Sends copies of messages for information. No step waits for a copy or depends on it."""
 
 from dataclasses import replace
 

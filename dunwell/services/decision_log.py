@@ -1,4 +1,4 @@
-"""Writes what an errand decided into the timelines it concerns."""
+"""Writes the decisions of a dispatch into the timelines of the invoices it concerns."""
 
 from datetime import datetime
 
@@ -21,7 +21,7 @@ def note(
     channel: Channel | None = None,
     ref: str | None = None,
 ) -> None:
-    """One decision about the job's own case."""
+    """Write one decision into the timeline of the job's own case."""
     entry = Entry(
         key=f"{dispatch.execution.key}.{key}",
         at=dispatch.now,
@@ -35,7 +35,7 @@ def note(
 
 
 def note_message(session: Session, row: MessageRow, kind: str, said: str, now: datetime) -> str:
-    """What became of a message, in the timeline of each invoice it carries. Returns the text."""
+    """Write what became of a message into the timeline of each invoice it carries. Returns the text."""
     carried = outbox.links(session, row.message_id)
     others = f", about {len(carried)} invoices" if len(carried) > 1 else ""
     text = f"{row.message} by {row.channel} to {row.contact_id}{others}: {said}"

@@ -1,4 +1,4 @@
-"""What providers tell about our messages and what people answer to them: one rule for every way it reaches us.
+"""Applies provider events: delivery reports, opt-outs and replies, in one way whether by webhook, lookup or by hand.
 
 Call inside a transaction that holds the locks of the customers concerned.
 """
@@ -45,7 +45,7 @@ def report(
     """Take in what became of a message: its state, the timelines of its invoices, its address.
 
     `at` is when it happened, `now` the time of the timeline entries. `closes` ("stopped", "bounced") shuts the
-    address; a bounce always does. Returns the ids of the invoices concerned: none when it is old news.
+    address; a bounce always does. Returns the ids of the invoices concerned: none when it was known before.
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)
     if closes:
@@ -112,12 +112,12 @@ def step_of(session: Session, message_id: str, invoice_id: str) -> str | None:
 
 @dataclass(frozen=True)
 class AppliedEvent:
-    """What came of a piece of news.
+    """The result of applying a provider event.
 
-    tell    the cases that must act, which hear `report` as a signal
-    later   the message is not known yet: its own sender may still be writing it down, or its case may know it and
-            the database was restored from an older copy
-    noted   what the person wrote stands in a note
+    tell    the invoices whose cases must act: they get `report` as a signal
+    later   the message is not known yet: the worker that sends it may not have recorded it, or the database was
+            restored from an older copy and only the case knows it
+    noted   what the person wrote was kept as a note
     """
 
     report: DeliveryReport | None = None
@@ -127,7 +127,7 @@ class AppliedEvent:
 
 
 def owners(session: Session, provider_event: ProviderEvent) -> tuple[str, ...]:
-    """The customers whom news are about, in the order of their locks."""
+    """The ids of the customers whom a provider event is about, in the order in which they are locked."""
     found = set[str]()
     row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
     if row is not None:
@@ -138,7 +138,7 @@ def owners(session: Session, provider_event: ProviderEvent) -> tuple[str, ...]:
 
 
 def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> AppliedEvent:
-    """Take in one piece of news, at server time `now`. Hearing it again changes nothing."""
+    """Apply a provider event at server time `now`. Applying it again changes nothing."""
     row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
     if _about_address(provider_event):
         return _hear_person(session, provider_event, row, now)
@@ -166,7 +166,7 @@ def _about_address(provider_event: ProviderEvent) -> bool:
 
 
 def _must_act(session: Session, row: MessageRow, invoice_id: str, state: MessageState) -> bool:
-    """A case is only woken when it has something to do: reach further, or look at its proof again."""
+    """Whether the case has something to do: try another channel or contact, or look again at its warnings."""
     kept = cases.get_row(session, invoice_id)
     if kept is None:
         return False
@@ -208,7 +208,7 @@ def _hear_person(
         _tell_timelines(session, provider_event, people, "opted_in", "wants messages again by", now)
         return AppliedEvent()
     if provider_event.text is not None:
-        # Whoever answers in earnest is heard in earnest: nobody looks at the tasks of a rehearsal.
+        # A real reply raises a task of a real case: nobody looks at the tasks of a rehearsal.
         theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
         return AppliedEvent(noted=_replied(session, provider_event, theirs, now))
     return AppliedEvent()
@@ -226,8 +226,8 @@ def _people(session: Session, provider_event: ProviderEvent, row: MessageRow | N
 
 
 def _ours(provider_event: ProviderEvent, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
-    """The addresses that news are about. An unknown number is kept; an unknown mailbox may belong to other mail of
-    the same account, which is none of our business."""
+    """The addresses that a provider event is about. An unknown number is kept; an unknown mailbox is not, because the
+    provider's account may also send other mail."""
     is_number = provider_event.channel.facts.address is AddressKind.NUMBER
     told = provider_event.address if people or is_number else None
     return [address for address in (row.address if row is not None else None, told) if address]
@@ -250,7 +250,7 @@ def _tell_timelines(
 
 
 def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[ContactRow], now: datetime) -> bool:
-    """A person reads it: the words go into a note, the task names the note. False when no case is open."""
+    """Keep a reply as a note and raise a task that refers to it. False when no case is open."""
     kept = next(iter(_open_cases(session, people)), None)
     if kept is None:
         return False

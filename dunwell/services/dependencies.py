@@ -61,7 +61,7 @@ class Dependencies:
         return (self.rehearsal_gateways if rehearsal else self.gateways)[channel]
 
     def product_gateway(self, rehearsal: bool) -> ProductGateway:
-        """The product that is told about access; that of a rehearsal is no real one."""
+        """The gateway that publishes access to the product; a rehearsal has one that publishes nothing."""
         return self.rehearsal_product if rehearsal else self.product
 
     def policy(self, session: Session, ref: PolicyRef) -> Policy:

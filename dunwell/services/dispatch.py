@@ -1,4 +1,4 @@
-"""What all messages of one errand share."""
+"""What all messages of one step of one case share."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from dunwell.services.step_execution import StepExecution
 
 @dataclass(frozen=True)
 class Dispatch:
-    """One errand of one case, at one moment. `planned_at` is when the plan meant it.
+    """One step of one case, carried out at one moment. `planned_at` is the moment for which it was planned.
 
-    `shared_with`: the other customers of whom its messages may speak as well.
+    `shared_with`: the other customers of the group, whose invoices its messages may carry as well.
     """
 
     case: Case
@@ -33,7 +33,7 @@ class Dispatch:
 
     @property
     def closing(self) -> datetime:
-        """The last minute of its day where the customer is."""
+        """The last minute of its day in the customer's time zone."""
         return self.calendar.at(self.calendar.local_date(self.now), time(23, 59))
 
     @property

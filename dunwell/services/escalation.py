@@ -1,4 +1,4 @@
-"""Tells a manager of calls, visits and meetings that nobody made: a mark on the task and a line in the timeline."""
+"""Escalates calls, visits and meetings that nobody made: a mark on the task and a line in the timeline."""
 
 from datetime import datetime, timedelta
 

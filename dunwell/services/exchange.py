@@ -1,4 +1,4 @@
-"""What a workflow asks of a service about its case, and what it is answered."""
+"""The requests of a workflow to services about its case, and their answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ class CaseRequest(MutableValue):
     """A case as its workflow knows it, at case time `now`; `entries` are decisions not yet in the database.
 
     seen     the number of the last timeline entry that the workflow has
-    written  how far the database's copy of the case was when the workflow last heard of it
+    written  the mark of the database's copy of the case in the last answer that the workflow got
     """
 
     case: Case
@@ -41,7 +41,7 @@ class CaseAnswer(MutableValue):
     `replaces` the workflow takes it in any case.
     `apart`: one of the two was restored from an older copy, and the workflow has to write down all that it knows.
     `written` is how far the store's copy is now, `messages` are those that the workflow's case does not know.
-    `unpublished`: the product has not heard of a change of access yet.
+    `unpublished`: the product has not confirmed a change of access yet.
     """
 
     next_action: NextAction | None = None
@@ -68,7 +68,7 @@ class CaseAnswer(MutableValue):
         return answer
 
     def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
-        """Fill in how the case stands and what was written of it after entry number `seen`."""
+        """Fill in the case and its timeline entries after number `seen`."""
         self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
         self.access, self.access_beside = case.access, case.access_beside
         self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark

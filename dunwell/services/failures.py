@@ -1,4 +1,4 @@
-"""Which failures pass by themselves, and what is done about those that last.
+"""Distinguishes failures that pass by themselves from lasting ones, and limits what a lasting one prevents.
 
 A database or a provider that is away comes back, so work is tried again for as long as it takes. Anything else (a
 row, a ladder, a word of a text that is not there) is tried a few times, in case two writers met; after that the

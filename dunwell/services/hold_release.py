@@ -1,4 +1,4 @@
-"""Gives an account back: the holds of a case that ended otherwise than by being handed over, or is not due (G7)."""
+"""Releases the holds of a case that has ended, except by being handed over, or that is not due any more (G7)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Takes in what providers tell: each thing once, at once in the database, with what is left to be told to cases."""
+"""Keeps and applies provider events, each once, and lists the delivery reports that cases have not got yet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from dunwell.store import accounts, provider_events
 from dunwell.store.database import Database
 
 _PATIENCE = timedelta(days=1)
-"""How long news may wait for their message to be written down; after that the message is none of ours."""
+"""How long an event may wait for its message to be recorded; after that the message counts as not ours."""
 
 
 @dataclass(frozen=True)
 class PendingReport:
-    """Something that cases still have to hear."""
+    """A delivery report that the cases of `invoices` have not got yet."""
 
     provider: str
     event_id: str
@@ -34,9 +34,9 @@ class Inbox:
         self._database = database
 
     def take(self, provider: str, provider_event: Sequence[ProviderEvent], now: datetime) -> int:
-        """Keep and apply what is new. Returns how many were; one transaction for each customer concerned.
+        """Keep and apply the new events, in one transaction for each customer concerned. Returns how many were new.
 
-        Raises SQLAlchemyError when the database does not take it; then the provider has to tell it again.
+        Raises SQLAlchemyError when the database does not take them; then the provider has to send them again.
         """
         groups: dict[tuple[str, ...], list[ProviderEvent]] = {}
         with self._database.reading() as session:
@@ -48,7 +48,7 @@ class Inbox:
         try:
             return self._write(provider, owners, group, now)
         except IntegrityError:
-            # Another request brought the same at the same moment; now it is known.
+            # Another request has written the same event meanwhile; the second try finds it known.
             return self._write(provider, owners, group, now)
 
     def _write(self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime) -> int:
@@ -76,7 +76,7 @@ class Inbox:
         )
 
     def waiting(self, now: datetime) -> list[PendingReport]:
-        """What cases still have to hear, oldest first. News that came before their message are tried again."""
+        """The reports that cases have not got yet, oldest first. Retries events that came before their message."""
         with self._database.reading() as session:
             rows = [(row.provider, row.event_id, row.body) for row in provider_events.waiting(session)]
         letters = []
@@ -109,13 +109,13 @@ class Inbox:
             return row.body
 
     def done(self, provider: str, event_id: str, now: datetime) -> None:
-        """Every case has heard of it."""
+        """Note that every case has got the report."""
         with self._database.writing() as session:
             provider_events.mark_done(session, provider, event_id, now)
 
 
 def _body(item: ProviderEvent, heard: AppliedEvent) -> dict[str, Any]:
-    """What is kept of an event. Words that became a note are not kept twice."""
+    """What is kept of an event. A text that became a note is not kept twice."""
     kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if heard.noted else None)
     body: dict[str, Any] = {"news": kept}
     if heard.report is not None:

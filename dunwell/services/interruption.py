@@ -1,4 +1,4 @@
-"""A case whose run was cancelled or taken away: it rests, and a person says whether it ends or goes on."""
+"""Pauses a case whose run was cancelled or terminated, and asks a person whether it ends or goes on."""
 
 from datetime import datetime
 

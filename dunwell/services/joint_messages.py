@@ -1,4 +1,4 @@
-"""One customer, one message: the steps of the customer's other invoices that fall into the same send window.
+"""Finds the steps of the customer's other invoices that one message can carry: those due in the same send window.
 
 Found inside the transaction that claims the message, under the customer's lock, so an invoice paid a moment before
 is not among them. Each case records the message as its own step when its own turn comes.
@@ -88,7 +88,7 @@ def _readers(session: Session, dispatch: Dispatch, channel: Channel, key: str) -
 
 
 def firmness(dispatch: Dispatch) -> tuple[bool, bool, int]:
-    """How firm a step is: what it announces, whether it presses after the due date, how late on the ladder."""
+    """How firm a step is: by what it announces, whether it asks after the due date, and its place on the ladder."""
     step = dispatch.execution.ladder
     if step is None:
         return False, False, 0
@@ -96,7 +96,7 @@ def firmness(dispatch: Dispatch) -> tuple[bool, bool, int]:
 
 
 def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case: Case) -> Dispatch | None:
-    """The other case's errand, by the figures of this transaction; None when it has nothing to ask for now."""
+    """The other case's step, by the amounts of this transaction; None when it has nothing to ask for now."""
     action = case.next_action
     case = case.with_paid(payments.paid(session, case.invoice_id))
     if action is None or case.resting or case.asked <= 0 or case.currency != dispatch.case.currency:
@@ -130,7 +130,7 @@ def _debtor(session: Session, dispatch: Dispatch, case: Case) -> Customer:
 
 
 def _fits(own: Step, other: Dispatch, readers: Sequence[Contact], channel: Channel) -> bool:
-    """Both speak to one of these on this channel, and do the same: a consequence is told with its like only."""
+    """Whether both go to one of `readers` on this channel and have the same consequence, or none."""
     step = other.execution.ladder
     return (
         step is not None

@@ -1,4 +1,4 @@
-"""A case whose ladder has nothing left to do while money is open: a person is asked, so that it is not forgotten."""
+"""Asks a person about a stranded case: its ladder has no step left while money is open."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Takes back letters that nobody has posted yet, once what they ask for is settled or not due any more."""
+"""Takes back unposted letters once what they ask for is settled or not due any more."""
 
 import logging
 from datetime import datetime

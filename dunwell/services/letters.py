@@ -1,4 +1,4 @@
-"""Prints one message as a letter: what stands on the page, and the page itself as a PDF."""
+"""Prints one message as a letter: the contents of the page, and the page as a PDF."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def write(
 ) -> Letter:
     """The letter of a composed message about all of `jobs`, the leading one first; with a slip when it `asks`.
 
-    By the figures of this very transaction.
+    With the amounts of this transaction.
     """
     lead, head = jobs[0], deps.letterhead
     language = language_of(deps, lead)

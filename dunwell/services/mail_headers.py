@@ -1,4 +1,4 @@
-"""The headers of an e-mail: its name, the conversation it belongs to, and how its reader stops the next one."""
+"""The headers of an e-mail: its Message-ID, its thread, and its opt-out link."""
 
 from urllib.parse import quote
 

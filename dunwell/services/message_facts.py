@@ -1,4 +1,4 @@
-"""Gathers what a message may speak of, at the moment it is claimed: no amount is ever older than that."""
+"""Gathers the facts of a message in the transaction that claims it, so that no amount is older than that."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

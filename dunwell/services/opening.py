@@ -190,7 +190,7 @@ def _new_case(invoice: Invoice | InvoiceRow, customer_id: str, policy: Policy) -
 def _take_over(
     case: Case, history: History, policy: Policy, time_zone: str, now: datetime
 ) -> tuple[list[PaymentReceived], list[Said]]:
-    """Let the case begin where its history left it: the payments, and what is said of them."""
+    """Apply the invoice's history to the case. Returns the earlier payments and what the timeline says of them."""
     payments = [_as_payment(earlier, number, case) for number, earlier in enumerate(history.paid, 1)]
     zone = ZoneInfo(time_zone)
     reminded = {

@@ -1,4 +1,4 @@
-"""What nobody comes back to: calls without an answer, tasks of cases that have ended, cases that stand still."""
+"""Finds and repairs work that was left behind: unanswered provider calls, tasks of ended cases, idle cases."""
 
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ class OverdueWork:
         self._database = deps.database
 
     def find(self, now: datetime) -> list[Finding]:
-        """All that there are, by the database alone."""
+        """All findings that the database alone shows."""
         with self._database.reading() as session:
             kept = {row.invoice_id: row for row in cases.all_rows(session)}
             asked = {task.invoice_id for task in tasks.open_tasks(session)}
@@ -59,7 +59,7 @@ class OverdueWork:
         return claims + late + still
 
     def mend(self, finding: Finding, now: datetime) -> bool:
-        """False when it has mended itself meanwhile, or cannot be mended."""
+        """Repair the finding. False when there is nothing to repair any more, or it cannot be repaired."""
         with self._database.reading() as session:
             row = cases.get_row(session, finding.invoice_id)
         if row is None:

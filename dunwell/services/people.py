@@ -1,6 +1,6 @@
 """The people of some customers within one transaction: as they are, as they become, and what changes by that.
 
-Whoever changes them, a record or one of us, does it here, so that each change is told in the timelines of the
+Every change, by a record or by hand, is made here, so that it is written into the timelines of the
 invoices it concerns, and in the answer to whoever brought it.
 """
 
@@ -80,10 +80,10 @@ def _shown(value: str | None) -> str:
 class People:
     """See the module. Call `save` at the end; `entries` are then to be written, once the cases are open.
 
-    changes  what to tell whoever brought it
-    entries  what to tell the timelines, by invoice
-    left     whom an invoice was about and is no more, by invoice
-    came     invoices that have somebody, or an address, that they had not
+    changes  for the answer to whoever brought the record or command
+    entries  for the timelines, by invoice
+    left     contacts who are no longer asked about an invoice, by invoice
+    came     invoices with a new contact, or a new address of one
     """
 
     def __init__(self, session: Session, customer_ids: Collection[str], now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Checks a move of a case to another version of its policy against that version as it is registered."""
+"""Checks the move of a case to another version of its policy against the registered version."""
 
 from dunwell.domain.events import PolicyMoved
 from dunwell.domain.policy import digest_of

@@ -1,4 +1,4 @@
-"""Writes what happened to a case: money, promises, disputes, decisions. Runs beside a step in flight."""
+"""Records what happened to a case: payments, promises, disputes, decisions. May run while a step is carried out."""
 
 from datetime import datetime
 from functools import partial
@@ -33,7 +33,7 @@ from dunwell.services.step_failures import ask_a_person
 from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
 
 _IDS = ("payment_id", "task_id", "message_id")
-"""By which field an event is told from others of its name."""
+"""The field that distinguishes an event from others of its name."""
 
 
 class Recording:
@@ -106,7 +106,7 @@ class Recording:
             case PaymentReceived():
                 payments.add_payment(session, case.invoice_id, event, now)
             case CreditApplied():
-                credits.apply(session, case.invoice_id, event, now)  # it was taken before the case heard of it
+                credits.apply(session, case.invoice_id, event, now)  # it was taken before the case got the event
             case PaymentReversed():
                 payments.reverse_payment(session, case.invoice_id, event, now)
                 credits.take_back(session, event.payment_id, now)
@@ -129,7 +129,7 @@ class Recording:
             return
         state = MessageState(report.status)
         news = bool(delivery.report(session, row, state, report.code, report.at, now))
-        # A webhook may have written the report down already: the case still has to hear what it means, once.
+        # A webhook may have recorded the report already: the case still has to be answered what it means, once.
         answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
         step = delivery.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if news or step not in case.outstanding.again else None

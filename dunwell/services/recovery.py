@@ -26,7 +26,7 @@ LOST_TEXT = "text lost: the database was restored from a copy older than this me
 
 
 def is_behind(session: Session, request: CaseRequest) -> bool:
-    """Whether the database lacks what it had when this case last heard of it."""
+    """Whether the database lacks what it had at its last answer to this case."""
     case, written = request.case, request.written
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
@@ -35,7 +35,7 @@ def is_behind(session: Session, request: CaseRequest) -> bool:
 
 
 def is_ahead(session: Session, request: CaseRequest) -> bool:
-    """Whether the database's copy knows of events that this case never heard of: the engine went back in time."""
+    """Whether the database's copy has events that this case never got, because the engine was restored or reset."""
     stored, written = cases.get_row(session, request.case.invoice_id), request.written
     if stored is None or written is None:
         return False
@@ -120,7 +120,7 @@ class Recovery:
         return news
 
     def _say(self, said: Sequence[Said]) -> None:
-        """Into the timeline, unless the case has just said the same."""
+        """Write these into the timeline, except what the case has just said itself."""
         known = {(entry.kind, entry.reason) for entry in self._request.entries}
         for number, one in enumerate(said):
             if (one.kind, one.reason) not in known:
@@ -133,9 +133,9 @@ class Recovery:
         return [sent for sent in case.messages if sent.message_id in missing]
 
     def _write_message(self, case: Case, sent: Sent) -> None:
-        """It counts as sent, once and for all, but nobody can show what it said: it is no proof of a warning.
+        """Write the message back as sent. Its text is lost, so it never counts as a warning.
 
-        A row from before the provider took it gives way: its text may be another than the one that left.
+        It replaces a row from before the provider took the message, whose text may differ from the one that was sent.
         """
         earlier = outbox.get(self._session, sent.message_id)
         if earlier is not None:
@@ -175,7 +175,7 @@ class Recovery:
         return (contact.address(Channel(sent.channel)) if contact else None) or ""
 
     def _set_holds(self, case: Case) -> None:
-        """As the case last knew them; what its end means for them follows by itself."""
+        """Write the holds as the case last knew them. Their release at the end of a case is done elsewhere."""
         if case.frees_account:
             return
         open_now = {hold.level for hold in accounts.open_holds(self._session, case.customer_id, case.invoice_id)}

@@ -1,4 +1,4 @@
-"""Asks people for the keys of signals that no key at hand opens, and withdraws the question once a key is there."""
+"""Asks people for the keys of sealed signals that cannot be opened, and withdraws the task once a key is there."""
 
 from collections.abc import Sequence
 from datetime import datetime

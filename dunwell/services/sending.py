@@ -26,11 +26,10 @@ class Sending:
         self._claims = Claims(deps)
 
     def send(self, unit: UnitOfWork, dispatch: Dispatch, contact: Contact, channel: Channel) -> Result:
-        """Bring the errand's message to `contact` on `channel`, once. What the provider answered is written at once.
+        """Send the step's message to `contact` on `channel`, once. Records the provider's answer immediately.
 
         Raises ProviderFailed when the provider surely did not take it and may do so later, CallInFlight
-        while an earlier call may be under way, TooOften when the contact has just had the last message that it may
-        get for a while.
+        while an earlier call may be under way, TooOften when the contact caps are used up meanwhile.
         """
         address = contact.address(channel)
         if address is None:
@@ -41,7 +40,7 @@ class Sending:
             return "closed"
         gateway = self._deps.gateway(channel, dispatch.rehearsal)
         if gateway.name in self._deps.rate_limits:
-            # Before the claim, never after it: whoever pays while a message waits for its turn is not asked any more.
+            # Before the claim, never after it: who pays while the message waits here is not asked any more.
             unit.commit()
             self._deps.rate_limits[gateway.name].wait()
         claim = self._claims.claim(unit.session, dispatch, contact, channel, address)
@@ -57,9 +56,9 @@ class Sending:
         return result
 
     def settle(self, unit: UnitOfWork, dispatch: Dispatch) -> None:
-        """Learn what became of calls that an attempt of this errand began and did not live to write down.
+        """Look up the provider calls that an earlier attempt of this step began and did not record.
 
-        For an errand that is not wanted any more, as when the money came meanwhile: nothing is sent. Raises
+        For a step that is not wanted any more, as when the money came meanwhile: nothing is sent. Raises
         ProviderFailed when a provider cannot be asked just now.
         """
         for claim in self._claims.abandoned(unit.session, dispatch):
@@ -75,7 +74,7 @@ class Sending:
         return self._record(unit.session, dispatch, claim, receipt)
 
     def _look_up(self, unit: UnitOfWork, dispatch: Dispatch, claim: Claim, gateway: MessageGateway) -> Result:
-        """A call was begun and its answer never came: ask the provider, and if it cannot say, a person."""
+        """Ask the provider about a call whose answer never came; where it cannot answer, ask a person."""
         if not gateway.can_find:
             return self._unknown(unit.session, dispatch, claim, "the call was begun and no answer came")
         try:
@@ -100,7 +99,7 @@ class Sending:
         return self._record(unit.session, dispatch, claim, receipt)
 
     def _refused(self, unit: UnitOfWork, claim: Claim) -> None:
-        """The message surely did not leave, and may be claimed anew."""
+        """Note that the message was surely not sent, and may be claimed again."""
         self._row(unit.session, claim).call = ProviderCall.REFUSED
         unit.commit()
 
@@ -129,14 +128,14 @@ class Sending:
         return "reached" if arrived else "closed"
 
     def _unknown(self, session: Session, dispatch: Dispatch, claim: Claim, why: str) -> Result:
-        """E-mail cannot be looked up. The policy's rule: do not send again, tell a person."""
+        """Note that nobody knows whether the message was sent, and ask a person. It is not sent again."""
         row = self._row(session, claim)
         if row.state != MessageState.CLAIMED:
             return reported(row)
         row.call, row.state, row.reason = ProviderCall.ANSWERED, MessageState.UNKNOWN, why
         text = note_message(session, row, "unknown", f"nobody knows whether it left ({why})", dispatch.now)
         if dispatch.execution.served:
-            return "reached"  # nobody has to look for a copy
+            return "reached"  # no person has to check a copy
         look = f"Look it up at the provider by message id {row.message_id}; it is not sent again"
         say = f"say what became of it: starter.py settle-message {row.message_id} delivered, or failed"
         person_tasks.raise_task(

@@ -1,4 +1,4 @@
-"""Begins and ends the standstill of the installation, and holds back what would leave while one is in force."""
+"""Begins and ends the standstill of the installation, and delays messages and consequences while it is in force."""
 
 from datetime import datetime, time, timedelta
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from dunwell.store.tables import CaseRow
 
 _LOOK_AGAIN = timedelta(hours=1)
 _LOOK_AGAIN_IN_REHEARSALS = timedelta(days=1)
-"""A rehearsal lives through days in a second: it must not ask a thousand times a minute."""
+"""Longer for a rehearsal, whose days pass in seconds: it must not look a thousand times a minute."""
 
 _AT_ONCE = 200
 
@@ -29,7 +29,7 @@ class Wait(NamedTuple):
 
 
 def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
-    """What holds everything back; None when it may leave. For the transaction that lets it leave."""
+    """The wait that a standstill imposes; None without one. Call in the transaction that claims or acts."""
     standstill = standstills.in_force_until_commit(session)
     if standstill is None:
         return None
@@ -38,7 +38,7 @@ def wait(session: Session, now: datetime, *, rehearsal: bool) -> Wait | None:
 
 
 def wait_for(session: Session, dispatch: Dispatch) -> Wait | None:
-    """The same for one errand, which also waits while its whole customer rests. A thank-you does not."""
+    """The same for one step, which also waits while its customer is paused, unless its case has ended."""
     everything = wait(session, dispatch.now, rehearsal=dispatch.rehearsal)
     if everything is not None or dispatch.case.ended is not None:
         return everything

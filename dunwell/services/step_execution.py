@@ -1,4 +1,4 @@
-"""One thing to carry out, whether a step of the ladder says so or an answer is owed."""
+"""One step to carry out: a step of the ladder, or an answer that is owed."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Channel, Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
-_RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who were told of the restriction
+_RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who got the notice of the restriction
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class StepExecution:
 
     @property
     def warning(self) -> bool:
-        """A copy warns nobody: who reads it is not asked to pay."""
+        """Whether its messages count as warnings; a copy never does, because its reader is not asked to pay."""
         return self.ladder is not None and self.ladder.warning and not self.served
 
     @property
@@ -43,7 +43,7 @@ class StepExecution:
         return self.key.of_original()
 
     def copied_from(self, served: tuple[Contact, ...], message_id: str) -> "StepExecution":
-        """The errand of bringing copies of this message, which went to `served`."""
+        """The execution that sends copies of this message, which went to `served`."""
         roles, key = self.ladder.copies if self.ladder else (), self.key.of_copies()
         return replace(self, key=key, to=roles, by=COPIES_BY, served=served, copy_of=message_id)
 

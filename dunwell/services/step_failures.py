@@ -12,7 +12,7 @@ from dunwell.services import person_tasks
 from dunwell.store import tasks
 
 _PATIENCE = timedelta(days=1)
-"""How long a provider may be away before a person is told about each step that waits for it."""
+"""How long a provider may be unreachable before a person is asked about each step that waits for it."""
 
 PLAN = "@plan"
 """What is stuck when not even the next step can be found."""

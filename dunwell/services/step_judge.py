@@ -19,7 +19,7 @@ from dunwell.store import cases, outbox, payments, tasks
 from dunwell.store.tables import MessageRow
 
 _NOBODY_DECIDED = timedelta(days=28)
-"""How long a step that waits for a yes is left alone before its timeline says again that it waits."""
+"""How long a step waits for an approval before its timeline says again that it waits."""
 
 
 class StepJudge:
@@ -62,7 +62,7 @@ class StepJudge:
         return waits or self._judge_step(session, dispatch, execution.ladder, sent)
 
     def _covered_by_credit(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
-        """Whoever has paid enough on another invoice is not asked: a person applies that credit, or returns it."""
+        """Delay the step while the customer's credit covers the invoice: a person applies or returns that credit."""
         found = credits.cover(session, dispatch.case) if self._asks(dispatch) else None
         if found is None:
             return None
@@ -114,9 +114,9 @@ class StepJudge:
         )
 
     def _too_often(self, session: Session, dispatch: Dispatch, sent: Sequence[MessageRow]) -> StepOutcome | None:
-        """G5: a person who heard of us just now, about whatever invoice, is left alone for a while.
+        """Delay the step while the contact caps of its contacts are used up, about whatever invoice (G5).
 
-        Those who have this very step's message already are not asked about: it is theirs, whoever sent it.
+        Contacts who already have this step's message do not count, whichever case sent it.
         """
         there = [row for row in sent if row.state not in DEAD_STATES and row.call != ProviderCall.REFUSED]
         served = {row.contact_id for row in there} | {row.address_key for row in there}
@@ -145,7 +145,7 @@ def _told_before(session: Session, dispatch: Dispatch, step: Step) -> str | None
 
 
 def _missing_proof(session: Session, dispatch: Dispatch) -> StepOutcome | None:
-    """G2: without proof the step waits, and when warnings are missing a person is told."""
+    """Delay a step whose warnings are not proven, and ask a person when warnings are missing (G2)."""
     lacking = warning_proof.missing(session, dispatch)
     if lacking is None:
         return None
@@ -156,7 +156,7 @@ def _missing_proof(session: Session, dispatch: Dispatch) -> StepOutcome | None:
 
 
 def _missing_yes(session: Session, dispatch: Dispatch, step: Step) -> StepOutcome | None:
-    """What our manager has to approve waits for it; the task stands in the list until it is decided."""
+    """Delay a step that needs an approval until it is decided; a task asks the manager for it."""
     if not dispatch.case.needs_yes(step):
         return None
     task_id = dispatch.case.approval_task(step.id)
@@ -177,7 +177,7 @@ def _missing_yes(session: Session, dispatch: Dispatch, step: Step) -> StepOutcom
 
 
 def _stand_still(session: Session, dispatch: Dispatch, wait: standstill.Wait) -> StepOutcome:
-    """Delay the step while everything stands still: it is looked at again every hour, and noted once."""
+    """Delay the step during a standstill or a pause of its customer; noted once."""
     note(session, dispatch, f"standstill.{wait.since:%Y%m%d%H%M%S}", "delayed", wait.why)
     until = dispatch.calendar.next_open(wait.until)
     return StepOutcome(step=dispatch.execution.step, status="delayed", at=dispatch.now, until=until)

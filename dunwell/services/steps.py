@@ -42,8 +42,8 @@ class Steps:
     def carry_out(self, request: StepRequest, attempt: Attempt) -> StepAnswer:
         """Do what the step says, as far as it is still right. Safe to repeat at any point.
 
-        What cannot be done for want of a fact fails for good: a person is asked, and the case goes on.
-        Raises WorkFailed, and what a database raises that is away: then the next attempt may succeed.
+        A step that lacks a fact fails for good: a person is asked, and the case goes on.
+        Raises WorkFailed, and the errors of an unreachable database: then the next attempt may succeed.
         """
         try:
             return self._carry_out(request, attempt)
@@ -161,7 +161,7 @@ class Steps:
 
 
 def _no_longer_due(dispatch: Dispatch) -> StepOutcome:
-    """A step of the ladder keeps its turn; an answer that may not be given is owed no more, for others wait."""
+    """The outcome of a step that is not due any more: a ladder step stays next, an answer is dropped."""
     if dispatch.execution.ladder is not None:
         return StepOutcome(step=dispatch.execution.step, status="stale", at=dispatch.now)
     return StepOutcome(step=dispatch.execution.step, status="skipped", at=dispatch.now)
@@ -174,6 +174,6 @@ def _apart(request: StepRequest, now: datetime) -> StepAnswer:
 
 
 def _newest(session: Session, case: Case) -> Case:
-    """The case as it is kept, if that is newer: what was recorded beside a step must not be overwritten by it."""
+    """The stored case, if it is newer: a step must not overwrite what was recorded while it was carried out."""
     stored = cases.get(session, case.invoice_id)
     return stored if stored is not None and stored.revision > case.revision else case

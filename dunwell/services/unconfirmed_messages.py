@@ -1,6 +1,6 @@
-"""Gives up messages that a provider took and nobody confirmed: without a report for long, they did not arrive.
+"""Gives up unconfirmed messages: without a delivery report for long, they count as not arrived.
 
-A letter is another matter: one that nobody posted can still be posted, so a person is told, and nothing is sent.
+A letter that nobody posted can still be posted, so a person is asked, and nothing is sent instead.
 """
 
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ _AT_ONCE = 200
 
 
 class UnconfirmedMessage(MutableValue):
-    """A case that must hear that its message did not arrive."""
+    """A message that did not arrive, and the case that has to act on it."""
 
     invoice_id: str
     report: DeliveryReport
@@ -35,7 +35,7 @@ class UnconfirmedMessages:
         self._deps = deps
 
     def give_up(self, attempt: Attempt) -> list[UnconfirmedMessage]:
-        """Note in outbox and timelines what did not arrive. Returns whom to tell, at most a few hundred at once."""
+        """Note in outbox and timelines what did not arrive. Returns cases that must act, a few hundred at most."""
         now = attempt.now
         with self._deps.database.reading() as session:
             silent = [
@@ -80,7 +80,7 @@ class UnconfirmedMessages:
         return timedelta(days=self._deps.letterhead.post_days)
 
     def _ask_for_posting(self, session: Session, message_id: str, now: datetime) -> None:
-        """Once. Nothing is sent instead: two warnings where one was meant would be the machine's fault."""
+        """Ask a person, once, to post the letter. Nothing is sent instead: the debtor could get two warnings."""
         row = outbox.get(session, message_id)
         if row is None or row.state != MessageState.ACCEPTED or row.sent_at is None:
             return

@@ -33,7 +33,7 @@ def missing(session: Session, dispatch: Dispatch) -> Missing | None:
         key = StepKey.parse(claimed)
         warned = key.step
         if warned == step.id or key.round != dispatch.case.progress.round:
-            continue  # its own news, when it is repeated, or said of an earlier due date: no warning of it
+            continue  # an earlier notice of the same consequence, or about an earlier due date: no warning of it
         if _is_open(session, row, dispatch) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
     needed = max(step.needs.delivered_warnings, dispatch.policy.warnings_before_restriction if step.restricts else 0)
