@@ -1,4 +1,4 @@
-"""What whoever tells a case something is answered."""
+"""The answer to an event that was sent to a case."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,10 +7,10 @@ from workflows.messages import Status
 
 
 class TellOutcome(StrEnum):
-    """What became of an event that a case was told.
+    """What became of an event that was sent to a case.
 
-    DONE      the case took it in and wrote it down
-    ACCEPTED  the case took it in; the writing is under way and will be done
+    DONE      the case accepted and recorded it
+    ACCEPTED  the case accepted it and will record it
     SENT      the server keeps it as a signal for the next worker; a refusal would stand in the timeline
     REOPENED  no workflow of this case was running: a new run was started with it
     """
@@ -23,7 +23,7 @@ class TellOutcome(StrEnum):
 
 @dataclass(frozen=True)
 class TellResult:
-    """`status` is the case's own answer; None until it has given one. `remark` is what else has to be known."""
+    """`status` is the case's own answer; None without one. `remark` says what the caller has to know besides."""
 
     how: TellOutcome
     status: Status | None = None

@@ -18,7 +18,7 @@ _TOGETHER = 50  # registered in one transaction: more would keep the database's 
 
 @dataclass(frozen=True)
 class RefusedInvoice:
-    """An invoice that was well written and still not started."""
+    """An invoice whose record is valid, but whose case was not started."""
 
     invoice_id: str
     reason: str
@@ -72,7 +72,7 @@ async def start_all(
 
 
 async def _tell(talk: Cases, invoice_id: str) -> list[str]:
-    """Tell a case that its people changed. Returns why the server went away, if it did; all else harms nobody."""
+    """Tell a case that its contacts changed. Returns why, if the server is away; other failures are ignored."""
     try:
         await talk.tell(invoice_id, "contacts_changed", {"by": "billing"}, wait=False)
     except Refused:  # it ended this very moment

@@ -1,7 +1,7 @@
-"""Every case as the command line and the web reach it: start it, tell it what happened, ask how it stands.
+"""The client of cases for the command line and the web: starts them, sends them events, reads their status.
 
-Whoever asks gets an answer or a refusal. Payments and reversals always arrive: also when no worker runs, and when the
-case has ended.
+Every request gets an answer or a refusal. Payments and reversals are always accepted: also when no worker runs, and
+when the case has ended.
 """
 
 import asyncio
@@ -72,8 +72,8 @@ class Cases:
 
         A `note` in free words is kept in the database first. The same `request_id` of the same `principal` again is
         the same request: it is carried out once, and answered as the first time.
-        With `wait` the case answers; without it the server keeps the news, and the case may refuse it later.
-        Payments and reversals always arrive: they fall back to that, and reopen a case that has ended.
+        With `wait` the case answers; without it the server keeps the event, and the case may refuse it later.
+        Payments and reversals always arrive: they are kept so without a worker, and reopen a case that has ended.
 
         Raises Refused when the invoice is unknown, the case says no or the `request_id` was used for something else,
         StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
@@ -110,7 +110,7 @@ class Cases:
         return told
 
     async def _answered_before(self, invoice_id: str, begun: Begun) -> TellResult:
-        """What the first request was told. Where that was lost, or is of an older release: how the case stands."""
+        """The answer of the first request; where it was lost or is of an older release, the status of the case."""
         if begun.answer is not None:
             with suppress(ValidationError):
                 status = begun.answer["status"]
@@ -119,10 +119,10 @@ class Cases:
         return TellResult(TellOutcome.DONE, (await self.status(invoice_id)).status)
 
     def _ask_at_door(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> str:
-        """Whose invoice it is. Raises Refused when nobody registered it, or for news that are likely a slip.
+        """Return the invoice's customer. Raises Refused when it is not registered, or the event is likely a slip.
 
-        The case asks the same, but what is left with the server is refused only in its timeline. A rehearsal's time
-        is known to its case alone.
+        The case checks the same, but refuses an event kept by the server only in its timeline. The time of a
+        rehearsal is known to its case alone, so dates are not checked here.
         """
         with self._database.reading() as session:
             customer_id = find_invoice(session, invoice_id).customer_id

@@ -1,4 +1,4 @@
-"""Outcomes of tasks that no running case has to take in: of tasks that are closed, or of cases that have ended."""
+"""Handles outcomes that no running case needs: of closed tasks, and of tasks of cases that have ended."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ from dunwell.views.case_status import stored_status
 
 
 def answer_if_closed(database: Database, invoice_id: str, task_id: str, outcome: str) -> TellResult | None:
-    """The answer when nothing is left to do about a task; None when the case has to hear of it.
+    """The answer when nothing is left to do about a task; None when the case has to get the outcome.
 
-    What was said in a talk still counts for a running case, even if the call itself had been withdrawn.
+    The outcome of a conversation counts for a running case even if the call itself had been withdrawn.
     """
     with database.reading() as session:
         task, case = tasks.get(session, task_id), cases.get(session, invoice_id)
@@ -31,7 +31,7 @@ def answer_if_closed(database: Database, invoice_id: str, task_id: str, outcome:
 
 
 def close_task(database: Database, invoice_id: str, payload: Mapping[str, Any]) -> TellResult:
-    """Close a task that outlived its case. Raises Refused for what only a running case can take in."""
+    """Close a task that outlived its case. Raises Refused for an outcome that needs a running case."""
     event = parse_event("call_outcome", [dict(payload)])
     assert isinstance(event, CallOutcome)
     with database.reading() as session:

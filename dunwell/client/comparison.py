@@ -1,4 +1,4 @@
-"""What a case and the database disagree about."""
+"""Compares what a case remembers with the database."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,10 @@ class Compared:
 
 
 def compare(database: Database, memory: Carried, before: Compared | None) -> Compared:
-    """before: the first look, if this is the second. What was on its way between the two sides then has arrived."""
+    """Compare once. `before` is the result of the first comparison, if this is the second.
+
+    What was being written from one side to the other at the first one is written at the second.
+    """
     case, written = memory.case, memory.written
     with database.reading() as session:
         row = cases.get_row(session, case.invoice_id)
@@ -47,7 +50,7 @@ def _is_ahead(stored: Mark, case: Mark, written: Mark) -> bool:
 
 
 def _stays(before: Compared | None, case: Mark) -> bool:
-    """At the first look it may just be hearing of it."""
+    """Whether the case has not changed since the first comparison; before that it may be about to catch up."""
     return before is None or before.stored is None or case.turns < before.stored.turns or before.why is not None
 
 

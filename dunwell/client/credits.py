@@ -1,4 +1,4 @@
-"""Credit that people apply or return: the facts that commands and the API fill in for them."""
+"""Fills in the events of credit that people apply or return by command or API."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a person changes about a customer or a contact, and what the customer's cases hear of it."""
+"""Changes to a customer or a contact by hand, and the events that the customer's cases get for them."""
 
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -34,7 +34,7 @@ _AT_ONCE = 20
 
 @dataclass(frozen=True)
 class Changed:
-    """What was done, in sentences for whoever asked for it, and which cases have to hear what."""
+    """What was done, in sentences for whoever asked for it, and the event for the cases concerned."""
 
     said: tuple[str, ...]
     event: str = "contacts_changed"
@@ -43,7 +43,7 @@ class Changed:
 
 
 async def tell(talk: Cases, changed: Changed) -> int:
-    """Tell the cases. Returns how many could not be told; what is in the database counts for them all the same."""
+    """Send the event to the cases. Returns how many did not get it; the change in the database counts anyway."""
     slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(invoice_id: str) -> bool:
@@ -86,7 +86,7 @@ class Customers:
         return after.changed(f"{contact_id} is so already")
 
     def add_contact(self, customer_id: str, role: str, given: Mapping[str, Any], by: str) -> Changed:
-        """Somebody whom no record names. Is written to about every invoice of the customer, until closed."""
+        """Add a contact whom no record names; written to about every invoice of the customer, until closed."""
         with self._people(customer_id, by) as (people, after):
             kind = _checked(CONTACT["role"].check, "role", role)
             country = people.customers[customer_id].country
@@ -125,7 +125,7 @@ class Customers:
     # Rest ------------------------------------------------------------------------------------------------
 
     def pause(self, customer_id: str, reason: str, by: str, until: str | None = None) -> Changed:
-        """Let a customer rest: all open invoices, and those still to come. Payments still count."""
+        """Pause a whole customer: all open invoices, and later ones. Payments still count."""
         facts = {"reason": reason, "by": by, "until": until, "scope": "customer"}
         event = parse_event("pause", [{name: value for name, value in facts.items() if value is not None}])
         assert isinstance(event, Pause)
@@ -147,7 +147,7 @@ class Customers:
         return Changed((said,), "pause", event.model_dump(mode="json", exclude_none=True), tuple(concerned))
 
     def resume(self, customer_id: str, by: str) -> Changed:
-        """Go on. An invoice that was paused by itself stays paused."""
+        """End the pause of the customer. An invoice that was paused by itself stays paused."""
         event = parse_event("resume", [{"by": by, "scope": "customer"}])
         assert isinstance(event, Resume)
         with self._transaction(customer_id) as session:

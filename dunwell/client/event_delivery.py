@@ -1,4 +1,4 @@
-"""Brings an event to the workflow of its case: by update, by signal, or with a new run where none is running."""
+"""Delivers an event to the workflow of its case: by update, by signal, or with a new run where none is running."""
 
 import asyncio
 from collections.abc import Mapping
@@ -27,11 +27,11 @@ from dunwell.views.case_status import stored_status
 from workflows.messages import Status, workflow_id
 
 _PATIENT = frozenset({"policy_moved"})
-"""Nobody minds if these wait behind the reminders of the hour: thousands may be told at once."""
+"""Events that may wait behind due steps of other cases, because thousands may be sent at once."""
 
 
 class EventDelivery:
-    """Brings events to cases. Safe to share between tasks."""
+    """Delivers events to cases. Safe to share between tasks."""
 
     def __init__(self, server: Server, database: Database, starter: CaseStarter) -> None:
         self._server, self._database, self._starter = server, database, starter
@@ -40,7 +40,7 @@ class EventDelivery:
     async def deliver(
         self, invoice_id: str, name: str, payload: Mapping[str, Any], request: Request, wait: bool
     ) -> TellResult:
-        """Tell the case by update and wait for its answer; without `wait`, or without a worker for money, by signal.
+        """Send the event by update and wait for the answer; without `wait`, or for money without a worker, by signal.
 
         Money for a case that has ended starts a new run of it. Raises Refused, NoAnswer, ServerAway.
         """
@@ -76,7 +76,7 @@ class EventDelivery:
     async def _after_reopening(
         self, handle: WorkflowHandle[Any, Any], name: str, payload: Mapping[str, Any], request: Request
     ) -> TellResult:
-        """The new run's answer. Asking says the same again, which changes nothing: the signal came first."""
+        """The new run's answer: the event is sent again as an update, which changes nothing after the signal."""
         invoice_id = handle.id.removeprefix(workflow_id(""))
         try:
             told = await self._update(handle, name, payload, request)
@@ -121,7 +121,7 @@ class EventDelivery:
         )
 
     def _is_news(self, invoice_id: str, name: str, payload: Mapping[str, Any]) -> bool:
-        """Whether news of money changes a case that has no running workflow. Raises Refused as the case would."""
+        """Whether an event about money changes a case that is not running. Raises Refused as the case would."""
         with self._database.reading() as session:
             case = cases.get(session, invoice_id)
         return case is None or bool(case.apply(parse_event(name, [payload]), datetime.now(UTC)))

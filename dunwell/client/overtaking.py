@@ -1,4 +1,4 @@
-"""News overtakes reminders.
+"""Lets the events that people send overtake waiting steps of other cases.
 
 The server hands out workflow tasks in the order in which they came: behind five thousand steps due at ten o'clock a
 payment would wait for minutes. A case may be given a higher priority while its task waits, and the task moves with
@@ -20,7 +20,7 @@ from temporalio.client import Client, RPCError
 from dunwell.client.server import describe
 
 _LOOK = 0.5
-"""Seconds after which whoever still waits is let past. A worker that is not busy answers sooner."""
+"""Seconds of waiting after which a case gets the higher priority. A worker that is not busy answers sooner."""
 
 _FIRST = Priority(priority_key=1)
 _WAITS = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Overtaking:
-    """Lets people past. Safe to share between tasks."""
+    """Raises the priority of cases that let somebody wait. Safe to share between tasks."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class Overtaking:
 
     @asynccontextmanager
     async def watching(self, workflow_id: str) -> AsyncIterator[None]:
-        """Within the block the case lets nobody wait behind others for long."""
+        """Raise the priority of the case when the block waits for it longer than `_PATIENCE`."""
         answered = asyncio.Event()
         watch = asyncio.create_task(self._watch(workflow_id, answered))
         self._watches.add(watch)

@@ -1,4 +1,4 @@
-"""Moves running cases to another version of their ladder: looked at first, then told to each case."""
+"""Moves running cases to another version of their policy: previewed first, then confirmed with each case."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _AT_ONCE = 20
 
 @dataclass(frozen=True)
 class MoveResult:
-    """What a case said to its move. `refused` None: it goes on by the new version."""
+    """The answer of a case to its move. `refused` None: it goes on by the new version."""
 
     invoice_id: str
     refused: str | None = None
@@ -68,7 +68,7 @@ class PolicyMoves:
             self._new = _target(session, ladders, new)
 
     def preview(self, by: str, invoice_id: str | None = None) -> list[Move]:
-        """What would become of each running case, or of one. Changes nothing.
+        """What the move would change for each running case, or for one. Changes nothing.
 
         Raises Refused when the one named is unknown or is on another ladder.
         """
@@ -78,7 +78,7 @@ class PolicyMoves:
             return [self._preview(session, row, case, by) for row, case in self._candidates(session, invoice_id)]
 
     async def confirm(self, talk: Cases, moves: Sequence[Move]) -> list[MoveResult]:
-        """Tell each case, with the fingerprint of what was seen. A case that has changed since refuses."""
+        """Send each case its move, with the fingerprint of the preview. A case that has changed since refuses."""
         await asyncio.to_thread(self._register)
         slots = asyncio.Semaphore(_AT_ONCE)
 

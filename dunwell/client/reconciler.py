@@ -1,6 +1,6 @@
-"""Compares database and engine, case by case, and mends where they disagree.
+"""Compares the database with Temporal, case by case, and repairs differences.
 
-What a list of the engine says lags behind, so the workflow itself is looked at before anything is done about it.
+Temporal's lists lag behind, so the workflow itself is read before anything is changed.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ _WORDS = {
 }
 
 TellResult = dict[tuple[str, bytes], list[RawValue]]
-"""Signals, each by its name and content, so that none is told twice."""
+"""Signals, each by its name and content, so that none is sent twice."""
 
 Shown = tuple[str, float]
 """Stage and open amount of a run, by its search attributes."""
@@ -176,7 +176,7 @@ class Reconciler:
         return _finding(Kind.GONE, row, "the engine has no run of it", remedy)
 
     async def _stranger(self, invoice_id: str) -> Finding | None:
-        """A case that was opened once and has no invoice; one that waits for its invoice to be registered is none."""
+        """The finding about a case that was opened and has no invoice; None if it waits for its registration."""
         if await self._status(invoice_id) is not _RUNNING:
             return None
         row = await asyncio.to_thread(self._row, invoice_id)
@@ -266,7 +266,7 @@ class Reconciler:
         return closed
 
     def _end_own_standstill(self, now: datetime) -> None:
-        """The one that the hourly comparison began; what a person holds, a person lets go."""
+        """End the standstill that the hourly comparison began; one begun by a person is ended by a person."""
         with self._database.reading() as session:
             stands = standstills.in_force(session)
         if stands is not None and stands.by == BY:
@@ -294,9 +294,9 @@ class Reconciler:
             return finding.model_copy(update={"failed": type(error).__name__})
 
     async def _start_again(self, finding: Finding, now: datetime) -> bool:
-        """Resting, from the stored case, with the money that its last run was told of and never wrote down.
+        """Start a run from the stored case, paused, and send it payments that its last run got and did not record.
 
-        What that run kept because no key opened it is told again too, sealed as it is.
+        Sealed signals that the last run kept because no key opened them are sent again too, still sealed.
         """
         handle, history = self._handle(finding.invoice_id), list[HistoryEvent]()
         if finding.kind is Kind.CLOSED:
@@ -312,13 +312,13 @@ class Reconciler:
         return True
 
     async def _write_down(self, invoice_id: str, now: datetime) -> None:
-        """What the run knew: more than the database, when that was restored from an older copy."""
+        """Write what the run knew: more than the database, when that was restored from an older copy."""
         memory, _ = await self._memory(invoice_id)
         if memory is not None:
             await asyncio.to_thread(self._write, memory, now)
 
     async def _told_of_money(self, history: Sequence[HistoryEvent]) -> TellResult:
-        """What no key opens stays sealed: the next run keeps it."""
+        """The signals about money in the history. What no key opens stays sealed: the next run keeps it."""
         told: TellResult = {}
         for event in history:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
@@ -330,7 +330,7 @@ class Reconciler:
         return told
 
     async def _kept_sealed(self, invoice_id: str) -> TellResult:
-        """By what the run remembers; it may have them from runs before it."""
+        """The sealed signals that the run remembers, its own and those of earlier runs."""
         memory, _ = await self._memory(invoice_id)
         told: TellResult = {}
         for signal in memory.sealed if memory is not None else []:
@@ -401,7 +401,7 @@ def _signal(name: str, args: Iterable[RawValue]) -> tuple[str, bytes]:
 
 
 def _is_late(row: CaseRow, now: datetime) -> bool:
-    """Whether what it means to do should have happened long ago."""
+    """Whether its next action is long overdue."""
     return not row.rehearsal and row.next_at is not None and row.next_at < now - _LATE
 
 

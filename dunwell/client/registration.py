@@ -1,4 +1,4 @@
-"""Takes invoices into the house: checks their ladders, keeps them, and prepares the start of their cases."""
+"""Registers invoices: checks their policies, keeps them, and prepares the start of their cases."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ class Registered:
     """An invoice in the database. `start` is None when its case has ended already.
 
     changes  what its record, or one registered with it, changed about the customer and their people
-    tell     running cases that have to look for another contact: tell them `contacts_changed`
+    tell     running cases that have to look for another contact: send them `contacts_changed`
     """
 
     invoice: Invoice

@@ -1,4 +1,4 @@
-"""The Temporal server as cases are reached through it: patience with one that is away, and what its errors mean."""
+"""Calls of the Temporal server: retries while it is away, and translates its errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ServerAway(Exception):
-    """The Temporal server does not answer, or will not serve us. The text is one sentence with what to do."""
+    """The Temporal server does not answer, or refuses us. The text is one sentence with what to do."""
 
 
 class NoAnswer(Exception):
@@ -32,7 +32,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Patience:
-    """answer: for a worker to answer a person. server: for a server that is away to come back."""
+    """How long to wait: `answer` for a worker's answer to a person, `server` for a server that is away."""
 
     answer: timedelta = timedelta(seconds=10)
     server: timedelta = timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Reads how a case stands: by the case itself, or by the database's copy."""
+"""Reads the status of a case: from the case itself, or from the database's copy."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,25 +21,25 @@ _WHY_COPIED = {
 
 @dataclass(frozen=True)
 class Known:
-    """How a case stands. `copied` says why this is the database's copy; None: the case itself answered."""
+    """The status of a case. `copied` says why it is the database's copy; None: the case itself answered."""
 
     status: Status
     copied: str | None = None
 
 
 def copied_status(database: Database, invoice_id: str) -> Known:
-    """How a case stands while there is no server. Raises Refused when the case is unknown."""
+    """The status of a case from the database's copy, while there is no server. Raises Refused when it is unknown."""
     return Known(stored_status(database, invoice_id), "the server did not answer")
 
 
 class StatusReader:
-    """Asks cases. Safe to share between tasks."""
+    """Reads the status of cases. Safe to share between tasks."""
 
     def __init__(self, server: Server, database: Database) -> None:
         self._server, self._database = server, database
 
     async def read(self, invoice_id: str) -> Known:
-        """How a case stands, by its own word, else by the database's copy. Raises Refused when unknown."""
+        """The status of a case by its own answer, else by the database's copy. Raises Refused when it is unknown."""
         handle = self._server.handle(invoice_id)
         try:
             status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._server.patience.answer)

@@ -22,7 +22,7 @@ def address_key(channel: Channel, address: str, *, rehearsal: bool = False) -> s
 def spelling_key(kind: AddressKind, address: str) -> str:
     """The key of an address of that kind.
 
-    An e-mail address is case-folded, its local part too: no provider of today tells a@x from A@x. A telephone
+    An e-mail address is case-folded, its local part too: no provider of today distinguishes a@x from A@x. A telephone
     number is its digits behind a "+", as E.164 has them. A postal address is its words, however they are laid out.
     """
     plain = unicodedata.normalize("NFKC", address).strip()
@@ -36,5 +36,5 @@ def spelling_key(kind: AddressKind, address: str) -> str:
 
 
 def plain_key(key: str) -> str:
-    """The key that the address has in earnest."""
+    """The address's key without the mark of a rehearsal."""
     return key.removeprefix(_REHEARSAL)

@@ -128,7 +128,7 @@ def _reminder(case: Case) -> str | None:
 
 
 def _eve(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
-    """A friendly word on the business day before the agreed one; none for a day agreed yesterday, or too late."""
+    """A reminder on the business day before the agreed one; none for a day agreed yesterday, or too late."""
     step, agreed = _reminder(case), case.agreements.plan or case.agreements.promise
     if step is None or step in case.outstanding.reminded or agreed is None or agreed.made_at is None:
         return None
@@ -156,7 +156,7 @@ def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
 
 
 def _announced(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
-    """What was announced in a talk has its time, too: whole business days after the day of the talk."""
+    """The end of the wait for what was announced in a call: whole business days after the day of the call."""
     if case.agreements.awaited is None:
         return None
     said_on = calendar.local_date(case.agreements.awaited.since)

@@ -1,4 +1,4 @@
-"""What the debtor and we agreed on, or wait for: promises, plans, disputes, pauses, and words said in a talk."""
+"""What was agreed with the customer or is waited for: promises, plans, disputes, pauses, announcements in calls."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from dunwell.domain.terms import PromiseState
 
 
 class _Agreed(MutableValue):
-    """`paid_before` is what had been paid by the payments `earlier`: only later money keeps a word.
+    """`paid_before` is what had been paid by the payments `earlier`: only later payments fulfil the agreement.
 
     `answer`: the step that confirms it.
     """
@@ -86,7 +86,7 @@ class Dispute(MutableValue):
 
 
 class PauseState(MutableValue):
-    """`interrupted`: nobody asked for it, the engine was told to stop the case; `former` is the pause it was in."""
+    """`interrupted`: caused by a run that was cancelled or terminated; `former` is the pause before that."""
 
     reason: str
     by: str

@@ -1,4 +1,4 @@
-"""How people call, visit and meet: how often they try, how long they leave somebody alone, when a manager hears."""
+"""The rules of calls, visits and meetings: how many attempts, the rest between them, when they are escalated."""
 
 import re
 from datetime import datetime, time, timedelta

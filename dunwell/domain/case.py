@@ -25,7 +25,7 @@ _KEEP_QUIET = frozenset(
 """Words in the reason of a cancellation after which nothing is written to the customer any more."""
 
 PUBLISHING = str(StepId(name="access", agreed=True))
-"""What is stuck when the product does not hear of a change of access."""
+"""The name under which a change of access that the product does not take is noted as stuck."""
 
 
 class Case(CaseState):
@@ -80,7 +80,7 @@ class Case(CaseState):
             case ev.CallOutcome():
                 return talks.outcome(self, event, now)
             case ev.DeliveryReport() | ev.ContactsChanged():
-                return []  # the database knows whether this is news
+                return []  # the database knows whether this changes anything
         if self.ended:
             raise Refused("stage", f"the case has ended ({self.ended.value}); only payments still count")
         match event:
@@ -113,7 +113,7 @@ class Case(CaseState):
         return said
 
     def interrupt(self, reason: str, now: datetime) -> list[Said]:
-        """The engine was told to stop the case, or lost it: it rests until a person says how it goes on.
+        """The run was cancelled, terminated or lost: the case is paused until a person says how it goes on.
 
         `reason` is a short code. Only `resume` and an end lead out of it; money counts as always.
         """
@@ -160,10 +160,10 @@ class Case(CaseState):
     # The product -----------------------------------------------------------------------------------------
 
     def unpublished(self, why: str, now: datetime) -> list[Said]:
-        """The product did not take a change of access, for all the times it was told."""
+        """Note that the product did not take a change of access after repeated tries."""
         self.outstanding.note_stuck(PUBLISHING, why, now, lasting=False)
         return [Said("trouble", f"the product does not take a change of access ({why}); it is told again")]
 
     def published(self) -> bool:
-        """The product has heard of every change. Returns whether it had been in trouble."""
+        """Note that the product took every change. Returns whether it had been noted as stuck."""
         return self.outstanding.stuck.pop(PUBLISHING, None) is not None

@@ -24,7 +24,7 @@ class TextForm(StrEnum):
     MAIL    subject, text and HTML, with headers, attachments and a link that stops e-mails
     SHORT   a few sentences without a subject
     PAPER   a PDF with our letterhead and the debtor's address
-    SPOKEN  a script for one of our people
+    SPOKEN  a call script for one of our people
     """
 
     MAIL = "mail"

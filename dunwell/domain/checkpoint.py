@@ -39,7 +39,7 @@ class Mark(Value):
     """How far a copy of a case is.
 
     turns   how many events and agreed days have changed it
-    digest  over them, so that two copies which went different ways are told apart
+    digest  over them, so that two copies with different events differ
     """
 
     revision: int = 0
@@ -59,6 +59,6 @@ class Mark(Value):
 
 
 def merged(known: Iterable[Sent], news: Iterable[Sent]) -> list[Sent]:
-    """The messages of both, as the news has them, oldest first."""
+    """The messages of both, oldest first; of one in both, the version in `news`."""
     by_id = {sent.message_id: sent for sent in (*known, *news)}
     return sorted(by_id.values(), key=lambda sent: (sent.at, sent.message_id))

@@ -1,7 +1,7 @@
 """The time a case lives in: the server's own, or for a rehearsal a clock that runs faster.
 
-A rehearsal's clock stands still while the machine works, so that half a second of work is not half a day of
-delay in the story it tells.
+A rehearsal's clock stands still while the machine works, so that half a second of work does not count as half a
+day of delay.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -42,10 +42,10 @@ def resolved(case: CaseState, event: ev.DisputeResolved) -> list[Said]:
     money.credit_notes.clear()
     text = f"{event.outcome} by {event.by}; the invoice is now {money.amount} {case.currency}"
     said = [Said("dispute_resolved", text)]
-    case.outstanding.drop(reactions.dispute_opened)  # the last word is the true one
+    case.outstanding.drop(reactions.dispute_opened)  # the resolution replaces the confirmation
     said += close_if_settled(case)
     if case.ended:
-        case.outstanding.owed.clear()  # the result tells more than thanks would
+        case.outstanding.owed.clear()  # the result of the dispute replaces other answers
     case.outstanding.owe(reactions.nothing_to_pay if case.ended else reactions.dispute_closed)
     return said
 

@@ -209,7 +209,7 @@ class CreditReturned(Value):
 
 class PaymentReversed(Value):
     payment_id: PaymentId
-    reason: Code  # a bank's own reference may be long digits; money news must not fail over it
+    reason: Code  # a bank's own reference may be long digits; a reversal must not fail over it
 
 
 class PromiseToPay(Value):

@@ -56,7 +56,7 @@ class Customer(Value):
     def shares(self) -> str | None:
         """The group with whose other members one message may speak of this customer; None: with nobody.
 
-        A consumer's debts are told to nobody else, and who is not known to be a company or public body may be one.
+        A consumer's debts are disclosed to nobody else; who is not known to be a company or public body may be one.
         """
         return self.group if self.kind in (DebtorKind.BUSINESS, DebtorKind.PUBLIC) else None
 

@@ -112,7 +112,7 @@ class MessageKey(Value):
 
     @property
     def message_id(self) -> str:
-        """The same for the same parts, always, and telling nothing about them."""
+        """A digest of the parts: always the same for the same parts, and without anything readable about them."""
         step = str(self.step) if self.address_key is None else f"{self.step}/{self.address_key}"
         return uuid.uuid5(_MESSAGES, "/".join((self.invoice_id, step, self.contact_id, self.channel.value))).hex
 
@@ -160,7 +160,7 @@ def task_ending(topic: str) -> str:
 
 
 def anew(reopened: int, round_: int) -> str:
-    """What tells the tasks of a reopened case, or of a later round of its ladder, from the first ones."""
+    """The mark in the ids of tasks of a reopened case, or of a later round of its ladder."""
     return (str(reopened) if reopened else "") + _round(round_)
 
 

@@ -1,6 +1,6 @@
-"""The plan of a ladder on paper: where each step falls when no day is a holiday, for every weekday of its root.
+"""The nominal plan of a ladder: where each step falls when no day is a holiday, for every weekday of its root.
 
-It tells, before any case runs, in which order the steps come and how far apart they lie.
+It gives, before any case runs, the order of the steps and the days between them.
 """
 
 from collections.abc import Mapping, Sequence

@@ -115,7 +115,7 @@ def _check_ends(policy: Policy, report: Report) -> None:
 
 
 def _check_proof(policy: Policy, plans: Mapping[str, Plan], report: Report) -> None:
-    """Nothing is taken away before the promised number of written warnings (and their proof)."""
+    """Report steps that restrict access before the promised number of written and delivered warnings."""
     wanted = policy.warnings_before_restriction
     for position, step in enumerate(policy.steps):
         earlier = policy.steps[:position]

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """An immutable value. Unknown fields are an error, so that a typo is never read as silence."""
+    """An immutable value. Unknown fields are an error, so that a misspelled field is not ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,4 @@
-"""Rest that somebody asked for, or that the engine imposed."""
+"""Pauses: asked for by a person, or caused by an interrupted run."""
 
 from datetime import datetime
 

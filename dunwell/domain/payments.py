@@ -13,7 +13,7 @@ from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import Level, PromiseState, Stage
 
 FARTHEST_VALUE_DATE = timedelta(days=3)
-"""How far ahead the date of a payment may lie: banks tell of money before its value date."""
+"""How far ahead the date of a payment may lie: banks report payments before their value date."""
 
 
 def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:

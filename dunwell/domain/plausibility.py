@@ -1,7 +1,7 @@
-"""What is refused at the door though a case could take it: the likely slips of whoever tells it.
+"""Refuses events that are likely slips of the person who sends them, though a case could take them.
 
-Commands, the API, signals and updates ask here first. The case itself takes such news and lets a person check it,
-because what a bank or provider reports has to be kept whatever it says.
+Commands, the API, signals and updates are checked here first. The case itself accepts such an event and has a person
+check it, because what a bank or provider reports has to be kept whatever it says.
 """
 
 from datetime import datetime

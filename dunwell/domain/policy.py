@@ -79,7 +79,7 @@ class When(Value):
 
 
 class Needs(Value):
-    """Proof asked before a consequence: `delivered_warnings` distinct earlier warning steps whose written
+    """The warnings needed before a consequence: `delivered_warnings` distinct earlier warning steps whose written
     message was delivered, and `days` full days since the last of those deliveries."""
 
     delivered_warnings: int
@@ -104,7 +104,7 @@ class PromiseRules(Value):
 class Reactions(Value):
     """The message sent when something happens; None sends nothing.
 
-    promise_due and instalment_due leave on the business day before the agreed one. nothing_to_pay tells that a
+    promise_due and instalment_due leave on the business day before the agreed one. nothing_to_pay says that a
     dispute left nothing open, and takes back a threat or a restriction when the invoice is cancelled.
     """
 
@@ -131,7 +131,7 @@ class Trait(Value):
 
 
 class Step(Value):
-    """One rung. Who (`to`) hears what (`message`) on the first open channel of `by`, and what happens then.
+    """One step: who (`to`) gets which `message` on the first open channel of `by`, and what else is done.
 
     copies          roles that get a copy by e-mail once somebody of the debtor's was reached in writing
     approval        our manager says yes before what the step does is done
@@ -160,7 +160,7 @@ class Step(Value):
 
     @property
     def contact(self) -> bool:
-        """Whether somebody hears of it."""
+        """Whether it contacts somebody."""
         return self.message is not None
 
     @property

@@ -25,7 +25,7 @@ class Change(Value):
 class Move(Value):
     """One case, before and after.
 
-    event    what to tell the case, with the fingerprint of what was seen here
+    event    the event for the case, with the fingerprint of what was seen here
     vanish   steps that would have come and will not
     appear   steps that will come and would not have
     changes  steps that come in both versions, but at another time or otherwise
@@ -146,6 +146,6 @@ def _check_announced(case: Case, moved: Case, old: Policy, new: Policy) -> None:
 
 
 def _announced(case: Case, old: Policy) -> set[str | None]:
-    """The consequences the debtor was told of by the steps that are done."""
+    """The consequences that the done steps announced to the debtor."""
     done = {one.step for one in case.progress.steps if one.outcome == "done"}
     return {old.step(target).does for step in old.steps if step.id in done for target in step.announces}

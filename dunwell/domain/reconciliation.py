@@ -15,7 +15,7 @@ _A_FEW = 3
 
 
 class Kind(StrEnum):
-    """The first five are cases in which the two disagree; the others are leftovers."""
+    """The first five: case and database disagree. The others: work that was left behind."""
 
     CLOSED = "closed"  # the case is open, and its run was terminated, cancelled, timed out or failed
     GONE = "gone"  # the case is open, and the engine has no run of it

@@ -1,4 +1,4 @@
-"""What is said to whoever sent something that makes no sense."""
+"""The refusal of input that makes no sense, in plain words for whoever sent it."""
 
 from collections.abc import Mapping
 

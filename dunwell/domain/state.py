@@ -1,4 +1,4 @@
-"""What a run must remember of its invoice, and what follows from it. What events do to it is in `domain.case`."""
+"""The state of a case and what follows from it. How events change it is in `domain.case`."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -54,7 +54,7 @@ class CaseState(MutableValue):
     agreements: Agreements = Field(default_factory=Agreements)
     progress: Progress = Field(default_factory=Progress)
     outstanding: Outstanding = Field(default_factory=Outstanding)
-    messages: list[Sent] = Field(default_factory=list)  # as far as this case has heard of them
+    messages: list[Sent] = Field(default_factory=list)  # as far as the database has reported them to the case
 
     access: Access = Access.FULL
     access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone
@@ -245,7 +245,7 @@ class CaseState(MutableValue):
     # What changes it ---------------------------------------------------------------------------------------
 
     def turn(self, what: str) -> None:
-        """It is another case from now on."""
+        """Count a change by an event or an agreed day in `turns` and `digest`."""
         self.revision += 1
         self.turns += 1
         self.digest = sha256(f"{self.digest}|{what}".encode()).hexdigest()[:12]
@@ -257,7 +257,7 @@ class CaseState(MutableValue):
         return [Said("ended", f"{stage.value}: {why}")]
 
     def call_for_again(self, steps: Sequence[str], told: datetime) -> None:
-        """They are due once more; what was said of them at `told` still keeps the next message at its distance."""
+        """Make the steps due once more; the minimum gap to the next message still counts from `told`."""
         self.progress.redo = list(dict.fromkeys([*self.progress.redo, *steps]))
         waiting = self.outstanding
         waiting.approved = [step for step in waiting.approved if step not in steps]
@@ -268,7 +268,7 @@ class CaseState(MutableValue):
         self.progress.note_rest(now, rested=rested, rests=self.resting)
 
     def wake_at_once(self, now: datetime, said: Said, why: str = "a promise was not kept") -> list[Said]:
-        """A word was broken: the time spent waiting is not given again, and the next message comes at once."""
+        """A promise was broken: the ladder counts the waiting time, and the next message comes at once."""
         self.progress.hurry, self.progress.hurry_why = True, why
         self.turn(f"{said.kind} {said.reason}")
         if not self.resting:

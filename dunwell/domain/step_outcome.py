@@ -1,4 +1,4 @@
-"""What came of a step, and what was decided: the words in which a case tells of itself."""
+"""The outcome of a step, and the decisions of a case for its timeline."""
 
 from datetime import datetime
 from typing import Literal
@@ -8,7 +8,7 @@ from dunwell.domain.terms import Stage
 
 
 class StepOutcome(Value):
-    """What came of a step: done, skipped, delayed, blocked, stale (the case had changed meanwhile), or failed.
+    """The outcome of a step: done, skipped, delayed, blocked, stale (the case had changed meanwhile), or failed.
 
     failed  it cannot be carried out for want of a fact; `why` says of which
     """

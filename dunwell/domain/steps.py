@@ -1,4 +1,4 @@
-"""What came of a step: it is done, has to wait, cannot be carried out, or needs a person's word."""
+"""Applies outcomes of steps to a case, and a person's decisions about steps."""
 
 from datetime import datetime
 from typing import Literal
@@ -44,7 +44,7 @@ def _of_earlier_round(case: CaseState, outcome: StepOutcome) -> list[Said]:
 
 
 def _cannot(case: CaseState, outcome: StepOutcome) -> list[Said]:
-    """A fact is missing. A step of the ladder keeps its turn; anything else is given up, for others wait."""
+    """Note that the step lacks a fact. A step of the ladder stays next; an answer is dropped and others follow."""
     step, why = outcome.step, outcome.why
     if case.outstanding.is_behind(step):
         return [Said("trouble", f"{step} is left out, because it cannot be carried out: {why}")]
@@ -85,11 +85,11 @@ def _tried_again(until: datetime | None) -> str:
     return f"tried again at {until:%Y-%m-%d %H:%M} UTC" if until else "it waits for a person"
 
 
-# A person's word about a step --------------------------------------------------------------------------------
+# A person's decision about a step --------------------------------------------------------------------------------
 
 
 def decided(case: CaseState, step: str | None, event: ev.CallOutcome, now: datetime) -> list[Said]:
-    """Our manager's word about a step that waits for it: it goes ahead, or is left out, and the ladder goes on."""
+    """Apply the manager's decision about a step that needs approval: it is carried out or left out."""
     if case.ended:
         raise Refused("stage", f"the case has ended ({case.ended.value}); nothing waits for a decision")
     if step is None:
@@ -107,7 +107,7 @@ def decided(case: CaseState, step: str | None, event: ev.CallOutcome, now: datet
 
 
 def unstuck(case: CaseState, step: str, event: ev.CallOutcome, now: datetime) -> list[Said]:
-    """A person's word about a step that cannot be carried out: it is tried again at once, or left out."""
+    """Apply a person's decision about a step that cannot be carried out: it is tried again at once, or left out."""
     if event.outcome not in {"approved", "declined"}:
         raise Refused("outcome", "this task asks whether to try again: approved, or declined to leave it out")
     del case.outstanding.stuck[step]

@@ -1,4 +1,4 @@
-"""What comes of a task that a person did: calls, visits and meetings, decisions, and anything else."""
+"""Applies the outcomes of tasks to a case: calls, visits and meetings, decisions, and others."""
 
 from datetime import datetime
 
@@ -64,7 +64,7 @@ def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:
 
 
 def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]:
-    """What the talk changes. Other calls and closed numbers are the office's business, not the case's."""
+    """Apply what a conversation changes about the case. Further calls and closed numbers are left to the services."""
     agreements, chased = case.agreements, case.stage not in AT_REST
     match event.outcome:
         case "dispute" if not agreements.dispute:
@@ -84,7 +84,7 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
 
 
 def _said_paid(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]:
-    """Their word is good as often as a promise would be."""
+    """Wait for a payment that is said to have left, as often as a promise would be accepted."""
     agreements = case.agreements
     agreements.said_paid += 1
     if agreements.said_paid > case.rules.promises.limit:

@@ -1,4 +1,4 @@
-"""The field's words, each spelled once. The values stand in the database, the history and the files."""
+"""Enumerations of the field's terms. Their values stand in the database, in Temporal histories and in files."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from dunwell.domain.channels import Channel as Channel  # noqa: PLC0414
 
 
 class Stage(StrEnum):
-    """Where a case stands. The last four are ends."""
+    """The state of a case. The last four are ends."""
 
     SCHEDULED = "scheduled"
     CHASING = "chasing"

@@ -1,4 +1,4 @@
-"""The record of every decision about a case, as people read it."""
+"""Entries of the timeline: every decision about a case with its reason."""
 
 from collections.abc import Sequence
 from datetime import datetime

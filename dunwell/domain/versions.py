@@ -1,4 +1,4 @@
-"""A case that goes on under another version of its ladder."""
+"""Moves a case to another version of its policy."""
 
 import json
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ def fingerprint(case: CaseState, move: ev.PolicyMoved) -> str:
 
 
 def moved(case: CaseState, event: ev.PolicyMoved, now: datetime) -> list[Said]:
-    """What the old version wanted and the new one does not know is forgotten; nothing is sent for a day."""
+    """Move the case: drop what only the old version has, and send nothing for a day."""
     _check(case, event, now)
     progress, outstanding, before = case.progress, case.outstanding, case.policy
     passed = progress.passed_over(event.steps)

@@ -1,4 +1,4 @@
-"""Asking a provider again for what it could not tell just now. For reading only: a message is never sent again so."""
+"""Retries of requests that only read from a provider. Never used to send a message."""
 
 import time
 from collections.abc import Callable

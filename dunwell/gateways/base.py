@@ -1,4 +1,4 @@
-"""The ports: what an activity may ask of the world, and the only words it may hear back.
+"""The interfaces of providers and the product: what services ask of them, and the answers they may give.
 
 A provider's vocabulary (status words, error codes, exceptions) ends in its own module. What leaves it is a
 `Receipt` or a `DeliveryError`, and the gateway alone decides whether an error is permanent.
@@ -99,7 +99,7 @@ class MessageGateway(Protocol):
         ...
 
     def find(self, envelope: Envelope, since: datetime) -> Receipt | None:
-        """Look up a message whose answer never came, sent at or after `since` (UTC). None: surely not there.
+        """Look up a message whose answer never came, sent at or after `since` (UTC). None: the provider never got it.
 
         Raises DeliveryError (neither permanent nor maybe_sent) when the provider cannot be asked just now.
         """
@@ -108,10 +108,10 @@ class MessageGateway(Protocol):
 
 @runtime_checkable
 class Recalls(Protocol):
-    """A gateway that can take back what it has accepted, as long as it lies with us."""
+    """A gateway that can take back a letter that it has accepted and nobody has posted."""
 
     def recall(self, provider_id: str) -> bool:
-        """Whether it was still there and is gone now. Raises DeliveryError when that cannot be told."""
+        """Take the letter back. False when it was no longer there. Raises DeliveryError when it cannot be checked."""
         ...
 
 
@@ -140,7 +140,7 @@ class Suppressions(Protocol):
 
 @dataclass(frozen=True)
 class AccessChange:
-    """One change of an account's access, as the product hears of it. `change_id` makes repeats harmless."""
+    """One change of an account's access, as it is sent to the product. `change_id` makes repeats harmless."""
 
     change_id: str
     customer_id: str
@@ -160,12 +160,12 @@ class RateLimit(Protocol):
 
 
 class ProductGateway(Protocol):
-    """The product that grants access. `remote`: telling it takes a call over a network, which may be slow."""
+    """The product that grants access. `remote`: publishing is a call over a network, which may be slow."""
 
     remote: bool
 
     def publish(self, change: AccessChange) -> None:
-        """Tell the product. Idempotent by change_id. Raises DeliveryError."""
+        """Send the change to the product. Idempotent by change_id. Raises DeliveryError."""
         ...
 
 

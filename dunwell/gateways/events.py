@@ -1,4 +1,4 @@
-"""What a provider's webhook tells, in our words: the one shape in which every webhook module answers."""
+"""Provider events: the one form into which every provider's webhook is translated."""
 
 import hashlib
 import re
@@ -17,9 +17,9 @@ class UnverifiedWebhook(Exception):
 
 
 class ProviderEvent(Value):
-    """One thing a provider told.
+    """One event that a provider reported.
 
-    event_id     names it once: the same news told again has the same
+    event_id     identifies it: an event that is reported again has the same
     kind         the provider's own word, for people
     message_id   our message, where the provider gives our id back; else `provider_id`, the provider's own
     state, code  what became of the message; None: nothing that counts

@@ -1,4 +1,4 @@
-"""Where a URL leads, and whether a request that failed had left the house."""
+"""Checks URLs, opens HTTP sessions, and says whether a failed request may have been received."""
 
 import logging
 import re
@@ -81,7 +81,7 @@ def never_left(error: requests.RequestException) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """What lies under an error of `requests`: each layer hands on the one below as argument or reason."""
+    """The errors that caused an error of `requests`: each layer holds the one below as argument or reason."""
     inner = error.reason if isinstance(error, MaxRetryError) else next(iter(error.args), None)
     if isinstance(inner, BaseException):
         yield inner

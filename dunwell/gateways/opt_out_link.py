@@ -44,7 +44,7 @@ class OptOutLinks:
 
 
 def opted_out(message_id: str, channel: Channel, at: datetime, kind: str = "unsubscribe link") -> ProviderEvent:
-    """That the reader of this mail wants no more of them, at `at` (UTC); `kind` says how they told us."""
+    """The provider event of an opt-out by this e-mail's reader at `at` (UTC); `kind` says by which way."""
     return ProviderEvent(
         event_id=f"{message_id}.{int(at.timestamp())}",  # who came back may leave by the same link
         kind=kind,

@@ -1,4 +1,4 @@
-"""Tells the product about access, signed so that it can trust the caller, and repeatable without harm.
+"""Publishes changes of access to the product: signed requests that may be repeated without harm.
 
 A receiver checks `Dunwell-Signature` with `verify`, answers 2xx, and ignores an `Idempotency-Key` it has
 already handled.
@@ -84,12 +84,12 @@ class HttpProductGateway:
 
 
 class NoProduct:
-    """For an installation with no product to tell: access is kept in the database, where it can be asked."""
+    """For an installation without a product: access stays in the database and is read by the API."""
 
     remote = False
 
     def publish(self, change: AccessChange) -> None:
-        """Nobody to tell."""
+        """Does nothing."""
 
 
 def to_json(change: AccessChange) -> bytes:

@@ -1,4 +1,4 @@
-"""What a provider's folder tells of itself: a row for each channel that it serves, and the webhooks that it calls."""
+"""What a provider's folder declares: a `Provider` for each channel that it serves, and the webhooks that it calls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,11 +14,11 @@ from dunwell.gateways.events import ProviderEvent
 
 @dataclass(frozen=True)
 class Printing:
-    """What a printing service asks of our letters.
+    """What a printing service requires of our letters.
 
     paper      "a4" or "us-letter"; None goes by the debtor's country
     addressed  whether we print the address; False where the service puts it on the page
-    post_days  how many days a letter may be under way before its silence means something
+    post_days  how many days a letter may take before a missing delivery report counts
     folder     where people of ours find what they print and post; None where a service does both
     """
 
@@ -88,7 +88,7 @@ class UnreadableWebhook(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the provider is answered once everything is kept."""
+    """The HTTP answer to the provider once every event is kept."""
 
     status: int = 200
     body: bytes = b""
@@ -103,8 +103,8 @@ def _new(told: Sequence[ProviderEvent], new: int) -> Reply:
 class Webhook:
     """An address below /webhooks that a provider calls.
 
-    key     what its signatures are checked with, from the settings; None keeps the door shut. Raises ValueError
-    closed  what to set, told to callers of a door that is shut
+    key     what its signatures are checked with, from the settings; None: the webhook is closed. Raises ValueError
+    closed  the answer to callers of a closed webhook: which setting is missing
     read    check the signature and read the request. Raises UnverifiedWebhook and UnreadableWebhook
     reply   what to answer to so many events, of which `new` were new
     """

@@ -1,11 +1,11 @@
-"""How fast a provider may be called: turns, evenly spaced, for all threads of this process."""
+"""The rate limiter of calls to a provider: evenly spaced, for all threads of this process."""
 
 import time
 from threading import Lock
 
 
 class RateLimiter:
-    """So many turns a second. A worker's share: with several worker processes, divide what the account allows."""
+    """Allows so many calls a second in this process; with several workers, divide what the account allows."""
 
     def __init__(self, per_second: float) -> None:
         self._apart = 1 / per_second
@@ -13,7 +13,7 @@ class RateLimiter:
         self._lock = Lock()
 
     def wait(self) -> None:
-        """Blocks until it is the caller's turn; first come, first served."""
+        """Block until the caller may call; first come, first served."""
         with self._lock:
             now = time.monotonic()
             turn = max(now, self._next)

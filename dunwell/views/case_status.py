@@ -1,4 +1,4 @@
-"""What the database knows of a case without asking it."""
+"""The status of a case as the database has it."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A customer whole, as people read it: invoices, people with their standing, credit, holds, tasks and messages."""
+"""Everything about a customer: invoices, people with their standing, credit, holds, tasks and messages."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -36,7 +36,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def check(path: Path) -> Proof:
-    """Raises Refused naming the line and what is wrong with it."""
+    """Verify an evidence file and return its records. Raises Refused naming the line and what is wrong with it."""
     try:
         return verify(path.read_bytes())
     except OSError as error:

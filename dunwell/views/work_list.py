@@ -1,4 +1,4 @@
-"""What people have to do, as they read it: the most urgent first, with whom, when, how much and what to say."""
+"""The work list: open tasks, the most urgent first, with whom, when, how much and what to say."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -27,7 +27,7 @@ def open_work(
     *,
     rehearsals: bool = False,
 ) -> list[Facts]:
-    """Open tasks: those a manager heard of first, then by hour, in each hour the largest amount first.
+    """Open tasks: escalated ones first, then by hour, in each hour the largest amount first.
 
     rehearsals: those of rehearsals, too, whose names and numbers are real and must not be called. One invoice that
     is asked for by its id shows its tasks whatever it is. Raises Refused when nobody registered that invoice.
@@ -114,7 +114,7 @@ def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str 
 
 
 def _command(row: TaskRow) -> str:
-    """How it is closed."""
+    """The command that closes the task."""
     if row.kind == TaskKind.APPROVAL:
         return f"starter.py call-outcome {row.invoice_id} approved --task {row.task_id}"
     if row.kind in CONTACT_TASKS:

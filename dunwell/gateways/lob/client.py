@@ -1,6 +1,6 @@
 """Letters through Lob, which prints and posts them: send one letter, look one up, and what a refusal means.
 
-Lob's own sentences may repeat an address, so a refusal is told by its status and code.
+Lob's own sentences may repeat an address, so an error names only status and code.
 
 A letter whose answer never came is looked up by our message id, which it carries as metadata. Should the first
 request come to life after that, the idempotency key, which is the message id too, lets Lob print only one of the two.
@@ -24,7 +24,7 @@ HOME = "US"
 """Lob prints in the United States: an address without a country line lies there, if it is ours."""
 
 POST_DAYS = 14
-"""Days that a letter may be under way before its silence means something."""
+"""Days that a letter may take before a missing delivery report counts."""
 
 _PDF = "application/pdf"
 _US_LAST_LINE = re.compile(r"(?P<city>[^,]+?),?\s+(?P<state>[A-Za-z]{2})\.?\s+(?P<zip>\d{5}(-\d{4})?)")
@@ -38,7 +38,7 @@ _OURS = {
     404: "there are no letters at this address: check LOB_API_URL",
     405: "there are no letters at this address: check LOB_API_URL",
 }
-"""What is wrong with our account stops every letter: the debtor's address is innocent."""
+"""Errors of our own account, which stop every letter; the debtor's address stays open."""
 
 _BAD_ADDRESS = frozenset({"failed_deliverability_strictness", "invalid_address", "undeliverable"})
 _LOST = frozenset({"failed", "rejected"})
@@ -71,7 +71,7 @@ class LobGateway:
             ) from None
 
     def send(self, envelope: Envelope) -> Receipt:
-        """Hand one letter to Lob, once. Accepted means taken; its way through the post is told by webhook.
+        """Hand one letter to Lob, once. Accepted means taken; delivery is reported by webhook.
 
         Raises DeliveryError: permanent when Lob refuses this letter, maybe_sent when its answer never came,
         neither when it surely did not take it.
@@ -134,7 +134,7 @@ class LobGateway:
 
 
 def address(name: str, company: str, lines: Sequence[str], country: str | None) -> dict[str, str]:
-    """Lob's fields of an address. `country` None: told by the last line, else the United States.
+    """Lob's fields of an address. `country` None: the one in the last line, else the United States.
 
     Lines that repeat the name or the company are left out. Raises ValueError when the address is incomplete.
     """
@@ -202,7 +202,7 @@ def refusal(status: int, code: str) -> DeliveryError:
 
 
 def _error(answer: requests.Response) -> str:
-    """The code of an error; "from" when its sentence, which is not told, begins with our own address."""
+    """The code of an error; "from" when its sentence, which is not repeated, begins with our own address."""
     error = _json(answer).get("error")
     if not isinstance(error, Mapping):
         return ""

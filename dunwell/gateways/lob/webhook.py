@@ -1,4 +1,4 @@
-"""Lob's webhook: is it really Lob, and what became of a letter on its way through the post.
+"""Lob's webhook: checks its signature and translates what became of a letter.
 
 Of an event only ids and words are taken over: the rest repeats names and addresses.
 """

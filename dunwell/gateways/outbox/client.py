@@ -1,6 +1,6 @@
 """The gateway without a provider: the message's row in the database is its delivery.
 
-The test addresses that providers publish fail as published, so that a rehearsal can walk every path.
+The test addresses that providers publish fail as published, so that a rehearsal can exercise every failure.
 """
 
 from dataclasses import replace

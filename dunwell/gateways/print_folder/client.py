@@ -17,7 +17,7 @@ _PDF = "application/pdf"
 
 
 class PrintFolderGateway:
-    """Writes each letter into `folder` as <date>-<message id>.pdf: a name that tells nothing about anybody."""
+    """Writes each letter into `folder` as <date>-<message id>.pdf, a name without personal data."""
 
     name = NAME
     channel = Channel.LETTER
@@ -27,7 +27,7 @@ class PrintFolderGateway:
         self._folder = folder
 
     def send(self, envelope: Envelope) -> Receipt:
-        """The whole file appears at once, or none does. The same letter again replaces the file.
+        """Write the letter's file atomically. The same letter again replaces the file.
 
         Raises DeliveryError (to be tried again) when the folder cannot be written.
         """

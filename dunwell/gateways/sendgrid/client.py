@@ -36,7 +36,7 @@ _LATER = {
     500: "SendGrid has an internal error",
     503: "SendGrid is not available",
 }
-# What is wrong with our own account or address of the API stops every mail: the debtor's address is innocent.
+# Errors of our own account or of the API's address, which stop every mail; the debtor's address stays open.
 _OURS = {
     401: "SendGrid does not accept SENDGRID_API_KEY, or the plan's mails are used up: check both",
     403: "SendGrid forbids this sender: verify MAIL_FROM there and give the key Mail Send access",

@@ -25,7 +25,7 @@ def _make(settings: SendGridSettings) -> MessageGateway | None:
 
 
 def _test_answer(address: str) -> Receipt | None:
-    """Mail to bounce...@ bounces, so that a rehearsal can walk that path."""
+    """Mail to bounce...@ bounces, so that a rehearsal can exercise a bounce."""
     if not address.lower().startswith("bounce"):
         return None
     return Receipt(NAME, None, MessageState.BOUNCED, _MAILBOX_UNKNOWN, "bounced")

@@ -1,4 +1,4 @@
-"""SendGrid's event webhook: is it really SendGrid, and what do its events mean.
+"""SendGrid's event webhook: checks its signature and translates its events.
 
 Of an event only ids, words and the address are taken over. Its free text ("550 5.1.1 <ada@...>") repeats personal
 data and stays behind.
@@ -38,7 +38,7 @@ _DROPPED: Mapping[str, tuple[str, str | None]] = {
     "recipient list over package quota": ("over package quota", None),
     "invalid smtpapi header": ("invalid header", None),
 }
-"""Why SendGrid did not even try, in words of ours, and why the address closes. Other reasons close nothing."""
+"""Why SendGrid did not try to deliver: our code for it, and why the address closes. Other reasons close nothing."""
 
 
 def public_key(text: str) -> EllipticCurvePublicKey:

@@ -1,6 +1,6 @@
 """SMS and WhatsApp through Twilio: send one message, look one up, and what a refusal means for the number.
 
-Twilio's own sentences repeat phone numbers, so no error carries them: a refusal is told by its code.
+Twilio's own sentences repeat phone numbers, so an error names only the code.
 """
 
 import logging
@@ -98,7 +98,7 @@ class TwilioGateway:
 
         Twilio lists a message a moment after it took it: ask a minute after the attempt, not at once, or
         None comes too early. Raises DeliveryError (neither permanent nor maybe_sent) when Twilio does not
-        answer, or keeps no texts (message redaction), so that nothing could be told.
+        answer, or keeps no texts (message redaction), so that messages cannot be compared.
         """
         unreadable = False
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Meaning:
     """What a code says. closes: "stopped" or "bounced" when the number is not to be used again.
 
-    passing: the number is innocent (our account, our sender, a limit): the same message may go later.
+    passing: not the number's fault (our account, our sender, a limit): the same message may be sent later.
     """
 
     words: str

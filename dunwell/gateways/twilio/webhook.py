@@ -1,4 +1,4 @@
-"""Twilio's two webhooks: what became of a message, and what a person wrote back, by SMS or WhatsApp."""
+"""Twilio's two webhooks: delivery reports and incoming messages, of SMS and WhatsApp."""
 
 import re
 import unicodedata
