@@ -93,21 +93,21 @@ class Cases:
         payload = request.content
         if request.note_id and "ref" in EVENTS[name].model_fields:
             payload = {**payload, "ref": request.note_id}
-        customer_id = await asyncio.to_thread(self._ask_at_door, invoice_id, name, request.content)
+        customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content)
         begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id)
         if begun.answer is not None or begun.taken:
             return await self._answered_before(invoice_id, begun)
         try:
             async with self._idempotency.leased(request, customer_id):
-                told = await self._delivery.deliver(invoice_id, name, payload, request, wait)
+                answer = await self._delivery.deliver(invoice_id, name, payload, request, wait)
         except Refused:
             await asyncio.to_thread(self._idempotency.refused, request, begun, customer_id)
             raise
         except (NoAnswer, ServerAway):
             await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)
             raise
-        await asyncio.to_thread(self._idempotency.answered, request, _kept(told), customer_id)
-        return told
+        await asyncio.to_thread(self._idempotency.answered, request, _kept(answer), customer_id)
+        return answer
 
     async def _answered_before(self, invoice_id: str, begun: Begun) -> TellResult:
         """The answer of the first request; where it was lost or is of an older release, the status of the case."""
@@ -118,7 +118,7 @@ class Cases:
                 return TellResult(TellOutcome(begun.answer["how"]), status, begun.answer.get("remark"))
         return TellResult(TellOutcome.DONE, (await self.status(invoice_id)).status)
 
-    def _ask_at_door(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> str:
+    def _check_plausible(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> str:
         """Return the invoice's customer. Raises Refused when it is not registered, or the event is likely a slip.
 
         The case checks the same, but refuses an event kept by the server only in its timeline. The time of a
@@ -141,6 +141,6 @@ def _checked(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _kept(told: TellResult) -> dict[str, Any]:
-    status = told.status.model_dump(mode="json") if told.status else None
-    return {"how": told.how.value, "status": status, "remark": told.remark}
+def _kept(answer: TellResult) -> dict[str, Any]:
+    status = answer.status.model_dump(mode="json") if answer.status else None
+    return {"how": answer.how.value, "status": status, "remark": answer.remark}

@@ -30,8 +30,8 @@ def to_apply(
     giver, taker = _case(session, from_invoice), _case(session, to_invoice)
     identity = _credit_id(from_invoice, to_invoice, request_id)
     possible = min(giver.credit, taker.open_amount) or giver.credit
-    told = {"credit_id": identity, "amount": amount or _amount(session, giver, identity, possible), "by": by}
-    return told | {"from_invoice": from_invoice, "currency": giver.currency}
+    content = {"credit_id": identity, "amount": amount or _amount(session, giver, identity, possible), "by": by}
+    return content | {"from_invoice": from_invoice, "currency": giver.currency}
 
 
 def to_return(
@@ -40,8 +40,8 @@ def to_return(
     """The fields of `credit_returned`, likewise: without an amount all of it."""
     case = _case(session, invoice_id)
     identity = _credit_id(invoice_id, "", request_id)
-    told = {"credit_id": identity, "amount": amount or _amount(session, case, identity, case.credit), "by": by}
-    return told | {"currency": case.currency}
+    content = {"credit_id": identity, "amount": amount or _amount(session, case, identity, case.credit), "by": by}
+    return content | {"currency": case.currency}
 
 
 def _amount(session: Session, giver: Case, identity: str, possible: Decimal) -> str:
@@ -55,8 +55,8 @@ def _amount(session: Session, giver: Case, identity: str, possible: Decimal) -> 
 
 
 def _credit_id(from_invoice: str, to_invoice: str, request_id: str | None) -> str:
-    told_as = request_id or uuid4().hex
-    return f"credit-{sha256(f'{from_invoice}/{to_invoice}/{told_as}'.encode()).hexdigest()[:16]}"
+    request_key = request_id or uuid4().hex
+    return f"credit-{sha256(f'{from_invoice}/{to_invoice}/{request_key}'.encode()).hexdigest()[:16]}"
 
 
 def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> Status:

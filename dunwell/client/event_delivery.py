@@ -79,20 +79,20 @@ class EventDelivery:
         """The new run's answer: the event is sent again as an update, which changes nothing after the signal."""
         invoice_id = handle.id.removeprefix(workflow_id(""))
         try:
-            told = await self._update(handle, name, payload, request)
+            answer = await self._update(handle, name, payload, request)
         except NoAnswer:
             return TellResult(TellOutcome.REOPENED)
         except NotRunning:  # a run that has ended again has written everything down
             return TellResult(
                 TellOutcome.REOPENED, await asyncio.to_thread(stored_status, self._database, invoice_id)
             )
-        return TellResult(TellOutcome.REOPENED, told.status)
+        return TellResult(TellOutcome.REOPENED, answer.status)
 
     async def _update(
         self, handle: WorkflowHandle[Any, Any], name: str, payload: Mapping[str, Any], request: Request
     ) -> TellResult:
         accepted = False
-        overtake = nullcontext() if name in _PATIENT else self._overtaking.watching(handle.id)
+        overtake = nullcontext() if name in _PATIENT else self._overtaking.while_waiting(handle.id)
         try:
             async with overtake, asyncio.timeout(self._server.patience.answer.total_seconds()):
                 update = await handle.start_update(

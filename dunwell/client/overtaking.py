@@ -33,33 +33,33 @@ class Overtaking:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._watches: set[asyncio.Task[None]] = set()  # the loop itself does not keep them
+        self._checks: set[asyncio.Task[None]] = set()  # the loop itself does not keep them
 
     @asynccontextmanager
-    async def watching(self, workflow_id: str) -> AsyncIterator[None]:
+    async def while_waiting(self, workflow_id: str) -> AsyncIterator[None]:
         """Raise the priority of the case when the block waits for it longer than `_PATIENCE`."""
         answered = asyncio.Event()
-        watch = asyncio.create_task(self._watch(workflow_id, answered))
-        self._watches.add(watch)
-        watch.add_done_callback(self._watches.discard)
+        check = asyncio.create_task(self._overtake_if_queued(workflow_id, answered))
+        self._checks.add(check)
+        check.add_done_callback(self._checks.discard)
         try:
             yield
         finally:
             answered.set()  # not cancelled: the server would take a call that is broken off for a failure of its own
 
-    async def _watch(self, workflow_id: str, answered: asyncio.Event) -> None:
+    async def _overtake_if_queued(self, workflow_id: str, answered: asyncio.Event) -> None:
         try:
             while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(answered.wait(), _LOOK)
                     return
-                if await self._stands_in_line(workflow_id):
+                if await self._is_queued(workflow_id):
                     await self._put_first(workflow_id)
                     return
         except RPCError as error:
             _log.info("%s keeps its place in line: %s", workflow_id, error.message)
 
-    async def _stands_in_line(self, workflow_id: str) -> bool:
+    async def _is_queued(self, workflow_id: str) -> bool:
         """Whether the case has a task that no worker has taken yet."""
         described = await describe(self._client, workflow_id)
         return described.HasField("pending_workflow_task") and described.pending_workflow_task.state == _WAITS

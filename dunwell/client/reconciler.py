@@ -60,7 +60,7 @@ _WORDS = {
     WorkflowExecutionStatus.FAILED: "failed",
 }
 
-TellResult = dict[tuple[str, bytes], list[RawValue]]
+Signals = dict[tuple[str, bytes], list[RawValue]]
 """Signals, each by its name and content, so that none is sent twice."""
 
 Shown = tuple[str, float]
@@ -302,12 +302,12 @@ class Reconciler:
         if finding.kind is Kind.CLOSED:
             history = [event async for event in handle.fetch_history_events()]
             await self._write_down(finding.invoice_id, now)
-        told, end = await self._told_of_money(history), _end_of(history)
+        signals, end = await self._money_signals(history), _end_of(history)
         if finding.kind is Kind.CLOSED:
-            told |= await self._kept_sealed(finding.invoice_id)
+            signals |= await self._kept_sealed(finding.invoice_id)
         await asyncio.to_thread(self._rest, finding, end, now)
         await self._cases.begin_again(finding.invoice_id)
-        for (name, _), args in told.items():
+        for (name, _), args in signals.items():
             await handle.signal(name, args=args)
         return True
 
@@ -317,26 +317,26 @@ class Reconciler:
         if memory is not None:
             await asyncio.to_thread(self._write, memory, now)
 
-    async def _told_of_money(self, history: Sequence[HistoryEvent]) -> TellResult:
+    async def _money_signals(self, history: Sequence[HistoryEvent]) -> Signals:
         """The signals about money in the history. What no key opens stays sealed: the next run keeps it."""
-        told: TellResult = {}
+        signals: Signals = {}
         for event in history:
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
                 signal = event.workflow_execution_signaled_event_attributes
                 if signal.signal_name in MONEY:
                     payloads = signal.input.payloads
                     args = await self._client.data_converter.decode(payloads, [RawValue] * len(payloads))
-                    told[_signal(signal.signal_name, args)] = args
-        return told
+                    signals[_signal(signal.signal_name, args)] = args
+        return signals
 
-    async def _kept_sealed(self, invoice_id: str) -> TellResult:
+    async def _kept_sealed(self, invoice_id: str) -> Signals:
         """The sealed signals that the run remembers, its own and those of earlier runs."""
         memory, _ = await self._memory(invoice_id)
-        told: TellResult = {}
+        signals: Signals = {}
         for signal in memory.sealed if memory is not None else []:
             args = [RawValue(unpacked(arg)) for arg in signal.args]
-            told[_signal(signal.name, args)] = args
-        return told
+            signals[_signal(signal.name, args)] = args
+        return signals
 
     def _rest(self, finding: Finding, end: str, now: datetime) -> None:
         row = self._row(finding.invoice_id)

@@ -269,9 +269,9 @@ def _with_changes(
             answers.append(one)
             continue
         customer_id = one.opening.case.customer_id
-        told = tuple(invoice_id for invoice_id, owner in waiting.items() if owner == customer_id)
-        waiting = {name: owner for name, owner in waiting.items() if name not in told}
-        answers.append(replace(one, changes=tuple(changes.pop(customer_id, ())), tell=told))
+        concerned = tuple(invoice_id for invoice_id, owner in waiting.items() if owner == customer_id)
+        waiting = {name: owner for name, owner in waiting.items() if name not in concerned}
+        answers.append(replace(one, changes=tuple(changes.pop(customer_id, ())), tell=concerned))
     return answers
 
 

@@ -79,7 +79,7 @@ class CaseStarter:
         Raises Refused when the case was never opened, ServerAway after a minute without a server.
         """
         start, case, number = await asyncio.to_thread(self._again, invoice_id)
-        told: dict[str, Any] = {"start_signal": event[0], "start_signal_args": [event[1]]} if event else {}
+        signal: dict[str, Any] = {"start_signal": event[0], "start_signal_args": [event[1]]} if event else {}
         if event:
             start = start.model_copy(update={"follows": await self._last_run(invoice_id)})
         await self._run(
@@ -88,7 +88,7 @@ class CaseStarter:
             number,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            **told,
+            **signal,
         )
 
     async def _last_run(self, invoice_id: str) -> str | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dunwell.commands.common import opened_database
-from dunwell.domain.evidence import Proof, verify
+from dunwell.domain.evidence import VerifiedChain, verify
 from dunwell.settings import load_settings
 from dunwell.views.evidence import as_text, check, gather, write_new
 
@@ -27,20 +27,20 @@ def evidence(
     if verify_file is not None:
         if out is not None:
             raise typer.BadParameter("--out does not go with --verify")
-        proof = check(verify_file)
-        typer.echo(as_text(proof).encode() if text else f"ok: {_summary(proof)}\n", nl=False)
+        verified = check(verify_file)
+        typer.echo(as_text(verified).encode() if text else f"ok: {_summary(verified)}\n", nl=False)
         return
     with opened_database(load_settings()) as database:
         content = gather(database, str(invoice))
-    proof = verify(content)
-    shown = as_text(proof).encode() if text else content
+    verified = verify(content)
+    shown = as_text(verified).encode() if text else content
     if out is None:
         typer.echo(shown, nl=False)  # bytes: no terminal setting may change one of them
-        typer.echo(_summary(proof), err=True)
+        typer.echo(_summary(verified), err=True)
     else:
         write_new(out, shown)
-        typer.echo(f"{out}: {_summary(proof)}")
+        typer.echo(f"{out}: {_summary(verified)}")
 
 
-def _summary(proof: Proof) -> str:
-    return f"{len(proof.records)} records, chain head {proof.head}"
+def _summary(verified: VerifiedChain) -> str:
+    return f"{len(verified.records)} records, chain head {verified.head}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.contact_labels import with_names
-from dunwell.domain.evidence import END, Proof
+from dunwell.domain.evidence import END, VerifiedChain
 from dunwell.domain.keys import ContactId
 
 Data = Mapping[str, Any]
@@ -22,17 +22,17 @@ _ARRIVED = {
 }
 
 
-def chronology(proof: Proof) -> Iterator[str]:
+def chronology(verified: VerifiedChain) -> Iterator[str]:
     """One line a record, with what stands at the head and at the end of the file. Times are UTC."""
-    header, *records = proof.records
+    header, *records = verified.records
     yield from map(one_line, _head(header["data"]))
     people = {one["contact_id"]: one for one in header["data"]["customer"]["contacts"]}
     for record in records:
         if record["kind"] != END:
-            told = one_line(_TELL[record["kind"]](record["data"], people))
-            yield f"{_minute(record['at'])}  {record['kind']:<14}  {told}"
+            text = one_line(_AS_TEXT[record["kind"]](record["data"], people))
+            yield f"{_minute(record['at'])}  {record['kind']:<14}  {text}"
     yield ""
-    yield f"{len(proof.records)} records, chain head {proof.head}"
+    yield f"{len(verified.records)} records, chain head {verified.head}"
 
 
 def _head(data: Data) -> Iterator[str]:
@@ -95,9 +95,9 @@ def _hold(data: Data, _people: Data) -> str:
 
 
 def _access(data: Data, _people: Data) -> str:
-    told = f"published at {_minute(data['published_at'])}" if data["published_at"] else "not published yet"
+    published = f"published at {_minute(data['published_at'])}" if data["published_at"] else "not published yet"
     work = ", next milestone on hold" if data["work_on_hold"] else ""
-    return f"account {data['access']}{work} ({data['reason']}); {told}"
+    return f"account {data['access']}{work} ({data['reason']}); {published}"
 
 
 def _note(data: Data, _people: Data) -> str:
@@ -126,7 +126,7 @@ def _standing(data: Data, _people: Data) -> str:
     return f"{data['stage']}, {data['open']} {data['currency']} open of {data['amount']}, access {data['access']}"
 
 
-_TELL: Mapping[str, Callable[[Data, Data], str]] = {
+_AS_TEXT: Mapping[str, Callable[[Data, Data], str]] = {
     "timeline": _timeline,
     "message": _message,
     "promise": _promise,
@@ -144,7 +144,7 @@ _TELL: Mapping[str, Callable[[Data, Data], str]] = {
     "standing": _standing,
 }
 
-KINDS: Sequence[str] = tuple(_TELL)
+KINDS: Sequence[str] = tuple(_AS_TEXT)
 """Every kind of record between the header and the end."""
 
 

@@ -32,7 +32,7 @@ class Fact(Value):
     data: Mapping[str, Any]
 
 
-class Proof(Value):
+class VerifiedChain(Value):
     """A chain that holds. `head` is the hash of its last record and so stands for every byte above it."""
 
     records: tuple[Mapping[str, Any], ...]
@@ -63,7 +63,7 @@ def chain(header: Fact, facts: Iterable[Fact]) -> bytes:
     return b"".join(lines)
 
 
-def verify(content: bytes) -> Proof:
+def verify(content: bytes) -> VerifiedChain:
     """Check every byte of a file. Raises Broken naming the first line that is wrong, and what is wrong with it."""
     if not content:
         raise Broken(1, "the file is empty")
@@ -84,7 +84,7 @@ def verify(content: bytes) -> Proof:
         raise Broken(where, "stands below the final record: it was added" if below else "the file is cut off here")
     if records[-1]["kind"] != END:
         raise Broken(len(lines), "the file ends here without its final record: lines below were removed")
-    return Proof(records=tuple(records), head=head)
+    return VerifiedChain(records=tuple(records), head=head)
 
 
 def plain(value: object) -> Any:

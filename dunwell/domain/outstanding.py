@@ -98,6 +98,6 @@ class Outstanding(MutableValue):
     def begin_anew(self, still_owed: str | None) -> None:
         """The due date moved into the future: but for the answer `still_owed`, all of it speaks of the old one."""
         self.block(None, None)
-        for told in (self.again, self.undecided, self.approved, self.stuck):
-            told.clear()
+        for noted in (self.again, self.undecided, self.approved, self.stuck):
+            noted.clear()
         self.drop_but(still_owed)

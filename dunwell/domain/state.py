@@ -256,12 +256,12 @@ class CaseState(MutableValue):
         self.outstanding.clear()
         return [Said("ended", f"{stage.value}: {why}")]
 
-    def call_for_again(self, steps: Sequence[str], told: datetime) -> None:
-        """Make the steps due once more; the minimum gap to the next message still counts from `told`."""
+    def call_for_again(self, steps: Sequence[str], at: datetime) -> None:
+        """Make the steps due once more; the minimum gap to the next message still counts from `at`."""
         self.progress.redo = list(dict.fromkeys([*self.progress.redo, *steps]))
         waiting = self.outstanding
         waiting.approved = [step for step in waiting.approved if step not in steps]
-        waiting.last_answer_at = max(told, waiting.last_answer_at or told)
+        waiting.last_answer_at = max(at, waiting.last_answer_at or at)
 
     def note_rest(self, rested: bool, now: datetime) -> None:
         """Call after a change, with whether the ladder stood still before it."""

@@ -107,10 +107,10 @@ class MessageGateway(Protocol):
 
 
 @runtime_checkable
-class Recalls(Protocol):
+class TakesBack(Protocol):
     """A gateway that can take back a letter that it has accepted and nobody has posted."""
 
-    def recall(self, provider_id: str) -> bool:
+    def take_back(self, provider_id: str) -> bool:
         """Take the letter back. False when it was no longer there. Raises DeliveryError when it cannot be checked."""
         ...
 

@@ -95,7 +95,7 @@ class Reply:
     media_type: str | None = None
 
 
-def _new(told: Sequence[ProviderEvent], new: int) -> Reply:
+def _new(events: Sequence[ProviderEvent], new: int) -> Reply:
     return Reply(body=b'{"new":%d}' % new, media_type="application/json")
 
 

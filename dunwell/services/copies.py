@@ -41,7 +41,7 @@ class Copies:
 
     def _still_says_the_same(self, session: Session, copy: Dispatch, original: MessageRow) -> bool:
         """Whether a copy written now would ask for what its message asks for."""
-        others = joint_messages.told_with(session, self._deps, copy, original.message_id)
+        others = joint_messages.carried_jobs(session, self._deps, copy, original.message_id)
         paid = payments.paid(session, copy.case.invoice_id)
         own = copy.case.with_paid(paid)
         return original.amount == sum((one.case.asked for one in others), own.asked)

@@ -222,7 +222,7 @@ def apply(session: Session, to_invoice: str, event: CreditApplied, now: datetime
     )
     session.flush()
     said = f"{event.amount} {event.currency} of the credit applied to invoice {to_invoice} by {event.by}"
-    _tell_giver(session, event.from_invoice, event.credit_id, said, now)
+    _note_at_giver(session, event.from_invoice, event.credit_id, said, now)
 
 
 def give_back(
@@ -239,7 +239,7 @@ def give_back(
     _check_amount(session, from_invoice, amount)
     _use(session, credit_id, from_invoice, None, amount, currency, by, now)
     said = f"{amount} {currency} of the credit were returned to the customer, by {by}"
-    _tell_giver(session, from_invoice, credit_id, said, now)
+    _note_at_giver(session, from_invoice, credit_id, said, now)
 
 
 def take_back(session: Session, credit_id: str, now: datetime) -> None:
@@ -250,7 +250,7 @@ def take_back(session: Session, credit_id: str, now: datetime) -> None:
     row.undone_at = now
     session.flush()
     said = f"{row.amount} {row.currency} came back from invoice {row.to_invoice}: credit again"
-    _tell_giver(session, row.from_invoice, f"{credit_id}.back", said, now)
+    _note_at_giver(session, row.from_invoice, f"{credit_id}.back", said, now)
 
 
 def as_event(session: Session, payment: PaymentRow) -> CreditApplied | None:
@@ -275,7 +275,7 @@ def restore(session: Session, case: Case, receipt: Receipt, now: datetime) -> No
         take_back(session, receipt.payment_id, now)
         return
     said = f"{receipt.amount} {case.currency} of the credit had been applied to invoice {case.invoice_id}"
-    _tell_giver(session, giver, receipt.payment_id, said, now)
+    _note_at_giver(session, giver, receipt.payment_id, said, now)
 
 
 def _check_same(known: CreditUseRow, from_invoice: str, to_invoice: str | None, amount: Decimal) -> None:
@@ -318,7 +318,7 @@ def _use(
     )
 
 
-def _tell_giver(session: Session, invoice_id: str, key: str, said: str, now: datetime) -> None:
+def _note_at_giver(session: Session, invoice_id: str, key: str, said: str, now: datetime) -> None:
     """The invoice whose credit it is: most often its case has ended, so its copy is changed here.
 
     A case that still runs learns of it with the next answer of the database.

@@ -141,7 +141,7 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     """Apply a provider event at server time `now`. Applying it again changes nothing."""
     row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
     if _about_address(provider_event):
-        return _hear_person(session, provider_event, row, now)
+        return _apply_to_people(session, provider_event, row, now)
     if provider_event.state is None:
         return AppliedEvent()
     if row is None:
@@ -190,7 +190,7 @@ def _time_of_report(session: Session, row: MessageRow, provider_event: ProviderE
 # People --------------------------------------------------------------------------------------------------
 
 
-def _hear_person(
+def _apply_to_people(
     session: Session, provider_event: ProviderEvent, row: MessageRow | None, now: datetime
 ) -> AppliedEvent:
     people, rehearsal = _people(session, provider_event, row), row is not None and is_rehearsal(row.customer_id)
@@ -229,8 +229,8 @@ def _ours(provider_event: ProviderEvent, row: MessageRow | None, people: Sequenc
     """The addresses that a provider event is about. An unknown number is kept; an unknown mailbox is not, because the
     provider's account may also send other mail."""
     is_number = provider_event.channel.facts.address is AddressKind.NUMBER
-    told = provider_event.address if people or is_number else None
-    return [address for address in (row.address if row is not None else None, told) if address]
+    reported = provider_event.address if people or is_number else None
+    return [address for address in (row.address if row is not None else None, reported) if address]
 
 
 def _tell_timelines(

@@ -63,11 +63,11 @@ class CaseAnswer(MutableValue):
     def unchanged(cls, case: Case, seen: int, **facts: Any) -> Self:
         """How the case stood when it was asked about: nothing was written."""
         answer = cls(**facts)
-        answer.recall(case, [], seen)
+        answer.fill(case, [], seen)
         answer.written = None
         return answer
 
-    def recall(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
+    def fill(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in the case and its timeline entries after number `seen`."""
         self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
         self.access, self.access_beside = case.access, case.access_beside

@@ -33,14 +33,14 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def take(self, provider: str, provider_event: Sequence[ProviderEvent], now: datetime) -> int:
+    def take(self, provider: str, events: Sequence[ProviderEvent], now: datetime) -> int:
         """Keep and apply the new events, in one transaction for each customer concerned. Returns how many were new.
 
         Raises SQLAlchemyError when the database does not take them; then the provider has to send them again.
         """
         groups: dict[tuple[str, ...], list[ProviderEvent]] = {}
         with self._database.reading() as session:
-            for item in provider_event:
+            for item in events:
                 groups.setdefault(delivery.owners(session, item), []).append(item)
         return sum(self._take_group(provider, owners, group, now) for owners, group in groups.items())
 
@@ -55,37 +55,37 @@ class Inbox:
         count = 0
         with self._database.writing() as session:
             accounts.lock(session, owners)
-            told = provider_events.known(session, provider, {item.event_id for item in group})
+            known = provider_events.known(session, provider, {item.event_id for item in group})
             for item in group:
-                if item.event_id not in told:
-                    told.add(item.event_id)
+                if item.event_id not in known:
+                    known.add(item.event_id)
                     self._keep(session, provider, item, now)
                     count += 1
         return count
 
     def _keep(self, session: Session, provider: str, item: ProviderEvent, now: datetime) -> None:
-        heard = delivery.apply(session, item, now)
+        applied = delivery.apply(session, item, now)
         provider_events.add(
             session,
             provider=provider,
             event_id=item.event_id,
             kind=item.kind,
-            body=_body(item, heard),
+            body=_body(item, applied),
             received_at=now,
-            done_at=None if heard.tell or heard.later else now,
+            done_at=None if applied.tell or applied.later else now,
         )
 
     def waiting(self, now: datetime) -> list[PendingReport]:
         """The reports that cases have not got yet, oldest first. Retries events that came before their message."""
         with self._database.reading() as session:
             rows = [(row.provider, row.event_id, row.body) for row in provider_events.waiting(session)]
-        letters = []
+        reports = []
         for provider, event_id, body in rows:
             kept = body if "tell" in body else self._try_again(provider, event_id, now)
             if kept and "tell" in kept:
                 report = DeliveryReport.model_validate(kept["report"])
-                letters.append(PendingReport(provider, event_id, report, tuple(kept["tell"])))
-        return letters
+                reports.append(PendingReport(provider, event_id, report, tuple(kept["tell"])))
+        return reports
 
     def _try_again(self, provider: str, event_id: str, now: datetime) -> dict[str, Any] | None:
         with self._database.reading() as session:
@@ -103,9 +103,9 @@ class Inbox:
             row = provider_events.get(session, provider, event_id)
             if row is None or row.done_at is not None or "tell" in row.body:
                 return None
-            heard = delivery.apply(session, item, now)
-            row.body = _body(item, heard)
-            row.done_at = None if heard.tell else now
+            applied = delivery.apply(session, item, now)
+            row.body = _body(item, applied)
+            row.done_at = None if applied.tell else now
             return row.body
 
     def done(self, provider: str, event_id: str, now: datetime) -> None:
@@ -114,10 +114,10 @@ class Inbox:
             provider_events.mark_done(session, provider, event_id, now)
 
 
-def _body(item: ProviderEvent, heard: AppliedEvent) -> dict[str, Any]:
+def _body(item: ProviderEvent, applied: AppliedEvent) -> dict[str, Any]:
     """What is kept of an event. A text that became a note is not kept twice."""
-    kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if heard.noted else None)
+    kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if applied.noted else None)
     body: dict[str, Any] = {"news": kept}
-    if heard.report is not None:
-        body |= {"report": heard.report.model_dump(mode="json"), "tell": list(heard.tell)}
+    if applied.report is not None:
+        body |= {"report": applied.report.model_dump(mode="json"), "tell": list(applied.tell)}
     return body

@@ -31,7 +31,7 @@ def find(
     if own is None:
         return []
     if dispatch.execution.copy_of is not None:
-        return told_with(session, deps, dispatch, dispatch.execution.copy_of)
+        return carried_jobs(session, deps, dispatch, dispatch.execution.copy_of)
     key = address_key(channel, address, rehearsal=dispatch.rehearsal)
     # "Once" is said to each customer.
     others = dispatch.shared_with if channel.facts.carries_group and own.once is None else ()
@@ -53,7 +53,7 @@ def _is_claimed(session: Session, other: Dispatch, contact: Contact, channel: Ch
     return outbox.find(session, other.case.invoice_id, step, contact.contact_id, channel, key) is not None
 
 
-def told_with(session: Session, deps: Dependencies, dispatch: Dispatch, message_id: str) -> list[Dispatch]:
+def carried_jobs(session: Session, deps: Dependencies, dispatch: Dispatch, message_id: str) -> list[Dispatch]:
     """The other jobs that this message carries, by invoice id, whatever their cases have done since.
 
     For its copies. An invoice whose ladder has lost the step is left out.

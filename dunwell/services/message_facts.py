@@ -127,7 +127,7 @@ def _earlier(
         calendar.local_date(row.sent_at)
         for step, row in outbox.warnings(session, case.invoice_id)
         if row.sent_at and row.state in TAKEN_STATES
-        if (key := StepKey.parse(step)) != execution.told_as and key.round == case.progress.round
+        if (key := StepKey.parse(step)) != execution.original_key and key.round == case.progress.round
     }
     return tuple(sorted(days.union(_elsewhere(session, case, policy))))
 

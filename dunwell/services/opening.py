@@ -21,7 +21,7 @@ from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import CaseAnswer
 from dunwell.services.failures import OtherRun, lasts, reason_of
-from dunwell.services.planning import plan, recalled
+from dunwell.services.planning import plan, stored_answers
 from dunwell.store import accounts, cases, customer_pauses, invoices, payments, tasks, timeline
 from dunwell.store.tables import CustomerPauseRow, InvoiceRow, TaskRow
 
@@ -128,7 +128,7 @@ class Opener:
             plan(case, policy, calendar, holds.get(case.customer_id, []), now)
         cases.add(session, new.values(), rehearsal=rehearsal, now=now)
         every = known | new
-        answers = recalled(session, every.values())
+        answers = stored_answers(session, every.values())
         return {
             row.invoice_id: Opening(case=every[row.invoice_id], answer=answers[row.invoice_id], number=row.number)
             for row in rows

@@ -87,7 +87,7 @@ def plan_and_answer(
         parts.do("task", lambda: step_failures.ask(session, case, before.stuck, now))
     parts.do("messages", lambda: _tell_messages(session, case, answer))
     parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
-    answer.recall(case, timeline.read(session, case.invoice_id, after=seen), seen)
+    answer.fill(case, timeline.read(session, case.invoice_id, after=seen), seen)
     answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
 
 
@@ -117,11 +117,11 @@ def _look_again(session: Session, case: Case, why: str, now: datetime) -> None:
     case.next_action = NextAction(step=agenda.LOOK_AGAIN, at=now + _NO_PLAN, why=f"it cannot be planned: {why}")
 
 
-def recalled(session: Session, known: Collection[Case]) -> dict[str, CaseAnswer]:
+def stored_answers(session: Session, known: Collection[Case]) -> dict[str, CaseAnswer]:
     """What the database knows of these cases as they stand, by invoice, without planning them anew."""
     written = timeline.read_all(session, [case.invoice_id for case in known])
     unheard = accounts.with_unpublished_changes(session, {case.customer_id for case in known})
     answers = {case.invoice_id: CaseAnswer(unpublished=case.customer_id in unheard) for case in known}
     for case in known:
-        answers[case.invoice_id].recall(case, written[case.invoice_id], 0)
+        answers[case.invoice_id].fill(case, written[case.invoice_id], 0)
     return answers

@@ -19,10 +19,10 @@ def check_move(database: Database, move: PolicyMoved) -> None:
     if move.digest != digest_of(policy):
         reason = f"is not that of {move.name}@{move.to_version} as it is registered; make the preview anew"
         raise Refused("digest", reason)
-    for field, told, known_as in (
+    for field, given, known_as in (
         ("steps", move.steps, tuple(step.id for step in policy.steps)),
         ("promises", move.promises, policy.promises),
         ("reactions", move.reactions, policy.reactions),
     ):
-        if told != known_as:
+        if given != known_as:
             raise Refused(field, f"differ from those of {move.name}@{move.to_version}")

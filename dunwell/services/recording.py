@@ -26,10 +26,10 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.exchange import RecordAnswer, RecordRequest, check_run
 from dunwell.services.failures import Parts
 from dunwell.services.hold_release import begin_anew, free_account
-from dunwell.services.letter_recall import recall_letters
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import Recovery
 from dunwell.services.step_failures import ask_a_person
+from dunwell.services.unposted_letters import take_back_letters
 from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
 
 _IDS = ("payment_id", "task_id", "message_id")
@@ -71,7 +71,7 @@ class Recording:
             if case is not known:
                 answer.newer, answer.replaces = case, True
         if case.frees_account or case.progress.round_since is not None:
-            recall_letters(self._deps, case, now, rehearsal=request.rehearsal)
+            take_back_letters(self._deps, case, now, rehearsal=request.rehearsal)
         access_publishing.try_publish(
             self._deps, answer, case.customer_id, now, rehearsal=request.rehearsal, may_wait=False
         )

@@ -38,7 +38,7 @@ class StepExecution:
         return self.ladder is not None and self.ladder.warning and not self.served
 
     @property
-    def told_as(self) -> StepKey:
+    def original_key(self) -> StepKey:
         """The key of the message itself, of which this may be a copy."""
         return self.key.of_original()
 

@@ -87,7 +87,7 @@ class StepJudge:
         begun = bool(sent)
         if judged is None or judged.step != step.id:
             return StepOutcome(step=step.id, status="stale", at=now)
-        known = None if begun else _told_before(session, dispatch, step)
+        known = None if begun else _sent_before(session, dispatch, step)
         if known is not None:
             note(session, dispatch, "skipped", "skipped", known)
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
@@ -136,12 +136,12 @@ class StepJudge:
         return _hold_back(session, dispatch, "delayed", turn, why)
 
 
-def _told_before(session: Session, dispatch: Dispatch, step: Step) -> str | None:
+def _sent_before(session: Session, dispatch: Dispatch, step: Step) -> str | None:
     """Why a message that a customer gets only once is left out; None when it is not."""
     if step.once is None or step.message is None:
         return None
-    told = outbox.first_sent(session, dispatch.case.customer_id, step.message)
-    return f"this customer was told on {told:%Y-%m-%d} already" if told else None
+    sent_at = outbox.first_sent(session, dispatch.case.customer_id, step.message)
+    return f"this customer was told on {sent_at:%Y-%m-%d} already" if sent_at else None
 
 
 def _missing_proof(session: Session, dispatch: Dispatch) -> StepOutcome | None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dunwell.domain.chronology import chronology
-from dunwell.domain.evidence import Broken, Proof, chain, verify
+from dunwell.domain.evidence import Broken, VerifiedChain, chain, verify
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import Database
 from dunwell.store.evidence import collect
@@ -35,7 +35,7 @@ def write_new(path: Path, content: bytes) -> None:
         raise Refused("out", f"{path} cannot be written: {error.strerror or type(error).__name__}") from None
 
 
-def check(path: Path) -> Proof:
+def check(path: Path) -> VerifiedChain:
     """Verify an evidence file and return its records. Raises Refused naming the line and what is wrong with it."""
     try:
         return verify(path.read_bytes())
@@ -45,10 +45,10 @@ def check(path: Path) -> Proof:
         raise Refused(str(path), str(broken)) from None
 
 
-def as_text(proof: Proof) -> str:
+def as_text(verified: VerifiedChain) -> str:
     """The chronology for people. Raises Refused for a chain that holds but is no evidence of a case."""
     try:
-        return "".join(f"{line}\n" for line in chronology(proof))
+        return "".join(f"{line}\n" for line in chronology(verified))
     except (LookupError, TypeError, ValueError, AttributeError):
         reason = "the chain holds, but its records are not those of a case: it was not made by this program"
         raise Refused("text", reason) from None

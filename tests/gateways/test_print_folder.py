@@ -51,5 +51,9 @@ def test_a_letter_is_taken_back_only_while_it_lies_there(tmp_path: Path) -> None
     gateway = PrintFolderGateway(tmp_path / "letters")
     name = str(gateway.send(a_letter()).provider_id)
     (tmp_path / "other.pdf").write_bytes(PDF)
-    assert [gateway.recall(name), gateway.recall(name), gateway.recall("../other.pdf")] == [True, False, False]
+    assert [gateway.take_back(name), gateway.take_back(name), gateway.take_back("../other.pdf")] == [
+        True,
+        False,
+        False,
+    ]
     assert (tmp_path / "other.pdf").exists()

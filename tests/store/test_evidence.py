@@ -17,7 +17,7 @@ from dunwell.client.registration import Registrar
 from dunwell.commands.evidence import evidence
 from dunwell.domain.chronology import KINDS
 from dunwell.domain.events import CreditApplied, PaymentReversed, parse_event
-from dunwell.domain.evidence import Proof, chain, verify
+from dunwell.domain.evidence import VerifiedChain, chain, verify
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Level
 from dunwell.domain.timeline import entries_of
@@ -141,23 +141,23 @@ def used(database: Database) -> None:
         credits.give_back(session, "inv-1", "credit-3", Decimal("15.00"), "EUR", "agent-8", at("2027-03-27 09:00"))
 
 
-def evidence_of(database: Database) -> Proof:
+def evidence_of(database: Database) -> VerifiedChain:
     lived(database)
     used(database)
     return verify(gather(database, "inv-1"))
 
 
-def the_only(proof: Proof, kind: str) -> Any:
-    (record,) = [record for record in proof.records if record["kind"] == kind]
+def the_only(verified: VerifiedChain, kind: str) -> Any:
+    (record,) = [record for record in verified.records if record["kind"] == kind]
     return record["data"]
 
 
 def test_everything_is_there_in_the_order_of_time(database: Database) -> None:
-    proof = evidence_of(database)
-    kinds = [record["kind"] for record in proof.records]
+    verified = evidence_of(database)
+    kinds = [record["kind"] for record in verified.records]
     assert set(kinds) == {"header", *KINDS, "end"}
     assert (kinds[0], kinds[-1]) == ("header", "end")
-    times = [record["at"] for record in proof.records[1:]]
+    times = [record["at"] for record in verified.records[1:]]
     assert times == sorted(times)
 
 
@@ -184,36 +184,36 @@ def test_a_message_is_there_to_the_letter(database: Database) -> None:
 
 
 def test_money_promises_calls_and_access_are_there(database: Database) -> None:
-    proof = evidence_of(database)
-    payments = [record["data"] for record in proof.records if record["kind"] == "payment"]
+    verified = evidence_of(database)
+    payments = [record["data"] for record in verified.records if record["kind"] == "payment"]
     assert [(one["payment_id"], one["amount"]) for one in payments] == [("p1", "900.00"), ("p2", "1250.00")]
-    assert the_only(proof, "reversal")["reason"] == "R01"
-    assert the_only(proof, "credit")["amount"] == "5.00"
-    promise = the_only(proof, "promise")
+    assert the_only(verified, "reversal")["reason"] == "R01"
+    assert the_only(verified, "credit")["amount"] == "5.00"
+    promise = the_only(verified, "promise")
     assert (promise["date"], promise["amount"], promise["state"]) == ("2027-03-10", "1200.00", "kept")
     assert promise["made_at"] == "2027-03-03T09:00:00+00:00"
-    calls = [record["data"] for record in proof.records if record["kind"] == "task"]
+    calls = [record["data"] for record in verified.records if record["kind"] == "task"]
     assert [one["outcome"] for one in calls if one["kind"] == "call"] == ["reached, by agent-7"]
-    changes = [record["data"] for record in proof.records if record["kind"] == "access"]
+    changes = [record["data"] for record in verified.records if record["kind"] == "access"]
     assert [(one["access"], one["published_at"]) for one in changes] == [
         ("restricted", "2027-03-22T09:01:00+00:00"),
         ("full", None),
     ]
-    assert the_only(proof, "standing")["stage"] == "paid"
+    assert the_only(verified, "standing")["stage"] == "paid"
 
 
-def amounts(proof: Proof, kind: str) -> Decimal:
-    return sum((Decimal(one["data"]["amount"]) for one in proof.records if one["kind"] == kind), Decimal(0))
+def amounts(verified: VerifiedChain, kind: str) -> Decimal:
+    return sum((Decimal(one["data"]["amount"]) for one in verified.records if one["kind"] == kind), Decimal(0))
 
 
 def test_a11_the_amounts_add_up_where_credit_was_used(database: Database) -> None:
     giver = evidence_of(database)
     taker = verify(gather(database, "inv-2"))
-    for proof in (giver, taker):
-        stands = {name: Decimal(value) for name, value in the_only(proof, "standing").items() if name in _MONEY}
-        assert amounts(proof, "payment") - amounts(proof, "reversal") == stands["paid"]
-        assert amounts(proof, "credit_used") - amounts(proof, "credit_undone") == stands["credit_used"]
-        assert amounts(proof, "credit") == stands["credit"]
+    for verified in (giver, taker):
+        stands = {name: Decimal(value) for name, value in the_only(verified, "standing").items() if name in _MONEY}
+        assert amounts(verified, "payment") - amounts(verified, "reversal") == stands["paid"]
+        assert amounts(verified, "credit_used") - amounts(verified, "credit_undone") == stands["credit_used"]
+        assert amounts(verified, "credit") == stands["credit"]
         given = stands["amount"] + stands["credit"] + stands["credit_used"]
         assert given == sum(stands[name] for name in ("paid", "open", "waived", "written_off", "uncovered"))
     assert the_only(giver, "standing")["credit_used"] == "45.00"
@@ -261,10 +261,10 @@ def test_a_running_plan_is_there(database: Database) -> None:
         assert case is not None
         case.apply(parse_event("payment_plan_agreed", [plan]), OPENED)
         cases.put(session, case, rehearsal=True, now=OPENED)
-    proof = verify(gather(database, "inv-1"))
-    standing = the_only(proof, "standing")
+    verified = verify(gather(database, "inv-1"))
+    standing = the_only(verified, "standing")
     assert (standing["stage"], standing["plan"]["instalments"]) == ("plan", plan["instalments"])
-    assert "A REHEARSAL" in as_text(proof)
+    assert "A REHEARSAL" in as_text(verified)
 
 
 def test_the_same_case_makes_the_same_bytes(database: Database) -> None:

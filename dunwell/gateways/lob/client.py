@@ -183,18 +183,18 @@ def _country(line: str) -> str | None:
 
 def refusal(status: int, code: str) -> DeliveryError:
     """What an answer other than 2xx means."""
-    told = f"status {status}, {code}" if code else f"status {status}"
+    described = f"status {status}, {code}" if code else f"status {status}"
     if status in {408, 429}:
-        return DeliveryError(f"Lob asks to wait ({told}); try again later", code=code or str(status))
+        return DeliveryError(f"Lob asks to wait ({described}); try again later", code=code or str(status))
     if status in _OURS or status < 400:
         words = _OURS.get(status, "Lob's address redirects: check LOB_API_URL")
-        return DeliveryError(f"{words} ({told})", code=code or str(status))
+        return DeliveryError(f"{words} ({described})", code=code or str(status))
     if status == 409 or status >= 500:
-        return _unknown(told, code or str(status))
+        return _unknown(described, code or str(status))
     if code.startswith("from"):
-        return DeliveryError(f"Lob refuses our own address ({told}): check SENDER_ADDRESS", code=code)
+        return DeliveryError(f"Lob refuses our own address ({described}): check SENDER_ADDRESS", code=code)
     return DeliveryError(
-        f"Lob refuses this letter ({told}): see Lob's list of errors, or correct the postal address",
+        f"Lob refuses this letter ({described}): see Lob's list of errors, or correct the postal address",
         code=code or str(status),
         permanent=True,
         closes_address="bounced" if code in _BAD_ADDRESS else None,

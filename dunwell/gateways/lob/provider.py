@@ -25,8 +25,8 @@ def _read(request: WebhookRequest, secret: str) -> list[ProviderEvent]:
     event = request.json()
     if not isinstance(event, dict):
         raise UnreadableWebhook("An event of Lob is a JSON object.")
-    told = webhook.read(event)
-    return [told] if told else []
+    found = webhook.read(event)
+    return [found] if found else []
 
 
 PROVIDERS = (

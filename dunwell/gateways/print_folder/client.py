@@ -48,7 +48,7 @@ class PrintFolderGateway:
         found = self._files(envelope)
         return Receipt(NAME, found[0].name, MessageState.ACCEPTED) if found else None
 
-    def recall(self, provider_id: str) -> bool:
+    def take_back(self, provider_id: str) -> bool:
         """Remove a letter's file. False when somebody has taken it away already, perhaps to post it."""
         file = self._folder / Path(provider_id).name
         try:

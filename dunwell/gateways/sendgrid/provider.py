@@ -51,8 +51,8 @@ def _read(request: WebhookRequest, key: EllipticCurvePublicKey) -> list[Provider
     return [webhook.read(event) for event in batch if isinstance(event, dict)]
 
 
-def _reply(told: Sequence[ProviderEvent], new: int) -> Reply:
-    return Reply(body=b'{"received":%d,"new":%d}' % (len(told), new), media_type="application/json")
+def _reply(events: Sequence[ProviderEvent], new: int) -> Reply:
+    return Reply(body=b'{"received":%d,"new":%d}' % (len(events), new), media_type="application/json")
 
 
 PROVIDERS = (

@@ -97,11 +97,11 @@ def _read_inbound(request: WebhookRequest, token: str) -> list[ProviderEvent]:
     return [event] if event else []
 
 
-def _nothing_to_say(told: Sequence[ProviderEvent], new: int) -> Reply:
+def _nothing_to_say(events: Sequence[ProviderEvent], new: int) -> Reply:
     return Reply(204)
 
 
-def _no_answer(told: Sequence[ProviderEvent], new: int) -> Reply:
+def _no_answer(events: Sequence[ProviderEvent], new: int) -> Reply:
     """Twilio itself answers STOP and START, so nothing is said to the person."""
     return Reply(body=_EMPTY_TWIML, media_type="text/xml")
 

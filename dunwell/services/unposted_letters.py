@@ -9,7 +9,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import POSTED, Channel
 from dunwell.domain.keys import UNPOSTED, TaskId
 from dunwell.domain.terms import MessageState
-from dunwell.gateways.base import DeliveryError, Recalls
+from dunwell.gateways.base import DeliveryError, TakesBack
 from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import cases, outbox, tasks
@@ -18,7 +18,7 @@ from dunwell.store.tables import MessageRow
 _log = logging.getLogger("dunwell.services")
 
 
-def recall_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: bool) -> None:
+def take_back_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: bool) -> None:
     """Those that ask for this invoice, which is settled or whose due date has moved, and for no other that still has
     to be paid.
 
@@ -26,11 +26,11 @@ def recall_letters(deps: Dependencies, case: Case, now: datetime, *, rehearsal: 
     """
     for channel in POSTED:
         gateway = deps.gateway(channel, rehearsal)
-        if isinstance(gateway, Recalls):
-            _recall(deps, gateway, channel, case, now)
+        if isinstance(gateway, TakesBack):
+            _take_back(deps, gateway, channel, case, now)
 
 
-def _recall(deps: Dependencies, gateway: Recalls, channel: Channel, case: Case, now: datetime) -> None:
+def _take_back(deps: Dependencies, gateway: TakesBack, channel: Channel, case: Case, now: datetime) -> None:
     with deps.database.reading() as session:
         waiting = [
             row.message_id for row in outbox.of_invoice(session, case.invoice_id) if _needless(session, row, channel)
@@ -42,7 +42,7 @@ def _recall(deps: Dependencies, gateway: Recalls, channel: Channel, case: Case, 
             if row is None or row.provider_id is None or why is None:
                 continue
             try:
-                taken_back = gateway.recall(row.provider_id)
+                taken_back = gateway.take_back(row.provider_id)
             except DeliveryError as error:
                 _log.warning("a letter was not taken back: %s", error.reason)
                 continue
