@@ -33,7 +33,7 @@ def memory(office: Office) -> Memory:  # noqa: F811
 def answer(memory: Memory, *entries: Entry, seen: int, apart: bool = False) -> CaseAnswer:
     """The answer of a database that has these entries, the last of them with this number."""
     said = CaseAnswer(apart=apart)
-    said.recall(memory.case, [], seen)
+    said.fill(memory.case, [], seen)
     return said.model_copy(update={"entries": list(entries), "seen": seen})
 
 
