@@ -79,7 +79,7 @@ def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
 
 
 def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
-    """Whether the message of this step may still leave, by the case as it stands now.
+    """Whether the message of this step may still be sent, by the case as it is now.
 
     What asks for money needs some to ask for, and a ladder that does not rest. A reminder of an agreed day needs
     that very agreement, and an answer that asks for nothing may be given as long as there is what it speaks of.

@@ -29,7 +29,7 @@ class _Agreed(MutableValue):
 
 
 class Promise(_Agreed):
-    """What somebody said would be paid, and when."""
+    """A promise to pay: an amount and a date."""
 
     date: date
     amount: Decimal
@@ -97,7 +97,7 @@ class PauseState(MutableValue):
 
 
 class Awaited(MutableValue):
-    """What somebody announced in a talk: chasing waits for it, and not for long.
+    """What somebody announced in a conversation; the ladder rests for a few days and waits for it.
 
     payment          the money has left, they say
     written_promise  they will write on which day they pay
@@ -109,7 +109,7 @@ class Awaited(MutableValue):
 
 
 class Agreements(MutableValue):
-    """All of them that concern one invoice."""
+    """The agreements about one invoice."""
 
     pause: PauseState | None = None
     customer_pause: PauseState | None = None  # the whole customer rests

@@ -1,12 +1,12 @@
-"""What mail programs and telephones turn into a link, found in text where nobody expects one: a name, a number.
+"""Finds what mail programs and telephones turn into links, in text that should hold none: a name, a number.
 
-Whoever chooses a name could otherwise have our own messages lead their readers anywhere.
+Otherwise a customer's name could place a foreign link into our messages.
 """
 
 import re
 
 WORD_JOINER = "\N{WORD JOINER}"
-"""Nobody sees it, and no program takes what it parts for one web address."""
+"""Invisible, and a program does not recognise a web address with it inside."""
 
 _COUNTRIES = (
     "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv bw by "

@@ -1,8 +1,8 @@
-"""One invoice being chased: what each event, and time, does to it. What it remembers is in `dunwell.domain.state`.
+"""The case of one invoice: how events and time change it. Its state is in `dunwell.domain.state`.
 
 Pure and serialisable: the workflow holds one of these, the store keeps a copy, a new run continues from it.
-Every change goes through a method here, which says in plain words what it decided or raises `Refused`. How each kind
-of event is decided stands in the module of its noun: payments, promises, disputes, pauses, talks, steps, versions.
+Every change goes through a method here, which returns its decisions as sentences or raises `Refused`. Each kind of
+event is decided in the module of its noun: payments, promises, disputes, pauses, talks, steps, versions.
 """
 
 import re
@@ -40,10 +40,10 @@ class Case(CaseState):
         ladder: Sequence[str],
         now: datetime,
     ) -> list[Said]:
-        """Begin where the invoice stood before it came to us: payments `paid`, steps `reminded` with their moments.
+        """Apply the invoice's history from before its import: payments `paid`, steps `reminded` with their moments.
 
-        Nobody is thanked for that now, and nothing is known of whether those letters arrived. Steps of the `ladder`
-        above the last one that was done are left out.
+        No answer is sent for it, and whether those messages arrived is not known. Steps of the `ladder` above the
+        last one that was done are left out.
         """
         said = payments.brought(self, paid, now)
         last = max((place for place, step in enumerate(ladder) if step in reminded), default=-1)

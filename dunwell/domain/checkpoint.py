@@ -58,7 +58,7 @@ class Mark(Value):
         return self if other is None or (self.turns, self.revision) >= (other.turns, other.revision) else other
 
 
-def merged(known: Iterable[Sent], news: Iterable[Sent]) -> list[Sent]:
-    """The messages of both, oldest first; of one in both, the version in `news`."""
-    by_id = {sent.message_id: sent for sent in (*known, *news)}
+def merged(known: Iterable[Sent], newer: Iterable[Sent]) -> list[Sent]:
+    """The messages of both, oldest first; of one in both, the version in `newer`."""
+    by_id = {sent.message_id: sent for sent in (*known, *newer)}
     return sorted(by_id.values(), key=lambda sent: (sent.at, sent.message_id))

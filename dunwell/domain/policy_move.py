@@ -1,4 +1,4 @@
-"""What it would mean for a running case to go on under another version of its ladder."""
+"""Previews the move of a running case to another version of its policy."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time

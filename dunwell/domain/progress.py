@@ -1,4 +1,4 @@
-"""How far a case has come on its ladder, and how long the ladder has rested."""
+"""The progress of a case on its ladder: steps done, rounds, and the time that the ladder has rested."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ class Progress(MutableValue):
     shift: int = 0  # seconds the ladder has rested
     rest_since: datetime | None = None
     awake_since: datetime | None = None
-    hurry: bool = False  # a word was broken: the next message does not wait for its day
+    hurry: bool = False  # a promise was broken: the next message does not wait for its day
     hurry_why: str = "a promise was not kept"
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
     redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
@@ -33,7 +33,7 @@ class Progress(MutableValue):
         return any(done.step == step for done in self.steps)
 
     def leave_out(self, step: str, at: datetime) -> None:
-        """The step is behind the case without having been done."""
+        """Put the step behind the case without doing it."""
         self.steps.append(StepDone(step=step, at=at, outcome="skipped", shift=self.shift))
 
     def knows(self, step: str) -> bool:
@@ -52,7 +52,7 @@ class Progress(MutableValue):
         return [step for step in ladder[:reached] if step not in behind and step not in self.redo]
 
     def pass_over(self, steps: Sequence[str]) -> None:
-        """Put them behind the case without moving the moments from which other steps are counted."""
+        """Put the steps behind the case without moving the moments from which other steps are counted."""
         if not steps:
             return
         place = max(n for n, done in enumerate(self.steps) if done.step in self.ladder)
@@ -62,14 +62,14 @@ class Progress(MutableValue):
         ]
 
     def undo_consequences(self) -> list[StepDone]:
-        """What had been done to the account is undone, and due again; warnings stand. Returns those steps."""
+        """Make the done consequences due again; warnings stay done. Returns the steps of those consequences."""
         undone = [done for done in self.steps if done.step in self.consequences]
         self.steps = [done for done in self.steps if done not in undone]
         self.consequences.clear()
         return undone
 
     def begin_anew(self, keep: Collection[str], now: datetime, *, rests: bool) -> None:
-        """Another round: what was done about the old due date does not count, but for the steps `keep`."""
+        """Begin another round: steps done about the old due date do not count, except the steps `keep`."""
         self.former_steps += [done for done in self.steps if done.step not in keep]
         self.steps = [done.model_copy(update={"shift": 0}) for done in self.steps if done.step in keep]
         self.round, self.round_since = self.round + 1, now
@@ -81,7 +81,7 @@ class Progress(MutableValue):
     # How time counts -------------------------------------------------------------------------------------
 
     def note_rest(self, now: datetime, *, rested: bool, rests: bool) -> None:
-        """Rest does not count as time on the ladder: when it ends, what is left moves by its length."""
+        """Note that a rest begins or ends. When it ends, the steps to come move by its length."""
         if rests and not rested:
             self.rest_since = now
         elif rested and not rests:
@@ -91,5 +91,5 @@ class Progress(MutableValue):
             self.awake_since = now
 
     def wake(self, now: datetime) -> None:
-        """The rest is over, and its time is not given again."""
+        """End the rest without moving the steps to come by its length."""
         self.rest_since, self.awake_since = None, now

@@ -1,4 +1,4 @@
-"""Days on which money was said to come: promises, payment plans, and what was announced in a talk."""
+"""Promises to pay, payment plans, and payments or promises announced in a conversation."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -94,7 +94,7 @@ def count_instalments(case: CaseState, plan: Plan) -> list[Said]:
 
 
 def promise_due(case: CaseState, now: datetime) -> list[Said]:
-    """The promise's day and its grace are over and the money is not there."""
+    """Break the promise: its day and grace are over and the money has not come."""
     promise, reactions = case.agreements.promise, case.rules.reactions
     if promise is None:
         return []
@@ -130,7 +130,7 @@ def instalment_due(case: CaseState, now: datetime) -> list[Said]:
 
 
 def wait_over(case: CaseState, now: datetime) -> list[Said]:
-    """What was announced in a talk did not come. Money may be slow; a date not written is a broken word."""
+    """End the wait for what was announced in a conversation. A written promise that did not come counts as broken."""
     awaited, rested = case.agreements.awaited, case.resting
     if awaited is None:
         return []

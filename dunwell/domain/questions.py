@@ -1,4 +1,4 @@
-"""What a person has to decide about a case: money that may have been counted before, and rests without an end."""
+"""The questions about a case for a person to decide: payments counted before the import, rests without an end."""
 
 from datetime import datetime, timedelta
 from shlex import quote

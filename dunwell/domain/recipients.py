@@ -1,4 +1,4 @@
-"""Whom a step reaches: the people it names, each by the first channel they have, else others of the debtor."""
+"""The recipients of a step: the contacts it names, each by their first channel, else others of the customer."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What a comparison of database and engine found, and what was done about it."""
+"""The findings of a comparison of the database with Temporal, and what was repaired."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ BY = "reconciler"
 _MANY = 20
 _ONE_IN = 100
 _A_FEW = 3
-"""Fewer than these are no restore, however small the installation is."""
+"""Fewer differing cases than this are not taken for a restore, however small the installation is."""
 
 
 class Kind(StrEnum):
@@ -33,7 +33,7 @@ _DIFFERENCES = frozenset({Kind.CLOSED, Kind.GONE, Kind.ENDED, Kind.APART, Kind.U
 
 
 class Finding(Value):
-    """One thing that is not as it should be. `subject` is the message or task where it is not the case itself."""
+    """One difference or open end. `subject` is the id of the message or task if it is not about the case itself."""
 
     kind: Kind
     invoice_id: str
@@ -48,8 +48,8 @@ class Report(MutableValue):
     """One comparison of all cases.
 
     restored  so many cases differ that one side was restored from a backup
-    applied   what could be mended was mended
-    refused   why nothing was mended although it should have been
+    applied   whether findings were repaired where possible
+    refused   why nothing was repaired although it was asked for
     closed    addresses that were closed after a provider's list of suppressed ones
     """
 

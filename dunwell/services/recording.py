@@ -128,11 +128,11 @@ class Recording:
             _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
             return
         state = MessageState(report.status)
-        news = bool(delivery.report(session, row, state, report.code, report.at, now))
+        is_new = bool(delivery.report(session, row, state, report.code, report.at, now))
         # A webhook may have recorded the report already: the case still has to be answered what it means, once.
-        answer.arrived = delivery.arrived(row, state) and (news or _is_blocked(session, case))
+        answer.arrived = delivery.arrived(row, state) and (is_new or _is_blocked(session, case))
         step = delivery.not_arrived(session, row, case.invoice_id, state)
-        answer.not_arrived = step if news or step not in case.outstanding.again else None
+        answer.not_arrived = step if is_new or step not in case.outstanding.again else None
 
     def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
         handover = ContactReplacement(session, self._deps, request.case, now, rehearsal=request.rehearsal)

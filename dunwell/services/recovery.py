@@ -111,13 +111,13 @@ class Recovery:
         """What the database's payments have and the case does not, as events."""
         known = {receipt.payment_id for receipt in case.money.receipts} | case.money.payments.keys()
         gone = set(case.money.reversed_payments)
-        news: list[Event] = []
+        lacking: list[Event] = []
         for row in payments.rows(self._session, case.invoice_id):
             if row.payment_id not in known | gone:
-                news.append(credits.as_event(self._session, row) or _as_event(row))
+                lacking.append(credits.as_event(self._session, row) or _as_event(row))
             if row.reversed_at is not None and row.payment_id not in gone:
-                news.append(PaymentReversed(payment_id=row.payment_id, reason=row.reversal_reason or "reversed"))
-        return news
+                lacking.append(PaymentReversed(payment_id=row.payment_id, reason=row.reversal_reason or "reversed"))
+        return lacking
 
     def _say(self, said: Sequence[Said]) -> None:
         """Write these into the timeline, except what the case has just said itself."""

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from dunwell.texts.catalogue import OtherInvoice
 from dunwell.texts.catalogue_file import CONSEQUENCES
-from tests.services.tongues import (
+from tests.services.languages import (
     ASKING,
     CATALOGUE,
+    EXPECTED,
     GSM_7,
     GSM_7_TWICE,
     LANGUAGES,
     NASTY,
     OPTIONAL,
-    TONGUES,
     TRAITS,
     URL,
     bare,
@@ -62,10 +62,10 @@ def test_a_message_that_asks_tells_of_every_invoice(
         for bill in known.bills:
             assert bill.payment_url is None or bill.payment_url in text
     assert letter(composed.html).count("<tr>") == count + 2
-    for number, status in zip((bill.number for bill in known.bills), TONGUES[language].rows, strict=False):
+    for number, status in zip((bill.number for bill in known.bills), EXPECTED[language].rows, strict=False):
         assert re.search(rf"- {number} .* \({status}\) ", composed.text)
     assert str(count + 1) in composed.subject
-    assert TONGUES[language].in_all in composed.subject
+    assert EXPECTED[language].in_all in composed.subject
     for field, text in composed.forms().items():
         for debris in ("{{", "{%", "None", "\\", "**", "](", "| ", "  \n"):
             assert debris not in text, field
@@ -154,7 +154,7 @@ def test_without_any_link_there_is_no_column_for_it(key: str, language: str) -> 
     composed = CATALOGUE.compose(key, language, facts(**bare(key), others=more))
     assert composed.html.count("<th ") == 3
     assert "http" not in composed.text + composed.short + composed.call
-    assert TONGUES[language].banks in composed.text
+    assert EXPECTED[language].banks in composed.text
 
 
 @pytest.mark.parametrize("key", ["final-warning", "formal-complaint"])
@@ -164,12 +164,12 @@ def test_a_consequence_is_that_of_one_invoice_by_its_number(key: str, language: 
     known = facts(**OPTIONAL | {"consequence": consequence, "others": others(2)})
     composed = CATALOGUE.compose(key, language, known)
     for text in (composed.text, composed.call):
-        found = re.search(f"{TONGUES[language].on}.*", spaced(text))
+        found = re.search(f"{EXPECTED[language].on}.*", spaced(text))
         assert found
         assert "INV-2041" in found[0]
         assert "INV-3" not in found[0]
     number, amount = composed.short.index("INV-2041"), composed.short.index("26")
-    assert number < amount < composed.short.index(TONGUES[language].more)
+    assert number < amount < composed.short.index(EXPECTED[language].more)
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ def test_short_texts_stay_short_and_keep_what_matters(
     for consequence in sorted(CONSEQUENCES) if TRAITS[key].announces else ["restricted"]:
         typical = OPTIONAL | {"payment_url": link, "consequence": consequence, "others": more}
         text = CATALOGUE.compose(key, language, facts(**typical)).short
-        assert not TONGUES[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
-        assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
+        assert not EXPECTED[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
+        assert sms_segments(text) <= EXPECTED[language].sms, (len(text), text)
         for word in ("Northwind Ltd", "INV-2041", "200", link, "STOP"):
             assert word in text
         if len(currencies) == 1:

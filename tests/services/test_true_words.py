@@ -8,7 +8,7 @@ import pytest
 from dunwell.domain.terms import Channel, DebtorKind, Role
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.services.conftest import Office
-from tests.services.tongues import CATALOGUE, LANGUAGES, OPTIONAL, TONGUES, facts, spaced
+from tests.services.languages import CATALOGUE, EXPECTED, LANGUAGES, OPTIONAL, facts, spaced
 
 LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 09:00", "restrict": "2027-03-22 09:00"}
 PAYER = a_customer(contacts=(a_contact(), a_contact(Role.USER)))
@@ -210,11 +210,11 @@ ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX"}
 @LANGUAGES
 @pytest.mark.parametrize("key", sorted(CATALOGUE.keys))
 def test_c5_with_an_account_nobody_is_sent_to_the_invoice_for_it(key: str, language: str) -> None:
-    language_of = TONGUES[language]
+    expected = EXPECTED[language]
     known = OPTIONAL | {"payment_url": None, **ACCOUNT}
     composed = CATALOGUE.compose(key, language, facts(**known))
     for text in (composed.text, composed.call):
-        assert language_of.bank not in spaced(text).casefold()
+        assert expected.bank not in spaced(text).casefold()
     if CATALOGUE.traits[key].asks:
         assert "IBAN DE89 3704 0044 0532 0130 00, BIC COBADEFFXXX" in composed.text
         assert "IBAN DE89370400440532013000" in composed.short

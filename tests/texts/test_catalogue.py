@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from dunwell.domain.events import OF_A_TALK
 from dunwell.texts.catalogue import CatalogueError
 from dunwell.texts.catalogue_file import CONSEQUENCES, LABELS
-from tests.services.tongues import (
+from tests.services.languages import (
     ASKING,
     CATALOGUE,
+    EXPECTED,
     FOLDER,
     GSM_7,
     GSM_7_TWICE,
@@ -23,7 +24,6 @@ from tests.services.tongues import (
     MESSAGES,
     NASTY,
     OPTIONAL,
-    TONGUES,
     TRAITS,
     URL,
     bare,
@@ -41,7 +41,7 @@ def test_every_message_of_every_language_can_be_written() -> None:
 
 
 def test_every_language_has_every_message_with_its_traits() -> None:
-    assert CATALOGUE.languages == tuple(sorted(TONGUES))
+    assert CATALOGUE.languages == tuple(sorted(EXPECTED))
     assert CATALOGUE.keys == TRAITS.keys()
     assert dict(CATALOGUE.traits) == TRAITS
 
@@ -72,7 +72,7 @@ def test_message_says_who_what_and_how_much(key: str, language: str) -> None:
         for word in ("Ada Byron", "INV-2041", "Max Weber", "Northwind Ltd"):
             assert word in text
     for text in (composed.text, composed.short, composed.call):
-        assert re.search(TONGUES[language].money, spaced(text)), text
+        assert re.search(EXPECTED[language].money, spaced(text)), text
     assert "STOP" in composed.short
     assert "Northwind Ltd" in composed.short
     assert "INV-2041" in composed.short
@@ -85,9 +85,9 @@ def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str
     for text in (with_link.text, with_link.html, with_link.short, with_link.call):
         assert URL in text
     without = CATALOGUE.compose(key, language, facts(**bare(key)))
-    language_of = TONGUES[language]
+    expected = EXPECTED[language]
     assert "http" not in without.text
-    for words in (language_of.bank, language_of.issued, language_of.due):
+    for words in (expected.bank, expected.issued, expected.due):
         assert words in spaced(without.text)
 
 
@@ -96,19 +96,19 @@ def test_a_message_that_asks_says_how_to_pay_and_by_when(key: str, language: str
 @pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
 def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, consequence: str) -> None:
     composed = CATALOGUE.compose(key, language, facts(**OPTIONAL | {"consequence": consequence}))
-    language_of = TONGUES[language]
+    expected = EXPECTED[language]
     for text in (composed.text, composed.call):
-        assert language_of.on in spaced(text)
-        assert language_of.consequences[consequence] in text
-    assert language_of.late in composed.text
-    assert language_of.brief_on in composed.short
+        assert expected.on in spaced(text)
+        assert expected.consequences[consequence] in text
+    assert expected.late in composed.text
+    assert expected.brief_on in composed.short
 
 
 @LANGUAGES
 def test_the_second_reminder_names_the_first_ones(language: str) -> None:
     earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
     text = CATALOGUE.compose("reminder-second", language, facts(earlier=earlier)).text
-    assert TONGUES[language].earlier in text
+    assert EXPECTED[language].earlier in text
 
 
 def test_reminders_of_another_year_carry_the_year() -> None:
@@ -318,8 +318,8 @@ def test_text_reads_like_a_letter() -> None:
 def test_short_texts_are_short(key: str, language: str, consequence: str) -> None:
     typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2", "consequence": consequence}
     text = CATALOGUE.compose(key, language, facts(**typical)).short
-    assert not TONGUES[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
-    assert sms_segments(text) <= TONGUES[language].sms, (len(text), text)
+    assert not EXPECTED[language].basic or set(text) <= GSM_7 | GSM_7_TWICE, text
+    assert sms_segments(text) <= EXPECTED[language].sms, (len(text), text)
 
 
 # ---- long overdue
@@ -334,16 +334,16 @@ FIRST = pytest.mark.parametrize(
 @FIRST
 @LANGUAGES
 def test_c10_what_may_be_the_first_message_names_the_age_and_the_earlier_contact(key: str, language: str) -> None:
-    language_of = TONGUES[language]
+    expected = EXPECTED[language]
     told = CATALOGUE.compose(key, language, facts(**OPTIONAL, **AGED))
     first_paragraphs = spaced(told.text).partition("\n- ")[0]
-    assert language_of.aged in first_paragraphs
-    assert language_of.earlier in first_paragraphs
-    assert language_of.aged in spaced(told.call)
-    assert language_of.earlier in spaced(told.call)
+    assert expected.aged in first_paragraphs
+    assert expected.earlier in first_paragraphs
+    assert expected.aged in spaced(told.call)
+    assert expected.earlier in spaced(told.call)
     unknown = CATALOGUE.compose(key, language, facts(**bare(key), **AGED))
-    assert language_of.aged in spaced(unknown.text).partition("\n- ")[0]
-    assert language_of.earlier not in spaced(unknown.text)
+    assert expected.aged in spaced(unknown.text).partition("\n- ")[0]
+    assert expected.earlier not in spaced(unknown.text)
 
 
 @LANGUAGES
@@ -353,7 +353,7 @@ def test_c10_the_first_reminder_is_cheerful_for_thirty_days(language: str, days:
     known = facts(due_on=due, issued_on=date(2025, 1, 15))
     told = CATALOGUE.compose("reminder-first", language, known)
     fresh = CATALOGUE.compose("reminder-first", language, facts())
-    assert (TONGUES[language].cheerful in spaced(told.text)) is not long
+    assert (EXPECTED[language].cheerful in spaced(told.text)) is not long
     assert (told.subject != fresh.subject) is long
     openings = [[line for line in one.call.splitlines() if line.startswith("- ")][2] for one in (told, fresh)]
     assert (openings[0] != openings[1]) is long
@@ -365,17 +365,17 @@ def test_c10_the_first_reminder_is_cheerful_for_thirty_days(language: str, days:
 def test_c10_its_sms_names_age_and_contact_and_keeps_its_length(
     key: str, language: str, account: dict[str, object]
 ) -> None:
-    language_of = TONGUES[language]
+    expected = EXPECTED[language]
     typical = OPTIONAL | {"payment_url": "https://pay.northwind.example/8fk2"} | account
     text = CATALOGUE.compose(key, language, facts(**typical, **AGED)).short
     without = CATALOGUE.compose(key, language, facts(**typical | {"earlier": ()}, **AGED)).short
-    assert language_of.pending in spaced(text)
-    assert language_of.pending in spaced(without)
+    assert expected.pending in spaced(text)
+    assert expected.pending in spaced(without)
     assert re.search(r"\b17\b", text)
     assert not re.search(r"\b17\b", without)
     for one in (text, without):
-        assert not language_of.basic or set(one) <= GSM_7 | GSM_7_TWICE, one
-        assert sms_segments(one) <= language_of.sms, (len(one), one)
+        assert not expected.basic or set(one) <= GSM_7 | GSM_7_TWICE, one
+        assert sms_segments(one) <= expected.sms, (len(one), one)
 
 
 @MESSAGES

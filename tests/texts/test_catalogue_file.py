@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dunwell.texts.catalogue import Catalogue, CatalogueError
-from tests.services.tongues import facts
+from tests.services.languages import facts
 
 LANGUAGE_FILE = """\
 [language]

@@ -75,7 +75,7 @@ OPTIONAL: dict[str, object] = {
 
 
 @dataclass(frozen=True)
-class Tongue:
+class Expected:
     """What is looked for in one language: the same facts, in its own words. A new language adds one of these."""
 
     money: str  # how an amount looks, as a pattern
@@ -98,8 +98,8 @@ class Tongue:
     basic: bool = True  # whether its SMS keep to the basic alphabet
 
 
-TONGUES = {
-    "en": Tongue(
+EXPECTED = {
+    "en": Expected(
         money=r"€\d(,\d{3})?[\d.]*\.\d\d",
         issued="January 30, 2026",
         due="March 1, 2026",
@@ -123,7 +123,7 @@ TONGUES = {
         more="more",
         sms=1,
     ),
-    "es": Tongue(
+    "es": Expected(
         money=r"\d(\.\d{3})?,\d\d €",
         issued="30 de enero de 2026",
         due="1 de marzo de 2026",
@@ -147,7 +147,7 @@ TONGUES = {
         more="otras",
         sms=2,
     ),
-    "id": Tongue(
+    "id": Expected(
         money=r"€\d(\.\d{3})?[\d.]*,\d\d",
         issued="30 Januari 2026",
         due="1 Maret 2026",
@@ -171,7 +171,7 @@ TONGUES = {
         more="faktur lain",
         sms=2,
     ),
-    "it": Tongue(
+    "it": Expected(
         money=r"\d(\.\d{3})?,\d\d €",
         issued="30 gennaio 2026",
         due="1 marzo 2026",
@@ -195,7 +195,7 @@ TONGUES = {
         more="altr",
         sms=2,
     ),
-    "pt-BR": Tongue(
+    "pt-BR": Expected(
         money=r"€ \d(\.\d{3})?[\d.]*,\d\d",
         issued="30 de janeiro de 2026",
         due="1º de março de 2026",
@@ -219,7 +219,7 @@ TONGUES = {
         more="mais",
         sms=2,
     ),
-    "ru": Tongue(
+    "ru": Expected(
         money=r"\d( \d{3})?,\d\d €",
         issued="30 января 2026 г.",
         due="1 марта 2026 г.",
@@ -244,7 +244,7 @@ TONGUES = {
         sms=3,
         basic=False,
     ),
-    "bg": Tongue(
+    "bg": Expected(
         money=r"\d( \d{3})?,\d\d €",
         issued="30 януари 2026 г.",
         due="1 март 2026 г.",
@@ -273,7 +273,7 @@ TONGUES = {
 
 MESSAGES = pytest.mark.parametrize("key", sorted(TRAITS))
 ASKING = pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if traits.asks))
-LANGUAGES = pytest.mark.parametrize("language", sorted(TONGUES))
+LANGUAGES = pytest.mark.parametrize("language", sorted(EXPECTED))
 
 
 def facts(**changes: Any) -> Facts:
