@@ -5,7 +5,7 @@ from temporalio import activity
 from activities.attempts import this_attempt
 from dunwell.services.access_publishing import publish
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseAnswer, CaseRequest
+from dunwell.services.request_models import CaseAnswer, CaseRequest
 
 
 class AccessActivities:

@@ -11,9 +11,9 @@ from temporalio.client import Client, RPCError
 
 from activities.attempts import this_attempt
 from dunwell.domain.cleaning import one_line
-from dunwell.services import interruption
+from dunwell.services import cancelled_runs
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseRequest
+from dunwell.services.request_models import CaseRequest
 
 CANCEL_REQUESTED = "cancel-requested"
 """The reason of the pause after "Request Cancellation" in the Temporal UI or in a batch."""
@@ -32,7 +32,7 @@ class CancellationActivities:
         """Raise the task about a request to cancel, with the identity that the server noted."""
         why = f"Temporal was asked to cancel this case, by {one_line(await self._who_asked())[:100]}"
         now = this_attempt(request.now, rehearsal=request.rehearsal).now
-        await asyncio.to_thread(interruption.ask_for_run, self._deps.database, request, why, now)
+        await asyncio.to_thread(cancelled_runs.ask_for_run, self._deps.database, request, why, now)
 
     async def _who_asked(self) -> str:
         """Return the identity in the run's history, else "somebody". It may be an address (G8)."""

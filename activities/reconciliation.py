@@ -6,7 +6,7 @@ from temporalio import activity
 
 from activities.attempts import this_attempt
 from dunwell.domain.model import Value
-from dunwell.domain.reconciliation import Report
+from dunwell.domain.reconciliation_report import Report
 from dunwell.services.attempt import Attempt
 
 

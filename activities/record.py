@@ -10,8 +10,8 @@ from dunwell.domain.model import Value
 from dunwell.domain.refusal import Refused
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import RecordAnswer, RecordRequest
 from dunwell.services.recording import Recording
+from dunwell.services.request_models import RecordAnswer, RecordRequest
 
 
 class CreditRequest(Value):

@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.attempts import this_attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import StepAnswer, StepRequest
+from dunwell.services.request_models import StepAnswer, StepRequest
 from dunwell.services.steps import Steps
 
 

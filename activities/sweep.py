@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.attempts import this_attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.escalation import escalate
+from dunwell.services.task_escalation import escalate
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
 from dunwell.store import idempotency_keys
 

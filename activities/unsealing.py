@@ -13,7 +13,7 @@ from dunwell.domain.cleaning import one_line
 from dunwell.domain.model import MutableValue
 from dunwell.domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseRequest
+from dunwell.services.request_models import CaseRequest
 from dunwell.services.sealed_signals import Unopened, ask_for_keys
 
 

@@ -27,8 +27,8 @@ from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import RecordRequest, StepRequest
 from dunwell.services.recording import Recording
+from dunwell.services.request_models import RecordRequest, StepRequest
 from dunwell.services.steps import Steps
 
 START = date(2027, 3, 1)

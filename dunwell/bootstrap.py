@@ -16,16 +16,16 @@ from dunwell.codec import data_converter
 from dunwell.domain.channels import POSTED, Channel
 from dunwell.gateways import registry
 from dunwell.gateways.base import MessageGateway, ProductGateway, RateLimit
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.http import is_loopback
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.pay_link import PAY_PATH
-from dunwell.gateways.product import HttpProductGateway, NoProduct
+from dunwell.gateways.product_access import HttpProductGateway, NoProduct
 from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.sender import BankAccount, Letterhead, Sender
+from dunwell.services.our_company import BankAccount, Letterhead, Sender
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
 from dunwell.store import schema
 from dunwell.store.database import Database, explanation

@@ -16,12 +16,12 @@ from dunwell.domain.people import Person
 from dunwell.domain.policy import Policy, Trait
 from dunwell.domain.terms import WRITTEN, Channel, Role
 from dunwell.gateways.base import MessageGateway, ProductGateway
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway
-from dunwell.gateways.product import NoProduct
+from dunwell.gateways.product_access import NoProduct
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.sender import Sender
+from dunwell.services.our_company import Sender
 from dunwell.store import contacts, invoices
 from dunwell.store.database import Database
 from dunwell.texts.catalogue import Catalogue

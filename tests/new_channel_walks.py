@@ -20,7 +20,7 @@ from dunwell.domain.terms import MessageState
 from dunwell.gateways import registry
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.local.ladder_pages import pages
-from dunwell.services.claims import in_form
+from dunwell.services.message_claims import in_form
 from dunwell.settings import Settings
 from dunwell.store import addresses, outbox
 from dunwell.store.database import Database

@@ -61,14 +61,18 @@ def test_every_room_stands_in_a_contract() -> None:
         pytest.param("workflows/options.py", "import dunwell.client.cases", "Arrows point down", id="upwards"),
         pytest.param("dunwell/domain/money.py", "import dunwell.store.tables", "Arrows point down", id="domain"),
         pytest.param("dunwell/texts/markup.py", "import dunwell.store.tables", "Texts know", id="beside"),
-        pytest.param("dunwell/services/claims.py", "import worker", "Nothing imports an entry point", id="worker"),
         pytest.param(
-            "dunwell/services/claims.py",
+            "dunwell/services/message_claims.py", "import worker", "Nothing imports an entry point", id="worker"
+        ),
+        pytest.param(
+            "dunwell/services/message_claims.py",
             "import dunwell.gateways.twilio.client",
             "A provider's folder",
             id="provider",
         ),
-        pytest.param("dunwell/services/claims.py", "import temporalio.activity", "know nothing of the", id="engine"),
+        pytest.param(
+            "dunwell/services/message_claims.py", "import temporalio.activity", "know nothing of the", id="engine"
+        ),
         pytest.param("dunwell/attic.py", "VALUE = 1", "Every room", id="a room without a place"),
     ],
 )

@@ -12,7 +12,7 @@ from workflows.memory import Memory
 
 with workflow.unsafe.imports_passed_through():
     from activities.access import AccessActivities
-    from dunwell.services.exchange import CaseAnswer, CaseRequest
+    from dunwell.services.request_models import CaseAnswer, CaseRequest
     from workflows import options
 
 

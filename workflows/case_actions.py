@@ -10,10 +10,10 @@ from workflows.memory import Memory
 
 with workflow.unsafe.imports_passed_through():
     from activities.step import StepActivities
-    from dunwell.domain import agenda
+    from dunwell.domain import next_action
     from dunwell.domain.case import Case
     from dunwell.domain.ladder import NextAction
-    from dunwell.services.exchange import StepAnswer, StepRequest
+    from dunwell.services.request_models import StepAnswer, StepRequest
     from workflows import options
     from workflows.ui_text import plain
 
@@ -26,7 +26,7 @@ class CaseActions:
 
     async def carry_out(self, action: NextAction) -> None:
         """Do what is due now."""
-        if action.step in agenda.DATES:
+        if action.step in next_action.DATES:
             await self._agreed_day(action.step)
         else:
             await self._step(action)
@@ -35,13 +35,13 @@ class CaseActions:
         """Decide what follows when a promise, an instalment, a pause or what a call announced has come to its day."""
         memory = self._memory
         case, now = memory.case, memory.clock.now()
-        if step == agenda.PROMISE_DUE:
+        if step == next_action.PROMISE_DUE:
             memory.add_entries(case.promise_due(now))
-        elif step == agenda.INSTALMENT_DUE:
+        elif step == next_action.INSTALMENT_DUE:
             memory.add_entries(case.instalment_due(now))
-        elif step in agenda.WAITS:
+        elif step in next_action.WAITS:
             memory.add_entries(case.wait_over(now))
-        elif step == agenda.PAUSE_OVER:
+        elif step == next_action.PAUSE_OVER:
             memory.add_entries(case.pause_over(now))
         await self._writer.plan_anew()
 

@@ -13,7 +13,7 @@ from workflows.operator_view import OperatorView
 with workflow.unsafe.imports_passed_through():
     from activities.record import RecordActivities
     from dunwell.domain.events import Event
-    from dunwell.services.exchange import RecordRequest
+    from dunwell.services.request_models import RecordRequest
     from workflows import options
 
 

@@ -27,7 +27,7 @@ from workflows.sealed_signals import SealedSignals
 with workflow.unsafe.imports_passed_through():
     from activities.cancellation import CANCEL_REQUESTED, CancellationActivities
     from dunwell.domain.refusal import Refused
-    from dunwell.services.exchange import CaseRequest
+    from dunwell.services.request_models import CaseRequest
     from workflows import options
     from workflows.messages import (
         MEMORY_QUERY,

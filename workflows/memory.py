@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from dunwell.domain.sealed import SealedSignal
     from dunwell.domain.step_outcome import Said
     from dunwell.domain.timeline import Entry
-    from dunwell.services.exchange import CaseAnswer
+    from dunwell.services.request_models import CaseAnswer
     from workflows import options
     from workflows.messages import Carried
 

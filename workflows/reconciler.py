@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconcileRequest, ReconciliationActivities
     from dunwell.domain.model import Value
-    from dunwell.domain.reconciliation import Report
+    from dunwell.domain.reconciliation_report import Report
 
 RECONCILER_ID = "reconciler"
 _ROUNDS = 500

@@ -24,19 +24,19 @@ from temporalio.service import RPCStatusCode
 
 from activities.reconciliation import ReconcileRequest
 from activities.unsealing import unpacked
+from dunwell.client.case_comparison import Compared, compare, open_amount
 from dunwell.client.cases import Cases
-from dunwell.client.comparison import Compared, compare, open_amount
 from dunwell.client.server import describe
 from dunwell.domain.events import MONEY
-from dunwell.domain.reconciliation import BY, Finding, Kind, Report
+from dunwell.domain.reconciliation_report import BY, Finding, Kind, Report
 from dunwell.domain.standstill import decision
 from dunwell.gateways.base import DeliveryError, Suppressions
-from dunwell.services import interruption, standstill
+from dunwell.services import cancelled_runs, standstill
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import RecordRequest
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.services.recording import Recording
+from dunwell.services.request_models import RecordRequest
 from dunwell.store import addresses, cases, reconciliations, standstills
 from dunwell.store.tables import CaseRow
 from workflows.messages import MEMORY_QUERY, RECONCILE_SIGNAL, WORKFLOW_TYPE, Carried, workflow_id
@@ -351,7 +351,7 @@ class Reconciler:
             if finding.kind is Kind.GONE:
                 why += f": check payments since {row.updated_at:%Y-%m-%d}"
             reason = "run-gone" if finding.kind is Kind.GONE else "run-closed"
-            interruption.rest(session, self._deps, case, reason, why, at, rehearsal=row.rehearsal)
+            cancelled_runs.rest(session, self._deps, case, reason, why, at, rehearsal=row.rehearsal)
 
     async def _start_first(self, finding: Finding, _now: datetime) -> bool:
         await self._cases.begin_again(finding.invoice_id)

@@ -12,7 +12,7 @@ from dunwell.commands.common import (
     Reason,
     RequestId,
 )
-from dunwell.commands.telling import tell_case
+from dunwell.commands.event_sending import tell_case
 
 
 def promise(

@@ -13,7 +13,7 @@ from dunwell.commands.common import (
     RequestId,
 )
 from dunwell.commands.customers import change
-from dunwell.commands.telling import tell_case
+from dunwell.commands.event_sending import tell_case
 from dunwell.settings import load_settings
 
 OneInvoice = Annotated[str | None, typer.Argument(metavar="INVOICE", help="The invoice_id of the invoice file.")]

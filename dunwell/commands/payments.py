@@ -16,8 +16,8 @@ from dunwell.commands.common import (
     opened_database,
     read_moment,
 )
+from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import say
-from dunwell.commands.telling import tell_case
 from dunwell.settings import load_settings
 from dunwell.views.lookup import find_invoice
 

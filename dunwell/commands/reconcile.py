@@ -13,7 +13,7 @@ from activities.reconciliation import ReconcileRequest
 from dunwell.client.server import NoAnswer
 from dunwell.commands.common import Json, connected, opened_database
 from dunwell.commands.output import print_json, print_table, say
-from dunwell.domain.reconciliation import Finding, Kind, Report
+from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from dunwell.domain.refusal import Refused
 from dunwell.settings import Settings, load_settings
 from dunwell.store import standstills

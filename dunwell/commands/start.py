@@ -30,11 +30,11 @@ from dunwell.commands.common import (
     read_moment,
 )
 from dunwell.commands.output import local_time, print_json, print_table, say, warn, window
-from dunwell.domain.agenda import standing
 from dunwell.domain.case import Case
 from dunwell.domain.clock import FASTEST, Clock
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.ladder import PreviewLine, preview
+from dunwell.domain.next_action import standing
 from dunwell.domain.policy import Policy
 from dunwell.domain.recipients import Reach, audience
 from dunwell.domain.refusal import Refused

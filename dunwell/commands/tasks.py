@@ -17,8 +17,8 @@ from dunwell.commands.common import (
     read_moment,
     without_none,
 )
+from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import local_time, print_json, print_table, say
-from dunwell.commands.telling import tell_case
 from dunwell.domain.channels import BY_PERSON
 from dunwell.domain.events import OF_A_TALK
 from dunwell.domain.refusal import Refused

@@ -4,7 +4,7 @@ import re
 from datetime import datetime, time, timedelta
 from typing import Literal
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.model import Value
 
 _WAIT = re.compile(r"(?P<count>\d{1,3})\s+(?P<unit>business\s+days?|hours?)")

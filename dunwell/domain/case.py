@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from dunwell.domain import disputes, pauses, payments, promises, steps, talks, versions
+from dunwell.domain import disputes, pauses, payments, policy_version, promises, step_effects, task_results
 from dunwell.domain import events as ev
 from dunwell.domain.keys import StepId
 from dunwell.domain.ladder import StepDone
@@ -78,7 +78,7 @@ class Case(CaseState):
             case ev.PaymentReversed():
                 return payments.taken_back(self, event)
             case ev.CallOutcome():
-                return talks.outcome(self, event, now)
+                return task_results.outcome(self, event, now)
             case ev.DeliveryReport() | ev.ContactsChanged():
                 return []  # the database knows whether this changes anything
         if self.ended:
@@ -99,7 +99,7 @@ class Case(CaseState):
             case ev.Resume():
                 return pauses.resumed(self, event, now)
             case ev.PolicyMoved():
-                return versions.moved(self, event, now)
+                return policy_version.moved(self, event, now)
             case ev.WriteOff():
                 return self.end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
             case ev.Cancel():
@@ -141,11 +141,11 @@ class Case(CaseState):
 
     def take(self, outcome: StepOutcome) -> list[Said]:
         """A step of the ladder, or an answer, came to something."""
-        return steps.taken(self, outcome)
+        return step_effects.taken(self, outcome)
 
     def in_trouble(self, step: str, why: str, now: datetime, until: datetime) -> list[Said]:
         """The step was tried many times, and whoever it needs is away: the case rests until then and tries again."""
-        return steps.in_trouble(self, step, why, now, until)
+        return step_effects.in_trouble(self, step, why, now, until)
 
     def reach_further(self, step: str) -> None:
         """A message of this step did not arrive: the step looks for another channel or contact."""
@@ -155,7 +155,7 @@ class Case(CaseState):
 
     def fingerprint(self, move: ev.PolicyMoved) -> str:
         """Sixteen hexadecimal digits over all that decides what this move would do to this case."""
-        return versions.fingerprint(self, move)
+        return policy_version.fingerprint(self, move)
 
     # The product -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Literal
 from zlib import crc32
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.keys import StepId
 from dunwell.domain.model import Value
 from dunwell.domain.policy import Policy, Step

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.policy import DATES, Step, When
 
 _MONDAY = date(2024, 1, 1)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.calls import CallRules
 from dunwell.domain.model import Value
 from dunwell.domain.terms import WRITTEN, Channel, Late, Level, Role, Stage

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, time
 
-from dunwell.domain import agenda, ladder
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain import ladder, next_action
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.events import PolicyMoved
 from dunwell.domain.ladder import NextAction
@@ -61,7 +61,7 @@ def preview(case: Case, old: Policy, new: Policy, calendar: BusinessCalendar, no
     before, after = _to_come(case, old, calendar, now), _to_come(moved, new, calendar, later)
     return known.model_copy(
         update={
-            "after": agenda.next_action(moved, new, calendar, now),
+            "after": next_action.next_action(moved, new, calendar, now),
             "vanish": tuple(step for step in before if step not in after),
             "appear": tuple(step for step in after if step not in before),
             "changes": tuple(_changes(before, after, old, new)),
@@ -88,7 +88,7 @@ def _event(case: Case, new: Policy, by: str) -> PolicyMoved:
 
 def _to_come(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> dict[str, datetime]:
     """The steps to come if nobody pays or speaks, with their moments."""
-    return {line.step: line.at for line in ladder.preview(policy, agenda.standing(case), calendar, now)}
+    return {line.step: line.at for line in ladder.preview(policy, next_action.standing(case), calendar, now)}
 
 
 _NO_RULES = frozenset({"name", "version", "title", "language", "steps"})

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from shlex import quote
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId
 from dunwell.domain.model import Value

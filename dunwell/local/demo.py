@@ -41,9 +41,9 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import WRITTEN, Channel, Level, Stage
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway
-from dunwell.gateways.product import NoProduct
+from dunwell.gateways.product_access import NoProduct
 from dunwell.intake.invoices import read_file
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.local.demo_customers import STORIES, CaseReader, CaseView, DemoCustomer, Story, UnexpectedError
@@ -51,7 +51,7 @@ from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, Re
 from dunwell.local.temporal_server import DevServer, ServerError
 from dunwell.process import leave
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.sender import Sender
+from dunwell.services.our_company import Sender
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.store.private_files import keep_to_owner

@@ -12,7 +12,7 @@ from decimal import Decimal
 from html import escape
 from zoneinfo import ZoneInfo
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.ladder import PreviewLine, Standing, preview
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import BY_PERSON, Access

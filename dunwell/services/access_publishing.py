@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dunwell.gateways.base import AccessChange, DeliveryError
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseAnswer
+from dunwell.services.request_models import CaseAnswer
 from dunwell.store import accounts
 
 _log = logging.getLogger("dunwell.services")

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.address import plain_key
 from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import DEAD_STATES, ProviderCall
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import StepExecution, execution_for
-from dunwell.store import cases, outbox, waits
+from dunwell.store import address_waits, cases, outbox
 
 _PATIENCE = timedelta(days=1)
 """A step that has not used its place by then is delayed by something else; other steps wait for it no longer."""
@@ -36,7 +36,7 @@ def ahead(session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collec
     Never one of the same customer, or of a customer with whom messages are shared: their invoices share one message.
     None once one contact has the job's message: other messages must not delay the remaining contacts of the step.
     """
-    rows = waits.at(session, keys, dispatch.now - _PATIENCE)
+    rows = address_waits.at(session, keys, dispatch.now - _PATIENCE)
     mine = next((row for row in rows if row.invoice_id == dispatch.case.invoice_id), None)
     own = (not is_urgent(dispatch.execution), mine.since if mine else dispatch.now, dispatch.case.invoice_id)
     together = {dispatch.case.customer_id, *dispatch.shared_with}
@@ -55,7 +55,7 @@ def ahead(session: Session, deps: Dependencies, dispatch: Dispatch, keys: Collec
 def join(session: Session, dispatch: Dispatch, contacts: Sequence[Contact], until: datetime) -> None:
     """Let the job wait until then for its turn at the addresses of `contacts`."""
     keys = dispatch.keys(contacts)
-    waits.put(
+    address_waits.put(
         session,
         dispatch.case,
         dispatch.execution.step,
@@ -88,7 +88,7 @@ def _due_today(
         action = case.next_action
         if case.invoice_id in known or case.customer_id in together or action is None or case.resting:
             continue
-        if action.step in agenda.DATES or agenda.answer_message(action.step):
+        if action.step in next_action.DATES or next_action.answer_message(action.step):
             continue
         execution = execution_for(case, deps.policy(session, case.policy), action.step)
         if execution.warning and role in execution.to:

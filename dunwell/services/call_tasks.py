@@ -10,11 +10,11 @@ from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId, TaskId
 from dunwell.domain.terms import Channel, TaskKind
 from dunwell.services import contact_caps, standstill
-from dunwell.services.claims import Result, fresh
 from dunwell.services.composing import compose, language_of
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
+from dunwell.services.message_claims import Result, fresh
 from dunwell.services.step_execution import execution_for
 from dunwell.store import addresses, invoices, tasks
 from dunwell.store.tables import TaskRow

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, Customer
 from dunwell.domain.keys import MessageKey

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda, ladder
+from dunwell.domain import ladder, next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, Customer
@@ -103,7 +103,7 @@ def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case:
         return None
     if credits.cover(session, case):
         return None
-    if action.step in agenda.DATES or agenda.answer_message(action.step):
+    if action.step in next_action.DATES or next_action.answer_message(action.step):
         return None
     policy = deps.policy(session, case.policy)
     execution = execution_for(case, policy, action.step)
@@ -151,5 +151,5 @@ def _is_meant_now(other: Dispatch) -> bool:
     step = other.execution.ladder
     if step is None or other.case.needs_yes(step):
         return False
-    judged = ladder.judge(other.policy, agenda.standing(other.case), other.calendar, other.now)
+    judged = ladder.judge(other.policy, next_action.standing(other.case), other.calendar, other.now)
     return judged is not None and judged.step == other.execution.step and judged.do is not Late.SKIP

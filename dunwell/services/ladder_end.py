@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId, anew
 from dunwell.domain.policy import Policy

@@ -5,8 +5,8 @@ from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda, ladder
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain import ladder, next_action
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.invoice import Contact, Customer, History
 from dunwell.domain.keys import StepKey
@@ -152,7 +152,7 @@ def _consequence(
         return (str(step.does), calendar.local_date(now)) if step.does else (None, None)
     announced = policy.step(step.announces[0])
     done = ladder.StepDone(step=step.id, at=now, outcome="done", shift=case.progress.shift)
-    before = agenda.standing(case)
+    before = next_action.standing(case)
     after = before.model_copy(update={"done": (*before.done, done)})
     for line in ladder.preview(policy, after, calendar, now):
         if line.step == announced.id:

@@ -19,9 +19,9 @@ from dunwell.domain.timeline import Entry, entries_of
 from dunwell.services import credits, customer_pause
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseAnswer
 from dunwell.services.failures import OtherRun, lasts, reason_of
 from dunwell.services.planning import plan, stored_answers
+from dunwell.services.request_models import CaseAnswer
 from dunwell.store import accounts, cases, customer_pauses, invoices, payments, tasks, timeline
 from dunwell.store.tables import CustomerPauseRow, InvoiceRow, TaskRow
 

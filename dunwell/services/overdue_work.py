@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.keys import StepKey, TaskId
-from dunwell.domain.reconciliation import Finding, Kind
+from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.services import person_tasks
 from dunwell.services.decision_log import note_message

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain import next_action
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import merged
 from dunwell.domain.ladder import NextAction
@@ -17,8 +17,8 @@ from dunwell.domain.questions import open_questions
 from dunwell.services import ladder_end, person_tasks, step_failures
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseAnswer
 from dunwell.services.failures import Parts
+from dunwell.services.request_models import CaseAnswer
 from dunwell.store import accounts, cases, credits, outbox, timeline
 from dunwell.store.tables import HoldRow
 
@@ -31,7 +31,7 @@ def plan(case: Case, policy: Policy, calendar: BusinessCalendar, holds: Sequence
     offset = now.astimezone(calendar.zone).utcoffset() or timedelta()
     case.utc_offset_minutes = int(offset.total_seconds() // 60)
     take_access(case, holds)
-    case.next_action = agenda.next_action(case, policy, calendar, now)
+    case.next_action = next_action.next_action(case, policy, calendar, now)
 
 
 def take_access(case: Case, holds: Sequence[HoldRow]) -> None:
@@ -114,7 +114,7 @@ def _look_again(session: Session, case: Case, why: str, now: datetime) -> None:
         return
     known = case.outstanding.stuck.get(step_failures.PLAN)
     case.outstanding.stuck[step_failures.PLAN] = Stuck(why=why, since=known.since if known else now, lasting=True)
-    case.next_action = NextAction(step=agenda.LOOK_AGAIN, at=now + _NO_PLAN, why=f"it cannot be planned: {why}")
+    case.next_action = NextAction(step=next_action.LOOK_AGAIN, at=now + _NO_PLAN, why=f"it cannot be planned: {why}")
 
 
 def stored_answers(session: Session, known: Collection[Case]) -> dict[str, CaseAnswer]:

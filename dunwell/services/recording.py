@@ -18,16 +18,16 @@ from dunwell.domain.events import (
 from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
-from dunwell.services import access_publishing, credits, delivery, interruption, person_tasks
+from dunwell.services import access_publishing, cancelled_runs, credits, delivery_reports, person_tasks
 from dunwell.services.attempt import Attempt
 from dunwell.services.call_outcomes import CallOutcomes
 from dunwell.services.contact_replacement import ContactReplacement
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import RecordAnswer, RecordRequest, check_run
 from dunwell.services.failures import Parts
 from dunwell.services.hold_release import begin_anew, free_account
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import Recovery
+from dunwell.services.request_models import RecordAnswer, RecordRequest, check_run
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.unposted_letters import take_back_letters
 from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
@@ -122,16 +122,16 @@ class Recording:
         self, session: Session, case: Case, report: DeliveryReport, now: datetime, answer: RecordAnswer
     ) -> None:
         row = outbox.get(session, report.message_id)
-        if row is None or delivery.step_of(session, row.message_id, case.invoice_id) is None:
+        if row is None or delivery_reports.step_of(session, row.message_id, case.invoice_id) is None:
             reason = "delivery_report: message_id: this case sent no such message"
             key = f"report.{report.message_id}"
             _note(session, case, Entry(key=key, at=now, kind="refused", reason=reason, ref=report.message_id))
             return
         state = MessageState(report.status)
-        is_new = bool(delivery.report(session, row, state, report.code, report.at, now))
+        is_new = bool(delivery_reports.report(session, row, state, report.code, report.at, now))
         # A webhook may have recorded the report already: the case still has to be answered what it means, once.
-        answer.arrived = delivery.arrived(row, state) and (is_new or _is_blocked(session, case))
-        step = delivery.not_arrived(session, row, case.invoice_id, state)
+        answer.arrived = delivery_reports.arrived(row, state) and (is_new or _is_blocked(session, case))
+        step = delivery_reports.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if is_new or step not in case.outstanding.again else None
 
     def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
@@ -158,7 +158,7 @@ class Recording:
         if case.reopened and not case.frees_account:
             parts.do("hold", lambda: self._hold_again(session, case, now))
         if not case.ended and (case.agreements.pause is None or not case.agreements.pause.interrupted):
-            parts.do("question", lambda: interruption.settle(session, case, now))
+            parts.do("question", lambda: cancelled_runs.settle(session, case, now))
         parts.do("needless tasks", lambda: person_tasks.withdraw_needless(session, case, now))
         outcomes = CallOutcomes(session, self._deps, case, now, rehearsal=rehearsal)
         parts.do("scripts of calls", outcomes.renew_scripts)

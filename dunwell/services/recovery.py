@@ -18,7 +18,7 @@ from dunwell.domain.terms import Channel, MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseRequest
+from dunwell.services.request_models import CaseRequest
 from dunwell.store import accounts, cases, invoices, outbox, payments, timeline
 from dunwell.store.tables import MessageRow, PaymentRow
 

@@ -12,7 +12,7 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.sealed import SealedSignal
 from dunwell.domain.terms import TaskState
 from dunwell.services import person_tasks
-from dunwell.services.exchange import CaseRequest, check_run
+from dunwell.services.request_models import CaseRequest, check_run
 from dunwell.store import tasks
 from dunwell.store.database import Database
 

@@ -10,11 +10,11 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState, ProviderCall
 from dunwell.gateways.base import DeliveryError, MessageGateway, Receipt
 from dunwell.services import person_tasks
-from dunwell.services.claims import Claim, Claims, Result, reported
 from dunwell.services.decision_log import note, note_message
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import ProviderFailed
+from dunwell.services.message_claims import Claim, Claims, Result, reported
 from dunwell.store import addresses, outbox
 from dunwell.store.database import UnitOfWork
 from dunwell.store.tables import MessageRow

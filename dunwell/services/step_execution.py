@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.case import Case
 from dunwell.domain.channels import COPIES_BY, answers_by
 from dunwell.domain.invoice import Contact
@@ -50,7 +50,7 @@ class StepExecution:
 
 def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
     """Raises LookupError when the policy has no such step."""
-    message = agenda.answer_message(step_id)
+    message = next_action.answer_message(step_id)
     if message is not None:
         again = step_id in case.outstanding.again
         on = case.rules.reactions

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda, ladder
+from dunwell.domain import ladder, next_action
 from dunwell.domain.invoice import Contact
 from dunwell.domain.ladder import Verdict
 from dunwell.domain.policy import Step
@@ -38,7 +38,7 @@ class StepJudge:
         # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
         if changed or (execution.ladder is not None and (case.resting or settled)):
             return StepOutcome(step=execution.step, status="stale", at=now)
-        if agenda.subject_gone(case, execution.step):
+        if next_action.subject_gone(case, execution.step):
             note(
                 session,
                 dispatch,
@@ -83,7 +83,7 @@ class StepJudge:
         self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]
     ) -> StepOutcome:
         case, now = dispatch.case, dispatch.now
-        judged = ladder.judge(dispatch.policy, agenda.standing(case), dispatch.calendar, now)
+        judged = ladder.judge(dispatch.policy, next_action.standing(case), dispatch.calendar, now)
         begun = bool(sent)
         if judged is None or judged.step != step.id:
             return StepOutcome(step=step.id, status="stale", at=now)

@@ -11,21 +11,21 @@ from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import access_publishing, call_tasks, contact_caps, person_tasks
 from dunwell.services.attempt import Attempt
+from dunwell.services.channel_fallback import Outreach
 from dunwell.services.copies import Copies
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
-from dunwell.services.exchange import StepAnswer, StepRequest, check_run
 from dunwell.services.failures import Parts, lasts, reason_of
 from dunwell.services.hold_release import free_account
-from dunwell.services.outreach import Outreach
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import are_apart
+from dunwell.services.request_models import StepAnswer, StepRequest, check_run
 from dunwell.services.sending import Sending
 from dunwell.services.step_execution import execution_for
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.step_judge import StepJudge
-from dunwell.store import accounts, cases, invoices, timeline, waits
+from dunwell.store import accounts, address_waits, cases, invoices, timeline
 from dunwell.store.database import UnitOfWork
 
 _MENDED_BY = timedelta(days=1)
@@ -146,7 +146,7 @@ class Steps:
         case = request.case
         answer = StepAnswer(outcome=outcome)
         if outcome.status not in {"delayed", "stale"}:
-            waits.forget(session, [case.invoice_id])
+            address_waits.forget(session, [case.invoice_id])
         if outcome.status != "stale":
             case = _newest(session, case)
         outcome = answer.outcome = outcome.model_copy(update={"round": request.case.progress.round})

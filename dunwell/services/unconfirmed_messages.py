@@ -13,7 +13,7 @@ from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
 from dunwell.domain.model import MutableValue
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
-from dunwell.services import delivery, person_tasks
+from dunwell.services import delivery_reports, person_tasks
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import each_alone
@@ -67,12 +67,14 @@ class UnconfirmedMessages:
         if now - row.sent_at < timedelta(days=days):
             return []
         code = f"not confirmed in {days} days"
-        delivery.report(session, row, MessageState.FAILED, code, now, now)
+        delivery_reports.report(session, row, MessageState.FAILED, code, now, now)
         report = DeliveryReport(message_id=message_id, status="failed", code=code, at=now)
         return [
             UnconfirmedMessage(invoice_id=invoice_id, report=report)
             for invoice_id, case in carried
-            if case and not case.resting and delivery.not_arrived(session, row, invoice_id, MessageState.FAILED)
+            if case
+            and not case.resting
+            and delivery_reports.not_arrived(session, row, invoice_id, MessageState.FAILED)
         ]
 
     @property

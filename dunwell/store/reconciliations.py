@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.reconciliation import Report
+from dunwell.domain.reconciliation_report import Report
 from dunwell.store.tables import ReconciliationRow
 
 HOURLY = "hourly"

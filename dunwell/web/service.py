@@ -14,7 +14,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.inbox import Inbox
+from dunwell.services.event_inbox import Inbox
 from dunwell.settings import Settings, SettingsError
 from dunwell.store.database import Database
 from dunwell.web.allowed_hosts import host_of

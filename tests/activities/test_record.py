@@ -7,7 +7,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.record import RecordActivities
 from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
-from dunwell.services.exchange import RecordAnswer, RecordRequest
+from dunwell.services.request_models import RecordAnswer, RecordRequest
 from dunwell.store.database import Database
 from tests.builders import an_invoice, at, sample_deps, the_ladders
 

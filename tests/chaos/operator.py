@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
-from dunwell.domain.reconciliation import Report
+from dunwell.domain.reconciliation_report import Report
 from dunwell.store.database import Database
 from workflows.options import TASK_QUEUE
 from workflows.reconciler import ReconcileOnce

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwell.domain import agenda
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain import next_action
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.events import Pause, PaymentReceived, PaymentReversed, PolicyMoved, PromiseToPay, Resume
 from dunwell.domain.ladder import NextAction
@@ -19,7 +19,7 @@ from dunwell.domain.policy_move import Move, preview
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Channel, Level, Role, Stage
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from tests.builders import at
 
 NOW = at("2027-03-10 09:00")
@@ -86,7 +86,7 @@ def move(case: Case, new: Policy, old: Policy = ONE) -> list[str]:
 
 
 def next_step(case: Case, policy: Policy) -> str | None:
-    action = agenda.next_action(case, policy, the_calendar(), NOW)
+    action = next_action.next_action(case, policy, the_calendar(), NOW)
     return action.step if action else None
 
 
@@ -166,7 +166,7 @@ def test_an_answer_is_not_held_back_by_the_day_of_quiet() -> None:
     case, new = a_case("a"), a_ladder(2, *ONE.steps, reactions=Reactions(part_paid="part-received"))
     move(case, new)
     case.apply(CHANGES["money came"], NOW)
-    answer = agenda.next_action(case, new, the_calendar(), NOW)
+    answer = next_action.next_action(case, new, the_calendar(), NOW)
     assert answer is not None
     assert (answer.step, answer.at) == ("part-received~1", NOW)
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from dunwell.domain.terms import MessageState
-from dunwell.gateways import again
+from dunwell.gateways import retry
 from dunwell.gateways.base import DeliveryError, Receipt
 from dunwell.gateways.sendgrid.client import SendGridGateway
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeSendGrid, an_envelope
@@ -186,7 +186,7 @@ def test_g13_the_suppression_lists_are_read_whole(sendgrid: FakeSendGrid) -> Non
 
 @pytest.fixture
 def brief_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(retry, "PAUSES", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(

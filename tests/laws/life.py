@@ -12,8 +12,8 @@ from itertools import pairwise
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from dunwell.domain import agenda, ladder
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain import ladder, next_action
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.events import parse_event
 from dunwell.domain.keys import StepKey
@@ -139,7 +139,7 @@ class Life:
         offset = self.now.astimezone(self.calendar.zone).utcoffset() or timedelta()
         case.utc_offset_minutes = int(offset.total_seconds() // 60)
         case.holds = sorted(self.holds)
-        case.next_action = agenda.next_action(case, self.policy, self.calendar, self.now)
+        case.next_action = next_action.next_action(case, self.policy, self.calendar, self.now)
 
     def _hear(self, happening: Happening) -> None:
         case = self.case
@@ -187,12 +187,12 @@ class Life:
 
     def _act(self, step: str) -> None:
         case = self.case
-        if step in agenda.DATES:
+        if step in next_action.DATES:
             self._law_g10_no_word_is_broken_that_was_kept(step)
             due = {
-                agenda.PROMISE_DUE: case.promise_due,
-                agenda.INSTALMENT_DUE: case.instalment_due,
-                agenda.PAUSE_OVER: case.pause_over,
+                next_action.PROMISE_DUE: case.promise_due,
+                next_action.INSTALMENT_DUE: case.instalment_due,
+                next_action.PAUSE_OVER: case.pause_over,
             }.get(step, case.wait_over)
             assert due(self.now), f"G4: {step} came and nothing was waiting for it"
         else:
@@ -209,7 +209,7 @@ class Life:
     def _carry_out(self, step: str) -> StepOutcome:
         if not self.calendar.is_open(self.now):
             return StepOutcome(step=step, status="delayed", at=self.now, until=self.calendar.next_open(self.now))
-        message = agenda.answer_message(step)
+        message = next_action.answer_message(step)
         if step in self.case.outstanding.again:
             until = self._too_soon(step)
             if until is not None:
@@ -218,14 +218,14 @@ class Life:
             return StepOutcome(step=step, status="done", at=self.now)
         if message is None:
             return self._step(self.policy.step(step))
-        if not agenda.is_wanted(self.case, step, asks=the_traits()[message].asks):
+        if not next_action.is_wanted(self.case, step, asks=the_traits()[message].asks):
             return StepOutcome(step=step, status="skipped", at=self.now)
         self._send(step)
         return StepOutcome(step=step, status="done", at=self.now)
 
     def _step(self, step: Step) -> StepOutcome:
         case, now = self.case, self.now
-        judged = ladder.judge(self.policy, agenda.standing(case), self.calendar, now)
+        judged = ladder.judge(self.policy, next_action.standing(case), self.calendar, now)
         assert judged is not None and judged.step == step.id, f"G4: agenda says {step.id}, the ladder {judged}"
         late = judged.verdict is Verdict.LATE
         if late and judged.do is Late.SKIP:
@@ -283,7 +283,7 @@ class Life:
         again_after = self.case.reopened if step in self.case.progress.redo else 0
         key = str(StepKey(step=step, round=self.case.progress.round if own else 1, again=again_after))
         written = own is None or own.written
-        says = own.message if own else agenda.answer_message(step)
+        says = own.message if own else next_action.answer_message(step)
         asks = written and the_traits()[str(says)].asks
         message = Sent(key, step, self.now, own, again, asks, self.case.progress.round)
         self._laws_of_message(message)
@@ -320,7 +320,7 @@ class Life:
     def _laws_of_message(self, message: Sent) -> None:
         self._law_g5_window(message)
         self._law_g3_once(message)
-        key = message.ladder.message if message.ladder else agenda.answer_message(message.step)
+        key = message.ladder.message if message.ladder else next_action.answer_message(message.step)
         if message.ladder is not None or the_traits()[str(key)].asks:
             self._law_g1_silent(message.step)
         if message.ladder is not None and not message.again:
@@ -438,7 +438,7 @@ class Life:
 
     def _law_g10_no_word_is_broken_that_was_kept(self, step: str) -> None:
         promise = self.case.agreements.promise
-        if step == agenda.PROMISE_DUE and promise:
+        if step == next_action.PROMISE_DUE and promise:
             assert self._came < promise.amount, f"G10: {self._came} came of the {promise.amount} promised"
 
 

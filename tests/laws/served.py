@@ -19,13 +19,13 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from dunwell.client.registration import Registrar
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Contact, Invoice
 from dunwell.domain.keys import StepKey
 from dunwell.domain.terms import BY_PERSON, Channel, MessageState
-from dunwell.services import delivery
+from dunwell.services import delivery_reports
 from dunwell.store import cases, outbox, tasks
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
@@ -215,7 +215,7 @@ class Served:
         with self.house.deps.database.writing(self.life.case.customer_id) as session:
             row = outbox.get(session, message)
             assert row is not None
-            delivery.report(session, row, state, None, now, now)
+            delivery_reports.report(session, row, state, None, now, now)
 
 
 def invoice_of(life: Life, people: tuple[Contact, ...]) -> Invoice:

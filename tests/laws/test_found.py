@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.terms import Level, Stage
 from tests.builders import the_ladders
 from tests.laws.life import Happening, Life, begun
@@ -84,6 +84,6 @@ def test_a_hurried_step_that_came_too_soon_waits() -> None:
     life = begun(the_ladders()["gentle-saas"], BEGIN)
     life.case.progress.hurry, life.case.outstanding.blocked_step = True, "first-reminder"
     life.case.outstanding.blocked_until = datetime(2027, 3, 2, 8, 30, tzinfo=UTC)
-    action = agenda.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
+    action = next_action.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
     assert action is not None
     assert (action.step, action.at) == ("first-reminder", life.case.outstanding.blocked_until)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.refusal import Refused
 from dunwell.services import message_facts
 from dunwell.services.attempt import TRIES
@@ -104,15 +104,15 @@ class Life:
         if action is None:
             return
         self.now = max(self.now, action.at)
-        if action.step not in agenda.DATES:
+        if action.step not in next_action.DATES:
             self._take_newer_case(self.office.carry_out(action.step, self._when))
         else:
             case = self.office.case
             due: Callable[[datetime], object] = {
-                agenda.PROMISE_DUE: case.promise_due,
-                agenda.INSTALMENT_DUE: case.instalment_due,
-                agenda.PAUSE_OVER: case.pause_over,
-                agenda.LOOK_AGAIN: lambda _: [],
+                next_action.PROMISE_DUE: case.promise_due,
+                next_action.INSTALMENT_DUE: case.instalment_due,
+                next_action.PAUSE_OVER: case.pause_over,
+                next_action.LOOK_AGAIN: lambda _: [],
             }.get(action.step, case.wait_over)
             due(self.now)
         self.plan()

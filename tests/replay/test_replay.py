@@ -17,7 +17,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from tests.replay import commands, tasks
 from workflows.invoice_dunning import InvoiceDunning
 
@@ -80,7 +80,7 @@ _DATA = (
     "store",
     "policies",
     "messages",
-    "dunwell/domain/calendar.py",
+    "dunwell/domain/business_calendar.py",
     "holidays",
     "zoneinfo",
 )

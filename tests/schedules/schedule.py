@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dunwell.domain.ladder import PreviewLine, Standing, preview
 from dunwell.domain.policy import Policy
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 
 FOLDER = Path(__file__).parent
 

@@ -19,13 +19,13 @@ from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.base import Envelope, MessageGateway, ProductGateway, Receipt
-from dunwell.gateways.product import HttpProductGateway
+from dunwell.gateways.product_access import HttpProductGateway
 from dunwell.gateways.sendgrid.client import SendGridGateway
 from dunwell.gateways.twilio.client import TwilioGateway
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseAnswer, RecordAnswer, RecordRequest, StepAnswer, StepRequest
 from dunwell.services.recording import Recording
+from dunwell.services.request_models import CaseAnswer, RecordAnswer, RecordRequest, StepAnswer, StepRequest
 from dunwell.services.steps import Steps
 from dunwell.store import accounts, outbox, tasks, timeline
 from dunwell.store.database import Database

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.agenda import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.invoice import Contact
+from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Role
-from dunwell.services.escalation import escalate
+from dunwell.services.task_escalation import escalate
 from dunwell.store import addresses, tasks
 from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, an_invoice, at, the_ladders

@@ -18,7 +18,7 @@ from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.terms import Channel
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.services.letters import Letter, paper_of, printed, window_lines
-from dunwell.services.sender import BankAccount, Letterhead
+from dunwell.services.our_company import BankAccount, Letterhead
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from dunwell.texts.formatting import CALL, Formatter, OtherInvoice

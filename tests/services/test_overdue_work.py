@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from dunwell.domain.reconciliation import Finding, Kind
+from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.domain.terms import MessageState, ProviderCall
-from dunwell.services import interruption
+from dunwell.services import cancelled_runs
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.store import cases, outbox, tasks
 from dunwell.store.tables import TaskRow
@@ -81,7 +81,7 @@ def test_a9_an_interrupted_case_rests_and_asks_once(office: Office) -> None:
         with office.deps.database.writing("acme") as session:
             case = cases.get(session, "inv-1")
             assert case is not None
-            interruption.rest(session, office.deps, case, "run-closed", "it was terminated", LATER, rehearsal=False)
+            cancelled_runs.rest(session, office.deps, case, "run-closed", "it was terminated", LATER, rehearsal=False)
     with office.deps.database.reading() as session:
         kept = cases.get(session, "inv-1")
     assert kept is not None

@@ -16,7 +16,7 @@ from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.gateways.setting_fields import SharedSettings
-from dunwell.services.sender import Letterhead
+from dunwell.services.our_company import Letterhead
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
 from dunwell.store import outbox
 from dunwell.store.database import Database
@@ -293,7 +293,7 @@ def test_a_letter_that_still_asks_for_another_invoice_stays(paper: Office, folde
 def test_a_letter_whose_worker_died_lies_in_the_folder_once(
     file_database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch, after: bool
 ) -> None:
-    monkeypatch.setattr("dunwell.services.claims.CALL_PATIENCE", timedelta(0))
+    monkeypatch.setattr("dunwell.services.message_claims.CALL_PATIENCE", timedelta(0))
     dying = DyingWorker(PrintFolderGateway(folder), after=after)
     office = Office(sample_deps(file_database, letter=dying))
     office.open(to(), ladder=on_paper(Channel.LETTER))

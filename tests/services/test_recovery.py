@@ -12,8 +12,8 @@ from dunwell.domain.standstill import decision
 from dunwell.domain.terms import Channel, MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import standstill
+from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
-from dunwell.services.inbox import Inbox
 from dunwell.services.recovery import LOST_TEXT
 from dunwell.store import addresses, cases, payments
 from dunwell.store.database import Database

@@ -35,7 +35,7 @@ ONE_BY_SMS = a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No call is thought to be still under way."""
-    monkeypatch.setattr("dunwell.services.claims.CALL_PATIENCE", timedelta(0))
+    monkeypatch.setattr("dunwell.services.message_claims.CALL_PATIENCE", timedelta(0))
 
 
 # A worker that dies --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, select
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import Role, Stage
 from dunwell.services.attempt import TRIES, Attempt
@@ -123,7 +123,7 @@ def test_a8_what_was_replaced_or_resolved_is_not_confirmed(
     bounce(office, first, BOUNCED)
     office.carry_out(office.case.outstanding.owed[0], BOUNCED)
     sent = len(office.messages())
-    assert agenda.subject_gone(office.case, first)
+    assert next_action.subject_gone(office.case, first)
     office.carry_out(first, AFTER)
     assert len(office.messages()) == sent
 
@@ -142,7 +142,7 @@ def test_a8_a_ladder_that_is_not_registered_stops_no_payment(last_try: Office) -
     assert "policy gentle-saas@" in task.reason
     answer = office.write(office.request("payment_received", SENT, {}, []).model_copy(update={"event": None}), SENT)
     assert answer.next_action is not None
-    assert (answer.next_action.step, answer.next_action.at) == (agenda.LOOK_AGAIN, at("2027-03-05 09:00"))
+    assert (answer.next_action.step, answer.next_action.at) == (next_action.LOOK_AGAIN, at("2027-03-05 09:00"))
     register(office, the_ladders()["gentle-saas"])
     office.case = answer.newer or office.case
     office.pay(MISSED, "300.00", "p3")

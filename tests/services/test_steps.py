@@ -10,7 +10,7 @@ from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import Channel, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
-from dunwell.gateways.product import NoProduct
+from dunwell.gateways.product_access import NoProduct
 from dunwell.services.access_publishing import publish
 from dunwell.services.failures import ProviderFailed
 from dunwell.store import cases

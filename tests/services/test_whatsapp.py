@@ -9,7 +9,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import Role
 from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
-from dunwell.services.inbox import Inbox
+from dunwell.services.event_inbox import Inbox
 from dunwell.store import addresses, conversations, outbox
 from dunwell.store.database import Database
 from dunwell.texts.approved import ApprovedTexts

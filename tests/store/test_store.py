@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.events import PaymentReceived, PaymentReversed
 from dunwell.domain.policy import PolicyRef
-from dunwell.domain.reconciliation import Report
+from dunwell.domain.reconciliation_report import Report
 from dunwell.domain.terms import Access, Channel, Level
 from dunwell.domain.timeline import Entry
 from dunwell.store import accounts, addresses, cases, invoices, payments, policies, reconciliations, tasks, timeline

@@ -14,11 +14,11 @@ import pytest
 from sqlalchemy import select
 from temporalio.testing import WorkflowEnvironment
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import Role
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders

@@ -14,7 +14,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.terms import Channel, MessageState, Stage
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.print_folder.client import PrintFolderGateway
-from dunwell.services.inbox import Inbox
+from dunwell.services.event_inbox import Inbox
 from dunwell.store import timeline
 from dunwell.store.database import Database, UnitOfWork
 from dunwell.store.schema import migrate

@@ -6,7 +6,7 @@ import pytest
 
 from dunwell.domain.clock import Clock
 from dunwell.domain.timeline import Entry
-from dunwell.services.exchange import CaseAnswer
+from dunwell.services.request_models import CaseAnswer
 from tests.services.conftest import Office, empty_file, file_database, make_office, office  # noqa: F401
 from workflows.case_clock import CaseClock
 from workflows.memory import Memory

@@ -11,7 +11,7 @@ from dunwell.domain.terms import Stage
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.twilio.webhook import read_inbound, read_status
 from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
-from dunwell.services.inbox import Inbox
+from dunwell.services.event_inbox import Inbox
 from dunwell.settings import Settings
 from dunwell.store import addresses
 from dunwell.store.database import Database

@@ -22,7 +22,7 @@ from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
 from dunwell.domain.terms import Channel, MessageState
-from dunwell.gateways import again
+from dunwell.gateways import retry
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.http import is_loopback, web_address
 
@@ -119,7 +119,7 @@ class SendGridGateway:
         """
         for name, reason in _SUPPRESSIONS.items():
             for first in range(0, _MOST_SUPPRESSED, _PAGE):
-                page = again.ask(partial(self._suppression_page, name, first))
+                page = retry.ask(partial(self._suppression_page, name, first))
                 yield from ((address, reason) for address in page)
                 if len(page) < _PAGE:
                     break

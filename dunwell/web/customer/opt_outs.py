@@ -10,7 +10,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.inbox import Inbox
+from dunwell.services.event_inbox import Inbox
 from dunwell.store import addresses, invoices, outbox
 from dunwell.texts.mail import BUTTON, html_page
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from dunwell.client.cases import Cases
 from dunwell.client.server import ServerAway
 from dunwell.domain.refusal import Refused
-from dunwell.services.inbox import Inbox, PendingReport
+from dunwell.services.event_inbox import Inbox, PendingReport
 from dunwell.web.temporal_connection import TemporalConnection
 
 EVERY = 30.0

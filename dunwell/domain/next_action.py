@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from dunwell.domain import ladder
 from dunwell.domain.agreements import Plan
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.keys import StepId
 from dunwell.domain.ladder import NextAction, Standing

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from dunwell.domain import disputes, promises, steps
+from dunwell.domain import disputes, promises, step_effects
 from dunwell.domain import events as ev
 from dunwell.domain.agreements import Awaited
 from dunwell.domain.calls import FARTHEST_CALL_BACK
@@ -16,10 +16,10 @@ def outcome(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
     waiting = case.outstanding
     stuck = next((step for step in waiting.stuck if event.task_id == case.stuck_task(step)), None)
     if stuck is not None:
-        return steps.unstuck(case, stuck, event, now)
+        return step_effects.unstuck(case, stuck, event, now)
     asked = next((step for step in waiting.undecided if event.task_id == case.approval_task(step)), None)
     if asked is not None or event.outcome in {"approved", "declined"}:
-        return steps.decided(case, asked, event, now)
+        return step_effects.decided(case, asked, event, now)
     if event.outcome == "done":
         return _done(case, event)
     said = [

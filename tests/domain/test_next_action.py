@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dunwell.domain.agenda import (
+from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.next_action import (
     DATES,
     INSTALMENT_DUE,
     PAUSE_OVER,
@@ -16,8 +18,6 @@ from dunwell.domain.agenda import (
     is_wanted,
     next_action,
 )
-from dunwell.domain.calendar import BusinessCalendar
-from dunwell.domain.case import Case
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Stage
 from tests.builders import at, the_ladders

@@ -2,14 +2,14 @@ from datetime import date, datetime, time
 
 import pytest
 
-from dunwell.domain.calendar import BusinessCalendar
-from dunwell.gateways import business_days
-from dunwell.gateways.business_days import HolidayLibrary
+from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.gateways import holidays
+from dunwell.gateways.holidays import HolidayLibrary
 
 
 def _forget_all() -> None:
-    business_days._national.cache_clear()
-    business_days._calendar.cache_clear()
+    holidays._national.cache_clear()
+    holidays._calendar.cache_clear()
 
 
 def a_calendar(
@@ -58,16 +58,16 @@ def test_the_window_and_the_zone_are_the_callers() -> None:
 def test_asked_twice_the_library_is_read_once() -> None:
     _forget_all()
     assert a_calendar() == a_calendar()
-    assert business_days._national.cache_info().misses == 1
+    assert holidays._national.cache_info().misses == 1
 
 
 def test_a_country_unknown_to_the_library_has_a_common_weekend(monkeypatch: pytest.MonkeyPatch) -> None:
     _forget_all()
-    business_days._weekend.cache_clear()
-    monkeypatch.setattr(business_days, "_supported", lambda: frozenset({"US"}))
+    holidays._weekend.cache_clear()
+    monkeypatch.setattr(holidays, "_supported", lambda: frozenset({"US"}))
     calendar = a_calendar("SA", "Asia/Riyadh")
     _forget_all()
-    business_days._weekend.cache_clear()
+    holidays._weekend.cache_clear()
     assert calendar.holidays == {}
     assert calendar.weekend == {5, 6}
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import holidays
 import pycountry
 
-from dunwell.domain.calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar
 
 _CLOCK = re.compile(r"\d\d:\d\d")
 _COMMON_WEEKEND = frozenset({5, 6})

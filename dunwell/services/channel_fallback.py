@@ -6,10 +6,10 @@ from dunwell.domain.invoice import Contact
 from dunwell.domain.recipients import is_debtors, others
 from dunwell.domain.terms import BY_PERSON, Role, TaskKind
 from dunwell.services import call_tasks, contact_caps, person_tasks
-from dunwell.services.claims import Result
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
+from dunwell.services.message_claims import Result
 from dunwell.services.sending import Sending
 from dunwell.services.step_execution import StepExecution
 from dunwell.store import outbox

@@ -11,7 +11,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import agenda
+from dunwell.domain import next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.channels import TextForm
@@ -27,7 +27,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
-from dunwell.store import addresses, cases, conversations, invoices, outbox, payments, waits
+from dunwell.store import address_waits, addresses, cases, conversations, invoices, outbox, payments
 from dunwell.store.tables import MessageRow
 from dunwell.texts.catalogue import Composed
 
@@ -190,7 +190,7 @@ class Claims:
         outbox.add(session, row)
         for one in (dispatch, *others):
             outbox.link(session, row, one.case.invoice_id, str(one.execution.key), warning=one.execution.warning)
-        waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
+        address_waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         if approved is not None:
             envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
@@ -290,7 +290,7 @@ def fresh(session: Session, dispatch: Dispatch, asks: bool) -> Case | None:
     if case.revision < dispatch.case.revision:
         case = dispatch.case
     case = case.with_paid(payments.paid(session, case.invoice_id))
-    if not agenda.is_wanted(case, dispatch.execution.step, asks=asks):
+    if not next_action.is_wanted(case, dispatch.execution.step, asks=asks):
         return None
     presses = asks or dispatch.execution.ladder is not None
     return None if presses and credits.cover(session, case) else case

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.events import DeliveryReport
 from dunwell.gateways.events import ProviderEvent
-from dunwell.services import delivery
-from dunwell.services.delivery import AppliedEvent
+from dunwell.services import delivery_reports
+from dunwell.services.delivery_reports import AppliedEvent
 from dunwell.store import accounts, provider_events
 from dunwell.store.database import Database
 
@@ -41,7 +41,7 @@ class Inbox:
         groups: dict[tuple[str, ...], list[ProviderEvent]] = {}
         with self._database.reading() as session:
             for item in events:
-                groups.setdefault(delivery.owners(session, item), []).append(item)
+                groups.setdefault(delivery_reports.owners(session, item), []).append(item)
         return sum(self._take_group(provider, owners, group, now) for owners, group in groups.items())
 
     def _take_group(self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime) -> int:
@@ -64,7 +64,7 @@ class Inbox:
         return count
 
     def _keep(self, session: Session, provider: str, item: ProviderEvent, now: datetime) -> None:
-        applied = delivery.apply(session, item, now)
+        applied = delivery_reports.apply(session, item, now)
         provider_events.add(
             session,
             provider=provider,
@@ -91,7 +91,7 @@ class Inbox:
         with self._database.reading() as session:
             row = provider_events.get(session, provider, event_id)
             item = ProviderEvent.model_validate(row.body["news"]) if row else None
-            owners = delivery.owners(session, item) if item else ()
+            owners = delivery_reports.owners(session, item) if item else ()
         if item is None or row is None:
             return None
         if not owners:
@@ -103,7 +103,7 @@ class Inbox:
             row = provider_events.get(session, provider, event_id)
             if row is None or row.done_at is not None or "tell" in row.body:
                 return None
-            applied = delivery.apply(session, item, now)
+            applied = delivery_reports.apply(session, item, now)
             row.body = _body(item, applied)
             row.done_at = None if applied.tell else now
             return row.body

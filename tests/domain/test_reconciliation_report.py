@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunwell.domain.reconciliation import Finding, Kind, Report
+from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from tests.builders import at
 
 

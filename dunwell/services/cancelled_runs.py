@@ -9,8 +9,8 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.timeline import entries_of
 from dunwell.services import person_tasks
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.exchange import CaseRequest, check_run
 from dunwell.services.planning import plan
+from dunwell.services.request_models import CaseRequest, check_run
 from dunwell.store import accounts, cases, tasks, timeline
 from dunwell.store.database import Database
 
