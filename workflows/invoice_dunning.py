@@ -38,10 +38,8 @@ with workflow.unsafe.imports_passed_through():
         Carried,
         CaseStart,
         Outcome,
-        Status,
-        status_of,
-        status_of_unopened,
     )
+    from workflows.status import Status, status_of, status_of_unopened
 
 
 @workflow.defn(name=WORKFLOW_TYPE)

@@ -1,23 +1,16 @@
 """The workflow's id, argument, queries and result. Its signals and updates are in `dunwell.domain.events`."""
 
-from collections.abc import Iterable
-from datetime import date, datetime
 from decimal import Decimal
 
 from pydantic import ModelWrapValidatorHandler, ValidationError, model_validator
 
-from dunwell.domain.agreements import Promise
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
 from dunwell.domain.clock import Clock
-from dunwell.domain.contact_labels import with_roles
-from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
-from dunwell.domain.policy import PolicyRef
 from dunwell.domain.refusal import refusal_of
 from dunwell.domain.sealed import SealedSignal
-from dunwell.domain.terms import Access, Level, Stage
+from dunwell.domain.terms import Stage
 from dunwell.domain.timeline import Entry
 from dunwell.services.opening import Opening
 
@@ -83,135 +76,6 @@ class CaseStart(MutableValue):
             return read(value)
         except ValidationError as error:
             return cls.model_construct(None, invoice_id="", fault=str(refusal_of(error))[:400])
-
-
-class Line(MutableValue, frozen=True):
-    """One entry of the timeline as `status` shows it."""
-
-    at: datetime
-    kind: str
-    reason: str
-    step: str | None = None
-    channel: str | None = None
-    ref: str | None = None
-
-
-class Pausing(MutableValue):
-    """A pause: why, by whom, until when. `scope` is "invoice", or "customer" for all invoices of the customer."""
-
-    scope: str
-    reason: str
-    by: str
-    until: date | None
-
-
-class InstalmentLine(MutableValue):
-    """One agreed instalment; `met`: it was paid."""
-
-    date: date
-    amount: Decimal
-    met: bool
-
-
-class PaymentLine(MutableValue):
-    """A payment and what of it counts, after reversals."""
-
-    payment_id: str
-    amount: Decimal
-
-
-class Status(MutableValue):
-    """The answer to the query `status` and to every accepted update.
-
-    access    of the account, by all of its holds, as last known to this case
-    holds     of this invoice
-    credit    what was overpaid on this invoice and is neither applied nor returned
-    plan      the instalments of the running payment plan
-    disputed  the amount of an open dispute
-    timeline  oldest first; it names people by their role
-
-    None stands for a value that is unknown because the run waits for its invoice to be registered.
-    """
-
-    invoice_id: str
-    rehearsal: bool = False
-    stage: Stage
-    pauses: list[Pausing] = []
-    amount_due: Decimal | None
-    credit: Decimal = Decimal(0)
-    currency: str | None
-    due_on: date | None
-    access: Access
-    policy: PolicyRef | None
-    next_action: NextAction | None
-    promises: list[Promise]
-    plan: list[InstalmentLine] = []
-    disputed: Decimal | None = None
-    payments: list[PaymentLine] = []
-    holds: list[Level]
-    timeline: list[Line]
-
-
-def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
-    """Return the status of a case, which the workflow or the database holds."""
-    return Status(
-        invoice_id=case.invoice_id,
-        rehearsal=is_rehearsal(case.customer_id),
-        stage=case.stage,
-        pauses=_pauses(case),
-        amount_due=case.open_amount,
-        credit=case.credit,
-        currency=case.currency,
-        due_on=case.due_on,
-        access=case.account_access,
-        policy=case.policy,
-        next_action=case.next_action,
-        promises=case.agreements.promises,
-        plan=_instalments(case),
-        disputed=case.open_amount - case.asked if case.agreements.dispute else None,
-        payments=[PaymentLine(payment_id=name, amount=amount) for name, amount in case.money.payments.items()],
-        holds=case.own_holds,
-        timeline=lines_of(timeline, case.customer_id),
-    )
-
-
-def _instalments(case: Case) -> list[InstalmentLine]:
-    if case.agreements.plan is None:
-        return []
-    return [
-        InstalmentLine(date=item.date, amount=item.amount, met=number < case.agreements.plan.met)
-        for number, item in enumerate(case.agreements.plan.instalments)
-    ]
-
-
-def _pauses(case: Case) -> list[Pausing]:
-    known = (("invoice", case.agreements.pause), ("customer", case.agreements.customer_pause))
-    return [Pausing(scope=scope, **pause.model_dump()) for scope, pause in known if pause is not None]
-
-
-def status_of_unopened(invoice_id: str, timeline: Iterable[Entry]) -> Status:
-    """Return the status of a run that waits for its invoice."""
-    return Status(
-        invoice_id=invoice_id,
-        stage=Stage.SCHEDULED,
-        amount_due=None,
-        currency=None,
-        due_on=None,
-        access=Access.FULL,
-        policy=None,
-        next_action=None,
-        promises=[],
-        holds=[],
-        timeline=lines_of(timeline, ""),
-    )
-
-
-def lines_of(timeline: Iterable[Entry], customer_id: str) -> list[Line]:
-    """Return timeline entries as they are shown, oldest first, with people named by their role."""
-    return [
-        Line(**entry.model_dump(exclude={"key", "reason"}), reason=with_roles(entry.reason, customer_id))
-        for entry in sorted(timeline, key=lambda entry: entry.at)
-    ]
 
 
 class Outcome(MutableValue):

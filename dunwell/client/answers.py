@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from workflows.messages import Status
+from workflows.status import Status
 
 
 class TellOutcome(StrEnum):

@@ -30,7 +30,7 @@ from dunwell.services.idempotency import Begun, Idempotency, Note, Request
 from dunwell.store import cases
 from dunwell.store.database import Database
 from dunwell.views.lookup import find_invoice
-from workflows.messages import Status
+from workflows.status import Status
 
 _AUTHOR = re.compile(r"[\w .:/+-]{1,60}")
 

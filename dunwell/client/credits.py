@@ -17,7 +17,7 @@ from dunwell.store import cases, credits
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status
 from dunwell.views.lookup import find_invoice
-from workflows.messages import Status
+from workflows.status import Status
 
 
 def to_apply(

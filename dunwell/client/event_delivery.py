@@ -24,7 +24,8 @@ from dunwell.services.idempotency import Request
 from dunwell.store import cases
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status
-from workflows.messages import Status, workflow_id
+from workflows.messages import workflow_id
+from workflows.status import Status
 
 _PATIENT = frozenset({"policy_moved"})
 """Events that may wait behind due steps of other cases, because thousands may be sent at once."""

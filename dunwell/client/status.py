@@ -9,7 +9,8 @@ from temporalio.service import RPCStatusCode
 from dunwell.client.server import Server
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status, with_written
-from workflows.messages import STATUS_QUERY, Status
+from workflows.messages import STATUS_QUERY
+from workflows.status import Status
 
 _WHY_COPIED = {
     RPCStatusCode.NOT_FOUND: "the server no longer holds this case",

@@ -20,7 +20,7 @@ from dunwell.domain.terms import TAKEN_STATES, MessageState
 from dunwell.gateways import registry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.setting_fields import SharedSettings
-from dunwell.services import delivery_reports
+from dunwell.services.provider_event import apply
 from dunwell.settings import load_settings
 from dunwell.store import cases, invoices, outbox, standstills
 from dunwell.store.tables import MessageInvoiceRow, MessageRow
@@ -167,7 +167,7 @@ def _note_posted(session: Session, message_id: str, now: datetime) -> set[str]:
         state=MessageState.DELIVERED,
         at=now,
     )
-    delivery_reports.apply(session, provider_event, now)
+    apply(session, provider_event, now)
     about = {link.invoice_id for link in outbox.links(session, message_id)}
     kept = [cases.get(session, invoice_id) for invoice_id in about]
     return {case.invoice_id for case in kept if case is not None and case.ended is None}

@@ -19,7 +19,7 @@ from dunwell.domain.cleaning import printable
 from dunwell.domain.events import parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.opt_out_link import opted_out
-from dunwell.services import delivery_reports
+from dunwell.services.provider_event import apply, owners_of
 from dunwell.settings import load_settings
 from dunwell.store import accounts, outbox
 from dunwell.views.outbox import messages
@@ -70,8 +70,8 @@ def unsubscribe(
         if row is None or Channel(row.channel).facts.form is not TextForm.MAIL:
             raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
         event = opted_out(message, Channel(row.channel), now, "asked by mail")
-        accounts.lock(session, delivery_reports.owners(session, event))
-        delivery_reports.apply(session, event, now)
+        accounts.lock(session, owners_of(session, event))
+        apply(session, event, now)
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
 
 

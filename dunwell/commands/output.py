@@ -15,7 +15,7 @@ from rich.table import Table
 from dunwell.client.answers import TellOutcome
 from dunwell.domain.cleaning import clean
 from dunwell.domain.policy import Policy
-from workflows.messages import Status
+from workflows.status import Status
 
 _PIPE_WIDTH = 200  # characters of a table that is not shown on a terminal
 

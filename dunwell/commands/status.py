@@ -26,7 +26,7 @@ from dunwell.views.case_list import listed
 from dunwell.views.case_status import case_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
-from workflows.messages import Status
+from workflows.status import Status
 
 
 def status(invoice: InvoiceId, as_json: Json = False) -> None:

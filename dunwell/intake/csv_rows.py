@@ -8,9 +8,10 @@ from itertools import islice
 
 from dunwell.domain.cleaning import printable
 from dunwell.intake.csv_columns import COLUMNS, ColumnMap, Header, count_known, csv_record, read_header
-from dunwell.intake.csv_dialect import SEPARATORS, Choice, Days, Decimals, Dialect, find_days, find_decimals
+from dunwell.intake.csv_dialect import SEPARATORS, Dialect
 from dunwell.intake.encoding import Decoded, other_encoding
 from dunwell.intake.lines import Line, Lines, Record, bad_byte, kept
+from dunwell.intake.numbers_and_dates import Choice, Days, Decimals, find_days, find_decimals
 from dunwell.intake.refusals import Refusal
 
 _RECORD_LINES = 40  # in a longer record a quote was never closed

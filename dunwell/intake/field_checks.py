@@ -25,8 +25,9 @@ from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.phone_numbers import costly
-from dunwell.intake.csv_dialect import Choice, Days, Decimals, Dialect, amount_by, day_by
+from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.currencies import Currency, current_codes, find_currency, replacement
+from dunwell.intake.numbers_and_dates import Choice, Days, Decimals, amount_by, day_by
 from dunwell.intake.refusals import InvalidValue, kind
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100

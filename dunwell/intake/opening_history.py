@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from dunwell.domain.invoice import EarlierPayment, EarlierReminder
 from dunwell.intake import field_checks
-from dunwell.intake.csv_dialect import Decimals, Dialect, amount_by
+from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.currencies import Currency
+from dunwell.intake.numbers_and_dates import Decimals, amount_by
 from dunwell.intake.refusals import InvalidValue, kind
 
 _MOST = 100

@@ -10,9 +10,10 @@ from typing import Any
 
 from dunwell.domain.terms import Role
 from dunwell.intake.csv_columns import CUSTOMER_COLUMNS
-from dunwell.intake.csv_dialect import SEPARATORS, Days, Decimals
+from dunwell.intake.csv_dialect import SEPARATORS
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.intake.invoices import read_content
+from dunwell.intake.numbers_and_dates import Days, Decimals
 
 PAGE = Path(__file__).parents[2] / "docs" / "invoices.md"
 _SHOWN = 60

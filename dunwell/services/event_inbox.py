@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.events import DeliveryReport
 from dunwell.gateways.events import ProviderEvent
-from dunwell.services import delivery_reports
-from dunwell.services.delivery_reports import AppliedEvent
+from dunwell.services.provider_event import AppliedEvent, apply, owners_of
 from dunwell.store import accounts, provider_events
 from dunwell.store.database import Database
 
@@ -41,7 +40,7 @@ class Inbox:
         groups: dict[tuple[str, ...], list[ProviderEvent]] = {}
         with self._database.reading() as session:
             for item in events:
-                groups.setdefault(delivery_reports.owners(session, item), []).append(item)
+                groups.setdefault(owners_of(session, item), []).append(item)
         return sum(self._take_group(provider, owners, group, now) for owners, group in groups.items())
 
     def _take_group(self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime) -> int:
@@ -64,7 +63,7 @@ class Inbox:
         return count
 
     def _keep(self, session: Session, provider: str, item: ProviderEvent, now: datetime) -> None:
-        applied = delivery_reports.apply(session, item, now)
+        applied = apply(session, item, now)
         provider_events.add(
             session,
             provider=provider,
@@ -91,7 +90,7 @@ class Inbox:
         with self._database.reading() as session:
             row = provider_events.get(session, provider, event_id)
             item = ProviderEvent.model_validate(row.body["news"]) if row else None
-            owners = delivery_reports.owners(session, item) if item else ()
+            owners = owners_of(session, item) if item else ()
         if item is None or row is None:
             return None
         if not owners:
@@ -103,7 +102,7 @@ class Inbox:
             row = provider_events.get(session, provider, event_id)
             if row is None or row.done_at is not None or "tell" in row.body:
                 return None
-            applied = delivery_reports.apply(session, item, now)
+            applied = apply(session, item, now)
             row.body = _body(item, applied)
             row.done_at = None if applied.tell else now
             return row.body

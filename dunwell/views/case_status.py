@@ -15,7 +15,7 @@ from dunwell.store.tables import ContactRow
 from dunwell.views.credit import credit_beside
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
-from workflows.messages import Line, Status, lines_of, status_of
+from workflows.status import Line, Status, lines_of, status_of
 
 
 def case_facts(session: Session, status: Status) -> Facts:

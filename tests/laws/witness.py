@@ -15,7 +15,7 @@ from dunwell.gateways.base import MessageGateway
 from dunwell.gateways.outbox.client import OutboxGateway
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio, Received, Reply
 from tests.services.conftest import by_sendgrid, by_twilio
-from workflows.messages import Status
+from workflows.status import Status
 
 
 @dataclass

@@ -27,9 +27,10 @@ from dunwell.store.schema import migrate
 from tests.builders import sample_deps, the_ladders
 from tests.gateways.fakes import FakeSendGrid
 from workflows.invoice_dunning import InvoiceDunning
-from workflows.messages import Outcome, Status, workflow_id
+from workflows.messages import Outcome, workflow_id
 from workflows.options import TASK_QUEUE
 from workflows.search_attributes import first_attributes
+from workflows.status import Status
 from workflows.ui_text import summary
 
 ROOT = Path(__file__).parent.parent.parent

@@ -17,7 +17,8 @@ from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, samp
 from tests.gateways.fakes import PATIENT, Answer, FakeTwilio
 from tests.services.conftest import Office
 
-PHONE = "+5215512345678"
+PHONE = "+525512345678"
+OLD_PHONE = "+5215512345678"  # the same number as WhatsApp may report it
 AGREED = "2027-01-15 order form"
 FIRST = "2027-03-02 10:00"
 SID = "HX" + "1" * 32
@@ -150,7 +151,7 @@ def test_an_answer_is_kept_read_and_opens_the_window(database: Database, tmp_pat
     office = Office(sample_deps(database))
     begin(office, a_person())
     now = datetime.now(UTC)
-    event = read_inbound({"MessageSid": "SM7", "From": f"whatsapp:{PHONE}", "Body": "Ya pagué"})
+    event = read_inbound({"MessageSid": "SM7", "From": f"whatsapp:{OLD_PHONE}", "Body": "Ya pagué"})
     assert event is not None
     Inbox(database).take("twilio", [event], now)
     (task,) = office.tasks()

@@ -14,7 +14,7 @@ from dunwell.views.customer import customer_facts
 from dunwell.views.lookup import find_customer, find_invoice
 from tests.builders import sample_deps
 from tests.services.conftest import REGISTERED, Office
-from workflows.messages import status_of, status_of_unopened
+from workflows.status import status_of, status_of_unopened
 
 
 def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) -> None:

@@ -27,8 +27,9 @@ from tests.builders import sample_deps, the_ladders
 from tests.conftest import binary
 from worker import make_worker
 from workflows.invoice_dunning import InvoiceDunning
-from workflows.messages import CaseStart, Outcome, Status, workflow_id
+from workflows.messages import CaseStart, Outcome, workflow_id
 from workflows.options import SEARCH_ATTRIBUTES, TASK_QUEUE
+from workflows.status import Status
 
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
 """A Monday, a week before the invoices of the builders are due."""

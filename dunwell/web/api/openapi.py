@@ -14,7 +14,7 @@ from dunwell.domain.people import CONSENTS
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, Level, Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
-from workflows.messages import Status
+from workflows.status import Status
 
 Schema = dict[str, Any]
 

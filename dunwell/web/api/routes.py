@@ -32,7 +32,7 @@ from dunwell.views.work_list import open_work
 from dunwell.web.auth import check_bearer
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
-from workflows.messages import Status
+from workflows.status import Status
 
 _KEY_HEADER = "Idempotency-Key"
 _PRINCIPAL = "api"

@@ -1,0 +1,65 @@
+"""Applies one verified provider event: a delivery report, STOP, START or a reply.
+
+Call inside a transaction that holds the locks of the customers concerned.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.events import DeliveryReport
+from dunwell.domain.terms import MessageState
+from dunwell.gateways.events import ProviderEvent
+from dunwell.services import delivery_reports
+from dunwell.services.stop_and_replies import apply_to_people, is_about_address, people_of
+from dunwell.store import provider_events
+
+
+@dataclass(frozen=True)
+class AppliedEvent:
+    """The result of applying a provider event.
+
+    tell    the invoices whose cases must act: they get `report` as a signal
+    later   the message is not known yet: the worker that sends it may not have recorded it, or the database was
+            restored from an older copy and only the case knows it
+    noted   what the person wrote was kept as a note
+    """
+
+    report: DeliveryReport | None = None
+    tell: tuple[str, ...] = ()
+    later: bool = False
+    noted: bool = False
+
+
+def owners_of(session: Session, provider_event: ProviderEvent) -> tuple[str, ...]:
+    """The ids of the customers whom a provider event is about, in the order in which they are locked."""
+    found = set[str]()
+    row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
+    if row is not None:
+        found.add(row.customer_id)
+    if is_about_address(provider_event):
+        found.update(contact.customer_id for contact in people_of(session, provider_event, row))
+    return tuple(sorted(found))
+
+
+def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> AppliedEvent:
+    """Apply a provider event at server time `now`. Applying it again changes nothing."""
+    row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
+    if is_about_address(provider_event):
+        return AppliedEvent(noted=apply_to_people(session, provider_event, row, now))
+    if provider_event.state is None:
+        return AppliedEvent()
+    if row is None:
+        named = provider_event.message_id is not None or provider_event.provider_id is not None
+        return AppliedEvent(later=named and provider_event.state is not MessageState.ACCEPTED)
+    at = delivery_reports.time_of_report(session, row, provider_event, now)
+    code = None if provider_event.state is MessageState.DELIVERED else provider_event.code
+    affected = delivery_reports.report(session, row, provider_event.state, code, at, at, provider_event.closes)
+    tell = tuple(one for one in affected if delivery_reports.must_act(session, row, one, provider_event.state))
+    if not tell:
+        return AppliedEvent()
+    said = DeliveryReport.model_validate(
+        {"message_id": row.message_id, "status": provider_event.state.value, "code": code, "at": at}
+    )
+    return AppliedEvent(report=said, tell=tell)

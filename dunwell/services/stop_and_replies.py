@@ -1,0 +1,127 @@
+"""Applies what a person sends back: STOP closes their address, START opens it again, a reply raises a task.
+
+Call inside a transaction that holds the locks of the customers concerned.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.channels import AddressKind, Channel
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.keys import TaskId
+from dunwell.domain.terms import ENDS
+from dunwell.domain.timeline import Entry
+from dunwell.gateways.events import ProviderEvent
+from dunwell.services import person_tasks
+from dunwell.store import addresses, cases, conversations, notes, provider_events, timeline
+from dunwell.store.tables import CaseRow, ContactRow, MessageRow
+
+
+def is_about_address(provider_event: ProviderEvent) -> bool:
+    return provider_event.state is None and (
+        provider_event.closes is not None or provider_event.reopens or provider_event.text is not None
+    )
+
+
+def apply_to_people(session: Session, provider_event: ProviderEvent, row: MessageRow | None, now: datetime) -> bool:
+    """Apply STOP, START or a reply. Returns whether a reply was kept as a note."""
+    people, rehearsal = people_of(session, provider_event, row), row is not None and is_rehearsal(row.customer_id)
+    if rehearsal:
+        people = [person for person in people if is_rehearsal(person.customer_id)]
+    ours = _ours(provider_event, row, people)
+    if provider_event.text is not None and provider_event.address is not None:
+        conversations.record_inbound(session, provider_event.channel, provider_event.address, now)
+    if provider_event.closes is not None:
+        for address in ours:
+            addresses.close(session, provider_event.channel, address, provider_event.closes, now, rehearsal=rehearsal)
+        _tell_timelines(session, provider_event, people, "opted_out", "wants no more messages by", now)
+        return False
+    if provider_event.reopens and not rehearsal and _reopened(session, provider_event.channel, ours):
+        _tell_timelines(session, provider_event, people, "opted_in", "wants messages again by", now)
+        return False
+    if provider_event.text is not None:
+        # A real reply raises a task of a real case: nobody looks at the tasks of a rehearsal.
+        theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
+        return _replied(session, provider_event, theirs, now)
+    return False
+
+
+def _reopened(session: Session, channel: Channel, ours: Sequence[str]) -> bool:
+    """Take STOP back wherever it closed one of these addresses. False when it closed none."""
+    undone = [addresses.reopen(session, channel, address) for address in ours]
+    return any(undone)
+
+
+def people_of(session: Session, provider_event: ProviderEvent, row: MessageRow | None) -> Sequence[ContactRow]:
+    address = provider_event.address or (row.address if row is not None else None)
+    return provider_events.contacts_at(session, provider_event.channel, address) if address else ()
+
+
+def _ours(provider_event: ProviderEvent, row: MessageRow | None, people: Sequence[ContactRow]) -> list[str]:
+    """The addresses that a provider event is about. An unknown number is kept; an unknown mailbox is not, because the
+    provider's account may also send other mail."""
+    is_number = provider_event.channel.facts.address is AddressKind.NUMBER
+    reported = provider_event.address if people or is_number else None
+    return [address for address in (row.address if row is not None else None, reported) if address]
+
+
+def _tell_timelines(
+    session: Session, provider_event: ProviderEvent, people: Sequence[ContactRow], kind: str, what: str, now: datetime
+) -> None:
+    for kept in _open_cases(session, people):
+        for person in people:
+            if person.customer_id == kept.customer_id:
+                entry = Entry(
+                    key=f"{provider_event.event_id}.{person.contact_id}"[:300],
+                    at=_case_time(kept, now),
+                    kind=kind,
+                    channel=provider_event.channel.value,
+                    reason=f"{person.contact_id} {what} {provider_event.channel.value} ({provider_event.kind})",
+                )
+                timeline.write(session, kept.invoice_id, [entry])
+
+
+def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[ContactRow], now: datetime) -> bool:
+    """Keep a reply as a note and raise a task that refers to it. False when no case is open."""
+    kept = next(iter(_open_cases(session, people)), None)
+    if kept is None:
+        return False
+    at, note_id = _case_time(kept, now), f"{provider_event.channel.value}-{provider_event.event_id.partition('.')[0]}"
+    person = next(one for one in people if one.customer_id == kept.customer_id)
+    notes.add(
+        session,
+        note_id=note_id,
+        invoice_id=kept.invoice_id,
+        author=person.contact_id,
+        text=provider_event.text or "(no text)",
+        now=at,
+    )
+    label = provider_event.channel.facts.label
+    why = f"customer replied by {label}: {person.contact_id} wrote note {note_id}; read it and answer"
+    case = cases.get(session, kept.invoice_id)
+    if case is not None:
+        person_tasks.raise_task(
+            session,
+            case,
+            task_id=str(TaskId.of("reply", note_id)),
+            step="reply",
+            contact_id=person.contact_id,
+            reason=why,
+            channel=provider_event.channel,
+            ref=note_id,
+            outlives_case=True,  # somebody wrote to us, and gets an answer even if the money has come
+            now=at,
+        )
+    return True
+
+
+def _open_cases(session: Session, people: Sequence[ContactRow]) -> list[CaseRow]:
+    """Of the customers these people belong to, the newest invoice first."""
+    found = provider_events.cases_of(session, {person.customer_id for person in people})
+    return [kept for kept in found if kept.stage not in ENDS]
+
+
+def _case_time(kept: CaseRow, now: datetime) -> datetime:
+    return kept.updated_at if kept.rehearsal else now
