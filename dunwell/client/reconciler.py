@@ -6,6 +6,7 @@ Temporal's lists lag behind, so the workflow itself is read before anything is c
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
 )
-from temporalio.common import RawValue
+from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.service import RPCStatusCode
 
 from activities.reconciliation import ReconcileRequest
@@ -63,8 +64,18 @@ _WORDS = {
 Signals = dict[tuple[str, bytes], list[RawValue]]
 """Signals, each by its name and content, so that none is sent twice."""
 
-Shown = tuple[str, float]
-"""Stage and open amount of a run, by its search attributes."""
+_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Set by the server on a run whose workflow tasks failed several times in a row, until one succeeds."""
+_FAILURES = 5  # in a row, after which the server sets it
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run by its search attributes: the stage, the open amount, and what the server reports of failing tasks."""
+
+    stage: str
+    open: float
+    problem: str | None = None
 
 
 class Reconciler:
@@ -123,8 +134,10 @@ class Reconciler:
         query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
         async for one in self._client.list_workflows(query):
             attributes = one.typed_search_attributes
-            shown = (str(attributes.get(STAGE)), float(attributes.get(AMOUNT_DUE) or 0))
-            found[one.id.removeprefix(workflow_id(""))] = shown
+            problems = [text.rpartition("=")[2] for text in attributes.get(_PROBLEMS) or ()]
+            found[one.id.removeprefix(workflow_id(""))] = Shown(
+                str(attributes.get(STAGE)), float(attributes.get(AMOUNT_DUE) or 0), ", ".join(problems) or None
+            )
         return found
 
     async def _ended_lately(self) -> set[str]:
@@ -150,7 +163,12 @@ class Reconciler:
     async def _look_at(
         self, invoice_id: str, row: CaseRow, shown: Shown | None, now: datetime, *, thorough: bool
     ) -> Finding | None:
-        as_shown = shown == (row.stage, open_amount(row)) or (shown is None and cases.is_finished(row))
+        if shown is not None and shown.problem is not None and await self._fails(invoice_id):
+            remedy = "a person is asked to put the release back, or to end this run"
+            return _finding(Kind.FAILING, row, f"its workflow tasks fail ({shown.problem})", remedy)
+        as_shown = (
+            cases.is_finished(row) if shown is None else (shown.stage, shown.open) == (row.stage, open_amount(row))
+        )
         if as_shown and (shown is None or not (thorough or _is_late(row, now))):
             return None
         status = await self._status(invoice_id)
@@ -158,6 +176,11 @@ class Reconciler:
             return await self._compare(invoice_id)
         again = await asyncio.to_thread(self._row, invoice_id)  # it may have ended meanwhile
         return None if again is None or cases.is_finished(again) else self._without_run(again, status, now)
+
+    async def _fails(self, invoice_id: str) -> bool:
+        """Whether the run's workflow tasks fail still: the list may be older than its last success."""
+        described = await describe(self._client, workflow_id(invoice_id))
+        return described.pending_workflow_task.attempt >= _FAILURES
 
     def _without_run(self, row: CaseRow, status: WorkflowExecutionStatus | None, now: datetime) -> Finding | None:
         if status is WorkflowExecutionStatus.COMPLETED:
@@ -244,7 +267,11 @@ class Reconciler:
             except DeliveryError as error:
                 report.refused = f"nothing was mended and no address closed: {error.reason}"
                 return
-        report.findings = await _some_at_once([self._mended(one, now) for one in report.findings])
+        left = [one for one in report.findings if one.kind is Kind.FAILING] if report.many_fail else []
+        if left:
+            _log.error("%d cases fail: put the earlier release back (docs/operating.md)", len(left))
+        mended = await _some_at_once([self._mended(one, now) for one in report.findings if one not in left])
+        report.findings = mended + left
         report.applied = True
         if lists and all(one.mended or one.kind is Kind.UNSTARTED for one in report.findings):
             await asyncio.to_thread(self._end_own_standstill, now)
@@ -283,6 +310,7 @@ class Reconciler:
             Kind.TASK: self._clear_up,
             Kind.STILL: self._clear_up,
             Kind.SILENT: self._clear_up,
+            Kind.FAILING: self._clear_up,
         }
         mend = mends.get(finding.kind)
         if mend is None:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"  # the case runs, and the database does not know its invoice
     UNSTARTED = "unstarted"  # registered, and never started
     SILENT = "silent"  # the case runs and does not answer
+    FAILING = "failing"  # the case runs, and its workflow tasks fail
     CLAIM = "claim"  # a message whose provider call was begun and never answered
     TASK = "task"  # an open task of a case that has ended
     STILL = "still"  # an open case with nothing to do, and nobody who was asked
@@ -66,6 +67,11 @@ class Report(MutableValue):
     @property
     def differing(self) -> int:
         return len({one.invoice_id for one in self.findings if one.kind in _DIFFERENCES})
+
+    @property
+    def many_fail(self) -> bool:
+        """Whether more than 20 cases fail: then it is the release that is wrong, and not each case."""
+        return sum(one.kind is Kind.FAILING for one in self.findings) > _MANY
 
     def looks_restored(self) -> bool:
         """Whether more than 20 cases, or one in a hundred and not just one or two, differ."""

@@ -75,8 +75,8 @@ class OverdueWork:
                 case Kind.TASK:
                     person_tasks.withdraw_needless(session, case, at)
                     return True
-                case Kind.SILENT:
-                    return _ask_to_look(session, case, finding.found, at)
+                case Kind.SILENT | Kind.FAILING:
+                    return _ask_to_look(session, case, finding, at)
                 case _:
                     return _ask(session, case, at)
 
@@ -109,12 +109,17 @@ def _ask(session: Session, case: Case, now: datetime) -> bool:
     return person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
 
 
-def _ask_to_look(session: Session, case: Case, found: str, now: datetime) -> bool:
+def _ask_to_look(session: Session, case: Case, finding: Finding, now: datetime) -> bool:
     """Once a day."""
-    task_id = str(TaskId.of(case.invoice_id, "silent", f"{now:%Y%m%d}"))
-    reason = (
-        f"the case runs in the engine and {found}: nothing more happens to it. Look at its run in the Temporal UI "
-        "and at the worker's log; docs/operating.md says what is wrong"
-    )
+    advice = "nothing more happens to it. Look at its run in the Temporal UI and at the worker's log; "
+    if finding.kind is Kind.FAILING:
+        advice = (
+            "it does nothing more, and takes no payment. After a new release, put the earlier one back. After a "
+            f"reset, end the run: temporal workflow terminate --workflow-id invoice-{case.invoice_id}, then "
+            "starter.py reconcile --apply; it is begun again from the database, with the payments that it was told "
+            "meanwhile; "
+        )
+    reason = f"the case runs in the engine and {finding.found}: {advice}docs/operating.md says what is wrong"
+    task_id = str(TaskId.of(case.invoice_id, finding.kind.value, f"{now:%Y%m%d}"))
     person_tasks.raise_task(session, case, task_id=task_id, step="", reason=reason, now=now)
     return True

@@ -38,3 +38,9 @@ def test_g13_a_case_counts_once() -> None:
     report = a_report(50, 2)
     report.findings = report.findings * 20
     assert report.differing == 2
+
+
+def test_g13_many_failing_cases_are_a_fault_of_the_release() -> None:
+    assert not a_report(5000, 20, Kind.FAILING).many_fail
+    report = a_report(5000, 21, Kind.FAILING)
+    assert report.many_fail and not report.looks_restored()

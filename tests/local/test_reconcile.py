@@ -5,12 +5,14 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio import workflow
 from temporalio.client import Client
 
 from dunwell.codec import KeyRing, sealed_with
 from dunwell.commands import reconcile
 from tests.local.conftest import Place, Run, Said, an_item
 from tests.local.test_starter import a_file
+from workflows.event_intake import EventIntake
 from workflows.messages import MEMORY_QUERY, Carried, workflow_id
 
 
@@ -74,6 +76,43 @@ def test_a6_what_a_terminated_case_kept_sealed_is_kept_by_the_next_run(here: Pla
 
     while asyncio.run(kept()) != ["payment_received", "promise_to_pay"]:
         assert datetime.now(UTC) < deadline + timedelta(seconds=30), asyncio.run(kept())
+
+
+def test_g13_a_case_whose_workflow_tasks_fail_is_found_and_begun_again(
+    here: Place, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Takes about a minute: the server reports a run only after five failures in a row, each later than the last."""
+    run("start", a_file(an_item("TERM-1"), an_item("TERM-2")))
+    usual = EventIntake.take_in
+
+    async def fails(intake: EventIntake, name: str, values: list[object]) -> None:
+        if workflow.info().workflow_id == workflow_id("TERM-1"):
+            raise RuntimeError("a history that does not replay")
+        await usual(intake, name, values)
+
+    async def pay() -> None:
+        client = await Client.connect(here.address)
+        for invoice_id in ("TERM-1", "TERM-2"):
+            payment = {"payment_id": "p1", "amount": "1.00", "currency": "EUR"}
+            await client.get_workflow_handle(workflow_id(invoice_id)).signal("payment_received", payment)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(EventIntake, "take_in", fails)
+        asyncio.run(pay())
+        deadline = datetime.now(UTC) + timedelta(minutes=4)
+        while "workflow tasks fail" not in (said := run("reconcile")).out:
+            assert datetime.now(UTC) < deadline, said
+        assert "TERM-2" not in said.out
+        run("reconcile", "--apply")
+        [reason] = [task["reason"] for task in run("tasks", "--json").json if "failing" in task["task_id"]]
+        assert "temporal workflow terminate --workflow-id invoice-TERM-1" in reason
+    asyncio.run(terminate(here.address, "TERM-1"))
+    reconciled(run, "--apply")
+    while (
+        run("status", "TERM-1", "--json").json["amount_due"] != run("status", "TERM-2", "--json").json["amount_due"]
+    ):
+        assert datetime.now(UTC) < deadline
+    assert run("status", "TERM-1").out.startswith("TERM-1: paused")
 
 
 def test_g13_without_a_worker_it_says_so(here: Place, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_c
 from tests.gateways.fakes import FakeTwilio
 from tests.workflows.house import House, house_on
 
-PHONE = "+5215512345678"
+PHONE = "+525512345678"
 
 
 def all_usual_texts() -> dict[tuple[str, str, str], str]:
