@@ -13,8 +13,8 @@ from dunwell.domain.cleaning import one_line
 from dunwell.domain.model import MutableValue
 from dunwell.domain.sealed import BROKEN, UNOPENED, SealedSignal, is_sealed, key_of
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.missing_keys import Unopened, ask_for_keys
 from dunwell.services.request_models import CaseRequest
-from dunwell.services.sealed_signals import Unopened, ask_for_keys
 
 
 class UnsealRequest(CaseRequest):

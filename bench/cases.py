@@ -9,7 +9,8 @@ from temporalio.client import Client, WorkflowHandle
 from dunwell.client.bulk_start import in_chunks
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Contact, Customer, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.policy import Policy
 from dunwell.domain.refusal import Refused

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.bootstrap import MESSAGES
-from dunwell.domain.invoice import Contact, Customer, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.people import Person
 from dunwell.domain.policy import Policy, Trait

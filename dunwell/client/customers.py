@@ -13,8 +13,8 @@ from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.cleaning import is_clean, printable
+from dunwell.domain.contact import Contact
 from dunwell.domain.events import Pause, Resume, parse_event
-from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person
 from dunwell.domain.refusal import Refused

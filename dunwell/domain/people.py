@@ -9,7 +9,7 @@ from datetime import datetime
 
 from dunwell.domain.address import spelling_key
 from dunwell.domain.channels import AddressKind, Channel
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId
 
 CONSENTS = tuple(channel.facts.consent for channel in Channel if channel.facts.consent)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
 from dunwell.domain.terms import Channel, Role
 

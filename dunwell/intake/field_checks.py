@@ -19,8 +19,8 @@ from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
 from dunwell.domain.autolinks import domain_in, link_in
-from dunwell.domain.channel_consent import Consent
 from dunwell.domain.cleaning import clean, printable, reordering
+from dunwell.domain.consent import Consent
 from dunwell.domain.money import exact_amount, looks_like_thousands
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import DebtorKind, Role

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dunwell.domain.invoice import UNDETERMINED, Contact, Customer, History, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import UNDETERMINED, Customer, History, Invoice
 from dunwell.domain.keys import ContactId
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain import next_action
 from dunwell.domain.address import plain_key
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import DEAD_STATES, ProviderCall
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch

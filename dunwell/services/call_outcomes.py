@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, closed_by_wrong_number
+from dunwell.domain.contact import Contact
 from dunwell.domain.events import CallOutcome
-from dunwell.domain.invoice import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import CONTACT_TASKS, TaskState

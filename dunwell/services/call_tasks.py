@@ -6,7 +6,7 @@ from typing import TypedDict
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId, TaskId
 from dunwell.domain.terms import Channel, TaskKind
 from dunwell.services import contact_caps, standstill

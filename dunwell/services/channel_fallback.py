@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import is_debtors, others
 from dunwell.domain.terms import BY_PERSON, Role, TaskKind
 from dunwell.services import call_tasks, contact_caps, person_tasks

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.services import message_facts
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch

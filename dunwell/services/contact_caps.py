@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.policy import Policy
 from dunwell.services import address_queue
 from dunwell.services.address_queue import Ahead

@@ -7,7 +7,7 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import CONTACT_TASKS, Channel, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps

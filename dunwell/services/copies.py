@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import TAKEN_STATES, Role
 from dunwell.services import contact_caps, joint_messages
 from dunwell.services.decision_log import note

@@ -6,7 +6,8 @@ from datetime import datetime, time
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact, Customer
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import MessageKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.recipients import named

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from dunwell.domain import ladder, next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact, Customer
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Step
 from dunwell.domain.terms import Channel, Late

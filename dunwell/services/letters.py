@@ -12,7 +12,7 @@ import typst
 from sqlalchemy.orm import Session
 
 from dunwell.domain.autolinks import WORD_JOINER
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
 from dunwell.gateways.base import Attachment
 from dunwell.services.composing import bill_of, language_of

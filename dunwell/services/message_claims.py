@@ -15,7 +15,7 @@ from dunwell.domain import next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.channels import TextForm
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import DEAD_STATES, Channel, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from dunwell.domain import ladder, next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact, Customer, History
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer, History
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level

@@ -12,7 +12,8 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import UNDETERMINED, Contact, Customer, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Naming, Person, asked, find, new_id
 from dunwell.domain.timeline import Entry
 from dunwell.store import contacts, invoices

@@ -11,7 +11,7 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.questions import Question
 from dunwell.domain.terms import Channel, Role, TaskKind, TaskState

@@ -5,7 +5,7 @@ A claim whose call was begun and never answered is looked up, or left to a perso
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState, ProviderCall
 from dunwell.gateways.base import DeliveryError, MessageGateway, Receipt

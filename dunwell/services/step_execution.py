@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from dunwell.domain import next_action
 from dunwell.domain.case import Case
 from dunwell.domain.channels import COPIES_BY, answers_by
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Channel, Role

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from dunwell.domain import ladder, next_action
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.ladder import Verdict
 from dunwell.domain.policy import Step
 from dunwell.domain.step_outcome import StepOutcome

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.people import Naming, Person, asked
 from dunwell.domain.terms import ENDS
 from dunwell.store.bulk_rows import Facts, add_all, put_all

@@ -7,7 +7,8 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact, Customer, History, Invoice, is_rehearsal
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer, History, Invoice, is_rehearsal
 from dunwell.domain.policy import PolicyRef
 from dunwell.store import contacts
 from dunwell.store.bulk_rows import Facts, add_all, put_all

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import AddressKind, Channel
-from dunwell.domain.invoice import Contact, is_rehearsal
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.terms import Role
 from dunwell.store.tables import CaseRow, ContactRow, InvoiceRow, MessageRow, WebhookEventRow
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.channel_consent import Consent
 from dunwell.domain.channels import CLOSABLE
+from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import Contact, is_rehearsal
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, Channel, TaskKind
 from dunwell.services import credits

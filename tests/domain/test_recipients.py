@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import audience
 from dunwell.domain.terms import Channel, Role
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.channel_consent import Consent
 from dunwell.domain.channels import Channel
+from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import Invoice
 from dunwell.intake.field_checks import consent
 from dunwell.intake.invoices import parse_invoice

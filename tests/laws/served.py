@@ -22,7 +22,8 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Contact, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Invoice
 from dunwell.domain.keys import StepKey
 from dunwell.domain.terms import BY_PERSON, Channel, MessageState
 from dunwell.services import delivery_reports

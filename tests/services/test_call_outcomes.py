@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Channel, Role

@@ -13,7 +13,8 @@ import pytest
 
 from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Contact, Customer
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer
 from dunwell.domain.policy import Policy
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Channel, DebtorKind, Role

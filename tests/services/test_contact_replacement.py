@@ -2,7 +2,8 @@
 
 from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
-from dunwell.domain.invoice import Contact, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Invoice
 from dunwell.domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.services.conftest import Office

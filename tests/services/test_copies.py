@@ -2,7 +2,7 @@
 
 import pytest
 
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import Channel, Role
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.store import addresses, outbox

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dunwell.client.registration import Registered, Registrar
-from dunwell.domain.invoice import Contact, Invoice
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role, Stage
 from dunwell.intake.invoices import Refusal, read_content

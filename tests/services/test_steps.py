@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.contact import Contact
 from dunwell.domain.events import parse_event
-from dunwell.domain.invoice import Contact
 from dunwell.domain.terms import Channel, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dunwell.domain.channels import Channel
-from dunwell.domain.invoice import Contact
+from dunwell.domain.contact import Contact
 from dunwell.domain.terms import Role
 from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
 from dunwell.services.event_inbox import Inbox
