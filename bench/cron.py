@@ -21,8 +21,8 @@ from bench.cases import AMOUNT, invoice, ladder, registered
 from bench.environment import deps_on, scratch
 from bench.tables import percentile, table
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import parse_event
-from dunwell.domain.terms import Channel
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.attempt import Attempt

@@ -17,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from bench.floor import FLOOR_QUEUE, Floor, nothing
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import NAME as OUTBOX
 from dunwell.gateways.outbox.client import OutboxGateway

@@ -10,12 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.bootstrap import MESSAGES
+from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.people import Person
 from dunwell.domain.policy import Policy, Trait
-from dunwell.domain.terms import WRITTEN, Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.gateways.base import MessageGateway, ProductGateway
 from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway

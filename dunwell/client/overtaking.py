@@ -37,7 +37,7 @@ class Overtaking:
 
     @asynccontextmanager
     async def while_waiting(self, workflow_id: str) -> AsyncIterator[None]:
-        """Raise the priority of the case when the block waits for it longer than `_PATIENCE`."""
+        """Raise the priority of the case when the block waits for it longer than `_LOOK` seconds."""
         answered = asyncio.Event()
         check = asyncio.create_task(self._overtake_if_queued(workflow_id, answered))
         self._checks.add(check)

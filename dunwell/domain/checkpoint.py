@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.model import MutableValue, Value
-from dunwell.domain.terms import Channel
 
 
 class Receipt(MutableValue):

@@ -1,8 +1,9 @@
 """A person at a customer's company: addresses, and the consent that a channel asks for."""
 
 from dunwell.domain.address import address_key
+from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.model import Value
-from dunwell.domain.terms import WRITTEN, Channel, Role
+from dunwell.domain.terms import Role
 
 
 class Contact(Value):

@@ -8,8 +8,9 @@ import uuid
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.model import Value
-from dunwell.domain.terms import Channel, Level
+from dunwell.domain.terms import Level
 
 _AGREED, _OCCASION, _COPY = "@", "~", ".copy"
 _STEP_KEY = re.compile(r"(?P<step>[^.]*)(\.round(?P<round>\d+))?(\.again(?P<again>\d+))?(?P<copy>\.copy)?")

@@ -13,10 +13,11 @@ from typing import Literal
 from zlib import crc32
 
 from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.channels import Channel
 from dunwell.domain.keys import StepId
 from dunwell.domain.model import Value
 from dunwell.domain.policy import Policy, Step
-from dunwell.domain.terms import Channel, Late, Level, Role, Stage
+from dunwell.domain.terms import Late, Level, Role, Stage
 
 _DAY_SECONDS = 86_400
 _LATE = {

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from dunwell.domain.calls import DAY_CLOSES, DAY_OPENS, CallRules, Wait
+from dunwell.domain.channels import Channel
 from dunwell.domain.ladder_plan import nominal_plans, with_distance
 from dunwell.domain.ladder_problems import PolicyError, Report
 from dunwell.domain.ladder_rules import check_anchor, check_ladder, check_parts
@@ -25,7 +26,7 @@ from dunwell.domain.policy import (
     time_of_day,
 )
 from dunwell.domain.spelling import hint
-from dunwell.domain.terms import Channel, Late, Level, Role, Stage
+from dunwell.domain.terms import Late, Level, Role, Stage
 
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),

@@ -14,8 +14,9 @@ from pydantic import Field
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.calls import CallRules
+from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.model import Value
-from dunwell.domain.terms import WRITTEN, Channel, Late, Level, Role, Stage
+from dunwell.domain.terms import Late, Level, Role, Stage
 
 Unit = Literal["days", "business_days", "hours"]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 
 
 class Reach(Value):

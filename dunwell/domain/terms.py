@@ -2,10 +2,6 @@
 
 from enum import StrEnum
 
-from dunwell.domain.channels import BY_PERSON as BY_PERSON  # noqa: PLC0414
-from dunwell.domain.channels import WRITTEN as WRITTEN  # noqa: PLC0414
-from dunwell.domain.channels import Channel as Channel  # noqa: PLC0414
-
 
 class Stage(StrEnum):
     """The state of a case. The last four are ends."""

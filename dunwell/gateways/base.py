@@ -10,7 +10,8 @@ from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
 from dunwell.domain.business_calendar import BusinessCalendar
-from dunwell.domain.terms import Access, Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import Access, MessageState
 
 
 @dataclass(frozen=True)

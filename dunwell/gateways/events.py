@@ -4,8 +4,9 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.model import Value
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,200}")
 _UNFIT_FOR_A_KIND = re.compile(r"[^a-z0-9_.-]")

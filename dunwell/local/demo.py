@@ -37,10 +37,11 @@ from temporalio.service import RPCError
 
 from dunwell.bootstrap import MESSAGES, NotReady, register_search_attributes
 from dunwell.client.registration import Registered, Registrar
+from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import WRITTEN, Channel, Level, Stage
+from dunwell.domain.terms import Level, Stage
 from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product_access import NoProduct

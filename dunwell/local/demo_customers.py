@@ -15,8 +15,9 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
-from dunwell.domain.terms import Access, Channel, MessageState, Role, Stage
+from dunwell.domain.terms import Access, MessageState, Role, Stage
 from dunwell.domain.timeline import Entry
 from dunwell.store import accounts, cases, outbox, tasks, timeline
 from dunwell.store.database import Database

@@ -13,9 +13,10 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.channels import BY_PERSON
 from dunwell.domain.ladder import PreviewLine, Standing, preview
 from dunwell.domain.policy import Policy, Step
-from dunwell.domain.terms import BY_PERSON, Access
+from dunwell.domain.terms import Access
 
 ISSUED, DUE = date(2024, 1, 1), date(2024, 1, 29)
 _MUCH = Decimal(10) ** 9  # above every floor, so that no step is skipped

@@ -6,9 +6,10 @@ from typing import TypedDict
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId, TaskId
-from dunwell.domain.terms import Channel, TaskKind
+from dunwell.domain.terms import TaskKind
 from dunwell.services import contact_caps, standstill
 from dunwell.services.composing import compose, language_of
 from dunwell.services.decision_log import note

@@ -2,9 +2,10 @@
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import BY_PERSON
 from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import is_debtors, others
-from dunwell.domain.terms import BY_PERSON, Role, TaskKind
+from dunwell.domain.terms import Role, TaskKind
 from dunwell.services import call_tasks, contact_caps, person_tasks
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies

@@ -7,8 +7,9 @@ from typing import Protocol
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
-from dunwell.domain.terms import CONTACT_TASKS, Channel, Role
+from dunwell.domain.terms import CONTACT_TASKS, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
 from dunwell.services.call_tasks import dispatch_of, words

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.keys import StepKey
-from dunwell.domain.terms import Channel
 from dunwell.domain.timeline import Entry
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import outbox, timeline

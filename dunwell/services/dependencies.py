@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.policy import Policy, PolicyRef
-from dunwell.domain.terms import Channel
 from dunwell.gateways.base import BusinessDays, MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.services.our_company import Letterhead, Sender

@@ -6,12 +6,13 @@ from datetime import datetime, time
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import MessageKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.recipients import named
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.services.step_execution import StepExecution
 
 

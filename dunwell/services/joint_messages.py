@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 from dunwell.domain import ladder, next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Step
-from dunwell.domain.terms import Channel, Late
+from dunwell.domain.terms import Late
 from dunwell.services import credits, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from dunwell.domain import next_action
 from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
-from dunwell.domain.channels import TextForm
+from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.contact import Contact
-from dunwell.domain.terms import DEAD_STATES, Channel, MessageState, ProviderCall
+from dunwell.domain.terms import DEAD_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
 from dunwell.services import attachments, contact_caps, credits, joint_messages, letters, standstill

@@ -11,10 +11,11 @@ from decimal import Decimal
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import TaskId
 from dunwell.domain.questions import Question
-from dunwell.domain.terms import Channel, Role, TaskKind, TaskState
+from dunwell.domain.terms import Role, TaskKind, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, cases, invoices, tasks, timeline

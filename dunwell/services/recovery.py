@@ -10,11 +10,12 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.checkpoint import Mark, Sent
 from dunwell.domain.events import Event, PaymentReceived, PaymentReversed
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
-from dunwell.domain.terms import Channel, MessageState, ProviderCall
+from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies

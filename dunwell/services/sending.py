@@ -5,9 +5,10 @@ A claim whose call was begun and never answered is looked up, or left to a perso
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import TaskId
-from dunwell.domain.terms import TAKEN_STATES, Channel, MessageState, ProviderCall
+from dunwell.domain.terms import TAKEN_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import DeliveryError, MessageGateway, Receipt
 from dunwell.services import person_tasks
 from dunwell.services.decision_log import note, note_message

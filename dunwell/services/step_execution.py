@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 from dunwell.domain import next_action
 from dunwell.domain.case import Case
-from dunwell.domain.channels import COPIES_BY, answers_by
+from dunwell.domain.channels import COPIES_BY, Channel, answers_by
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy, Step
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
 _RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who got the notice of the restriction

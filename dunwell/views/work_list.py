@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import CONTACT_TASKS, Channel, TaskKind
+from dunwell.domain.terms import CONTACT_TASKS, TaskKind
 from dunwell.services import credits
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import TaskRow

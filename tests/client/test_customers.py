@@ -6,10 +6,11 @@ import pytest
 
 from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Channel, Stage
+from dunwell.domain.terms import Stage
 from dunwell.store import addresses, cases, contacts, invoices, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow

@@ -3,7 +3,7 @@
 import pytest
 
 from dunwell.domain.address import address_key
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 
 POST = "Werkstraße 12\n10115 Berlin"
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import CallOutcome
 from dunwell.domain.keys import AccessChangeId, ContactId, HoldId, MessageKey, StepId, StepKey, TaskId, anew
-from dunwell.domain.terms import Channel, Level, Role
+from dunwell.domain.terms import Level, Role
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.channels import Channel
 from dunwell.domain.ladder import (
     Judgement,
     Standing,
@@ -21,7 +22,7 @@ from dunwell.domain.ladder import (
     preview,
 )
 from dunwell.domain.policy import Policy, Step, When
-from dunwell.domain.terms import Channel, Late, Role, Stage
+from dunwell.domain.terms import Late, Role, Stage
 
 MADRID = ZoneInfo("Europe/Madrid")
 SANTIAGO = ZoneInfo("America/Santiago")

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy, Trait, When
-from dunwell.domain.terms import Channel, Late, Level, Role, Stage
+from dunwell.domain.terms import Late, Level, Role, Stage
 
 POLICIES = Path(__file__).parents[2] / "policies"
 

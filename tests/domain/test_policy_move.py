@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from dunwell.domain import next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import Pause, PaymentReceived, PaymentReversed, PolicyMoved, PromiseToPay, Resume
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.policy import Policy, PolicyRef, PromiseRules, Reactions, Rules, Step, When
 from dunwell.domain.policy_move import Move, preview
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import StepOutcome
-from dunwell.domain.terms import Channel, Level, Role, Stage
+from dunwell.domain.terms import Level, Role, Stage
 from dunwell.gateways.holidays import HolidayLibrary
 from tests.builders import at
 

@@ -2,9 +2,10 @@
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import audience
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 
 AP, USER, OURS = Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER
 EMAIL, SMS, CALL, LETTER = Channel.EMAIL, Channel.SMS, Channel.CALL, Channel.LETTER

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.base import Attachment, DeliveryError, Envelope
 from dunwell.gateways.lob.client import LobGateway, address, refusal
 from dunwell.gateways.lob.webhook import read

@@ -2,7 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError
 from dunwell.gateways.outbox.client import OutboxGateway
 from tests.gateways.fakes import an_envelope

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.base import Attachment, DeliveryError, Envelope
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from tests.gateways.fakes import an_envelope

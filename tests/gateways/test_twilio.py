@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.twilio.client import TwilioGateway, closing
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeTwilio, an_envelope

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import UNDETERMINED, Invoice
-from dunwell.domain.terms import Channel, DebtorKind
+from dunwell.domain.terms import DebtorKind
 from dunwell.intake.invoices import Refusal, parse_invoice
 from tests.intake.builders import GONE, record, with_contact
 

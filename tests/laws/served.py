@@ -21,11 +21,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from dunwell.client.registration import Registrar
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import BY_PERSON, Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.keys import StepKey
-from dunwell.domain.terms import BY_PERSON, Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.services import delivery_reports
 from dunwell.store import cases, outbox, tasks
 from dunwell.store.database import Database

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import a_contact, the_ladders

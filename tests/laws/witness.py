@@ -10,7 +10,7 @@ from typing import Any
 
 from temporalio.client import WorkflowHistory
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.base import MessageGateway
 from dunwell.gateways.outbox.client import OutboxGateway
 from tests.gateways.fakes import Answer, FakeSendGrid, FakeTwilio, Received, Reply

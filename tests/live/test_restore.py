@@ -15,8 +15,8 @@ from temporalio.service import RPCError
 from activities.reconciliation import ReconcileRequest
 from dunwell.client.cases import Cases
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.reconciliation_report import Finding, Kind, Report
-from dunwell.domain.terms import Channel
 from dunwell.local.temporal_server import SERVER_FILE, DevServer
 from dunwell.services.recovery import LOST_TEXT
 from dunwell.store import addresses, cases, outbox, payments, standstills, tasks

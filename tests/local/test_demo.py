@@ -14,7 +14,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from dunwell.bootstrap import MESSAGES
-from dunwell.domain.terms import Access, Channel, Stage
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import Access, Stage
 from dunwell.local.demo import (
     Board,
     DemoError,

@@ -19,9 +19,9 @@ from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
 from dunwell.client.server import NoAnswer, Patience
 from dunwell.commands import policy as ladder_commands
+from dunwell.domain.channels import Channel
 from dunwell.domain.policy import PolicyRef
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Channel
 from dunwell.local.temporal_server import DevServer, free_port
 from dunwell.settings import Settings
 from dunwell.store import addresses, notes, outbox

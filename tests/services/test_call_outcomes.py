@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.services.task_escalation import escalate
 from dunwell.store import addresses, tasks
 from dunwell.store.tables import TaskRow

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer
 from dunwell.domain.policy import Policy
 from dunwell.domain.step_outcome import StepOutcome
-from dunwell.domain.terms import Channel, DebtorKind, Role
+from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.failures import ProviderFailed

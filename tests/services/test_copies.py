@@ -2,8 +2,9 @@
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.store import addresses, outbox
 from dunwell.store.database import Database

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.failures import ProviderFailed

@@ -14,8 +14,8 @@ from babel import Locale
 from pypdf import PageObject, PdfReader, mult
 
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Customer, Invoice
-from dunwell.domain.terms import Channel
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.services.letters import Letter, paper_of, printed, window_lines
 from dunwell.services.our_company import BankAccount, Letterhead

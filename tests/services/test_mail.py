@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.keys import MessageKey, StepKey
-from dunwell.domain.terms import Channel
 from dunwell.gateways.opt_out_link import OptOutLinks
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.gateways.fakes import FakeSendGrid

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from dunwell.commands.letters import letter_facts, to_post
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.print_folder.client import PrintFolderGateway

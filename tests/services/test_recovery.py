@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import parse_event
 from dunwell.domain.standstill import decision
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import standstill
 from dunwell.services.event_inbox import Inbox

@@ -15,8 +15,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Customer
-from dunwell.domain.terms import Channel
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.failures import CallInFlight, ProviderFailed

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Customer
 from dunwell.domain.refusal import Refused
 from dunwell.domain.standstill import decision
-from dunwell.domain.terms import Channel
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services import standstill

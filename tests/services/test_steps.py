@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import parse_event
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product_access import NoProduct

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from dunwell.domain.terms import Channel, DebtorKind, Role
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import DebtorKind, Role
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.services.conftest import Office
 from tests.services.languages import CATALOGUE, EXPECTED, LANGUAGES, OPTIONAL, facts, spaced

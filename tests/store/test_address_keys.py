@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, inspect, text
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.store import addresses
 from dunwell.store.database import Database
 from dunwell.store.schema import _config, migrate

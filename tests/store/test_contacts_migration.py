@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.store import contacts, outbox
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate

@@ -15,11 +15,12 @@ from typer.testing import CliRunner
 
 from dunwell.client.registration import Registrar
 from dunwell.commands.evidence import evidence
+from dunwell.domain.channels import Channel
 from dunwell.domain.chronology import KINDS
 from dunwell.domain.events import CreditApplied, PaymentReversed, parse_event
 from dunwell.domain.evidence import VerifiedChain, chain, verify
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Channel, Level
+from dunwell.domain.terms import Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import credits
 from dunwell.store import accounts, addresses, cases, notes, payments, tasks, timeline

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
-from dunwell.domain.terms import Access, Channel, Level
+from dunwell.domain.terms import Access, Level
 from dunwell.store import accounts, addresses, invoices, outbox
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders

@@ -13,10 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, event, select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.events import PaymentReceived, PaymentReversed
 from dunwell.domain.policy import PolicyRef
 from dunwell.domain.reconciliation_report import Report
-from dunwell.domain.terms import Access, Channel, Level
+from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import Entry
 from dunwell.store import accounts, addresses, cases, invoices, payments, policies, reconciliations, tasks, timeline
 from dunwell.store.database import Database

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Column, String, insert, select, text
 from sqlalchemy.exc import StatementError
 
-from dunwell.domain.terms import Channel, Level, MessageState, ProviderCall, TaskKind, TaskState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import Level, MessageState, ProviderCall, TaskKind, TaskState
 from dunwell.store.column_types import Name, UnknownWord, Word
 from dunwell.store.database import Database
 from dunwell.store.tables import Base, ClosedAddressRow

@@ -25,10 +25,11 @@ from twilio.request_validator import RequestValidator
 from dunwell.client.cases import Cases
 from dunwell.client.server import Patience
 from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.money import Money
 from dunwell.domain.policy import PolicyRef, PromiseRules, Reactions, Rules
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.gateways.lob import webhook as lob_events
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key

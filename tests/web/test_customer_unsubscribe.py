@@ -6,8 +6,9 @@ from html import unescape
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import for_rehearsal
-from dunwell.domain.terms import Channel, Role
+from dunwell.domain.terms import Role
 from dunwell.store import addresses
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.web.conftest import CUSTOMER, LINKS, PHONE, PUBLIC_URL, Site, an_event

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from tests.builders import at
 from tests.web.conftest import POST, Site
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dunwell.domain.terms import Channel
+from dunwell.domain.channels import Channel
 from dunwell.gateways.sendgrid.webhook import read
 from dunwell.store import tasks
 from dunwell.store.tables import TaskRow

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import for_rehearsal
-from dunwell.domain.terms import Channel
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, SENT, Site
 

@@ -10,8 +10,9 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from dunwell.client.registration import Registrar
+from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
-from dunwell.domain.terms import Channel, MessageState, Stage
+from dunwell.domain.terms import MessageState, Stage
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.services.event_inbox import Inbox

@@ -14,7 +14,8 @@ from typing import Any
 import pycountry
 import requests
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.http import fresh_session, never_left, web_address
 

@@ -8,7 +8,8 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, moment, plain_id, plain_kind
 
 SIGNATURE_HEADER = "Lob-Signature"

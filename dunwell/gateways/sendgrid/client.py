@@ -21,7 +21,8 @@ from python_http_client.client import Client
 from python_http_client.exceptions import HTTPError
 from sendgrid import SendGridAPIClient
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways import retry
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.http import is_loopback, web_address

@@ -16,8 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import one_line
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, moment, plain_id, plain_kind
 
 SIGNATURE_HEADER = "X-Twilio-Email-Event-Webhook-Signature"

@@ -15,7 +15,8 @@ from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.channels import Channel
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import DeliveryError, Envelope, Receipt
 from dunwell.gateways.http import fresh_session, never_left, web_address
 from dunwell.gateways.twilio.codes import MEANINGS

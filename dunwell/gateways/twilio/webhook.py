@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 from twilio.request_validator import RequestValidator
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import clean
-from dunwell.domain.terms import Channel, MessageState
+from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, plain_id, plain_kind
 from dunwell.gateways.twilio.client import STATES, closing
 from dunwell.gateways.twilio.whatsapp import SCHEME, number_of

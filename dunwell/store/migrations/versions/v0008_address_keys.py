@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from alembic import op
 
 from dunwell.domain.address import address_key
+from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.terms import Channel
 from dunwell.store.addresses import STOPPED
 from dunwell.store.column_types import Moment
 
