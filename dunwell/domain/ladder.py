@@ -4,7 +4,6 @@ Pure arithmetic on a policy, where the case stands, and a business calendar: the
 answer, and no clock is read. Called outside of workflow code: holidays and time zones are data that change.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -46,6 +45,7 @@ class Standing(Value):
     """Where a case stands on its ladder.
 
     done         in the order it happened
+    earlier      steps of earlier rounds: they count for nothing but the gap after the last contact
     shift        total seconds the ladder has rested: pauses, disputes, promises, delays of late="shift"
     customer_id  draws the customer's place within the minutes over which the ladder spreads its moments
     awake_since  the end of the last rest (UTC); lateness is not counted from before it
@@ -54,6 +54,7 @@ class Standing(Value):
     issued_on: date
     due_on: date
     done: tuple[StepDone, ...] = ()
+    earlier: tuple[StepDone, ...] = ()
     shift: int = 0
     customer_id: str = ""
     awake_since: datetime | None = None
@@ -126,7 +127,8 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
     """Whether the next step is late at `now`, and what its own rule says then; None at the ladder's end.
 
     Late is more than a business day after the planned moment, or after the end of the last rest. A step meant
-    for the time up to the due date is late, too, once that day is over: it speaks of a day to come.
+    for the time up to the due date is late, too, once that day is over, and when the gap after the last contact
+    lasts until then: it speaks of a day to come.
     """
     step = _next_step(policy, standing)
     if step is None:
@@ -135,15 +137,16 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
     late = _is_late(plan, step, standing, calendar, now)
     at = next_open(policy, standing.customer_id, calendar, max(plan.at, now))
     do = step.late if late else Late.SEND
+    planned = plan.meant if do is Late.SKIP else plan.at
     delay = (calendar.local_date(at) - calendar.local_date(plan.at)).days
     return Judgement(
         step=step.id,
         verdict=Verdict.LATE if late else Verdict.ON_TIME,
         do=do,
-        at=plan.at if do is Late.SKIP else at,
-        planned=plan.at,
+        at=planned if do is Late.SKIP else at,
+        planned=planned,
         shift=delay * _DAY_SECONDS if do is Late.SHIFT else 0,
-        why=f"{plan.why}, planned for {_shown(calendar.local_date(plan.at))}: {_LATE[do]}" if late else plan.why,
+        why=f"{plan.why}, planned for {_shown(calendar.local_date(planned))}: {_LATE[do]}" if late else plan.why,
     )
 
 
@@ -210,9 +213,13 @@ def _next_step(policy: Policy, standing: Standing) -> Step | None:
 
 @dataclass(frozen=True)
 class _Plan:
-    """A step's planned moment (UTC) as it follows from the ladder alone, whatever the time is now."""
+    """A step's planned moment (UTC) as it follows from the ladder alone, whatever the time is now.
+
+    meant  the same without the gap after the last contact, for a step that speaks of a due date to come; else `at`
+    """
 
     at: datetime
+    meant: datetime
     why: str
     closed: tuple[str, ...]
 
@@ -227,16 +234,21 @@ class _Planner:
         """The step's own time, moved to an opening and behind whatever must come before it."""
         own, first = self._hours(step) if step.when.unit == "hours" else self._day(step)
         at, reasons = own.at, [own.why]
-        for day, reason in self._floors(step):
-            if day > self.calendar.local_date(at):
-                at = self._place(day, step)
-                reasons.append(reason)
+        at = meant = self._not_before(self._due_floor(step), at, step, reasons)
+        at = self._not_before(self._gap_floor(step), at, step, reasons)
         last = max(self.standing.done, key=lambda done: done.at, default=None)
         if last is not None and at < last.at:
             at = self.calendar.next_open(last.at)
             reasons.append(f"not before {last.step}")
         passed = self._closed(first, self.calendar.local_date(at))
-        return _Plan(at, ", ".join(reasons), (*own.closed, *passed))
+        return _Plan(at, meant if _up_to_due(step) else at, ", ".join(reasons), (*own.closed, *passed))
+
+    def _not_before(self, floor: tuple[date, str] | None, at: datetime, step: Step, reasons: list[str]) -> datetime:
+        """`at`, moved to the day of the floor if it lies before; then `reasons` gets the floor's."""
+        if floor is None or floor[0] <= self.calendar.local_date(at):
+            return at
+        reasons.append(floor[1])
+        return self._place(floor[0], step)
 
     def _day(self, step: Step) -> tuple[_Plan, date]:
         """The own time of a step counted in days, and the day it was meant for."""
@@ -252,7 +264,7 @@ class _Planner:
         counted: tuple[str, ...] = ()
         if step.when.unit == "business_days":
             counted = self._closed(min(anchor, day), max(anchor, day), holidays_only=True)
-        return _Plan(at, why, counted), day
+        return _Plan(at, at, why, counted), day
 
     def _place(self, day: date, step: Step) -> datetime:
         at = self.calendar.place(day, step.when.at)
@@ -267,7 +279,7 @@ class _Planner:
         if at != wanted:
             window = f"outside {self.calendar.opens:%H:%M}-{self.calendar.closes:%H:%M}"
             why += f", moved from {_shown(day)} ({self.calendar.why_closed(day) or window})"
-        return _Plan(at, why, ()), day
+        return _Plan(at, at, why, ()), day
 
     def _anchor(self, step: Step) -> tuple[date, int]:
         """The day a step is counted from, rests included, and how many days of rest that are."""
@@ -290,19 +302,23 @@ class _Planner:
         # Only a step that does not apply to this amount can be both above and not behind the case.
         return self.plan(self.policy.step(step_id)).at, 0
 
-    def _floors(self, step: Step) -> Iterator[tuple[date, str]]:
-        """The days before which the step must not be, with the reason for people."""
+    def _due_floor(self, step: Step) -> tuple[date, str] | None:
+        """The day before which a step that speaks of the due date must not be, with the reason for people."""
         due = self.standing.due_on
         if step.chasing:
-            yield self.calendar.add_business_days(due, 1), f"not before the due date {_shown(due)} has passed"
-        elif step.days_after_due == 0:
-            yield due, f"not before the due date {_shown(due)}"
-        contacts = [one for one in self.standing.done if one.outcome == "done" and self._contact(one.step)]
-        if contacts and step.contact:
-            last = max(contacts, key=lambda done: done.at)
-            gap = self.policy.gap_days
-            day = self.calendar.local_date(last.at) + timedelta(days=gap)
-            yield self.calendar.next_business_day(day), f"{_count(gap, 'day')} after {last.step} at least"
+            return self.calendar.add_business_days(due, 1), f"not before the due date {_shown(due)} has passed"
+        return (due, f"not before the due date {_shown(due)}") if step.days_after_due == 0 else None
+
+    def _gap_floor(self, step: Step) -> tuple[date, str] | None:
+        """The day before which a contact comes too soon after the last one, of whatever round."""
+        behind = (*self.standing.earlier, *self.standing.done)
+        contacts = [one for one in behind if one.outcome == "done" and self._contact(one.step)]
+        if not contacts or not step.contact:
+            return None
+        last = max(contacts, key=lambda done: done.at)
+        gap = self.policy.gap_days
+        day = self.calendar.local_date(last.at) + timedelta(days=gap)
+        return self.calendar.next_business_day(day), f"{_count(gap, 'day')} after {last.step} at least"
 
     def _contact(self, step_id: str) -> bool:
         # A case moved from another policy may have done steps that this one lacks: most likely contacts.
@@ -328,7 +344,7 @@ def _is_late(plan: _Plan, step: Step, standing: Standing, calendar: BusinessCale
     start = plan.at
     if _up_to_due(step):
         opening = calendar.local_date(calendar.next_open(max(now, start)))
-        if opening > max(standing.due_on, calendar.local_date(start)):
+        if opening > max(standing.due_on, calendar.local_date(plan.meant)):
             return True
     else:
         start = max(start, standing.awake_since or start)

@@ -34,6 +34,7 @@ def standing(case: Case) -> Standing:
         issued_on=case.issued_on,
         due_on=case.due_on,
         done=tuple(case.progress.steps),
+        earlier=tuple(case.progress.former_steps),
         shift=case.progress.shift,
         customer_id=case.customer_id,
         awake_since=case.progress.awake_since,
@@ -184,7 +185,7 @@ def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetim
         return action.model_copy(update={"at": calendar.next_open(case.outstanding.blocked_until), "why": why})
     if case.progress.hurry and _may_hurry(policy.step(action.step)):
         overdue = calendar.at(calendar.add_business_days(case.due_on, 1), calendar.opens)
-        earliest = max(now, overdue, case.outstanding.not_before(action.step) or now, *_earliest(case, policy))
+        earliest = max(now, overdue, case.outstanding.not_before(action.step) or now, _gap_over(case, policy))
         at = ladder.next_open(policy, case.customer_id, calendar, earliest)
         if at < action.at:
             action = NextAction(step=action.step, at=at, why=f"at once, because {case.progress.hurry_why}")
@@ -202,10 +203,9 @@ def _may_hurry(step: Step) -> bool:
     return not step.consequence and (step.chasing or step.days_after_due is None)
 
 
-def _earliest(case: Case, policy: Policy) -> list[datetime]:
-    """When the minimum gap after the last step and the last answer is over."""
-    gap = timedelta(days=policy.gap_days)
-    last = [done.at for done in case.progress.steps[-1:]] + (
-        [case.outstanding.last_answer_at] if case.outstanding.last_answer_at else []
-    )
-    return [moment + gap for moment in last] or [datetime.min.replace(tzinfo=UTC)]
+def _gap_over(case: Case, policy: Policy) -> datetime:
+    """When the minimum gap is over after the last step, of whatever round, and the last answer."""
+    moments = [done.at for done in (*case.progress.former_steps, *case.progress.steps)]
+    if case.outstanding.last_answer_at:
+        moments.append(case.outstanding.last_answer_at)
+    return max(moments, default=datetime.min.replace(tzinfo=UTC)) + timedelta(days=policy.gap_days)

@@ -196,6 +196,43 @@ def test_keeps_the_gap_between_contacts(gap: int, moment: str) -> None:
     assert action.at == at(moment)
 
 
+# A round for a due date on Thursday 15 January begins on Monday, after a letter of the earlier round.
+@pytest.mark.parametrize(
+    ("before", "gap", "do", "moment"),
+    [
+        pytest.param("2026-01-12T10:00", 1, "send", "2026-01-13T10:00", id="a letter on the same day: a day later"),
+        pytest.param("2026-01-09T10:00", 1, "send", "2026-01-12T10:00", id="a letter on Friday: its own moment"),
+        pytest.param("2026-01-12T10:00", 3, "send", "2026-01-15T10:00", id="three days: the due date itself"),
+        pytest.param(
+            "2026-01-12T10:00", 4, "skip", "2026-01-12T10:00", id="four days: it would speak of the day before"
+        ),
+    ],
+)
+def test_keeps_the_gap_after_the_contacts_of_an_earlier_round(before: str, gap: int, do: str, moment: str) -> None:
+    ladder = policy(contact("early", "due - 3 business days at 10:00", -5, Late.SKIP), gap_days=gap)
+    anew = standing(due="2026-01-15").model_copy(update={"earlier": (done("letter", before),)})
+    judged = judge(ladder, anew, CALENDAR, at("2026-01-12T10:00"))
+    action = next_action(ladder, anew, CALENDAR, at("2026-01-12T10:00"))
+    assert judged is not None and action is not None
+    assert (judged.do, judged.at, action.at) == (Late(do), at(moment), at(moment))
+    assert (f"{gap} day" in judged.why) is (before == "2026-01-12T10:00")
+
+
+def test_a_gap_that_lasts_over_the_due_date_leaves_out_what_speaks_of_that_day() -> None:
+    """The first call comes late, on the due date: the next one would ask on the day after to pay "today"."""
+    ladder = policy(
+        contact("early", "due - 3 business days at 10:00", -5, Late.SEND),
+        contact("today", "due at 12:00", 0, Late.SKIP),
+        contact("letter", "due + 1 business day at 10:00", 1),
+    )
+    lines = preview(ladder, standing(), CALENDAR, at("2026-01-12T09:30"))
+    assert [(line.step, line.do, line.at) for line in lines] == [
+        ("early", Late.SEND, at("2026-01-12T09:30")),
+        ("today", Late.SKIP, at("2026-01-12T12:00")),
+        ("letter", Late.SEND, at("2026-01-13T10:00")),
+    ]
+
+
 def test_a_step_nobody_hears_of_needs_no_gap_but_keeps_its_place() -> None:
     close = Step(id="close", when=When.read("due + 2 days"), ends=Stage.WRITTEN_OFF, days_after_due=2)
     action = next_action(

@@ -328,6 +328,19 @@ def test_a_broken_promise_brings_the_next_letter_at_once_but_no_consequence() ->
     assert consequence.at - letter.at > timedelta(days=3)
 
 
+def test_a_refusal_in_the_next_round_hurries_no_letter_into_the_gap_after_the_last_round() -> None:
+    case, policy = a_case(), the_ladders()["gentle-saas"].model_copy(update={"gap_days": 4})
+    for change in (
+        _done("first-reminder", "2027-03-10 09:00"),
+        _tell("invoice_amended", due_on="2027-03-11", by="b"),
+    ):
+        change(case)
+    _REFUSES(case)
+    action = next_action(case, policy, BERLIN, at("2027-03-10 10:00"))
+    assert action is not None
+    assert (case.progress.round, action.step, action.at) == (2, "first-reminder", at("2027-03-15 08:00"))
+
+
 @pytest.mark.parametrize("now", [NOW, at("2027-03-13 03:00"), at("2027-03-29 10:00")])
 def test_no_message_is_planned_into_a_closed_hour(now: datetime) -> None:
     for change in (_PROMISE, _REMINDED, lambda case: case.reach_further("first-reminder")):

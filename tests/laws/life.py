@@ -325,6 +325,7 @@ class Life:
             self._law_g1_silent(message.step)
         if message.ladder is not None and not message.again:
             self._law_g5_gap(message)
+            self._law_g4_in_its_time(message.ladder)
 
     def _law_g1_silent(self, step: str) -> None:
         """Nothing is asked for, and nothing taken away, once the money is there, nor while a good word runs."""
@@ -371,6 +372,12 @@ class Life:
     def _law_g4_only_what_may_be_skipped(self, step: Step) -> None:
         assert step.late is Late.SKIP, f"G4: {step.id} was left out"
         assert not step.consequence and not step.announces, f"G4: {step.id} was left out"
+
+    def _law_g4_in_its_time(self, step: Step) -> None:
+        """What speaks of a due date to come, and may be left out, is not said once that day is over."""
+        if step.late is Late.SKIP and step.days_after_due is not None and not step.chasing:
+            today, last = self.calendar.local_date(self.now), self.calendar.next_business_day(self.case.due_on)
+            assert today <= last, f"G4: {step.id} on {today}, due on {self.case.due_on}"
 
     def _law_g4_nothing_is_lost(self) -> None:
         """After long silence a case has ended, or waits for a person and says for which."""

@@ -87,3 +87,14 @@ def test_a_hurried_step_that_came_too_soon_waits() -> None:
     action = next_action.next_action(life.case, life.policy, life.calendar, datetime(2027, 3, 2, 8, tzinfo=UTC))
     assert action is not None
     assert (action.step, action.at) == ("first-reminder", life.case.outstanding.blocked_until)
+
+
+def test_a_due_date_that_moves_on_the_day_of_a_letter_brings_no_call_on_that_day() -> None:
+    """G5: the call before the new due date keeps the gap after the letter of the round that is over."""
+    amended = says(22 * 24 + 2, "invoice_amended", due_on="2027-03-05", by="a")  # an hour after the letter
+    life = lived([amended], "gradual-pressure")
+    assert [f"{one.key} {one.at:%d.%m. %H:%M}" for one in life.sent][2:5] == [
+        "letter 02.03. 09:00",
+        "early-call.round2 03.03. 09:00",
+        "due-call.round2 05.03. 11:00",
+    ]
