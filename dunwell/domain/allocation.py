@@ -1,0 +1,89 @@
+"""What a payment meets first: the heads of a claim in the order of a law, or as the customer named them."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from dunwell.domain.legal_fact import LegalFact
+
+
+class Head(StrEnum):
+    """The parts of a claim, each kept apart."""
+
+    COSTS = "costs"
+    LUMP_SUM = "lump_sum"
+    INTEREST = "interest"
+    PRINCIPAL = "principal"
+
+
+class Designation(StrEnum):
+    """What the customer's word about what a payment is for is worth."""
+
+    BINDS = "binds"
+    CREDITOR_MAY_REFUSE = "creditor_may_refuse"  # the payment; who keeps it has accepted the word
+    NEEDS_CONSENT = "needs_consent"  # of the creditor
+    IGNORED = "ignored"
+
+
+class DebtOrder(StrEnum):
+    """Which of several debts a payment meets first; the rows of a law are tried in turn."""
+
+    CUSTOMER_NAMES = "customer_names"
+    CREDITOR_NAMES = "creditor_names"
+    DUE = "due"
+    LESS_SECURED = "less_secured"
+    MORE_ONEROUS = "more_onerous"
+    MOST_INTEREST = "most_interest"
+    OLDER = "older"
+    PRO_RATA = "pro_rata"
+
+
+class AllocationRule(LegalFact):
+    """The order in which a payment meets the heads of one claim, and which of several debts it meets."""
+
+    order: tuple[Head, ...] = (Head.INTEREST, Head.PRINCIPAL, Head.LUMP_SUM, Head.COSTS)
+    designation: Designation = Designation.BINDS
+    several_debts: Annotated[tuple[DebtOrder, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_every_head(self) -> "AllocationRule":
+        if sorted(self.order) != sorted(Head):
+            raise ValueError(f"order must name each head once: {', '.join(Head)}")
+        return self
+
+    def order_for(self, named: Head | None, accepted: bool | None) -> tuple[Head, ...]:
+        """Return the heads in the order in which a payment meets them.
+
+        named: the head that the customer designated. accepted: what the seller answered; None: nothing.
+        """
+        if named is None or not self._follows(accepted):
+            return self.order
+        return (named, *(head for head in self.order if head is not named))
+
+    def _follows(self, accepted: bool | None) -> bool:
+        match self.designation:
+            case Designation.BINDS:
+                return True
+            case Designation.CREDITOR_MAY_REFUSE:
+                return accepted is not False
+            case Designation.NEEDS_CONSENT:
+                return accepted is True
+            case Designation.IGNORED:
+                return False
+
+
+def allocate(amount: Fraction, open_: Mapping[Head, Fraction], order: tuple[Head, ...]) -> dict[Head, Fraction]:
+    """Return what `amount` meets of each open head, in this order; the rest meets nothing."""
+    met: dict[Head, Fraction] = {}
+    for head in order:
+        met[head] = min(amount, open_.get(head, Fraction(0)))
+        amount -= met[head]
+    return met
+
+
+def exact(amount: Decimal) -> Fraction:
+    return Fraction(amount)
