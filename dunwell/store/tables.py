@@ -466,6 +466,35 @@ class ReconciliationRow(Base):
     findings: Mapped[list[Any]]
 
 
+class RateImportRow(Base):
+    """Rates of a base-rate series that a person imported. From `first` to `last` they stand in place of all others.
+
+    rates  the rates in per cent a year, by the days on which they took effect; the first of them is `first`
+    """
+
+    __tablename__ = "rate_imports"
+    import_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    series: Mapped[str] = mapped_column(String(60), index=True)
+    first: Mapped[date]
+    last: Mapped[date]
+    rates: Mapped[dict[str, Any]]
+    source: Mapped[str] = mapped_column(Text)
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class ConfirmationRow(Base):
+    """A value of a jurisdiction or of a series that a person checked. `digest` is that of the value they saw."""
+
+    __tablename__ = "confirmations"
+    subject: Mapped[str] = mapped_column(String(60), primary_key=True)
+    field: Mapped[str] = mapped_column(String(100), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    by: Mapped[str]
+    source: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)
