@@ -16,6 +16,7 @@ from dunwell.domain.ladder_table import Table
 from dunwell.domain.policy import (
     DATES,
     WHEN_FORMS,
+    Fee,
     Needs,
     Policy,
     PromiseRules,
@@ -40,6 +41,8 @@ _POLICY_KEYS = (
         "dispute_days",
         "pause_days",
         "named_only",
+        "jurisdictions",
+        "pay_days",
         "copies",
         "promises",
         "reactions",
@@ -50,6 +53,7 @@ _POLICY_KEYS = (
 _STEP_KEYS = (
     *("id", "when", "to", "by", "message", "copies", "once", "late"),
     *("access", "needs", "announces", "stage", "ends", "approval"),
+    *("interest", "lump_sum", "fee", "interest_notice"),
 )
 
 _QUIET = ("paid", "restored", "promise_made", "dispute_opened", "nothing_to_pay")
@@ -61,6 +65,8 @@ _UNREADABLE = When(anchor="")
 _NEEDS = re.compile(r"(?P<count>\d{1,2}) delivered warnings?, (?P<days>\d{1,3}) days? apart")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 _STEP_ID = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_FEE = re.compile(r"(?P<amount>\d{1,6}(?:\.\d{1,3})?) (?P<currency>[A-Z]{3})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
@@ -129,6 +135,8 @@ def _read_head(table: Table) -> Policy:
         dispute_days=table.whole("dispute_days", 14, 1, 90),
         pause_days=table.whole("pause_days", 30, 1, 180),
         named_only=table.flag("named_only"),
+        jurisdictions=_read_jurisdictions(table),
+        pay_days=table.whole("pay_days", 7, 1, 30),
         copies=table.words("copies", tuple(Role)),
         steps=(),
     )
@@ -179,6 +187,14 @@ def _read_floor(table: Table, key: str) -> Decimal | None:
         table.bad(key, f'must be a positive amount in quotes, such as "100.00", not {value!r}')
         return None
     return floor
+
+
+def _read_jurisdictions(table: Table) -> tuple[str, ...]:
+    countries = table.texts("jurisdictions")
+    for country in countries:
+        if not _COUNTRY.fullmatch(country):
+            table.bad("jurisdictions", f'{country!r} is no country code: write two capital letters such as "DE"')
+    return countries
 
 
 def _read_promises(data: object, report: Report) -> PromiseRules:
@@ -296,6 +312,10 @@ def _read_step(table: Table, label: str, messages: Mapping[str, Trait]) -> Step:
         announces=table.texts("announces"),
         stage=table.word("stage", (Stage.LEGAL,)),
         ends=table.word("ends", (Stage.HANDED_OVER, Stage.WRITTEN_OFF)),
+        interest=_read_interest(table),
+        lump_sum=table.flag("lump_sum"),
+        fee=_read_fee(table),
+        interest_notice=table.flag("interest_notice"),
         asks=messages.get(message, Trait(asks=True)).asks if message else False,
     )
 
@@ -305,6 +325,26 @@ def _read_once(table: Table) -> Literal["customer"] | None:
     if text not in (None, "customer"):
         table.bad("once", f'{text!r} is unknown: write once = "customer", or leave it out')
     return "customer" if text == "customer" else None
+
+
+def _read_interest(table: Table) -> Literal["statutory"] | None:
+    text = table.text("interest")
+    if text not in (None, "statutory"):
+        table.bad(
+            "interest", f'{text!r} is unknown: write interest = "statutory"; an agreed rate stands in the invoice'
+        )
+    return "statutory" if text == "statutory" else None
+
+
+def _read_fee(table: Table) -> Fee | None:
+    text = table.text("fee")
+    if text is None:
+        return None
+    found = _FEE.fullmatch(text.strip())
+    if found is None or not Decimal(found["amount"]):
+        table.bad("fee", f'{text!r} is not understood: write an amount and its currency, such as "5.00 EUR"')
+        return None
+    return Fee(amount=Decimal(found["amount"]), currency=found["currency"])
 
 
 def _read_when(table: Table) -> When:

@@ -49,6 +49,7 @@ def check_parts(step: Step, table: Table, window: tuple[time, time]) -> None:
         table.bad("needs", "guards nothing here: it belongs on a step that restricts or hands over")
     _check_copies(step, table)
     _check_once(step, table)
+    _check_claims(step, table)
     if step.approval and not step.does:
         table.bad("approval", "guards nothing here: it belongs on a step with access, stage or ends")
     elif step.approval and step.late is Late.SKIP:
@@ -74,12 +75,24 @@ def _check_once(step: Step, table: Table) -> None:
         table.bad("once", "would leave out a request or a consequence: it belongs on a step that only informs")
 
 
+def _check_claims(step: Step, table: Table) -> None:
+    """What is owed beside the principal is claimed from the customer, in a message that asks."""
+    for key in ("interest", "lump_sum", "fee", "interest_notice"):
+        if not table.data.get(key):
+            continue
+        if not (step.asks and step.written and step.reaches_debtor):
+            table.bad(key, "belongs on a written step to the customer whose message asks for payment")
+    if step.interest_notice and step.interest:
+        table.bad("interest_notice", "and interest on one step: what is claimed already needs no notice")
+
+
 def check_ladder(policy: Policy, plans: Mapping[str, Plan], report: Report, messages: Mapping[str, Trait]) -> None:
     """Check the ladder as a whole: its order, its ends, its proof of warnings and its threats."""
     _check_order(policy.steps, plans, report)
     _check_ends(policy, report)
     _check_proof(policy, plans, report)
     _check_threats(policy, report, messages)
+    _check_interest(policy, report)
 
 
 def _check_order(steps: Sequence[Step], plans: Mapping[str, Plan], report: Report) -> None:
@@ -221,6 +234,26 @@ def _check_statement(step: Step, report: Report, messages: Mapping[str, Trait]) 
             step.id,
             f"access {str(step.access)!r} without a word about it: add a message that states {step.access}",
         )
+
+
+def _check_interest(policy: Policy, report: Report) -> None:
+    """Nothing is claimed before it is late; announced interest is claimed later; a fee has a law to be checked by."""
+    for position, step in enumerate(policy.steps):
+        if (step.claims or step.interest_notice) and not step.chasing:
+            report.add(
+                step.id, "claims more than the invoice before it is late: count from due, a day or more after it"
+            )
+        if step.interest_notice and not any(one.interest for one in policy.steps[position + 1 :]):
+            report.add(
+                step.id,
+                "interest_notice says that interest accrues, and no step below claims it, an empty threat: "
+                'write interest = "statutory" on a step below, or leave the notice out',
+            )
+        if step.fee and not policy.jurisdictions:
+            report.add(
+                step.id,
+                'fee depends on a country\'s law: name it at the top of the file, such as jurisdictions = ["DE"]',
+            )
 
 
 def _span(window: tuple[time, time]) -> str:

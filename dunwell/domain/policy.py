@@ -123,6 +123,16 @@ class Reactions(Value):
     restored: str | None = None
 
 
+class Fee(Value):
+    """What a step charges for itself; it is claimed of an invoice in this currency only."""
+
+    amount: Decimal
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+
 class Trait(Value):
     """What a message of the catalogue does: asks for money, announces a consequence, or states one."""
 
@@ -137,6 +147,10 @@ class Step(Value):
     copies          roles that get a copy by e-mail once somebody of the debtor's was reached in writing
     approval        our manager says yes before what the step does is done
     once            "customer": left out when this customer got the message already, about another invoice
+    interest        the message claims the interest that has accrued: the law's, or the rate that was agreed
+    lump_sum        it claims the fixed sum that the law allows for late payment
+    fee             what is charged for this step, and claimed by it and by the later steps that claim interest
+    interest_notice the message says since when interest accrues and at which rate, and does not claim it yet
     asks            the message asks for payment (taken from the catalogue when the ladder is loaded)
     days_after_due  the fewest days after the due date it is planned for; 0 or less means up to the due date,
                     None that it hangs on the issue date, so nobody can say
@@ -156,6 +170,10 @@ class Step(Value):
     announces: tuple[str, ...] = ()
     stage: Stage | None = None
     ends: Stage | None = None
+    interest: Literal["statutory"] | None = None
+    lump_sum: bool = False
+    fee: Fee | None = None
+    interest_notice: bool = False
     asks: bool = False
     days_after_due: int | None = None
 
@@ -200,6 +218,11 @@ class Step(Value):
         return self.stage is not None or self.ends is Stage.HANDED_OVER
 
     @property
+    def claims(self) -> bool:
+        """Whether the message claims anything beside the principal."""
+        return self.interest is not None or self.lump_sum or self.fee is not None
+
+    @property
     def does(self) -> str | None:
         """What changes for the debtor: restricted, suspended, work, legal, handed_over or written_off."""
         return self.access or self.stage or self.ends
@@ -226,6 +249,8 @@ class Policy(Value):
     pause_days     the same for a pause without an end
     tolerance      a rest of so many minor units (cents, or yen) counts as paid once something was paid
     named_only     nobody is written to whom the step does not name, even if those it names cannot be reached
+    jurisdictions  the countries for whose law the ladder is written, and is checked; empty: for any
+    pay_days       how many days a message that claims interest leaves to pay the total that it names
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
     """
@@ -249,6 +274,8 @@ class Policy(Value):
     dispute_days: int = 14
     pause_days: int = 30
     named_only: bool = False
+    jurisdictions: tuple[str, ...] = ()
+    pay_days: int = 7
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()

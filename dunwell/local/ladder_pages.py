@@ -109,9 +109,23 @@ def _row(step: Step, line: PreviewLine) -> str:
         happens = "announces: " + ", ".join(step.announces)
     if step.once:
         happens = "once a customer"
+    if claimed := _claimed(step):
+        happens = "; ".join(filter(None, (happens, claimed)))
     how = ", else ".join(step.by)
     cells = (f"{days_from_due(line):+d}", f"**{step.id}**", when, who, how, step.message or "", happens)
     return f"| {' | '.join(cells)} | {_LATE[step.late]} |"
+
+
+def _claimed(step: Step) -> str:
+    """What the step asks for beside the invoice."""
+    heads = [
+        *(["interest"] if step.interest else []),
+        *(["the fixed sum"] if step.lump_sum else []),
+        *([f"a fee of {step.fee}"] if step.fee else []),
+    ]
+    if step.interest_notice:
+        return "says that interest accrues"
+    return f"claims {' and '.join(heads)}" if heads else ""
 
 
 def _needs(step: Step) -> str:

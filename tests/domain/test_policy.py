@@ -68,7 +68,7 @@ late = "shift"
 
 STEP_KEYS = (
     *("when", "to", "by", "message", "late", "access", "needs", "announces", "stage", "ends"),
-    *("copies", "once", "approval"),
+    *("copies", "once", "approval", "interest", "lump_sum", "fee", "interest_notice"),
 )
 
 Edit = Callable[[dict[str, Any]], object]
@@ -135,6 +135,17 @@ def test_reads_a_ladder() -> None:
     assert (restrict.needs.delivered_warnings, restrict.needs.days) == (2, 3)
     assert [one.days_after_due for one in policy.steps] == [1, 15, 19]
     assert Policy.model_validate_json(policy.model_dump_json()) == policy
+
+
+def test_reads_what_a_step_claims_beside_the_invoice() -> None:
+    data = ladder(top(jurisdictions=["DE"], pay_days=10))
+    step(0, interest_notice=True)(data)
+    step(1, interest="statutory", lump_sum=True, fee="5.00 EUR")(data)
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES)
+    first, second, restrict = policy.steps
+    assert (policy.jurisdictions, policy.pay_days) == (("DE",), 10)
+    assert (first.claims, first.interest_notice, restrict.claims) == (False, True, False)
+    assert (second.interest, second.lump_sum, str(second.fee)) == ("statutory", True, "5.00 EUR")
 
 
 @pytest.mark.parametrize(
@@ -397,6 +408,40 @@ REFUSALS: list[tuple[str, Edit, str]] = [
         "approval that cannot be waited for",
         step(2, approval=True, late="skip"),
         'step restrict: late must not be "skip" with approval',
+    ),
+    # interest, fixed sums and fees
+    ("another interest", step(1, interest="8.5"), "step second: interest '8.5' is unknown: write interest = \"stat"),
+    ("a fee as a number", step(1, fee=5), "step second: fee must be a text in quotes, not 5"),
+    ("a fee of nothing", step(1, fee="0.00 EUR"), "step second: fee '0.00 EUR' is not understood: write an amount"),
+    ("a fee without a currency", step(1, fee="5.00"), "step second: fee '5.00' is not understood: write an amount"),
+    ("a fee without a law", step(1, fee="5.00 EUR"), "step second: fee depends on a country's law: name it at the"),
+    ("a country by name", top(jurisdictions=["Germany"]), "jurisdictions 'Germany' is no country code: write two"),
+    ("a pay day", top(pay_days=0), "pay_days must be a whole number from 1 to 30, not 0"),
+    ("claimed where nothing is asked", step(2, interest="statutory"), "step restrict: interest belongs on a written"),
+    (
+        "claimed on the phone",
+        add(id="x", when="second + 1 day", to=["user"], by=["call"], message="reminder-first", lump_sum=True),
+        "step x: lump_sum belongs on a written step to the customer whose message asks",
+    ),
+    (
+        "claimed on the due date",
+        step(0, when="due", interest="statutory"),
+        "step first: claims more than the invoice before it is late: count from due, a day or more after it",
+    ),
+    (
+        "noticed on the due date",
+        step(0, when="due", interest_notice=True),
+        "step first: claims more than the invoice before it is late",
+    ),
+    (
+        "noticed and never claimed",
+        step(0, interest_notice=True),
+        "step first: interest_notice says that interest acc",
+    ),
+    (
+        "noticed when it is claimed",
+        step(1, interest_notice=True, interest="statutory"),
+        "step second: interest_notice and interest on one step: what is claimed already needs no notice",
     ),
     # no empty threats
     (
