@@ -77,6 +77,8 @@ _ALONE: Mapping[str, object] = {
     "suspended": False,
     "missing": None,
     "iban": None,
+    "claims": (),
+    "accruing": None,
     "consumer": False,
 }
 """Changes to the sample: no other invoices, and none of the other optional facts."""

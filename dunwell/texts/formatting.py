@@ -12,7 +12,7 @@ from babel import Locale
 from babel.core import get_global
 from babel.dates import format_date, format_skeleton
 from babel.lists import format_list
-from babel.numbers import format_decimal, get_currency_symbol, parse_pattern
+from babel.numbers import format_decimal, format_percent, get_currency_symbol, parse_pattern
 
 from dunwell.domain.autolinks import WORD_JOINER, unlinked
 from dunwell.domain.cleaning import isolated, one_line
@@ -42,6 +42,36 @@ class OtherInvoice(Value):
     payment_url: str | None = None
 
 
+class Claimed(Value):
+    """What a message claims of one invoice beside its principal, counted up to the day it is to be paid by.
+
+    interest, costs  in `currency` with `digits` minor units
+    rate             per cent a year, where one rate applied to all of the interest; since: its first day
+    lump_sum         the fixed sum for late payment, in the currency the law names it in
+    basis            citations of the law
+    """
+
+    number: str
+    interest: Decimal = Decimal(0)
+    rate: Decimal | None = None
+    since: date | None = None
+    costs: Decimal = Decimal(0)
+    currency: str
+    digits: int
+    lump_sum: Decimal = Decimal(0)
+    lump_sum_currency: str = ""
+    lump_sum_digits: int = 2
+    basis: tuple[str, ...] = ()
+
+
+class AccruingInterest(Value):
+    """Interest that has been accruing `since` a day and is not claimed yet; `rate` in per cent a year."""
+
+    since: date
+    rate: Decimal
+    basis: tuple[str, ...] = ()
+
+
 class Facts(Value):
     """The facts for a message to one contact about one invoice on one day.
 
@@ -61,6 +91,8 @@ class Facts(Value):
     suspended              the account is suspended, not only restricted
     others                 further invoices for which the message asks for payment; tone, warnings and promises are
                            those of this invoice
+    claims                 what is claimed beside the invoices; the total, paid by `claim_until`, settles everything
+    accruing               the interest on this invoice that is announced and not claimed
     consumer, public_body  the kind of customer; both false for a company or when it is unknown
     iban, bic              our account for this currency, without spaces
     short_url              a short link to `payment_url`, for SMS
@@ -96,6 +128,9 @@ class Facts(Value):
     others: tuple[OtherInvoice, ...] = ()
     holding: tuple[OtherInvoice, ...] = ()
     suspended: bool = False
+    claims: tuple[Claimed, ...] = ()
+    claim_until: date | None = None
+    accruing: AccruingInterest | None = None
     consumer: bool = False
     public_body: bool = False
     sender_name: str
@@ -207,13 +242,24 @@ class Formatter:
         """Return the amount with `digits` minor units."""
         return None if value is None else self.text(_amount(self.locale, self.style.brief, value, currency, digits))
 
-    def totals(self, bills: tuple[OtherInvoice, ...]) -> str | None:
-        """Return what the invoices ask for in all, one sum a currency; None if there is no room for several sums."""
+    def rate(self, value: Decimal | None) -> str | None:
+        """Return a rate in per cent a year, with its per cent sign."""
+        if value is None:
+            return None
+        return self.text(format_percent(value / 100, locale=self.locale, decimal_quantization=False))
+
+    def totals(self, bills: tuple[OtherInvoice, ...], claims: tuple[Claimed, ...] = ()) -> str | None:
+        """Return what is asked for in all, one sum a currency; None if there is no room for several sums."""
+        parts = [(bill.asked, bill.currency, bill.digits) for bill in bills]
+        for claim in claims:
+            parts.append((claim.interest + claim.costs, claim.currency, claim.digits))
+            if claim.lump_sum:
+                parts.append((claim.lump_sum, claim.lump_sum_currency, claim.lump_sum_digits))
         sums: dict[str, Decimal] = {}
         digits: dict[str, int] = {}
-        for bill in bills:
-            sums[bill.currency] = sums.get(bill.currency, Decimal(0)) + bill.asked
-            digits[bill.currency] = max(digits.get(bill.currency, 0), bill.digits)
+        for amount, currency, places in parts:
+            sums[currency] = sums.get(currency, Decimal(0)) + amount
+            digits[currency] = max(digits.get(currency, 0), places)
         if len(sums) > 1 and not self.style.roomy:
             return None
         written = [
@@ -221,6 +267,18 @@ class Formatter:
             for currency, value in sums.items()
         ]
         return self.text(format_list(written, locale=self.locale))
+
+    def claim(self, claim: Claimed, today: date) -> dict[str, object]:
+        """Return the formatted facts of what is claimed of one invoice; heads without an amount are None."""
+        fixed = claim.lump_sum, claim.lump_sum_currency, claim.lump_sum_digits
+        return {
+            "number": self.text(claim.number),
+            "interest": self.money(claim.interest, claim.currency, claim.digits) if claim.interest else None,
+            "rate": self.rate(claim.rate),
+            "since": self.day(claim.since, today),
+            "costs": self.money(claim.costs, claim.currency, claim.digits) if claim.costs else None,
+            "lump_sum": self.money(*fixed) if claim.lump_sum else None,
+        }
 
     def row(self, bill: OtherInvoice, today: date) -> dict[str, object]:
         """Return the formatted facts of one invoice among several."""
@@ -318,12 +376,28 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "total": formatter.totals(facts.bills) if facts.others else None,
         "holding": [formatter.row(bill, facts.today) for bill in facts.holding] or None,
         "suspended": facts.suspended or None,
+        **_formatted_claims(facts, formatter),
         "consumer": facts.consumer,
         "public_body": facts.public_body,
         "links": any(row["payment_url"] for row in rows) or None,
         "roomy": formatter.style.roomy or None,
     }
     return {name: word for name, word in written.items() if word is not None}
+
+
+def _formatted_claims(facts: Facts, formatter: Formatter) -> dict[str, object | None]:
+    """What is owed beside the invoices, and the interest that is announced."""
+    basis = dict.fromkeys(one for claim in facts.claims for one in claim.basis)
+    accruing = facts.accruing
+    return {
+        "claims": [formatter.claim(claim, facts.today) for claim in facts.claims] or None,
+        "claim_total": formatter.totals(facts.bills, facts.claims) if facts.claims else None,
+        "claim_until": formatter.day(facts.claim_until, facts.today),
+        "claim_basis": formatter.text(", ".join(basis)),
+        "interest_since": formatter.day(accruing.since, facts.today) if accruing else None,
+        "interest_rate": formatter.rate(accruing.rate) if accruing else None,
+        "interest_basis": formatter.text(", ".join(accruing.basis)) if accruing else None,
+    }
 
 
 def grouped_iban(iban: str | None) -> str | None:
@@ -378,6 +452,22 @@ SAMPLE = Facts(
     others=(_OTHER,),
     holding=(_OTHER,),
     suspended=True,
+    claims=(
+        Claimed(
+            number="A-1",
+            interest=Decimal("0.35"),
+            rate=Decimal("10.15"),
+            since=date(2026, 2, 2),
+            costs=Decimal(5),
+            currency="EUR",
+            digits=2,
+            lump_sum=Decimal(40),
+            lump_sum_currency="EUR",
+            basis=("Dir. 2011/7",),
+        ),
+    ),
+    claim_until=date(2026, 2, 19),
+    accruing=AccruingInterest(since=date(2026, 2, 2), rate=Decimal("10.15"), basis=("Dir. 2011/7",)),
     consumer=True,
     sender_name="Max Weber",
     sender_company="Looms Ltd",

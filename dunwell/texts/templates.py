@@ -161,6 +161,9 @@ class _Compiler:
             if message.asks and not text.uses & {"others", "bills"}:
                 reason = "asks for payment, but never tells of {{ others }}, the invoices that share the message"
                 raise CatalogueError(reason, file=self.file, message=key, field=field)
+        if message.asks and not {"claims", "interest_since"} <= texts["body"].uses:
+            reason = "asks for payment, but never tells of {{ claims }}, what is owed beside it: use {{ claim }}"
+            raise CatalogueError(reason, file=self.file, message=key, field="body")
         return MessageTemplates(**texts)
 
     def _check_announcement(self, key: str, field: str, announces: bool, text: Text) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dunwell.domain.events import OF_A_TALK
 from dunwell.texts.catalogue import CatalogueError
 from dunwell.texts.catalogue_file import CONSEQUENCES, LABELS
+from dunwell.texts.formatting import AccruingInterest, Claimed
 from tests.services.languages import (
     ASKING,
     CATALOGUE,
@@ -522,3 +523,90 @@ def test_c11_every_outcome_that_a_script_names_exists_and_none_is_left_out(key: 
         return
     assert set(re.findall(r"([a-z_]+) \(", line)) == set(OF_A_TALK)
     assert {"plan", "contact close"} == set(re.findall(r"starter\.py ([a-z ]+)\)", script))
+
+
+# ---- what is owed beside the invoice
+
+# A reminder of an agreed day asks for the agreed sum alone.
+CLAIMING = pytest.mark.parametrize(
+    "key",
+    sorted(key for key, traits in TRAITS.items() if traits.asks and key not in ("promise-due", "instalment-due")),
+)
+
+
+def claimed(number: str = "2026-117", **changes: object) -> Claimed:
+    return Claimed.model_validate(
+        {
+            "number": number,
+            "interest": Decimal("12.34"),
+            "rate": Decimal("10.52"),
+            "since": date(2026, 1, 16),
+            "currency": "EUR",
+            "digits": 2,
+            "lump_sum": Decimal(40),
+            "lump_sum_currency": "EUR",
+            "basis": ("§ 288 BGB",),
+            **changes,
+        }
+    )
+
+
+@LANGUAGES
+@CLAIMING
+def test_a_claim_is_a_table_with_its_total_its_day_and_its_law(key: str, language: str) -> None:
+    until = date(2026, 3, 10)
+    told = facts(
+        **OPTIONAL,
+        claims=(claimed(), claimed("2026-118", lump_sum=Decimal(0))),
+        claim_until=until,
+        asked=Decimal(1000),
+    )
+    text = spaced(CATALOGUE.compose(key, language, told).text)
+    other = facts(
+        **OPTIONAL, claims=(claimed(lump_sum=Decimal(0), rate=None),), claim_until=until, asked=Decimal(1000)
+    )
+    plain = spaced(CATALOGUE.compose(key, language, other).text)
+    amounts = [figures(text, amount) for amount in ("12.34", "40.00", "1064.68")]
+    assert amounts == [2, 1, 1]
+    assert text.count("288") == plain.count("288") == 1
+    assert "52" in text and "10.52" not in plain and "10,52" not in plain
+    assert figures(plain, "1012.34") == 1 and figures(plain, "40.00") == 0
+
+
+@LANGUAGES
+def test_a_fixed_sum_of_another_currency_stays_apart_in_the_total(language: str) -> None:
+    told = facts(
+        **OPTIONAL,
+        claims=(claimed(currency="PLN"),),
+        claim_until=date(2026, 3, 10),
+        asked=Decimal(1000),
+        currency="PLN",
+    )
+    text = spaced(CATALOGUE.compose("final-warning", language, told).text)
+    assert figures(text, "1012.34") == 1
+    assert figures(text, "40.00") == 2
+
+
+@LANGUAGES
+@CLAIMING
+def test_interest_is_announced_with_its_day_rate_and_law(key: str, language: str) -> None:
+    accruing = AccruingInterest(since=date(2026, 1, 16), rate=Decimal("10.52"), basis=("§ 288 BGB",))
+    text = CATALOGUE.compose(key, language, facts(**OPTIONAL, accruing=accruing)).text
+    assert figures(text, "10.52") == 1
+    assert "288" in text and "16" in text
+
+
+@LANGUAGES
+@CLAIMING
+def test_nothing_is_said_of_what_is_not_claimed(key: str, language: str) -> None:
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
+    told = CATALOGUE.compose(key, language, facts(**OPTIONAL, claims=(claimed(),), claim_until=date(2026, 3, 10)))
+    assert "288" not in composed.text
+    assert (composed.short, composed.call, composed.subject) == (told.short, told.call, told.subject)
+
+
+def figures(text: str, amount: str) -> int:
+    """How often an amount stands in a text, whatever separates its digits."""
+    whole, fraction = amount.split(".")
+    grouped = whole if len(whole) < 4 else whole[:-3] + r"\D?" + whole[-3:]
+    return len(re.findall(rf"(?<!\d){grouped}[.,]{fraction}(?!\d)", text))

@@ -47,11 +47,12 @@ stop_reply = "Write to {address}"
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
 more = "{% if others %}{{ others | length }} more {% endif %}"
+claim = "{% if claims %}{{ claim_total }}{% endif %}{% if interest_since %}{{ interest_rate }}{% endif %}"
 
 [first]
 asks = true
 subject = "Invoice {{ number }} {{ more }}"
-body = "{{ opening }}: {{ days(days_late) }} {{ more }}"
+body = "{{ opening }}: {{ days(days_late) }} {{ more }} {{ claim }}"
 short = "Pay {{ asked }} {{ more }}"
 call = "Ask for {{ contact_name }} {{ more }}"
 
@@ -59,7 +60,7 @@ call = "Ask for {{ contact_name }} {{ more }}"
 asks = true
 announces = true
 subject = "Invoice {{ number }} {{ more }}"
-body = "{{ greeting }} {{ consequence }} {{ more }}"
+body = "{{ greeting }} {{ consequence }} {{ more }} {{ claim }}"
 short = "{{ consequence_short }} {{ more }}"
 call = "{{ consequence }} {{ more }}"
 """
@@ -147,6 +148,11 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             id="asks for one invoice and forgets the others",
         ),
         pytest.param(
+            swap("{{ more }} {{ claim }}", "{{ more }}"),
+            ["message 'first'", "field 'body'", "never tells of {{ claims }}"],
+            id="asks and forgets the interest",
+        ),
+        pytest.param(
             swap('greeting = "Hello {{ contact_name }},"', 'greeting = "{{ opening }}"'),
             ["language.fragments.greeting", "unknown name 'opening'"],
             id="a fragment that uses one below it",
@@ -206,7 +212,7 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             ["message 'first'"],
             id="a message that is no table",
         ),
-        pytest.param(swap("[first]", "[first"), ["line 39", "a bracket too few"], id="broken TOML"),
+        pytest.param(swap("[first]", "[first"), ["line 40", "a bracket too few"], id="broken TOML"),
         pytest.param(lambda text: text[text.index("[first]") :], ["'language'", "missing"], id="no language table"),
         pytest.param(
             swap('code = "es"', 'code = "pt"'),
