@@ -149,7 +149,8 @@ TABLES: Mapping[str, type[LegalFact]] = {
     "limitation": LimitationRule,
     "contact": ContactRule,
 }
-"""The tables of a jurisdiction's file; the first five must have rows for every kind of customer in a complete one."""
+"""The tables of a jurisdiction's file. A complete one has rows of interest, lump_sum and allocation for every kind of
+customer; without a row of fee no fee may be asked for, and without one of limitation its day is not known."""
 
 
 def in_force(rows: Sequence[_Row], customer: DebtorKind, seller: DebtorKind, day: date) -> _Row | None:

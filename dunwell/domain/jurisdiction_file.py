@@ -16,7 +16,7 @@ from dunwell.domain.rate_series import RateSeries
 from dunwell.domain.spelling import hint
 from dunwell.domain.terms import DebtorKind
 
-_NEEDED = ("interest", "lump_sum", "fee", "allocation", "limitation")
+_NEEDED = ("interest", "lump_sum", "allocation")
 _NOT_WRITTEN = {Jurisdiction: ("code", "series"), LegalFact: ("key",)}
 _SHOWN = 60
 _FILE_NAME = re.compile(r"[a-z]{2}(-[a-z0-9]{1,3})?")
