@@ -20,10 +20,27 @@ from dunwell.intake.jurisdiction_files import FOLDER, read_jurisdictions, read_s
 LAWS, SERIES = read_jurisdictions(), read_series()
 BUSINESS, CONSUMER, PUBLIC = DebtorKind.BUSINESS, DebtorKind.CONSUMER, DebtorKind.PUBLIC
 
-COMPLETE = set(
-    ["AT", "BE", "BG", "CH", "DE", "ES", "FI", "FR", "GB", "ID", "IE", "IT", "JP", "MX", "NL", "PL", "PT", "RU"]
-)
-NOT_COMPLETE = set(["AR", "AU", "BR", "CA", "CL", "CO", "DK", "IN", "NO", "NZ", "RO", "SE", "US", "ZA"])
+COMPLETE = {
+    "AT",
+    "BE",
+    "BG",
+    "CH",
+    "DE",
+    "ES",
+    "FI",
+    "FR",
+    "GB",
+    "ID",
+    "IE",
+    "IT",
+    "JP",
+    "MX",
+    "NL",
+    "PL",
+    "PT",
+    "RU",
+}
+NOT_COMPLETE = {"AR", "AU", "BR", "CA", "CL", "CO", "DK", "IN", "NO", "NZ", "RO", "SE", "US", "ZA"}
 
 
 def test_every_file_is_read_and_there_is_no_other() -> None:
