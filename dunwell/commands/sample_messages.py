@@ -33,6 +33,7 @@ _CUSTOMERS: Mapping[str, SampleCustomer] = {
     "bg": SampleCustomer("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
     "en": SampleCustomer("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
     "es": SampleCustomer("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
+    "fr": SampleCustomer("fr-FR", "Camille Durand", "Le Bistrot du Port SARL", "EUR"),
     "id": SampleCustomer("id-ID", "Sari Wulandari", "PT Samudra Niaga Lestari", "IDR", Decimal(16000)),
     "it": SampleCustomer("it-IT", "Giulia Conti", "Officine Conti S.r.l.", "EUR"),
     "pt-BR": SampleCustomer("pt-BR", "Renata Moraes", "Padaria Três Irmãos Ltda.", "BRL", Decimal(5)),

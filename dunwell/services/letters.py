@@ -96,7 +96,7 @@ def write(
         today=formatter.day(today, today) or "",
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
-        body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""))),  # paper has no links
+        body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""), locale.language)),  # paper has no links
         slip=_slip(deps, asked, labels, formatter, today) if asks and asked else None,
         page=labels["page"],
     )

@@ -43,7 +43,7 @@ from dunwell.texts.formatting import (
 )
 from dunwell.texts.mail import html_document
 from dunwell.texts.markup import (
-    bind_number_signs,
+    bind,
     escaped,
     merge_full_stops,
     parse,
@@ -149,7 +149,7 @@ class Composed:
     @cached_property
     def call(self) -> str:
         """The call script."""
-        return merge_full_stops(tidy(self._write("call", CALL)))
+        return merge_full_stops(bind(tidy(self._write("call", CALL))))
 
     def forms(self) -> dict[str, str]:
         """Return every form by name."""
@@ -157,11 +157,11 @@ class Composed:
 
     @cached_property
     def _body(self) -> str:
-        return bind_number_signs(f"{escaped(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}")
+        return bind(f"{escaped(self._preface)}\n\n{self._write('body', BODY)}{self._small_print}")
 
     @cached_property
     def _tokens(self) -> list[Token]:
-        return parse(self._body)
+        return parse(self._body, self._locale.language)
 
     @property
     def _small_print(self) -> str:

@@ -18,6 +18,7 @@ from dunwell.domain.autolinks import WORD_JOINER, unlinked
 from dunwell.domain.cleaning import isolated, one_line
 from dunwell.domain.model import Value
 from dunwell.texts.markup import escaped
+from dunwell.texts.sms import basic_letters
 
 LONG_OVERDUE = timedelta(days=30)
 """An invoice due longer ago than this is long overdue: messages name its age and do not call it an oversight."""
@@ -220,11 +221,17 @@ class Formatter:
         if value is None:
             return None
         if self.style.brief and value.year == today.year:
-            return self.text(_day_of_year(self.locale, "MMMd", value))
-        return self.text(self._ordinal(_date(self.locale, self.style.dates, value)))
+            written = _day_of_year(self.locale, "MMMd", value)
+        else:
+            written = _date(self.locale, self.style.dates, value)
+        if self.style.brief and _script(self.locale) == "Latn":
+            written = basic_letters(written)  # "août" would cost a second SMS
+        return self.text(self._ordinal(written))
 
     def _ordinal(self, written: str) -> str:
-        """Return a date with the first of the month as Brazil writes it, which Babel does not: "1º de março"."""
+        """Return a date with the first of the month as French and Brazil write it, which Babel does not."""
+        if self.locale.language == "fr":
+            return re.sub(r"^1 ", "1er ", written)
         if self.style.brief or (self.locale.language, self.locale.territory) != ("pt", "BR"):
             return written
         return re.sub(r"^1 de ", "1º de ", written)
@@ -236,6 +243,8 @@ class Formatter:
             written = [self._ordinal(_day_of_year(self.locale, "MMMMd", day)) for day in ordered]
         else:
             written = [self._ordinal(_date(self.locale, self.style.dates, day)) for day in ordered]
+        if self.locale.language == "fr":  # "le {{ earlier }}" is to read "le 3 mars et le 17 mars"
+            written[1:] = [f"le {day}" for day in written[1:]]
         return self.text(format_list(written, locale=self.locale))
 
     def money(self, value: Decimal | None, currency: str, digits: int) -> str | None:
@@ -298,7 +307,9 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
     # Cached, like the dates below, because one message has the same amounts and days many times.
     shape = locale.currency_formats["standard"].pattern
     symbol = get_currency_symbol(currency, locale=locale)
-    if brief and not (symbol.isascii() or symbol in "£¥€" or _script(locale) != "Latn"):
+    if brief and not (
+        symbol.replace("\N{NARROW NO-BREAK SPACE}", " ").isascii() or symbol in "£¥€" or _script(locale) != "Latn"
+    ):
         shape, symbol = shape.replace("¤", "¤¤"), currency  # "¤¤" is the currency's ISO code
     if symbol[-1:].isalpha():  # by CLDR a symbol that ends in a letter is separated from the digits
         shape = re.sub(r"¤(?=[#0])", "¤\N{NO-BREAK SPACE}", shape)

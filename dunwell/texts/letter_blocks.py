@@ -94,7 +94,7 @@ def _table(tokens: Iterator[Token]) -> Block:
 
 
 def _pieces(tokens: Iterable[Token]) -> Iterator[Piece]:
-    """Yield the pieces of one paragraph. A link becomes "label: address"."""
+    """Yield the pieces of one paragraph. A link becomes "label: address", with the token's own colon."""
     bold = italic = False
     label, href = "", None
     for token in tokens:
@@ -111,7 +111,7 @@ def _pieces(tokens: Iterable[Token]) -> Iterator[Piece]:
                 label, href = "", str(token.attrGet("href"))
             case "link_close":
                 if href is not None and href not in {label, f"mailto:{label}"}:
-                    yield Piece(text=": ", bold=bold, italic=italic)
+                    yield Piece(text=token.content, bold=bold, italic=italic)
                     yield Piece(text=href.removeprefix("mailto:"), address=True, bold=bold, italic=italic)
                 href = None
             case _ if token.content:

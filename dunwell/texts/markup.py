@@ -13,9 +13,20 @@ _NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between amount and 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def parse(markdown: str) -> list[Token]:
-    """Parse Markdown into tokens, for `plain_text`, e-mails and letters."""
-    return MARKDOWN.parse(markdown)
+_BOUND = re.compile(r"(?<=№) |(?<=\bn°) |(?<=«) | (?=»)| (?=:(?:\s|$))")
+_BOUND_CLOSELY = re.compile(r" (?=[;!?](?:[\s*]|$))")
+
+
+def parse(markdown: str, language: str = "en") -> list[Token]:
+    """Parse Markdown into tokens, for `plain_text`, e-mails and letters.
+
+    The content of a `link_close` token is the colon between a link's label and its address, where both are printed.
+    """
+    tokens = MARKDOWN.parse(markdown)
+    for child in (child for token in tokens for child in token.children or ()):
+        if child.type == "link_close":
+            child.content = f"{_NO_BREAK[0]}: " if language == "fr" else ": "
+    return tokens
 
 
 def escaped(text: str) -> str:
@@ -29,9 +40,9 @@ def single_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def bind_number_signs(text: str) -> str:
-    """Return the text with no-break spaces between "№" and its number."""
-    return text.replace("№ ", "№\N{NO-BREAK SPACE}")
+def bind(text: str) -> str:
+    """Return the text with no-break spaces after "№", "n°" and "«", and before the marks : ; ! ? »."""
+    return _BOUND_CLOSELY.sub("\N{NARROW NO-BREAK SPACE}", _BOUND.sub("\N{NO-BREAK SPACE}", text))
 
 
 def plain_text(tokens: list[Token]) -> str:
@@ -96,7 +107,7 @@ def inline_text(tokens: list[Token]) -> str:
             links.append((len(text), str(token.attrGet("href"))))
         elif token.type == "link_close":
             start, href = links.pop()
-            text += "" if text[start:] == href else f": {href}"
+            text += "" if text[start:] == href else f"{token.content}{href}"
         else:
             text += token.content
     return text

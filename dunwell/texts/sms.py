@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Literal
+from unicodedata import normalize
 
 _GSM_7 = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -31,6 +32,11 @@ def sms_cost(text: str) -> SmsCost:
 def sms_parts(text: str) -> int:
     """Return the number of SMS that a text needs."""
     return sms_cost(text).parts
+
+
+def basic_letters(text: str) -> str:
+    """Return the text with each Latin letter that is not in the basic alphabet without its accents: "aout"."""
+    return "".join(char if char in _GSM_7 else normalize("NFD", char)[0] for char in text)
 
 
 def shortened(text: str, alone: str, tight: str) -> str:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from dunwell.settings import SettingsError
 from starter import app
+from tests.builders import the_catalogue
 
 
 def printed(*words: str) -> str:
@@ -25,7 +26,7 @@ def test_what_is_printed_is_a_file_of_approved_texts() -> None:
     assert "# {{1}} for example: 2027-0417" in told
 
 
-@pytest.mark.parametrize("language", ["bg", "en", "es", "id", "it", "pt-BR", "ru"])
+@pytest.mark.parametrize("language", the_catalogue().languages)
 def test_every_text_keeps_the_rules_of_whatsapp(language: str) -> None:
     found = json.loads(printed("--language", language, "--json"))
     assert {one["category"] for one in found} == {"UTILITY"}

@@ -27,6 +27,10 @@ def known_language(office: Office) -> str:
         ("en", "BG", "bg", "en", "March 1, 2027"),
         # nobody named one: the country's
         (NOBODY, "BG", "en", "bg-BG", "1 март 2027"),
+        (NOBODY, "FR", "en", "fr-FR", "1er mars 2027"),
+        (NOBODY, "LU", "en", "fr-LU", "1er mars 2027"),
+        (NOBODY, "BE", "en", "fr-BE", "1er mars 2027"),  # Dutch is spoken more, but there are no messages in it
+        (NOBODY, "CA", "en", "en-CA", "March 1, 2027"),
         (NOBODY, "KZ", "en", "ru-KZ", "1 марта 2027"),
         (NOBODY, "GB", "es", "en-GB", "1 March 2027"),
         (NOBODY, "MX", "en", "es-MX", "1 de marzo de 2027"),
@@ -77,6 +81,10 @@ def test_what_a_second_invoice_says(make_office: MakeOffice, first: str, second:
         ("es", "DE", "EUR", "1.200,00 €"),  # Spanish is not spoken there: as in Spain
         ("en", "GB", "GBP", "1 March 2027"),
         ("it", "CH", "CHF", "CHF 1’200.00"),
+        ("fr", "FR", "EUR", "1 200,00 €"),
+        ("fr", "LU", "EUR", "1.200,00 €"),
+        ("fr", "CA", "CAD", "1 200,00 $"),
+        ("fr", "DE", "EUR", "1er mars 2027"),
         ("pt-BR", "PT", "EUR", "€ 1.200,00"),  # whoever names a region has chosen
     ],
 )

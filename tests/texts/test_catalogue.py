@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dunwell.domain.events import OF_A_TALK
 from dunwell.texts.catalogue import CatalogueError
 from dunwell.texts.catalogue_file import CONSEQUENCES, LABELS
-from dunwell.texts.formatting import AccruingInterest, Claimed
+from dunwell.texts.formatting import SAMPLE, AccruingInterest, Claimed
 from tests.services.languages import (
     ASKING,
     CATALOGUE,
@@ -163,6 +163,8 @@ def test_labels_come_in_the_nearest_language() -> None:
         ("es", 1, "(hace 1 día)"),
         ("es", 2, "(hace 2 días)"),
         ("es", 21, "(hace 21 días)"),
+        ("fr", 1, "(il y a 1 jour)"),
+        ("fr", 2, "(il y a 2 jours)"),
         ("ru", 1, "(1 день назад)"),
         ("ru", 2, "(2 дня назад)"),
         ("ru", 5, "(5 дней назад)"),
@@ -197,6 +199,10 @@ def test_the_due_date_is_told_as_of_today(today: date, says: str) -> None:
         ("es", "EUR", 2, "1200", "1.200,00 €", "1.200,00 €"),
         ("es-MX", "MXN", 2, "1200", "$1,200.00", "$1,200.00"),  # Mexico writes amounts its own way
         ("es-MX", "EUR", 2, "1200", "EUR 1,200.00", "EUR 1,200.00"),  # letters do not touch digits
+        ("fr", "EUR", 2, "1240", "1 240,00 €", "1 240,00 €"),
+        ("fr-CA", "CAD", 2, "1240", "1 240,00 $", "1 240,00 $"),
+        ("fr-CH", "CHF", 2, "1240", "1 240,00 CHF", "1 240,00 CHF"),
+        ("fr-CI", "XOF", 0, "1240", "1 240 F CFA", "1 240 F CFA"),  # its symbol holds a no-break space
         ("en", "JPY", 0, "120000", "¥120,000", "¥120,000"),
         ("en", "KWD", 3, "12.5", "KWD 12.500", "KWD 12.500"),
         ("en", "INR", 2, "1200", "₹1,200.00", "INR 1,200.00"),  # ₹ would cost a second SMS
@@ -223,6 +229,8 @@ def test_amounts_as_the_locale_writes_them(
         ("en-ZZ", "March 1, 2026"),  # an unknown region: the language's own form
         ("es", "1 de marzo de 2026"),
         ("es-419", "1 de marzo de 2026"),
+        ("fr", "1er mars 2026"),
+        ("fr-CA", "1er mars 2026"),
     ],
 )
 def test_dates_as_the_locale_writes_them(language: str, says: str) -> None:
@@ -470,6 +478,30 @@ def test_c7_brazil_writes_the_first_of_a_month_as_an_ordinal() -> None:
     assert "1º de março de 2026" in composed.call
     assert "º" not in CATALOGUE.compose("due-today", "pt-BR", known).short  # no letter of the basic SMS alphabet
     assert "11 de março" in CATALOGUE.compose("reminder-second", "pt-BR", facts(due_on=date(2026, 3, 11))).text
+
+
+def test_french_puts_an_article_before_each_day_of_a_list() -> None:
+    known = facts(earlier=(date(2025, 12, 1), date(2026, 3, 3), date(2026, 3, 17)))
+    text = CATALOGUE.compose("reminder-second", "fr", known).text
+    assert "le 1er décembre 2025, le 3 mars 2026 et le 17 mars 2026" in text
+
+
+@pytest.mark.parametrize(("due", "says"), [(date(2026, 8, 1), "1er aout"), (date(2025, 8, 15), "15 aout 2025")])
+def test_no_month_costs_a_second_sms(due: date, says: str) -> None:
+    short = CATALOGUE.compose("due-today", "fr", facts(issued_on=date(2025, 1, 1), due_on=due, today=due)).short
+    later = CATALOGUE.compose("before-due", "fr", facts(issued_on=date(2025, 1, 1), due_on=due)).short
+    assert set(short + later) <= GSM_7 | GSM_7_TWICE
+    assert says in later
+
+
+def test_french_marks_of_two_parts_stand_on_the_line_of_their_word() -> None:
+    """A no-break space, narrow before ; ! ?, stands before the mark."""
+    for key in sorted(CATALOGUE.keys):
+        composed = CATALOGUE.compose(key, "fr", SAMPLE)
+        for form in (composed.text, composed.html.partition('<div class="letter"')[2], composed.call):
+            assert not re.search(r" [:;!?»](?![-\w])|« |n° ", form), key
+    text = CATALOGUE.compose("courtesy-visit", "fr", facts(**OPTIONAL)).text
+    assert f"Payer la facture INV-2041\N{NO-BREAK SPACE}: {URL}" in text
 
 
 @pytest.mark.parametrize(

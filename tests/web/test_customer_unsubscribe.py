@@ -146,6 +146,7 @@ async def test_any_other_link_is_answered_404_without_an_echo(told: Site, method
         ("en", "en", "Stop e-mails to this address"),
         ("es", "es", "factura"),
         ("es-MX", "es", "factura"),
+        ("fr-CA", "fr", "Ne plus recevoir d'e-mails à cette adresse"),
         ("de", "en", "Stop e-mails to this address"),  # nobody has written German yet
     ],
 )
