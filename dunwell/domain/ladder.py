@@ -127,8 +127,8 @@ def judge(policy: Policy, standing: Standing, calendar: BusinessCalendar, now: d
     """Whether the next step is late at `now`, and what its own rule says then; None at the ladder's end.
 
     Late is more than a business day after the planned moment, or after the end of the last rest. A step meant
-    for the time up to the due date is late, too, once that day is over, and when the gap after the last contact
-    lasts until then: it speaks of a day to come.
+    for the time up to the due date is late, too, once that day is over, or the business day after it where it is
+    closed: it speaks of a day to come.
     """
     step = _next_step(policy, standing)
     if step is None:
@@ -344,7 +344,7 @@ def _is_late(plan: _Plan, step: Step, standing: Standing, calendar: BusinessCale
     start = plan.at
     if _up_to_due(step):
         opening = calendar.local_date(calendar.next_open(max(now, start)))
-        if opening > max(standing.due_on, calendar.local_date(plan.meant)):
+        if opening > calendar.next_business_day(standing.due_on):
             return True
     else:
         start = max(start, standing.awake_since or start)

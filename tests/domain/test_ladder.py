@@ -233,6 +233,19 @@ def test_a_gap_that_lasts_over_the_due_date_leaves_out_what_speaks_of_that_day()
     ]
 
 
+def test_a_step_counted_from_one_before_the_due_date_is_late_when_it_comes_after_it() -> None:
+    """Three days after Friday the 9th is Monday the 12th; a day later it would still say that the 12th is to come."""
+    ladder = policy(
+        contact("early", "due - 1 business day at 10:00", -3, Late.SEND),
+        contact("again", "early + 3 days at 10:00", 0, Late.SKIP),
+    )
+    on_the_day = preview(ladder, standing(), CALENDAR, at("2026-01-09T10:00"))
+    a_day_after = judge(ladder, standing(done("early", "2026-01-10T10:00")), CALENDAR, at("2026-01-10T10:00"))
+    assert [(line.step, line.do) for line in on_the_day] == [("early", Late.SEND), ("again", Late.SEND)]
+    assert a_day_after is not None
+    assert (a_day_after.step, a_day_after.do) == ("again", Late.SKIP)
+
+
 def test_a_step_nobody_hears_of_needs_no_gap_but_keeps_its_place() -> None:
     close = Step(id="close", when=When.read("due + 2 days"), ends=Stage.WRITTEN_OFF, days_after_due=2)
     action = next_action(
