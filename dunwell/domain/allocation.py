@@ -1,23 +1,12 @@
 """What a payment meets first: the heads of a claim in the order of a law, or as the customer named them."""
 
-from collections.abc import Mapping
-from decimal import Decimal
 from enum import StrEnum
-from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from dunwell.domain.legal_fact import LegalFact
-
-
-class Head(StrEnum):
-    """The parts of a claim, each kept apart."""
-
-    COSTS = "costs"
-    LUMP_SUM = "lump_sum"
-    INTEREST = "interest"
-    PRINCIPAL = "principal"
+from dunwell.domain.terms import Head
 
 
 class Designation(StrEnum):
@@ -42,10 +31,14 @@ class DebtOrder(StrEnum):
     PRO_RATA = "pro_rata"
 
 
+USUAL_ORDER = (Head.INTEREST, Head.PRINCIPAL, Head.LUMP_SUM, Head.COSTS)
+"""Where a law names no order: interest first, and what the customer did not ask for after the principal."""
+
+
 class AllocationRule(LegalFact):
     """The order in which a payment meets the heads of one claim, and which of several debts it meets."""
 
-    order: tuple[Head, ...] = (Head.INTEREST, Head.PRINCIPAL, Head.LUMP_SUM, Head.COSTS)
+    order: tuple[Head, ...] = USUAL_ORDER
     designation: Designation = Designation.BINDS
     several_debts: Annotated[tuple[DebtOrder, ...], Field(min_length=1)]
 
@@ -74,16 +67,3 @@ class AllocationRule(LegalFact):
                 return accepted is True
             case Designation.IGNORED:
                 return False
-
-
-def allocate(amount: Fraction, open_: Mapping[Head, Fraction], order: tuple[Head, ...]) -> dict[Head, Fraction]:
-    """Return what `amount` meets of each open head, in this order; the rest meets nothing."""
-    met: dict[Head, Fraction] = {}
-    for head in order:
-        met[head] = min(amount, open_.get(head, Fraction(0)))
-        amount -= met[head]
-    return met
-
-
-def exact(amount: Decimal) -> Fraction:
-    return Fraction(amount)

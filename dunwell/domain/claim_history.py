@@ -10,9 +10,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from dunwell.domain.allocation import Head
 from dunwell.domain.legal_fact import Exact
 from dunwell.domain.model import Value
+from dunwell.domain.terms import Head
 
 
 class InterestTerms(StrEnum):

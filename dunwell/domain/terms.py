@@ -60,6 +60,15 @@ class DebtorKind(StrEnum):
     PUBLIC = "public"
 
 
+class Head(StrEnum):
+    """A part of what is owed; a customer may name the one that a payment is for."""
+
+    PRINCIPAL = "principal"
+    INTEREST = "interest"
+    LUMP_SUM = "lump_sum"
+    COSTS = "costs"
+
+
 class MessageState(StrEnum):
     """A row of the outbox. `claimed` means: decided, and not yet known to be accepted by a provider."""
 
