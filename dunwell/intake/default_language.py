@@ -1,6 +1,6 @@
 """The language for a customer: the one in the record, otherwise a main language of the country."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from babel.languages import get_territory_language_info
 
@@ -14,19 +14,28 @@ def languages_of(country: str) -> tuple[str, ...]:
     """Return the main languages of a country as BCP 47 tags, the most spoken first: de-CH and fr-CH for "CH".
 
     `country` is an ISO 3166-1 alpha-2 code. These are its official languages, or where none of them is spoken by
-    enough people, its official languages in fact. Empty when there are neither, as for Antarctica.
+    enough people, its official languages in fact, followed by those of its law: French in Senegal and Mali. Empty
+    when there are neither, as for Antarctica.
     """
     known = get_territory_language_info(country)
-    for status in ("official", "de_facto_official"):
-        shares = {
+    official, in_fact = (
+        {
             name: float(facts["population_percent"] or 0)
             for name, facts in known.items()
             if facts["official_status"] == status
         }
-        main = sorted((name for name in shares if shares[name] >= _MAIN), key=lambda name: (-shares[name], name))
-        if main:
-            return tuple(f"{name.replace('_', '-')}-{country}" for name in main)
-    return ()
+        for status in ("official", "de_facto_official")
+    )
+    chosen = _main(official) or (*_main(in_fact), *_ordered(official))
+    return tuple(f"{name.replace('_', '-')}-{country}" for name in chosen)
+
+
+def _main(shares: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(name for name in _ordered(shares) if shares[name] >= _MAIN)
+
+
+def _ordered(shares: Mapping[str, float]) -> tuple[str, ...]:
+    return tuple(sorted(shares, key=lambda name: (-shares[name], name)))
 
 
 def languages_for(customer: Customer) -> tuple[str, ...]:

@@ -18,7 +18,9 @@ from tests.builders import a_customer, the_catalogue
         ("KZ", ["ru-KZ", "kk-KZ"]),  # the more spoken first
         ("UA", ["uk-UA"]),  # not Russian, though many speak it
         ("TW", ["zh-Hant-TW", "nan-Hant-TW"]),  # the script is part of the language
-        ("NZ", ["en-NZ"]),  # Maori is official, but few speak it
+        ("NZ", ["en-NZ", "mi-NZ"]),  # Maori is official by law, but few speak it
+        ("SN", ["wo-SN", "fr-SN"]),  # few speak the official language of Senegal, and it is that of business
+        ("ML", ["fr-ML"]),
         ("IN", ["hi-IN"]),
         ("AQ", []),
     ],
