@@ -31,6 +31,7 @@ class SampleCustomer:
 
 _CUSTOMERS: Mapping[str, SampleCustomer] = {
     "bg": SampleCustomer("bg-BG", "Мария Петрова", "„Балкан Текстил“ ЕООД", "EUR"),
+    "de": SampleCustomer("de-DE", "Anna Weber", "Tischlerei Weber GmbH", "EUR"),
     "en": SampleCustomer("en-GB", "Priya Nair", "Brightwater Analytics Ltd", "GBP"),
     "es": SampleCustomer("es-MX", "Lucía Herrera", "Distribuidora del Valle, S.A. de C.V.", "MXN", Decimal(20)),
     "fr": SampleCustomer("fr-FR", "Camille Durand", "Le Bistrot du Port SARL", "EUR"),

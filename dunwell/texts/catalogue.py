@@ -5,7 +5,7 @@ money and dates as the locale writes them, plurals as functions, shared sentence
 false in `{% if %}` and an error where it would be printed, so that no message has a gap.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from dunwell.texts.formatting import (
     Formatter,
     Instalment,
     OtherInvoice,
+    spelling,
 )
 from dunwell.texts.mail import html_document
 from dunwell.texts.markup import (
@@ -189,7 +190,7 @@ class Catalogue:
 
     def __init__(self, drafts: Mapping[str, Draft]) -> None:
         self._drafts = drafts
-        self._compiled: dict[str, LanguageTemplates] = {}
+        self._compiled: dict[tuple[str, Callable[[str], str]], LanguageTemplates] = {}
         self.languages: tuple[str, ...] = tuple(sorted(drafts))
         messages = drafts[FALLBACK].messages
         self.keys: frozenset[str] = frozenset(messages)
@@ -218,15 +219,16 @@ class Catalogue:
         To be called before messages are sent or policies are checked. Raises CatalogueError naming file, message,
         field and reason.
         """
-        for language in map(self._templates, self.languages):
+        for language in (self._templates(code, self.locale(code)) for code in self.languages):
             for key in language.messages:
                 for changes in ({}, _ALONE, _LONG_OVERDUE, {**_ALONE, **_LONG_OVERDUE}):
                     Composed(language, key, language.locale, SAMPLE.model_copy(update=changes), "").forms()
 
-    def _templates(self, code: str) -> LanguageTemplates:
-        if code not in self._compiled:  # two threads may both compile it, with the same result
-            self._compiled[code] = compile_language(self._drafts[code])
-        return self._compiled[code]
+    def _templates(self, code: str, locale: Locale) -> LanguageTemplates:
+        spelled = spelling(locale)
+        if (code, spelled) not in self._compiled:  # two threads may both compile it, with the same result
+            self._compiled[code, spelled] = compile_language(self._drafts[code], spelled)
+        return self._compiled[code, spelled]
 
     def spoken(self, *wanted: str) -> str:
         """Return the first of the BCP 47 tags `wanted` whose language has messages, else English.
@@ -249,7 +251,9 @@ class Catalogue:
 
     def labels(self, language: str) -> Mapping[str, str]:
         """Return the LABELS in the best language for the BCP 47 tag `language`, with names such as {name} in them."""
-        return MappingProxyType(self._drafts[self.language_for(language)].language.labels)
+        labels = self._drafts[self.language_for(language)].language.labels
+        spelled = spelling(self.locale(language))
+        return MappingProxyType({name: spelled(words) for name, words in labels.items()})
 
     def compose(self, key: str, language: str, facts: Facts, *, preface: str = "") -> Composed:
         """Compose message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.
@@ -264,7 +268,8 @@ class Catalogue:
         if key not in self.keys:
             reason = f"no such message; {did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
-        return Composed(self._templates(code), key, self.locale(language), facts, preface)
+        locale = self.locale(language)
+        return Composed(self._templates(code, locale), key, locale, facts, preface)
 
 
 def in_country(language: str, country: str) -> str:

@@ -316,7 +316,19 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
     pattern = parse_pattern(shape)
     pattern.frac_prec = (digits, digits)
     written: str = pattern.apply(value, locale, currency, currency_digits=False, decimal_quantization=False)
-    return written
+    return written.replace("’", "'") if brief and _script(locale) == "Latn" else written  # Swiss: CHF 1’240.00
+
+
+def spelling(locale: Locale) -> Callable[[str], str]:
+    """Return a function that spells the words of a language file as the country of the locale does."""
+    return _without_eszett if locale.language == "de" and locale.territory in _NO_ESZETT else str
+
+
+_NO_ESZETT = frozenset({"CH", "LI"})
+
+
+def _without_eszett(words: str) -> str:
+    return words.replace("ß", "ss")
 
 
 @lru_cache

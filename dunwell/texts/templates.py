@@ -1,6 +1,6 @@
 """The compiled templates of one language, checked for the facts and consequences that they use."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from babel import Locale
@@ -101,9 +101,12 @@ class LanguageTemplates:
         return context
 
 
-def compile_language(draft: Draft) -> LanguageTemplates:
-    """Compile the templates of a file. Raises CatalogueError naming file, message, field and reason."""
-    return _Compiler(draft.file).compile(draft)
+def compile_language(draft: Draft, spelled: Callable[[str], str] = str) -> LanguageTemplates:
+    """Compile the templates of a file. Raises CatalogueError naming file, message, field and reason.
+
+    spelled  spells the file's words, but no facts, as a country does
+    """
+    return _Compiler(draft.file, spelled).compile(draft)
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class _Compiler:
     """Compiles and checks the templates of one catalogue file."""
 
     file: str
+    spelled: Callable[[str], str]
 
     def compile(self, draft: Draft) -> LanguageTemplates:
         language = draft.language
@@ -128,8 +132,11 @@ class _Compiler:
             self.file,
             language.code,
             draft.locale,
-            language.plurals,
-            language.labels,
+            {
+                name: {form: self.spelled(words) for form, words in forms.items()}
+                for name, forms in language.plurals.items()
+            },
+            {name: self.spelled(words) for name, words in language.labels.items()},
             fragments,
             consequences,
             consequences_short,
@@ -181,7 +188,7 @@ class _Compiler:
         self, source: str, known: Mapping[str, frozenset[str]], *, field: str, message: str | None = None
     ) -> Text:
         try:
-            parsed = _TEMPLATES.parse(source)
+            parsed = _TEMPLATES.parse(self.spelled(source))
             names = find_undeclared_variables(parsed)
             template = _TEMPLATES.from_string(parsed)
         except TemplateSyntaxError as error:

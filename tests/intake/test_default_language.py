@@ -32,9 +32,9 @@ def test_spoken_in(country: str, tags: list[str]) -> None:
 @pytest.mark.parametrize(
     ("named", "country", "ladder", "says"),
     [
-        ("de", "DE", "en", "no messages are in 'de': in 'en' instead"),
-        ("de", "DE", "es", "no messages are in 'de': in 'es' instead"),  # the ladder's language
-        (UNDETERMINED, "DE", "en", "no messages are in 'de-DE': in 'en' instead"),
+        ("hu", "DE", "en", "no messages are in 'hu': in 'en' instead"),
+        ("hu", "HU", "es", "no messages are in 'hu': in 'es' instead"),  # the ladder's language
+        (UNDETERMINED, "HU", "en", "no messages are in 'hu-HU': in 'en' instead"),
         (UNDETERMINED, "CH", "en", None),
         (UNDETERMINED, "AQ", "en", None),  # nobody knows what would be right
         (UNDETERMINED, "MX", "en", None),

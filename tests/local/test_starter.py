@@ -420,8 +420,8 @@ def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
 def test_c6_c8_preview_tells_the_language_the_way_to_pay_and_what_is_announced(
     here: Place, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = a_file(an_item("PRE-3", customer__language="de", payment_url=None))
-    assert "language: no messages are in 'de': in 'en' instead" in run("preview", file).out
+    file = a_file(an_item("PRE-3", customer__language="hu", payment_url=None))
+    assert "language: no messages are in 'hu': in 'en' instead" in run("preview", file).out
     assert "no payment_url: messages ask for a bank transfer by the bank details on the invoice" in (
         run("preview", file).out
     )
@@ -473,10 +473,10 @@ def test_a14_an_invoice_that_comes_wholly_paid_says_so(here: Place, run: Run) ->
 
 
 def test_c6_a_language_without_messages_is_told_when_cases_start(here: Place, run: Run) -> None:
-    items = [an_item(f"LANG-{n}", customer__id=f"CL-{n}", customer__language="de") for n in range(7)]
+    items = [an_item(f"LANG-{n}", customer__id=f"CL-{n}", customer__language="hu") for n in range(7)]
     said = run("start", a_file(*items, an_item("LANG-EN", customer__id="CL-EN", customer__language="en-GB")))
     assert said.code == 0
-    assert said.err.replace("\n", " ").count("no messages are in 'de': in 'en' instead") == 1
+    assert said.err.replace("\n", " ").count("no messages are in 'hu': in 'en' instead") == 1
     assert "for CL-0, CL-1, CL-2, CL-3, CL-4 and 2 more" in said.err.replace("\n", " ")
 
 

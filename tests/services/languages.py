@@ -99,6 +99,30 @@ class Expected:
 
 
 EXPECTED = {
+    "de": Expected(
+        money=r"\d(\.\d{3})?,\d\d €",
+        issued="30. Januar 2026",
+        due="1. März 2026",
+        on="Am 26. März 2026",
+        brief_on="26. März",
+        late="21 Tagen",
+        aged="400 Tagen",
+        pending="400 Tagen",
+        cheerful="geht eine Rechnung leicht unter",
+        earlier="3. März und 17. März",
+        bank="Bankverbindung siehe Rechnung",
+        banks="Bankverbindung siehe Rechnungen",
+        consequences={
+            "restricted": "schränken",
+            "suspended": "sperren",
+            "legal": "Rechtsabteilung",
+            "handed_over": "Beitreibung",
+        },
+        rows=("seit 21 Tagen", "seit 1 Tag", "heute", "in 1 Tag", "in 2 Tagen"),
+        in_all="Rechnungen offen",
+        more="weitere",
+        sms=2,
+    ),
     "en": Expected(
         money=r"€\d(,\d{3})?[\d.]*\.\d\d",
         issued="January 30, 2026",

@@ -31,6 +31,8 @@ def known_language(office: Office) -> str:
         (NOBODY, "LU", "en", "fr-LU", "1er mars 2027"),
         (NOBODY, "BE", "en", "fr-BE", "1er mars 2027"),  # Dutch is spoken more, but there are no messages in it
         (NOBODY, "CA", "en", "en-CA", "March 1, 2027"),
+        (NOBODY, "AT", "en", "de-AT", "1. März 2027"),
+        (NOBODY, "CH", "en", "de-CH", "1. März 2027"),
         (NOBODY, "KZ", "en", "ru-KZ", "1 марта 2027"),
         (NOBODY, "GB", "es", "en-GB", "1 March 2027"),
         (NOBODY, "MX", "en", "es-MX", "1 de marzo de 2027"),
@@ -85,6 +87,9 @@ def test_what_a_second_invoice_says(make_office: MakeOffice, first: str, second:
         ("fr", "LU", "EUR", "1.200,00 €"),
         ("fr", "CA", "CAD", "1 200,00 $"),
         ("fr", "DE", "EUR", "1er mars 2027"),
+        ("de", "CH", "CHF", "CHF 1’200.00"),
+        ("de", "AT", "EUR", "€ 1.200,00"),
+        ("de", "FR", "EUR", "1.200,00 €"),
         ("pt-BR", "PT", "EUR", "€ 1.200,00"),  # whoever names a region has chosen
     ],
 )

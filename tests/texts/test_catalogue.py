@@ -160,6 +160,9 @@ def test_labels_come_in_the_nearest_language() -> None:
         ("en", 1, "(1 day ago)"),
         ("en", 2, "(2 days ago)"),
         ("en", 1234, "(1,234 days ago)"),
+        ("de", 1, "(seit 1 Tag überfällig)"),
+        ("de", 2, "(seit 2 Tagen überfällig)"),
+        ("de", 1234, "(seit 1.234 Tagen überfällig)"),
         ("es", 1, "(hace 1 día)"),
         ("es", 2, "(hace 2 días)"),
         ("es", 21, "(hace 21 días)"),
@@ -410,7 +413,7 @@ def test_c10_no_message_breaks_when_it_is_long_overdue(key: str, language: str) 
         ("plan-agreed", "en", {"instalments": ()}, ["plan-agreed", "needs instalments"]),
         ("promise-broken", "es", {"promise_on": None}, ["promise-broken", "needs promise_on"]),
         ("reminder-frist", "en", {}, ["reminder-frist", "did you mean 'reminder-first'?"]),
-        ("thank-you", "de", {}, ["'de'", f"no such language; there are {', '.join(CATALOGUE.languages)}"]),
+        ("thank-you", "hu", {}, ["'hu'", f"no such language; there are {', '.join(CATALOGUE.languages)}"]),
     ],
 )
 def test_compose_refuses_and_says_what_is_missing(
@@ -518,6 +521,32 @@ def test_c7_no_line_ends_between_the_number_sign_and_the_number(language: str) -
         composed = CATALOGUE.compose(key, language, facts(**OPTIONAL))
         assert "№ " not in composed.text + composed.html.partition('<div class="letter"')[2]
         assert "№ " in spaced(composed.text)
+
+
+def test_switzerland_writes_no_eszett_but_keeps_that_of_a_name() -> None:
+    known = facts(company="Weiß & Söhne", **OPTIONAL)
+    german, swiss, austrian = (
+        CATALOGUE.compose("formal-complaint", f"de-{region}", known).text for region in ("DE", "CH", "AT")
+    )
+    assert "Mit freundlichen Grüßen" in german
+    assert "Mit freundlichen Grüßen" in austrian
+    assert "Mit freundlichen Grüssen" in swiss
+    assert "Weiß & Söhne" in swiss
+    assert all("ß" not in label for label in CATALOGUE.labels("de-LI").values())
+
+
+@MESSAGES
+def test_a_german_text_that_whatsapp_approved_is_the_same_in_switzerland(key: str) -> None:
+    german, swiss = (CATALOGUE.compose(key, tag, facts(**OPTIONAL)).numbered.words for tag in ("de", "de-CH"))
+    assert swiss == german
+
+
+@pytest.mark.parametrize("language", ["de-CH", "it-CH"])
+def test_a_swiss_amount_keeps_an_sms_in_its_alphabet(language: str) -> None:
+    composed = CATALOGUE.compose("reminder-first", language, facts(currency="CHF", **OPTIONAL))
+    assert "CHF 1’200.00" in spaced(composed.text)
+    assert "CHF 1'200.00" in composed.short
+    assert set(composed.short) <= GSM_7 | GSM_7_TWICE
 
 
 # ---- call scripts, by kind of debtor

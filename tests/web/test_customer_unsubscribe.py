@@ -147,7 +147,8 @@ async def test_any_other_link_is_answered_404_without_an_echo(told: Site, method
         ("es", "es", "factura"),
         ("es-MX", "es", "factura"),
         ("fr-CA", "fr", "Ne plus recevoir d'e-mails à cette adresse"),
-        ("de", "en", "Stop e-mails to this address"),  # nobody has written German yet
+        ("de-AT", "de", "E-Mails an diese Adresse abbestellen"),
+        ("hu", "en", "Stop e-mails to this address"),  # nobody has written Hungarian yet
     ],
 )
 async def test_the_page_speaks_the_debtors_language(site: Site, language: str, shown: str, says: str) -> None:
