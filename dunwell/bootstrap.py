@@ -83,6 +83,7 @@ def make_sender(settings: Settings) -> Sender:
         company=settings.sender_company or "Dunwell Example Ltd",
         reply_to=mailbox.email if mailbox else None,
         phone=settings.sender_phone,
+        country=settings.sender_country,
         account=BankAccount(settings.sender_iban, settings.sender_bic) if settings.sender_iban else None,
         accounts={
             code: BankAccount(iban, banks.get(code)) for code, iban in settings.sender_iban_by_currency.items()

@@ -30,11 +30,13 @@ from pydantic_settings import (
 )
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
+from dunwell.domain.governing_law import known_law, unknown_law
 from dunwell.gateways.lob.settings import LobSettings
 from dunwell.gateways.sendgrid.settings import SendGridSettings
 from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress, long_enough
 from dunwell.gateways.twilio.settings import TwilioSettings
 from dunwell.intake.currencies import current_codes
+from dunwell.intake.jurisdiction_files import known_codes
 
 ENV_FILE = Path(".env")
 UP_ENV = "up.env"
@@ -129,6 +131,12 @@ def _phone(value: str) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
+def _law(value: str) -> str:
+    if known_law(value, known_codes()) is None:
+        raise ValueError(f"{value!r} {unknown_law(value, known_codes())}.")
+    return value
+
+
 def _currency(value: str) -> str:
     if value not in current_codes():
         raise ValueError(f"{value} is no currency in use; end the name with an ISO 4217 code, like SENDER_IBAN_EUR.")
@@ -171,6 +179,7 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
     sender_bic: Annotated[str, AfterValidator(_bic)] | None = None
     sender_iban_by_currency: dict[Currency, Annotated[str, AfterValidator(_iban)]] = {}
     sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
+    sender_country: Annotated[str, AfterValidator(_law)] | None = None
     sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
 
     product_access_url: WebAddress | None = Field(default=None, repr=False)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from dunwell.domain.jurisdiction import TABLES, Jurisdiction, in_force, rates_of
-from dunwell.domain.legal_fact import LegalFact
+from dunwell.domain.legal_fact import COMMERCIAL, LegalFact
 from dunwell.domain.model import Value
 from dunwell.domain.rate_series import RateSeries
 from dunwell.domain.spelling import hint
@@ -128,11 +128,15 @@ def _with_keys(law: Jurisdiction, stem: str) -> Jurisdiction:
     update = {}
     for table in TABLES:
         rows: tuple[LegalFact, ...] = getattr(law, table)
-        update[table] = tuple(
-            row.model_copy(update={"key": f"{stem}.{table}.{'+'.join(row.customers)}.{row.valid_from}"})
-            for row in rows
-        )
+        update[table] = tuple(row.model_copy(update={"key": f"{stem}.{table}.{_name(row)}"}) for row in rows)
     return law.model_copy(update=update)
+
+
+def _name(row: LegalFact) -> str:
+    """What tells a row from the others of its table, such as "business+public.2014-07-29"."""
+    sellers = "" if row.sellers == COMMERCIAL else f"-of-{'+'.join(row.sellers)}"
+    asked = "-once-asked" if getattr(row, "once_asked", False) else ""
+    return f"{'+'.join(row.customers)}{sellers}{asked}.{row.valid_from}"
 
 
 def _written_fields(model: type[BaseModel]) -> list[str]:

@@ -21,12 +21,14 @@ from email_validator import EmailNotValidError, validate_email
 from dunwell.domain.autolinks import domain_in, link_in
 from dunwell.domain.cleaning import clean, printable, reordering
 from dunwell.domain.consent import Consent
+from dunwell.domain.governing_law import known_law, unknown_law
 from dunwell.domain.money import exact_amount, looks_like_thousands
-from dunwell.domain.spelling import did_you_mean
+from dunwell.domain.spelling import did_you_mean, hint
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.phone_numbers import costly
 from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.currencies import Currency, current_codes, find_currency, replacement
+from dunwell.intake.jurisdiction_files import known_codes
 from dunwell.intake.numbers_and_dates import Choice, Days, Decimals, amount_by, day_by
 from dunwell.intake.refusals import InvalidValue, kind
 
@@ -268,11 +270,18 @@ def country(value: object) -> str:
     word = text(value)
     if _is_country(word):
         return word
-    try:
-        meant = _COUNTRY_ALIASES.get(word.upper()) or pycountry.countries.lookup(word).alpha_2
-    except LookupError:
-        raise InvalidValue("is no country: give the ISO 3166 code of two letters, for example 'DE'") from None
+    meant = _country_meant(word)
+    if meant is None:
+        raise InvalidValue("is no country: give the ISO 3166 code of two letters, for example 'DE'")
     raise InvalidValue(f"is not the ISO 3166 code of two letters: use {meant!r}")
+
+
+def _country_meant(word: str) -> str | None:
+    """Return the code of the country that a word names otherwise: its name, or another code of it."""
+    try:
+        return _COUNTRY_ALIASES.get(word.upper()) or str(pycountry.countries.lookup(word).alpha_2)
+    except LookupError:
+        return None
 
 
 def _is_country(word: str) -> bool:
@@ -281,13 +290,16 @@ def _is_country(word: str) -> bool:
 
 
 def jurisdiction(value: object) -> str:
-    """Return whose law applies: a country, a part of one ("US-NY"), "UK" or "EU"."""
+    """Return whose law applies: a country, a part of one ("US-NY") or "UK". Its law must have a file."""
     word = text(value)
-    if word in {"EU", "UK"} or _is_country(word):
-        return word
-    if re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", word) and word in _subdivisions():
-        return word
-    raise InvalidValue("is no jurisdiction: use a country ('DE'), a part of one ('US-NY'), 'UK' or 'EU'")
+    part = re.fullmatch("[A-Z]{2}-[A-Z0-9]{1,3}", word) and word in _subdivisions()
+    if not (part or word in {"EU", "UK"} or _is_country(word)):
+        meant = _country_meant(word)
+        how = f"use {meant!r}" if meant else "use a country ('DE'), a part of one ('US-NY') or 'UK'"
+        raise InvalidValue(f"is no jurisdiction{hint(word, known_codes()) or f': {how}'}")
+    if known_law(word, known_codes()) is None:
+        raise InvalidValue(unknown_law(word, known_codes()))
+    return word
 
 
 @cache

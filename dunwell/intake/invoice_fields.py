@@ -79,7 +79,9 @@ INVOICE = _object(
     ),
     Field(
         "jurisdiction", field_checks.jurisdiction, "code",
-        "Whose law counts: a country, a part of one (`US-NY`), `UK` or `EU`.", "DE", ("Germany",),
+        "Whose law governs interest and costs: a country, a part of one (`US-NY`) or `UK`, whose law is among "
+        "[those known](jurisdictions.md). Left out: for businesses that of `SENDER_COUNTRY`, for consumers that of "
+        "their own country.", "DE", ("Germany", "EU", "SG"),
     ),
     Field(
         "paid", opening_history.paid, "amount",

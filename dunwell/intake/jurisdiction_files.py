@@ -1,5 +1,6 @@
 """Reads the files of jurisdictions/: every *.toml is the law of a country, every one in its rates/ a base rate."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,12 @@ from dunwell.domain.rate_series import RateSeries
 from dunwell.domain.toml_text import TomlFault, parse_toml
 
 FOLDER = Path(__file__).parents[2] / "jurisdictions"
+
+
+@cache
+def known_codes() -> frozenset[str]:
+    """Return the codes of the countries whose law has a file, such as "DE", complete or not."""
+    return frozenset(path.stem.upper() for path in FOLDER.glob("*.toml"))
 
 
 def read_series(folder: Path = FOLDER) -> dict[str, RateSeries]:

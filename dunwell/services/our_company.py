@@ -17,6 +17,7 @@ class Sender:
     """The human who signs, where answers go, and where the money goes.
 
     account   for every currency that has none of its own in `accounts`
+    country   whose law governs claims against businesses when the invoice names none; None: no law is chosen
     """
 
     name: str
@@ -25,6 +26,7 @@ class Sender:
     phone: str | None = None
     account: BankAccount | None = None
     accounts: Mapping[str, BankAccount] = field(default_factory=dict)
+    country: str | None = None
 
     def account_for(self, currency: str) -> BankAccount | None:
         return self.accounts.get(currency, self.account)

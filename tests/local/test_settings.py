@@ -104,6 +104,10 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
             {"SENDER_IBAN_XYZ": "DE89370400440532013000"}, ["SENDER_IBAN_XYZ: ", "no currency"], id="no currency"
         ),
         pytest.param({"SENDER_BIC_EUR": "COBADEFFXXX"}, ["SENDER_BIC_EUR", "SENDER_IBAN_EUR"], id="bank alone"),
+        pytest.param(
+            {"SENDER_COUNTRY": "SG"}, ["SENDER_COUNTRY", "'SG'", "known are AR, AT"], id="country without law"
+        ),
+        pytest.param({"SENDER_COUNTRY": "DW"}, ["SENDER_COUNTRY", "did you mean 'DE'?"], id="country mistyped"),
         pytest.param({"SENDER_PHONE": "030 901820"}, ["SENDER_PHONE", "+49"], id="phone without its country"),
     ],
 )
