@@ -107,7 +107,7 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param(
             {"SENDER_COUNTRY": "SG"}, ["SENDER_COUNTRY", "'SG'", "known are AR, AT"], id="country without law"
         ),
-        pytest.param({"SENDER_COUNTRY": "DW"}, ["SENDER_COUNTRY", "did you mean 'DE'?"], id="country mistyped"),
+        pytest.param({"SENDER_COUNTRY": "de"}, ["SENDER_COUNTRY", "did you mean 'DE'?"], id="country mistyped"),
         pytest.param({"SENDER_PHONE": "030 901820"}, ["SENDER_PHONE", "+49"], id="phone without its country"),
     ],
 )
