@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from dunwell.domain.contact_limits import ContactForm
+
 
 class AddressKind(StrEnum):
     """What a channel has to know of a contact. The value is the contact's field that holds it."""
@@ -73,6 +75,13 @@ class Facts:
     def written(self) -> bool:
         """Whether it leaves something to read, so that its delivery proves a warning."""
         return not self.by_person
+
+    @property
+    def counts_as(self) -> ContactForm:
+        """As what the limits of a law count its contacts."""
+        if self.by_person:
+            return ContactForm.CALLS if self.capped_calls else ContactForm.VISITS
+        return ContactForm.LETTERS if self.form is TextForm.PAPER else ContactForm.MESSAGES
 
     @property
     def closable(self) -> bool:

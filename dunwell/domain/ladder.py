@@ -163,7 +163,7 @@ def spread(policy: Policy, customer_id: str, calendar: BusinessCalendar, at: dat
     """
     if not policy.spread_minutes:
         return at
-    closing = calendar.at(calendar.local_date(at), calendar.closes)
+    closing = calendar.closing(calendar.local_date(at))
     room = min(policy.spread_minutes * 60, int((closing - at).total_seconds()))
     return at + timedelta(seconds=crc32(customer_id.encode()) % max(room, 1))
 

@@ -56,7 +56,7 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
 
 def _later(calendar: BusinessCalendar, since: datetime, days: int) -> datetime:
     day = calendar.local_date(since) + timedelta(days=days)
-    return calendar.next_open(calendar.at(day, calendar.opens))
+    return calendar.next_open(calendar.opening(day))
 
 
 def _about_payment(case: Case, payment: QuestionedPayment) -> str:

@@ -19,7 +19,7 @@ from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps
 from dunwell.services.call_tasks import dispatch_of, words
 from dunwell.services.dependencies import Dependencies
-from dunwell.store import addresses, contacts, tasks, timeline
+from dunwell.store import addresses, contacts, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
 
 
@@ -69,8 +69,7 @@ class CallOutcomes:
             self._note(f"{task.task_id}.given-up", "call", text, task.task_id, task.step)
             return
         due_at = policy.calls.retry.after(self._now, calendar)
-        contact = self._contact(task)
-        wait = contact_caps.call_wait(self._session, policy, contact, due_at) if contact else None
+        wait = self._wait(task, policy, due_at)
         due_at = calendar.next_open(wait[0]) if wait else due_at
         attempt = task.attempt + 1
         why = f"no answer: attempt {attempt} of {policy.calls.attempts}"
@@ -124,6 +123,14 @@ class CallOutcomes:
 
     def _contact(self, task: TaskRow) -> Contact | None:
         return contacts.get(self._session, task.contact_id)
+
+    def _wait(self, task: TaskRow, policy: Policy, due_at: datetime) -> tuple[datetime, str] | None:
+        contact = self._contact(task)
+        if contact is None:
+            return None
+        customer = invoices.get_customer_of(self._session, task.invoice_id)
+        channel = Channel(task.kind)
+        return contact_caps.person_wait(self._session, self._deps, policy, customer, contact, channel, due_at)
 
     def _rules(self) -> tuple[Policy, BusinessCalendar]:
         policy = self._deps.policy(self._session, self._case.policy)

@@ -144,8 +144,8 @@ def _why_closed(session: Session, dispatch: Dispatch, contact: Contact, channel:
 
 def _due_at(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Contact, channel: Channel) -> datetime:
     """Now, unless this contact had calls enough or was talked with just now."""
-    capped = channel.facts.capped_calls
-    wait = contact_caps.call_wait(session, dispatch.policy, contact, dispatch.now) if capped else None
+    customer, now = dispatch.customer, dispatch.now
+    wait = contact_caps.person_wait(session, deps, dispatch.policy, customer, contact, channel, now)
     if wait is None:
         return dispatch.now
     return deps.case_calendar(session, dispatch.case, dispatch.now).next_open(wait[0])

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS
+from dunwell.domain.channels import BY_PERSON, CAPPED_CALLS, Channel
 from dunwell.domain.contact import Contact
+from dunwell.domain.contact_limits import ContactRule
+from dunwell.domain.invoice import Customer
 from dunwell.domain.policy import Policy
-from dunwell.services import address_queue
+from dunwell.services import address_queue, contact_law
 from dunwell.services.address_queue import Ahead
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -46,14 +48,32 @@ def earliest(
     if not contacts:
         return None
     waits = list(_waits_for_calls(session, dispatch, contacts))
+    waits += contact_law.waits(session, _rule(deps, dispatch), dispatch.customer, dispatch.execution.by, dispatch.now)
     if not BY_PERSON.issuperset(dispatch.execution.by):
         addresses.lock(session, dispatch.keys(dispatch.customer.contacts))
         waits += _waits_for_messages(session, deps, dispatch, contacts)
     return max(waits, default=None, key=lambda wait: wait[0])
 
 
-def call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) -> tuple[datetime, str] | None:
-    """When this contact may be called if not at `at`, and why; None when it may."""
+def person_wait(
+    session: Session,
+    deps: Dependencies,
+    policy: Policy,
+    customer: Customer,
+    contact: Contact,
+    channel: Channel,
+    at: datetime,
+) -> tuple[datetime, str] | None:
+    """When one of our people may call or visit this contact if not at `at`, and why; None when they may."""
+    rule = contact_law.rule_for(deps.laws, customer, at.date())
+    waits = list(contact_law.waits(session, rule, customer, [channel], at))
+    if channel.facts.capped_calls and (own := _call_wait(session, policy, contact, at)) is not None:
+        waits.append(own)
+    return max(waits, default=None, key=lambda wait: wait[0])
+
+
+def _call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) -> tuple[datetime, str] | None:
+    """When the ladder lets this contact be called if not at `at`, and why; None when it does."""
     waits = []
     same = provider_events.contact_ids_at(session, contact)
     calls = tasks.calls_to(session, same, at - _WEEK)
@@ -69,12 +89,16 @@ def call_wait(session: Session, policy: Policy, contact: Contact, at: datetime) 
     return max(waits, default=None)
 
 
+def _rule(deps: Dependencies, dispatch: Dispatch) -> ContactRule | None:
+    return contact_law.rule_for(deps.laws, dispatch.customer, dispatch.calendar.local_date(dispatch.now))
+
+
 def _waits_for_calls(
     session: Session, dispatch: Dispatch, contacts: Iterable[Contact]
 ) -> Iterable[tuple[datetime, str]]:
     if dispatch.execution.by and set(dispatch.execution.by) <= set(CAPPED_CALLS):
         for contact in contacts:
-            wait = call_wait(session, dispatch.policy, contact, dispatch.now)
+            wait = _call_wait(session, dispatch.policy, contact, dispatch.now)
             if wait is not None:
                 yield wait
 

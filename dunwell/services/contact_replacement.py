@@ -83,9 +83,9 @@ class ContactReplacement:
         task.reason = task.reason.replace(str(before), contact.contact_id)
         dispatch = dispatch_of(self._session, self._deps, self._case, task.step, self._now, rehearsal=self._rehearsal)
         if dispatch is not None:
-            wait = contact_caps.call_wait(self._session, dispatch.policy, contact, task.due_at)
-            capped = Channel(task.kind).facts.capped_calls
-            task.due_at = dispatch.calendar.next_open(wait[0]) if wait and capped else task.due_at
+            who, channel = (dispatch.policy, dispatch.customer, contact), Channel(task.kind)
+            wait = contact_caps.person_wait(self._session, self._deps, *who, channel, task.due_at)
+            task.due_at = dispatch.calendar.next_open(wait[0]) if wait else task.due_at
             for name, value in words(self._session, self._deps, dispatch, contact).items():
                 setattr(task, name, value)
         self._session.flush()

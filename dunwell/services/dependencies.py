@@ -11,9 +11,11 @@ from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
+from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.gateways.base import BusinessDays, MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.services import contact_law
 from dunwell.services.our_company import Letterhead, Sender
 from dunwell.store import invoices, policies
 from dunwell.store.database import Database
@@ -22,11 +24,8 @@ from dunwell.texts.catalogue import Catalogue
 _YEARS_AHEAD = timedelta(days=730)
 
 
-class Place(Protocol):
+class Place(contact_law.Debtor, Protocol):
     """Where business days are asked for: ISO 3166 country, IANA time zone."""
-
-    @property
-    def country(self) -> str: ...
 
     @property
     def time_zone(self) -> str: ...
@@ -38,6 +37,7 @@ class Dependencies:
 
     rate_limits     by the name of the provider
     agent_language  the language of our own people
+    laws            the law of each country that is known, by its code
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     """
 
@@ -54,6 +54,7 @@ class Dependencies:
     opt_out: OptOutLinks | None = None
     pay_links: str | None = None
     letterhead: Letterhead = field(default_factory=Letterhead)
+    laws: Mapping[str, Jurisdiction] = field(default_factory=dict)
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:
@@ -71,13 +72,14 @@ class Dependencies:
         return self._policies[ref]
 
     def calendar(self, customer: Place, policy: Policy, of: Case | Invoice, now: datetime) -> BusinessCalendar:
-        """The customer's business days, from well before the invoice until long after now."""
+        """The customer's business days, from well before the invoice until long after now, in their law's hours."""
         window = (policy.window[0].strftime("%H:%M"), policy.window[1].strftime("%H:%M"))
         first = min(of.issued_on, of.due_on)
         start = min(first, now.date()) - timedelta(days=60)
-        return self.business_days.calendar(
+        known = self.business_days.calendar(
             customer.country, customer.time_zone, window, start, max(first, now.date()) + _YEARS_AHEAD
         )
+        return contact_law.within_hours(known, contact_law.rule_for(self.laws, customer, now.date()))
 
     def case_calendar(self, session: Session, case: Case, now: datetime) -> BusinessCalendar:
         """The same for a case. Raises LookupError when its customer or its policy is not in the database."""

@@ -52,7 +52,7 @@ class StepJudge:
             return _stand_still(session, dispatch, stands_still)
         if not dispatch.calendar.is_open(now):
             until = dispatch.calendar.next_open(now)
-            closed = dispatch.calendar.why_closed(dispatch.calendar.local_date(now)) or "outside the contact window"
+            closed = dispatch.calendar.why_outside(now)
             return _hold_back(session, dispatch, "delayed", until, f"{closed}: waits for the next open hour")
         sent = outbox.of_invoice(session, case.invoice_id, str(execution.key))
         waits = self._covered_by_credit(session, dispatch)

@@ -10,8 +10,8 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import POSTED, Channel, TextForm, in_form
 from dunwell.domain.checkpoint import Sent
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.keys import COPIES, UNPOSTED, task_ending
-from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState, ProviderCall
+from dunwell.domain.keys import COPIES, UNPOSTED, ContactId, task_ending
+from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState, ProviderCall, Role
 from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
@@ -234,6 +234,24 @@ def to_people(
     """
     known = {"keys": sorted(keys), "contact_ids": sorted(contact_ids), "since": since}
     return session.scalars(_TO_PEOPLE, known).all()
+
+
+def sent_to_customer(
+    session: Session, customer_id: str, channels: Collection[Channel], since: datetime
+) -> list[datetime]:
+    """Return when messages to this customer's people were claimed after `since`, about any invoice, oldest first.
+
+    Messages that were returned, withheld or certainly not accepted are left out, and those to our own people.
+    """
+    query = (
+        select(MessageRow.claimed_at, MessageRow.contact_id)
+        .where(MessageRow.customer_id == customer_id, MessageRow.channel.in_(channels))
+        .where(MessageRow.claimed_at > since, MessageRow.state.not_in(_GONE))
+        .where(MessageRow.call != ProviderCall.REFUSED)
+        .order_by(MessageRow.claimed_at)
+    )
+    ours = Role.ACCOUNT_MANAGER.value
+    return [at for at, contact_id in session.execute(query) if ContactId.parse(contact_id).role != ours]
 
 
 def first_sent(session: Session, customer_id: str, message: str) -> datetime | None:

@@ -6,15 +6,16 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.channels import CAPPED_CALLS
+from dunwell.domain.channels import CAPPED_CALLS, Channel
 from dunwell.domain.events import CONVERSATIONS
-from dunwell.domain.terms import CONTACT_TASKS, TaskState
+from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.store.tables import CaseRow, TaskRow
 
 _CONTACTS = sorted(CONTACT_TASKS)
 _OPEN = select(TaskRow).where(TaskRow.state == TaskState.OPEN).order_by(TaskRow.due_at)
 _OPEN_OF_INVOICE = _OPEN.where(TaskRow.invoice_id == bindparam("invoice_id"))
 _OPEN_OF_INVOICES = _OPEN.where(TaskRow.invoice_id.in_(bindparam("invoice_ids", expanding=True)))
+_OF_CUSTOMER = select(TaskRow).join(CaseRow, CaseRow.invoice_id == TaskRow.invoice_id)
 _OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), TaskRow.step == bindparam("step"))
 
 
@@ -103,6 +104,34 @@ def last_conversation(session: Session, contact_ids: Collection[str], since: dat
         .order_by(TaskRow.closed_at.desc())
         .limit(1)
     )
+
+
+def contacts_with(
+    session: Session, customer_id: str, channels: Collection[Channel], since: datetime
+) -> list[datetime]:
+    """Return when calls, visits and meetings of these channels with the customer were due after `since`.
+
+    About any invoice, oldest first, without withdrawn ones.
+    """
+    kinds = [TaskKind(channel.value) for channel in channels if channel.facts.by_person]
+    query = (
+        _OF_CUSTOMER.with_only_columns(TaskRow.due_at)
+        .where(CaseRow.customer_id == customer_id, TaskRow.kind.in_(kinds), TaskRow.due_at > since)
+        .where(TaskRow.state != TaskState.WITHDRAWN)
+        .order_by(TaskRow.due_at)
+    )
+    return list(session.scalars(query))
+
+
+def talks_with(session: Session, customer_id: str, since: datetime) -> list[datetime]:
+    """Return the times of conversations with the customer's people after `since`, oldest first."""
+    query = (
+        _OF_CUSTOMER.with_only_columns(TaskRow.closed_at)
+        .where(CaseRow.customer_id == customer_id, TaskRow.closed_at > since)
+        .where(TaskRow.result.in_(sorted(CONVERSATIONS)))
+        .order_by(TaskRow.closed_at)
+    )
+    return [at for at in session.scalars(query) if at is not None]
 
 
 def overdue(session: Session, before: datetime, most: int) -> Sequence[tuple[TaskRow, CaseRow]]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.business_calendar import BusinessCalendar, LegalHours
 
 MADRID = ZoneInfo("Europe/Madrid")
 SANTIAGO = ZoneInfo("America/Santiago")
@@ -143,3 +143,61 @@ def test_counting_back_undoes_counting_on_from_a_business_day(day: date, count: 
     days = calendar()
     start = days.next_business_day(day)
     assert days.add_business_days(days.add_business_days(start, count), -count) == start
+
+
+# ---- hours of a law
+
+LAW = LegalHours(
+    {0: (time(10), time(20)), 1: (time(8), time(12)), 2: (time(8), time(22)), 4: (time(8), time(20))}, "Act 1"
+)
+"""From Monday to Wednesday and on Friday; nothing on Thursday."""
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        pytest.param("2026-01-05T09:30", "2026-01-05T10:00", id="Monday: the law opens later than the window"),
+        pytest.param(
+            "2026-01-06T12:00", "2026-01-07T09:00", id="Tuesday noon: the law closes, Wednesday by the window"
+        ),
+        pytest.param("2026-01-07T17:00", "2026-01-09T09:00", id="Wednesday evening: Thursday has no hours at all"),
+    ],
+)
+def test_the_stricter_of_window_and_law_holds(moment: str, expected: str) -> None:
+    bound = calendar().inside(LAW)
+    found = bound.next_open(datetime.fromisoformat(moment).replace(tzinfo=MADRID))
+    assert found == datetime.fromisoformat(expected).replace(tzinfo=MADRID)
+    assert bound.is_open(found)
+
+
+@pytest.mark.parametrize(
+    ("moment", "reason"),
+    [
+        pytest.param("2026-01-05T09:30", "outside the hours of Act 1", id="in the window, before the law's hours"),
+        pytest.param("2026-01-05T08:00", "outside the contact window", id="before both"),
+        pytest.param("2026-01-08T10:00", "no contact on this day of the week by Act 1", id="a day without hours"),
+        pytest.param("2026-01-10T10:00", "weekend", id="a weekend"),
+    ],
+)
+def test_says_which_rule_keeps_a_moment_closed(moment: str, reason: str) -> None:
+    assert calendar().inside(LAW).why_outside(datetime.fromisoformat(moment).replace(tzinfo=MADRID)) == reason
+
+
+@pytest.mark.parametrize(
+    ("day", "clock", "expected"),
+    [
+        pytest.param(date(2026, 1, 5), None, "2026-01-05T10:00", id="no time: the law's opening"),
+        pytest.param(date(2026, 1, 6), time(16), "2026-01-06T11:59", id="too late for the law: its last minute"),
+        pytest.param(date(2026, 1, 8), time(16), "2026-01-09T16:00", id="a day without hours: the next one"),
+    ],
+)
+def test_places_a_step_in_the_hours_of_the_law(day: date, clock: time | None, expected: str) -> None:
+    placed = calendar().inside(LAW).place(day, clock)
+    assert placed == datetime.fromisoformat(expected).replace(tzinfo=MADRID)
+
+
+def test_refuses_a_window_outside_the_hours_of_the_law() -> None:
+    with pytest.raises(ValueError, match="lies outside the hours of Act 1"):
+        BusinessCalendar(zone=MADRID, opens=time(20), closes=time(21)).inside(
+            LegalHours(dict.fromkeys(range(7), (time(9), time(20))), "Act 1")
+        )

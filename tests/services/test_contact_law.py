@@ -1,0 +1,188 @@
+"""The limits of a country's law hold beside the ladder's: the stricter one wins, and the timeline names it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, time
+from typing import Any
+
+import pytest
+
+from dunwell.domain.contact_limits import ContactForm, ContactHours, ContactLimit, ContactRule, Weekday
+from dunwell.domain.jurisdiction import Jurisdiction
+from dunwell.domain.legal_fact import Certainty
+from dunwell.domain.terms import DebtorKind
+from dunwell.store.database import Database
+from tests.builders import a_contact, a_customer, a_ladder, an_invoice, sample_deps
+from tests.services.conftest import Office
+
+TWO_LETTERS = a_ladder("""
+name = "two-letters"
+version = 1
+gap_days = 1
+contacts_per_week = 20
+
+[[step]]
+id = "first"
+when = "due + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-first"
+
+[[step]]
+id = "second"
+when = "first + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-second"
+""")
+CALLS = a_ladder("""
+name = "calls"
+version = 1
+calls_per_week = 7
+
+[calls]
+attempts = 3
+retry = "2 hours"
+rest_after_conversation_days = 0
+
+[[step]]
+id = "call"
+when = "due + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["call"]
+message = "reminder-first"
+
+[[step]]
+id = "again"
+when = "call + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["call"]
+message = "reminder-second"
+""")
+FIRST, SECOND = "2027-03-02 09:00", "2027-03-03 09:00"
+
+
+def law_of(**limits: Any) -> Jurisdiction:
+    """The law of a country that limits contacts with private persons."""
+    rule = ContactRule(
+        customers=(DebtorKind.CONSUMER,),
+        valid_from=date(2020, 1, 1),
+        source="https://law.example/1",
+        checked_on=date(2026, 1, 1),
+        certainty=Certainty.CONFIRMED,
+        basis="Act 1",
+        **limits,
+    )
+    return Jurisdiction(code="DE", name="Germany", currency="EUR", contact=(rule,))
+
+
+def limit(*forms: ContactForm, at_most: int, days: int) -> ContactLimit:
+    return ContactLimit(forms=forms, at_most=at_most, days=days)
+
+
+WEEKLY = law_of(limits=(limit(ContactForm.MESSAGES, at_most=1, days=7),))
+
+
+@pytest.fixture
+def office(file_database: Database) -> Iterator[Office]:
+    yield Office(sample_deps(file_database))
+
+
+def under(office: Office, law: Jurisdiction, kind: DebtorKind | None, **customer: Any) -> Office:
+    """A case of a customer of this kind, under this law."""
+    bound = Office(replace(office.deps, laws={law.code: law}))
+    people = (a_contact(phone="+4930901820"),)
+    bound.open(an_invoice(customer=a_customer(kind=kind, contacts=people, **customer)), ladder=TWO_LETTERS)
+    return bound
+
+
+@pytest.mark.parametrize(
+    ("kind", "country", "status"),
+    [
+        pytest.param(DebtorKind.CONSUMER, "DE", "delayed", id="a private person"),
+        pytest.param(None, "DE", "delayed", id="of unknown kind: counts as a private person"),
+        pytest.param(DebtorKind.BUSINESS, "DE", "done", id="a company: the law does not speak of it"),
+        pytest.param(DebtorKind.CONSUMER, "FR", "done", id="another country, without a law that is known"),
+    ],
+)
+def test_a_law_on_messages_holds_beside_the_ladder(
+    office: Office, kind: DebtorKind | None, country: str, status: str
+) -> None:
+    one = under(office, WEEKLY, kind, country=country)
+    one.carry_out("first", FIRST)
+    found = one.carry_out("second", SECOND).outcome
+    assert found is not None and found.status == status
+    if status == "delayed":
+        assert f"{found.until:%Y-%m-%d %H:%M}" == FIRST.replace("02 ", "09 ")
+        assert [one.reason for one in one.entries("delayed")] == [
+            "acme had 1 messages in 7 day(s), the most by Act 1 (until 2027-03-09 09:00 UTC)"
+        ]
+
+
+def test_it_counts_every_invoice_and_every_person_of_the_customer(office: Office) -> None:
+    one = under(office, WEEKLY, DebtorKind.CONSUMER)
+    one.carry_out("first", FIRST)
+    other = Office(one.deps)
+    customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(a_contact(number=2),))
+    other.open(an_invoice(invoice_id="inv-2", number="2", customer=customer), ladder=TWO_LETTERS)
+    found = other.carry_out("first", SECOND).outcome
+    assert found is not None and found.status == "delayed"
+
+
+def test_days_between_two_messages(office: Office) -> None:
+    one = under(office, law_of(days_between=2), DebtorKind.CONSUMER)
+    one.carry_out("first", FIRST)
+    found = one.carry_out("second", SECOND).outcome
+    assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-04 09:00"
+
+
+def test_a_message_waits_for_the_hours_of_the_law(office: Office) -> None:
+    hours = ContactHours(days=tuple(Weekday)[:5], opens=time(11), closes=time(20))
+    one = under(office, law_of(hours=(hours,)), DebtorKind.CONSUMER)
+    found = one.carry_out("first", FIRST).outcome
+    assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-02 10:00"
+    assert one.entries("delayed")[0].reason.startswith("outside the hours of Act 1: waits for the next open hour")
+    assert one.case.next_action is not None and f"{one.case.next_action.at:%H:%M}" == "10:00"
+
+
+def test_a_window_outside_the_hours_of_the_law_gives_way_to_them(office: Office) -> None:
+    hours = ContactHours(days=tuple(Weekday)[:5], opens=time(18), closes=time(20))
+    one = under(office, law_of(hours=(hours,)), DebtorKind.CONSUMER)
+    found = one.carry_out("first", FIRST).outcome
+    assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-02 17:00"
+
+
+def calling(office: Office, law: Jurisdiction) -> Office:
+    bound = Office(replace(office.deps, laws={law.code: law}))
+    customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(a_contact(phone="+4930901820"),))
+    bound.open(an_invoice(customer=customer), ladder=CALLS)
+    return bound
+
+
+def test_a_second_attempt_waits_for_the_law(office: Office) -> None:
+    law = law_of(limits=(limit(ContactForm.CALLS, ContactForm.VISITS, at_most=1, days=7),))
+    one = calling(office, law)
+    one.carry_out("call", FIRST)
+    (task,) = one.tasks()
+    one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="no_answer", by="ana")
+    (retry,) = one.tasks()
+    assert f"{retry.due_at:%Y-%m-%d %H:%M}" == "2027-03-09 09:00"
+
+
+def test_after_a_talk_nobody_is_called_for_the_days_of_the_law(office: Office) -> None:
+    one = calling(office, law_of(rest_days_after_talk=7))
+    one.carry_out("call", FIRST)
+    (task,) = one.tasks()
+    one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="refused", by="ana")
+    found = one.carry_out("again", SECOND).outcome
+    assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-09 10:00"
+    assert "was talked with less than 7 day(s) ago (Act 1)" in one.entries("delayed")[-1].reason
+
+
+def test_a_limit_on_talks_counts_conversations_and_not_attempts(office: Office) -> None:
+    one = calling(office, law_of(limits=(limit(ContactForm.TALKS, at_most=1, days=1),)))
+    one.carry_out("call", FIRST)
+    (task,) = one.tasks()
+    one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="no_answer", by="ana")
+    (retry,) = one.tasks()
+    assert f"{retry.due_at:%Y-%m-%d %H:%M}" == "2027-03-02 12:00"
