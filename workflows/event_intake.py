@@ -30,6 +30,23 @@ with workflow.unsafe.imports_passed_through():
 class EventIntake:
     def __init__(self, memory: Memory, calls: ActivityCalls, writer: CaseWriter, view: OperatorView) -> None:
         self._memory, self._calls, self._writer, self._view = memory, calls, writer, view
+        self.updates_waiting = 0  # updates of this workflow task that are applied after its signals
+
+    async def take_in_update(self, name: str, values: list[object]) -> None:
+        """Take in an update's event, after all signals of its workflow task. Raises Refused as take_in does.
+
+        A reset tells a run again what it was told, signals and updates in their order; a replay of such a run gets the
+        signals of a workflow task first (docs/decisions/0027-signals-before-updates.md).
+        """
+        self.updates_waiting += 1
+        await workflow.wait_condition(lambda: True)  # conditions are looked at when no coroutine can go on
+        self.updates_waiting -= 1
+        await self.take_in(name, values)
+
+    async def until_updates_applied(self) -> None:
+        """Wait until the updates of this workflow task have changed the case, or were refused."""
+        if self.updates_waiting:
+            await workflow.wait_condition(lambda: not self.updates_waiting)
 
     async def take_in(self, name: str, values: list[object]) -> None:
         """Apply the event of this name and write it; wait first until the case is open.

@@ -130,6 +130,7 @@ class InvoiceDunning:
                 await workflow.wait_condition(lambda: memory.woken, timeout=delay, timeout_summary=summary(action))
                 return False
             self._clock.set_rehearsal(action.at)
+        await self._intake.until_updates_applied()
         if memory.stale:
             return False
         if memory.planned_for != memory.case.revision:
@@ -177,7 +178,7 @@ class InvoiceDunning:
     @property
     def _may_be_cancelled(self) -> bool:
         """Whether the engine's request to cancel loses nothing: there is no invoice, and no signal waits for it."""
-        return self._memory.opened is None and self._memory.early == 0
+        return self._memory.opened is None and self._memory.early == 0 and not self._intake.updates_waiting
 
     async def _ask_about_cancel(self) -> None:
         """Pause the case and raise a task: a wrong click, or a batch that took too much, must not end a case."""
@@ -218,7 +219,7 @@ class InvoiceDunning:
     async def receive_update(self, name: str, args: Sequence[RawValue]) -> Status:
         """Take a person's decision. Returns the new status. Raises ApplicationError with the refusal."""
         try:
-            await self._intake.take_in(name, decoded(args))
+            await self._intake.take_in_update(name, decoded(args))
         except Refused as refused:
             raise update_refused(refused) from None
         await self._writer.until_written()

@@ -18,7 +18,7 @@ from typing import get_args
 from tests.chaos import replays
 from tests.chaos.checker import check
 from tests.chaos.ground import Kind
-from tests.chaos.storm import Plan, run
+from tests.chaos.storm import RESTORE_WAITS, Plan, run
 
 
 def main() -> int:
@@ -43,6 +43,8 @@ def main() -> int:
         chosen.restores = 1 if chosen.database == "sqlite" else 0
     if chosen.restores and chosen.database != "sqlite":
         parser.error("--restores: only SQLite is restored in a storm; leave it out, or add --database sqlite")
+    if chosen.restores and chosen.seconds and chosen.seconds <= RESTORE_WAITS:
+        parser.error(f"--seconds: a restore alone waits {RESTORE_WAITS:.0f} of them; take more, or add --restores 0")
     plan = _plan(chosen)
     print(
         f"python -m tests.chaos --seed {plan.seed} --cases {plan.cases} --worker-kills {plan.worker_kills} "
@@ -72,7 +74,7 @@ def _plan(chosen: argparse.Namespace) -> Plan:
     """The storm grows with what is asked of it. A step that a killed worker held is free again after 3 minutes."""
     kills = chosen.worker_kills + 2 * chosen.server_kills + chosen.web_kills + 2 * chosen.database_kills
     kills += 4 * chosen.restores
-    seconds = chosen.seconds or max(60.0, chosen.cases * 0.45, kills * 6.0)
+    seconds = chosen.seconds or max(60.0, chosen.cases * 0.45, kills * 6.0) + RESTORE_WAITS * chosen.restores
     return Plan(
         chosen.seed,
         chosen.cases,

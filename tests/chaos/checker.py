@@ -301,11 +301,11 @@ def explained_alike(records: Records) -> Iterator[str]:
     for name, status in records.statuses().items():
         told = Counter(_line(line) for line in status["timeline"])
         kept = Counter(_line(row) for row in stored[name])
-        # An ended case hears no more of what another one, which shared a letter with it, still learns, nor of a
-        # restore after its end.
-        ended = records.ended_at(name)
+        # An ended case hears no more of what another one, which shared a letter with it, still learns.
         lines = [(row, written[name, row["seq"]]) for row in stored[name]]
-        later = Counter(_line(row) for row, at in lines if at["seq"] > last[name] or moment(at["at"]) > ended)
+        later = Counter(
+            _line(row) for row, at in lines if at["seq"] > last[name] or records.is_after_its_last_word(name, at)
+        )
         for line in told - kept:
             yield f"{name} tells what the database lacks: {line[1]} {line[4]}"
         for line in kept - told - later:

@@ -223,10 +223,18 @@ class Records:
         histories = (self.folder / "histories").glob("*.json")
         return {path.stem: list(_signals(path)) for path in histories if path.stem in ended}
 
-    def ended_at(self, invoice_id: str) -> datetime:
-        """When the last run of a case that has ended told its last."""
-        events = json.loads((self.folder / "histories" / f"{invoice_id}.json").read_text())["events"]
-        return max((moment(event["eventTime"]) for event in events if "eventTime" in event), default=_NEVER)
+    def is_after_its_last_word(self, invoice_id: str, line: Row) -> bool:
+        """Whether a line of the timeline was written after all that the case could hear.
+
+        After the end of its last run; or after a restore, and after the last answer that its last run had from the
+        database: the older copy has a case as open that had nothing left to ask, and it is written on in it.
+        """
+        file = self.folder / "histories" / f"{invoice_id}.json"
+        events = [event for event in json.loads(file.read_text())["events"] if "eventTime" in event]
+        answers = [event for event in events if "activityTaskCompletedEventAttributes" in event]
+        at = moment(line["at"])
+        restored = 0 < self.restored_at < line["seq"]
+        return at > _last_time(events) or (restored and at > _last_time(answers))
 
     def settled_at(self, seq: int, invoice_id: str) -> bool:
         """Whether the payments written before audit number `seq` cover the invoice, as it was amended by then.
@@ -258,6 +266,10 @@ class Records:
             if line["seq"] < seq and line["kind"] in {"payment", "reversal"} and line["key"] == invoice_id:
                 counted[line["part"]] = Decimal(line["value"]) if line["kind"] == "payment" else Decimal(0)
         return sum(counted.values(), Decimal(0))
+
+
+def _last_time(events: list[Row]) -> datetime:
+    return max((moment(event["eventTime"]) for event in events), default=_NEVER)
 
 
 def round_of(step: str) -> int:

@@ -53,6 +53,8 @@ _PATIENCE = timedelta(seconds=15)
 _BATCH = 20
 _RECONCILES = 40.0
 """Seconds that a comparison of database and engine may take before another one is asked for."""
+RESTORE_WAITS = 180.0
+"""Seconds that docs/operating.md asks for between `hold on` and a restore."""
 _AWAY = 8.0
 """Seconds, at most, that a killed database is away: enough for everybody's connections to fail more than once."""
 
@@ -412,15 +414,17 @@ async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _To
     """The database is restored from a copy, by the steps of docs/operating.md."""
     if not plan.restores:
         return
-    chance = random.Random(plan.seed + 7)
-    await asyncio.sleep(plan.seconds * chance.uniform(0.3, 0.45))
+    chance, storm = random.Random(plan.seed + 7), plan.seconds - RESTORE_WAITS
+    await asyncio.sleep(storm * chance.uniform(0.3, 0.45))
     copied = time.monotonic()
     async with plant.turn:
         await asyncio.to_thread(plant.ground.back_up)
-    await asyncio.sleep(plan.seconds * chance.uniform(0.1, 0.2))
+    await asyncio.sleep(storm * chance.uniform(0.1, 0.2))
     async with operator.at_work:  # nobody plays with cases while the database is restored
         async with plant.turn:
             await operator.hold("on")
+        await asyncio.sleep(RESTORE_WAITS)
+        async with plant.turn:
             await asyncio.to_thread(plant.restore)
             await operator.hold("on")  # the older database does not know of the first
             for _ in range(plan.workers):

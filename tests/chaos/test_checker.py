@@ -462,6 +462,27 @@ def test_what_the_copy_had_as_claimed_is_not_forgotten(copy: Path) -> None:
     assert [line for line in check(copy).violations if "mail m4 was accepted and is not in the outbox" in line]
 
 
+@pytest.mark.parametrize("last_answer", ["2020-01-01", "2098-01-01"])
+def test_a_case_without_a_question_left_does_not_learn_of_a_restore(copy: Path, last_answer: str) -> None:
+    """The older copy has the case as open; its run ends later, without another answer of the database."""
+    _restored(copy)
+    _sql(
+        copy,
+        "INSERT INTO timeline(invoice_id, seq, key, at, kind, reason)"
+        " VALUES ('inv-1', 9, 'k9', '2027-03-02 09:00:00', 'standstill', 'nothing leaves')",
+        "UPDATE cases SET revision=revision+1 WHERE invoice_id='inv-1'",  # reconciled
+    )
+    file = copy / "histories" / "inv-1.json"
+    history = json.loads(file.read_text())
+    history["events"] += [
+        {"eventTime": f"{last_answer}T00:00:00Z", "activityTaskCompletedEventAttributes": {"result": {"payloads": []}}},
+        {"eventTime": "2099-01-01T00:00:00Z"},
+    ]
+    file.write_text(json.dumps(history))
+    unlike = [line for line in check(copy).violations if "inv-1 does not tell what the database has" in line]
+    assert len(unlike) == (last_answer > "2090")
+
+
 def test_a_payment_that_is_written_again_after_a_restore_is_one_payment(copy: Path) -> None:
     again = "INSERT INTO chaos_audit(kind, key, value, part) VALUES ('payment', 'inv-1', '1200.00', 'p1')"
     _restored(copy)
