@@ -475,7 +475,10 @@ def test_a_case_without_a_question_left_does_not_learn_of_a_restore(copy: Path, 
     file = copy / "histories" / "inv-1.json"
     history = json.loads(file.read_text())
     history["events"] += [
-        {"eventTime": f"{last_answer}T00:00:00Z", "activityTaskCompletedEventAttributes": {"result": {"payloads": []}}},
+        {
+            "eventTime": f"{last_answer}T00:00:00Z",
+            "activityTaskCompletedEventAttributes": {"result": {"payloads": []}},
+        },
         {"eventTime": "2099-01-01T00:00:00Z"},
     ]
     file.write_text(json.dumps(history))
