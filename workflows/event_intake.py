@@ -35,8 +35,8 @@ class EventIntake:
     async def take_in_update(self, name: str, values: list[object]) -> None:
         """Take in an update's event, after all signals of its workflow task. Raises Refused as take_in does.
 
-        A reset tells a run again what it was told, signals and updates in their order; a replay of such a run gets the
-        signals of a workflow task first (docs/decisions/0027-signals-before-updates.md).
+        A reset tells a run again what it was told, signals and updates in their order; a replay of such a run gets
+        the signals of a workflow task first (docs/decisions/0027-signals-before-updates.md).
         """
         self.updates_waiting += 1
         await workflow.wait_condition(lambda: True)  # conditions are looked at when no coroutine can go on
