@@ -83,7 +83,7 @@ class Accruals:
         for begin, end in pairwise(days):
             if begin in capitalised:
                 self._account.capitalise()
-            if not self._account.covered:
+            if not self._account.settled:
                 self._count(begin, end - _ONE_DAY)
 
     def _count(self, first: date, last: date) -> None:

@@ -68,12 +68,12 @@ class Period(Value):
 class Claim(Value):
     """What may be claimed on the day `as_of`, in `currency`.
 
-    principal         open and not disputed; zero once what was paid covers the invoice
+    principal         open and not disputed; zero once the invoice is settled
     disputed          the part of the principal that is in dispute; not part of the total
     interest, lump_sum, costs  what is open of each
     total             principal, interest, lump sum and costs
     lump_sum_apart    the lump sum where the law names it in another currency
-    covered           what was paid covers the invoice: the rest is an accessory claim, and nothing more accrues
+    settled           as much was paid as the invoice: the rest is an accessory claim, and nothing more accrues
     overpaid          what was paid beyond all of it
     first_day         of default, when it has begun by `as_of`
     doubts            values in it that nobody has confirmed, each with its key
@@ -92,7 +92,7 @@ class Claim(Value):
     costs: Decimal
     total: Decimal
     lump_sum_apart: SumApart | None = None
-    covered: bool
+    settled: bool
     overpaid: Decimal
     first_day: date | None = None
     doubts: tuple[Doubt, ...] = ()
@@ -263,7 +263,7 @@ class _Computation:
             costs=shown[Head.COSTS],
             total=_rounded(sum(heads.values(), _NOTHING), digits),
             lump_sum_apart=lump_sum.apart if lump_sum else None,
-            covered=account.covered,
+            settled=account.settled,
             overpaid=_rounded(account.overpaid, digits),
             first_day=self._first_day,
             doubts=self._all_doubts(pieces),

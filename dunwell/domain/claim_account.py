@@ -56,8 +56,8 @@ class ClaimAccount:
         return sum((payment.left for payment in self._payments.values()), _NOTHING)
 
     @property
-    def covered(self) -> bool:
-        """Whether what was paid is as much as the principal, whatever it met: then the invoice is settled."""
+    def settled(self) -> bool:
+        """Whether as much was paid as the invoice amounts to, whatever the payments met."""
         return self.paid >= self.amount
 
     @property
@@ -107,10 +107,10 @@ class ClaimAccount:
     def heads(self, order: Sequence[Head]) -> dict[Head, Fraction]:
         """Return what is open of each head.
 
-        Once the invoice is covered, its principal is met, and what was paid beyond it meets the rest in this order.
+        Once the invoice is settled, its principal is met, and what was paid beyond it meets the rest in this order.
         """
         open_ = dict(self.open)
-        if self.covered:
+        if self.settled:
             open_ = {bucket: amount + self._met(bucket) for bucket, amount in self.open.items()}
             open_[Bucket.PRINCIPAL], beyond = _NOTHING, self.paid - self.amount
             for bucket in _buckets(order):

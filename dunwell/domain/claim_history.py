@@ -45,7 +45,11 @@ class ContractTerms(Value):
 
 
 class AmountFrom(Value):
-    """The invoice has this amount from that day, until a later row."""
+    """The invoice has this amount from that day, until a later row.
+
+    Where the rest of an invoice is given up, its amount is from that day what was paid. An invoice that was cancelled
+    because it was never owed has the amount zero from the beginning.
+    """
 
     on: date
     amount: Annotated[Decimal, Field(ge=0)]

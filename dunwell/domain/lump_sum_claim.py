@@ -57,10 +57,13 @@ class LumpSumClaim:
             return
         yield self._first_day, self._note_debt
         usual = law.lump_sum_rule(customer, seller, self._first_day)
+        scale = law.lump_sum_rule(customer, seller, self._first_day, asked=True)
         asked_on = self._history.scale_asked_on
-        scale = law.lump_sum_rule(customer, seller, self._first_day, asked=True) if asked_on else None
-        for rule, since in ((usual, self._first_day), (scale, asked_on)):
-            if rule is None or since is None or (rule is usual and since is asked_on):
+        rules = [(usual, self._first_day)]
+        if asked_on is not None and scale is not usual:
+            rules.append((scale, asked_on))
+        for rule, since in rules:
+            if rule is None:
                 continue
             day = self._first_day if rule.arises is None else day_after(rule.arises, self._history, start)
             if day is not None:
@@ -73,7 +76,7 @@ class LumpSumClaim:
 
     def _owe(self, rule: LumpSumRule) -> None:
         """Owe what this rule gives beyond what an earlier one gave."""
-        if self._account.covered or not self._debt:
+        if self._account.settled or not self._debt:
             return
         currency = self._history.currency
         limits = rule.debt_currency or rule.currency
