@@ -99,6 +99,7 @@ def _letterhead(settings: Settings, printers: Sequence[Printing]) -> Letterhead:
     return Letterhead(
         address=settings.sender_address or (),
         paper=printing.paper,
+        window=settings.envelope_window,
         addressed=printing.addressed,
         post_days=printing.post_days,
     )

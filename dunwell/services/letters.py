@@ -48,7 +48,8 @@ _USUAL_WINDOW = (5, 40)
 class Letter(Value):
     """Everything on the page, ready for print.
 
-    `window` is what shows through the envelope's window, if the letter is `addressed` at all.
+    `window` is what shows through the envelope's window, if the letter is `addressed` at all, and `side` is the
+    window's side.
     """
 
     paper: str
@@ -57,6 +58,7 @@ class Letter(Value):
     sender: str
     sender_lines: tuple[str, ...]
     window: tuple[str, ...]
+    side: str
     addressed: bool
     today: str
     references: tuple[tuple[str, str], ...]
@@ -92,6 +94,7 @@ def write(
         sender=deps.sender.company,
         sender_lines=head.address,
         window=window_lines(lead.customer.name, contact),
+        side=head.window,
         addressed=head.addressed,
         today=formatter.day(today, today) or "",
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
@@ -158,7 +161,7 @@ def _fits_window(deps: Dependencies, dispatch: Dispatch, contact: Contact) -> bo
         return True
     paper = deps.letterhead.paper or paper_of(dispatch.customer.country)
     try:
-        printed(_EMPTY.model_copy(update={"paper": paper, "window": lines}))
+        printed(_EMPTY.model_copy(update={"paper": paper, "window": lines, "side": deps.letterhead.window}))
     except typst.TypstError as error:
         if _TOO_LONG in str(error):
             return False
@@ -174,6 +177,7 @@ _EMPTY = Letter(
     sender="",
     sender_lines=(),
     window=(),
+    side="left",
     addressed=True,
     today="",
     references=(),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Letterhead:
 
     address    our postal address, line by line; empty leaves it out
     paper      "a4" or "us-letter"; None goes by the debtor's country
+    window     the side of the envelope's window, on A4
     addressed  whether the address is printed; False where the printing service puts it on the page
     post_days  how many days more than others a letter may take to be confirmed: those of the post, where it
                leaves by itself; none where a person posts it
@@ -45,5 +47,6 @@ class Letterhead:
 
     address: tuple[str, ...] = ()
     paper: str | None = None
+    window: Literal["left", "right"] = "left"
     addressed: bool = True
     post_days: int = 0

@@ -78,6 +78,9 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         # values of a wrong shape
         pytest.param({"SENDER_ADDRESS": "Berlin"}, ["SENDER_ADDRESS", "'Berlin'", "semicolons"], id="one line"),
         pytest.param({"SENDER_ADDRESS": "a;b;c;d;e;f;g"}, ["SENDER_ADDRESS", "2 to 6 lines"], id="seven lines"),
+        pytest.param(
+            {"ENVELOPE_WINDOW": "top"}, ["ENVELOPE_WINDOW", "'left' or 'right'"], id="no side of an envelope"
+        ),
         pytest.param({"SENDER_IBAN": "DE89370400440532013001"}, ["SENDER_IBAN", "check digits"], id="IBAN mistyped"),
         pytest.param({"SENDER_IBAN": "370400440532013000"}, ["SENDER_IBAN", "IBAN"], id="no IBAN"),
         pytest.param(

@@ -272,6 +272,24 @@ def test_the_address_stands_in_the_window(
     assert place_of(page, "2027-001").y < subject  # the reference stands in the head
 
 
+def test_the_window_may_be_on_the_right(make_letter: Any) -> None:
+    """The window of a French DL envelope shows the page from 100 to 190 mm and from 55 to 85 mm, however it lies."""
+    page = make_letter(a_debtor(), replace(OURS, window="right")).pages[0]
+    for line in ("Acme GmbH", "Katrin Vogel", *BERLIN.splitlines()):
+        place = place_of(page, line)
+        assert 100 < place.x < 110
+        assert 55 < place.y < 85
+    ours, reference = place_of(page, "Mill Lane 4"), place_of(page, "2027-001")
+    assert ours.x == reference.x == pytest.approx(25, abs=0.5)
+    assert ours.y < 40 < reference.y < 85
+    assert [one for one in words_of(page) if one.x > 90 and 40 < one.y < 56] == []
+
+
+def test_a_long_address_is_made_small_enough_for_a_window_on_the_right(make_letter: Any) -> None:
+    page = make_letter(a_debtor(NINE), replace(OURS, window="right")).pages[0]
+    assert y_of(page, "Germany") < 85
+
+
 def test_a_printing_service_that_addresses_letters_itself_gets_an_empty_window(make_letter: Any) -> None:
     page = make_letter(a_debtor(), replace(OURS, paper="us-letter", addressed=False)).pages[0]
     assert float(page.mediabox.width) / MM == pytest.approx(215.9, abs=0.1)
@@ -311,6 +329,7 @@ def test_many_pages_are_numbered_and_the_slip_is_at_the_foot_of_the_last() -> No
         sender="Looms Ltd",
         sender_lines=(),
         window=("Acme GmbH", "10115 Berlin"),
+        side="left",
         addressed=True,
         today="March 2, 2027",
         references=(("Our reference", "A-1"),),
