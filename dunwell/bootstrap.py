@@ -26,7 +26,7 @@ from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
 from dunwell.intake.jurisdiction_files import read_jurisdictions
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.our_company import BankAccount, Letterhead, Sender
+from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
 from dunwell.store import schema
 from dunwell.store.database import Database, explanation
@@ -99,7 +99,7 @@ def _letterhead(settings: Settings, printers: Sequence[Printing]) -> Letterhead:
     return Letterhead(
         address=settings.sender_address or (),
         paper=printing.paper,
-        window=settings.envelope_window,
+        window=settings.envelope_window or usual_window(settings.sender_country),
         addressed=printing.addressed,
         post_days=printing.post_days,
     )

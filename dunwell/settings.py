@@ -181,7 +181,7 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
     sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
     sender_country: Annotated[str, AfterValidator(_law)] | None = None
     sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
-    envelope_window: Literal["left", "right"] = "left"
+    envelope_window: Literal["left", "right"] | None = None
 
     product_access_url: WebAddress | None = Field(default=None, repr=False)
     product_access_secret: Secret | None = None

@@ -4,6 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+WindowSide = Literal["left", "right"]
+
+_WINDOW_ON_THE_RIGHT = frozenset({"FR", "GF", "GP", "MC", "MQ", "NC", "PF", "RE", "YT"})
+"""Countries, by ISO 3166-1, whose usual envelopes have their window on the right: France and those that follow it."""
+
+
+def usual_window(country: str | None) -> WindowSide:
+    """Return the side of the window in the usual envelopes of a country."""
+    return "right" if country in _WINDOW_ON_THE_RIGHT else "left"
+
 
 @dataclass(frozen=True)
 class BankAccount:
@@ -47,6 +57,6 @@ class Letterhead:
 
     address: tuple[str, ...] = ()
     paper: str | None = None
-    window: Literal["left", "right"] = "left"
+    window: WindowSide = "left"
     addressed: bool = True
     post_days: int = 0

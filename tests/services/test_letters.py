@@ -18,7 +18,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.gateways.print_folder.client import PrintFolderGateway
 from dunwell.services.letters import Letter, paper_of, printed, window_lines
-from dunwell.services.our_company import BankAccount, Letterhead
+from dunwell.services.our_company import BankAccount, Letterhead, usual_window
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from dunwell.texts.formatting import CALL, Formatter, OtherInvoice
@@ -270,6 +270,11 @@ def test_the_address_stands_in_the_window(
     assert window[1] < first.y < last.y < window[1] + 27.3  # four lines and the two below them have room
     assert place_of(page, "a friendly reminder").y == pytest.approx(subject, abs=6)
     assert place_of(page, "2027-001").y < subject  # the reference stands in the head
+
+
+@pytest.mark.parametrize(("country", "side"), [(None, "left"), ("DE", "left"), ("FR", "right"), ("RE", "right")])
+def test_the_side_of_the_window_goes_by_our_country(country: str | None, side: str) -> None:
+    assert usual_window(country) == side
 
 
 def test_the_window_may_be_on_the_right(make_letter: Any) -> None:
