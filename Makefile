@@ -48,7 +48,7 @@ chaos: install  ## a storm of kills and provider failures from a printed seed, a
 mutations: install  ## builds broken on purpose, one a guarantee and more: the checker must name what each breaks
 	$(BIN)/python -m tests.chaos.mutations
 
-laws: install  ## the guarantees as laws, against 10,000 lives drawn at random
+laws: install  ## the guarantees as laws, against 10,000 lives and 5,000 claims drawn at random
 	LAWS=10000 $(BIN)/pytest tests/laws
 
 fuzz: install  ## nonsense through every door: a table of what came of it, which must be nothing
