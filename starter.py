@@ -23,6 +23,7 @@ from dunwell.commands import (
     outbox,
     payments,
     policy,
+    rates,
     reconcile,
     start,
     status,
@@ -60,6 +61,15 @@ hold_app = typer.Typer(
     help="Stop every message and every consequence of all cases.", rich_markup_mode=None, no_args_is_help=True
 )
 app.add_typer(hold_app, name="hold")
+
+rates_app = typer.Typer(
+    help="Until when the law and the base rates are known, how surely, and who confirmed it.",
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    epilog="Example: python starter.py rates",
+)
+rates_app.callback()(rates.rates)
+app.add_typer(rates_app, name="rates")
 
 Command = tuple[str, Callable[..., None], str]
 
@@ -116,6 +126,14 @@ for _name, _command, _example in (
 
 hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(hold.hold_on)
 hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(hold.hold_off)
+
+for _name, _command, _example in (
+    ("values", rates.values, "DE"),
+    ("confirm", rates.confirm, "AT lump_sum.business --by legal --source https://www.ris.bka.gv.at"),
+    ("check", rates.check, "--all"),
+    ("import", rates.import_rates, "ecb-mro ecb.csv --known-until 2026-12-17 --apply --by treasury"),
+):
+    rates_app.command(_name, epilog=f"Example: python starter.py rates {_name} {_example}")(_command)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
 messages_app.command("whatsapp", epilog="Example: python starter.py messages whatsapp --language es")(

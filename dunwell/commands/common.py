@@ -18,6 +18,7 @@ from typer.core import TyperCommand
 from dunwell.bootstrap import NotReady, connect
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.domain.jurisdiction_file import LawError
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy
 from dunwell.domain.refusal import Refused
@@ -145,7 +146,7 @@ def error_text(error: Exception) -> tuple[str, int] | None:
             return f"refused: {error}", REFUSED
         case NoAnswer() | StillRunning():
             return str(error), REFUSED
-        case NotReady() | SettingsError() | ServerAway() | CatalogueError() | TooOpen():
+        case NotReady() | SettingsError() | ServerAway() | CatalogueError() | TooOpen() | LawError():
             return str(error), NOT_READY
         case SQLAlchemyError():
             return explanation(error), NOT_READY

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from dunwell.domain.claim_history import ContractTerms, InterestTerms
-from dunwell.domain.interest_rule import FixedAt, InterestRule, Lookup, Rate, half_of
+from dunwell.domain.interest_rule import FixedAt, InterestRule, Lookup, Rate
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Doubt
 from dunwell.domain.model import Value
@@ -94,7 +94,7 @@ class ClaimRates:
             return AppliedRate(rate=_within(rate.rate, rate), doubts=doubts)
         series = self._law.series[rate.series or ""]
         try:
-            found = series.on(_day_of_base(rate.lookup, self._day_that_counts(rule, day)), rate.rounding)
+            found = series.on(rate.lookup.day_of_base(self._day_that_counts(rule, day)), rate.rounding)
         except UnknownRate as error:
             raise Refused("jurisdiction", f"{self._law.name}: {error}") from None
         base = found.rate + rate.offset
@@ -137,18 +137,6 @@ def _no_rule(law: Jurisdiction, parties: tuple[DebtorKind, DebtorKind], day: dat
         return Refused("jurisdiction", f"{law.name}: rates before {min(days)} are missing")
     customer, seller = parties
     return Refused("jurisdiction", f"{law.name}: no interest rule for a {customer} that owes a {seller}")
-
-
-def _day_of_base(lookup: Lookup, day: date) -> date:
-    match lookup:
-        case Lookup.DAILY:
-            return day
-        case Lookup.MONTHLY:
-            return day.replace(day=1)
-        case Lookup.ON_FIRST_DAY:
-            return half_of(day)
-        case Lookup.BEFORE_HALF:
-            return half_of(day) - _ONE_DAY
 
 
 def _within(value: Decimal, rate: Rate) -> Decimal:

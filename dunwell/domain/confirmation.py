@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime
 from hashlib import sha256
 
+from dunwell.domain.events import Spoken
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Certainty, LegalFact
 from dunwell.domain.model import Value
@@ -22,7 +23,7 @@ class Confirmation(Value):
     subject: str
     field: str
     digest: str
-    by: str
+    by: Spoken
     source: str | None = None
     at: datetime
 

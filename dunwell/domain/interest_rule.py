@@ -1,7 +1,7 @@
 """How a law fixes interest for late payment: rate, start, day count, compounding, limits."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -20,6 +20,30 @@ class Lookup(StrEnum):
     MONTHLY = "monthly"  # the first day of its month
     ON_FIRST_DAY = "on_first_day"  # 1 January or 1 July, whichever was last
     BEFORE_HALF = "before_half"  # 31 December or 30 June, whichever was last
+
+    def day_of_base(self, day: date) -> date:
+        """Return the day whose base rate applies to `day`."""
+        match self:
+            case Lookup.DAILY:
+                return day
+            case Lookup.MONTHLY:
+                return day.replace(day=1)
+            case Lookup.ON_FIRST_DAY:
+                return half_of(day)
+            case Lookup.BEFORE_HALF:
+                return half_of(day) - timedelta(days=1)
+
+    def last_day(self, known_until: date) -> date:
+        """Return the last day to which a base rate applies that is known until `known_until`."""
+        match self:
+            case Lookup.DAILY:
+                return known_until
+            case Lookup.MONTHLY:
+                return _next_month(known_until) - timedelta(days=1)
+            case Lookup.ON_FIRST_DAY:
+                return _next_half(known_until) - timedelta(days=1)
+            case Lookup.BEFORE_HALF:
+                return _next_half(known_until + timedelta(days=1)) - timedelta(days=1)
 
 
 class FixedAt(StrEnum):
@@ -134,3 +158,11 @@ class InterestRule(LegalFact):
 def half_of(day: date) -> date:
     """The first day of the half-year of `day`."""
     return date(day.year, 1 if day.month <= 6 else 7, 1)
+
+
+def _next_half(day: date) -> date:
+    return date(day.year, 7, 1) if day.month <= 6 else date(day.year + 1, 1, 1)
+
+
+def _next_month(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)

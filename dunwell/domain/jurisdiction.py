@@ -14,6 +14,7 @@ from dunwell.domain.legal_fact import Exact, LegalFact
 from dunwell.domain.lump_sums import LumpSumRule
 from dunwell.domain.model import Value
 from dunwell.domain.rate_series import RateSeries
+from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
 
 _Row = TypeVar("_Row", bound=LegalFact)
@@ -104,6 +105,11 @@ class Jurisdiction(Value):
     @property
     def complete(self) -> bool:
         return not self.missing
+
+    def check_complete(self) -> None:
+        """Raise Refused, with what is missing, when no claim can be made by this law."""
+        if self.missing:
+            raise Refused("jurisdiction", f"no claim by the law of {self.name}: {'; '.join(self.missing)} is missing")
 
     def interest_rule(self, customer: DebtorKind, seller: DebtorKind, day: date) -> InterestRule | None:
         return in_force(self.interest, customer, seller, day)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from dunwell.domain.events import Spoken
 from dunwell.domain.legal_fact import Certainty
 from dunwell.domain.model import Value
 from dunwell.domain.rate_series import RateSeries, RateStep, UnknownRate
@@ -21,7 +22,7 @@ class RateImport(Value):
     last: date
     rates: Mapping[date, Decimal]
     source: str
-    by: str
+    by: Spoken
     at: datetime
 
     @property

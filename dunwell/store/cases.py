@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
-from dunwell.domain.terms import ENDS, Role
+from dunwell.domain.terms import ENDS, DebtorKind, Role
 from dunwell.store.bulk_rows import Facts, add_all
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 
@@ -129,6 +129,18 @@ def open_of(session: Session, customer_ids: Collection[str]) -> Sequence[CaseRow
     """Return the cases of these customers that have not ended, by invoice id."""
     query = select(CaseRow).where(_OPEN, CaseRow.customer_id.in_(customer_ids)).order_by(CaseRow.invoice_id)
     return session.scalars(query).all()
+
+
+def open_parties(session: Session) -> Sequence[tuple[str | None, str, DebtorKind | None]]:
+    """Return jurisdiction, customer's country and kind of all open invoices, each once, without rehearsals."""
+    query = (
+        select(InvoiceRow.jurisdiction, CustomerRow.country, CustomerRow.kind)
+        .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
+        .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
+        .where(_OPEN, CaseRow.rehearsal.is_(False))
+        .distinct()
+    )
+    return [(jurisdiction, country, kind) for jurisdiction, country, kind in session.execute(query)]
 
 
 def all_rows(session: Session) -> Sequence[CaseRow]:

@@ -1,0 +1,133 @@
+"""The laws in force in this installation: the files, the rates imported since, and what people confirmed."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from dunwell.domain.confirmation import Confirmation, LegalValue, confirmed, rates_of, values_of
+from dunwell.domain.governing_law import known_law, law_of
+from dunwell.domain.jurisdiction import Jurisdiction
+from dunwell.domain.rate_import import Difference, RateImport, differences, with_imports
+from dunwell.domain.rate_series import RateSeries
+from dunwell.domain.refusal import Refused, refusal_of
+from dunwell.domain.spelling import did_you_mean
+from dunwell.domain.terms import DebtorKind
+from dunwell.intake import jurisdiction_files
+from dunwell.store import cases, rates
+
+
+@cache
+def files() -> Mapping[str, Jurisdiction]:
+    """Return the laws as the files have them, read once a process. Raises LawError for a bad file."""
+    return jurisdiction_files.read_jurisdictions()
+
+
+@cache
+def series_files() -> Mapping[str, RateSeries]:
+    """Return the base rates as the files have them, read once a process. Raises LawError for a bad file."""
+    return jurisdiction_files.read_series()
+
+
+def series_in_force(session: Session) -> dict[str, RateSeries]:
+    """Return every base rate with what was imported for it, by name."""
+    imported = rates.imports(session)
+    return {name: with_imports(series, imported.get(name, ())) for name, series in series_files().items()}
+
+
+def laws_in_force(session: Session) -> dict[str, Jurisdiction]:
+    """Return every law with the imported rates and the confirmations, by code."""
+    series, confirmations = series_in_force(session), rates.confirmations(session)
+    return {code: confirmed(_with_series(law, series), confirmations) for code, law in files().items()}
+
+
+def law_in_force(session: Session, code: str) -> Jurisdiction:
+    """Return one of them. Raises Refused for a code without a file."""
+    law = files().get(code)
+    if law is None:
+        raise Refused("jurisdiction", f"{code} is no law that is known here: {did_you_mean(code, files())}")
+    return confirmed(_with_series(law, series_in_force(session)), rates.confirmations(session))
+
+
+def governing_law(
+    session: Session, *, jurisdiction: str | None, residence: str, kind: DebtorKind | None, seller: str | None
+) -> Jurisdiction:
+    """Return the law by which an invoice's claim is made; the arguments are those of `law_of`.
+
+    Raises Refused where none is chosen, or the chosen one is unknown or not complete.
+    """
+    code = law_of(jurisdiction=jurisdiction, residence=residence, kind=kind, seller=seller, known=files())
+    law = law_in_force(session, code)
+    law.check_complete()
+    return law
+
+
+def confirm(session: Session, subject: str, field: str, by: str, source: str | None, now: datetime) -> LegalValue:
+    """Record that a person checked a value, and return it.
+
+    subject: a country or a series. field: the value's place in it, or the beginning of one place alone. Raises
+    Refused for a value that does not exist, for one that needs nobody's confirmation, and for an unfit `by`.
+    """
+    values = values_in_force(session, subject)
+    named = _named(values, field)
+    if len(named) > 1:
+        raise Refused("FIELD", f"{field!r} is the beginning of several: {', '.join(one.field for one in named)}")
+    if not named:
+        unsure = [one.field for one in values if not one.certainty.sure]
+        raise Refused("FIELD", f"{field!r} is no value of {subject}: {did_you_mean(field, unsure or ['none'])}")
+    (value,) = named
+    if value.certainty.sure:
+        raise Refused("FIELD", f"{value.field} is {value.certainty} already and needs no confirmation")
+    facts = {"subject": value.subject, "field": value.field, "digest": value.digest, "source": source, "at": now}
+    try:
+        confirmation = Confirmation.model_validate(facts | {"by": by})
+    except ValidationError as error:
+        raise refusal_of(error) from None
+    rates.confirm(session, confirmation)
+    return value
+
+
+def _named(values: Sequence[LegalValue], field: str) -> list[LegalValue]:
+    """Return the value at this place, or those whose place begins with it, the unsure ones if there are any."""
+    found = [one for one in values if one.field == field] or [one for one in values if one.field.startswith(field)]
+    return [one for one in found if not one.certainty.sure] or found
+
+
+def values_in_force(session: Session, subject: str) -> list[LegalValue]:
+    """Return the values of a country or of a series, as their files and imports say, before any confirmation."""
+    series, law = series_in_force(session), files().get(subject.upper())
+    if law is not None:
+        return list(values_of(law))
+    if subject.lower() in series:
+        return list(rates_of(series[subject.lower()]))
+    raise Refused(
+        "COUNTRY", f"{subject!r} is no country and no series here: {did_you_mean(subject, [*files(), *series])}"
+    )
+
+
+def import_rates(session: Session, imported: RateImport) -> list[Difference]:
+    """Return what an import would change. Raises Refused for a series that does not exist."""
+    series = series_in_force(session).get(imported.series)
+    if series is None:
+        raise Refused("SERIES", f"{imported.series!r} is no series: {did_you_mean(imported.series, series_files())}")
+    return differences(series, with_imports(series, [imported]))
+
+
+def codes_in_use(session: Session, seller: str | None) -> dict[str, str]:
+    """Return the codes of the laws that open invoices and the setting SENDER_COUNTRY need, each with the reason."""
+    found = {}
+    seller_law = known_law(seller, files()) if seller else None
+    if seller_law:
+        found[seller_law] = "SENDER_COUNTRY"
+    for jurisdiction, residence, kind in cases.open_parties(session):
+        with suppress(Refused):  # no claim is made for such an invoice
+            code = law_of(jurisdiction=jurisdiction, residence=residence, kind=kind, seller=seller, known=files())
+            found.setdefault(code, "open invoices")
+    return found
+
+
+def _with_series(law: Jurisdiction, series: Mapping[str, RateSeries]) -> Jurisdiction:
+    return law.model_copy(update={"series": {name: series[name] for name in law.series}})
