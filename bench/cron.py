@@ -213,7 +213,7 @@ class Cases:
         action = case.next_action
         assert action is not None
         self._provider.now, self._provider.step = at, (name, int(action.step.removeprefix("day-")))
-        request = StepRequest(case=case, now=at, rehearsal=True, step=action.step, planned_at=action.at)
+        request = StepRequest.whole(case, now=at, rehearsal=True, step=action.step, planned_at=action.at)
         answer = self._steps.carry_out(request.model_copy(deep=True), Attempt(at))
         if at.replace(minute=0, second=0, microsecond=0) in self._month.slow:
             # As if the worker had been taken for dead: another one executes the step again.
@@ -228,7 +228,7 @@ class Cases:
         content = {"payment_id": "p-1", "amount": str(AMOUNT), "currency": "EUR"}
         after = case.model_copy(deep=True)
         after.apply(parse_event("payment_received", [content]), at)
-        request = RecordRequest(case=after, now=at, rehearsal=True, event="payment_received", content=content)
+        request = RecordRequest.whole(after, now=at, rehearsal=True, event="payment_received", content=content)
         self._recording.record(request, Attempt(at))
         self.tally.noticed_after.append(at - came_in)
 

@@ -11,8 +11,8 @@ from workflows.errors import reason_of
 from workflows.memory import Memory
 
 with workflow.unsafe.imports_passed_through():
-    from activities.access import AccessActivities
-    from dunwell.services.request_models import CaseAnswer, CaseRequest
+    from activities.access import AccessActivities, PublishRequest
+    from dunwell.services.request_models import CaseAnswer
     from workflows import options
 
 
@@ -42,7 +42,11 @@ class AccessPublishing:
                 await self._calls.result(
                     workflow.execute_activity_method(
                         AccessActivities.publish,
-                        CaseRequest(**memory.request([])),
+                        PublishRequest(
+                            customer_id=memory.case.customer_id,
+                            now=memory.clock.now(),
+                            rehearsal=memory.clock.rehearsal,
+                        ),
                         # not the queue of database work: a slow product must keep no payment waiting
                         task_queue=options.step_queue(workflow.info().task_queue),
                         summary="tell the product about access",

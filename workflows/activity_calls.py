@@ -1,6 +1,6 @@
-"""Activities of a run, called so that no workflow task that takes in a result is empty (decision 13)."""
+"""Activities of a run: how they are handed the case, and how their results are taken in (decision 13)."""
 
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -8,18 +8,37 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from workflows.errors import run_refused
+from workflows.memory import Memory
 from workflows.operator_view import OperatorView
 
 with workflow.unsafe.imports_passed_through():
-    from dunwell.services.failures import OtherRun
+    from dunwell.services.failures import OtherCopy, OtherRun
+    from dunwell.services.request_models import CaseRequest
 
+R = TypeVar("R", bound=CaseRequest)
 T = TypeVar("T")
 
 
 class ActivityCalls:
-    def __init__(self, view: OperatorView) -> None:
-        self._view = view
+    def __init__(self, memory: Memory, view: OperatorView) -> None:
+        self._memory, self._view = memory, view
         self._pending = 0
+
+    async def about_case(self, activity: Callable[[R], Awaitable[T]], request: R) -> T:
+        """Return the result of an activity whose request hands the whole case. Raises as `result` does.
+
+        If this run knows the database's copy of the case, the activity gets what has changed since. If it finds
+        another copy there, it gets the request as it was.
+        """
+        changes = self._memory.changes_to(request.case) if request.case is not None else None
+        if changes is not None:
+            try:
+                return await self.result(activity(request.with_changes(changes)))
+            except ActivityError as error:
+                if _cause(error, OtherCopy.kind) is None:
+                    raise
+                self._memory.forget_copy()
+        return await self.result(activity(request))
 
     async def result(self, activity: Awaitable[T]) -> T:
         """Return the activity's result. Raises ActivityError, or what ends a run whose clock is not its case's.
@@ -30,8 +49,9 @@ class ActivityCalls:
             with self.awaiting():
                 return await activity
         except ActivityError as error:
-            if isinstance(error.cause, ApplicationError) and error.cause.type == OtherRun.kind:
-                raise run_refused(error.cause.message) from None
+            cause = _cause(error, OtherRun.kind)
+            if cause is not None:
+                raise run_refused(cause.message) from None
             raise
         finally:
             if self._pending:
@@ -55,3 +75,9 @@ class ActivityCalls:
         https://github.com/temporalio/sdk-rust/issues/1146 is fixed.
         """
         self._view.write_search_attributes()
+
+
+def _cause(error: ActivityError, kind: str) -> ApplicationError | None:
+    """Return the cause of the activity's failure if it is of this kind."""
+    cause = error.cause
+    return cause if isinstance(cause, ApplicationError) and cause.type == kind else None

@@ -11,7 +11,6 @@ from workflows.memory import Memory
 with workflow.unsafe.imports_passed_through():
     from activities.step import StepActivities
     from dunwell.domain import next_action
-    from dunwell.domain.case import Case
     from dunwell.domain.ladder import NextAction
     from dunwell.services.request_models import StepAnswer, StepRequest
     from workflows import options
@@ -49,16 +48,18 @@ class CaseActions:
         memory = self._memory
         case, now = memory.case, memory.clock.now()
         entries, arrivals = list(memory.unsaved), memory.arrivals
-        request = StepRequest(**memory.request(entries), step=action.step, planned_at=action.at)
+        revision = case.revision
+        request = memory.request(StepRequest, entries, step=action.step, planned_at=action.at)
         try:
-            answer = await self._calls.result(
-                workflow.execute_activity_method(
+            answer = await self._calls.about_case(
+                lambda handed: workflow.execute_activity_method(
                     StepActivities.carry_out,
-                    request,
+                    handed,
                     task_queue=options.step_queue(workflow.info().task_queue),
                     summary=summary(action),
                     **options.STEP_WORK,
-                )
+                ),
+                request,
             )
         except ActivityError as error:
             self._note_trouble(action.step, error)
@@ -67,22 +68,23 @@ class CaseActions:
             memory.clock.set_rehearsal(now)
         memory.saved(entries)
         if answer.outcome is not None:
-            self._take(answer, case, request, arrived=memory.arrivals > arrivals)
+            unchanged = memory.case is case and case.revision == revision
+            self._take(answer, request.seen, unchanged=unchanged, arrived=memory.arrivals > arrivals)
         self._writer.access.begin_if_needed(answer)
 
-    def _take(self, answer: StepAnswer, before: Case, request: StepRequest, *, arrived: bool) -> None:
-        """Take the step's outcome; take its plan only if nothing changed the case meanwhile (it was `before`).
+    def _take(self, answer: StepAnswer, seen: int, *, unchanged: bool, arrived: bool) -> None:
+        """Take the step's outcome; take its plan only if the case is `unchanged` since it was handed.
 
-        arrived: meanwhile a message was delivered. It may be the delivered warning that the step did not find, so a
-        step that is blocked is looked at again at once.
+        seen: the number of the last timeline entry that the request named. arrived: meanwhile a message was
+        delivered. It may be the delivered warning that the step did not find, so a step that is blocked is looked at
+        again at once.
         """
         memory = self._memory
         case, outcome = memory.case, answer.outcome
         if outcome is None:
             return
-        unchanged = case is before and case.revision == request.case.revision
         case.take(outcome)
-        memory.take(answer, case.revision if unchanged else -1, request.seen)
+        memory.take(answer, case.revision if unchanged else -1, seen)
         if arrived and not unchanged:
             memory.case.outstanding.blocked_until = None
         if outcome.status == "stale" and unchanged and answer.newer is None and not answer.apart:

@@ -43,16 +43,16 @@ class CaseWriter:
             entries = list(memory.unsaved)
             content: dict[str, Any] | None = event.model_dump(mode="json") if event is not None else None
             update = workflow.current_update_info()
-            request = RecordRequest(
-                **memory.request(entries), event=name, content=content, told_as=update.id if update else None
-            )
-            revision, now = request.case.revision, memory.clock.now()
+            told_as = update.id if update else None
+            request = memory.request(RecordRequest, entries, event=name, content=content, told_as=told_as)
+            revision, now = memory.case.revision, memory.clock.now()
             if event in memory.waiting:
                 memory.waiting.remove(event)
-            answer = await self._calls.result(
-                workflow.execute_activity_method(
-                    RecordActivities.record, request, summary=name or "plan anew", **options.WRITING
-                )
+            answer = await self._calls.about_case(
+                lambda handed: workflow.execute_activity_method(
+                    RecordActivities.record, handed, summary=name or "plan anew", **options.WRITING
+                ),
+                request,
             )
             memory.clock.set_rehearsal(now)
             memory.saved(entries)

@@ -50,7 +50,7 @@ class InvoiceDunning:
         self._clock = CaseClock(start.clock)
         self._memory = Memory(self._clock, start.carried)
         self._view = OperatorView(self._memory)
-        self._calls = ActivityCalls(self._view)
+        self._calls = ActivityCalls(self._memory, self._view)
         self._opening = CaseOpening(start, self._memory, self._calls)
         self._writer = CaseWriter(self._memory, self._calls, self._view)
         self._actions = CaseActions(self._memory, self._calls, self._writer)
@@ -189,13 +189,14 @@ class InvoiceDunning:
         memory.add_entries(said)
         if said:
             await self._writer.record()
-            await self._calls.result(
-                workflow.execute_activity_method(
+            await self._calls.about_case(
+                lambda handed: workflow.execute_activity_method(
                     CancellationActivities.ask_about_cancel,
-                    CaseRequest(**memory.request([])),
+                    handed,
                     summary="ask a person: end it, or go on?",
                     **options.WRITING,
-                )
+                ),
+                memory.request(CaseRequest),
             )
         self._view.show()
         self._asking_about_cancel = False

@@ -1,7 +1,7 @@
 """What a run knows of its case: the case, its timeline, and how far the database has both."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError
@@ -10,6 +10,7 @@ from workflows.case_clock import CaseClock
 
 with workflow.unsafe.imports_passed_through():
     from dunwell.domain.case import Case
+    from dunwell.domain.case_copy import CaseChanges, CaseCopy
     from dunwell.domain.checkpoint import Mark, merged
     from dunwell.domain.cleaning import one_line
     from dunwell.domain.events import Event
@@ -17,11 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from dunwell.domain.sealed import SealedSignal
     from dunwell.domain.step_outcome import Said
     from dunwell.domain.timeline import Entry
-    from dunwell.services.request_models import CaseAnswer
+    from dunwell.services.request_models import CaseAnswer, CaseRequest
     from workflows import options
     from workflows.messages import Carried
 
 _LONGEST_REFUSAL = 400
+
+R = TypeVar("R", bound=CaseRequest)
 
 
 class Memory:
@@ -57,6 +60,7 @@ class Memory:
         self.arrivals = 0
         self._seen = 0  # the number of the last timeline entry read from the database
         self._said = 0  # how many entries this case has added; numbers their keys
+        self._copy: CaseCopy | None = None  # the database's, when its last answer left it equal to this case
         if carried:
             self.take_over(carried)
 
@@ -79,6 +83,7 @@ class Memory:
             said=self._said,
             stale=self.stale or publishing,
             written=self.stored,
+            copy_digest=self._copy.digest if self._copy else None,
             sealed=self.sealed,
         )
 
@@ -88,6 +93,7 @@ class Memory:
         self._seen, self._said = carried.seen, carried.said
         self.stored, self.sealed = carried.written, carried.sealed
         self.stale, self.planned_for = carried.stale, carried.case.revision
+        self._learn_copy(carried.copy_digest)
 
     def take_over_from_ended_run(self, carried: Carried) -> None:
         """Go on from the run before this one, because the database lacks what that run knew.
@@ -97,6 +103,7 @@ class Memory:
         timeline, sealed = self.timeline, self.sealed
         self.take_over(carried)
         self.timeline, self.sealed = self.timeline + timeline, self.sealed + sealed
+        self.forget_copy()
         self.write_all_again()
 
     # The timeline ----------------------------------------------------------------------------------------
@@ -130,16 +137,30 @@ class Memory:
 
     # The database ----------------------------------------------------------------------------------------
 
-    def request(self, entries: list[Entry]) -> dict[str, Any]:
-        """Return the fields of a CaseRequest that brings `entries`; the case is a copy, because ours may change."""
-        return {
-            "case": self.case.model_copy(deep=True),
-            "now": self.clock.now(),
-            "rehearsal": self.clock.rehearsal,
-            "entries": entries,
-            "seen": self._seen,
-            "written": self.stored,
-        }
+    def request(self, kind: type[R], entries: Sequence[Entry] = (), **facts: Any) -> R:
+        """Return a request of this kind that brings `entries`; its case is a copy, because ours may change."""
+        return kind.whole(
+            self.case.model_copy(deep=True),
+            now=self.clock.now(),
+            rehearsal=self.clock.rehearsal,
+            entries=list(entries),
+            seen=self._seen,
+            written=self.stored,
+            **facts,
+        )
+
+    def changes_to(self, case: Case) -> CaseChanges | None:
+        """Return what makes the database's copy this case; None when that copy is not known."""
+        return self._copy.changes_to(case) if self._copy else None
+
+    def forget_copy(self) -> None:
+        """Note that the database has another copy than this run believed."""
+        self._copy = None
+
+    def _learn_copy(self, digest: str | None) -> None:
+        """Note that the database's copy has this digest. Only a copy that is equal to the case is known then."""
+        copy = CaseCopy.of(self.case)
+        self._copy = copy if copy.digest == digest else None
 
     def take(self, answer: CaseAnswer, planned_for: int, seen: int) -> None:
         """Take over what the database knows, its plan too if that was made for the case as it is now.
@@ -167,6 +188,7 @@ class Memory:
             case.next_action, self.planned_for = answer.next_action, planned_for
         else:
             self.stale = True
+        self._learn_copy(answer.copy_digest)
 
     def take_opening(self, answer: CaseAnswer) -> None:
         """Take over what the database knows of a case that was just opened from it."""

@@ -36,6 +36,7 @@ class Carried(MutableValue):
     said     how many entries the case has added to its timeline
     stale    the next action has to be planned anew
     written  how far the database's copy of the case is
+    copy_digest  over that copy, if the run knows it
     sealed   signals that no key opened yet, in the order in which they came
     """
 
@@ -46,6 +47,7 @@ class Carried(MutableValue):
     said: int
     stale: bool = False
     written: Mark | None = None
+    copy_digest: str | None = None
     sealed: list[SealedSignal] = []
 
 

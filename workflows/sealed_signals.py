@@ -90,13 +90,11 @@ class SealedSignals:
         """
         memory = self._memory
         tried = list(memory.sealed)
-        answer = await self._calls.result(
-            workflow.execute_activity_method(
-                Unsealing.unseal,
-                UnsealRequest(**memory.request([]), sealed=tried),
-                summary="open what came sealed",
-                **options.WRITING,
-            )
+        answer = await self._calls.about_case(
+            lambda handed: workflow.execute_activity_method(
+                Unsealing.unseal, handed, summary="open what came sealed", **options.WRITING
+            ),
+            memory.request(UnsealRequest, sealed=tried),
         )
         for signal, result in zip(tried, answer.signals, strict=True):
             await self._settle(signal, result)

@@ -398,8 +398,8 @@ class Reconciler:
         row = self._row(memory.case.invoice_id)
         rehearsal = row is not None and row.rehearsal
         at = max((entry.at for entry in memory.timeline), default=now) if rehearsal else now
-        request = RecordRequest(
-            case=memory.case,
+        request = RecordRequest.whole(
+            memory.case,
             now=at,
             rehearsal=rehearsal,
             entries=memory.timeline,

@@ -9,8 +9,9 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.timeline import entries_of
 from dunwell.services import person_tasks
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.handed_case import handed_case
 from dunwell.services.planning import plan
-from dunwell.services.request_models import CaseRequest, check_run
+from dunwell.services.request_models import CaseRequest
 from dunwell.store import accounts, cases, tasks, timeline
 from dunwell.store.database import Database
 
@@ -32,10 +33,9 @@ def rest(
 
 
 def ask_for_run(database: Database, request: CaseRequest, why: str, now: datetime) -> None:
-    """Raise the task about the case of a run that was interrupted. Raises OtherRun for a run of another clock."""
-    with database.writing(request.case.customer_id) as session:
-        check_run(session, request)
-        ask(session, request.case, why, now)
+    """Raise the task about the case of a run that was interrupted. Raises OtherRun and OtherCopy."""
+    with database.writing(request.customer_id) as session:
+        ask(session, handed_case(session, request), why, now)
 
 
 def ask(session: Session, case: Case, why: str, now: datetime) -> None:

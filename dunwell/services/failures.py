@@ -63,6 +63,16 @@ class OtherRun(WorkFailed):
         super().__init__(f"clock: {invoice_id} is {kind}, and this run is {'none' if rehearsal else 'a rehearsal'}")
 
 
+class OtherCopy(WorkFailed):
+    """The database's copy of the case is not the one that its workflow knows."""
+
+    kind = "OtherCopy"
+    final = True
+
+    def __init__(self, invoice_id: str) -> None:
+        super().__init__(f"the database's copy of {invoice_id} is another one than its workflow knows: hand it whole")
+
+
 _PASSING = (WorkFailed, DeliveryError, OperationalError, InterfaceError, InternalError, NoConnection, OSError)
 
 

@@ -12,7 +12,8 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.sealed import SealedSignal
 from dunwell.domain.terms import TaskState
 from dunwell.services import person_tasks
-from dunwell.services.request_models import CaseRequest, check_run
+from dunwell.services.handed_case import handed_case
+from dunwell.services.request_models import CaseRequest
 from dunwell.store import tasks
 from dunwell.store.database import Database
 
@@ -30,12 +31,12 @@ def ask_for_keys(
     """Ask a person, once for each key, about signals that stay sealed; None beside a signal: it is open.
 
     Returns for each signal the id of the task that asks for its key; None for one that is open, and for one that is
-    given up, because a person has closed its task. Raises OtherRun.
+    given up, because a person has closed its task. Raises OtherRun and OtherCopy.
     """
-    case, asked = request.case, list[str | None]()
+    asked = list[str | None]()
     waiting = dict[str, list[tuple[SealedSignal, str]]]()  # by task: what waits for the key, and why
-    with database.writing(case.customer_id) as session:
-        check_run(session, request)
+    with database.writing(request.customer_id) as session:
+        case = handed_case(session, request)
         for signal, unopened in tried:
             task_id = None
             if unopened is not None and not _is_given_up(session, signal):

@@ -86,8 +86,10 @@ def plan_and_answer(
     if case.outstanding.stuck or before.stuck:
         parts.do("task", lambda: step_failures.ask(session, case, before.stuck, now))
     parts.do("messages", lambda: _tell_messages(session, case, answer))
-    parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
+    is_kept = parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
     answer.fill(case, timeline.read(session, case.invoice_id, after=seen), seen)
+    if not is_kept:
+        answer.copy_digest = None
     answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
 
 

@@ -24,10 +24,11 @@ from dunwell.services.call_outcomes import CallOutcomes
 from dunwell.services.contact_replacement import ContactReplacement
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import Parts
+from dunwell.services.handed_case import handed_case
 from dunwell.services.hold_release import begin_anew, free_account
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import Recovery
-from dunwell.services.request_models import RecordAnswer, RecordRequest, check_run
+from dunwell.services.request_models import RecordAnswer, RecordRequest
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.unposted_letters import take_back_letters
 from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
@@ -44,27 +45,27 @@ class Recording:
         """Write one event and the decisions that came of it, in one transaction; then say what comes next.
 
         What cannot be written for want of a fact is left to a person, and the rest is written all the same.
-        Raises OtherRun, and what a database raises that is away: then the next attempt may succeed.
+        Raises OtherRun, OtherCopy, and what a database raises that is away: then the next attempt may succeed.
         """
-        now, known, answer = attempt.now, request.case, RecordAnswer()
-        with self._deps.database.writing(known.customer_id) as session:
-            check_run(session, request)
+        now, answer = attempt.now, RecordAnswer()
+        with self._deps.database.writing(request.customer_id) as session:
+            known = handed_case(session, request)
             parts = Parts(session, attempt)
-            parts.do("recovery", lambda: self._recover(session, request, now, answer))
-            case = request.case
+            parts.do("recovery", lambda: self._recover(session, request, known, now, answer))
+            case = answer.newer or known
             if request.event is not None:
-                parts.do(request.event, lambda: self._write_event(session, request, now, answer))
+                parts.do(request.event, lambda: self._write_event(session, request, case, now, answer))
             if request.told_as is not None:
                 parts.do("request", partial(idempotency_keys.mark_taken, session, request.told_as, now))
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
             self._follow(parts, case, now, rehearsal=request.rehearsal)
             if not case.ended:
-                parts.do("calls to people who left", lambda: self._hand_over(session, request, now, answer))
+                parts.do("calls to people who left", lambda: self._hand_over(session, request, case, now, answer))
             if answer.not_arrived:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
                 case.outstanding.blocked_until = None
-            self._report_failures(parts, request, now)
+            self._report_failures(parts, request, case, now)
             plan_and_answer(
                 session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen
             )
@@ -77,17 +78,19 @@ class Recording:
         )
         return answer
 
-    def _recover(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        """Let case and database catch up with each other; the request goes on with the newer case."""
+    def _recover(
+        self, session: Session, request: RecordRequest, known: Case, now: datetime, answer: RecordAnswer
+    ) -> None:
+        """Let case and database catch up with each other. `answer.newer` is then the case, if `known` is not."""
         event = parse_event(request.event, [request.content]) if request.event is not None else None
-        recovery = Recovery(session, self._deps, request, now)
+        recovery = Recovery(session, self._deps, request, known, now)
         case = recovery.newest(event)
         answer.apart = recovery.complete(case)
-        request.case = case
+        if case is not known:
+            answer.newer = case
 
-    def _report_failures(self, parts: Parts, request: RecordRequest, now: datetime) -> None:
+    def _report_failures(self, parts: Parts, request: RecordRequest, case: Case, now: datetime) -> None:
         """A person has to do what could not be written."""
-        case = request.case
         for name, why in parts.failed.copy().items():
             about = name
             if name == request.event and request.content is not None:
@@ -98,8 +101,10 @@ class Recording:
             parts.do("task", partial(ask_a_person, parts.session, case, task_id, reason, now, outlives_case=True))
             parts.do("trouble", partial(_note, parts.session, case, entry))
 
-    def _write_event(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        case, event = request.case, parse_event(str(request.event), [request.content])
+    def _write_event(
+        self, session: Session, request: RecordRequest, case: Case, now: datetime, answer: RecordAnswer
+    ) -> None:
+        event = parse_event(str(request.event), [request.content])
         match event:
             case PaymentReceived() if event.payment_id in case.money.questioned:
                 return  # it counts once a person has confirmed it
@@ -134,8 +139,10 @@ class Recording:
         step = delivery_reports.not_arrived(session, row, case.invoice_id, state)
         answer.not_arrived = step if is_new or step not in case.outstanding.again else None
 
-    def _hand_over(self, session: Session, request: RecordRequest, now: datetime, answer: RecordAnswer) -> None:
-        handover = ContactReplacement(session, self._deps, request.case, now, rehearsal=request.rehearsal)
+    def _hand_over(
+        self, session: Session, request: RecordRequest, case: Case, now: datetime, answer: RecordAnswer
+    ) -> None:
+        handover = ContactReplacement(session, self._deps, case, now, rehearsal=request.rehearsal)
         further = handover.settle(renewed=request.event == "contacts_changed")
         answer.not_arrived = answer.not_arrived or further
 

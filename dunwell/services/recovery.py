@@ -26,21 +26,20 @@ from dunwell.store.tables import MessageRow, PaymentRow
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
 
-def is_behind(session: Session, request: CaseRequest) -> bool:
-    """Whether the database lacks what it had at its last answer to this case."""
-    case, written = request.case, request.written
+def is_behind(session: Session, case: Case, written: Mark | None) -> bool:
+    """Whether the database lacks what it had at its last answer to this case, which was `written`."""
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
     return bool(outbox.unanswered_ids(session, [sent.message_id for sent in case.messages]))
 
 
-def is_ahead(session: Session, request: CaseRequest) -> bool:
+def is_ahead(session: Session, case: Case, written: Mark | None) -> bool:
     """Whether the database's copy has events that this case never got, because the engine was restored or reset."""
-    stored, written = cases.get_row(session, request.case.invoice_id), request.written
+    stored = cases.get_row(session, case.invoice_id)
     if stored is None or written is None:
         return False
-    return _leads(cases.mark(stored), request.case.mark, written)
+    return _leads(cases.mark(stored), case.mark, written)
 
 
 def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
@@ -49,30 +48,33 @@ def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
     return stored.turns >= written.turns
 
 
-def are_apart(session: Session, request: CaseRequest) -> bool:
+def are_apart(session: Session, case: Case, written: Mark | None) -> bool:
     """Whether the two have to be brought together before a step is carried out.
 
     What was recorded while the step was on its way is no such case: the stored copy then has a higher revision.
     """
-    if is_behind(session, request):
+    if is_behind(session, case, written):
         return True
-    stored = cases.get_row(session, request.case.invoice_id)
-    return stored is not None and stored.revision <= request.case.revision and is_ahead(session, request)
+    stored = cases.get_row(session, case.invoice_id)
+    return stored is not None and stored.revision <= case.revision and is_ahead(session, case, written)
 
 
 class Recovery:
-    """The work of one transaction that records an event, with the customer's lock."""
+    """The work of one transaction that records an event, with the customer's lock.
 
-    def __init__(self, session: Session, deps: Dependencies, request: CaseRequest, now: datetime) -> None:
-        self._session, self._deps, self._request, self._now = session, deps, request, now
+    `case` is the workflow's; of the request, its entries and what was written count.
+    """
+
+    def __init__(self, session: Session, deps: Dependencies, request: CaseRequest, case: Case, now: datetime) -> None:
+        self._session, self._deps, self._request, self._case, self._now = session, deps, request, case, now
 
     def newest(self, event: Event | None) -> Case:
         """The case as it is, by both sides, once `event` has happened to it.
 
-        It is the request's own case, unless the database is ahead or has payments that the case lacks.
+        It is the workflow's own case, unless the database is ahead or has payments that the case lacks.
         """
-        case = known = self._request.case.model_copy(deep=True)
-        if is_ahead(self._session, self._request):
+        case = known = self._case.model_copy(deep=True)
+        if is_ahead(self._session, self._case, self._request.written):
             case = cases.get(self._session, known.invoice_id) or known
             self._say(self._apply(case, event) if event is not None else [])
         changed = case is not known
@@ -82,7 +84,7 @@ class Recovery:
         if changed:
             case.revision = max(case.revision, known.revision) + 1
             self._note("ahead", "the case was older than the database: it goes on with what stands there")
-        return case if changed else self._request.case
+        return case if changed else self._case
 
     def complete(self, case: Case) -> bool:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
@@ -90,7 +92,7 @@ class Recovery:
             payments.put_receipt(self._session, case.invoice_id, receipt, case.currency)
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
-        if not is_behind(self._session, self._request):
+        if not is_behind(self._session, case, self._request.written):
             return False
         lost = self._lost_messages(case)
         for sent in lost:
@@ -188,7 +190,7 @@ class Recovery:
             accounts.place_hold(self._session, case.customer_id, case.invoice_id, level, reason, self._now)
 
     def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
-        case = self._request.case
+        case = self._case
         key = f"restored.{key}.{case.turns}.{case.revision}.{self._now:%Y%m%d%H%M%S}"
         timeline.write(
             self._session, case.invoice_id, [Entry(key=key, at=self._now, kind=kind, reason=text, ref=ref)]

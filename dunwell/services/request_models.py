@@ -5,18 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy.orm import Session
-
 from dunwell.domain.case import Case
+from dunwell.domain.case_copy import CaseChanges, CaseCopy
 from dunwell.domain.checkpoint import Mark, Sent
-from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import Entry
-from dunwell.services.failures import OtherRun
-from dunwell.store import cases
 
 
 class CaseRequest(MutableValue):
@@ -24,14 +20,27 @@ class CaseRequest(MutableValue):
 
     seen     the number of the last timeline entry that the workflow has
     written  the mark of the database's copy of the case in the last answer that the workflow got
+    case     the whole case; None when it is handed as `changes` to that copy (`services.handed_case` reads both)
     """
 
-    case: Case
+    invoice_id: str
+    customer_id: str
     now: datetime
     rehearsal: bool = False
     entries: list[Entry] = []
     seen: int = 0
     written: Mark | None = None
+    case: Case | None = None
+    changes: CaseChanges | None = None
+
+    @classmethod
+    def whole(cls, case: Case, **facts: Any) -> Self:
+        """Return a request that hands the whole case."""
+        return cls(invoice_id=case.invoice_id, customer_id=case.customer_id, case=case, **facts)
+
+    def with_changes(self, changes: CaseChanges) -> Self:
+        """Return this request with changes in place of the case."""
+        return self.model_copy(update={"case": None, "changes": changes})
 
 
 class CaseAnswer(MutableValue):
@@ -40,7 +49,8 @@ class CaseAnswer(MutableValue):
     `newer` is the store's copy of the case when it is ahead of the workflow, which happens after a reset. With
     `replaces` the workflow takes it in any case.
     `apart`: one of the two was restored from an older copy, and the workflow has to write down all that it knows.
-    `written` is how far the store's copy is now, `messages` are those that the workflow's case does not know.
+    `written` is how far the store's copy is now, `copy_digest` is over all of it; None when nothing was written.
+    `messages` are those that the workflow's case does not know.
     `unpublished`: the product has not confirmed a change of access yet.
     """
 
@@ -57,6 +67,7 @@ class CaseAnswer(MutableValue):
     replaces: bool = False
     apart: bool = False
     written: Mark | None = None
+    copy_digest: str | None = None
     messages: list[Sent] = []
 
     @classmethod
@@ -64,14 +75,15 @@ class CaseAnswer(MutableValue):
         """How the case stood when it was asked about: nothing was written."""
         answer = cls(**facts)
         answer.fill(case, [], seen)
-        answer.written = None
+        answer.written = answer.copy_digest = None
         return answer
 
     def fill(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in the case and its timeline entries after number `seen`."""
         self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
         self.access, self.access_beside = case.access, case.access_beside
-        self.utc_offset_minutes, self.written = case.utc_offset_minutes, case.mark
+        self.utc_offset_minutes = case.utc_offset_minutes
+        self.written, self.copy_digest = case.mark, CaseCopy.of(case).digest
         self.entries = [entry for _, entry in written]
         self.seen = written[-1][0] if written else seen
 
@@ -105,11 +117,3 @@ class RecordAnswer(CaseAnswer):
 
     not_arrived: str | None = None
     arrived: bool = False
-
-
-def check_run(session: Session, request: CaseRequest) -> None:
-    """Raises OtherRun for a run with another clock than its case: it may change nothing."""
-    row = cases.get_row(session, request.case.invoice_id)
-    kept = is_rehearsal(request.case.customer_id) if row is None else row.rehearsal
-    if request.rehearsal != kept:
-        raise OtherRun(request.case.invoice_id, rehearsal=kept)

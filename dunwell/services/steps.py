@@ -17,10 +17,11 @@ from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import Parts, lasts, reason_of
+from dunwell.services.handed_case import handed_case
 from dunwell.services.hold_release import free_account
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.recovery import are_apart
-from dunwell.services.request_models import StepAnswer, StepRequest, check_run
+from dunwell.services.request_models import StepAnswer, StepRequest
 from dunwell.services.sending import Sending
 from dunwell.services.step_execution import execution_for
 from dunwell.services.step_failures import ask_a_person
@@ -53,13 +54,13 @@ class Steps:
             return self._give_up(request, attempt, reason_of(error))
 
     def _carry_out(self, request: StepRequest, attempt: Attempt) -> StepAnswer:
-        now, case = attempt.now, request.case
-        with self._deps.database.unit_of_work(case.customer_id) as unit:
-            check_run(unit.session, request)
+        now = attempt.now
+        with self._deps.database.unit_of_work(request.customer_id) as unit:
+            case = handed_case(unit.session, request)
             timeline.write(unit.session, case.invoice_id, request.entries)
-            if are_apart(unit.session, request):
-                return _apart(request, now)
-            dispatch = self._dispatch(unit.session, request, now)
+            if are_apart(unit.session, case, request.written):
+                return _apart(request, case, now)
+            dispatch = self._dispatch(unit.session, request, case, now)
             outcome = self._judge.judge(unit.session, dispatch)
             if outcome.status == "done" and not dispatch.execution.again:
                 outcome = self._change_access(unit.session, dispatch, outcome)
@@ -76,10 +77,11 @@ class Steps:
         return answer
 
     def _give_up(self, request: StepRequest, attempt: Attempt, why: str) -> StepAnswer:
-        now, case, step = attempt.now, request.case, request.step
+        now, step = attempt.now, request.step
         failed = StepOutcome(step=step, status="failed", at=now, until=now + _MENDED_BY, why=why)
         answer = StepAnswer(outcome=failed)
-        with self._deps.database.writing(case.customer_id) as session:
+        with self._deps.database.writing(request.customer_id) as session:
+            case = handed_case(session, request)
             parts = Parts(session, attempt)
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
             case = _newest(session, case)
@@ -107,8 +109,8 @@ class Steps:
         self._copies.send(unit, dispatch)
         return outcome
 
-    def _dispatch(self, session: Session, request: StepRequest, now: datetime) -> Dispatch:
-        case, policy = request.case, self._deps.policy(session, request.case.policy)
+    def _dispatch(self, session: Session, request: StepRequest, case: Case, now: datetime) -> Dispatch:
+        policy = self._deps.policy(session, case.policy)
         customer = invoices.get_customer_of(session, case.invoice_id)
         return Dispatch(
             case=case,
@@ -143,13 +145,13 @@ class Steps:
         outcome: StepOutcome,
         attempt: Attempt,
     ) -> StepAnswer:
-        case = request.case
+        case = dispatch.case
         answer = StepAnswer(outcome=outcome)
         if outcome.status not in {"delayed", "stale"}:
             address_waits.forget(session, [case.invoice_id])
         if outcome.status != "stale":
             case = _newest(session, case)
-        outcome = answer.outcome = outcome.model_copy(update={"round": request.case.progress.round})
+        outcome = answer.outcome = outcome.model_copy(update={"round": dispatch.case.progress.round})
         said = case.take(outcome)
         timeline.write(
             session, case.invoice_id, entries_of(said, f"step.{dispatch.execution.key}", dispatch.now, outcome.step)
@@ -167,10 +169,10 @@ def _no_longer_due(dispatch: Dispatch) -> StepOutcome:
     return StepOutcome(step=dispatch.execution.step, status="skipped", at=dispatch.now)
 
 
-def _apart(request: StepRequest, now: datetime) -> StepAnswer:
+def _apart(request: StepRequest, case: Case, now: datetime) -> StepAnswer:
     """Nothing is done before case and database are brought together."""
     outcome = StepOutcome(step=request.step, status="stale", at=now)
-    return StepAnswer.unchanged(request.case, request.seen, outcome=outcome, apart=True)
+    return StepAnswer.unchanged(case, request.seen, outcome=outcome, apart=True)
 
 
 def _newest(session: Session, case: Case) -> Case:

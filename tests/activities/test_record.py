@@ -19,7 +19,7 @@ def test_a_rehearsal_lives_in_its_own_time(database: Database) -> None:
     case = Registrar(deps, the_ladders()).register(an_invoice(), REGISTERED, Clock(rehearsal=True)).opening.case
     environment = ActivityEnvironment()
     environment.info = replace(environment.info, started_time=FIRST)
-    request = RecordRequest(case=case, now=at("2029-01-01 09:00"), rehearsal=True)
+    request = RecordRequest.whole(case, now=at("2029-01-01 09:00"), rehearsal=True)
     answer: RecordAnswer = environment.run(RecordActivities(deps).record, request)
     assert answer.next_action is not None
     assert answer.next_action.at >= at("2029-01-01 09:00")

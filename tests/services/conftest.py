@@ -69,7 +69,7 @@ class Office:
         known = (case or self.case).model_copy(deep=True)
         if case is None:
             facts["written"] = self.written
-        request = StepRequest(case=known, now=at(when), step=step, planned_at=at(when), **facts)
+        request = StepRequest.whole(known, now=at(when), step=step, planned_at=at(when), **facts)
         answer = Steps(self.deps).carry_out(request, self.attempt_at(when))
         if answer.newer is not None:
             self.case = answer.newer
@@ -104,8 +104,8 @@ class Office:
 
     def request(self, name: str, when: str, content: dict[str, Any], entries: list[Entry]) -> RecordRequest:
         case = self.case.model_copy(deep=True)
-        return RecordRequest(
-            case=case, now=at(when), event=name, content=content, entries=entries, written=self.written
+        return RecordRequest.whole(
+            case, now=at(when), event=name, content=content, entries=entries, written=self.written
         )
 
     def write(self, request: RecordRequest, when: str) -> RecordAnswer:
