@@ -1,16 +1,18 @@
 """The services at work without an engine: they run one by one, at the times a test names."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import pytest
 
 from dunwell.client.registration import Registrar
 from dunwell.domain.case import Case
+from dunwell.domain.case_copy import CaseCopy
 from dunwell.domain.checkpoint import Mark, merged
 from dunwell.domain.clock import Clock
 from dunwell.domain.events import parse_event
@@ -24,8 +26,16 @@ from dunwell.gateways.sendgrid.client import SendGridGateway
 from dunwell.gateways.twilio.client import TwilioGateway
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.failures import OtherCopy
 from dunwell.services.recording import Recording
-from dunwell.services.request_models import CaseAnswer, RecordAnswer, RecordRequest, StepAnswer, StepRequest
+from dunwell.services.request_models import (
+    CaseAnswer,
+    CaseRequest,
+    RecordAnswer,
+    RecordRequest,
+    StepAnswer,
+    StepRequest,
+)
 from dunwell.services.steps import Steps
 from dunwell.store import accounts, outbox, tasks, timeline
 from dunwell.store.database import Database
@@ -37,16 +47,21 @@ from tests.gateways.fakes import FakeProvider
 
 REGISTERED = at("2027-02-20 12:00")
 
+R = TypeVar("R", bound=CaseRequest)
+T = TypeVar("T")
+
 
 @dataclass
 class Office:
-    """One desk and the case it works on; `case` is what its workflow would know."""
+    """One desk and the case it works on; `case` is what its workflow would know, `copy` what that knows is stored."""
 
     deps: Dependencies
     case: Case = field(init=False)
     told: int = 0
     attempt: int = 1  # which one of a piece of work this is
     written: Mark | None = None
+    copy: CaseCopy | None = None
+    handed: list[CaseRequest] = field(default_factory=list)  # as they were handed, the latest last
 
     def open(
         self,
@@ -61,7 +76,7 @@ class Office:
         if ladder is not None:
             bill, ladders = bill.model_copy(update={"policy": ladder.name}), {ladder.name: ladder}
         self.case = Registrar(self.deps, ladders).register(bill, now, Clock(rehearsal=rehearsal)).opening.case
-        self.written = self.case.mark
+        self.written, self.copy = self.case.mark, CaseCopy.of(self.case)
         return self.case
 
     def carry_out(self, step: str, when: str, case: Case | None = None, **facts: Any) -> StepAnswer:
@@ -70,7 +85,7 @@ class Office:
         if case is None:
             facts["written"] = self.written
         request = StepRequest.whole(known, now=at(when), step=step, planned_at=at(when), **facts)
-        answer = Steps(self.deps).carry_out(request, self.attempt_at(when))
+        answer = self._hand(Steps(self.deps).carry_out, request, when)
         if answer.newer is not None:
             self.case = answer.newer
         elif answer.outcome is not None:
@@ -84,7 +99,11 @@ class Office:
             self.case = answer.newer
         self.case.messages = merged(self.case.messages, answer.messages)
         self.case.holds, self.case.next_action = answer.holds, answer.next_action
+        self.case.access, self.case.access_beside = answer.access, answer.access_beside
+        self.case.money.given, self.case.utc_offset_minutes = answer.given, answer.utc_offset_minutes
         self.written = answer.written.later(self.written) if answer.written else self.written
+        copy = CaseCopy.of(self.case)
+        self.copy = copy if copy.digest == answer.copy_digest else None
 
     def record(self, name: str, when: str, /, **content: Any) -> RecordAnswer:
         """Tell the case, and write it down as its workflow does."""
@@ -109,7 +128,17 @@ class Office:
         )
 
     def write(self, request: RecordRequest, when: str) -> RecordAnswer:
-        return Recording(self.deps).record(request, self.attempt_at(when))
+        return self._hand(Recording(self.deps).record, request, when)
+
+    def _hand(self, service: Callable[[R, Attempt], T], request: R, when: str) -> T:
+        """Hand the request as the workflow does: with what changed since the copy that is known, else whole."""
+        if self.copy is not None and request.case is not None:
+            short = request.with_changes(self.copy.changes_to(request.case))
+            self.handed.append(short)
+            with suppress(OtherCopy):
+                return service(short, self.attempt_at(when))
+        self.handed.append(request)
+        return service(request, self.attempt_at(when))
 
     def pay(self, when: str, amount: str = "1200.00", payment_id: str = "p1") -> RecordAnswer:
         return self.record("payment_received", when, payment_id=payment_id, amount=amount, currency="EUR")

@@ -1,0 +1,196 @@
+"""A case handed as what changed since the database's copy: the same comes of it as of the whole case, or nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, update
+
+from dunwell.domain.case import Case
+from dunwell.domain.events import parse_event
+from dunwell.services.attempt import Attempt
+from dunwell.services.failures import OtherCopy, OtherRun
+from dunwell.services.recording import Recording
+from dunwell.services.request_models import CaseRequest, RecordRequest, StepRequest
+from dunwell.services.steps import Steps
+from dunwell.store import cases
+from dunwell.store.database import Database
+from dunwell.store.tables import CaseRow
+from tests import backups
+from tests.builders import at, sample_deps
+from tests.gateways.fakes import FakeSendGrid
+from tests.services.conftest import MakeOffice, Office, by_sendgrid
+
+FIRST, SECOND = "2027-03-02 09:00", "2027-03-16 09:00"
+
+
+def step(office: Office, **facts: Any) -> StepRequest:
+    """The second reminder, handed whole."""
+    planned = {"step": "second-reminder", "now": at(SECOND), "planned_at": at(SECOND)}
+    return StepRequest.whole(office.case.model_copy(deep=True), written=office.written, **planned | facts)
+
+
+def short(office: Office, request: CaseRequest) -> Any:
+    """The request as the workflow sends it."""
+    assert office.copy is not None and request.case is not None
+    return request.with_changes(office.copy.changes_to(request.case))
+
+
+@pytest.fixture
+def reminded(office: Office) -> Office:
+    """One whose first reminder was sent."""
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    return office
+
+
+# The same as the whole case ------------------------------------------------------------------------------
+
+
+def test_a_case_that_did_not_change_is_handed_without_a_fact(reminded: Office) -> None:
+    reminded.carry_out("second-reminder", SECOND)
+    first, second = reminded.handed
+    for request in (first, second):
+        assert request.case is None
+        assert request.changes is not None and request.changes.facts == {}
+
+
+def test_what_an_event_changed_is_handed_and_nothing_else(reminded: Office) -> None:
+    reminded.pay("2027-03-03 09:00", "100.00")
+    handed = reminded.handed[-1]
+    assert handed.case is None
+    assert handed.changes is not None
+    assert handed.changes.facts["paid"] == "100.00"
+    assert not {"rules", "messages", "steps"} & handed.changes.facts.keys()
+
+
+TOLD: dict[str, tuple[str, dict[str, Any]]] = {
+    "a part": ("payment_received", {"payment_id": "p1", "amount": "100.00", "currency": "EUR"}),
+    "all": ("payment_received", {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}),
+    "a promise": ("promise_to_pay", {"date": "2027-03-16", "promised_by": "user"}),
+    "a dispute": ("dispute_opened", {"reason": "wrong-quantity", "opened_by": "user"}),
+    "a pause": ("pause", {"reason": "holiday", "by": "agent-7"}),
+    "a cancellation": ("cancel", {"reason": "wrong", "by": "agent-7"}),
+}
+
+
+@pytest.fixture
+def twin(reminded: Office, tmp_path: Path) -> Iterator[Office]:
+    """The same case with a copy of the database."""
+    backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "copy.sqlite")
+    backups.put_back(tmp_path / "copy.sqlite", tmp_path / "twin.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/twin.sqlite")
+    office = Office(sample_deps(database), told=reminded.told, written=reminded.written)
+    office.case = reminded.case.model_copy(deep=True)
+    yield office
+    database.close()
+
+
+@pytest.mark.parametrize(("name", "content"), TOLD.values(), ids=TOLD.keys())
+def test_answers_and_database_are_the_same_as_of_the_whole_case(
+    reminded: Office, twin: Office, name: str, content: dict[str, Any]
+) -> None:
+    """Of an event, and of the step after it."""
+    acts: list[Callable[[Office], object]] = [
+        lambda office: office.record(name, "2027-03-03 09:00", **content),
+        lambda office: office.carry_out("second-reminder", SECOND),
+    ]
+    for act in acts:
+        twin.copy = None
+        assert act(reminded) == act(twin)
+        assert reminded.handed[-1].case is None
+        assert twin.handed[-1].case is not None
+        assert stored(reminded) == stored(twin)
+        assert reminded.entries() == twin.entries()
+
+
+# Another copy --------------------------------------------------------------------------------------------
+
+
+def stored(office: Office) -> Case | None:
+    with office.deps.database.reading() as session:
+        return cases.get(session, "inv-1")
+
+
+def change(office: Office, **columns: Any) -> None:
+    with office.deps.database.writing() as session:
+        session.execute(update(CaseRow).values(**columns))
+
+
+def lose(office: Office) -> None:
+    with office.deps.database.writing() as session:
+        session.execute(delete(CaseRow))
+
+
+def spoil(office: Office) -> None:
+    change(office, state={"invoice_id": "inv-1"})
+
+
+def pay_beside(office: Office) -> None:
+    """As the step waits for a worker, or after a reset: the database has a payment that this case has not."""
+    case = office.case.model_copy(deep=True)
+    content = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
+    case.apply(parse_event("payment_received", [content]), at(FIRST))
+    request = RecordRequest.whole(
+        case, now=at(FIRST), event="payment_received", content=content, written=office.written
+    )
+    Recording(office.deps).record(request, Attempt(at(FIRST)))
+
+
+def rest(office: Office) -> None:
+    """A fact that is no event: revision, turns and digest of the events stay."""
+    case = office.case.model_copy(deep=True)
+    case.outstanding.blocked_why = "another"
+    change(office, state=case.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize("meanwhile", [lose, spoil, pay_beside, rest])
+def test_another_copy_is_refused_before_anything_is_done(
+    make_office: MakeOffice, sendgrid: FakeSendGrid, meanwhile: Callable[[Office], None]
+) -> None:
+    office = make_office(email=by_sendgrid(sendgrid))
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    mails = len(sendgrid.mails)
+    meanwhile(office)
+    before = office.entries()
+    with pytest.raises(OtherCopy, match="hand it whole"):
+        Steps(office.deps).carry_out(short(office, step(office)), Attempt(at(SECOND)))
+    assert len(sendgrid.mails) == mails
+    assert office.entries() == before
+
+
+def test_g1_a_step_that_was_handed_before_the_payment_asks_for_nothing(reminded: Office) -> None:
+    request = step(reminded)
+    pay_beside(reminded)
+    answer = Steps(reminded.deps).carry_out(request, Attempt(at(SECOND)))
+    assert answer.outcome is not None and answer.outcome.status == "stale"
+    assert answer.newer is not None and answer.newer.ended == "paid"
+    assert reminded.messages("second-reminder") == []
+
+
+def test_g13_a_copy_that_is_refused_is_no_lasting_failure_of_the_step(reminded: Office) -> None:
+    """It would be given up otherwise, on a later attempt."""
+    request = short(reminded, step(reminded))
+    lose(reminded)
+    with pytest.raises(OtherCopy):
+        Steps(reminded.deps).carry_out(request, Attempt(at(SECOND), number=9))
+    assert reminded.tasks() == []
+
+
+def test_a_run_of_another_clock_is_refused_first(reminded: Office) -> None:
+    request = short(reminded, step(reminded, rehearsal=True))
+    rest(reminded)
+    with pytest.raises(OtherRun):
+        Steps(reminded.deps).carry_out(request, Attempt(at(SECOND)))
+
+
+def test_a_copy_that_could_not_be_kept_is_not_promised(reminded: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise LookupError("no room")
+
+    monkeypatch.setattr(cases, "put", fails)
+    reminded.attempt = 9
+    assert reminded.pay("2027-03-03 09:00", "100.00").copy_digest is None
+    assert reminded.copy is None
