@@ -27,18 +27,21 @@ class ActivityCalls:
     async def about_case(self, activity: Callable[[R], Awaitable[T]], request: R) -> T:
         """Return the result of an activity whose request hands the whole case. Raises as `result` does.
 
-        If this run knows the database's copy of the case, the activity gets what has changed since. If it finds
-        another copy there, it gets the request as it was.
+        The activity gets what has changed since the database's copy, if this run knows that copy, and the whole case
+        after it found another copy there.
         """
-        changes = self._memory.changes_to(request.case) if request.case is not None else None
-        if changes is not None:
-            try:
-                return await self.result(activity(request.with_changes(changes)))
-            except ActivityError as error:
-                if _cause(error, OtherCopy.kind) is None:
-                    raise
-                self._memory.forget_copy()
+        try:
+            return await self.result(activity(self._handed(request)))
+        except ActivityError as error:
+            if _cause(error, OtherCopy.kind) is None:
+                raise
+        self._memory.forget_copy()
         return await self.result(activity(request))
+
+    def _handed(self, request: R) -> R:
+        """Return the request with changes in place of the case; as it is while another activity may write a copy."""
+        changes = self._memory.changes_to(request) if self._pending == 0 else None
+        return request if changes is None else request.with_changes(changes)
 
     async def result(self, activity: Awaitable[T]) -> T:
         """Return the activity's result. Raises ActivityError, or what ends a run whose clock is not its case's.

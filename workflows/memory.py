@@ -149,9 +149,9 @@ class Memory:
             **facts,
         )
 
-    def changes_to(self, case: Case) -> CaseChanges | None:
-        """Return what makes the database's copy this case; None when that copy is not known."""
-        return self._copy.changes_to(case) if self._copy else None
+    def changes_to(self, request: CaseRequest) -> CaseChanges | None:
+        """Return what makes the database's copy the case of a request; None when that copy is not known."""
+        return self._copy.changes_to(request.case) if self._copy and request.case else None
 
     def forget_copy(self) -> None:
         """Note that the database has another copy than this run believed."""
