@@ -229,7 +229,12 @@ class Formatter:
         return self.text(self._ordinal(written))
 
     def _ordinal(self, written: str) -> str:
-        """Return a date with the first of the month as French and Brazil write it, which Babel does not."""
+        """Return a date as people write it where Babel does not.
+
+        That is the first of the month in French and in Brazil, and in German a day that stays beside its month.
+        """
+        if self.locale.language == "de":
+            return re.sub(r"^(\d+\.) ", "\\1\N{NO-BREAK SPACE}", written)
         if self.locale.language == "fr":
             return re.sub(r"^1 ", "1er ", written)
         if self.style.brief or (self.locale.language, self.locale.territory) != ("pt", "BR"):

@@ -13,7 +13,7 @@ _NO_BREAK = "\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"  # between amount and 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-_BOUND = re.compile(r"(?<=№) |(?<=\bn°) |(?<=«) | (?=»)| (?=:(?:\s|$))")
+_BOUND = re.compile(r"(?<=№) |(?<=§) |(?<=\bn°) |(?<=«) | (?=»)| (?=:(?:\s|$))")
 _BOUND_CLOSELY = re.compile(r" (?=[;!?](?:[\s*]|$))")
 
 
@@ -41,7 +41,7 @@ def single_line(text: str) -> str:
 
 
 def bind(text: str) -> str:
-    """Return the text with no-break spaces after "№", "n°" and "«", and before the marks : ; ! ? »."""
+    """Return the text with no-break spaces after "№", "§", "n°" and "«", and before the marks : ; ! ? »."""
     return _BOUND_CLOSELY.sub("\N{NARROW NO-BREAK SPACE}", _BOUND.sub("\N{NO-BREAK SPACE}", text))
 
 

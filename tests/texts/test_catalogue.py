@@ -7,6 +7,7 @@ from html import unescape
 from itertools import pairwise
 
 import pytest
+from babel import Locale
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,8 @@ from tests.services.languages import (
     visible,
 )
 
+README = FOLDER.parent / "README.md"
+
 # ---- the catalogue as a whole
 
 
@@ -45,6 +48,12 @@ def test_every_language_has_every_message_with_its_traits() -> None:
     assert CATALOGUE.languages == tuple(sorted(EXPECTED))
     assert CATALOGUE.keys == TRAITS.keys()
     assert dict(CATALOGUE.traits) == TRAITS
+
+
+def test_the_readme_names_every_language() -> None:
+    line = next(iter(re.findall(r"included are ([^.]+)\.", README.read_text(encoding="utf-8"))))
+    named = re.split(r",\s+|\s+and\s+", line)
+    assert named == sorted(Locale.parse(code, sep="-").get_display_name("en") for code in CATALOGUE.languages)
 
 
 @MESSAGES
@@ -109,7 +118,7 @@ def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, 
 def test_the_second_reminder_names_the_first_ones(language: str) -> None:
     earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
     text = CATALOGUE.compose("reminder-second", language, facts(earlier=earlier)).text
-    assert EXPECTED[language].earlier in text
+    assert EXPECTED[language].earlier in spaced(text)
 
 
 def test_reminders_of_another_year_carry_the_year() -> None:
@@ -533,6 +542,21 @@ def test_switzerland_writes_no_eszett_but_keeps_that_of_a_name() -> None:
     assert "Mit freundlichen Grüssen" in swiss
     assert "Weiß & Söhne" in swiss
     assert all("ß" not in label for label in CATALOGUE.labels("de-LI").values())
+
+
+def test_german_keeps_a_day_beside_its_month_and_a_law_beside_its_number() -> None:
+    known = facts(claims=(claimed(),), claim_until=date(2026, 3, 26), earlier=(date(2026, 3, 3), date(2026, 3, 17)))
+    composed = CATALOGUE.compose("reminder-second", "de", known)
+    assert "am 3.\N{NO-BREAK SPACE}März und 17.\N{NO-BREAK SPACE}März" in composed.text
+    assert "§\N{NO-BREAK SPACE}288 BGB" in composed.text
+    assert "\N{NO-BREAK SPACE}" not in composed.short + composed.subject
+
+
+@MESSAGES
+def test_a_german_message_speaks_to_whoever_is_the_customer_themself(key: str) -> None:
+    person = CATALOGUE.compose(key, "de", facts(company="Ada Byron", consumer=True, **OPTIONAL))
+    for text in (person.subject, person.text, person.short):
+        assert not re.search("(für|Für|wir|zwischen) Ada Byron", text)
 
 
 @MESSAGES
