@@ -53,7 +53,7 @@ def test_every_language_has_every_message_with_its_traits() -> None:
 def test_the_readme_names_every_language() -> None:
     line = next(iter(re.findall(r"included are ([^.]+)\.", README.read_text(encoding="utf-8"))))
     named = re.split(r",\s+|\s+and\s+", line)
-    assert named == sorted(Locale.parse(code, sep="-").get_display_name("en") for code in CATALOGUE.languages)
+    assert named == sorted(str(Locale.parse(code, sep="-").get_display_name("en")) for code in CATALOGUE.languages)
 
 
 @MESSAGES
