@@ -8,6 +8,7 @@ from dunwell.domain.invoice import UNDETERMINED
 from dunwell.store import invoices
 from tests.builders import a_customer, an_invoice, the_ladders
 from tests.services.conftest import MakeOffice, Office
+from tests.services.languages import spaced
 
 MAIL = "2027-03-02 09:00"
 NOBODY = UNDETERMINED
@@ -53,7 +54,7 @@ def test_language(make_office: MakeOffice, named: str, country: str, ladder: str
     assert known_language(office) == kept
     office.carry_out("first-reminder", MAIL)
     body = office.messages()[0].body
-    assert due in body.replace("\N{NARROW NO-BREAK SPACE}", " ")
+    assert due in spaced(body)
 
 
 @pytest.mark.parametrize(
@@ -99,5 +100,4 @@ def test_c7_the_country_says_how_its_language_writes_money_and_days(
     office = make_office()
     office.open(an_invoice(customer=a_customer(language=named, country=country), currency=currency))
     office.carry_out("first-reminder", MAIL)
-    body = office.messages()[0].body.replace("\N{NO-BREAK SPACE}", " ").replace("\N{NARROW NO-BREAK SPACE}", " ")
-    assert says in body
+    assert says in spaced(office.messages()[0].body)
