@@ -26,9 +26,10 @@ lint: install  ## style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: install  ## write the pages of the ladders and of invoice files anew
+docs: install  ## write the pages of the ladders, of invoice files and of the countries anew
 	$(BIN)/python -m dunwell.local.ladder_pages
 	$(BIN)/python -m dunwell.local.invoice_page
+	$(BIN)/python -m dunwell.local.country_pages
 
 test: lint  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos

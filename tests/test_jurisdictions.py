@@ -8,8 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from dunwell.domain.interest_rule import Lookup, Rate, half_of
-from dunwell.domain.jurisdiction import TABLES, Jurisdiction, rates_of
+from dunwell.domain.claim_history import ContractTerms, InterestTerms
+from dunwell.domain.claim_rates import ClaimRates
+from dunwell.domain.jurisdiction import TABLES, rates_of
 from dunwell.domain.legal_fact import Certainty
 from dunwell.domain.rate_series import RateSeries, UnknownRate
 from dunwell.domain.terms import DebtorKind
@@ -91,24 +92,12 @@ def test_a_series_is_plausible(name: str) -> None:
 
 
 def total(code: str, kind: DebtorKind, day: date) -> Decimal:
-    """The statutory rate of a day; fixed rates as on a default that begins on it."""
-    rule = LAWS[code].interest_rule(kind, BUSINESS, day)
-    assert rule is not None, f"{code}: no rule for {kind} on {day}"
-    assert rule.statutory is not None, f"{code}: no rate for {kind} on {day}"
-    return _rate(LAWS[code], rule.statutory, day)
-
-
-def _rate(law: Jurisdiction, rate: Rate, day: date) -> Decimal:
-    if rate.rate is not None:
-        return rate.rate
-    known = {
-        Lookup.DAILY: day,
-        Lookup.ON_FIRST_DAY: half_of(day),
-        Lookup.BEFORE_HALF: half_of(day) - timedelta(days=1),
-    }
-    found = law.series[rate.series or ""].on(known[rate.lookup], rate.rounding)
-    assert not found.provisional
-    return (found.rate + rate.offset) * rate.factor + rate.margin
+    """The statutory rate of a default that begins on `day`."""
+    terms = ContractTerms(interest=InterestTerms.STATUTORY)
+    applied = ClaimRates(LAWS[code], (kind, BUSINESS), terms, day, day).on(day)
+    assert applied is not None, f"{code}: no rate for {kind} on {day}"
+    assert applied.assumed is None
+    return applied.rate
 
 
 def _halves(text: str) -> list[date]:
@@ -254,10 +243,13 @@ def test_rates_of_russia_move_by_the_day(day: str, rate: str) -> None:
 )
 def test_consumer_rates_of_poland_move_by_the_day(day: str, rate: str) -> None:
     assert total("PL", CONSUMER, date.fromisoformat(day)) == Decimal(rate)
-    rule = LAWS["PL"].interest_rule(CONSUMER, BUSINESS, date.fromisoformat(day))
-    assert rule is not None
-    assert rule.contract_at_most is not None
-    assert _rate(LAWS["PL"], rule.contract_at_most, date.fromisoformat(day)) == 2 * Decimal(rate)
+    # A contract may give twice as much and no more.
+    for agreed in (2 * Decimal(rate), 2 * Decimal(rate) + 1):
+        terms = ContractTerms(interest=InterestTerms.CONTRACT, contract_rate=agreed)
+        first = date.fromisoformat(day)
+        applied = ClaimRates(LAWS["PL"], (CONSUMER, BUSINESS), terms, first, first).on(first)
+        assert applied is not None
+        assert applied.rate == 2 * Decimal(rate)
 
 
 @pytest.mark.parametrize(
