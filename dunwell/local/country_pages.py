@@ -34,8 +34,8 @@ from dunwell.intake.jurisdiction_files import read_jurisdictions
 PAGES = Path(__file__).parents[2] / "docs" / "countries"
 
 NO_ADVICE = (
-    "This is no legal advice. It is what this release was made with; check it with a lawyer before you rely on it, and "
-    "see [jurisdictions.md](../jurisdictions.md) for how values are confirmed and newer rates imported."
+    "This is no legal advice. It is what this release was made with; check it with a lawyer before you rely on it, "
+    "and see [jurisdictions.md](../jurisdictions.md) for how values are confirmed and newer rates imported."
 )
 _DAY = timedelta(days=1)
 _SURE = {
