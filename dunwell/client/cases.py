@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from dunwell.client.answers import TellOutcome, TellResult
 from dunwell.client.event_delivery import EventDelivery
+from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.registration import Registered
 from dunwell.client.server import NoAnswer, Patience, Server, ServerAway
 from dunwell.client.starting import CaseStarter, Start
@@ -27,7 +28,7 @@ from dunwell.domain.plausibility import admit
 from dunwell.domain.refusal import Refused
 from dunwell.services import credits
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
-from dunwell.store import cases
+from dunwell.store import cases, invoices
 from dunwell.store.database import Database
 from dunwell.views.lookup import find_invoice
 from workflows.status import Status
@@ -94,6 +95,8 @@ class Cases:
         if request.note_id and "ref" in EVENTS[name].model_fields:
             payload = {**payload, "ref": request.note_id}
         customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content)
+        if name == "pause":
+            payload = await asyncio.to_thread(self._with_legal_end, payload, customer_id)
         begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id)
         if begun.answer is not None or begun.taken:
             return await self._answered_before(invoice_id, begun)
@@ -117,6 +120,10 @@ class Cases:
                 status = Status.model_validate(status) if status else None
                 return TellResult(TellOutcome(begun.answer["how"]), status, begun.answer.get("remark"))
         return TellResult(TellOutcome.DONE, (await self.status(invoice_id)).status)
+
+    def _with_legal_end(self, pause: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
+        with self._database.reading() as session:
+            return with_legal_end(pause, invoices.customer_row(session, customer_id), datetime.now(UTC))
 
     def _check_plausible(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> str:
         """Return the invoice's customer. Raises Refused when it is not registered, or the event is likely a slip.

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.client.cases import Cases
+from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.cleaning import is_clean, printable
@@ -126,7 +127,9 @@ class Customers:
 
     def pause(self, customer_id: str, reason: str, by: str, until: str | None = None) -> Changed:
         """Pause a whole customer: all open invoices, and later ones. Payments still count."""
-        facts = {"reason": reason, "by": by, "until": until, "scope": "customer"}
+        given = {"reason": reason, "by": by, "until": until, "scope": "customer"}
+        with self._deps.database.reading() as session:
+            facts = with_legal_end(given, find_customer(session, customer_id), datetime.now(UTC))
         event = parse_event("pause", [{name: value for name, value in facts.items() if value is not None}])
         assert isinstance(event, Pause)
         now = datetime.now(UTC)

@@ -63,6 +63,7 @@ class ContactRule(LegalFact):
     fields_to_name        what each contact must name, such as "creditor", "name", "phone"
     collectors_only       whether it binds only those who collect for others; it is kept here as well
     notice_days           days that a written notice must give before debt collection begins
+    breathing_space_days  how long nobody may be contacted who entered the breathing space of the law
     """
 
     limits: tuple[ContactLimit, ...] = ()
@@ -74,6 +75,7 @@ class ContactRule(LegalFact):
     fields_to_name: tuple[str, ...] = ()
     collectors_only: bool = False
     notice_days: Annotated[int, Field(ge=0, le=120)] | None = None
+    breathing_space_days: Annotated[int, Field(ge=1, le=366)] | None = None
 
     @model_validator(mode="after")
     def _names_each_day_once(self) -> "ContactRule":

@@ -11,6 +11,7 @@ from dunwell.domain.address import spelling_key
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId
+from dunwell.domain.terms import DebtorKind, Role
 
 CONSENTS = tuple(channel.facts.consent for channel in Channel if channel.facts.consent)
 CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
@@ -18,6 +19,14 @@ CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
 
 CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind), *CONSENTS)
 """What is known of a contact and may change. A person in another role is another contact."""
+
+
+_THIRD_PARTIES = frozenset({Role.MANAGER, Role.EXECUTIVE})
+
+
+def is_third_party(kind: DebtorKind | None, role: Role | None) -> bool:
+    """Whether somebody in this role is told nothing of the debt: a private person has no manager and no board."""
+    return kind is DebtorKind.CONSUMER and role in _THIRD_PARTIES
 
 
 @dataclass

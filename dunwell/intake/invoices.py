@@ -11,6 +11,7 @@ from typing import Any
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import UNDETERMINED, Customer, History, Invoice
 from dunwell.domain.keys import ContactId
+from dunwell.domain.people import is_third_party
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.contradictions import contradictions
@@ -184,13 +185,18 @@ def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
     # Not when an address was refused, which has its own refusal. An empty list is allowed: no contact is left.
     if shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
         fields.refuse("contacts", NOBODY)
+    kind = fields.take(CUSTOMER["kind"])
+    for role in dict.fromkeys(contact["role"] for contact in listed if is_third_party(kind, contact["role"])):
+        fields.refuse(
+            "contacts", f"names a contact of the role {role}: a private person's debt is told to nobody else"
+        )
     return {
         "customer_id": customer_id,
         "name": fields.take(CUSTOMER["name"]),
         "country": country,
         "time_zone": _time_zone(fields, country),
         "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
-        "kind": fields.take(CUSTOMER["kind"]),
+        "kind": kind,
         "group": fields.take(CUSTOMER["group"]),
         "contacts": shared,
         "alone": alone,

@@ -45,7 +45,7 @@ def find(
         if other is not None
         and _fits(own, other, _readers(session, other, channel, key), channel)
         and _is_meant_now(other)
-        and warning_proof.missing(session, other) is None
+        and warning_proof.missing(session, deps, other) is None
         and not _is_claimed(session, other, contact, channel, key)
     ]
 

@@ -95,7 +95,7 @@ class StepJudge:
         if late and judged.do is Late.SKIP:
             note(session, dispatch, "skipped", "skipped", f"its time has passed: {judged.why}")
             return StepOutcome(step=step.id, status="skipped", at=judged.planned)
-        waits = _missing_proof(session, dispatch) or _missing_yes(session, dispatch, step)
+        waits = _missing_proof(session, self._deps, dispatch) or _missing_yes(session, dispatch, step)
         waits = waits or self._too_often(session, dispatch, sent)
         if waits:
             return waits
@@ -144,9 +144,9 @@ def _sent_before(session: Session, dispatch: Dispatch, step: Step) -> str | None
     return f"this customer was told on {sent_at:%Y-%m-%d} already" if sent_at else None
 
 
-def _missing_proof(session: Session, dispatch: Dispatch) -> StepOutcome | None:
+def _missing_proof(session: Session, deps: Dependencies, dispatch: Dispatch) -> StepOutcome | None:
     """Delay a step whose warnings are not proven, and ask a person when warnings are missing (G2)."""
-    lacking = warning_proof.missing(session, dispatch)
+    lacking = warning_proof.missing(session, deps, dispatch)
     if lacking is None:
         return None
     if lacking.warnings:

@@ -5,7 +5,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.contact_limits import ContactRule
 from dunwell.domain.keys import StepKey
+from dunwell.domain.policy import Needs, Step
+from dunwell.services import contact_law
+from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import addresses, outbox
 from dunwell.store.tables import MessageRow
@@ -23,10 +27,12 @@ class Missing:
     why: str
 
 
-def missing(session: Session, dispatch: Dispatch) -> Missing | None:
+def missing(session: Session, deps: Dependencies, dispatch: Dispatch) -> Missing | None:
     """What the job's step still lacks; None when it may happen."""
     step = dispatch.execution.ladder
-    if step is None or step.needs is None:
+    notice = _legal_notice(deps, dispatch) if step is not None and step.grave else None
+    needs = _needs(step, notice) if step is not None else None
+    if step is None or needs is None:
         return None
     arrived: dict[str, datetime] = {}
     for claimed, row in outbox.delivered_warnings(session, dispatch.case.invoice_id):
@@ -36,14 +42,29 @@ def missing(session: Session, dispatch: Dispatch) -> Missing | None:
             continue  # an earlier notice of the same consequence, or about an earlier due date: no warning of it
         if _is_open(session, row, dispatch) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
-    needed = max(step.needs.delivered_warnings, dispatch.policy.warnings_before_restriction if step.restricts else 0)
+    needed = max(needs.delivered_warnings, dispatch.policy.warnings_before_restriction if step.restricts else 0)
     if len(arrived) < needed:
         why = f"{needed} delivered warnings are needed, {len(arrived)} arrived: access stays as it is"
         return Missing(True, dispatch.now + LOOK_AGAIN, why)
-    ready = max(arrived.values()) + timedelta(days=step.needs.days)
+    ready = max(arrived.values()) + timedelta(days=needs.days)
     if ready > dispatch.now:
-        return Missing(False, ready, f"the last warning arrived less than {step.needs.days} days ago")
+        law = f" ({notice.basis or notice.key})" if notice is not None and notice.notice_days == needs.days else ""
+        return Missing(False, ready, f"the last warning arrived less than {needs.days} days ago{law}")
     return None
+
+
+def _needs(step: Step, notice: ContactRule | None) -> Needs | None:
+    """What the ladder asks for, and at least the written notice of the law."""
+    if notice is None or notice.notice_days is None:
+        return step.needs
+    own = step.needs or Needs(delivered_warnings=1, days=0)
+    return own.model_copy(update={"days": max(own.days, notice.notice_days)})
+
+
+def _legal_notice(deps: Dependencies, dispatch: Dispatch) -> ContactRule | None:
+    """The rule of the customer's country that asks for a notice before collection; None where none does."""
+    rule = contact_law.rule_for(deps.laws, dispatch.customer, dispatch.calendar.local_date(dispatch.now))
+    return rule if rule is not None and rule.notice_days else None
 
 
 def _is_open(session: Session, row: MessageRow, dispatch: Dispatch) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer, History, Invoice, is_rehearsal
+from dunwell.domain.people import is_third_party
 from dunwell.domain.policy import PolicyRef
 from dunwell.store import contacts
 from dunwell.store.bulk_rows import Facts, add_all, put_all
@@ -107,13 +108,14 @@ def get_customer_of(session: Session, invoice_id: str) -> Customer:
 
 
 def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
+    """Return the customer with those of `people` who may be told of the debt."""
     return Customer(
         customer_id=row.customer_id,
         name=row.name,
         country=row.country,
         time_zone=row.time_zone,
         language=row.language,
-        contacts=tuple(people),
+        contacts=tuple(one for one in people if not is_third_party(row.kind, one.role)),
         kind=row.kind,
         group=row.group,
     )

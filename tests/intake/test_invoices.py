@@ -205,6 +205,19 @@ REFUSALS: list[Any] = [
 ]
 
 
+@pytest.mark.parametrize("role", ["manager", "executive"])
+def test_a_private_persons_debt_is_told_to_nobody_else(role: str) -> None:
+    made = record()
+    made["customer"]["contacts"] += [
+        {"role": role, "name": "Otto Kern", "email": f"otto{n}@kern.example"} for n in "ab"
+    ]
+    assert len(accepted(made).customer.contacts) == 4
+    made["customer"]["kind"] = "consumer"
+    (refusal,) = refused(made)
+    assert refusal.field == "customer.contacts"
+    assert f"of the role {role}: a private person's debt is told to nobody else" in refusal.reason
+
+
 @pytest.mark.parametrize("name", ["Booking.com B.V.", "Meyer GmbH & Co.KG"])
 def test_f8_a_company_may_be_called_like_a_domain(name: str) -> None:
     assert accepted(record(customer__name=name)).customer.name == name

@@ -10,7 +10,7 @@ import pytest
 from dunwell.domain.contact_limits import ContactForm, ContactHours, ContactLimit, ContactRule, Weekday
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Certainty
-from dunwell.domain.terms import DebtorKind
+from dunwell.domain.terms import DebtorKind, Role
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, sample_deps
 from tests.services.conftest import Office
@@ -150,6 +150,68 @@ def test_a_window_outside_the_hours_of_the_law_gives_way_to_them(office: Office)
     one = under(office, law_of(hours=(hours,)), DebtorKind.CONSUMER)
     found = one.carry_out("first", FIRST).outcome
     assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-02 17:00"
+
+
+HANDING_OVER = a_ladder("""
+name = "handing-over"
+version = 1
+warnings_before_restriction = 1
+
+[[step]]
+id = "warning"
+when = "due + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "formal-complaint"
+announces = ["hand-over"]
+late = "shift"
+
+[[step]]
+id = "hand-over"
+when = "warning + 2 business days at 10:00"
+needs = "1 delivered warnings, 1 day apart"
+to = ["accounts_payable"]
+by = ["email"]
+message = "handover-notice"
+ends = "handed_over"
+late = "shift"
+""")
+
+
+def test_collection_waits_for_the_days_of_written_notice_that_the_law_gives(office: Office) -> None:
+    law = law_of(notice_days=14)
+    bound = Office(replace(office.deps, laws={law.code: law}))
+    bound.open(an_invoice(customer=a_customer(kind=DebtorKind.CONSUMER)), ladder=HANDING_OVER)
+    bound.carry_out("warning", FIRST)
+    (row,) = bound.messages("warning")
+    bound.report(row, "delivered", "2027-03-02 09:05")
+    found = bound.carry_out("hand-over", "2027-03-05 09:00").outcome
+    assert found is not None and found.status == "delayed"
+    assert "the last warning arrived less than 14 days ago (Act 1)" in bound.entries("delayed")[-1].reason
+    found = bound.carry_out("hand-over", "2027-03-17 09:00").outcome
+    assert found is not None and found.status == "done"
+
+
+def test_who_is_no_party_is_not_written_to_once_the_customer_is_known_to_be_a_private_person(office: Office) -> None:
+    to_both = TWO_LETTERS.model_copy(
+        update={
+            "steps": tuple(
+                step.model_copy(update={"to": (Role.ACCOUNTS_PAYABLE, Role.MANAGER)}) for step in TWO_LETTERS.steps
+            )
+        }
+    )
+    told = {}
+    for kind in (DebtorKind.BUSINESS, DebtorKind.CONSUMER):
+        one, name = Office(office.deps), f"inv-{kind}"
+        people = tuple(
+            a_contact(role, contact_id=f"c-{kind}.{role}.1", email=f"{role}@{kind}.example")
+            for role in (Role.ACCOUNTS_PAYABLE, Role.MANAGER)
+        )
+        customer = a_customer(kind=kind, contacts=people, customer_id=f"c-{kind}")
+        one.open(an_invoice(invoice_id=name, number=name, customer=customer), ladder=to_both)
+        one.carry_out("first", FIRST)
+        told[kind] = sorted(row.contact_id for row in one.messages("first"))
+    assert [len(found) for found in told.values()] == [2, 1]
 
 
 def calling(office: Office, law: Jurisdiction) -> Office:
