@@ -24,7 +24,7 @@ from dunwell.gateways.pay_link import PAY_PATH
 from dunwell.gateways.product_access import HttpProductGateway, NoProduct
 from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
-from dunwell.intake.jurisdiction_files import shipped_laws
+from dunwell.services import laws
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
 from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
@@ -60,7 +60,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         opt_out=_opt_out(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
-        laws=shipped_laws(),
+        laws=laws.files(),
         rate_limits=_rate_limits(settings),
     )
 

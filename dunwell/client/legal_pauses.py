@@ -6,8 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dunwell.domain.refusal import Refused
-from dunwell.intake.jurisdiction_files import shipped_laws
-from dunwell.services import contact_law
+from dunwell.services import contact_law, laws
 from dunwell.store.tables import CustomerRow
 
 BREATHING_SPACE = "breathing_space"
@@ -23,7 +22,7 @@ def with_legal_end(pause: Mapping[str, Any], customer: CustomerRow, now: datetim
     if found.get("reason") != BREATHING_SPACE or found.get("until") is not None:
         return found
     today = now.astimezone(ZoneInfo(customer.time_zone)).date()
-    rule = contact_law.rule_for(shipped_laws(), customer, today)
+    rule = contact_law.rule_for(laws.files(), customer, today)
     if rule is None or rule.breathing_space_days is None:
         why = f"is missing: jurisdictions/{customer.country.lower()}.toml names no length of a breathing space"
         raise Refused("until", f"{why}, so say when it ends")

@@ -1,9 +1,7 @@
 """Reads the files of jurisdictions/: every *.toml is the law of a country, every one in its rates/ a base rate."""
 
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from dunwell.domain.jurisdiction import Jurisdiction
@@ -48,12 +46,6 @@ def read_jurisdictions(folder: Path = FOLDER) -> dict[str, Jurisdiction]:
     if faults:
         raise LawError(faults)
     return found
-
-
-@cache
-def shipped_laws() -> Mapping[str, Jurisdiction]:
-    """Read the law of every country once, without what was imported or confirmed since."""
-    return MappingProxyType(read_jurisdictions())
 
 
 def _read(path: Path) -> dict[str, Any]:

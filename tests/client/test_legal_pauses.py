@@ -20,7 +20,7 @@ NOW = at("2027-03-02 23:30")
 
 
 def customer_of(database: Database, **changes: Any) -> CustomerRow:
-    with database.transaction() as session:
+    with database.writing() as session:
         keep_customer(session, a_customer(**changes))
     with database.reading() as session:
         return invoices.customer_row(session, "acme")
