@@ -326,7 +326,9 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
 
 def spelling(locale: Locale) -> Callable[[str], str]:
     """Return a function that spells the words of a language file as the country of the locale does."""
-    return _without_eszett if locale.language == "de" and locale.territory in _NO_ESZETT else str
+    if locale.language == "de" and locale.territory in _NO_ESZETT:
+        return _without_eszett
+    return _canadian if (locale.language, locale.territory) == ("fr", "CA") else str
 
 
 _NO_ESZETT = frozenset({"CH", "LI"})
@@ -334,6 +336,12 @@ _NO_ESZETT = frozenset({"CH", "LI"})
 
 def _without_eszett(words: str) -> str:
     return words.replace("ß", "ss")
+
+
+def _canadian(words: str) -> str:
+    """Return French words as Canada writes them: courriel, and no space before ; ! ? (a condition's != stays)."""
+    words = words.replace("d'e-mail", "de courriel").replace("e-mail", "courriel")
+    return re.sub(r" ([;!?])(?!=)", r"\1", words)
 
 
 @lru_cache

@@ -498,6 +498,19 @@ def test_french_puts_an_article_before_each_day_of_a_list() -> None:
     assert "le 1er décembre 2025, le 3 mars 2026 et le 17 mars 2026" in text
 
 
+def test_canada_writes_its_own_french() -> None:
+    known = facts(**OPTIONAL, company="Chez Ada ; frites")
+    told = [CATALOGUE.compose(key, "fr-CA", known) for key in sorted(CATALOGUE.keys)]
+    for one in told:
+        for form in (one.subject, one.text, one.short, one.call):
+            assert not re.search(r"\s[;!?]", spaced(form).replace(known.company, "Ada"))
+            assert "e-mail" not in form
+    assert "Avez-vous un instant?" in told[0].call
+    assert "Chez Ada ; frites" in spaced(told[0].text)  # a name stays as it is
+    assert CATALOGUE.labels("fr-CA")["unsubscribe"] == "Ne plus recevoir de courriels à cette adresse"
+    assert CATALOGUE.labels("fr-BE")["unsubscribe"] == "Ne plus recevoir d'e-mails à cette adresse"
+
+
 @pytest.mark.parametrize(("due", "says"), [(date(2026, 8, 1), "1er aout"), (date(2025, 8, 15), "15 aout 2025")])
 def test_no_month_costs_a_second_sms(due: date, says: str) -> None:
     short = CATALOGUE.compose("due-today", "fr", facts(issued_on=date(2025, 1, 1), due_on=due, today=due)).short

@@ -145,9 +145,11 @@ async def test_any_other_link_is_answered_404_without_an_echo(told: Site, method
     [
         ("en", "en", "Stop e-mails to this address"),
         ("es", "es", "factura"),
-        ("es-MX", "es", "factura"),
-        ("fr-CA", "fr", "Ne plus recevoir d'e-mails à cette adresse"),
-        ("de-AT", "de", "E-Mails an diese Adresse abbestellen"),
+        ("es-MX", "es-MX", "factura"),
+        ("fr-BE", "fr-BE", "Ne plus recevoir d'e-mails à cette adresse"),
+        ("fr-CA", "fr-CA", "Ne plus recevoir de courriels à cette adresse"),
+        ("de-AT", "de-AT", "E-Mails an diese Adresse abbestellen"),
+        ("en-ZZ", "en-US", "Stop e-mails to this address"),  # there is no such region
         ("hu", "en", "Stop e-mails to this address"),  # nobody has written Hungarian yet
     ],
 )

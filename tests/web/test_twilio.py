@@ -94,6 +94,9 @@ async def test_a_status_of_somebody_elses_message_is_forgotten_after_a_day(site:
             for word in ("stop", "stopall", "quit", "end", "revoke", "optout", "cancel", "unsubscribe")
         ],
         ("STOP", "stopped"),
+        ("Arrêt", "stopped"),
+        ("ARRET", "stopped"),
+        ("DÉSINSCRIPTION", "stopped"),
         (" Stop! ", "stopped"),
         ("'STOP'.", "stopped"),
         ("Opt-Out", "stopped"),

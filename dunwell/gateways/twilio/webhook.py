@@ -18,6 +18,7 @@ SIGNATURE_HEADER = "X-Twilio-Signature"
 
 STOP_WORDS = frozenset(
     {"stop", "stopall", "stop all", "quit", "end", "revoke", "optout", "opt out", "cancel", "unsubscribe"}
+    | {"arret", "arrêt", "désinscription", "desinscription"}  # French; Canada requires the first
 )
 START_WORDS = frozenset({"start", "unstop", "yes"})
 

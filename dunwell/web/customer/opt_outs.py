@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from babel import Locale
 from markupsafe import Markup
 
 from dunwell.domain.channels import Channel
@@ -48,7 +47,7 @@ class OptOuts:
             rehearsal = is_rehearsal(row.customer_id)
             channel = Channel(row.channel)
             closed = addresses.why_closed(session, channel, row.address, rehearsal=rehearsal)
-        return Recipient(message_id, channel, self._deps.catalogue.language_for(wanted), closed == "stopped")
+        return Recipient(message_id, channel, self._deps.catalogue.spoken(wanted), closed == "stopped")
 
     def stop(self, recipient: Recipient, now: datetime) -> None:
         """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when the database fails."""
@@ -74,4 +73,4 @@ class OptOuts:
             content += Markup('<form method="post"><button class="button" style="{}">{}</button></form>').format(
                 f"border:0;font:inherit;cursor:pointer;{BUTTON}", title
             )
-        return html_page(content, title, Locale.parse(language, sep="-"), self._deps.sender.company)
+        return html_page(content, title, self._deps.catalogue.locale(language), self._deps.sender.company)
