@@ -295,8 +295,7 @@ def _law_needed(law: Jurisdiction | None, terms: ContractTerms) -> Jurisdiction 
         return None
     if law is None:
         raise Refused("jurisdiction", "is not known here: interest and lump sums need a file of jurisdictions/")
-    if not law.complete:
-        raise Refused("jurisdiction", f"{law.name}: its law is not complete here. Missing: {'; '.join(law.missing)}")
+    law.check_complete()
     return law
 
 

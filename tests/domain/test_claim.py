@@ -370,7 +370,7 @@ def test_what_is_not_used_is_not_doubted() -> None:
     [
         (None, "2026-01-31", "jurisdiction: is not known here"),
         (LAWS["BG"], "2025-12-30", "jurisdiction: Bulgaria: rates before 2026-01-01 are missing"),
-        (LAWS["AR"], "2026-01-31", "jurisdiction: Argentina: its law is not complete here. Missing: "),
+        (LAWS["AR"], "2026-01-31", "jurisdiction: no claim by the law of Argentina: "),
         (a_law(above("de-base", "9")), "2015-06-01", "Utopia: rates of de-base before 2016-01-01 are missing"),
         (a_law(above("norges-bank", "8")), "2017-06-01", "Utopia: the rate of norges-bank on 2017-06-02 is missing"),
         (

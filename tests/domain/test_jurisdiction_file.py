@@ -163,3 +163,9 @@ def test_a_gap_has_no_rate() -> None:
 )
 def test_how_a_law_rounds_the_base(rounding: BaseRounding, day: date, rate: str) -> None:
     assert SERIES["ecb-mro"].on(day, rounding).rate == Decimal(rate)
+
+
+def test_no_two_rows_have_one_key() -> None:
+    for law in read_jurisdictions().values():
+        keys = [row.key for _, row in law.facts()]
+        assert len(keys) == len(set(keys)), law.code
