@@ -14,6 +14,8 @@ from temporalio.service import RPCError
 
 from dunwell.codec import data_converter
 from dunwell.domain.channels import POSTED, Channel
+from dunwell.domain.jurisdiction import Jurisdiction
+from dunwell.domain.jurisdiction_file import LawError
 from dunwell.gateways import registry
 from dunwell.gateways.base import MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.holidays import HolidayLibrary
@@ -42,7 +44,10 @@ class NotReady(Exception):
 
 
 def make_dependencies(settings: Settings) -> Dependencies:
-    """Make every client. Opens no connection, except to an SQLite file."""
+    """Make every client. Opens no connection, except to an SQLite file.
+
+    Raises SettingsError for settings, or a file of jurisdictions/, that cannot be used: both would fail a case later.
+    """
     product = _product(settings)
     found = {channel: _chosen(channel, settings) for channel in registry.sent_channels()}
     return Dependencies(
@@ -60,9 +65,16 @@ def make_dependencies(settings: Settings) -> Dependencies:
         opt_out=_opt_out(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
-        laws=laws.files(),
+        laws=_laws(),
         rate_limits=_rate_limits(settings),
     )
+
+
+def _laws() -> Mapping[str, Jurisdiction]:
+    try:
+        return laws.files()
+    except LawError as error:
+        raise SettingsError(f"The law cannot be read from the folder jurisdictions:\n{error}") from None
 
 
 def _rate_limits(settings: Settings) -> Mapping[str, RateLimit]:

@@ -23,13 +23,13 @@ from dunwell.store import cases, rates
 @cache
 def files() -> Mapping[str, Jurisdiction]:
     """Return the laws as the files have them, read once a process. Raises LawError for a bad file."""
-    return jurisdiction_files.read_jurisdictions()
+    return jurisdiction_files.read_jurisdictions(jurisdiction_files.FOLDER)
 
 
 @cache
 def series_files() -> Mapping[str, RateSeries]:
     """Return the base rates as the files have them, read once a process. Raises LawError for a bad file."""
-    return jurisdiction_files.read_series()
+    return jurisdiction_files.read_series(jurisdiction_files.FOLDER)
 
 
 def series_in_force(session: Session) -> dict[str, RateSeries]:

@@ -1,11 +1,14 @@
 """The laws in force: files, imported rates and confirmations, the same on every machine that shares the database."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from dunwell.bootstrap import make_dependencies
 from dunwell.domain.claim import ClaimCertainty, claim_of
 from dunwell.domain.claim_history import AmountFrom, ClaimHistory, ContractTerms, InterestTerms
 from dunwell.domain.jurisdiction import Jurisdiction
@@ -13,7 +16,9 @@ from dunwell.domain.policy import PolicyRef
 from dunwell.domain.rate_import import RateImport
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
+from dunwell.intake import jurisdiction_files
 from dunwell.services import laws
+from dunwell.settings import Settings, SettingsError
 from dunwell.store import cases, invoices, rates
 from dunwell.store.database import Database
 from tests.builders import an_invoice, another_customer, keep_customer
@@ -208,3 +213,17 @@ def test_laws_in_use(database: Database, keep: Keep) -> None:
     keep("e", country="SG", kind=CONSUMER)  # no law is known: no claim is made
     assert in_use(None) == {"FR": "open invoices", "ES": "open invoices"}
     assert in_use("DE") == {"DE": "SENDER_COUNTRY", "FR": "open invoices", "ES": "open invoices"}
+
+
+def test_a_bad_file_is_found_when_a_process_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shutil.copytree(jurisdiction_files.FOLDER, tmp_path / "jurisdictions")
+    bad = tmp_path / "jurisdictions" / "de.toml"
+    bad.write_text(bad.read_text(encoding="utf-8").replace('margin = "9"', "margin = 9.0"), encoding="utf-8")
+    monkeypatch.setattr(jurisdiction_files, "FOLDER", tmp_path / "jurisdictions")
+    laws.files.cache_clear()
+    try:
+        with pytest.raises(SettingsError) as said:
+            make_dependencies(Settings(database_url=f"sqlite:///{tmp_path / 'd.sqlite'}"))
+    finally:
+        laws.files.cache_clear()
+    assert "de.toml: interest 1 (business, public): statutory: margin" in str(said.value)
