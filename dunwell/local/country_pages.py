@@ -346,7 +346,7 @@ def _contact(row: LegalFact) -> Iterator[str]:
     assert isinstance(row, ContactRule)
     for limit in row.limits:
         days = "a day" if limit.days == 1 else f"in {limit.days} days"
-        yield f"At most {limit.at_most} {' and '.join(limit.forms)} {days}."
+        yield f"{' and '.join(limit.forms).capitalize()}: at most {limit.at_most} {days}."
     for hours in row.hours:
         yield f"{', '.join(day.capitalize() for day in hours.days)}: {hours.opens:%H:%M} to {hours.closes:%H:%M}."
     if not row.holidays:
@@ -357,6 +357,8 @@ def _contact(row: LegalFact) -> Iterator[str]:
         yield f"No call for {row.rest_days_after_talk} days after a talk."
     if row.notice_days is not None:
         yield f"A written notice gives {row.notice_days} days."
+    if row.breathing_space_days is not None:
+        yield f"A breathing space of the law lasts {row.breathing_space_days} days, in which nobody is contacted."
     if row.fields_to_name:
         yield f"Each contact names: {', '.join(row.fields_to_name)}."
     if not row.third_parties:
