@@ -11,7 +11,7 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
 from dunwell.domain.policy import PolicyRef
-from dunwell.domain.terms import Access, Level, Stage
+from dunwell.domain.terms import Access, Head, Level, Stage
 from dunwell.domain.timeline import Entry
 
 
@@ -44,10 +44,17 @@ class InstalmentLine(MutableValue):
 
 
 class PaymentLine(MutableValue):
-    """A payment and what of it counts, after reversals."""
+    """A payment that counts.
+
+    amount       what of it counts
+    reversed     what was taken back of it
+    designation  the head that the customer paid for, where they named one
+    """
 
     payment_id: str
     amount: Decimal
+    reversed: Decimal = Decimal(0)
+    designation: Head | None = None
 
 
 class Status(MutableValue):
@@ -99,10 +106,19 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         promises=case.agreements.promises,
         plan=_instalments(case),
         disputed=case.open_amount - case.asked if case.agreements.dispute else None,
-        payments=[PaymentLine(payment_id=name, amount=amount) for name, amount in case.money.payments.items()],
+        payments=_payments(case),
         holds=case.own_holds,
         timeline=lines_of(timeline, case.customer_id),
     )
+
+
+def _payments(case: Case) -> list[PaymentLine]:
+    money = case.money
+    heads = {receipt.payment_id: receipt.designation for receipt in money.receipts}
+    return [
+        PaymentLine(payment_id=name, amount=amount, reversed=money.taken_back(name), designation=heads.get(name))
+        for name, amount in money.payments.items()
+    ]
 
 
 def _instalments(case: Case) -> list[InstalmentLine]:

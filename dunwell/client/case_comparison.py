@@ -30,16 +30,16 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         if row is None:
             return Compared(memory, None)
         stored, kept = cases.mark(row), Case.model_validate(row.state)
-        booked = {one.payment_id: one.reversed_at is not None for one in payments.rows(session, case.invoice_id)}
+        booked = payments.reversed_amounts(session, case.invoice_id)
         lost = outbox.unanswered_ids(session, [one.message_id for one in case.messages])
     why = None
-    known = {one.payment_id: one.reversed_at is not None for one in case.money.receipts}
+    known = {one.payment_id: case.money.taken_back(one.payment_id) for one in case.money.receipts}
     if written is not None and stored.precedes(written):
         why = f"the database is older than the case: {_standing(kept)}, the case {_standing(case)}"
     elif lost:
         why = f"the database lacks {len(lost)} message(s) that the case knows to have left"
     elif booked != known:
-        why = f"{len(booked)} payment(s) are booked, the case knows {len(known)}"
+        why = f"{len(booked)} payment(s) are booked, the case knows {len(known)}, or not the same reversals"
     elif written is not None and _is_ahead(stored, case.mark, written) and _stays(before, case.mark):
         why = f"the case is older than the database: {_standing(case)}, the database {_standing(kept)}"
     return Compared(memory, why, stored)

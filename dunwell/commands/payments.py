@@ -18,6 +18,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import say
+from dunwell.domain.terms import Head
 from dunwell.settings import load_settings
 from dunwell.views.lookup import find_invoice
 
@@ -29,6 +30,9 @@ def pay(
     currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
     received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
+    designation: Annotated[
+        Head | None, typer.Option("--for", help="The head of the claim that the customer named for it.")
+    ] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="It is older than the import, and was not in what the file called paid.")
     ] = False,
@@ -42,6 +46,7 @@ def pay(
         "currency": currency or from_database(settings, lambda session: _currency(session, invoice)),
         "method": method,
         "received_at": read_moment("--received-at", received_at).isoformat() if received_at else None,
+        "designation": designation,
         "confirm": confirm or None,
     }
     tell_case(invoice, "payment_received", facts, no_wait=no_wait, settings=settings)
@@ -51,10 +56,16 @@ def reverse_payment(
     invoice: InvoiceId,
     payment_id: Annotated[str, typer.Argument(metavar="PAYMENT", help="The id it was recorded under.")],
     reason: Reason = "reversed",
+    amount: Annotated[str | None, typer.Option("--amount", help="A part of it. Default: all that is left.")] = None,
+    reversal_id: Annotated[
+        str | None,
+        typer.Option("--reversal-id", help="The bank's id of this reversal; needed from the second part on."),
+    ] = None,
     no_wait: NoWait = False,
 ) -> None:
-    """Take a payment back: a returned debit, a chargeback. A paid case opens again."""
-    tell_case(invoice, "payment_reversed", {"payment_id": payment_id, "reason": reason}, no_wait=no_wait)
+    """Take a payment back, whole or in part: a returned debit, a chargeback. A paid case opens again."""
+    facts = {"payment_id": payment_id, "reason": reason, "amount": amount, "reversal_id": reversal_id}
+    tell_case(invoice, "payment_reversed", facts, no_wait=no_wait)
 
 
 def apply_credit(

@@ -80,7 +80,9 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
     if shown.disputed is not None:
         say(f"dispute {shown.disputed} {shown.currency} are not asked for")
     for payment in shown.payments:
-        say(f"paid    {payment.amount} {shown.currency}, payment {payment.payment_id}")
+        head = f" for {payment.designation.value.replace('_', ' ')}" if payment.designation else ""
+        less = f"; {payment.reversed} of it taken back" if payment.reversed else ""
+        say(f"paid    {payment.amount} {shown.currency}{head}, payment {payment.payment_id}{less}")
     for note in written:
         say(f"note    {note.at:%Y-%m-%d %H:%M} by {note.author}: {note.text}")
     rows = [

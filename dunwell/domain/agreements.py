@@ -22,9 +22,8 @@ class _Agreed(MutableValue):
     earlier: list[str] = Field(default_factory=list)
 
     def without(self, payment_id: str, amount: Decimal) -> None:
-        """A payment was taken back. One that was never part of what was agreed is not missing from it."""
+        """So much of a payment was taken back. What was never part of what was agreed is not missing from it."""
         if payment_id in self.earlier:
-            self.earlier.remove(payment_id)
             self.paid_before -= amount
 
 
@@ -150,7 +149,7 @@ class Agreements(MutableValue):
             self.promise.state = PromiseState.REPLACED
 
     def without(self, payment_id: str, amount: Decimal) -> None:
-        """A payment was taken back: what was agreed after it does not count it any more."""
+        """So much of a payment was taken back: what was agreed after it does not count it any more."""
         for agreed in (self.promise, self.plan, self.missed):
             if agreed is not None:
                 agreed.without(payment_id, amount)

@@ -76,7 +76,7 @@ class Case(CaseState):
             case ev.CreditApplied():
                 return payments.credited(self, event)
             case ev.PaymentReversed():
-                return payments.taken_back(self, event)
+                return payments.taken_back(self, event, now)
             case ev.CallOutcome():
                 return task_results.outcome(self, event, now)
             case ev.DeliveryReport() | ev.ContactsChanged():

@@ -9,18 +9,28 @@ from decimal import Decimal
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.model import MutableValue, Value
+from dunwell.domain.terms import Head
 
 
 class Receipt(MutableValue):
-    """A payment as it came in, and when and why it was taken back. `from_invoice`: it is credit of that invoice."""
+    """A payment as it came in. `from_invoice`: it is credit of that invoice."""
 
     payment_id: str
     amount: Decimal
     received_at: datetime
     method: str | None = None
     from_invoice: str | None = None
-    reversed_at: datetime | None = None
-    reason: str | None = None
+    designation: Head | None = None
+
+
+class Reversal(MutableValue):
+    """What was taken back of a payment, when and why. `key` tells it from other reversals of the same payment."""
+
+    payment_id: str
+    key: str
+    amount: Decimal
+    at: datetime
+    reason: str
 
 
 class Sent(MutableValue):

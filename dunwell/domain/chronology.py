@@ -86,8 +86,9 @@ def _payment(data: Data, _people: Data) -> str:
     giver = (
         f" of the credit of invoice {data['from_invoice']}, applied by {data['by']}" if "from_invoice" in data else ""
     )
+    head = f" for {data['designation']}" if data["designation"] else ""
     why = f": {data['reason']}" if data.get("reason") else ""
-    return f"{data['amount']} {data['currency']}{giver} ({data['payment_id']}){why}"
+    return f"{data['amount']} {data['currency']}{head}{giver} ({data['payment_id']}){why}"
 
 
 def _hold(data: Data, _people: Data) -> str:

@@ -27,6 +27,7 @@ from dunwell.domain.model import Value
 from dunwell.domain.policy import PromiseRules, Reactions, Tolerance
 from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.domain.spelling import did_you_mean
+from dunwell.domain.terms import Head
 
 _LARGEST = Decimal(10) ** 12
 _EARLIEST, _LATEST = date(2000, 1, 1), date(2100, 1, 1)
@@ -173,6 +174,7 @@ Fingerprint = Annotated[
 class PaymentReceived(Value):
     """`from_provider`: a bank or payment provider says so, who will not correct it. It is never refused for what may
     be a slip; a person checks it instead. `confirm`: a person knows that it was not counted before the import.
+    `designation`: the head that the customer paid for, where they named one.
     """
 
     payment_id: PaymentId
@@ -180,10 +182,13 @@ class PaymentReceived(Value):
     currency: Code
     received_at: Moment | None = None
     method: Code | None = None
+    designation: Head | None = None
     confirm: Annotated[bool, Field(strict=True)] = False
     from_provider: Annotated[bool, Field(strict=True)] = False
 
 
+REST, PART = "~rest", "~part"
+"""The keys of reversals without an id; no id holds a ~."""
 BY_CREDIT = "credit"
 """The method of a payment that was made by credit."""
 
@@ -208,8 +213,20 @@ class CreditReturned(Value):
 
 
 class PaymentReversed(Value):
+    """Money of a payment was taken back: `amount` of it, or all that is left of it.
+
+    `reversal_id` tells several reversals of parts of one payment apart; without it one such reversal is known.
+    """
+
     payment_id: PaymentId
     reason: Code  # a bank's own reference may be long digits; a reversal must not fail over it
+    amount: Amount | None = None
+    reversal_id: PaymentId | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells it from other reversals of the payment."""
+        return self.reversal_id or (REST if self.amount is None else PART)
 
 
 class PromiseToPay(Value):

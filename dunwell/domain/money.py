@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from dunwell.domain import events as ev
-from dunwell.domain.checkpoint import Receipt
+from dunwell.domain.checkpoint import Receipt, Reversal
 from dunwell.domain.model import MutableValue
 from dunwell.domain.refusal import Refused
 
@@ -52,8 +52,9 @@ class Money(MutableValue):
     digits: int
     amount: Decimal
     paid: Decimal = Decimal(0)
-    payments: dict[str, Decimal] = Field(default_factory=dict)  # that count now, by id
-    reversed_payments: list[str] = Field(default_factory=list)
+    payments: dict[str, Decimal] = Field(default_factory=dict)  # what counts now of each, by id
+    reversals: list[Reversal] = Field(default_factory=list)
+    reversed_payments: list[str] = Field(default_factory=list)  # of which nothing is left
     doubted: dict[str, str] = Field(default_factory=dict)  # payments that a person should check, each with its reason
     receipts: list[Receipt] = Field(default_factory=list)  # every payment that ever came, as the database has them
     imported_at: datetime | None = None  # when the invoice came to us, if something had been paid before
@@ -96,7 +97,7 @@ class Money(MutableValue):
             raise Refused(field, "this payment was reversed; a new payment needs a new id")
         if payment_id not in self.payments:
             return False
-        if self.payments[payment_id] != amount:
+        if self.payments[payment_id] + self.taken_back(payment_id) != amount:
             raise Refused(field, "is known already, with another amount; a new payment needs a new id")
         return True
 
@@ -106,34 +107,79 @@ class Money(MutableValue):
         return not (event.confirm or imported is None or at is None or at >= imported)
 
     def add(self, payment_id: str, amount: Decimal) -> None:
-        self.payments[payment_id] = amount
-        self.paid += amount
+        """Count the payment, less what was taken back of it before a person confirmed it."""
+        left = amount - self.taken_back(payment_id)
+        if left <= 0:
+            raise Refused("amount", f"is no more than the {amount - left} {self.currency} taken back of this payment")
+        self.payments[payment_id] = left
+        self.paid += left
 
-    def take_back(self, payment_id: str) -> Decimal:
-        """A payment that counted counts no more. Returns its amount."""
-        amount = self.payments.pop(payment_id)
-        self.reversed_payments.append(payment_id)
-        self.doubted.pop(payment_id, None)
-        self.paid -= amount
+    def take_back(self, event: ev.PaymentReversed, now: datetime) -> Decimal:
+        """Take back what the event says of a payment. Returns how much; zero when it was taken back before.
+
+        Raises Refused for a payment that is unknown, and for more than is left of it.
+        """
+        payment_id, left = event.payment_id, self._left(event.payment_id)
+        amount = left if event.amount is None else event.amount
+        if amount == 0 or self._is_taken_back(event):
+            return Decimal(0)
+        self.check_digits("amount", amount)
+        if amount > left:
+            raise Refused("amount", f"is more than the {self.shown(left)} that are left of this payment")
+        taken = Reversal(payment_id=payment_id, key=event.key, amount=amount, at=now, reason=event.reason)
+        self.reversals.append(taken)
+        if payment_id in self.payments:
+            self.payments[payment_id] -= amount
+            self.paid -= amount
+        if amount == left:
+            for known in (self.payments, self.questioned, self.doubted):
+                known.pop(payment_id, None)
+            self.reversed_payments.append(payment_id)
         return amount
 
+    def _left(self, payment_id: str) -> Decimal:
+        """What was not taken back of a payment, counted or not. Raises Refused for one that is unknown."""
+        if payment_id in self.reversed_payments:
+            return Decimal(0)
+        if payment_id in self.questioned:
+            return self.questioned[payment_id].amount - self.taken_back(payment_id)
+        if payment_id not in self.payments:
+            raise Refused("payment_id", "no payment of this id was received for this invoice")
+        return self.payments[payment_id]
+
+    def _is_taken_back(self, event: ev.PaymentReversed) -> bool:
+        """Whether this very reversal is known. Raises Refused when it is known with another amount."""
+        for one in self.reversals:
+            if (one.payment_id, one.key) == (event.payment_id, event.key):
+                if event.amount not in {None, one.amount}:
+                    raise Refused("reversal_id", "is known with another amount: each reversal in part needs its own")
+                return True
+        return False
+
+    def taken_back(self, payment_id: str) -> Decimal:
+        """How much of the payment was taken back."""
+        return sum((one.amount for one in self.reversals if one.payment_id == payment_id), Decimal(0))
+
     def keep_receipts(self, event: ev.Event, now: datetime) -> None:
-        """Note how each payment came in that has no receipt yet, and which ones were taken back."""
+        """Note how each payment came in that has no receipt yet."""
         known = {receipt.payment_id for receipt in self.receipts}
-        at, method, giver = now, None, None
+        at, method, giver, head = now, None, None, None
         if isinstance(event, ev.PaymentReceived):
-            at, method = event.received_at or now, event.method
+            at, method, head = event.received_at or now, event.method, event.designation
         if isinstance(event, ev.CreditApplied):
             method, giver = ev.BY_CREDIT, event.from_invoice
         self.receipts += [
-            Receipt(payment_id=payment_id, amount=amount, received_at=at, method=method, from_invoice=giver)
-            for payment_id, amount in self.payments.items()
+            Receipt(
+                payment_id=payment_id,
+                amount=left + self.taken_back(payment_id),
+                received_at=at,
+                method=method,
+                from_invoice=giver,
+                designation=head,
+            )
+            for payment_id, left in self.payments.items()
             if payment_id not in known
         ]
-        for receipt in self.receipts:
-            if receipt.payment_id in self.reversed_payments and receipt.reversed_at is None:
-                receipt.reversed_at = now
-                receipt.reason = event.reason if isinstance(event, ev.PaymentReversed) else None
 
     # Amendments ------------------------------------------------------------------------------------------
 

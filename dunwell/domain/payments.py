@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from dunwell.domain import events as ev
 from dunwell.domain import promises
@@ -19,16 +18,19 @@ FARTHEST_VALUE_DATE = timedelta(days=3)
 def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:
     money, name = case.money, event.payment_id
     if money.is_known(name, event.amount, event.currency):
+        _check_designation(case, event)
         return []
     if money.may_be_counted(event):
         return _ask_whether_counted(case, event, now)
-    money.questioned.pop(name, None)
     doubt = _doubt(case, event, now)
-    said = [Said("payment", f"{money.shown(event.amount)} received")]
+    money.add(name, event.amount)
+    money.questioned.pop(name, None)
+    head = f" for {event.designation.value.replace('_', ' ')}" if event.designation else ""
+    said = [Said("payment", f"{money.shown(event.amount)} received{head}")]
     if doubt:
         money.doubted[name] = doubt
         said.append(Said("check", f"check this payment: it {doubt}", ref=name))
-    return said + _take(case, name, event.amount)
+    return said + _count(case)
 
 
 def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: datetime) -> list[Said]:
@@ -48,21 +50,22 @@ def credited(case: CaseState, event: ev.CreditApplied) -> list[Said]:
         return []
     paid = f"{case.money.shown(event.amount)} paid by credit {event.credit_id}"
     text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
-    return [Said("payment", text, ref=event.credit_id), *_take(case, event.credit_id, event.amount)]
+    case.money.add(event.credit_id, event.amount)
+    return [Said("payment", text, ref=event.credit_id), *_count(case)]
 
 
-def taken_back(case: CaseState, event: ev.PaymentReversed) -> list[Said]:
-    """The bank took a payment back; a case that it had ended is open again."""
+def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> list[Said]:
+    """The bank took a payment back, whole or in part; a case that it had ended is open again."""
     money, name = case.money, event.payment_id
-    if name in money.reversed_payments:
+    asked, before = money.questioned.get(name), money.payments.get(name)
+    amount = money.take_back(event, now)
+    if amount == 0:
         return []
-    if money.questioned.pop(name, None):
-        money.reversed_payments.append(name)
-        return [Said("reversed", "taken back by the bank before a person had confirmed it", ref=name)]
-    if name not in money.payments:
-        raise Refused("payment_id", "no payment of this id was received for this invoice")
-    amount = money.take_back(name)
-    said = [Said("reversed", f"{money.shown(amount)} taken back by the bank: {event.reason}")]
+    if asked:
+        part = "" if amount == asked.amount else f"{money.shown(amount)} "
+        return [Said("reversed", f"{part}taken back by the bank before a person had confirmed it", ref=name)]
+    part = "" if amount == before else f" of {money.shown(before or amount)}"
+    said = [Said("reversed", f"{money.shown(amount)}{part} taken back by the bank: {event.reason}")]
     case.agreements.without(name, amount)
     if case.agreements.plan:
         said += promises.count_instalments(case, case.agreements.plan)
@@ -103,8 +106,17 @@ def _doubt(case: CaseState, event: ev.PaymentReceived, now: datetime) -> str | N
     return None
 
 
-def _take(case: CaseState, payment_id: str, amount: Decimal) -> list[Said]:
-    case.money.add(payment_id, amount)
+def _check_designation(case: CaseState, event: ev.PaymentReceived) -> None:
+    """Raises Refused when a payment that is known is told again with another designation."""
+    receipts = {one.payment_id: one for one in case.money.receipts}
+    kept = receipts[event.payment_id].designation
+    if event.designation not in {None, kept}:
+        was = f"for {kept.value}" if kept else "without one"
+        raise Refused("designation", f"this payment is known already, {was}: take it back and record it anew")
+
+
+def _count(case: CaseState) -> list[Said]:
+    """What follows from money that came in."""
     case.agreements.awaited = None
     _drop_what_came(case)
     said = []

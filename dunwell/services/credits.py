@@ -85,12 +85,13 @@ def _to_apply(case: Case, other: Case) -> str:
 
 
 def _uncovered(session: Session, case: Case) -> str:
-    standing = [row for row in credits.uses(session, case.invoice_id) if row.undone_at is None]
-    went = ", ".join(f"{row.amount} to {row.to_invoice or 'the customer'}" for row in standing)
+    uses = credits.uses(session, case.invoice_id)
+    standing = [(row, row.amount - credits.undone_amount(session, row)) for row in uses]
+    went = ", ".join(f"{left} to {row.to_invoice or 'the customer'}" for row, left in standing if left)
     undo = "; ".join(
         f"starter.py reverse-payment {row.to_invoice} {row.credit_id!r} --reason credit-withdrawn"
-        for row in standing
-        if row.to_invoice
+        for row, left in standing
+        if row.to_invoice and left
     )
     take_back = f" To take it back: {undo}." if undo else ""
     return (
@@ -242,15 +243,14 @@ def give_back(
     _note_at_giver(session, from_invoice, credit_id, said, now)
 
 
-def take_back(session: Session, credit_id: str, now: datetime) -> None:
-    """A payment by credit was reversed: it is credit of its invoice again. Harmless for any other payment."""
+def take_back(session: Session, to_invoice: str, credit_id: str, now: datetime) -> None:
+    """What was taken back of a payment by credit is credit of its invoice again. Harmless for any other payment."""
     row = credits.get_use(session, credit_id)
-    if row is None or row.undone_at is not None:
+    if row is None or row.to_invoice != to_invoice:
         return
-    row.undone_at = now
-    session.flush()
-    said = f"{row.amount} {row.currency} came back from invoice {row.to_invoice}: credit again"
-    _note_at_giver(session, row.from_invoice, f"{credit_id}.back", said, now)
+    for reversal in payments.reversals(session, to_invoice, credit_id):
+        said = f"{reversal.amount} {row.currency} came back from invoice {to_invoice}: credit again"
+        _note_at_giver(session, row.from_invoice, f"{credit_id}.back.{reversal.key}", said, now)
 
 
 def as_event(session: Session, payment: PaymentRow) -> CreditApplied | None:
@@ -271,11 +271,9 @@ def restore(session: Session, case: Case, receipt: Receipt, now: datetime) -> No
     if invoices.get_row(session, giver) is None:
         return  # that older copy knows nothing of the invoice
     _use(session, receipt.payment_id, giver, case.invoice_id, receipt.amount, case.currency, _RESTORED, now)
-    if receipt.reversed_at is not None:
-        take_back(session, receipt.payment_id, now)
-        return
     said = f"{receipt.amount} {case.currency} of the credit had been applied to invoice {case.invoice_id}"
     _note_at_giver(session, giver, receipt.payment_id, said, now)
+    take_back(session, case.invoice_id, receipt.payment_id, now)
 
 
 def _check_same(known: CreditUseRow, from_invoice: str, to_invoice: str | None, amount: Decimal) -> None:

@@ -33,8 +33,8 @@ from dunwell.services.step_failures import ask_a_person
 from dunwell.services.unposted_letters import take_back_letters
 from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
 
-_IDS = ("payment_id", "task_id", "message_id")
-"""The field that distinguishes an event from others of its name."""
+_IDS = ("payment_id", "reversal_id", "task_id", "message_id")
+"""The fields that distinguish an event from others of its name."""
 
 
 class Recording:
@@ -113,8 +113,9 @@ class Recording:
             case CreditApplied():
                 credits.apply(session, case.invoice_id, event, now)  # it was taken before the case got the event
             case PaymentReversed():
-                payments.reverse_payment(session, case.invoice_id, event, now)
-                credits.take_back(session, event.payment_id, now)
+                for reversal in case.money.reversals:
+                    payments.put_reversal(session, case.invoice_id, reversal)
+                credits.take_back(session, case.invoice_id, event.payment_id, now)
             case InvoiceAmended() if event.due_on is not None and case.begins_anew:
                 begin_anew(session, case, now)
             case CallOutcome():

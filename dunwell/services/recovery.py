@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.checkpoint import Mark, Sent
-from dunwell.domain.events import Event, PaymentReceived, PaymentReversed
+from dunwell.domain.events import PART, REST, Event, PaymentReceived, PaymentReversed
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import MessageState, ProviderCall
@@ -21,7 +21,7 @@ from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import CaseRequest
 from dunwell.store import accounts, cases, invoices, outbox, payments, timeline
-from dunwell.store.tables import MessageRow, PaymentRow
+from dunwell.store.tables import MessageRow, PaymentRow, ReversalRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
@@ -90,6 +90,9 @@ class Recovery:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
         for receipt in case.money.receipts:
             payments.put_receipt(self._session, case.invoice_id, receipt, case.currency)
+        for reversal in case.money.reversals:
+            payments.put_reversal(self._session, case.invoice_id, reversal)
+        for receipt in case.money.receipts:
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
         if not is_behind(self._session, case, self._request.written):
@@ -112,14 +115,17 @@ class Recovery:
 
     def _unknown_payments(self, case: Case) -> list[Event]:
         """What the database's payments have and the case does not, as events."""
-        known = {receipt.payment_id for receipt in case.money.receipts} | case.money.payments.keys()
-        gone = set(case.money.reversed_payments)
-        lacking: list[Event] = []
-        for row in payments.rows(self._session, case.invoice_id):
-            if row.payment_id not in known | gone:
-                lacking.append(credits.as_event(self._session, row) or _as_event(row))
-            if row.reversed_at is not None and row.payment_id not in gone:
-                lacking.append(PaymentReversed(payment_id=row.payment_id, reason=row.reversal_reason or "reversed"))
+        money, invoice_id = case.money, case.invoice_id
+        known = {receipt.payment_id for receipt in money.receipts} | {*money.payments, *money.reversed_payments}
+        lacking: list[Event] = [
+            credits.as_event(self._session, row) or _as_event(row)
+            for row in payments.rows(self._session, invoice_id)
+            if row.payment_id not in known
+        ]
+        taken = {(reversal.payment_id, reversal.key) for reversal in money.reversals}
+        for reversal in payments.reversals(self._session, invoice_id):
+            if (reversal.payment_id, reversal.key) not in taken:
+                lacking.append(_as_reversal(reversal))
         return lacking
 
     def _say(self, said: Sequence[Said]) -> None:
@@ -204,5 +210,15 @@ def _as_event(row: PaymentRow) -> PaymentReceived:
         currency=row.currency,
         received_at=row.received_at,
         method=row.method,
+        designation=row.designation,
         confirm=True,  # it is in the database, so it was counted
+    )
+
+
+def _as_reversal(row: ReversalRow) -> PaymentReversed:
+    return PaymentReversed(
+        payment_id=row.payment_id,
+        reason=row.reason,
+        amount=None if row.key == REST else row.amount,
+        reversal_id=None if row.key in {REST, PART} else row.key,
     )

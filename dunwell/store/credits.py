@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.store import payments
 from dunwell.store.tables import CreditRow, CreditUseRow
 
 _OF_CUSTOMER = (
@@ -15,8 +16,10 @@ _OF_CUSTOMER = (
     .where(CreditRow.customer_id == bindparam("customer_id"))
     .order_by(CreditRow.at, CreditRow.invoice_id)
 )
-_GIVEN = select(CreditUseRow.amount).where(
-    CreditUseRow.from_invoice == bindparam("invoice_id"), CreditUseRow.undone_at.is_(None)
+_OF_INVOICE = (
+    select(CreditUseRow)
+    .where(CreditUseRow.from_invoice == bindparam("invoice_id"))
+    .order_by(CreditUseRow.at, CreditUseRow.credit_id)
 )
 
 
@@ -47,8 +50,13 @@ def of_customer(session: Session, customer_id: str) -> Sequence[CreditRow]:
 
 
 def used_amount(session: Session, invoice_id: str) -> Decimal:
-    """Return how much credit of this invoice was applied or returned, without what was undone."""
-    return sum(session.scalars(_GIVEN, {"invoice_id": invoice_id}), Decimal(0))
+    """Return how much credit of this invoice was applied or returned, less what was taken back again."""
+    return sum((row.amount - undone_amount(session, row) for row in uses(session, invoice_id)), Decimal(0))
+
+
+def undone_amount(session: Session, row: CreditUseRow) -> Decimal:
+    """Return how much of this use was taken back from the invoice that it had paid."""
+    return payments.reversed_amount(session, row.to_invoice, row.credit_id) if row.to_invoice else Decimal(0)
 
 
 def use(session: Session, row: CreditUseRow) -> None:
@@ -62,5 +70,4 @@ def get_use(session: Session, credit_id: str) -> CreditUseRow | None:
 
 def uses(session: Session, invoice_id: str) -> Sequence[CreditUseRow]:
     """Return the uses of this invoice's credit, undone ones included, oldest first."""
-    query = select(CreditUseRow).where(CreditUseRow.from_invoice == invoice_id)
-    return session.scalars(query.order_by(CreditUseRow.at, CreditUseRow.credit_id)).all()
+    return session.scalars(_OF_INVOICE, {"invoice_id": invoice_id}).all()

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.evidence import HEADER, Fact, digest
 from dunwell.domain.policy import PolicyRef
-from dunwell.store import cases, credits, invoices, notes, outbox, timeline
+from dunwell.store import cases, credits, invoices, notes, outbox, payments, timeline
 from dunwell.store.tables import (
     AccessChangeRow,
     Base,
@@ -122,10 +122,11 @@ def _tasks(session: Session, invoice_id: str) -> Iterator[Fact]:
 def _payments(session: Session, invoice_id: str) -> Iterator[Fact]:
     query = select(PaymentRow).where(PaymentRow.invoice_id == invoice_id)
     for row in session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)):
-        facts = _columns(row, "invoice_id", "reversed_at", "reversal_reason") | _credit_source(session, row)
+        facts = _columns(row, "invoice_id") | _credit_source(session, row)
         yield Fact(kind="payment", at=row.received_at, data=facts)
-        if row.reversed_at is not None:
-            yield Fact(kind="reversal", at=row.reversed_at, data=facts | {"reason": row.reversal_reason})
+        for reversal in payments.reversals(session, invoice_id, row.payment_id):
+            less = {"amount": reversal.amount, "reason": reversal.reason, "reversal": reversal.key}
+            yield Fact(kind="reversal", at=reversal.at, data=facts | less)
 
 
 def _credit_source(session: Session, payment: PaymentRow) -> dict[str, Any]:
@@ -155,10 +156,10 @@ def _notes_and_credit(session: Session, invoice_id: str) -> Iterator[Fact]:
     if credit is not None:
         yield Fact(kind="credit", at=credit.at, data=_columns(credit, "invoice_id", "customer_id"))
     for use in credits.uses(session, invoice_id):
-        facts = _columns(use, "from_invoice", "at", "undone_at")
+        facts = _columns(use, "from_invoice", "at")
         yield Fact(kind="credit_used", at=use.at, data=facts)
-        if use.undone_at is not None:
-            yield Fact(kind="credit_undone", at=use.undone_at, data=facts)
+        for undone in payments.reversals(session, use.to_invoice, use.credit_id) if use.to_invoice else ():
+            yield Fact(kind="credit_undone", at=undone.at, data=facts | {"amount": undone.amount})
 
 
 def _standing(row: CaseRow, case: Case) -> Fact:

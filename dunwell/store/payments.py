@@ -7,13 +7,12 @@ from decimal import Decimal
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.checkpoint import Receipt
-from dunwell.domain.events import PaymentReceived, PaymentReversed
-from dunwell.store.tables import PaymentRow
+from dunwell.domain.checkpoint import Receipt, Reversal
+from dunwell.domain.events import PaymentReceived
+from dunwell.store.tables import PaymentRow, ReversalRow
 
-_PAID = select(PaymentRow.amount).where(
-    PaymentRow.invoice_id == bindparam("invoice_id"), PaymentRow.reversed_at.is_(None)
-)
+_CAME = select(PaymentRow.amount).where(PaymentRow.invoice_id == bindparam("invoice_id"))
+_WENT = select(ReversalRow.amount).where(ReversalRow.invoice_id == bindparam("invoice_id"))
 
 
 def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now: datetime) -> None:
@@ -27,16 +26,9 @@ def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now
                 currency=payment.currency,
                 received_at=payment.received_at or now,
                 method=payment.method,
+                designation=payment.designation,
             )
         )
-        session.flush()
-
-
-def reverse_payment(session: Session, invoice_id: str, reversal: PaymentReversed, now: datetime) -> None:
-    """Mark a payment as reversed. Does nothing when there is no such payment, or when it was reversed before."""
-    row = session.get(PaymentRow, (invoice_id, reversal.payment_id))
-    if row is not None and row.reversed_at is None:
-        row.reversed_at, row.reversal_reason = now, reversal.reason
         session.flush()
 
 
@@ -46,24 +38,46 @@ def rows(session: Session, invoice_id: str) -> Sequence[PaymentRow]:
     return session.scalars(query.order_by(PaymentRow.received_at, PaymentRow.payment_id)).all()
 
 
+def reversals(session: Session, invoice_id: str, payment_id: str | None = None) -> Sequence[ReversalRow]:
+    """Return what was taken back of one payment, or of all payments on the invoice, oldest first."""
+    query = select(ReversalRow).where(ReversalRow.invoice_id == invoice_id)
+    if payment_id is not None:
+        query = query.where(ReversalRow.payment_id == payment_id)
+    return session.scalars(query.order_by(ReversalRow.at, ReversalRow.payment_id, ReversalRow.key)).all()
+
+
+def reversed_amount(session: Session, invoice_id: str, payment_id: str) -> Decimal:
+    """Return how much of the payment was taken back."""
+    return sum((row.amount for row in reversals(session, invoice_id, payment_id)), Decimal(0))
+
+
+def reversed_amounts(session: Session, invoice_id: str) -> dict[str, Decimal]:
+    """Return each payment on the invoice with what was taken back of it."""
+    found = {row.payment_id: Decimal(0) for row in rows(session, invoice_id)}
+    for row in reversals(session, invoice_id):
+        found[row.payment_id] += row.amount
+    return found
+
+
 def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: str) -> None:
-    """Restore a payment and its reversal from the case's own memory, where the database lacks them."""
-    row = session.get(PaymentRow, (invoice_id, receipt.payment_id))
-    if row is None:
-        row = PaymentRow(
-            invoice_id=invoice_id,
-            payment_id=receipt.payment_id,
-            amount=receipt.amount,
-            currency=currency,
-            received_at=receipt.received_at,
-            method=receipt.method,
-        )
-        session.add(row)
-    if receipt.reversed_at is not None and row.reversed_at is None:
-        row.reversed_at, row.reversal_reason = receipt.reversed_at, receipt.reason
-    session.flush()
+    """Write a payment that the case remembers. Does nothing when the database has it."""
+    if session.get(PaymentRow, (invoice_id, receipt.payment_id)) is None:
+        facts = receipt.model_dump(exclude={"from_invoice"})
+        session.add(PaymentRow(invoice_id=invoice_id, currency=currency, **facts))
+        session.flush()
+
+
+def put_reversal(session: Session, invoice_id: str, reversal: Reversal) -> None:
+    """Write a reversal that the case remembers. Does nothing when the database has it, or lacks the payment."""
+    if session.get(PaymentRow, (invoice_id, reversal.payment_id)) is None:
+        return
+    if session.get(ReversalRow, (invoice_id, reversal.payment_id, reversal.key)) is None:
+        session.add(ReversalRow(invoice_id=invoice_id, **reversal.model_dump()))
+        session.flush()
 
 
 def paid(session: Session, invoice_id: str) -> Decimal:
-    """Return the sum of the payments on the invoice that were not reversed."""
-    return sum(session.scalars(_PAID, {"invoice_id": invoice_id}), Decimal(0))
+    """Return the sum of the payments on the invoice, less what was taken back of them."""
+    of_invoice = {"invoice_id": invoice_id}
+    went = sum(session.scalars(_WENT, of_invoice), Decimal(0))
+    return sum(session.scalars(_CAME, of_invoice), Decimal(0)) - went

@@ -5,7 +5,19 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, get_args
 
-from sqlalchemy import JSON, ForeignKey, Index, String, Text, UniqueConstraint, event, false, func, true
+from sqlalchemy import (
+    JSON,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+    event,
+    false,
+    func,
+    true,
+)
 from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
@@ -17,6 +29,7 @@ from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
 from dunwell.domain.terms import (
     Access,
     DebtorKind,
+    Head,
     Level,
     MessageState,
     ProviderCall,
@@ -210,8 +223,22 @@ class PaymentRow(Base):
     currency: Mapped[str] = mapped_column(String(3))
     received_at: Mapped[datetime]
     method: Mapped[str | None]
-    reversed_at: Mapped[datetime | None]
-    reversal_reason: Mapped[str | None]
+    designation: Mapped[Head | None] = mapped_column(Word(Head, 20))
+
+
+class ReversalRow(Base):
+    """What was taken back of a payment. `key` tells it from other reversals of the same payment."""
+
+    __tablename__ = "payment_reversals"
+    __table_args__ = (
+        ForeignKeyConstraint(["invoice_id", "payment_id"], ["payments.invoice_id", "payments.payment_id"]),
+    )
+    invoice_id: Mapped[str] = mapped_column(primary_key=True)
+    payment_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    amount: Mapped[Decimal]
+    at: Mapped[datetime]
+    reason: Mapped[str]
 
 
 class CreditRow(Base):
@@ -301,7 +328,8 @@ class CreditUseRow(Base):
     """Credit of one invoice that was applied to another invoice of the same customer, or returned to the customer.
 
     to_invoice  the invoice it was applied to, where it is a payment with this id; None: it was returned
-    undone_at   when this was undone, so that the amount is credit again
+
+    What is taken back of that payment is credit again.
     """
 
     __tablename__ = "credit_uses"
@@ -312,7 +340,6 @@ class CreditUseRow(Base):
     currency: Mapped[str] = mapped_column(String(3))
     by: Mapped[str]
     at: Mapped[datetime]
-    undone_at: Mapped[datetime | None]
 
 
 class HoldRow(Base):

@@ -28,18 +28,14 @@ class _Trigger:
     part: str = "NULL"
 
 
-_COUNTED = "CASE WHEN NEW.reversed_at IS NULL THEN NEW.amount ELSE 0 END"
-"""A payment that was taken back before it could be written down is written as reversed, and settles nothing."""
-
 _TRIGGERS = {
-    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", _COUNTED, part="NEW.payment_id"),
+    "payment": _Trigger("INSERT ON payments", "payment", "NEW.invoice_id", "NEW.amount", part="NEW.payment_id"),
     "reversal": _Trigger(
-        "UPDATE OF reversed_at ON payments",
+        "INSERT ON payment_reversals",
         "reversal",
         "NEW.invoice_id",
         "NEW.amount",
-        "NEW.reversed_at",
-        part="NEW.payment_id",
+        part="NEW.payment_id || ' ' || NEW.key",
     ),
     "claim": _Trigger("INSERT ON messages", "claim", "NEW.message_id", "NEW.state"),
     "reclaim": _Trigger("UPDATE OF called_at ON messages", "claim", "NEW.message_id", "NEW.state", "NEW.called_at"),

@@ -323,15 +323,16 @@ def _by_role(reason: str) -> str:
 
 def exact_money(records: Records) -> Iterator[str]:
     """G10: what the case counts as paid is the sum of its payments, in the database and in the signals it heard."""
-    rows = defaultdict(list)
-    for row in records.rows("SELECT * FROM payments"):
-        rows[row["invoice_id"]].append(row)
+    rows = defaultdict[str, list[Decimal]](list)
+    for sign, table in ((1, "payments"), (-1, "payment_reversals")):
+        for row in records.rows(f"SELECT * FROM {table}"):
+            rows[row["invoice_id"]].append(sign * Decimal(row["amount"]))
     credits = {row["invoice_id"]: Decimal(row["amount"]) for row in records.rows("SELECT * FROM credits")}
     heard = records.signals()
     for name, case in records.cases.items():
         if name not in heard:
             continue
-        booked = sum((Decimal(r["amount"]) for r in rows[name] if r["reversed_at"] is None), Decimal(0))
+        booked = sum(rows[name], Decimal(0))
         counted, signalled = Decimal(case["state"]["paid"]), _signalled(heard[name])
         if not booked == counted == signalled:
             yield f"{name}: {signalled} was signalled, {booked} booked, {counted} counted as paid"
@@ -342,13 +343,18 @@ def exact_money(records: Records) -> Iterator[str]:
 
 
 def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
-    paid = dict[str, Decimal]()
+    paid, back = dict[str, Decimal](), dict[tuple[str, str], Decimal]()
     for name, content in signals:
         if name in {"payment_received", "credit_applied"}:
             paid.setdefault(content.get("payment_id") or content["credit_id"], Decimal(content["amount"]))
         if name == "payment_reversed":
-            paid[content["payment_id"]] = Decimal(0)
-    return sum(paid.values(), Decimal(0))
+            payment = content["payment_id"]
+            gone = sum((amount for (of, _), amount in back.items() if of == payment), Decimal(0))
+            left = paid.get(payment, Decimal(0)) - gone
+            amount = Decimal(content.get("amount") or left)
+            if amount <= left:
+                back.setdefault((payment, content.get("reversal_id") or str(content.get("amount"))), amount)
+    return sum(paid.values(), Decimal(0)) - sum(back.values(), Decimal(0))
 
 
 def nothing_stands_still(records: Records) -> Iterator[str]:

@@ -260,11 +260,12 @@ class Records:
         return max(begun.items())
 
     def paid_before(self, seq: int, invoice_id: str) -> Decimal:
-        """A payment that was lost in a restore and is written again is still one payment."""
+        """A payment or reversal that was lost in a restore and is written again is still one."""
         counted = dict[str, Decimal]()
         for line in self.audit:
             if line["seq"] < seq and line["kind"] in {"payment", "reversal"} and line["key"] == invoice_id:
-                counted[line["part"]] = Decimal(line["value"]) if line["kind"] == "payment" else Decimal(0)
+                amount = Decimal(line["value"])
+                counted[line["part"]] = amount if line["kind"] == "payment" else -amount
         return sum(counted.values(), Decimal(0))
 
 

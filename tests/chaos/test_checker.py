@@ -224,6 +224,8 @@ def _too_many_letters(folder: Path) -> None:
 
 
 _REVERSED = ("payment_reversed", {"payment_id": "p1"})
+_PART = ("payment_reversed", {"payment_id": "p1", "amount": "300.00", "reversal_id": "r1"})
+_OTHER_PART = ("payment_reversed", _PART[1] | {"reversal_id": "r2"})
 _PAID = ("payment_received", {"payment_id": "p1", "amount": "1200.00"})
 _ALL = [step.id for step in the_ladders()["gentle-saas"].steps]
 _AUDIT = "UPDATE chaos_audit SET value='accepted' WHERE kind='state' AND key='m2'"
@@ -327,6 +329,8 @@ VIOLATIONS = {
         _history(_PAID, (_PAID[0], _PAID[1] | {"payment_id": "p2"})),
     ),
     "a reversal signalled and not booked": ("G10", "0 was signalled", _history(_PAID, _REVERSED)),
+    "a part taken back and not booked": ("G10", "900.00 was signalled", _history(_PAID, _PART, _PART)),
+    "a part taken back by another id": ("G10", "600.00 was signalled", _history(_PAID, _PART, _OTHER_PART)),
     "a case that nobody was asked about": ("G13", "nobody was asked", _stands(planned=False)),
     "a case that was taken from the engine": ("G13", "does not run it", _stands(running=False)),
     "an activity that is tried for ever": ("G13", "an activity 30 times", _stands(attempts=30)),
@@ -390,10 +394,19 @@ def test_a_small_rest_is_as_good_as_paid(copy: Path) -> None:
 def test_a_payment_that_is_written_as_reversed_settles_nothing(copy: Path) -> None:
     _sql(
         copy,
-        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at, reversed_at) VALUES"
-        " ('inv-2', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00', '2027-03-24 09:00:00')",
+        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at) VALUES"
+        " ('inv-2', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00')",
     )
-    assert not Records(copy).settled_at(10**6, "inv-2")
+    assert Records(copy).settled_at(10**6, "inv-2")
+    _sql(copy, _taken_back("700.00"))
+    assert (Records(copy).paid_before(10**6, "inv-2"), Records(copy).settled_at(10**6, "inv-2")) == (Decimal(500), False)
+
+
+def _taken_back(amount: str) -> str:
+    return (
+        "INSERT INTO payment_reversals(invoice_id, payment_id, key, amount, at, reason) VALUES"
+        f" ('inv-2', 'p1', 'r1', '{amount}', '2027-03-24 09:00:00', 'R01')"
+    )
 
 
 def _restored(folder: Path) -> None:

@@ -67,7 +67,9 @@ def _customer(chance: random.Random, name: str) -> Customer:
     return a_customer(customer_id=name, country=country, time_zone=zone, contacts=tuple(people))
 
 
-_MONEY = ("part", "full", "bounced", "none")
+_MONEY = ("part", "full", "bounced", "charged-back", "none")
+_HEADS = (None, None, "principal", "interest", "costs")
+"""What debtors say that they pay."""
 _WORDS = (
     "promise",
     "dispute",
@@ -123,8 +125,10 @@ def _story(  # noqa: PLR0912 - one a story
 
     match story:
         case "part":
-            yield deed(begin, "payment_received", **money("part", Decimal("200.00")))
-            yield deed(begin, "payment_received", **money("part", Decimal("200.00")))
+            head = chance.choice(_HEADS)
+            part = money("part", Decimal("200.00")) | ({"designation": head} if head else {})
+            yield deed(begin, "payment_received", **part)
+            yield deed(begin, "payment_received", **part)
         case "promise":
             yield deed(begin / 3, "promise_to_pay", date="2027-03-12", promised_by="accounts_payable")
         case "dispute":
@@ -144,6 +148,14 @@ def _story(  # noqa: PLR0912 - one a story
         case "bounced":
             yield deed(begin, "payment_received", **money("bounced"))
             yield deed(begin + 0.005, "payment_reversed", payment_id=f"{who}.bounced", reason="no-funds")
+        case "charged-back":
+            # Two parts of one payment go back, each told twice; at times that is all of it.
+            yield deed(begin, "payment_received", **money("charged"))
+            for number, amount in enumerate(("300.00", chance.choice(("300.00", "900.00")))):
+                for again in (0, 0.002):
+                    ids = {"payment_id": f"{who}.charged", "reversal_id": f"{who}.charged.{number}"}
+                    after = begin + 0.005 + number / 50 + again
+                    yield deed(after, "payment_reversed", **ids, amount=amount, reason="R01")
         case "plan-kept":
             yield plan(begin * 0.7, 3, 8, 14)
             for number, days in enumerate((2, 7, 13)):

@@ -169,8 +169,10 @@ class Life:
         if happening.name == "payment_received":
             self.live[payment] = Decimal(happening.content["amount"])
         elif happening.name == "payment_reversed":
-            del self.live[payment]
-            self.gone.add(payment)
+            self.live[payment] -= Decimal(happening.content.get("amount") or self.live[payment])
+            if not self.live[payment]:
+                del self.live[payment]
+                self.gone.add(payment)
 
     def _follow(self) -> None:
         if (

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.policy import Policy
+from dunwell.domain.terms import Head
 from tests.laws.ladders import ladders
 from tests.laws.life import FATES, Delivery, Happening, Life, a_case_for
 
@@ -41,15 +42,17 @@ def _said(draw: st.DrawFn, currency: str, digits: int, day: date) -> tuple[str, 
     amount = draw(_amounts(digits))
     soon = (day + timedelta(days=draw(st.integers(-1, 20)))).isoformat()
     some = draw(st.sampled_from([None, None, amount]))
-    payment = draw(st.sampled_from("abc"))
+    payment, some_id = draw(st.sampled_from("abc")), draw(st.sampled_from("xy"))
+    head = draw(st.sampled_from([None, *Head]))
     half = str(_total(digits) / 2)
     instalments = [{"date": soon, "amount": half}, {"date": (day + timedelta(days=30)).isoformat(), "amount": half}]
     choices: list[tuple[str, dict[str, Any]]] = [
         ("payment_received", {"payment_id": payment, "amount": str(_total(digits)), "currency": currency}),
         ("payment_received", {"payment_id": payment, "amount": amount, "currency": currency}),
-        ("payment_received", {"payment_id": payment, "amount": amount, "currency": currency}),
+        ("payment_received", {"payment_id": payment, "amount": amount, "currency": currency, "designation": head}),
         ("payment_reversed", {"payment_id": payment, "reason": "chargeback"}),
-        ("payment_reversed", {"payment_id": payment, "reason": "chargeback"}),
+        ("payment_reversed", {"payment_id": payment, "reason": "chargeback", "amount": amount}),
+        ("payment_reversed", {"payment_id": payment, "reason": "refund", "amount": amount, "reversal_id": some_id}),
         ("promise_to_pay", {"date": soon, "amount": some, "promised_by": "user"}),
         ("dispute_opened", {"reason": "quality", "opened_by": "user", "amount": some}),
         ("dispute_resolved", {"outcome": "rejected", "by": "a"}),

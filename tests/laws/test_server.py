@@ -159,9 +159,12 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
     yield from indecent(records, life.calendar, life.policy.contacts_per_week)
     yield from checker.back_at_once(records)
     yield from checker.explained_alike(records)
-    rows = records.rows("SELECT amount FROM payments WHERE reversed_at IS NULL")
-    if case.money.paid != sum((Decimal(row["amount"]) for row in rows), Decimal(0)):
-        yield f"{case.money.paid} is counted as paid, the payments say {[row['amount'] for row in rows]}"
+    came, went = (
+        sum((Decimal(row["amount"]) for row in records.rows(f"SELECT amount FROM {table}")), Decimal(0))
+        for table in ("payments", "payment_reversals")
+    )
+    if case.money.paid != came - went:
+        yield f"{case.money.paid} is counted as paid, the payments say {came} less {went}"
     if not (case.finished or case.next_action or case.agreements.pauses or case.agreements.dispute):
         behind = {done.step for done in case.progress.steps}
         left = [one.id for one in life.policy.steps if one.id not in behind and life.policy.applies(one, case.asked)]

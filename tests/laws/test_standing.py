@@ -34,7 +34,7 @@ _MOVES = st.one_of(
     st.tuples(st.just("act"), st.just(0)),
     st.tuples(st.just("act"), st.just(0)),
     st.tuples(st.sampled_from(["pay", "promise", "plan", "dispute", "resolve", "pause", "resume"]), _DAY),
-    st.tuples(st.sampled_from(["amend", "bounce", "reverse"]), _DAY),
+    st.tuples(st.sampled_from(["amend", "bounce", "reverse", "reverse-part"]), _DAY),
     st.tuples(st.sampled_from(["lose-ladder", "lose-place", "lose-words", "mend"]), st.just(0)),
 )
 
@@ -79,6 +79,7 @@ class Life:
         choices: dict[str, tuple[str, dict[str, Any]]] = {
             "pay": ("payment_received", {"payment_id": payment, "amount": "100.00", "currency": "EUR"}),
             "reverse": ("payment_reversed", {"payment_id": payment, "reason": "R01"}),
+            "reverse-part": ("payment_reversed", {"payment_id": payment, "reason": "R01", "amount": "30.00"}),
             "promise": ("promise_to_pay", {"date": day.isoformat(), "promised_by": "user"}),
             "plan": (
                 "payment_plan_agreed",

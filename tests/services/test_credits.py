@@ -277,6 +277,34 @@ def test_a11_credit_taken_back_is_credit_again(other: Office) -> None:
     assert credit_task(other.deps.database).state == "open"
 
 
+def test_a_part_of_the_credit_taken_back_is_credit_again(other: Office, paid_too_much: Office) -> None:
+    database = other.deps.database
+    applied(other, FIRST)
+    for reversal_id, amount in (("r1", "100.00"), ("r1", "100.00"), ("r2", "50.00")):
+        part = {"payment_id": "c1", "reason": "credit-withdrawn", "amount": amount, "reversal_id": reversal_id}
+        other.record("payment_reversed", "2027-03-03 09:00", **part)
+    assert (str(other.case.open_amount), other.case.ended) == ("150.00", None)
+    giver = stored(database, "A")
+    assert (str(giver.credit), str(giver.money.given)) == ("150.00", "150.00")
+    assert [entry.reason for entry in paid_too_much.entries("credit")[-2:]] == [
+        "100.00 EUR came back from invoice B: credit again",
+        "50.00 EUR came back from invoice B: credit again",
+    ]
+    other.record("payment_reversed", "2027-03-04 09:00", payment_id="c1", reason="credit-withdrawn")
+    assert (str(other.case.open_amount), str(stored(database, "A").credit)) == ("300.00", "300.00")
+
+
+def test_a_part_of_the_credit_was_taken_back_and_then_its_cover(other: Office, paid_too_much: Office) -> None:
+    applied(other, FIRST)
+    part = {"payment_id": "c1", "reason": "credit-withdrawn", "amount": "100.00"}
+    other.record("payment_reversed", "2027-03-03 09:00", **part)
+    paid_too_much.record("payment_reversed", "2027-03-03 10:00", payment_id="p1", reason="R01", amount="250.00")
+    giver = stored(other.deps.database, "A")
+    assert (str(giver.open_amount), str(giver.credit), str(giver.uncovered)) == ("0.00", "0.00", "150.00")
+    (task,) = [task for task in paid_too_much.tasks() if task.task_id == "A.uncovered"]
+    assert "150.00 EUR of this invoice's credit" in task.reason and "had gone: 200.00 to B" in task.reason
+
+
 def test_a11_returned_credit_counts_once_and_holds_nothing_back(other: Office) -> None:
     database = other.deps.database
     with database.writing("acme") as session:

@@ -47,8 +47,8 @@ def lived(database: Database) -> None:
             timeline.write(session, "inv-1", entries_of(said, f"{name}.{when}", at(when)))
             if name == "payment_received":
                 payments.add_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
-            if name == "payment_reversed":
-                payments.reverse_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
+            for reversal in case.money.reversals:
+                payments.put_reversal(session, "inv-1", reversal)
 
         row = MessageRow(
             message_id="m-1",
@@ -112,6 +112,8 @@ def lived(database: Database) -> None:
         (change,) = accounts.unpublished(session, "acme")
         accounts.mark_published(session, change.change_id, at("2027-03-22 09:01"))
         hears("payment_received", "2027-03-23 09:00", payment_id="p1", amount="900.00", currency="EUR")
+        part = {"payment_id": "p1", "reason": "R01", "amount": "400.00", "reversal_id": "r1"}
+        hears("payment_reversed", "2027-03-24 08:00", **part)
         hears("payment_reversed", "2027-03-24 09:00", payment_id="p1", reason="R01")
         hears("payment_received", "2027-03-25 09:00", payment_id="p2", amount="1250.00", currency="EUR")
         accounts.release_holds(session, "acme", "inv-1", "invoice inv-1 is paid", at("2027-03-25 09:00"))
@@ -136,8 +138,8 @@ def used(database: Database) -> None:
                 taken_back = parse_event("payment_reversed", [{"payment_id": credit_id, "reason": "a slip"}])
                 assert isinstance(taken_back, PaymentReversed)
                 case.apply(taken_back, at("2027-03-26 10:00"))
-                payments.reverse_payment(session, "inv-2", taken_back, at("2027-03-26 10:00"))
-                credits.take_back(session, credit_id, at("2027-03-26 10:00"))
+                payments.put_reversal(session, "inv-2", case.money.reversals[-1])
+                credits.take_back(session, "inv-2", credit_id, at("2027-03-26 10:00"))
             cases.put(session, case, rehearsal=False, now=at(f"2027-03-26 {hour:02}:00"))
         credits.give_back(session, "inv-1", "credit-3", Decimal("15.00"), "EUR", "agent-8", at("2027-03-27 09:00"))
 
@@ -188,7 +190,9 @@ def test_money_promises_calls_and_access_are_there(database: Database) -> None:
     verified = evidence_of(database)
     payments = [record["data"] for record in verified.records if record["kind"] == "payment"]
     assert [(one["payment_id"], one["amount"]) for one in payments] == [("p1", "900.00"), ("p2", "1250.00")]
-    assert the_only(verified, "reversal")["reason"] == "R01"
+    reversals = [record["data"] for record in verified.records if record["kind"] == "reversal"]
+    told = [(one["payment_id"], one["amount"], one["reversal"], one["reason"]) for one in reversals]
+    assert told == [("p1", "400.00", "r1", "R01"), ("p1", "500.00", "~rest", "R01")]
     assert the_only(verified, "credit")["amount"] == "5.00"
     promise = the_only(verified, "promise")
     assert (promise["date"], promise["amount"], promise["state"]) == ("2027-03-10", "1200.00", "kept")

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, event, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import Channel
-from dunwell.domain.events import PaymentReceived, PaymentReversed
+from dunwell.domain.checkpoint import Reversal
+from dunwell.domain.events import PaymentReceived
 from dunwell.domain.policy import PolicyRef
 from dunwell.domain.reconciliation_report import Report
 from dunwell.domain.terms import Access, Level
@@ -150,20 +151,25 @@ def test_a_reason_nobody_could_print_is_kept_all_the_same(filled: Database) -> N
 
 def test_a_payment_counts_once_and_not_after_its_reversal(filled: Database) -> None:
     payment = PaymentReceived(payment_id="p", amount=Decimal("5.00"), currency="EUR")
-    reversal = PaymentReversed(payment_id="p", reason="chargeback")
+    reversals = [
+        Reversal(payment_id="p", key=key, amount=Decimal(amount), at=NOW + timedelta(days=1), reason="chargeback")
+        for key, amount in (("r1", "2.00"), ("~rest", "3.00"))
+    ]
     for _ in range(2):
         with filled.writing("acme") as session:
             payments.add_payment(session, "inv-1", payment, NOW)
             assert payments.paid(session, "inv-1") == Decimal("5.00")
-    for later in (1, 2):
-        with filled.writing("acme") as session:
-            payments.reverse_payment(session, "inv-1", reversal, NOW + timedelta(days=later))
-            payments.add_payment(session, "inv-1", payment, NOW)
-            assert payments.paid(session, "inv-1") == 0
+    for reversal, left in zip(reversals, ("3.00", "0"), strict=True):
+        for later in (0, 1):
+            told = reversal.model_copy(update={"at": reversal.at + timedelta(days=later)})
+            with filled.writing("acme") as session:
+                payments.put_reversal(session, "inv-1", told)
+                payments.put_reversal(session, "inv-1", told.model_copy(update={"payment_id": "unknown"}))
+                payments.add_payment(session, "inv-1", payment, NOW)
+                assert payments.paid(session, "inv-1") == Decimal(left)
     with filled.reading() as session:
-        row = session.get(PaymentRow, ("inv-1", "p"))
-        assert row is not None
-        assert row.reversed_at == NOW + timedelta(days=1)
+        rows = payments.reversals(session, "inv-1")
+        assert [(row.payment_id, row.key, row.at) for row in rows] == [("p", one.key, one.at) for one in reversals]
 
 
 def test_a_task_is_raised_once_and_closed_once(filled: Database) -> None:

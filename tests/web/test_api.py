@@ -232,6 +232,22 @@ async def test_money_for_a_case_that_ended_still_counts(api: Open) -> None:
     assert (await api.get("/cases/inv-1")).json()["amount_due"] == "1200.00"
 
 
+async def test_a_part_of_a_payment_is_taken_back(api: Open) -> None:
+    await api.post("/invoices", written())
+    payment = {"payment_id": "p1", "amount": "200.00", "currency": "EUR", "designation": "principal"}
+    assert (await api.post("/cases/inv-1/payment_received", payment)).status_code == 200
+    part = {"payment_id": "p1", "reason": "chargeback", "amount": "50.00", "reversal_id": "r1"}
+    for _ in range(2):
+        answer = await api.post("/cases/inv-1/payment_reversed", part)
+        assert answer.json()["payments"] == [
+            {"payment_id": "p1", "amount": "150.00", "reversed": "50.00", "designation": "principal"}
+        ]
+    refused = await api.post("/cases/inv-1/payment_reversed", part | {"amount": "150.01", "reversal_id": "r2"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "amount")
+    refused = await api.post("/cases/inv-1/payment_received", payment | {"payment_id": "p2", "designation": "fees"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "designation")
+
+
 async def test_free_words_stay_in_the_database(api: Open) -> None:
     await api.post("/invoices", written())
     day = (datetime.now(UTC).date() + timedelta(days=5)).isoformat()
