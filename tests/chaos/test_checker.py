@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -399,7 +400,10 @@ def test_a_payment_that_is_written_as_reversed_settles_nothing(copy: Path) -> No
     )
     assert Records(copy).settled_at(10**6, "inv-2")
     _sql(copy, _taken_back("700.00"))
-    assert (Records(copy).paid_before(10**6, "inv-2"), Records(copy).settled_at(10**6, "inv-2")) == (Decimal(500), False)
+    assert (Records(copy).paid_before(10**6, "inv-2"), Records(copy).settled_at(10**6, "inv-2")) == (
+        Decimal(500),
+        False,
+    )
 
 
 def _taken_back(amount: str) -> str:
