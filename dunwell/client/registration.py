@@ -174,11 +174,22 @@ class Registrar:
         people.save_customers()
         new = [one for one in found if one.invoice_id not in rows]
         invoices.add_invoices(session, ((one.invoice, _ref(one.policy)) for one in new))
+        self._renew_terms(session, people, found, rows)
         people.save()
         for one in found:
             if one.document and one.invoice.document:
                 invoice_documents.put(session, one.invoice_id, one.invoice.document.name, one.document)
         return {one.invoice_id: one.invoice for one in found}
+
+    def _renew_terms(
+        self, session: Session, people: People, found: Sequence[_Checked], rows: Mapping[str, InvoiceRow]
+    ) -> None:
+        """What a newer record says about the claim counts from now on, and stands in the timeline."""
+        for one in found:
+            row = rows.get(one.invoice_id)
+            if row is not None:
+                people.note_terms(one.invoice, invoices.renew_terms(row, one.invoice))
+        session.flush()
 
 
 def _each(found: Iterable[T | Refused], step: Callable[[T], U]) -> list[U | Refused]:

@@ -12,6 +12,7 @@ from dunwell.client.server import ServerAway
 from dunwell.commands.common import By, Json, check_set_up, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.domain.keys import StepId
+from dunwell.domain.terms import DebtorKind
 from dunwell.settings import Settings, load_settings
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
@@ -52,10 +53,16 @@ def set_customer(
     country: Annotated[str | None, typer.Option("--country", help="ISO 3166, such as DE.")] = None,
     language: Annotated[str | None, typer.Option("--language", help="Such as en or pt-BR.")] = None,
     time_zone: Annotated[str | None, typer.Option("--time-zone", help="Such as Europe/Berlin.")] = None,
+    kind: Annotated[
+        DebtorKind | None, typer.Option("--kind", help="Who owes: it decides what may be claimed.")
+    ] = None,
+    interest: Annotated[str | None, typer.Option("--interest", help="statutory, none or a rate such as 8.5.")] = None,
+    lump_sum: Annotated[str | None, typer.Option("--lump-sum", help="statutory or none.")] = None,
     by: By = "agent",
 ) -> None:
     """Correct a customer. It stands until the billing system's own value changes: an old export does not undo it."""
-    facts = without_none({"name": name, "country": country, "language": language, "time_zone": time_zone})
+    given = {"name": name, "country": country, "language": language, "time_zone": time_zone}
+    facts = without_none(given | {"kind": kind, "interest": interest, "lump_sum": lump_sum})
     change(load_settings(), lambda customers: customers.set_customer(customer, facts, by))
 
 

@@ -25,6 +25,8 @@ class Customer(Value):
     contacts: tuple[Contact, ...]
     kind: DebtorKind | None = None  # None: nobody said
     group: str | None = None  # customers of one group may read of each other's debts
+    interest: str | None = None  # claimed of this customer; None: nobody said
+    lump_sum: str | None = None
 
     @property
     def shares(self) -> str | None:
@@ -75,6 +77,8 @@ class Invoice(Value):
     payment_url: str | None = None
     policy: str | None = None  # name of a ladder; None means the default ladder
     jurisdiction: str | None = None
+    interest: str | None = None  # claimed for late payment, as domain.claim_terms reads it; None says nothing
+    lump_sum: str | None = None
     document: Path | None = None  # the invoice itself, a PDF on this machine
     contacts: tuple[Contact, ...] | None = None
     names_contacts: bool = True

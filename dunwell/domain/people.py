@@ -14,7 +14,7 @@ from dunwell.domain.keys import ContactId
 from dunwell.domain.terms import DebtorKind, Role
 
 CONSENTS = tuple(channel.facts.consent for channel in Channel if channel.facts.consent)
-CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group")
+CUSTOMER_FIELDS = ("name", "country", "time_zone", "language", "kind", "group", "interest", "lump_sum")
 """What is known of a customer and may change."""
 
 CONTACT_FIELDS = ("name", *(kind.value for kind in AddressKind), *CONSENTS)

@@ -19,6 +19,7 @@ from babel.core import parse_locale
 from email_validator import EmailNotValidError, validate_email
 
 from dunwell.domain.autolinks import domain_in, link_in
+from dunwell.domain.claim_terms import NONE, STATUTORY, checked_interest
 from dunwell.domain.cleaning import clean, printable, reordering
 from dunwell.domain.consent import Consent
 from dunwell.domain.governing_law import known_law, unknown_law
@@ -231,6 +232,26 @@ def _text_amount(word: str) -> Decimal:
     if re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", word):
         raise InvalidValue("has an exponent: write all digits, '1200.00'")
     raise InvalidValue("is no amount: write digits and one point, '1200.00'")
+
+
+def interest(value: object, dialect: Dialect | None = None) -> str:
+    """Return which interest is claimed: "statutory", "none", or a rate in per cent a year as text, such as "8.5"."""
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        raise InvalidValue(f"is {kind(value)}: write a rate in quotes, such as '8.5'")
+    word = text(value, 40)
+    readings = {found for sign in Decimals if (found := amount_by(sign, word)) is not None} if dialect else set()
+    try:
+        return checked_interest(f"{readings.pop()}" if len(readings) == 1 else word)
+    except ValueError as error:
+        raise InvalidValue(str(error)) from None
+
+
+def lump_sum(value: object) -> str:
+    """Return whether the lump sum of the law is claimed: "statutory" or "none"."""
+    word = text(value)
+    if word not in {STATUTORY, NONE}:
+        raise InvalidValue(f"is no lump sum: write '{STATUTORY}' to claim that of the law, or '{NONE}'")
+    return word
 
 
 def day(value: object, dialect: Dialect | None = None) -> date:

@@ -12,7 +12,7 @@ from typing import Any
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.intake import field_checks, invoice_documents, opening_history
 
-WRITTEN_IN_A_DIALECT = frozenset({"amount", "day"})
+WRITTEN_IN_A_DIALECT = frozenset({"amount", "day", "rate"})
 """Kinds of values that depend on the dialect of a CSV file; their checks take `dialect`."""
 
 
@@ -84,6 +84,19 @@ INVOICE = _object(
         "their own country.", "DE", ("Germany", "EU", "SG"),
     ),
     Field(
+        "interest", field_checks.interest, "rate",
+        "Which interest is claimed for late payment: `statutory`, `none`, or the rate that was agreed, in per cent a "
+        "year. Left out: as known before, else what the customer's record says, else `statutory` if a step of the "
+        "ladder claims interest, else `none`.",
+        "8.5", ("-1", "0", "120", "8.12345", "8 %", 8.5),
+    ),
+    Field(
+        "lump_sum", field_checks.lump_sum, "word",
+        "Whether the lump sum that the law gives for late payment is claimed: `statutory` or `none`. Left out: "
+        "likewise.",
+        "statutory", ("40.00",), schema={"type": "string", "enum": ["statutory", "none"]},
+    ),
+    Field(
         "paid", opening_history.paid, "amount",
         "What was paid before this file was made: one amount, or a list of `{payment_id?, amount, received_at?}`. It "
         "counts before the first message. A payment from before the import that is reported later is not counted "
@@ -134,6 +147,15 @@ CUSTOMER = _object(
         "Customers of one group, none of them a consumer, may get one e-mail about the invoices of several of them "
         "where they share an address. Without a group no message speaks of two customers. Left out: as known before.",
         "vogel-holding", ("Vogel Holding",),
+    ),
+    Field(
+        "interest", field_checks.interest, "rate",
+        "The same for all invoices of this customer that say nothing themselves. Left out: as known before.",
+        "statutory", ("yes",),
+    ),
+    Field(
+        "lump_sum", field_checks.lump_sum, "word", "Likewise. Left out: as known before.",
+        "none", ("yes",), schema={"type": "string", "enum": ["statutory", "none"]},
     ),
 )  # fmt: skip
 

@@ -153,6 +153,8 @@ def _parse(record: Record, folder: Path | None) -> Invoice | list[Refusal]:
         "payment_url": take(INVOICE["payment_url"]),
         "policy": take(INVOICE["policy"]),
         "jurisdiction": take(INVOICE["jurisdiction"]),
+        "interest": take(INVOICE["interest"]),
+        "lump_sum": take(INVOICE["lump_sum"]),
         "document": take(INVOICE["document"], folder=folder),
     }
     earlier = History(paid=take(INVOICE["paid"], unit=unit) or (), reminded=take(INVOICE["reminded"]) or ())
@@ -198,6 +200,8 @@ def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
         "language": fields.take(CUSTOMER["language"]) or UNDETERMINED,
         "kind": kind,
         "group": fields.take(CUSTOMER["group"]),
+        "interest": fields.take(CUSTOMER["interest"]),
+        "lump_sum": fields.take(CUSTOMER["lump_sum"]),
         "contacts": shared,
         "alone": alone,
     }

@@ -28,6 +28,7 @@ _IN_WORDS = {
     "post": "postal address",
     "time_zone": "time zone",
     "whatsapp_opt_in": "consent to WhatsApp",
+    "lump_sum": "lump sum",
 }
 _SAID = {
     "joined": "is written to from now on",
@@ -41,7 +42,7 @@ Kind = Literal["renewed", "joined", "left", "closed", "opened"]
 
 @dataclass(frozen=True)
 class Change:
-    """What became different about a customer, or about one contact.
+    """What became different about a customer, about one contact, or about one of the customer's invoices.
 
     by            who did it; None: a record of a file
     corrected_by  who had corrected the field before, where a newer record overtakes that
@@ -55,15 +56,18 @@ class Change:
     after: str | None = None
     by: str | None = None
     corrected_by: str | None = None
+    invoice_id: str | None = None
 
     def __str__(self) -> str:
         """For whoever brought it: with names and values."""
         whom = f", {self.contact.role} {self.contact.name}" if self.contact else ""
+        whom = f", invoice {self.invoice_id}" if self.invoice_id else whom
         return f"{self.customer_id}{whom}: {self._what(values=True)}"
 
     def noted(self) -> str:
         """For a timeline, where no personal data may be."""
         whom = f"{self.contact.role} ({self.contact.contact_id})" if self.contact else "the customer"
+        whom = "the invoice" if self.invoice_id else whom
         return f"{whom}: {self._what(values=self.field not in _PERSONAL)}, by {self.by or 'its record'}"
 
     def _what(self, *, values: bool) -> str:
@@ -165,6 +169,14 @@ class People:
                     self._tell(change, self._of_customer[customer_id])
         self.customers[customer_id] = known
         return known
+
+    def note_terms(self, invoice: Invoice, changed: Mapping[str, tuple[str | None, str]]) -> None:
+        """Tell which terms of a known invoice its newer record has changed, each as (before, after)."""
+        for field, (before, after) in changed.items():
+            change = Change(
+                invoice.customer.customer_id, "renewed", None, field, before, after, invoice_id=invoice.invoice_id
+            )
+            self._tell(change, [invoice.invoice_id])
 
     def _name(self, invoice: Invoice) -> None:
         """Find out whom the record means, and keep whom it names."""

@@ -15,6 +15,8 @@ from dunwell.store import contacts
 from dunwell.store.bulk_rows import Facts, add_all, put_all
 from dunwell.store.tables import CustomerRow, InvoiceRow
 
+CLAIM_TERMS = ("jurisdiction", "interest", "lump_sum")
+"""What an invoice's record says about a claim for late payment; a newer record may change it."""
 _OF_GROUP = select(CustomerRow).where(CustomerRow.group == bindparam("name"))
 _CODE_BYTES = 6  # gives eight characters: short enough for an SMS, too many to guess
 
@@ -41,12 +43,23 @@ def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:
         "due_on": invoice.due_on,
         "payment_url": invoice.payment_url,
         "pay_code": secrets.token_urlsafe(_CODE_BYTES) if invoice.payment_url else None,
-        "jurisdiction": invoice.jurisdiction,
+        **{name: getattr(invoice, name) for name in CLAIM_TERMS},
         "history": invoice.history.model_dump(mode="json") if invoice.history != History() else None,
         "policy_name": policy.name,
         "policy_version": policy.version,
         "names_contacts": invoice.names_contacts,
     }
+
+
+def renew_terms(row: InvoiceRow, invoice: Invoice) -> dict[str, tuple[str | None, str]]:
+    """Take what a newer record says about the claim. Returns what changed, as (before, after) by field."""
+    changed = {}
+    for name in CLAIM_TERMS:
+        before, after = getattr(row, name), getattr(invoice, name)
+        if after is not None and after != before:
+            setattr(row, name, after)
+            changed[name] = (before, after)
+    return changed
 
 
 def get_row(session: Session, invoice_id: str) -> InvoiceRow | None:
@@ -118,6 +131,8 @@ def _customer(row: CustomerRow, people: Iterable[Contact]) -> Customer:
         contacts=tuple(one for one in people if not is_third_party(row.kind, one.role)),
         kind=row.kind,
         group=row.group,
+        interest=row.interest,
+        lump_sum=row.lump_sum,
     )
 
 

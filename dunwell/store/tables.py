@@ -77,6 +77,8 @@ class CustomerRow(Base):
     language: Mapped[str] = mapped_column(String(20))
     kind: Mapped[DebtorKind | None] = mapped_column(Word(DebtorKind, 10))
     group: Mapped[str | None]
+    interest: Mapped[str | None] = mapped_column(String(20))
+    lump_sum: Mapped[str | None] = mapped_column(String(20))
 
 
 class CustomerPauseRow(Base):
@@ -160,6 +162,7 @@ class InvoiceRow(Base):
     """An invoice as the billing system gave it, with the policy version of its case.
 
     pay_code        stands for payment_url in short links
+    interest, lump_sum  what is claimed for late payment; None: its record says nothing
     history         what was paid and reminded before the invoice came here
     names_contacts  whether its record has a list of contacts
     """
@@ -176,6 +179,8 @@ class InvoiceRow(Base):
     payment_url: Mapped[str | None] = mapped_column(Text)
     pay_code: Mapped[str | None] = mapped_column(String(16))
     jurisdiction: Mapped[str | None]
+    interest: Mapped[str | None] = mapped_column(String(20))
+    lump_sum: Mapped[str | None] = mapped_column(String(20))
     history: Mapped[dict[str, Any] | None]
     policy_name: Mapped[str]
     policy_version: Mapped[int]

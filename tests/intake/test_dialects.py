@@ -252,3 +252,11 @@ def test_e3_a_country_of_several_clocks_needs_one(country: str, blank: object) -
     (refusal,) = found
     assert refusal.field == "customer.time_zone"
     assert f"is missing: {country} has more than one (" in refusal.reason
+
+
+def test_an_agreed_rate_is_written_as_the_amounts_of_the_file() -> None:
+    head = "invoice_id;number;customer_id;customer_name;country;language;accounts_payable_name;accounts_payable_email"
+    row = "I-1;N1;C-1;Vogel;DE;de;Katrin;ap@vogel.example;1200,50;EUR;2027-02-01;2027-03-03;8,5;statutory"
+    text = f"{head};amount;currency;issued_on;due_on;interest;customer_lump_sum\n{row}\n"
+    found = read_content(text.encode(), "a.csv")
+    assert [(one.interest, one.customer.lump_sum) for one in found.invoices] == [("8.5", "statutory")]

@@ -38,8 +38,8 @@ async def one_customer(request: Request, customer_id: str) -> JSONResponse:
 
 @router.post("/customers/{customer_id}/set", summary="Correct a customer")
 async def set_customer(request: Request, customer_id: str) -> JSONResponse:
-    """`name`, `country`, `language`, `time_zone`, each if it changes, and `by`. It stands until the billing system's
-    own value changes.
+    """`name`, `country`, `language`, `time_zone`, `kind`, `interest`, `lump_sum`, each if it changes, and `by`. It
+    stands until the billing system's own value changes.
     """
     facts, by = await _facts(request)
     return await _changed(request, lambda customers: customers.set_customer(customer_id, facts, by))

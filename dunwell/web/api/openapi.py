@@ -133,11 +133,10 @@ _ABOUT_A_CONTACT: Mapping[str, Schema] = {
     **dict.fromkeys((kind.value for kind in AddressKind), _TEXT),
     **{name: {"type": ["object", "string"]} for name in CONSENTS},
 }
+_CUSTOMER_FIELDS = ("name", "country", "language", "time_zone", "kind", "interest", "lump_sum")
 _CORRECTIONS: Mapping[str, Schema] = {
     # path: its body
-    "customers/{customer_id}/set": _object(
-        {"by": _WHO}, dict.fromkeys(("name", "country", "language", "time_zone"), _TEXT)
-    ),
+    "customers/{customer_id}/set": _object({"by": _WHO}, dict.fromkeys(_CUSTOMER_FIELDS, _TEXT)),
     "customers/{customer_id}/contacts": _object({"role": _words(Role), "name": _TEXT, "by": _WHO}, _ABOUT_A_CONTACT),
     "customers/{customer_id}/pause": _object({"reason": _TEXT, "by": _WHO}, {"until": _maybe(_DAY)}),
     "customers/{customer_id}/resume": _object({"by": _WHO}),
