@@ -84,6 +84,18 @@ class Dispute(MutableValue):
     ref: str | None = None
 
 
+class PastDispute(MutableValue):
+    """A dispute that has ended, over the part of it that was owed all the same; `amount` None: all that was open.
+
+    rejected  a person decided that it was owed; otherwise the customer paid it
+    """
+
+    since: datetime
+    until: datetime
+    amount: Decimal | None = None
+    rejected: bool
+
+
 class PauseState(MutableValue):
     """`interrupted`: caused by a run that was cancelled or terminated; `former` is the pause before that."""
 
@@ -113,6 +125,7 @@ class Agreements(MutableValue):
     pause: PauseState | None = None
     customer_pause: PauseState | None = None  # the whole customer rests
     dispute: Dispute | None = None
+    past_disputes: list[PastDispute] = Field(default_factory=list)
     plan: Plan | None = None
     missed: MissedInstalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)
@@ -135,12 +148,23 @@ class Agreements(MutableValue):
         days = [pause.until for pause in self.pauses if pause.until is not None]
         return max(days) if days and len(days) == len(self.pauses) else None
 
-    def settle(self) -> Promise | None:
+    def end_dispute(self, now: datetime, less: Decimal | None = None) -> None:
+        """End the open dispute, if there is one. `less`: a person decided so, and took so much off the invoice."""
+        dispute, self.dispute = self.dispute, None
+        if dispute is None or dispute.since is None:
+            return
+        owed = None if dispute.amount is None else dispute.amount - (less or 0)
+        if owed is None or owed > 0:
+            ended = PastDispute(since=dispute.since, until=now, amount=owed, rejected=less is not None)
+            self.past_disputes.append(ended)
+
+    def settle(self, now: datetime) -> Promise | None:
         """Everything is paid: nothing that was agreed runs any more. Returns the promise that was kept by it."""
+        self.end_dispute(now)
         kept = self.promise
         if kept is not None:
             kept.state = PromiseState.KEPT
-        self.plan = self.pause = self.customer_pause = self.dispute = None
+        self.plan = self.pause = self.customer_pause = None
         return kept
 
     def replace_promise(self) -> None:

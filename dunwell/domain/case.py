@@ -74,7 +74,7 @@ class Case(CaseState):
             case ev.PaymentReceived():
                 return payments.received(self, event, now)
             case ev.CreditApplied():
-                return payments.credited(self, event)
+                return payments.credited(self, event, now)
             case ev.PaymentReversed():
                 return payments.taken_back(self, event, now)
             case ev.CallOutcome():
@@ -91,7 +91,7 @@ class Case(CaseState):
             case ev.DisputeOpened():
                 return disputes.opened(self, event, now)
             case ev.DisputeResolved():
-                return disputes.resolved(self, event)
+                return disputes.resolved(self, event, now)
             case ev.InvoiceAmended():
                 return disputes.amended(self, event, now)
             case ev.Pause():

@@ -33,17 +33,18 @@ def opened(case: CaseState, event: ev.DisputeOpened, now: datetime) -> list[Said
     return [Said("dispute", f"{what} disputed by {event.opened_by}: {event.reason}", ref=event.ref)]
 
 
-def resolved(case: CaseState, event: ev.DisputeResolved) -> list[Said]:
+def resolved(case: CaseState, event: ev.DisputeResolved, now: datetime) -> list[Said]:
     money, reactions = case.money, case.rules.reactions
     if not case.agreements.dispute:
         raise Refused("stage", "no dispute is open")
-    money.amount = _amount_after(case, case.agreements.dispute, event)
-    case.agreements.dispute = None
+    amount = _amount_after(case, case.agreements.dispute, event)
+    case.agreements.end_dispute(now, less=max(money.amount - amount, Decimal(0)))
+    money.correct(amount, now)
     money.credit_notes.clear()
     text = f"{event.outcome} by {event.by}; the invoice is now {money.amount} {case.currency}"
     said = [Said("dispute_resolved", text)]
     case.outstanding.drop(reactions.dispute_opened)  # the resolution replaces the confirmation
-    said += close_if_settled(case)
+    said += close_if_settled(case, now)
     if case.ended:
         case.outstanding.owed.clear()  # the result of the dispute replaces other answers
     case.outstanding.owe(reactions.nothing_to_pay if case.ended else reactions.dispute_closed)
@@ -90,12 +91,12 @@ def amended(case: CaseState, event: ev.InvoiceAmended, now: datetime) -> list[Sa
     if event.due_on is not None and event.due_on < case.issued_on:
         raise Refused("due_on", f"lies before the invoice was issued ({case.issued_on})")
     if event.amount is not None:
-        case.money.amend(event.amount, today, event.by)
+        case.money.amend(event.amount, today, event.by, now)
     case.due_on = event.due_on or case.due_on
     said = [Said("amended", f"by {event.by}: now {case.money.amount} {case.currency}, due on {case.due_on}")]
     if event.due_on is not None and event.due_on > today and case.progress.steps:
         said.append(_begin_anew(case, now))
-    return said + close_if_settled(case)
+    return said + close_if_settled(case, now)
 
 
 def _begin_anew(case: CaseState, now: datetime) -> Said:

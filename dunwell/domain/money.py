@@ -45,12 +45,20 @@ class CreditNote(MutableValue):
     by: str
 
 
+class EarlierAmount(MutableValue):
+    """What the invoice was over until it was amended."""
+
+    amount: Decimal
+    until: datetime
+
+
 class Money(MutableValue):
     """The amounts of one invoice, all in its currency, which has `digits` after the point."""
 
     currency: str
     digits: int
     amount: Decimal
+    earlier_amounts: list[EarlierAmount] = Field(default_factory=list)  # oldest first
     paid: Decimal = Decimal(0)
     payments: dict[str, Decimal] = Field(default_factory=dict)  # what counts now of each, by id
     reversals: list[Reversal] = Field(default_factory=list)
@@ -183,11 +191,24 @@ class Money(MutableValue):
 
     # Amendments ------------------------------------------------------------------------------------------
 
-    def amend(self, amount: Decimal, on: date, by: str) -> None:
+    def amend(self, amount: Decimal, on: date, by: str, now: datetime) -> None:
         """The invoice is now over `amount`. Raises Refused for an amount its currency does not have."""
         self.check_digits("amount", amount)
         if amount < self.amount:
             self.credit_notes.append(CreditNote(less=self.whole(self.amount - amount), on=on, by=by))
+        self._owe_from_now(amount, now)
+
+    def correct(self, amount: Decimal, now: datetime) -> None:
+        """A dispute ended with `amount`. What it took off was never owed; what it put on is owed from now."""
+        if amount < self.amount:
+            for earlier in self.earlier_amounts:
+                earlier.amount = min(earlier.amount, amount)
+            self.amount = amount
+        self._owe_from_now(amount, now)
+
+    def _owe_from_now(self, amount: Decimal, now: datetime) -> None:
+        if amount != self.amount:
+            self.earlier_amounts.append(EarlierAmount(amount=self.amount, until=now))
         self.amount = amount
 
     @property

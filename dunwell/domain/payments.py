@@ -30,7 +30,7 @@ def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[
     if doubt:
         money.doubted[name] = doubt
         said.append(Said("check", f"check this payment: it {doubt}", ref=name))
-    return said + _count(case)
+    return said + _count(case, now)
 
 
 def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: datetime) -> list[Said]:
@@ -44,14 +44,14 @@ def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: dateti
     return said
 
 
-def credited(case: CaseState, event: ev.CreditApplied) -> list[Said]:
+def credited(case: CaseState, event: ev.CreditApplied, now: datetime) -> list[Said]:
     """Credit of another invoice pays this one."""
     if case.money.is_known(event.credit_id, event.amount, event.currency, "credit_id"):
         return []
     paid = f"{case.money.shown(event.amount)} paid by credit {event.credit_id}"
     text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
     case.money.add(event.credit_id, event.amount)
-    return [Said("payment", text, ref=event.credit_id), *_count(case)]
+    return [Said("payment", text, ref=event.credit_id), *_count(case, now)]
 
 
 def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> list[Said]:
@@ -74,12 +74,12 @@ def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> lis
     return said
 
 
-def close_if_settled(case: CaseState) -> list[Said]:
+def close_if_settled(case: CaseState, now: datetime) -> list[Said]:
     """After the invoice shrank: nothing open ends it, as paid when money came, else as cancelled."""
     if case.open_amount > 0:
         return []
     if case.money.paid > 0:
-        return _too_much(case) + _settle(case)
+        return _too_much(case) + _settle(case, now)
     return case.end(Stage.CANCELLED, "nothing is owed any more")
 
 
@@ -115,7 +115,7 @@ def _check_designation(case: CaseState, event: ev.PaymentReceived) -> None:
         raise Refused("designation", f"this payment is known already, {was}: take it back and record it anew")
 
 
-def _count(case: CaseState) -> list[Said]:
+def _count(case: CaseState, now: datetime) -> list[Said]:
     """What follows from money that came in."""
     case.agreements.awaited = None
     _drop_what_came(case)
@@ -126,7 +126,7 @@ def _count(case: CaseState) -> list[Said]:
         return said + _after_part(case)
     said += _too_much(case)
     if case.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
-        said += _settle(case)
+        said += _settle(case, now)
     return said
 
 
@@ -162,9 +162,9 @@ def _after_part(case: CaseState) -> list[Said]:
     return []
 
 
-def _settle(case: CaseState) -> list[Said]:
+def _settle(case: CaseState, now: datetime) -> list[Said]:
     said, reactions = [], case.rules.reactions
-    kept = case.agreements.settle()
+    kept = case.agreements.settle(now)
     if kept:
         said.append(Said("promise_kept", f"the promise for {kept.date} was kept"))
     case.former_end = case.ended
