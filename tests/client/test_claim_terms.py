@@ -42,7 +42,7 @@ def test_words_and_rates_that_are_taken(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["-8.5", "0", "0.00", "100.01", "8.12345", "8,5", "8 %", "1e1", "NaN", ""])
 def test_rates_that_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="^is "):
+    with pytest.raises(ValueError, match=r"^is "):
         checked_interest(text)
 
 
