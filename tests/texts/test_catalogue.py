@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dunwell.domain.events import OF_A_TALK
 from dunwell.texts.catalogue import CatalogueError
 from dunwell.texts.catalogue_file import CONSEQUENCES, LABELS
-from dunwell.texts.formatting import SAMPLE, AccruingInterest, Claimed
+from dunwell.texts.formatting import SAMPLE, AccruingInterest, Claimed, OtherInvoice
 from tests.services.languages import (
     ASKING,
     CATALOGUE,
@@ -566,9 +566,14 @@ def test_german_keeps_a_day_beside_its_month_and_a_law_beside_its_number() -> No
 
 
 @MESSAGES
-def test_a_german_text_that_whatsapp_approved_is_the_same_in_switzerland(key: str) -> None:
-    german, swiss = (CATALOGUE.compose(key, tag, facts(**OPTIONAL)).numbered.words for tag in ("de", "de-CH"))
-    assert swiss == german
+@pytest.mark.parametrize(("language", "regional"), [("de", "de-CH"), ("fr", "fr-CA")])
+@pytest.mark.parametrize("holding", [(), SAMPLE.holding])
+def test_a_text_that_whatsapp_approved_is_the_same_where_words_are_spelled_otherwise(
+    key: str, language: str, regional: str, holding: tuple[OtherInvoice, ...]
+) -> None:
+    known = facts(**OPTIONAL, holding=holding)
+    usual, there = (CATALOGUE.compose(key, tag, known).numbered.words for tag in (language, regional))
+    assert there == usual
 
 
 @pytest.mark.parametrize("language", ["de-CH", "it-CH"])
