@@ -56,7 +56,7 @@ class LegalFact(Value):
 
     customers     kinds of customers (debtors) that it is for
     sellers       kinds of sellers (creditors) that it is for
-    basis         short citation that letters print, such as "§ 288 Abs. 2 BGB"
+    basis         short citation that letters print, in the languages of the country: "Art. 104 OR / CO"
     source        where it was read: an address, or a book and page
     certainty_of  fields that are less sure, or surer, than the row
     key           names the row, such as "de.lump_sum.business+public.2014-07-29"; not written in files
