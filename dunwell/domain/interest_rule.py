@@ -18,6 +18,7 @@ class Lookup(StrEnum):
 
     DAILY = "daily"  # that day
     MONTHLY = "monthly"  # the first day of its month
+    YEARLY = "yearly"  # 1 January of its year
     ON_FIRST_DAY = "on_first_day"  # 1 January or 1 July, whichever was last
     BEFORE_HALF = "before_half"  # 31 December or 30 June, whichever was last
 
@@ -28,6 +29,8 @@ class Lookup(StrEnum):
                 return day
             case Lookup.MONTHLY:
                 return day.replace(day=1)
+            case Lookup.YEARLY:
+                return date(day.year, 1, 1)
             case Lookup.ON_FIRST_DAY:
                 return half_of(day)
             case Lookup.BEFORE_HALF:
@@ -40,6 +43,8 @@ class Lookup(StrEnum):
                 return known_until
             case Lookup.MONTHLY:
                 return _next_month(known_until) - timedelta(days=1)
+            case Lookup.YEARLY:
+                return date(known_until.year, 12, 31)
             case Lookup.ON_FIRST_DAY:
                 return _next_half(known_until) - timedelta(days=1)
             case Lookup.BEFORE_HALF:

@@ -47,6 +47,7 @@ _SURE = {
 _LOOKUP = {
     Lookup.DAILY: "of each day",
     Lookup.MONTHLY: "of the first day of each month",
+    Lookup.YEARLY: "of 1 January",
     Lookup.ON_FIRST_DAY: "of 1 January and 1 July",
     Lookup.BEFORE_HALF: "of 31 December and 30 June",
 }

@@ -203,6 +203,7 @@ def rate_on(day: date, rate: Rate, law: Jurisdiction) -> Fraction:
     looked_up = {
         "daily": day,
         "monthly": date(day.year, day.month, 1),
+        "yearly": date(day.year, 1, 1),
         "on_first_day": first_of_half,
         "before_half": first_of_half - ONE,
     }[rate.lookup]
