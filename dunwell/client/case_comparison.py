@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
-from dunwell.store import cases, outbox, payments
+from dunwell.store import cases, outbox, payments, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import CaseRow
 from workflows.messages import Carried
@@ -32,6 +34,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         stored, kept = cases.mark(row), Case.model_validate(row.state)
         booked = payments.reversed_amounts(session, case.invoice_id)
         lost = outbox.unanswered_ids(session, [one.message_id for one in case.messages])
+        untold = lost_lines(session, memory)
     why = None
     known = {one.payment_id: case.money.taken_back(one.payment_id) for one in case.money.receipts}
     if written is not None and stored.precedes(written):
@@ -40,9 +43,18 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         why = f"the database lacks {len(lost)} message(s) that the case knows to have left"
     elif booked != known:
         why = f"{len(booked)} payment(s) are booked, the case knows {len(known)}, or not the same reversals"
+    elif untold:
+        why = f"the database lacks {untold} line(s) of the timeline that the case has read there"
     elif written is not None and _is_ahead(stored, case.mark, written) and _stays(before, case.mark):
         why = f"the case is older than the database: {_standing(case)}, the database {_standing(kept)}"
     return Compared(memory, why, stored)
+
+
+def lost_lines(session: Session, memory: Carried) -> int:
+    """Return how many lines of the timeline the case has from the database, or wrote there, that are not in it."""
+    unsaved = {entry.key for entry in memory.unsaved}
+    kept = [entry.key for entry in memory.timeline if entry.key not in unsaved]
+    return len(timeline.unknown_keys(session, memory.case.invoice_id, kept))
 
 
 def _is_ahead(stored: Mark, case: Mark, written: Mark) -> bool:

@@ -25,7 +25,7 @@ from temporalio.service import RPCStatusCode
 
 from activities.reconciliation import ReconcileRequest
 from activities.unsealing import unpacked
-from dunwell.client.case_comparison import Compared, compare, open_amount
+from dunwell.client.case_comparison import Compared, compare, lost_lines, open_amount
 from dunwell.client.cases import Cases
 from dunwell.client.server import describe
 from dunwell.domain.events import MONEY
@@ -151,14 +151,20 @@ class Reconciler:
         return {one.id.removeprefix(workflow_id("")) async for one in found}
 
     async def _ended(self, invoice_id: str) -> Finding | None:
-        """A case that has ended in both, later in the engine: a restored database lacks late money."""
+        """A case that has ended in both, and of which a restored database lacks late money or lines of its timeline."""
         memory, _ = await self._memory(invoice_id)
         row = await asyncio.to_thread(self._row, invoice_id)
-        written = memory.written if memory is not None else None
-        if row is None or written is None or not cases.mark(row).precedes(written):
+        if row is None or memory is None or memory.written is None:
             return None
-        found = f"its run has ended later than the database knows, which has it as {row.stage}"
+        lines = await asyncio.to_thread(self._lost_lines, memory)
+        if not lines and not cases.mark(row).precedes(memory.written):
+            return None
+        found = f"its run has ended, and knows more than the database, which has it as {row.stage}"
         return _finding(Kind.ENDED, row, found, "the database is completed by what the run remembers")
+
+    def _lost_lines(self, memory: Carried) -> int:
+        with self._database.reading() as session:
+            return lost_lines(session, memory)
 
     async def _look_at(
         self, invoice_id: str, row: CaseRow, shown: Shown | None, now: datetime, *, thorough: bool

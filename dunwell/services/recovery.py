@@ -31,6 +31,8 @@ def is_behind(session: Session, case: Case, written: Mark | None) -> bool:
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
+    if timeline.last_number(session, case.invoice_id) < request.seen:
+        return True
     return bool(outbox.unanswered_ids(session, [sent.message_id for sent in case.messages]))
 
 

@@ -61,6 +61,17 @@ def read_all(session: Session, invoice_ids: Collection[str], after: int = 0) -> 
     return found
 
 
+def last_number(session: Session, invoice_id: str) -> int:
+    """Return the number of the timeline's last entry; 0 for none."""
+    return session.scalar(select(func.max(TimelineRow.seq)).where(TimelineRow.invoice_id == invoice_id)) or 0
+
+
+def unknown_keys(session: Session, invoice_id: str, keys: Collection[str]) -> set[str]:
+    """Return those of the keys that no entry of the timeline has."""
+    known = select(TimelineRow.key).where(TimelineRow.invoice_id == invoice_id)
+    return set(keys) - set(session.scalars(known))
+
+
 def _entry(row: TimelineRow) -> Entry:
     return Entry(
         key=row.key,
