@@ -151,7 +151,7 @@ class Reconciler:
         return {one.id.removeprefix(workflow_id("")) async for one in found}
 
     async def _ended(self, invoice_id: str) -> Finding | None:
-        """A case that has ended in both, and of which a restored database lacks late money or lines of its timeline."""
+        """A case that has ended in both, of which a restored database lacks late money or lines of its timeline."""
         memory, _ = await self._memory(invoice_id)
         row = await asyncio.to_thread(self._row, invoice_id)
         if row is None or memory is None or memory.written is None:

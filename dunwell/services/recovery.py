@@ -26,12 +26,12 @@ from dunwell.store.tables import MessageRow, PaymentRow, ReversalRow
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
 
-def is_behind(session: Session, case: Case, written: Mark | None) -> bool:
-    """Whether the database lacks what it had at its last answer to this case, which was `written`."""
+def is_behind(session: Session, case: Case, written: Mark | None, seen: int) -> bool:
+    """Whether the database lacks what it had at its last answer to this case: `written`, a timeline up to `seen`."""
     stored = cases.get_row(session, case.invoice_id)
     if written is not None and (stored is None or cases.mark(stored).precedes(written)):
         return True
-    if timeline.last_number(session, case.invoice_id) < request.seen:
+    if timeline.last_number(session, case.invoice_id) < seen:
         return True
     return bool(outbox.unanswered_ids(session, [sent.message_id for sent in case.messages]))
 
@@ -50,12 +50,12 @@ def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
     return stored.turns >= written.turns
 
 
-def are_apart(session: Session, case: Case, written: Mark | None) -> bool:
+def are_apart(session: Session, case: Case, written: Mark | None, seen: int) -> bool:
     """Whether the two have to be brought together before a step is carried out.
 
     What was recorded while the step was on its way is no such case: the stored copy then has a higher revision.
     """
-    if is_behind(session, case, written):
+    if is_behind(session, case, written, seen):
         return True
     stored = cases.get_row(session, case.invoice_id)
     return stored is not None and stored.revision <= case.revision and is_ahead(session, case, written)
@@ -97,7 +97,7 @@ class Recovery:
         for receipt in case.money.receipts:
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)
-        if not is_behind(self._session, case, self._request.written):
+        if not is_behind(self._session, case, self._request.written, self._request.seen):
             return False
         lost = self._lost_messages(case)
         for sent in lost:

@@ -58,7 +58,7 @@ class Steps:
         with self._deps.database.unit_of_work(request.customer_id) as unit:
             case = handed_case(unit.session, request)
             timeline.write(unit.session, case.invoice_id, request.entries)
-            if are_apart(unit.session, case, request.written):
+            if are_apart(unit.session, case, request.written, request.seen):
                 return _apart(request, case, now)
             dispatch = self._dispatch(unit.session, request, case, now)
             outcome = self._judge.judge(unit.session, dispatch)

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,16 @@ from dunwell.client.cases import Cases
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.reconciliation_report import Finding, Kind, Report
+from dunwell.domain.standstill import decision
 from dunwell.local.temporal_server import SERVER_FILE, DevServer
+from dunwell.services import standstill
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import addresses, cases, outbox, payments, standstills, tasks
+from dunwell.store import addresses, cases, outbox, payments, standstills, tasks, timeline
 from tests import backups
 from tests.gateways.fakes import Answer
-from tests.live.plant import Handle, Plant
+from tests.live.plant import AS_OF, Handle, Plant
 from tests.live.test_plant import DAY_A_SECOND, invoices
-from workflows.messages import WORKFLOW_TYPE, workflow_id
+from workflows.messages import RECONCILE_SIGNAL, WORKFLOW_TYPE, workflow_id
 from workflows.options import TASK_QUEUE
 from workflows.reconciler import ReconcileOnce
 
@@ -309,6 +312,28 @@ async def test_e14_a_terminated_case_is_begun_again_with_what_its_run_knew(plant
     status = await plant.until(handle_of(plant), lambda status: status.stage == "paused")
     assert status.amount_due == 1100
     assert stored(plant).money.paid == 100
+
+
+async def test_e14_a_case_that_read_a_line_which_the_older_copy_lacks_tells_the_restored_timeline(
+    plant: Plant, tmp_path: Path
+) -> None:
+    """The case itself did not change, and the restored database has another line at the place of the lost one."""
+    [handle] = await plant.start(invoices(1), speed=SLOW)
+    await plant.until(handle, lambda status: status.next_action)
+    backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "older.sqlite")
+    standstill.begin(plant.database, decision("ops", "restore"), AS_OF)
+    await handle.signal(RECONCILE_SIGNAL)
+    await plant.until(handle, lambda status: len(status.timeline) == 2)
+    await restore_database(plant, tmp_path / "older.sqlite")
+    standstill.begin(plant.database, decision("ops", "again"), AS_OF + timedelta(minutes=5))
+    report = await reconcile(plant, apply=True)
+    assert [(one.kind, one.mended) for one in about(report)] == [(Kind.APART, True)]
+    status = await plant.until(handle, lambda status: len(status.timeline) > 2)
+    with plant.database.reading() as session:
+        kept = [entry.reason for _, entry in timeline.read(session, "inv-0")]
+    assert sorted(line.reason for line in status.timeline) == sorted(kept)
+    assert len([reason for reason in kept if reason.startswith("nothing leaves")]) == 2
+    assert about(await reconcile(plant)) == []
 
 
 async def test_e14_the_engine_is_restored_from_an_older_copy(plant: Plant, tmp_path: Path) -> None:

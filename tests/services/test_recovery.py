@@ -11,12 +11,13 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.events import parse_event
 from dunwell.domain.standstill import decision
 from dunwell.domain.terms import MessageState
+from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import standstill
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import addresses, cases, payments
+from dunwell.store import addresses, cases, payments, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
@@ -332,6 +333,26 @@ def test_a4_nothing_is_restored_where_nothing_was_lost(office: Office) -> None:
     office.pay("2027-03-25 09:00", "1100.00", "p2")
     assert office.entries("restored") == []
     agree(office)
+
+
+def test_a4_a_report_that_came_between_backup_and_restore_is_missed_by_the_next_write_and_by_the_next_step(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    """The case itself did not change meanwhile: it is only its timeline that tells."""
+    office.open()
+    office.carry_out("first-reminder", FIRST)
+    restore = backed_up()
+    with office.deps.database.writing() as session:
+        line = Entry(key="m1.delivered", at=at(FIRST), kind="delivered", reason="by email")
+        timeline.write(session, "inv-1", [line])
+    seen = len(office.entries())
+    restore()
+    assert office.carry_out("second-reminder", SECOND, seen=seen).apart
+    assert office.messages("second-reminder") == []
+    request = office.request("pause", SECOND, {"reason": "hardship", "by": "agent-7"}, [])
+    answer = office.write(request.model_copy(update={"seen": seen}), SECOND)
+    assert answer.apart
+    assert "older than the case" in office.entries("restored")[0].reason
 
 
 def test_a4_a_second_standstill_is_told_beside_the_one_that_was_lost(
