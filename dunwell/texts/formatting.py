@@ -256,6 +256,11 @@ class Formatter:
         """Return the amount with `digits` minor units."""
         return None if value is None else self.text(_amount(self.locale, self.style.brief, value, currency, digits))
 
+    def count(self, value: int) -> str:
+        """Return a whole number."""
+        written = format_decimal(value, locale=self.locale)
+        return _basic_marks(written) if self.style.brief else written
+
     def rate(self, value: Decimal | None) -> str | None:
         """Return a rate in per cent a year, with its per cent sign."""
         if value is None:
@@ -321,7 +326,12 @@ def _amount(locale: Locale, brief: bool, value: Decimal, currency: str, digits: 
     pattern = parse_pattern(shape)
     pattern.frac_prec = (digits, digits)
     written: str = pattern.apply(value, locale, currency, currency_digits=False, decimal_quantization=False)
-    return written.replace("’", "'") if brief and _script(locale) == "Latn" else written  # Swiss: CHF 1’240.00
+    return _basic_marks(written) if brief else written
+
+
+def _basic_marks(number: str) -> str:
+    """Return a number with the apostrophe of the basic SMS alphabet: Switzerland writes 1’240."""
+    return number.replace("’", "'")
 
 
 def spelling(locale: Locale) -> Callable[[str], str]:
@@ -441,12 +451,12 @@ def grouped_iban(iban: str | None) -> str | None:
     return " ".join(iban[at : at + 4] for at in range(0, len(iban), 4)) if iban else None
 
 
-def counter(forms: Mapping[str, str], locale: Locale) -> Callable[[int], str]:
-    """Return a function that writes a count with the plural form of the locale."""
+def counter(forms: Mapping[str, str], formatter: Formatter) -> Callable[[int], str]:
+    """Return a function that writes a count with the plural form of the formatter's locale."""
 
     def counted(count: int) -> str:
-        form = forms.get(locale.plural_form(count), forms["other"])
-        return form.replace("{n}", format_decimal(count, locale=locale))
+        form = forms.get(formatter.locale.plural_form(count), forms["other"])
+        return form.replace("{n}", formatter.count(count))
 
     return counted
 

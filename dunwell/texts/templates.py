@@ -84,7 +84,7 @@ class LanguageTemplates:
         """
         context = formatted_facts(facts, formatter)
         for name, forms in self.plurals.items():
-            context[name] = counter(forms, formatter.locale)
+            context[name] = counter(forms, formatter)
         if marked:
             context = {name: value if name in CONSTANT else mark(value) for name, value in context.items()}
         for name, text in self.fragments.items():

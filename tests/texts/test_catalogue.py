@@ -577,10 +577,13 @@ def test_a_text_that_whatsapp_approved_is_the_same_where_words_are_spelled_other
 
 
 @pytest.mark.parametrize("language", ["de-CH", "it-CH"])
-def test_a_swiss_amount_keeps_an_sms_in_its_alphabet(language: str) -> None:
-    composed = CATALOGUE.compose("reminder-first", language, facts(currency="CHF", **OPTIONAL))
+def test_a_swiss_number_keeps_an_sms_in_its_alphabet(language: str) -> None:
+    old = {"issued_on": date(2022, 1, 1), "due_on": date(2022, 1, 31)}  # 1,511 days
+    composed = CATALOGUE.compose("reminder-first", language, facts(currency="CHF", **OPTIONAL | old))
     assert "CHF 1’200.00" in spaced(composed.text)
+    assert "1’511" in composed.text
     assert "CHF 1'200.00" in composed.short
+    assert "1'511" in composed.short
     assert set(composed.short) <= GSM_7 | GSM_7_TWICE
 
 
