@@ -145,6 +145,16 @@ def test_an_amendment_holds_from_its_day() -> None:
     assert heads(claim) == ("500.00", "30.00", "0.00", "0.00")
 
 
+def test_an_amendment_frees_money_of_the_latest_payment_first() -> None:
+    """Of the second payment 100 are free then and meet the interest; when it goes back, that is open again."""
+    amounts = [{"on": day("2026-01-01"), "amount": "1000"}, {"on": day("04-15"), "amount": "800"}]
+    payments = [paid("04-14", "600"), {**paid("04-14", "300"), "payment_id": "second"}]
+    back = {"payment_id": "second", "on": day("04-15"), "amount": "300"}
+    history = an_invoice("1000", "2026-01-31", amounts=amounts, payments=payments, reversals=[back])
+    law = a_law(at("10"), allocation={"order": ["principal", "interest", "lump_sum", "costs"]})
+    assert heads(claimed(history, law, "04-15")) == ("200.00", "20.00", "0.00", "0.00")
+
+
 def _disputed(amount: str | None = None, until: str | None = None, *, rejected: bool = False) -> list[dict[str, Any]]:
     return [
         {"since": day("02-01"), "until": day(until) if until else None, "amount": amount, "rejected": rejected},

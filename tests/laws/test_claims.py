@@ -29,7 +29,11 @@ _STARTS = st.sampled_from([["due"], ["notice"], ["due", "notice"], ["due + 30 da
 
 
 def _days(low: int, high: int) -> st.SearchStrategy[date]:
-    return st.integers(low, high).map(lambda count: _BEGIN + timedelta(days=count))
+    """Days from `_BEGIN` on, many of them at the turn of a month or of a half-year, where rules make a difference."""
+    days = [_BEGIN + timedelta(days=count) for count in range(low, high + 1)]
+    turns = [day for day in days if day.day in (1, 31) or (day.month, day.day) == (2, 29)]
+    halves = [day for day in days if (day.month, day.day) in ((1, 1), (6, 30), (7, 1), (12, 31))]
+    return st.one_of(st.sampled_from(days), st.sampled_from(turns), st.sampled_from(halves))
 
 
 _HAPPENS = _days(0, 900)
