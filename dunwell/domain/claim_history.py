@@ -109,7 +109,7 @@ class ClaimHistory(Value):
     """What happened to one invoice. All amounts are in its currency, which has `digits` after the point.
 
     due_on               the day by which it was to be paid, as last agreed
-    due_on_business_day  `due_on`, or the next business day of the law's country; None: not asked for
+    due_on_business_day  `due_on`, or the next business day of the law's country; needed where that law moves it
     amounts              oldest first; the first row counts for the days before it as well
     reversals            of the payments here; together not more than the payment
     noticed_on           the day on which the first reminder after the due date reached the customer

@@ -4,13 +4,21 @@ from datetime import date, timedelta
 
 from dunwell.domain.claim_history import ClaimHistory
 from dunwell.domain.interest_rule import InterestRule, Start, StartEvent
+from dunwell.domain.refusal import Refused
 
 _ONE_DAY = timedelta(days=1)
 
 
 def due_day(history: ClaimHistory, rule: InterestRule) -> date:
-    """Return the due date, moved to the next business day where the law says so and the day is known."""
-    return (history.due_on_business_day if rule.due_date_moves else None) or history.due_on
+    """Return the due date, moved to the next business day where the law says so.
+
+    Raises Refused when it says so and the history does not tell that day.
+    """
+    if not rule.due_date_moves:
+        return history.due_on
+    if history.due_on_business_day is None:
+        raise Refused("due_on", f"{rule.key} moves it to the next business day, which the history does not tell")
+    return history.due_on_business_day
 
 
 def first_day_of_default(history: ClaimHistory, rule: InterestRule) -> date | None:

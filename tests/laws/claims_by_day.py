@@ -37,7 +37,7 @@ class Days:
     def __init__(self, history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date) -> None:
         self.history, self.law, self.terms, self.as_of = history, law, terms, as_of
         self.first_rule = rule_on(history.due_on + ONE, law)
-        self.due = (history.due_on_business_day if self.first_rule.due_date_moves else None) or history.due_on
+        self.due = (self.first_rule.due_date_moves and history.due_on_business_day) or history.due_on
         self.start = first_day(history, self.first_rule, self.due)
         self.amount = Fraction(history.amounts[0].amount)
         self.open = dict.fromkeys(HEADS, ZERO) | {"principal": self.amount}
