@@ -51,6 +51,11 @@ def test_every_file_is_read_and_there_is_no_other() -> None:
     assert {code for code, law in LAWS.items() if not law.complete} == NOT_COMPLETE
 
 
+def test_readme_counts_them() -> None:
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    assert f"{len(LAWS)} are included, {len(COMPLETE)} of them complete" in readme
+
+
 @pytest.mark.parametrize("code", sorted(LAWS))
 def test_a_file_names_its_country_currency_and_sources(code: str) -> None:
     law = LAWS[code]

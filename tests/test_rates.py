@@ -86,6 +86,16 @@ def test_values_and_confirmation(run: Run) -> None:
     assert "legal" in run().out
 
 
+def test_the_name_that_a_claim_gives_may_be_confirmed_as_it_is(run: Run) -> None:
+    assert run("confirm", "at.lump_sum.business+public.2016-01-01", "--by", "legal").code == 0
+    assert run("confirm", "it-legal-rate.2026-01-01", "--by", "legal").out == (
+        "it-legal-rate.2026-01-01: 1.60 % from 2026-01-01: confirmed by legal\n"
+    )
+    nothing = run("confirm", "AT", "--by", "legal")
+    assert nothing.code == 2
+    assert "FIELD is missing" in nothing.err
+
+
 def test_check(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     nothing = run("check")
     assert (nothing.code, nothing.out) == (0, "all rates are known for today: no law is in use\n")

@@ -81,14 +81,21 @@ def values(subject: Subject, as_json: Json = False) -> None:
 
 def confirm(
     subject: Subject,
-    field: Annotated[str, typer.Argument(metavar="FIELD", help="As `rates values` shows it, or how it begins.")],
     by: CheckedBy,
+    field: Annotated[
+        str, typer.Argument(metavar="[FIELD]", help="As `rates values` shows it, or how it begins.")
+    ] = "",
     source: Annotated[str | None, typer.Option("--source", help="Where it was read.")] = None,
 ) -> None:
     """Record that somebody checked a value of the law, so that messages to customers may use it.
 
+    The name of a value, as a claim gives it, may stand for both arguments: at.lump_sum.business+public.2016-01-01.
     It counts for the value as it is now: a value that changes later must be confirmed anew.
     """
+    if not field:
+        subject, _, field = subject.partition(".")
+    if not field:
+        raise typer.BadParameter(f"FIELD is missing: `starter.py rates values {subject}` lists what can be confirmed")
     with opened_database(load_settings()) as database, database.writing() as session:
         value = laws.confirm(session, subject, field, by, source, datetime.now(UTC))
     say(f"{value.key}: {value.shown}: confirmed by {by}")

@@ -4,6 +4,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from dunwell.intake.rate_files import RateFile, RateFileError, read_rates
 
@@ -98,3 +100,37 @@ def test_refusals(content: bytes, said: str) -> None:
     with pytest.raises(RateFileError) as caught:
         read_rates(content)
     assert said in str(caught.value)
+
+
+_PIECES = st.sampled_from(
+    [
+        *(
+            "2026-09-16",
+            "2026-09",
+            "0000-00",
+            "9999-12",
+            "16 Sep 26",
+            "1 Jan 0",
+            "31.12.2026",
+            "99.99.9999",
+            "TIME_PERIOD",
+        ),
+        *("OBS_VALUE", "2.65", "-0,88", "1e999", "..", "%", '"', ",", ";", "\t", "\n", "\r\n", "\ufeff", "\x00", " "),
+        *("<", "<a>", "</a>", "<pozycje obowiazuje_od='2026-01-01'>", "<pozycja id='ref'/>", "&lol;"),
+    ]
+)
+
+
+@given(st.one_of(st.binary(max_size=200), st.lists(_PIECES, max_size=12).map(lambda parts: "".join(parts).encode())))
+@example(b"<?xml version='1.0' encoding='nonsense'?><a/>")
+@example("<a>\ud800</a>".encode("utf-8", "surrogatepass"))
+def test_whatever_a_file_holds_it_is_read_or_refused(content: bytes) -> None:
+    try:
+        found = read_rates(content)
+    except RateFileError as error:
+        assert str(error)
+        return
+    days = [day for day, _ in found.rates]
+    assert days == sorted(set(days))
+    assert days[-1] <= found.last
+    assert all(rate.is_finite() for _, rate in found.rates)
