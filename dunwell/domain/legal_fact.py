@@ -86,7 +86,7 @@ class LegalFact(Value):
                 yield Doubt(key=key, reason=f"{key}: {_SAID[certainty]}")
 
     def confirmed(self, keys: Collection[str]) -> Self:
-        """Return the row with every value confirmed whose key, or whose row's key, is among `keys`."""
+        """Return the row with what `keys` name confirmed: the row by its key, and single fields by theirs."""
         row = self.key in keys
         fields = {
             field: Certainty.CONFIRMED if f"{self.key}.{field}" in keys else certainty

@@ -90,7 +90,10 @@ class RateSeries(Value):
         return sorted(day for day in days if after < day <= through)
 
     def confirmed(self, keys: Collection[str]) -> Self:
-        """Return the series with every step confirmed whose key "<series>.<valid_from>", or its own, is named."""
+        """Return the series with what `keys` name confirmed.
+
+        "<series>.<first day>" names one rate, "<series>" all those that have no certainty of their own.
+        """
         steps = tuple(
             step.model_copy(update={"certainty": Certainty.CONFIRMED})
             if f"{self.name}.{step.valid_from}" in keys
