@@ -34,7 +34,7 @@ class PagerGateway:
         return None
 
 
-def _test_answer(address):
+def _simulated(address):
     if address.endswith("666"):
         raise DeliveryError("no pager there", code="404", permanent=True, closes_address="bounced")
 
@@ -50,7 +50,7 @@ def _read(request, key):
 
 
 PROVIDERS = (
-    Provider("beeper", Channel("pager"), lambda settings: PagerGateway(), test_answer=_test_answer,
+    Provider("beeper", Channel("pager"), lambda settings: PagerGateway(), simulated=_simulated,
              described=lambda settings: "the beeper"),
 )
 WEBHOOKS = (Webhook("beeper", "beeper", lambda settings: "key", "never closed", _read),)

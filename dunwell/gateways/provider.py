@@ -36,7 +36,7 @@ def _no_pace(settings: Any) -> float | None:
     return None
 
 
-def _no_test_answer(address: str) -> Receipt | None:
+def _none_simulated(address: str) -> Receipt | None:
     return None
 
 
@@ -47,7 +47,7 @@ class Provider:
     make         the gateway; None while its settings are not set. Raises ValueError on settings that do not fit
     url          where the provider is called instead of its own address; a rehearsal may go there on this machine
     pace         the most calls a second; None is no limit
-    test_answer  what the outbox answers for the provider's own test addresses; None for every other. May raise
+    simulated    what the outbox answers for the provider's own test addresses; None for every other. May raise
                  DeliveryError
     described    where messages go, for the person who starts the program
     standby      asked last, when no other provider of the channel is set up
@@ -58,7 +58,7 @@ class Provider:
     make: Callable[[Any], MessageGateway | None]
     url: Callable[[Any], str | None] = _no_url
     pace: Callable[[Any], float | None] = _no_pace
-    test_answer: Callable[[str], Receipt | None] = _no_test_answer
+    simulated: Callable[[str], Receipt | None] = _none_simulated
     described: Callable[[Any], str] = lambda settings: ""
     printing: Printing = Printing()
     standby: bool = False

@@ -41,12 +41,12 @@ def chosen(channel: Channel, settings: Any) -> tuple[Provider, MessageGateway]:
     raise LookupError(f"no provider serves {channel.value}")
 
 
-def test_answer(channel: Channel, address: str) -> Receipt | None:
-    """What a provider of the channel publishes for this test address; None for an address that is none.
+def simulated(channel: Channel, address: str) -> Receipt | None:
+    """Return what a provider of the channel answers for its own test address; None for an address that is none.
 
     Raises DeliveryError for a test address that is refused.
     """
-    return next((answer for row in _of(channel) if (answer := row.test_answer(address)) is not None), None)
+    return next((answer for row in _of(channel) if (answer := row.simulated(address)) is not None), None)
 
 
 def printing(name: str | None) -> Printing:

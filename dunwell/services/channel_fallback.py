@@ -17,7 +17,7 @@ from dunwell.store import outbox
 from dunwell.store.database import UnitOfWork
 
 
-class Outreach:
+class ChannelFallback:
     def __init__(self, deps: Dependencies, sending: Sending) -> None:
         self._deps, self._sending = deps, sending
 

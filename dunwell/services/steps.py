@@ -11,7 +11,7 @@ from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import access_publishing, call_tasks, contact_caps, person_tasks
 from dunwell.services.attempt import Attempt
-from dunwell.services.channel_fallback import Outreach
+from dunwell.services.channel_fallback import ChannelFallback
 from dunwell.services.copies import Copies
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
@@ -37,7 +37,7 @@ class Steps:
     def __init__(self, deps: Dependencies) -> None:
         self._deps = deps
         self._sending = Sending(deps)
-        self._judge, self._outreach = StepJudge(deps), Outreach(deps, self._sending)
+        self._judge, self._fallback = StepJudge(deps), ChannelFallback(deps, self._sending)
         self._copies = Copies(deps, self._sending)
 
     def carry_out(self, request: StepRequest, attempt: Attempt) -> StepAnswer:
@@ -101,7 +101,7 @@ class Steps:
 
     def _bring_message(self, unit: UnitOfWork, dispatch: Dispatch, outcome: StepOutcome) -> StepOutcome:
         try:
-            if not self._outreach.reach(unit, dispatch):
+            if not self._fallback.reach(unit, dispatch):
                 return _no_longer_due(dispatch)
         except contact_caps.TooOften as wait:
             # Another case was faster, or a standstill began. Who has the message already does not get it again.

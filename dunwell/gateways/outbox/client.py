@@ -26,7 +26,7 @@ class OutboxGateway:
     def send(self, envelope: Envelope) -> Receipt:
         """Delivered, or what a provider of the channel publishes for a test address. Raises DeliveryError so too."""
         provider_id = f"{NAME}-{envelope.message_id}"
-        published = registry.test_answer(self.channel, envelope.to)
+        published = registry.simulated(self.channel, envelope.to)
         if published is not None:
             return replace(published, provider=NAME, provider_id=provider_id)
         return Receipt(NAME, provider_id, MessageState.DELIVERED)

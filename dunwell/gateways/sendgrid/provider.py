@@ -24,7 +24,7 @@ def _make(settings: SendGridSettings) -> MessageGateway | None:
     return SendGridGateway(key.get_secret_value(), (sender.email, sender.name), settings.sendgrid_api_url)
 
 
-def _test_answer(address: str) -> Receipt | None:
+def _simulated(address: str) -> Receipt | None:
     """Mail to bounce...@ bounces, so that a rehearsal can exercise a bounce."""
     if not address.lower().startswith("bounce"):
         return None
@@ -62,7 +62,7 @@ PROVIDERS = (
         _make,
         url=lambda settings: settings.sendgrid_api_url,
         pace=lambda settings: settings.sendgrid_per_second,
-        test_answer=_test_answer,
+        simulated=_simulated,
         described=_described,
     ),
 )

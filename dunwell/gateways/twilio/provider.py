@@ -53,7 +53,7 @@ def _callback(settings: TwilioSettings) -> str | None:
     return f"{settings.public_url.rstrip('/')}/webhooks/{STATUS}" if settings.public_url else None
 
 
-def _test_answer(address: str) -> Receipt | None:
+def _simulated(address: str) -> Receipt | None:
     if address in MAGIC_RECIPIENTS:
         raise refusal(MAGIC_RECIPIENTS[address])
     return None
@@ -67,7 +67,7 @@ def _whatsapp_described(settings: TwilioSettings) -> str:
     return f"Twilio{elsewhere(settings.twilio_api_url)}, from {settings.twilio_whatsapp_from}"
 
 
-def _whatsapp_test_answer(address: str) -> Receipt | None:
+def _whatsapp_simulated(address: str) -> Receipt | None:
     """Twilio publishes none for WhatsApp; the number that can receive nothing can receive nothing here, too."""
     if address == _NO_SMS:
         raise refusal("63003", channel=Channel.WHATSAPP)
@@ -113,7 +113,7 @@ PROVIDERS = (
         _make,
         url=lambda settings: settings.twilio_api_url,
         pace=lambda settings: settings.twilio_per_second,
-        test_answer=_test_answer,
+        simulated=_simulated,
         described=_described,
     ),
     Provider(
@@ -122,7 +122,7 @@ PROVIDERS = (
         _make_whatsapp,
         url=lambda settings: settings.twilio_api_url,
         pace=lambda settings: settings.twilio_per_second,
-        test_answer=_whatsapp_test_answer,
+        simulated=_whatsapp_simulated,
         described=_whatsapp_described,
     ),
 )
