@@ -17,7 +17,6 @@ from dunwell.commands import (
     customers,
     decisions,
     evidence,
-    hold,
     letters,
     messages,
     outbox,
@@ -25,6 +24,7 @@ from dunwell.commands import (
     policy,
     rates,
     reconcile,
+    standstill,
     start,
     status,
     tasks,
@@ -124,8 +124,8 @@ for _name, _command, _example in (
 ):
     contact_app.command(_name, epilog=f"Example: python starter.py contact {_name} {_example}")(_command)
 
-hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(hold.hold_on)
-hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(hold.hold_off)
+hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(standstill.begin)
+hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(standstill.end)
 
 for _name, _command, _example in (
     ("values", rates.values, "DE"),

@@ -16,7 +16,7 @@ HeldBy = Annotated[str, typer.Option("--by", help="Who says so: a role or an id,
 Why = Annotated[str, typer.Option("--reason", help="A short code, such as restore.")]
 
 
-def hold_on(by: HeldBy, reason: Why) -> None:
+def begin(by: HeldBy, reason: Why) -> None:
     """Stop every message and every consequence of all cases at once. Money still counts. Begin a restore with it.
 
     What a provider was handed a moment before cannot be called back.
@@ -28,7 +28,7 @@ def hold_on(by: HeldBy, reason: Why) -> None:
     say("on: no message and no consequence leaves until `starter.py hold off`; money still counts")
 
 
-def hold_off(by: HeldBy, reason: Why) -> None:
+def end(by: HeldBy, reason: Why) -> None:
     """Let messages and consequences leave again, each within the hour and in its debtor's hours."""
     chosen = decision(by, reason)
     with opened_database(load_settings()) as database:
