@@ -55,6 +55,7 @@ _RECONCILES = 40.0
 """Seconds that a comparison of database and engine may take before another one is asked for."""
 RESTORE_WAITS = 180.0
 """Seconds that docs/operating.md asks for between `hold on` and a restore."""
+_ASKED = 3  # times; on busy cores an ended case, which is replayed to be asked, may take longer than a query waits
 _AWAY = 8.0
 """Seconds, at most, that a killed database is away: enough for everybody's connections to fail more than once."""
 
@@ -482,9 +483,11 @@ async def _keep(state: Path, plant: StormyPlant, handles: dict[str, Handle], end
     (state / "histories").mkdir()
     (state / "statuses").mkdir()
     for name, handle in ended.items():
-        with suppress(RPCError, WorkflowQueryFailedError):
-            status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
-            (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
+        for _ in range(_ASKED):
+            with suppress(RPCError, WorkflowQueryFailedError):
+                status = await handle.query(InvoiceDunning.status, rpc_timeout=timedelta(seconds=60))
+                (state / "statuses" / f"{name}.json").write_text(status.model_dump_json())
+                break
     for name, handle in handles.items():
         events = [event for run in await _runs(plant.client, handle) for event in run["events"]]
         (state / "histories" / f"{name}.json").write_text(json.dumps({"events": events}))
