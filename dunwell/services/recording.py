@@ -51,7 +51,7 @@ class Recording:
         with self._deps.database.writing(request.customer_id) as session:
             known = handed_case(session, request)
             parts = Parts(session, attempt)
-            parts.do("recovery", lambda: self._recover(session, request, known, now, answer))
+            parts.do("recovery", lambda: self._recover(session, request, known, attempt, answer))
             case = answer.newer or known
             if request.event is not None:
                 parts.do(request.event, lambda: self._write_event(session, request, case, now, answer))
@@ -79,13 +79,13 @@ class Recording:
         return answer
 
     def _recover(
-        self, session: Session, request: RecordRequest, known: Case, now: datetime, answer: RecordAnswer
+        self, session: Session, request: RecordRequest, known: Case, attempt: Attempt, answer: RecordAnswer
     ) -> None:
         """Let case and database catch up with each other. `answer.newer` is then the case, if `known` is not."""
         event = parse_event(request.event, [request.content]) if request.event is not None else None
-        recovery = Recovery(session, self._deps, request, known, now)
+        recovery = Recovery(session, self._deps, request, known, attempt.now)
         case = recovery.newest(event)
-        answer.apart = recovery.complete(case)
+        answer.apart = recovery.complete(case) or (attempt.number > 1 and recovery.was_completed())
         if case is not known:
             answer.newer = case
 

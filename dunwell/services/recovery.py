@@ -107,6 +107,10 @@ class Recovery:
         self._note("behind", f"the database was older than the case: {written}payments, holds and timeline restored")
         return True
 
+    def was_completed(self) -> bool:
+        """Whether an earlier attempt completed the database for the case as it is, and its answer was lost."""
+        return timeline.has_key(self._session, self._case.invoice_id, self._key("behind"))
+
     # The database is ahead -------------------------------------------------------------------------------
 
     def _apply(self, case: Case, event: Event) -> list[Said]:
@@ -198,11 +202,13 @@ class Recovery:
             accounts.place_hold(self._session, case.customer_id, case.invoice_id, level, reason, self._now)
 
     def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
-        case = self._case
-        key = f"restored.{key}.{case.turns}.{case.revision}.{self._now:%Y%m%d%H%M%S}"
+        key = f"{self._key(key)}{self._now:%Y%m%d%H%M%S}"
         timeline.write(
-            self._session, case.invoice_id, [Entry(key=key, at=self._now, kind=kind, reason=text, ref=ref)]
+            self._session, self._case.invoice_id, [Entry(key=key, at=self._now, kind=kind, reason=text, ref=ref)]
         )
+
+    def _key(self, key: str) -> str:
+        return f"restored.{key}.{self._case.turns}.{self._case.revision}."
 
 
 def _as_event(row: PaymentRow) -> PaymentReceived:

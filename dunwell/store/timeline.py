@@ -66,6 +66,14 @@ def last_number(session: Session, invoice_id: str) -> int:
     return session.scalar(select(func.max(TimelineRow.seq)).where(TimelineRow.invoice_id == invoice_id)) or 0
 
 
+def has_key(session: Session, invoice_id: str, prefix: str) -> bool:
+    """Return whether the timeline has an entry whose key begins with `prefix`."""
+    ours = TimelineRow.invoice_id == invoice_id
+    return (
+        session.scalar(select(TimelineRow.seq).where(ours, TimelineRow.key.startswith(prefix)).limit(1)) is not None
+    )
+
+
 def unknown_keys(session: Session, invoice_id: str, keys: Collection[str]) -> set[str]:
     """Return those of the keys that no entry of the timeline has."""
     known = select(TimelineRow.key).where(TimelineRow.invoice_id == invoice_id)

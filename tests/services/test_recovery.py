@@ -355,6 +355,22 @@ def test_a4_a_report_that_came_between_backup_and_restore_is_missed_by_the_next_
     assert "older than the case" in office.entries("restored")[0].reason
 
 
+def test_a4_a_case_hears_that_the_database_was_older_although_the_first_answer_was_lost(
+    office: Office, backed_up: Callable[[], Restore]
+) -> None:
+    """The worker died after the first attempt had written, or it took longer than it may."""
+    office.open()
+    restore = backed_up()
+    office.pay("2027-03-01 09:00", "100.00", "lost")
+    restore()
+    request = office.request("pause", "2027-03-02 09:00", {"reason": "hardship", "by": "agent-7"}, [])
+    assert office.write(request, "2027-03-02 09:00").apart
+    office.attempt = 2
+    assert office.write(request, "2027-03-02 09:01").apart
+    office.attempt = 1
+    assert not office.write(request, "2027-03-02 09:02").apart
+
+
 def test_a4_a_second_standstill_is_told_beside_the_one_that_was_lost(
     office: Office, backed_up: Callable[[], Restore]
 ) -> None:
