@@ -14,6 +14,7 @@ import typer
 from dunwell.commands import (
     agreements,
     approval,
+    claim,
     customers,
     decisions,
     evidence,
@@ -94,6 +95,7 @@ COMMANDS: tuple[Command, ...] = (
     ("write-off", decisions.write_off, "INV-1 --reason small-balance"),
     ("cancel", decisions.cancel, "INV-1 --reason credit-note-881"),
     ("status", status.status, "INV-2026-0417"),
+    ("claim", claim.claim, "INV-2026-0417 --as-of 2027-03-31"),
     ("list", status.list_cases, "--stage chasing"),
     ("outbox", outbox.show_outbox, "--invoice INV-2026-0417"),
     ("letters", letters.letters, "--json"),

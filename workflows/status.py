@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from dunwell.domain.agreements import Promise
 from dunwell.domain.case import Case
+from dunwell.domain.claim_summary import ClaimSummary
 from dunwell.domain.contact_labels import with_roles
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.ladder import NextAction
@@ -65,6 +66,7 @@ class Status(MutableValue):
     credit    what was overpaid on this invoice and is neither applied nor returned
     plan      the instalments of the running payment plan
     disputed  the amount of an open dispute
+    last_claim  what may be claimed, as it was computed when the case was last written down; None: only the principal
     timeline  oldest first; it names people by their role
 
     None stands for a value that is unknown because the run waits for its invoice to be registered.
@@ -85,6 +87,7 @@ class Status(MutableValue):
     plan: list[InstalmentLine] = []
     disputed: Decimal | None = None
     payments: list[PaymentLine] = []
+    last_claim: ClaimSummary | None = None
     holds: list[Level]
     timeline: list[Line]
 
@@ -107,6 +110,7 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         plan=_instalments(case),
         disputed=case.open_amount - case.asked if case.agreements.dispute else None,
         payments=_payments(case),
+        last_claim=case.last_claim,
         holds=case.own_holds,
         timeline=lines_of(timeline, case.customer_id),
     )

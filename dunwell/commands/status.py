@@ -40,7 +40,7 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
             known = copied_status(database, invoice)
     if known.copied:
         warn(f"{known.copied}: this is the database's copy")
-    facts = from_database(settings, lambda session: case_facts(session, known.status))
+    facts = from_database(settings, lambda session: case_facts(session, known.status, settings.sender_country))
     if as_json:
         print_json(facts)
         return
@@ -62,6 +62,7 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         say(f"invoice {facts['number']} of {facts['customer']} ({facts['customer_id']})")
     if shown.policy is not None:
         say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
+    _print_claim(facts)
     if shown.credit:
         say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
     for credit in facts["credits_beside"]:
@@ -90,6 +91,16 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         for entry in shown.timeline
     ]
     print_table(("when (UTC)", "what", "step", "channel", "why"), rows)
+
+
+def _print_claim(facts: Facts) -> None:
+    """What is claimed beside the principal, if anything is."""
+    claim = facts["claim"]
+    if facts["no_claim"]:
+        say(f"claim   not known: {facts['no_claim']}")
+    elif claim and claim["total"] != claim["principal"]:
+        heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in ("interest", "lump_sum", "costs"))
+        say(f"claim   {claim['total']} {claim['currency']} on {claim['as_of']}, with {heads}; {claim['certainty']}")
 
 
 def list_cases(

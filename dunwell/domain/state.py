@@ -10,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from dunwell.domain.agreements import Agreements
 from dunwell.domain.checkpoint import Mark, Sent
+from dunwell.domain.claim_summary import ClaimSummary
 from dunwell.domain.keys import StepKey, TaskId, anew
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
@@ -60,6 +61,7 @@ class CaseState(MutableValue):
     access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone
     holds: list[Level] = Field(default_factory=list)
     next_action: NextAction | None = None
+    last_claim: ClaimSummary | None = None  # as computed when it was last written down; None: only the principal
     turns: int = 0  # how many events and agreed days have changed it
     digest: str = ""  # over these turns
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale

@@ -12,23 +12,26 @@ from dunwell.domain.timeline import Entry
 from dunwell.store import cases, invoices, standstills, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import ContactRow
+from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
 from workflows.status import Line, Status, lines_of, status_of
 
 
-def case_facts(session: Session, status: Status) -> Facts:
-    """A status as JSON, with what the case itself does not know.
+def case_facts(session: Session, status: Status, seller: str | None) -> Facts:
+    """A status as JSON, with what the case itself does not know. seller: the setting SENDER_COUNTRY.
 
     number, customer_id, customer  of the invoice; None of one that is not registered yet
     standstill                     what holds every message and consequence back; None when they leave
     credits_beside                 the credit on the customer's other invoices
+    claim, no_claim                what may be claimed today, or why that is not known
     """
     row, stands = invoices.get_row(session, status.invoice_id), standstills.in_force(session)
     return status.model_dump(mode="json") | {
         "standstill": stands.model_dump(mode="json") if stands else None,
         "credits_beside": credit_beside(session, row) if row else [],
+        **(claim_or_reason(session, status.invoice_id, seller) if row else {"claim": None, "no_claim": None}),
         "number": row.number if row else None,
         "customer_id": row.customer_id if row else None,
         "customer": invoices.customer_row(session, row.customer_id).name if row else None,

@@ -50,6 +50,8 @@ class Service:
     dispatcher: ReportDispatcher
     opt_outs: OptOuts
     keys: Keys
+    seller: str | None = None
+    """The setting SENDER_COUNTRY."""
 
     @property
     def public_url(self) -> str:
@@ -78,6 +80,7 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         dispatcher=ReportDispatcher(inbox, cases, connection),
         opt_outs=OptOuts(deps, inbox),
         keys=keys,
+        seller=deps.sender.country,
     )
 
 

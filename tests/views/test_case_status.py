@@ -86,14 +86,14 @@ def test_d3_the_status_has_instalments_disputed_sum_and_payments(database: Datab
         ("2027-04-10", "600.00", False),
     ]
     with database.reading() as session:
-        facts = case_facts(session, told)
+        facts = case_facts(session, told, None)
     beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
     assert [facts[name] for name in beside] == ["2027-001", "acme", "Acme GmbH", None, []]
 
 
 def test_a_run_that_waits_for_its_invoice_is_shown_as_well(database: Database) -> None:
     with database.reading() as session:
-        facts = case_facts(session, status_of_unopened("inv-1", []))
+        facts = case_facts(session, status_of_unopened("inv-1", []), None)
     beside = ("number", "customer_id", "customer", "standstill", "credits_beside")
     assert [facts[name] for name in beside] == [None, None, None, None, []]
 

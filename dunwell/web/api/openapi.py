@@ -9,10 +9,11 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from dunwell.client.answers import TellOutcome
 from dunwell.client.starting import Start
 from dunwell.domain.channels import AddressKind
+from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.standstill import Standstill
-from dunwell.domain.terms import Access, Level, Role
+from dunwell.domain.terms import Access, DebtorKind, Level, Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from workflows.status import Status
 
@@ -98,12 +99,29 @@ def _answers() -> dict[str, Schema]:
         "Taken": _object({"invoice_id": _TEXT, "result": _words(TellOutcome), "meaning": _TEXT}),
         "AccountAccess": _object(access),
         "Account": _object(access | {"credits": _list(_ref("Credit"))}),
+        "Claim": _claim(),
         "CustomerView": _customer_view(),
         "Changed": _object({"done": _list(_TEXT), "invoices": _list(_TEXT), "untold": {"type": "integer"}}),
         "Credit": _object({"invoice_id": _TEXT, "amount": _AMOUNT, "currency": _TEXT, "since": _TIME}),
         "Task": _task(),
         "Health": {"type": "object", "additionalProperties": _TEXT, "description": '"ok", or what is wrong.'},
     }
+
+
+def _claim() -> Schema:
+    amounts = dict.fromkeys(("principal", "disputed", "interest", "lump_sum", "costs", "total"), _AMOUNT)
+    rates = dict.fromkeys(("base", "margin"), _maybe(_TEXT))
+    period = _object(
+        {"from": _DAY, "to": _DAY, "days": {"type": "integer"}, "balance": _AMOUNT, **rates}
+        | {"rate": {"type": "string", "description": "Per cent a year."}, "amount": _AMOUNT}
+    )
+    lists = dict.fromkeys(("reasons", "left_out"), _list(_TEXT))
+    return _object(
+        {"invoice_id": _TEXT, "as_of": _DAY, "currency": _TEXT, **amounts, "certainty": _words(ClaimCertainty)}
+        | {"periods": _list(period), "jurisdiction": _maybe(_TEXT), "customer_kind": _maybe(_words(DebtorKind))}
+        | {"first_day": _maybe(_DAY), "basis": {"type": "object", "additionalProperties": _list(_TEXT)}, **lists}
+        | {"lump_sum_apart": _maybe(_object({"amount": _AMOUNT, "currency": _TEXT}))}
+    )
 
 
 def _customer_view() -> Schema:
@@ -159,6 +177,12 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
             "The Temporal server went away; what was not tried says so.",
             {"anyOf": [_ref(_STARTED), _ref("Problem")]},
         ),
+    },
+    ("get", "/api/invoices/{invoice_id}/claim"): {
+        200: ("What may be claimed on that day.", _ref("Claim")),
+        404: ("No such case.", None),
+        422: ("The law that the claim needs is not chosen, unknown or not complete; or `as_of` is no day.", None),
+        503: ("The database is away.", None),
     },
     ("get", "/api/cases/{invoice_id}"): {
         200: ("How the case stands.", _ref("Status")),
@@ -300,6 +324,8 @@ def _components() -> Schema:
         "remark": {"type": "string", "description": "What else there is to know about what was told."},
         "standstill": _maybe(_ref("Standstill")),
         "credits_beside": _list(_ref("Credit"), description="The credit on the customer's other invoices."),
+        "claim": _maybe(_ref("Claim")),
+        "no_claim": _maybe({"type": "string", "description": "Why there is no claim."}),
     }
     status["Status"]["properties"] |= extras
     schemas = status | schemas | _answers() | {"Invoice": _invoice()}

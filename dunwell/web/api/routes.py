@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -28,6 +28,7 @@ from dunwell.intake.refusals import shown
 from dunwell.services.idempotency import StillRunning
 from dunwell.views.account import access_facts, account_facts
 from dunwell.views.case_status import case_facts
+from dunwell.views.claim import claim_facts
 from dunwell.views.work_list import open_work
 from dunwell.web.auth import check_bearer
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
@@ -127,6 +128,25 @@ def _named(item: object) -> str | None:
     return shown(item.get("invoice_id")) if isinstance(item, Mapping) else None
 
 
+@router.get("/invoices/{invoice_id}/claim", summary="What may be claimed for an invoice on a day")
+async def invoice_claim(request: Request, invoice_id: str, as_of: date | None = None) -> JSONResponse:
+    """Principal, interest by period, lump sum and costs on the day `as_of`, by default the customer's today, with the
+    law that governs it. `certainty` is confirmed, provisional or unconfirmed; `reasons` say why. 404: no such case.
+    422: the law that the claim needs is not chosen, unknown or not complete.
+    """
+    _check_id(invoice_id)
+    service = service_of(request)
+
+    def read() -> dict[str, Any]:
+        with service.database.reading() as session:
+            return claim_facts(session, invoice_id, as_of, service.seller)
+
+    try:
+        return JSONResponse(await asyncio.to_thread(read))
+    except Refused as refused:
+        raise _problem(refused) from None
+
+
 # Cases ---------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +169,7 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
 
 def _case_facts(service: Service, status: Status) -> dict[str, Any]:
     with service.database.reading() as session:
-        return case_facts(session, status)
+        return case_facts(session, status, service.seller)
 
 
 @router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")

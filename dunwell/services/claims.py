@@ -1,0 +1,185 @@
+"""The claim of one invoice on a day: what its case and the database know, by the law that governs it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.case import Case
+from dunwell.domain.claim import Claim, claim_of
+from dunwell.domain.claim_history import (
+    AmountFrom,
+    ClaimHistory,
+    ContractTerms,
+    Cost,
+    DisputedSpan,
+    InterestTerms,
+    Payment,
+    Reversal,
+)
+from dunwell.domain.claim_terms import contract_terms
+from dunwell.domain.governing_law import counts_as, known_law
+from dunwell.domain.jurisdiction import FeeAllowed, Jurisdiction
+from dunwell.domain.keys import StepKey
+from dunwell.domain.policy import Policy
+from dunwell.domain.terms import TAKEN_STATES, DebtorKind, Stage
+from dunwell.services import laws
+from dunwell.store import cases, invoices, outbox, policies
+from dunwell.store.tables import CustomerRow
+
+SELLER = DebtorKind.BUSINESS
+"""Whoever sends invoices with this program is a business."""
+
+
+@dataclass(frozen=True)
+class InvoiceClaim:
+    """A claim with what it was made by. `law` None: nothing beside the principal is claimed, which needs no law."""
+
+    claim: Claim
+    terms: ContractTerms
+    kind: DebtorKind | None
+    law: Jurisdiction | None
+
+
+def claim_on(session: Session, invoice_id: str, as_of: date, *, seller: str | None) -> InvoiceClaim:
+    """Return the claim of an invoice on a day, as far as is known now.
+
+    seller: the setting SENDER_COUNTRY. Raises Refused when the law is not chosen, unknown or not complete, and
+    LookupError when the invoice has no case.
+    """
+    case = cases.get(session, invoice_id)
+    if case is None:
+        raise LookupError(f"invoice {invoice_id!r} has no case: start its file first")
+    return claim_of_case(session, case, as_of, seller=seller)
+
+
+def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | None) -> InvoiceClaim:
+    """Return the same for a case that is newer than its copy in the database."""
+    row, customer = invoices.get_row(session, case.invoice_id), invoices.customer_row(session, case.customer_id)
+    if row is None:
+        raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
+    policy = policies.load(session, case.policy.name, case.policy.version)
+    terms = contract_terms((row.interest, customer.interest), (row.lump_sum, customer.lump_sum), policy)
+    law = None
+    if terms.interest is not InterestTerms.NONE or terms.lump_sum or any(step.fee for step in policy.steps):
+        law = laws.governing_law(
+            session,
+            jurisdiction=row.jurisdiction,
+            residence=customer.country,
+            kind=customer.kind,
+            seller=seller,
+        )
+    history = history_of(session, case, policy, customer, law)
+    claim = claim_of(history, law, customer.kind, SELLER, terms, as_of)
+    return InvoiceClaim(claim, terms, customer.kind, law)
+
+
+def today_of(session: Session, case: Case, now: datetime) -> date:
+    """Return the customer's date at `now`."""
+    return now.astimezone(ZoneInfo(invoices.customer_row(session, case.customer_id).time_zone)).date()
+
+
+# What happened --------------------------------------------------------------------------------------------
+
+
+def history_of(
+    session: Session, case: Case, policy: Policy, customer: CustomerRow, law: Jurisdiction | None
+) -> ClaimHistory:
+    """Return what happened to the invoice, by the days of the customer's own time zone."""
+    days = _Days(ZoneInfo(customer.time_zone))
+    payments = tuple(
+        Payment(
+            payment_id=receipt.payment_id,
+            on=days.of(receipt.received_at),
+            amount=receipt.amount,
+            designation=receipt.designation,
+        )
+        for receipt in case.money.receipts
+    )
+    warned = [
+        days.of(row.settled_at) for _, row in outbox.delivered_warnings(session, case.invoice_id) if row.settled_at
+    ]
+    return ClaimHistory(
+        currency=case.currency,
+        digits=case.money.digits,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        amounts=tuple(_amounts(case, days, payments)),
+        payments=payments,
+        reversals=tuple(_reversals(case, days, payments)),
+        disputes=tuple(_disputes(case, days)),
+        noticed_on=min((day for day in warned if day > case.due_on), default=None),
+        costs=tuple(_costs(session, case, policy, customer, law, days)),
+    )
+
+
+class _Days:
+    """The dates of a time zone."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+
+    def of(self, moment: datetime) -> date:
+        return moment.astimezone(self._zone).date()
+
+
+def _amounts(case: Case, days: _Days, payments: tuple[Payment, ...]) -> Iterator[AmountFrom]:
+    """What the invoice was over, and since when. A small rest that is waived is owed no more once the last part came.
+
+    A cancelled invoice was never owed.
+    """
+    money, since = case.money, case.issued_on
+    if case.ended is Stage.CANCELLED:
+        yield AmountFrom(on=since, amount=Decimal(0))
+        return
+    for earlier in money.earlier_amounts:
+        yield AmountFrom(on=since, amount=earlier.amount)
+        since = max(since, days.of(earlier.until))
+    yield AmountFrom(on=since, amount=money.amount)
+    if case.waived:
+        last = max([since, *(payment.on for payment in payments)])
+        yield AmountFrom(on=last, amount=money.amount - case.waived)
+
+
+def _reversals(case: Case, days: _Days, payments: tuple[Payment, ...]) -> Iterator[Reversal]:
+    paid_on = {payment.payment_id: payment.on for payment in payments}
+    for one in case.money.reversals:
+        if one.payment_id in paid_on:  # what never counted was not taken back from the claim
+            on = max(days.of(one.at), paid_on[one.payment_id])
+            yield Reversal(payment_id=one.payment_id, on=on, amount=one.amount)
+
+
+def _disputes(case: Case, days: _Days) -> Iterator[DisputedSpan]:
+    for past in case.agreements.past_disputes:
+        span = {"since": days.of(past.since), "until": days.of(past.until)}
+        yield DisputedSpan(**span, amount=past.amount, rejected=past.rejected)
+    dispute = case.agreements.dispute
+    if dispute is not None and dispute.since is not None:
+        yield DisputedSpan(since=days.of(dispute.since), amount=dispute.amount)
+
+
+def _costs(
+    session: Session, case: Case, policy: Policy, customer: CustomerRow, law: Jurisdiction | None, days: _Days
+) -> Iterator[Cost]:
+    """The fees of the steps that a provider took messages of, each once, as far as the law and the ladder agree."""
+    fees = {step.id: step.fee for step in policy.steps if step.fee and step.fee.currency == case.currency}
+    if not fees or law is None or law.code not in {known_law(code, {law.code}) for code in policy.jurisdictions}:
+        return
+    seen = dict[str, None]()
+    charged = 0
+    for claimed, row in outbox.warnings(session, case.invoice_id):
+        step, sent_at = StepKey.parse(claimed).step, row.sent_at
+        if sent_at is None or row.state not in TAKEN_STATES or step in seen:
+            continue
+        seen[step] = None
+        fee, rule = fees.get(step), law.fee_rule(counts_as(customer.kind), SELLER, days.of(sent_at))
+        if fee is None or rule is None or rule.allowed is FeeAllowed.NEVER or (rule.first_free and len(seen) == 1):
+            continue
+        if rule.times is not None and charged >= rule.times:
+            continue
+        charged += 1
+        most = rule.at_most if rule.at_most is not None and rule.currency == case.currency else fee.amount
+        yield Cost(on=days.of(sent_at), amount=min(fee.amount, most), code=claimed)

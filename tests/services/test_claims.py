@@ -1,0 +1,215 @@
+"""The claim of a case: its history, the law that governs it, and how it is shown."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dunwell.domain.claim_history import ClaimHistory
+from dunwell.domain.policy import Fee, Policy
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import DebtorKind
+from dunwell.services.claims import claim_on, history_of
+from dunwell.store import invoices
+from dunwell.store.database import Database
+from dunwell.views.claim import claim_facts, claim_or_reason
+from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_ladders
+from tests.services.conftest import Office
+
+Open = Callable[..., Office]
+
+
+@pytest.fixture
+def opened(file_database: Database) -> Open:
+    def make(
+        amount: str = "10000.00", due_on: str = "2026-04-30", ladder: Policy | None = None, **facts: Any
+    ) -> Office:
+        owner = {name: facts.pop(name) for name in ("kind", "country", "time_zone") if name in facts}
+        customer = a_customer(contacts=(a_contact(),), **({"kind": DebtorKind.BUSINESS} | owner))
+        days = {"issued_on": date(2024, 1, 1), "due_on": date.fromisoformat(due_on)}
+        terms = {"interest": "statutory", "lump_sum": "statutory", "jurisdiction": "DE"} | facts
+        bill = an_invoice(customer=customer, amount=Decimal(amount), **days, **terms)
+        office = Office(sample_deps(file_database))
+        office.open(bill, at("2024-01-02 09:00"), ladder)
+        return office
+
+    return make
+
+
+def claimed(office: Office, day: str) -> dict[str, Any]:
+    with office.deps.database.reading() as session:
+        return claim_facts(session, "inv-1", date.fromisoformat(day), None)
+
+
+def heads(office: Office, day: str) -> tuple[str, str, str, str]:
+    facts = claimed(office, day)
+    return facts["principal"], facts["interest"], facts["lump_sum"], facts["total"]
+
+
+def history(office: Office) -> ClaimHistory:
+    with office.deps.database.reading() as session:
+        customer = invoices.customer_row(session, "acme")
+        policy = office.deps.policy(session, office.case.policy)
+        return history_of(session, office.case, policy, customer, None)
+
+
+# As a new user would ------------------------------------------------------------------------------------
+
+
+def test_a_german_invoice_paid_in_three_parts_across_a_rate_change(opened: Open) -> None:
+    """9.27+2 = 10.27 % in the first half of 2026, 10.52 % in the second; by the law, costs and interest before principal."""
+    office = opened()
+    assert heads(office, "2026-04-30") == ("10000.00", "0.00", "0.00", "10000.00")
+    assert heads(office, "2026-05-31") == ("10000.00", "87.22", "40.00", "10127.22")
+    pay = {"currency": "EUR"}
+    office.record("payment_received", "2026-05-31 12:00", payment_id="p1", amount="4000.00", **pay)
+    office.record(
+        "payment_received", "2026-06-30 12:00", payment_id="p2", amount="1000.00", designation="principal", **pay
+    )
+    office.record("payment_received", "2026-07-31 12:00", payment_id="p3", amount="2000.00", **pay)
+    facts = claimed(office, "2026-07-31")
+    assert [(one["from"], one["to"], one["days"], one["rate"], one["balance"]) for one in facts["periods"]] == [
+        ("2026-05-01", "2026-05-31", 31, "10.27", "10000.00"),
+        ("2026-06-01", "2026-06-30", 30, "10.27", "6127.22"),
+        ("2026-07-01", "2026-07-31", 31, "10.52", "5127.22"),
+    ]
+    # The first payment met 40.00 and 87.22, the second only principal, the third 51.72 + 45.81.
+    assert (facts["principal"], facts["interest"], facts["lump_sum"]) == ("3224.76", "0.00", "0.00")
+    assert facts["total"] == "3224.76"
+    assert facts["basis"]["interest"]
+    assert (str(office.case.open_amount), facts["disputed"]) == ("3000.00", "0.00")
+
+
+def test_a_british_invoice_due_on_15_december(opened: Open) -> None:
+    office = opened("5000.00", "2025-12-15", currency="GBP", jurisdiction="UK")
+    assert claimed(office, "2026-03-31")["interest"] == "177.88"
+    assert claimed(office, "2026-03-31")["lump_sum"] == "70.00"
+
+
+def test_an_italian_invoice_half_disputed(opened: Open) -> None:
+    office = opened("10000.00", "2025-04-30", jurisdiction="IT")
+    office.record("dispute_opened", "2025-05-01 09:00", reason="quality", opened_by="user", amount="5000.00")
+    facts = claimed(office, "2025-09-30")
+    assert (facts["principal"], facts["disputed"], facts["interest"]) == ("5000.00", "5000.00", "221.09")  # half
+    office.record("dispute_resolved", "2025-09-30 09:00", outcome="rejected", by="agent")
+    facts = claimed(office, "2025-09-30")
+    assert (facts["principal"], facts["disputed"], facts["interest"]) == ("10000.00", "0.00", "442.18")
+
+
+def test_what_a_dispute_took_off_was_never_owed(opened: Open) -> None:
+    office = opened("10000.00", "2025-04-30", jurisdiction="IT")
+    office.record("dispute_opened", "2025-06-01 09:00", reason="quality", opened_by="user", amount="6000.00")
+    office.record("dispute_resolved", "2025-07-01 09:00", outcome="adjusted", new_amount="5000.00", by="agent")
+    facts = claimed(office, "2025-09-30")
+    assert (facts["principal"], facts["interest"]) == ("5000.00", "221.09")
+    assert [(span.amount, span.rejected) for span in history(office).disputes] == [(Decimal("1000.00"), True)]
+
+
+def test_an_amended_amount_counts_from_its_day(opened: Open) -> None:
+    office = opened("10000.00", "2025-04-30", jurisdiction="IT")
+    office.record("invoice_amended", "2025-07-01 09:00", amount="5000.00", by="agent")
+    periods = claimed(office, "2025-09-30")["periods"]
+    assert [(one["balance"], one["days"]) for one in periods] == [("10000.00", 61), ("5000.00", 92)]
+
+
+def test_a_polish_lump_sum_is_shown_in_euros(opened: Open) -> None:
+    office = opened("4000.00", "2025-04-30", currency="PLN", jurisdiction="PL")
+    facts = claimed(office, "2025-06-30")
+    assert (facts["lump_sum"], facts["lump_sum_apart"]) == ("0.00", {"amount": "40", "currency": "EUR"})
+
+
+def test_a_consumer_and_a_customer_of_unknown_kind_owe_no_lump_sum(opened: Open) -> None:
+    known = opened(kind=DebtorKind.CONSUMER)
+    assert claimed(known, "2026-05-31")["lump_sum"] == "0.00"
+
+
+def test_nobody_said_what_the_customer_is(opened: Open) -> None:
+    office = opened(kind=None)
+    facts = claimed(office, "2026-05-31")
+    assert (facts["lump_sum"], facts["customer_kind"]) == ("0.00", None)
+    assert (facts["interest"], facts["first_day"]) == ("0.00", None)  # like a consumer, once a reminder arrived
+
+
+def test_exactly_the_principal_ends_the_case_and_the_rest_is_accessory(opened: Open) -> None:
+    office = opened()
+    office.record("payment_received", "2026-05-31 12:00", payment_id="p1", amount="10000.00", currency="EUR")
+    assert office.case.stage == "paid"
+    assert claimed(office, "2026-12-31")["total"] == claimed(office, "2026-05-31")["total"] == "127.22"
+
+
+def test_a_rate_that_is_not_known_any_more_is_provisional(opened: Open) -> None:
+    office = opened()
+    assert claimed(office, "2027-06-30")["certainty"] == "provisional"
+    assert claimed(office, "2027-06-30")["reasons"]
+
+
+def test_nothing_is_claimed_unless_somebody_said_so(opened: Open) -> None:
+    office = opened(interest=None, lump_sum=None, jurisdiction=None)
+    facts = claimed(office, "2026-12-31")
+    assert (facts["total"], facts["periods"], facts["jurisdiction"]) == ("10000.00", [], None)
+
+
+def test_a_law_that_is_not_chosen_is_refused_and_the_status_says_so(opened: Open) -> None:
+    office = opened(jurisdiction=None)
+    with pytest.raises(Refused, match="jurisdiction: no law is chosen"):
+        claimed(office, "2026-12-31")
+    with office.deps.database.reading() as session:
+        shown = claim_or_reason(session, "inv-1", None)
+        assert claim_on(session, "inv-1", date(2026, 5, 31), seller="DE").claim.interest == Decimal("87.22")
+    assert shown["claim"] is None and "SENDER_COUNTRY" in shown["no_claim"]
+
+
+# What the case keeps --------------------------------------------------------------------------------------
+
+
+def test_days_are_those_of_the_customer(opened: Open) -> None:
+    office = opened(time_zone="Pacific/Auckland", country="NZ")
+    office.record("payment_received", "2026-05-30 20:00", payment_id="p1", amount="4000.00", currency="EUR")
+    office.record("payment_reversed", "2026-06-01 20:00", payment_id="p1", reason="R01", amount="1000.00")
+    kept = history(office)
+    assert [(one.on, one.amount) for one in kept.payments] == [(date(2026, 5, 31), Decimal("4000.00"))]
+    assert [(one.on, one.amount) for one in kept.reversals] == [(date(2026, 6, 2), Decimal("1000.00"))]
+
+
+def test_a_small_rest_that_is_waived_bears_no_interest(opened: Open) -> None:
+    office = opened()
+    office.record("payment_received", "2026-04-20 12:00", payment_id="p1", amount="9999.70", currency="EUR")
+    assert (office.case.stage, claimed(office, "2026-12-31")["total"]) == ("paid", "0.00")
+
+
+def test_a_cancelled_invoice_was_never_owed(opened: Open) -> None:
+    office = opened()
+    office.record("cancel", "2026-06-30 09:00", reason="credit-note", by="agent")
+    assert claimed(office, "2026-12-31")["total"] == "0.00"
+
+
+def test_the_first_reminder_that_arrived_after_the_due_date_is_the_notice(opened: Open) -> None:
+    office = opened(due_on="2026-04-29")
+    office.carry_out("first-reminder", "2026-05-04 10:00")
+    office.carry_out("second-reminder", "2026-05-18 10:00")
+    assert history(office).noticed_on == date(2026, 5, 4)
+
+
+def test_the_case_keeps_the_claim_as_it_was_last_computed(opened: Open) -> None:
+    office = opened()
+    office.record("pause", "2026-05-31 12:00", reason="audit", by="agent")
+    kept = office.case.last_claim
+    assert kept is not None
+    assert (kept.as_of, str(kept.interest), str(kept.total)) == (date(2026, 5, 31), "87.22", "10127.22")
+
+
+def test_a_fee_is_charged_once_its_message_has_left(opened: Open) -> None:
+    gentle = the_ladders()["gentle-saas"]
+    steps = [
+        step.model_copy(update={"fee": Fee(amount=Decimal("5.00"), currency="EUR")})
+        if step.id in {"first-reminder", "second-reminder"}
+        else step
+        for step in gentle.steps
+    ]
+    assert sum(step.fee is not None for step in steps) == 2, [step.id for step in gentle.steps]
+    office = opened(ladder=gentle.model_copy(update={"steps": tuple(steps), "jurisdictions": ("DE",)}))
+    office.carry_out("first-reminder", "2026-05-04 10:00")
+    office.carry_out("second-reminder", "2026-05-18 10:00")
+    assert claimed(office, "2026-05-31")["costs"] == "0.76"  # the first reminder is free, and no later one costs more
