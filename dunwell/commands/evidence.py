@@ -30,8 +30,9 @@ def evidence(
         verified = check(verify_file)
         typer.echo(as_text(verified).encode() if text else f"ok: {_summary(verified)}\n", nl=False)
         return
-    with opened_database(load_settings()) as database:
-        content = gather(database, str(invoice))
+    settings = load_settings()
+    with opened_database(settings) as database:
+        content = gather(database, str(invoice), settings.sender_country)
     verified = verify(content)
     shown = as_text(verified).encode() if text else content
     if out is None:

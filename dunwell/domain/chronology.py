@@ -123,6 +123,17 @@ def _credit_undone(data: Data, _people: Data) -> str:
     return f"{data['amount']} {data['currency']} came back from {whence}: credit again ({data['credit_id']})"
 
 
+def _claim(data: Data, _people: Data) -> str:
+    claim = data["claim"]
+    if claim is None:
+        return f"not known: {data['no_claim']}"
+    heads = ", ".join(
+        f"{claim[head]} {head.replace('_', ' ')}" for head in ("principal", "interest", "lump_sum", "costs")
+    )
+    law = f" by the law of {claim['jurisdiction']}" if claim["jurisdiction"] else ""
+    return f"{claim['total']} {claim['currency']} on {claim['as_of']}{law}: {heads}; {claim['certainty']}"
+
+
 def _standing(data: Data, _people: Data) -> str:
     return f"{data['stage']}, {data['open']} {data['currency']} open of {data['amount']}, access {data['access']}"
 
@@ -143,6 +154,7 @@ _AS_TEXT: Mapping[str, Callable[[Data, Data], str]] = {
     "credit_used": _credit_used,
     "credit_undone": _credit_undone,
     "standing": _standing,
+    "claim": _claim,
 }
 
 KINDS: Sequence[str] = tuple(_AS_TEXT)

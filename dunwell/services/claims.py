@@ -64,7 +64,7 @@ def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | No
     policy = policies.load(session, case.policy.name, case.policy.version)
     terms = contract_terms((row.interest, customer.interest), (row.lump_sum, customer.lump_sum), policy)
     law = None
-    if terms.interest is not InterestTerms.NONE or terms.lump_sum or any(step.fee for step in policy.steps):
+    if needs_law(terms, policy):
         law = laws.governing_law(
             session,
             jurisdiction=row.jurisdiction,
@@ -75,6 +75,21 @@ def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | No
     history = history_of(session, case, policy, customer, law)
     claim = claim_of(history, law, customer.kind, SELLER, terms, as_of)
     return InvoiceClaim(claim, terms, customer.kind, law)
+
+
+def needs_law(terms: ContractTerms, policy: Policy) -> bool:
+    """Whether anything beside the principal may be claimed."""
+    return terms.interest is not InterestTerms.NONE or terms.lump_sum or any(step.fee for step in policy.steps)
+
+
+def claims_by_kind(session: Session, case: Case) -> bool:
+    """Whether more than the principal may be claimed, which goes by the kind of the customer."""
+    row, customer = invoices.get_row(session, case.invoice_id), invoices.customer_row(session, case.customer_id)
+    policy = policies.load(session, case.policy.name, case.policy.version)
+    said = contract_terms(
+        (row and row.interest, customer.interest), (row and row.lump_sum, customer.lump_sum), policy
+    )
+    return needs_law(said, policy)
 
 
 def today_of(session: Session, case: Case, now: datetime) -> date:

@@ -143,6 +143,17 @@ def open_parties(session: Session) -> Sequence[tuple[str | None, str, DebtorKind
     return [(jurisdiction, country, kind) for jurisdiction, country, kind in session.execute(query)]
 
 
+def of_unknown_kind(session: Session) -> Sequence[CaseRow]:
+    """Return the open cases, without rehearsals, of customers of whom nobody said what they are, by invoice id."""
+    query = (
+        select(CaseRow)
+        .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
+        .where(_OPEN, CaseRow.rehearsal.is_(False), CustomerRow.kind.is_(None))
+        .order_by(CaseRow.invoice_id)
+    )
+    return session.scalars(query).all()
+
+
 def all_rows(session: Session) -> Sequence[CaseRow]:
     """Return every case, ordered by invoice id."""
     return session.scalars(select(CaseRow).order_by(CaseRow.invoice_id)).all()

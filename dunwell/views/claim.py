@@ -31,10 +31,10 @@ def claim_facts(session: Session, invoice_id: str, as_of: date | None, seller: s
     return _facts(invoice_id, claim_on(session, invoice_id, day, seller=seller))
 
 
-def claim_or_reason(session: Session, invoice_id: str, seller: str | None) -> Facts:
-    """Return today's claim as `claim`, or why there is none as `no_claim`; the other one is None."""
+def claim_or_reason(session: Session, invoice_id: str, seller: str | None, as_of: date | None = None) -> Facts:
+    """Return the claim of the day as `claim`, or why there is none as `no_claim`; the other one is None."""
     try:
-        return {"claim": claim_facts(session, invoice_id, None, seller), "no_claim": None}
+        return {"claim": claim_facts(session, invoice_id, as_of, seller), "no_claim": None}
     except Refused as refused:
         return {"claim": None, "no_claim": f"{refused}"}
 

@@ -1,7 +1,7 @@
 """The work list: open tasks, the most urgent first, with whom, when, how much and what to say."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,17 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind
 from dunwell.services import credits
+from dunwell.services.claims import claims_by_kind
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import TaskRow
 from dunwell.views.case_status import named_reasons
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
+
+_ASK_KIND = (
+    "nobody said whether the customer is a business, a consumer or a public body: until then the law for consumers "
+    "counts, no lump sum is claimed, and limits of contacts are those for consumers"
+)
 
 
 def open_work(
@@ -41,8 +47,36 @@ def open_work(
         for row in tasks.open_tasks(session, invoice_id)
         if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
     ]
-    found = sorted((_facts(session, row) for row in wanted), key=_urgency)
+    asked = _unknown_kinds(session, invoice_id) if kind in {None, TaskKind.DECISION} else []
+    asked = [one for one in asked if due_by is None or one["due_at"] <= due_by]
+    found = sorted([*(_facts(session, row) for row in wanted), *asked], key=_urgency)
     return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
+
+
+def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
+    """Ask once a customer who they are, where more than the principal is claimed and the law goes by their kind.
+
+    This is no task of its own: it is on the list until the kind is known.
+    """
+    found: dict[str, Facts] = {}
+    for row in cases.of_unknown_kind(session):
+        case = Case.model_validate(row.state)
+        if row.customer_id in found or invoice_id not in {None, row.invoice_id} or not claims_by_kind(session, case):
+            continue
+        task = TaskRow(
+            task_id=f"{row.invoice_id}.customer-kind",
+            invoice_id=row.invoice_id,
+            step="",
+            kind=TaskKind.DECISION,
+            due_at=datetime.combine(case.due_on, time(0), tzinfo=UTC),
+            reason=_ASK_KIND,
+            script="",
+            attempt=1,
+            requested=False,
+        )
+        command = f"starter.py customer set {row.customer_id} --kind KIND"
+        found[row.customer_id] = _facts(session, task) | {"outcome_command": command}
+    return list(found.values())
 
 
 def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from dunwell.client.customers import Customers
 from dunwell.domain.claim_history import ClaimHistory
+from dunwell.domain.evidence import verify
 from dunwell.domain.policy import Fee, Policy
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
@@ -15,6 +17,8 @@ from dunwell.services.claims import claim_on, history_of
 from dunwell.store import invoices
 from dunwell.store.database import Database
 from dunwell.views.claim import claim_facts, claim_or_reason
+from dunwell.views.evidence import as_text, gather
+from dunwell.views.work_list import open_work
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_ladders
 from tests.services.conftest import Office
 
@@ -130,6 +134,22 @@ def test_nobody_said_what_the_customer_is(opened: Open) -> None:
     facts = claimed(office, "2026-05-31")
     assert (facts["lump_sum"], facts["customer_kind"]) == ("0.00", None)
     assert (facts["interest"], facts["first_day"]) == ("0.00", None)  # like a consumer, once a reminder arrived
+    with office.deps.database.reading() as session:
+        (asked,) = open_work(session)
+    assert (asked["kind"], asked["outcome_command"]) == ("decision", "starter.py customer set acme --kind KIND")
+    Customers(office.deps).set_customer("acme", {"kind": "business"}, "agent-7")
+    assert claimed(office, "2026-05-31")["lump_sum"] == "40.00"
+    with office.deps.database.reading() as session:
+        assert open_work(session) == []
+
+
+def test_the_evidence_has_the_claim_of_the_day_on_which_the_case_last_changed(opened: Open) -> None:
+    office = opened()
+    office.record("pause", "2026-05-31 12:00", reason="audit", by="agent")
+    verified = verify(gather(office.deps.database, "inv-1"))
+    (claim,) = [record["data"]["claim"] for record in verified.records if record["kind"] == "claim"]
+    assert (claim["as_of"], claim["interest"], claim["total"]) == ("2026-05-31", "87.22", "10127.22")
+    assert "10127.22 EUR on 2026-05-31 by the law of DE" in as_text(verified)
 
 
 def test_exactly_the_principal_ends_the_case_and_the_rest_is_accessory(opened: Open) -> None:
