@@ -123,13 +123,14 @@ def _credit_undone(data: Data, _people: Data) -> str:
     return f"{data['amount']} {data['currency']} came back from {whence}: credit again ({data['credit_id']})"
 
 
+_HEADS = ("principal", "interest", "lump_sum", "costs")
+
+
 def _claim(data: Data, _people: Data) -> str:
     claim = data["claim"]
     if claim is None:
         return f"not known: {data['no_claim']}"
-    heads = ", ".join(
-        f"{claim[head]} {head.replace('_', ' ')}" for head in ("principal", "interest", "lump_sum", "costs")
-    )
+    heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in _HEADS)
     law = f" by the law of {claim['jurisdiction']}" if claim["jurisdiction"] else ""
     return f"{claim['total']} {claim['currency']} on {claim['as_of']}{law}: {heads}; {claim['certainty']}"
 

@@ -28,7 +28,7 @@ from dunwell.domain.policy import Policy
 from dunwell.domain.terms import TAKEN_STATES, DebtorKind, Stage
 from dunwell.services import laws
 from dunwell.store import cases, invoices, outbox, policies
-from dunwell.store.tables import CustomerRow
+from dunwell.store.tables import CustomerRow, InvoiceRow
 
 SELLER = DebtorKind.BUSINESS
 """Whoever sends invoices with this program is a business."""
@@ -62,8 +62,7 @@ def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | No
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
     policy = policies.load(session, case.policy.name, case.policy.version)
-    terms = contract_terms((row.interest, customer.interest), (row.lump_sum, customer.lump_sum), policy)
-    law = None
+    terms, law = _terms(session, row, policy), None
     if needs_law(terms, policy):
         law = laws.governing_law(
             session,
@@ -84,12 +83,14 @@ def needs_law(terms: ContractTerms, policy: Policy) -> bool:
 
 def claims_by_kind(session: Session, case: Case) -> bool:
     """Whether more than the principal may be claimed, which goes by the kind of the customer."""
-    row, customer = invoices.get_row(session, case.invoice_id), invoices.customer_row(session, case.customer_id)
+    row = invoices.get_row(session, case.invoice_id)
     policy = policies.load(session, case.policy.name, case.policy.version)
-    said = contract_terms(
-        (row and row.interest, customer.interest), (row and row.lump_sum, customer.lump_sum), policy
-    )
-    return needs_law(said, policy)
+    return row is not None and needs_law(_terms(session, row, policy), policy)
+
+
+def _terms(session: Session, row: InvoiceRow, policy: Policy) -> ContractTerms:
+    customer = invoices.customer_row(session, row.customer_id)
+    return contract_terms((row.interest, customer.interest), (row.lump_sum, customer.lump_sum), policy)
 
 
 def today_of(session: Session, case: Case, now: datetime) -> date:

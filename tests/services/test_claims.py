@@ -63,7 +63,7 @@ def history(office: Office) -> ClaimHistory:
 
 
 def test_a_german_invoice_paid_in_three_parts_across_a_rate_change(opened: Open) -> None:
-    """9.27+2 = 10.27 % in the first half of 2026, 10.52 % in the second; by the law, costs and interest before principal."""
+    """10.27 % in the first half of 2026 and 10.52 % in the second; costs and interest come before the principal."""
     office = opened()
     assert heads(office, "2026-04-30") == ("10000.00", "0.00", "0.00", "10000.00")
     assert heads(office, "2026-05-31") == ("10000.00", "87.22", "40.00", "10127.22")
