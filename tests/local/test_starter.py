@@ -308,6 +308,25 @@ def test_money_before_and_after_the_end(here: Place, run: Run) -> None:
     assert [kind for kind in kinds if kind != "task"][-1] == "reopened"  # the task about credit is withdrawn
 
 
+def test_a_part_taken_back_the_head_that_was_paid_and_the_claim(here: Place, run: Run) -> None:
+    started(run, "PART-1")
+    run("pay", "PART-1", "200.00", "--payment-id", "p1", "--for", "principal")
+    assert run("pay", "PART-1", "9.00", "--payment-id", "p2", "--for", "fees").code == 2
+    for _ in range(2):
+        run("reverse-payment", "PART-1", "p1", "--amount", "50.00", "--reversal-id", "r1")
+    assert "paid    150.00 EUR for principal, payment p1; 50.00 of it taken back" in run("status", "PART-1").out
+    more = run("reverse-payment", "PART-1", "p1", "--amount", "150.01", "--reversal-id", "r2")
+    assert (more.code, "is more than the 150.00 EUR that are left" in more.err) == (1, True)
+    shown = run("claim", "PART-1", "--as-of", str(DUE)).out
+    assert f"1050.00 EUR may be claimed on {DUE}" in shown
+    facts = run("claim", "PART-1", "--json").json
+    assert facts.keys() >= set(
+        ["currency", "principal", "disputed", "interest", "lump_sum", "costs", "total", "certainty", "periods"]
+    )
+    assert run("claim", "PART-1", "--as-of", "31.12.2026").err.startswith("refused: --as-of: '31.12.2026' is no day")
+    assert run("claim", "PART-9").code == 1
+
+
 def test_tasks_show_whom_to_call_when_and_what_to_say(here: Place, run: Run) -> None:
     started(run, "TASK-1", customer__time_zone="America/New_York", customer__country="US")
     facts = {

@@ -232,6 +232,19 @@ async def test_money_for_a_case_that_ended_still_counts(api: Open) -> None:
     assert (await api.get("/cases/inv-1")).json()["amount_due"] == "1200.00"
 
 
+async def test_the_claim_of_an_invoice_on_a_day(api: Open) -> None:
+    await api.post("/invoices", written(interest="10", jurisdiction="DE"))
+    claim = (await api.get("/invoices/inv-1/claim?as_of=2027-03-31")).json()
+    assert (claim["as_of"], claim["currency"], claim["principal"]) == ("2027-03-31", "EUR", "1200.00")
+    assert claim["total"] == str(Decimal(claim["principal"]) + Decimal(claim["interest"]))
+    names = ["from", "to", "days", "balance", "base", "margin", "rate", "amount"]
+    assert all(list(period) == names and period["rate"] == "10" for period in claim["periods"])
+    status = (await api.get("/cases/inv-1")).json()
+    assert (status["claim"]["jurisdiction"], status["no_claim"]) == ("DE", None)
+    assert (await api.get("/invoices/inv-1/claim?as_of=soon")).status_code == 422
+    assert (await api.get("/invoices/inv-9/claim")).status_code == 404
+
+
 async def test_a_part_of_a_payment_is_taken_back(api: Open) -> None:
     await api.post("/invoices", written())
     payment = {"payment_id": "p1", "amount": "200.00", "currency": "EUR", "designation": "principal"}
