@@ -98,10 +98,10 @@ def plan_and_answer(
 
 def _compute_claim(session: Session, deps: Dependencies, case: Case, now: datetime) -> None:
     """Keep what may be claimed today. None where only the principal is, and where the law is not known."""
-    today = claims.today_of(session, case, now)
     try:
+        today = claims.today_of(session, case, now)
         found = claims.claim_of_case(session, case, today, seller=deps.sender.country)
-    except Refused:
+    except (Refused, LookupError):
         case.last_claim = None
         return
     case.last_claim = ClaimSummary.of(found.claim) if found.law is not None else None

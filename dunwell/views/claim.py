@@ -35,8 +35,8 @@ def claim_or_reason(session: Session, invoice_id: str, seller: str | None, as_of
     """Return the claim of the day as `claim`, or why there is none as `no_claim`; the other one is None."""
     try:
         return {"claim": claim_facts(session, invoice_id, as_of, seller), "no_claim": None}
-    except Refused as refused:
-        return {"claim": None, "no_claim": f"{refused}"}
+    except (Refused, LookupError) as error:  # the ladder of the case may be missing; its status is shown all the same
+        return {"claim": None, "no_claim": f"{error}"}
 
 
 def _facts(invoice_id: str, found: InvoiceClaim) -> Facts:

@@ -320,9 +320,8 @@ def test_a_part_taken_back_the_head_that_was_paid_and_the_claim(here: Place, run
     shown = run("claim", "PART-1", "--as-of", str(DUE)).out
     assert f"1050.00 EUR may be claimed on {DUE}" in shown
     facts = run("claim", "PART-1", "--json").json
-    assert facts.keys() >= set(
-        ["currency", "principal", "disputed", "interest", "lump_sum", "costs", "total", "certainty", "periods"]
-    )
+    assert {"currency", "principal", "disputed", "interest", "lump_sum", "costs"} <= facts.keys()
+    assert {"total", "certainty", "periods"} <= facts.keys()
     assert run("claim", "PART-1", "--as-of", "31.12.2026").err.startswith("refused: --as-of: '31.12.2026' is no day")
     assert run("claim", "PART-9").code == 1
 
