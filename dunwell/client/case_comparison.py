@@ -45,7 +45,7 @@ def compare(database: Database, memory: Carried, before: Compared | None) -> Com
         why = f"{len(booked)} payment(s) are booked, the case knows {len(known)}, or not the same reversals"
     elif untold:
         why = f"the database lacks {untold} line(s) of the timeline that the case has read there"
-    elif written is not None and _is_ahead(stored, case.mark, written) and _stays(before, case.mark):
+    elif written is not None and stored.has_events_unknown_to(case.mark, written) and _stays(before, case.mark):
         why = f"the case is older than the database: {_standing(case)}, the database {_standing(kept)}"
     return Compared(memory, why, stored)
 
@@ -55,10 +55,6 @@ def lost_lines(session: Session, memory: Carried) -> int:
     unsaved = {entry.key for entry in memory.unsaved}
     kept = [entry.key for entry in memory.timeline if entry.key not in unsaved]
     return len(timeline.unknown_keys(session, memory.case.invoice_id, kept))
-
-
-def _is_ahead(stored: Mark, case: Mark, written: Mark) -> bool:
-    return stored.digest not in {case.digest, written.digest} and stored.turns >= written.turns
 
 
 def _stays(before: Compared | None, case: Mark) -> bool:

@@ -63,6 +63,13 @@ class Mark(Value):
         """
         return self.revision < other.revision or self.turns < other.turns
 
+    def has_events_unknown_to(self, case: "Mark", written: "Mark") -> bool:
+        """Whether this copy in the database has events that a workflow's case never got.
+
+        written: the mark of the database's copy in the last answer that the workflow got.
+        """
+        return self.digest not in {case.digest, written.digest} and self.turns >= written.turns
+
     def later(self, other: "Mark | None") -> "Mark":
         """The one of the two that is further on."""
         return self if other is None or (self.turns, self.revision) >= (other.turns, other.revision) else other

@@ -41,13 +41,7 @@ def is_ahead(session: Session, case: Case, written: Mark | None) -> bool:
     stored = cases.get_row(session, case.invoice_id)
     if stored is None or written is None:
         return False
-    return _leads(cases.mark(stored), case.mark, written)
-
-
-def _leads(stored: Mark, case: Mark, written: Mark) -> bool:
-    if stored.digest in {case.digest, written.digest}:
-        return False
-    return stored.turns >= written.turns
+    return cases.mark(stored).has_events_unknown_to(case.mark, written)
 
 
 def are_apart(session: Session, case: Case, written: Mark | None, seen: int) -> bool:
