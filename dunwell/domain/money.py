@@ -69,6 +69,8 @@ class Money(MutableValue):
     imported_paid: Decimal = Decimal(0)  # and how much
     questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
     credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
+    claimed: Decimal = Decimal(0)  # what the last message that claims more asked for beside the principal
+    claim_until: date | None = None  # and the day by which it is to be paid
     given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
 
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
     if outcome.round not in {None, case.progress.round} and StepId.parse(step).message is None:
         return _of_earlier_round(case, outcome)
     outstanding.stuck.pop(step, None)
+    if outcome.claimed is not None:
+        case.money.claimed, case.money.claim_until = outcome.claimed, outcome.claim_until
     if outcome.status in {"delayed", "blocked"}:
         outstanding.block(outcome.until, step)
         outstanding.blocked_why = outcome.why

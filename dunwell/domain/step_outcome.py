@@ -1,6 +1,7 @@
 """The outcome of a step, and the decisions of a case for its timeline."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 from dunwell.domain.model import Value
@@ -25,6 +26,8 @@ class StepOutcome(Value):
     placed_hold: bool = False
     undecided: bool = False  # blocked until our manager says yes or no
     round: int | None = None  # of the ladder, when the step began
+    claimed: Decimal | None = None  # beside the principal, in the currency of the invoice
+    claim_until: date | None = None  # the day by which that was asked for
     reopened: int | None = None  # how often the case had been when the step began
 
 

@@ -56,8 +56,13 @@ def claim_on(session: Session, invoice_id: str, as_of: date, *, seller: str | No
     return claim_of_case(session, case, as_of, seller=seller)
 
 
-def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | None) -> InvoiceClaim:
-    """Return the same for a case that is newer than its copy in the database."""
+def claim_of_case(
+    session: Session, case: Case, as_of: date, *, seller: str | None, sending: tuple[str, date] | None = None
+) -> InvoiceClaim:
+    """Return the same for a case that is newer than its copy in the database.
+
+    sending: a step whose message is being written, with its day; its fee counts as charged.
+    """
     row, customer = invoices.get_row(session, case.invoice_id), invoices.customer_row(session, case.customer_id)
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
@@ -71,7 +76,7 @@ def claim_of_case(session: Session, case: Case, as_of: date, *, seller: str | No
             kind=customer.kind,
             seller=seller,
         )
-    history = history_of(session, case, policy, customer, law)
+    history = history_of(session, case, policy, customer, law, sending)
     claim = claim_of(history, law, customer.kind, SELLER, terms, as_of)
     return InvoiceClaim(claim, terms, customer.kind, law)
 
@@ -105,7 +110,12 @@ def today_of(session: Session, case: Case, now: datetime) -> date:
 
 
 def history_of(
-    session: Session, case: Case, policy: Policy, customer: CustomerRow, law: Jurisdiction | None
+    session: Session,
+    case: Case,
+    policy: Policy,
+    customer: CustomerRow,
+    law: Jurisdiction | None,
+    sending: tuple[str, date] | None = None,
 ) -> ClaimHistory:
     """Return what happened to the invoice, by the days of the customer's own time zone."""
     days = _Days(ZoneInfo(customer.time_zone))
@@ -131,7 +141,7 @@ def history_of(
         reversals=tuple(_reversals(case, days, payments)),
         disputes=tuple(_disputes(case, days)),
         noticed_on=min((day for day in warned if day > case.due_on), default=None),
-        costs=tuple(_costs(session, case, policy, customer, law, days)),
+        costs=tuple(_costs(session, case, policy, customer, law, days, sending)),
     )
 
 
@@ -181,24 +191,36 @@ def _disputes(case: Case, days: _Days) -> Iterator[DisputedSpan]:
 
 
 def _costs(
-    session: Session, case: Case, policy: Policy, customer: CustomerRow, law: Jurisdiction | None, days: _Days
+    session: Session,
+    case: Case,
+    policy: Policy,
+    customer: CustomerRow,
+    law: Jurisdiction | None,
+    days: _Days,
+    sending: tuple[str, date] | None,
 ) -> Iterator[Cost]:
     """The fees of the steps that a provider took messages of, each once, as far as the law and the ladder agree."""
     fees = {step.id: step.fee for step in policy.steps if step.fee and step.fee.currency == case.currency}
     if not fees or law is None or law.code not in {known_law(code, {law.code}) for code in policy.jurisdictions}:
         return
-    seen = dict[str, None]()
     charged = 0
-    for claimed, row in outbox.warnings(session, case.invoice_id):
-        step, sent_at = StepKey.parse(claimed).step, row.sent_at
-        if sent_at is None or row.state not in TAKEN_STATES or step in seen:
-            continue
-        seen[step] = None
-        fee, rule = fees.get(step), law.fee_rule(counts_as(customer.kind), SELLER, days.of(sent_at))
-        if fee is None or rule is None or rule.allowed is FeeAllowed.NEVER or (rule.first_free and len(seen) == 1):
+    for position, (step, on) in enumerate(_reminders(session, case, days, sending).items()):
+        fee, rule = fees.get(step), law.fee_rule(counts_as(customer.kind), SELLER, on)
+        if fee is None or rule is None or rule.allowed is FeeAllowed.NEVER or (rule.first_free and position == 0):
             continue
         if rule.times is not None and charged >= rule.times:
             continue
         charged += 1
         most = rule.at_most if rule.at_most is not None and rule.currency == case.currency else fee.amount
-        yield Cost(on=days.of(sent_at), amount=min(fee.amount, most), code=claimed)
+        yield Cost(on=on, amount=min(fee.amount, most), code=step)
+
+
+def _reminders(session: Session, case: Case, days: _Days, sending: tuple[str, date] | None) -> dict[str, date]:
+    """The steps that asked for payment after the due date, each with the day of its first message, in order."""
+    found: dict[str, date] = {}
+    for claimed, row in outbox.warnings(session, case.invoice_id):
+        if row.sent_at is not None and row.state in TAKEN_STATES:
+            found.setdefault(StepKey.parse(claimed).step, days.of(row.sent_at))
+    if sending is not None:
+        found.setdefault(*sending)
+    return found

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from dunwell.domain.contact import Contact
-from dunwell.services import message_facts
+from dunwell.services import asked_claims, message_facts
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.joint_messages import firmness
@@ -43,10 +43,16 @@ def compose(
     known = message_facts.gather(
         session, lead.case, lead.customer, addressed, lead.execution, lead.policy, lead.calendar, lead.now, sender
     )
+    asked = asked_claims.of_message(session, deps, jobs)
+    claims, until = asked_claims.printed(asked)
     account = deps.sender.account_for(lead.case.currency)
     update = {
         "others": tuple(_beside(lead, dispatch, bill_of(session, dispatch)) for dispatch in rest),
         "beside": tuple(_others_of_group(lead, rest)),
+        "claims": claims,
+        "claim_until": until,
+        "claim_provisional": any(one is not None and one.provisional for one in asked),
+        "accruing": asked[0].accruing if asked[0] is not None else None,
         "short_url": _short_url(session, deps, lead),
         "phone": deps.sender.phone,
         "iban": account.iban if account else None,

@@ -15,12 +15,13 @@ from dunwell.domain.autolinks import WORD_JOINER
 from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
 from dunwell.gateways.base import Attachment
+from dunwell.services import asked_claims
 from dunwell.services.composing import bill_of, language_of
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.store import invoices
 from dunwell.texts.catalogue import Composed
-from dunwell.texts.formatting import CALL, Formatter, OtherInvoice
+from dunwell.texts.formatting import CALL, Claimed, Formatter, OtherInvoice
 from dunwell.texts.letter_blocks import Block, blocks
 from dunwell.texts.markup import parse
 from dunwell.texts.payment_slip import Payee, PaymentSlip, payment_slip
@@ -87,6 +88,7 @@ def write(
     today, formatter = lead.calendar.local_date(lead.now), Formatter(locale, CALL)
     bills = [bill_of(session, dispatch) for dispatch in jobs]
     asked = [bill for bill in bills if bill.asked > 0]
+    claims, until = asked_claims.printed(asked_claims.of_message(session, deps, jobs))
     return Letter(
         paper=head.paper or paper_of(lead.customer.country),
         language=locale.language,
@@ -100,21 +102,27 @@ def write(
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
         body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""), locale.language)),  # paper has no links
-        slip=_slip(deps, asked, labels, formatter, today) if asks and asked else None,
+        slip=_slip(deps, asked, claims, until, labels, formatter, today) if asks and asked else None,
         page=labels["page"],
     )
 
 
 def _slip(
-    deps: Dependencies, bills: Sequence[OtherInvoice], labels: Mapping[str, str], formatter: Formatter, today: date
+    deps: Dependencies,
+    bills: Sequence[OtherInvoice],
+    claims: tuple[Claimed, ...],
+    until: date | None,
+    labels: Mapping[str, str],
+    formatter: Formatter,
+    today: date,
 ) -> PaymentSlip | None:
-    """None where we have no account for the currency, or the invoices are of several."""
-    currencies = {bill.currency for bill in bills}
+    """None where we have no account for the currency, or the sums are of several currencies."""
+    currencies = {bill.currency for bill in bills} | {one.lump_sum_currency for one in claims if one.lump_sum}
     account = deps.sender.account_for(bills[0].currency)
     if account is None or len(currencies) > 1:
         return None
     payee = Payee(name=deps.sender.company, iban=account.iban, bic=account.bic)
-    return payment_slip(payee, bills, labels, formatter, today)
+    return payment_slip(payee, bills, labels, formatter, today, claims, until)
 
 
 def paper_of(country: str) -> str:

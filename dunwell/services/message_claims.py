@@ -4,7 +4,7 @@ The claim commits in the transaction that looked at the balance, under the custo
 it against every payment (G1). Its key is (invoice, step, contact, channel), so there is one for each at most (G3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -19,7 +19,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.terms import DEAD_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
-from dunwell.services import attachments, contact_caps, credits, joint_messages, letters, standstill
+from dunwell.services import asked_claims, attachments, contact_caps, credits, joint_messages, letters, standstill
 from dunwell.services.attachments import Enclosure
 from dunwell.services.composing import compose, lead_first
 from dunwell.services.decision_log import note
@@ -33,6 +33,9 @@ from dunwell.texts.catalogue import Composed
 
 CALL_PATIENCE = timedelta(seconds=90)
 """Longer than any provider call may take: before that, a begun call may still be under way."""
+
+_TELLS_CLAIMS = frozenset({TextForm.MAIL, TextForm.PAPER})
+"""A short text asks for the invoice alone: there is no room for a claim with its legal basis."""
 
 Result = Literal["reached", "closed", "silent"]
 """reached: contacted, or unknown. closed: not on this channel. silent: the case no longer wants the message."""
@@ -188,13 +191,29 @@ class Claims:
         row.state, row.reason = MessageState.CLAIMED, None
         row.call, row.called_at = ProviderCall.BEGUN, datetime.now(UTC)
         outbox.add(session, row)
-        for one in (dispatch, *others):
-            outbox.link(session, row, one.case.invoice_id, str(one.execution.key), warning=one.execution.warning)
+        self._link(session, row, jobs)
         address_waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         if approved is not None:
             envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
         return Claim(envelope, row.called_at, begun_before=False)
+
+    def _link(self, session: Session, row: MessageRow, jobs: Sequence[Dispatch]) -> None:
+        """Record which steps the message carries, and what it claims for each; note what it leaves out."""
+        says = row.channel.facts.form in _TELLS_CLAIMS and not jobs[0].execution.served
+        asked = asked_claims.of_message(session, self._deps, jobs) if says else [None] * len(jobs)
+        for job, one in zip(jobs, asked, strict=True):
+            outbox.link(
+                session,
+                row,
+                job.case.invoice_id,
+                str(job.execution.key),
+                warning=job.execution.warning,
+                claimed=one.total if one is not None else None,
+                claim_until=one.until if one is not None else None,
+            )
+            for number, reason in enumerate(one.left_out if one is not None else (), start=1):
+                note(session, job, f"claim.{number}", "claim", reason, row.channel)
 
     def _packed(
         self,

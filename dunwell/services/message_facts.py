@@ -13,6 +13,7 @@ from dunwell.domain.invoice import Customer, History
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level
+from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import StepExecution
 from dunwell.store import accounts, cases, invoices, outbox
 from dunwell.store.tables import HoldRow
@@ -74,6 +75,11 @@ def gather(
         sender_company=sender[1],
         reply_to=sender[2],
     )
+
+
+def consequence_of(dispatch: Dispatch) -> date | None:
+    """The day of the consequence that the job's message announces; None when it announces none."""
+    return _consequence(dispatch.case, dispatch.execution, dispatch.policy, dispatch.calendar, dispatch.now)[1]
 
 
 def _held_by_others(session: Session, case: Case) -> list[HoldRow]:

@@ -26,7 +26,7 @@ from dunwell.services.sending import Sending
 from dunwell.services.step_execution import execution_for
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.step_judge import StepJudge
-from dunwell.store import accounts, address_waits, cases, invoices, timeline
+from dunwell.store import accounts, address_waits, cases, invoices, outbox, timeline
 from dunwell.store.database import UnitOfWork
 
 _MENDED_BY = timedelta(days=1)
@@ -107,7 +107,7 @@ class Steps:
             # Another case was faster, or a standstill began. Who has the message already does not get it again.
             return self._judge.wait(unit.session, dispatch, wait.contacts, wait.until, wait.why)
         self._copies.send(unit, dispatch)
-        return outcome
+        return _with_claim(unit.session, dispatch, outcome)
 
     def _dispatch(self, session: Session, request: StepRequest, case: Case, now: datetime) -> Dispatch:
         policy = self._deps.policy(session, case.policy)
@@ -160,6 +160,12 @@ class Steps:
         person_tasks.withdraw_needless(session, case, dispatch.now)
         plan_and_answer(session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen)
         return answer
+
+
+def _with_claim(session: Session, dispatch: Dispatch, outcome: StepOutcome) -> StepOutcome:
+    """The outcome with what the step's message claimed beside the principal."""
+    found = outbox.claimed_by(session, dispatch.case.invoice_id, str(dispatch.execution.key))
+    return outcome if found is None else outcome.model_copy(update={"claimed": found[0], "claim_until": found[1]})
 
 
 def _no_longer_due(dispatch: Dispatch) -> StepOutcome:

@@ -1,7 +1,8 @@
 """The outbox: every claimed message and its state. Call inside a transaction that holds the customer's lock."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 
 from sqlalchemy import Select, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
@@ -140,8 +141,17 @@ def add(session: Session, row: MessageRow) -> None:
     session.flush()
 
 
-def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warning: bool) -> None:
-    """Record that the message carries this step of this invoice."""
+def link(
+    session: Session,
+    row: MessageRow,
+    invoice_id: str,
+    step: str,
+    *,
+    warning: bool,
+    claimed: Decimal | None = None,
+    claim_until: date | None = None,
+) -> None:
+    """Record that the message carries this step of this invoice, and what it claims beside the principal."""
     session.merge(
         MessageInvoiceRow(
             invoice_id=invoice_id,
@@ -150,9 +160,31 @@ def link(session: Session, row: MessageRow, invoice_id: str, step: str, *, warni
             channel=row.channel,
             message_id=row.message_id,
             warning=warning,
+            claimed=claimed,
+            claim_until=claim_until,
         )
     )
     session.flush()
+
+
+def claimed_by(session: Session, invoice_id: str, step: str) -> tuple[Decimal, date] | None:
+    """Return the most that messages of this step claimed beside the principal, and until when; None for nothing.
+
+    Messages that a provider surely did not take do not count.
+    """
+    query = (
+        select(MessageInvoiceRow.claimed, MessageInvoiceRow.claim_until)
+        .join(MessageRow, MessageRow.message_id == MessageInvoiceRow.message_id)
+        .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step == step)
+        .where(MessageRow.state.not_in(_GONE), MessageRow.call != ProviderCall.REFUSED)
+        .where(MessageInvoiceRow.claimed > 0)
+        .order_by(MessageInvoiceRow.claimed.desc())
+        .limit(1)
+    )
+    for claimed, until in session.execute(query):
+        if claimed is not None and until is not None:
+            return claimed, until
+    return None
 
 
 def forget(session: Session, row: MessageRow) -> None:

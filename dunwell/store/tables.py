@@ -300,6 +300,8 @@ class MessageInvoiceRow(Base):
     """A step of an invoice that a message carries; a message may carry steps of several invoices.
 
     The primary key enforces guarantee G3. `warning`: for this invoice the message is a written warning.
+
+    claimed      what it claims beside the principal, in the invoice's currency; until: when that is to be paid
     """
 
     __tablename__ = "message_invoices"
@@ -309,6 +311,8 @@ class MessageInvoiceRow(Base):
     channel: Mapped[Channel] = mapped_column(Word(Channel, 10), primary_key=True)
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.message_id"), index=True)
     warning: Mapped[bool]
+    claimed: Mapped[Decimal | None]
+    claim_until: Mapped[date | None]
 
 
 class WaitRow(Base):

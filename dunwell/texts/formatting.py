@@ -93,6 +93,7 @@ class Facts(Value):
     others                 further invoices for which the message asks for payment; tone, warnings and promises are
                            those of this invoice
     claims                 what is claimed beside the invoices; the total, paid by `claim_until`, settles everything
+    claim_provisional      a rate in it is not published yet
     accruing               the interest on this invoice that is announced and not claimed
     consumer, public_body  the kind of customer; both false for a company or when it is unknown
     iban, bic              our account for this currency, without spaces
@@ -131,6 +132,7 @@ class Facts(Value):
     suspended: bool = False
     claims: tuple[Claimed, ...] = ()
     claim_until: date | None = None
+    claim_provisional: bool = False
     accruing: AccruingInterest | None = None
     consumer: bool = False
     public_body: bool = False
@@ -439,6 +441,7 @@ def _formatted_claims(facts: Facts, formatter: Formatter) -> dict[str, object | 
         "claims": [formatter.claim(claim, facts.today) for claim in facts.claims] or None,
         "claim_total": formatter.totals(facts.bills, facts.claims) if facts.claims else None,
         "claim_until": formatter.day(facts.claim_until, facts.today),
+        "claim_provisional": facts.claim_provisional or None,
         "claim_basis": formatter.text(", ".join(basis)),
         "interest_since": formatter.day(accruing.since, facts.today) if accruing else None,
         "interest_rate": formatter.rate(accruing.rate) if accruing else None,
@@ -513,6 +516,7 @@ SAMPLE = Facts(
         ),
     ),
     claim_until=date(2026, 2, 19),
+    claim_provisional=True,
     accruing=AccruingInterest(since=date(2026, 2, 2), rate=Decimal("10.15"), basis=("Dir. 2011/7",)),
     consumer=True,
     sender_name="Max Weber",

@@ -8,7 +8,7 @@ from segno import QRCode
 from segno.helpers import make_epc_qr
 
 from dunwell.domain.model import Value
-from dunwell.texts.formatting import Formatter, OtherInvoice, grouped_iban
+from dunwell.texts.formatting import Claimed, Formatter, OtherInvoice, grouped_iban
 
 _EPC_MOST = Decimal("999999999.99")
 _EPC_NAME, _EPC_TEXT, _EPC_BYTES = 70, 140, 331
@@ -35,20 +35,29 @@ class PaymentSlip(Value):
 
 
 def payment_slip(
-    payee: Payee, bills: Sequence[OtherInvoice], labels: Mapping[str, str], formatter: Formatter, today: date
+    payee: Payee,
+    bills: Sequence[OtherInvoice],
+    labels: Mapping[str, str],
+    formatter: Formatter,
+    today: date,
+    claims: tuple[Claimed, ...] = (),
+    until: date | None = None,
 ) -> PaymentSlip:
-    """Return the slip for these open invoices, with amounts and days as `formatter` writes them."""
+    """Return the slip for these open invoices and what is claimed beside them, as `formatter` writes it.
+
+    until  the day by which the total is to be paid; None: the earliest due date that is to come
+    """
     reference = ", ".join(bill.number for bill in bills)
-    due = min(bill.due_on for bill in bills)
+    due = until or min(bill.due_on for bill in bills)
     rows = (
         ("payable_to", payee.name),
         ("account", grouped_iban(payee.iban)),
         ("bank", payee.bic),
-        ("amount", formatter.totals(tuple(bills))),
+        ("amount", formatter.totals(tuple(bills), claims)),
         ("reference", reference),
         ("pay_by", formatter.day(due, today) if due >= today else None),
     )
-    code = _code(payee, bills, reference)
+    code = _code(payee, bills, claims, reference)
     return PaymentSlip(
         title=labels["pay_slip"],
         rows=tuple((labels[label], text) for label, text in rows if text),
@@ -57,9 +66,10 @@ def payment_slip(
     )
 
 
-def _code(payee: Payee, bills: Sequence[OtherInvoice], reference: str) -> QRCode | None:
+def _code(payee: Payee, bills: Sequence[OtherInvoice], claims: tuple[Claimed, ...], reference: str) -> QRCode | None:
     """Return the QR code of a SEPA credit transfer; None when the currency is not EUR or a value is too long."""
     total = sum((bill.asked for bill in bills), Decimal(0))
+    total += sum((one.interest + one.costs + one.lump_sum for one in claims), Decimal(0))
     name = payee.name[:_EPC_NAME]
     if any(bill.currency != "EUR" for bill in bills) or not 0 < total <= _EPC_MOST:
         return None

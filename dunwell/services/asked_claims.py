@@ -1,0 +1,147 @@
+"""What a message claims beside the invoice, and until when its total settles everything.
+
+A figure that nobody has confirmed, or that a law does not give, enters no message; the message leaves without it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.claim import Claim, ClaimCertainty, Period
+from dunwell.domain.policy import Step
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import Head
+from dunwell.services import claims, message_facts
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.dispatch import Dispatch
+from dunwell.store import invoices
+from dunwell.texts.formatting import AccruingInterest, Claimed
+
+_PER_CURRENCY_DIGITS = 2
+
+
+@dataclass(frozen=True)
+class AskedClaim:
+    """What the message of one job claims.
+
+    claimed      the heads that it prints; None when it claims nothing beside the principal
+    until        the day by which the total is to be paid; the figures are counted up to it
+    provisional  a rate in it is not published yet
+    accruing     interest that it announces
+    left_out     what the ladder wants to claim and the message does not, each with its reason
+    """
+
+    until: date
+    claimed: Claimed | None = None
+    provisional: bool = False
+    accruing: AccruingInterest | None = None
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> Decimal:
+        """What it claims beside the principal, in the currency of the invoice."""
+        if self.claimed is None:
+            return Decimal(0)
+        own = self.claimed.lump_sum if self.claimed.lump_sum_currency == self.claimed.currency else Decimal(0)
+        return self.claimed.interest + self.claimed.costs + own
+
+
+def of_message(session: Session, deps: Dependencies, jobs: Sequence[Dispatch]) -> list[AskedClaim | None]:
+    """What one message claims for each of its jobs, all up to one day; None for those that claim nothing."""
+    claiming = [job for job in jobs if job.execution.ladder is not None and _speaks(job.execution.ladder)]
+    if not claiming:
+        return [None] * len(jobs)
+    until = min(_until(job) for job in claiming)
+    return [_of_job(session, deps, job, until) if job in claiming else None for job in jobs]
+
+
+def printed(asked: Iterable[AskedClaim | None]) -> tuple[tuple[Claimed, ...], date | None]:
+    """What a message prints of it, and the day by which the total is to be paid."""
+    found = [(one.claimed, one.until) for one in asked if one is not None and one.claimed is not None]
+    return tuple(claimed for claimed, _ in found), min((until for _, until in found), default=None)
+
+
+def _speaks(step: Step) -> bool:
+    return step.claims or step.interest_notice
+
+
+def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, until: date) -> AskedClaim | None:
+    step = dispatch.execution.ladder
+    if step is None:
+        return None
+    try:
+        found = claims.claim_of_case(
+            session, dispatch.case, until, seller=deps.sender_country, sending=(step.id, _today(dispatch))
+        )
+    except Refused as refused:
+        return AskedClaim(until, left_out=(f"nothing beside the invoice is claimed: {refused.reason}",))
+    claim = found.claim
+    if claim.certainty is ClaimCertainty.UNCONFIRMED:
+        reasons = "; ".join(doubt.reason for doubt in claim.doubts)
+        why = (
+            f"nothing beside the invoice is claimed before somebody confirms it (starter.py rates confirm): {reasons}"
+        )
+        return AskedClaim(until, left_out=(why,))
+    if step.interest_notice:
+        return AskedClaim(until, accruing=_accruing(claim), left_out=claim.left_out)
+    return AskedClaim(
+        until,
+        claimed=_claimed(session, dispatch, claim),
+        provisional=claim.certainty is ClaimCertainty.PROVISIONAL,
+        left_out=claim.left_out,
+    )
+
+
+def _until(dispatch: Dispatch) -> date:
+    """The ladder's days from today, and before an announced consequence."""
+    today, consequence_on = _today(dispatch), message_facts.consequence_of(dispatch)
+    until = today + timedelta(days=dispatch.policy.pay_days)
+    if consequence_on is not None and consequence_on > today:
+        until = min(until, consequence_on - timedelta(days=1))
+    return max(until, today)
+
+
+def _today(dispatch: Dispatch) -> date:
+    return dispatch.calendar.local_date(dispatch.now)
+
+
+def _claimed(session: Session, dispatch: Dispatch, claim: Claim) -> Claimed | None:
+    """The heads that the step claims, as far as anything is open of them."""
+    step, row = dispatch.execution.ladder, invoices.get_row(session, dispatch.case.invoice_id)
+    if step is None or row is None:
+        return None
+    interest = claim.interest if step.interest else Decimal(0)
+    apart = claim.lump_sum_apart if step.lump_sum else None
+    lump_sum = claim.lump_sum if step.lump_sum else Decimal(0)
+    if not (interest or lump_sum or apart or claim.costs):
+        return None
+    heads = {Head.INTEREST: interest, Head.LUMP_SUM: lump_sum or apart, Head.COSTS: claim.costs}
+    basis = dict.fromkeys(one for head, amount in heads.items() if amount for one in claim.basis.get(head, ()))
+    return Claimed(
+        number=row.number,
+        interest=interest,
+        rate=_one_rate(claim.periods),
+        since=claim.first_day,
+        costs=claim.costs,
+        currency=claim.currency,
+        digits=claim.digits,
+        lump_sum=apart.amount if apart else lump_sum,
+        lump_sum_currency=apart.currency if apart else claim.currency,
+        lump_sum_digits=_PER_CURRENCY_DIGITS if apart else claim.digits,
+        basis=tuple(basis),
+    )
+
+
+def _accruing(claim: Claim) -> AccruingInterest | None:
+    if claim.first_day is None or not claim.periods or not claim.interest:
+        return None
+    last = claim.periods[-1]
+    return AccruingInterest(since=claim.first_day, rate=last.rate, basis=claim.basis.get(Head.INTEREST, ()))
+
+
+def _one_rate(periods: tuple[Period, ...]) -> Decimal | None:
+    rates = {period.rate for period in periods if period.amount}
+    return rates.pop() if len(rates) == 1 else None

@@ -1,0 +1,153 @@
+"""What messages claim beside the invoice: the right sums, only where law and facts allow it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from dunwell.domain.terms import DebtorKind
+from dunwell.store import outbox
+from dunwell.store.database import Database
+from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
+from tests.services.conftest import Office
+from tests.services.languages import spaced
+
+CLAIMING = a_ladder("""
+name = "claiming"
+version = 1
+jurisdictions = ["DE", "PL", "NL"]
+pay_days = 7
+tolerance = 0
+
+[[step]]
+id = "notice"
+when = "due + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["email", "sms"]
+message = "reminder-first"
+interest_notice = true
+
+[[step]]
+id = "claim"
+when = "notice + 29 days at 10:00"
+to = ["accounts_payable"]
+by = ["email", "sms"]
+message = "reminder-second"
+interest = "statutory"
+lump_sum = true
+""")
+DUE = date(2026, 3, 2)
+NOTICE, CLAIM = "2026-03-03 09:00", "2026-04-01 08:00"
+"""The claim is counted up to 8 April: 37 days at 10.27 per cent of 1,200.00 are 12.49."""
+
+
+@pytest.fixture
+def office(file_database: Database) -> Iterator[Office]:
+    yield Office(replace(sample_deps(file_database), sender_country="DE"))
+
+
+def begin(office: Office, kind: DebtorKind | None = DebtorKind.BUSINESS, **changes: Any) -> Office:
+    facts: dict[str, Any] = {"customer": a_customer(kind=kind, contacts=(a_contact(phone="+4915112345678"),))}
+    bill = an_invoice(**facts | {"issued_on": date(2026, 2, 1), "due_on": DUE} | changes)
+    office.open(bill, at("2026-02-20 12:00"), CLAIMING)
+    return office
+
+
+def claimed(office: Office, step: str = "claim", when: str = CLAIM) -> str:
+    """The body of the step's message."""
+    office.carry_out("notice", NOTICE)
+    if step == "claim":
+        office.carry_out("claim", when)
+    (row,) = office.messages(step)
+    return spaced(row.body)
+
+
+def test_a_notice_announces_interest_and_claims_nothing(office: Office) -> None:
+    body = claimed(begin(office), "notice")
+    assert "Interest of 10.27% a year has been accruing on invoice" in body and "since March 3, 2026" in body
+    assert "(§§ 286, 288 Abs. 2 BGB)" in body and "Together with the invoice" not in body
+    assert office.case.money.claimed == 0
+
+
+def test_a_company_is_asked_for_interest_and_the_lump_sum_with_its_law(office: Office) -> None:
+    body = claimed(begin(office))
+    assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.49" in body
+    assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in body
+    assert "Together with the invoice, if paid by April 8, 2026 · €1,252.49" in body
+    assert "Legal basis: §§ 286, 288 Abs. 2 BGB, § 288 Abs. 5 BGB." in body
+    assert (office.case.money.claimed, office.case.money.claim_until) == (Decimal("52.49"), date(2026, 4, 8))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "says", "silent"),
+    [
+        pytest.param(DebtorKind.CONSUMER, {}, "6.27%", "Fixed sum", id="a private person owes less, and no lump sum"),
+        pytest.param(None, {}, "6.27%", "Fixed sum", id="of unknown kind: the same"),
+        pytest.param(
+            DebtorKind.BUSINESS,
+            {"interest": "none", "lump_sum": "none"},
+            "",
+            "Together with",
+            id="the invoice says no",
+        ),
+        pytest.param(DebtorKind.BUSINESS, {"interest": "5"}, "5% a year", "10.27", id="a rate that was agreed"),
+    ],
+)
+def test_who_owes_what(
+    office: Office, kind: DebtorKind | None, changes: dict[str, Any], says: str, silent: str
+) -> None:
+    body = claimed(begin(office, kind, **changes))
+    assert says in body and silent not in body
+
+
+def test_an_unconfirmed_figure_enters_no_message_and_the_timeline_says_why(office: Office) -> None:
+    customer = a_customer(country="NL", kind=DebtorKind.CONSUMER, contacts=(a_contact(),))
+    body = claimed(begin(office, customer=customer))
+    assert "Together with" not in body
+    assert "before somebody confirms it (starter.py rates confirm)" in office.entries("claim")[-1].reason
+
+
+def test_without_a_law_the_message_leaves_without_a_claim(office: Office) -> None:
+    office.deps = replace(office.deps, sender_country=None)
+    body = claimed(begin(office))
+    assert "Together with" not in body and "€1,200.00" in body
+    assert office.entries("claim")[-1].reason.startswith("nothing beside the invoice is claimed: ")
+
+
+def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
+    customer = a_customer(kind=DebtorKind.BUSINESS, contacts=(a_contact(email=None, phone="+4915112345678"),))
+    body = claimed(begin(office, customer=customer))
+    assert "1,200.00" in body and "52" not in body and "40.00" not in body
+    assert office.case.money.claimed == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "credit", "said"),
+    [
+        pytest.param("1200.00", "0.00", None, id="the invoice alone ends the case"),
+        pytest.param("1252.49", "0.00", "52.49 EUR of it are interest and costs as claimed", id="all that was asked"),
+        pytest.param("1260.00", "7.51", "52.49 EUR of it are interest and costs as claimed", id="more than that"),
+    ],
+)
+def test_a_payment_of_the_total_is_no_credit(office: Office, amount: str, credit: str, said: str | None) -> None:
+    claimed(begin(office))
+    office.pay("2026-04-07 09:00", amount)
+    assert (office.case.stage, office.case.credit) == ("paid", Decimal(credit))
+    assert [entry.reason for entry in office.entries("accessory")][:1] == ([said] if said else [])
+
+
+def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(office: Office) -> None:
+    begin(office)
+    other = begin(Office(office.deps), invoice_id="inv-2", number="INV-2", amount=Decimal(600))
+    for step, when in (("notice", NOTICE), ("claim", CLAIM)):
+        for one in (office, other):
+            one.carry_out(step, when)
+    (row,) = office.messages("claim")
+    text = spaced(row.body)
+    assert "INV-2 since March 3, 2026, 10.27% a year · €6.25" in text and "April 8, 2026 · €1,898.74" in text
+    with office.deps.database.reading() as session:
+        assert outbox.claimed_by(session, "inv-2", "claim") == (Decimal("46.25"), date(2026, 4, 8))
+    assert (office.case.money.claimed, other.case.money.claimed) == (Decimal("52.49"), Decimal("46.25"))
