@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from datetime import time
 from decimal import Decimal, InvalidOperation
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Literal
 
 from dunwell.domain.calls import DAY_CLOSES, DAY_OPENS, CallRules, Wait
 from dunwell.domain.channels import Channel
+from dunwell.domain.jurisdiction import Jurisdiction
+from dunwell.domain.ladder_law import check_law
 from dunwell.domain.ladder_plan import nominal_plans, with_distance
 from dunwell.domain.ladder_problems import PolicyError, Report
 from dunwell.domain.ladder_rules import check_anchor, check_ladder, check_parts
@@ -70,10 +73,16 @@ _FEE = re.compile(r"(?P<amount>\d{1,6}(?:\.\d{1,3})?) (?P<currency>[A-Z]{3})")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 
 
-def parse_policy(data: Mapping[str, object], file: str, messages: Mapping[str, Trait]) -> Policy:
+def parse_policy(
+    data: Mapping[str, object],
+    file: str,
+    messages: Mapping[str, Trait],
+    laws: Mapping[str, Jurisdiction] = MappingProxyType({}),
+) -> Policy:
     """Turn a parsed TOML file into a checked policy.
 
     file: its path, used in error messages and for the name. messages: the catalogue's keys and traits.
+    laws: those of the countries that a ladder may name, by code.
     Raises PolicyError with every problem of the file at once.
     """
     report = Report(file)
@@ -92,6 +101,7 @@ def parse_policy(data: Mapping[str, object], file: str, messages: Mapping[str, T
         }
     )
     check_ladder(policy, plans, report, messages)
+    check_law(policy, laws, report)
     if report.problems:
         raise PolicyError(tuple(report.problems))
     return policy

@@ -7,6 +7,7 @@ from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.ladder_problems import PolicyError, Problem
 from dunwell.domain.policy import Policy, Trait
 from dunwell.domain.toml_text import TomlFault, parse_toml
+from dunwell.intake.jurisdiction_files import read_jurisdictions
 from dunwell.texts.catalogue import Catalogue
 
 FOLDER = Path(__file__).parents[2] / "policies"
@@ -26,7 +27,8 @@ def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
         raise _unreadable(path, f"cannot be read: {error.strerror}") from error
     except TomlFault as error:
         raise _unreadable(path, str(error)) from None
-    return parse_policy(data, str(path), traits)
+    laws = read_jurisdictions() if data.get("jurisdictions") else {}  # thirty files, which few ladders need
+    return parse_policy(data, str(path), traits, laws)
 
 
 def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str, Policy]:

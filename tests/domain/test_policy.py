@@ -17,6 +17,7 @@ from dunwell.domain.ladder_file import parse_policy
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy, Trait, When
 from dunwell.domain.terms import Late, Level, Role, Stage
+from dunwell.intake.jurisdiction_files import read_jurisdictions
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -33,7 +34,7 @@ MESSAGES: Mapping[str, Trait] = {
     **dict.fromkeys(("final-warning", "formal-complaint"), Trait(asks=True, announces=True)),
     "restricted": Trait(states="restricted"),
     "suspended": Trait(states="suspended"),
-    "handover-notice": Trait(states="handed_over"),
+    "handover-notice": Trait(asks=True, states="handed_over"),
 }
 
 LADDER = """
@@ -66,6 +67,7 @@ access = "restricted"
 late = "shift"
 """
 
+LAWS = read_jurisdictions()
 STEP_KEYS = (
     *("when", "to", "by", "message", "late", "access", "needs", "announces", "stage", "ends"),
     *("copies", "once", "approval", "interest", "lump_sum", "fee", "interest_notice"),
@@ -104,7 +106,7 @@ def add(**keys: object) -> Edit:
 
 def refusal(data: Mapping[str, object], file: str = "policies/trial.toml") -> list[str]:
     with pytest.raises(PolicyError) as caught:
-        parse_policy(data, file, MESSAGES)
+        parse_policy(data, file, MESSAGES, LAWS)
     assert str(caught.value).splitlines() == [str(problem) for problem in caught.value.problems]
     return str(caught.value).splitlines()
 
@@ -137,15 +139,61 @@ def test_reads_a_ladder() -> None:
     assert Policy.model_validate_json(policy.model_dump_json()) == policy
 
 
+def under(country: str, position: int, **changes: object) -> Edit:
+    def edit(data: dict[str, Any]) -> None:
+        top(jurisdictions=[country])(data)
+        step(position, **changes)(data)
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        pytest.param(
+            under("GE", 1, lump_sum=True), "jurisdictions names 'GE', whose law has no file", id="GE"
+        ),
+        pytest.param(
+            under("AR", 1, interest="statutory"),
+            "jurisdictions names 'AR', whose law is not complete, so it",
+            id="AR",
+        ),
+        pytest.param(
+            under("FR", 1, fee="5.00 EUR"),
+            "step second: fee is refused by the law of FR: no fee for a reminder may be asked for (art. L111-8 CPCE)",
+            id="a fee in France",
+        ),
+        pytest.param(
+            under("DE", 0, fee="0.50 EUR"),
+            "step first: fee is refused by the law of DE: the first reminder is free",
+            id="a fee for the first reminder in Germany",
+        ),
+        pytest.param(
+            under("DE", 1, fee="2.50 EUR"),
+            "step second: fee is refused by the law of DE: 2.50 EUR is more than 0.76 EUR, the most that it allows",
+            id="too high a fee in Germany",
+        ),
+        pytest.param(
+            under("CH", 1, lump_sum=True),
+            "step second: lump_sum is refused by the law of CH, which gives none",
+            id="CH",
+        ),
+    ],
+)
+def test_what_the_law_of_a_named_country_forbids_is_refused(edit: Edit, says: str) -> None:
+    (problem,) = refusal(ladder(edit))
+    assert says in problem
+
+
 def test_reads_what_a_step_claims_beside_the_invoice() -> None:
     data = ladder(top(jurisdictions=["DE"], pay_days=10))
     step(0, interest_notice=True)(data)
-    step(1, interest="statutory", lump_sum=True, fee="5.00 EUR")(data)
-    policy = parse_policy(data, "policies/trial.toml", MESSAGES)
+    step(1, interest="statutory", lump_sum=True, fee="0.70 EUR")(data)
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES, LAWS)
     first, second, restrict = policy.steps
     assert (policy.jurisdictions, policy.pay_days) == (("DE",), 10)
     assert (first.claims, first.interest_notice, restrict.claims) == (False, True, False)
-    assert (second.interest, second.lump_sum, str(second.fee)) == ("statutory", True, "5.00 EUR")
+    assert (second.interest, second.lump_sum, str(second.fee)) == ("statutory", True, "0.70 EUR")
 
 
 @pytest.mark.parametrize(
