@@ -66,7 +66,6 @@ def make_dependencies(settings: Settings) -> Dependencies:
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
         laws=_laws(),
-        sender_country=settings.sender_country,
         rate_limits=_rate_limits(settings),
     )
 

@@ -23,6 +23,7 @@ from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.gateways.product_access import NoProduct
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.laws import files
 from dunwell.services.our_company import Sender
 from dunwell.store import contacts, invoices
 from dunwell.store.database import Database
@@ -109,7 +110,8 @@ def the_ladders() -> dict[str, Policy]:
 def a_ladder(text: str) -> Policy:
     """A ladder as its file would be read; it names itself."""
     data = tomllib.loads(text)
-    return parse_policy(data, f"policies/{data['name']}.toml", the_traits())
+    laws = files() if "jurisdictions" in data else {}
+    return parse_policy(data, f"policies/{data['name']}.toml", the_traits(), laws)
 
 
 def sample_deps(

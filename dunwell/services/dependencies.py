@@ -37,7 +37,6 @@ class Dependencies:
 
     rate_limits     by the name of the provider
     agent_language  the language of our own people
-    sender_country  the country whose law governs claims on businesses that name no other; None: none was chosen
     laws            the law of each country that is known, by its code
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     """
@@ -56,7 +55,6 @@ class Dependencies:
     pay_links: str | None = None
     letterhead: Letterhead = field(default_factory=Letterhead)
     laws: Mapping[str, Jurisdiction] = field(default_factory=dict)
-    sender_country: str | None = None
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:

@@ -150,9 +150,7 @@ def under(country: str, position: int, **changes: object) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
-        pytest.param(
-            under("GE", 1, lump_sum=True), "jurisdictions names 'GE', whose law has no file", id="GE"
-        ),
+        pytest.param(under("GE", 1, lump_sum=True), "jurisdictions names 'GE', whose law has no file", id="GE"),
         pytest.param(
             under("AR", 1, interest="statutory"),
             "jurisdictions names 'AR', whose law is not complete, so it",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.policy import Policy
 from dunwell.domain.terms import DebtorKind
 from dunwell.store import outbox
 from dunwell.store.database import Database
@@ -18,7 +19,7 @@ from tests.services.languages import spaced
 CLAIMING = a_ladder("""
 name = "claiming"
 version = 1
-jurisdictions = ["DE", "PL", "NL"]
+jurisdictions = ["DE"]
 pay_days = 7
 tolerance = 0
 
@@ -39,6 +40,34 @@ message = "reminder-second"
 interest = "statutory"
 lump_sum = true
 """)
+FEES = a_ladder("""
+name = "fees"
+version = 1
+jurisdictions = ["DE"]
+
+[[step]]
+id = "notice"
+when = "due + 1 business day at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-first"
+
+[[step]]
+id = "claim"
+when = "notice + 29 days at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-second"
+fee = "0.70 EUR"
+
+[[step]]
+id = "last"
+when = "claim + 14 days at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-second"
+fee = "0.60 EUR"
+""")
 DUE = date(2026, 3, 2)
 NOTICE, CLAIM = "2026-03-03 09:00", "2026-04-01 08:00"
 """The claim is counted up to 8 April: 37 days at 10.27 per cent of 1,200.00 are 12.49."""
@@ -46,13 +75,16 @@ NOTICE, CLAIM = "2026-03-03 09:00", "2026-04-01 08:00"
 
 @pytest.fixture
 def office(file_database: Database) -> Iterator[Office]:
-    yield Office(replace(sample_deps(file_database), sender_country="DE"))
+    deps = sample_deps(file_database)
+    yield Office(replace(deps, sender=replace(deps.sender, country="DE")))
 
 
-def begin(office: Office, kind: DebtorKind | None = DebtorKind.BUSINESS, **changes: Any) -> Office:
+def begin(
+    office: Office, kind: DebtorKind | None = DebtorKind.BUSINESS, ladder: Policy = CLAIMING, **changes: Any
+) -> Office:
     facts: dict[str, Any] = {"customer": a_customer(kind=kind, contacts=(a_contact(phone="+4915112345678"),))}
     bill = an_invoice(**facts | {"issued_on": date(2026, 2, 1), "due_on": DUE} | changes)
-    office.open(bill, at("2026-02-20 12:00"), CLAIMING)
+    office.open(bill, at("2026-02-20 12:00"), ladder)
     return office
 
 
@@ -111,10 +143,19 @@ def test_an_unconfirmed_figure_enters_no_message_and_the_timeline_says_why(offic
 
 
 def test_without_a_law_the_message_leaves_without_a_claim(office: Office) -> None:
-    office.deps = replace(office.deps, sender_country=None)
+    office.deps = replace(office.deps, sender=replace(office.deps.sender, country=None))
     body = claimed(begin(office))
     assert "Together with" not in body and "€1,200.00" in body
     assert office.entries("claim")[-1].reason.startswith("nothing beside the invoice is claimed: ")
+
+
+def test_the_fees_of_this_step_and_of_earlier_ones_are_claimed(office: Office) -> None:
+    body = claimed(begin(office, ladder=FEES))
+    assert "Costs of reminders for invoice 2027-001 · €0.70" in body and "€1,200.70" in body
+    office.carry_out("last", "2026-04-15 08:00")
+    (row,) = office.messages("last")
+    assert "Costs of reminders for invoice 2027-001 · €1.30" in spaced(row.body)
+    assert office.case.money.claimed == Decimal("1.30")
 
 
 def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
