@@ -250,7 +250,7 @@ class Policy(Value):
     tolerance      a rest of so many minor units (cents, or yen) counts as paid once something was paid
     named_only     nobody is written to whom the step does not name, even if those it names cannot be reached
     jurisdictions  the countries for whose law the ladder is written, and is checked; empty: for any
-    pay_days       how many days a message that claims interest leaves to pay the total that it names
+    pay_days       how many days a message that claims more than the invoice leaves to pay, where it announces nothing
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
     """

@@ -96,12 +96,11 @@ def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, until: dat
 
 
 def _until(dispatch: Dispatch) -> date:
-    """The ladder's days from today, and before an announced consequence."""
+    """The day before the consequence that the message announces, else the ladder's days from today."""
     today, consequence_on = _today(dispatch), message_facts.consequence_of(dispatch)
-    until = today + timedelta(days=dispatch.policy.pay_days)
     if consequence_on is not None and consequence_on > today:
-        until = min(until, consequence_on - timedelta(days=1))
-    return max(until, today)
+        return consequence_on - timedelta(days=1)
+    return today + timedelta(days=dispatch.policy.pay_days)
 
 
 def _today(dispatch: Dispatch) -> date:
