@@ -140,15 +140,10 @@ def _drop_what_came(case: CaseState) -> None:
 
 
 def _too_much(case: CaseState) -> list[Said]:
-    said = []
-    if case.paid_beside:
-        said.append(
-            Said("accessory", f"{case.money.shown(case.paid_beside)} of it are interest and costs as claimed")
-        )
     if case.credit == 0:
-        return said
+        return []
     why = "paid for a cancelled invoice" if case.ended is Stage.CANCELLED else "paid too much"
-    return [*said, Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
+    return [Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
 
 
 def _after_part(case: CaseState) -> list[Said]:

@@ -128,19 +128,9 @@ class CaseState(MutableValue):
     def credit(self) -> Decimal:
         """What was paid too much, and is neither applied to another invoice nor returned.
 
-        Interest and costs that a message claimed are owed. All that was paid, once the invoice was cancelled.
+        All that was paid, once the invoice was cancelled.
         """
-        return self.money.whole(self.money.paid - self._owed - self.claimed - self.money.given)
-
-    @property
-    def claimed(self) -> Decimal:
-        """What a message claimed beside the principal."""
-        return Decimal(0) if self.ended is Stage.CANCELLED else self.money.claimed
-
-    @property
-    def paid_beside(self) -> Decimal:
-        """What was paid of that."""
-        return min(self.money.whole(self.money.paid - self._owed), self.claimed)
+        return self.money.whole(self.money.paid - self._owed - self.money.given)
 
     @property
     def uncovered(self) -> Decimal:

@@ -165,21 +165,6 @@ def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
     assert office.case.money.claimed == 0
 
 
-@pytest.mark.parametrize(
-    ("amount", "credit", "said"),
-    [
-        pytest.param("1200.00", "0.00", None, id="the invoice alone ends the case"),
-        pytest.param("1252.49", "0.00", "52.49 EUR of it are interest and costs as claimed", id="all that was asked"),
-        pytest.param("1260.00", "7.51", "52.49 EUR of it are interest and costs as claimed", id="more than that"),
-    ],
-)
-def test_a_payment_of_the_total_is_no_credit(office: Office, amount: str, credit: str, said: str | None) -> None:
-    claimed(begin(office))
-    office.pay("2026-04-07 09:00", amount)
-    assert (office.case.stage, office.case.credit) == ("paid", Decimal(credit))
-    assert [entry.reason for entry in office.entries("accessory")][:1] == ([said] if said else [])
-
-
 def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(office: Office) -> None:
     begin(office)
     other = begin(Office(office.deps), invoice_id="inv-2", number="INV-2", amount=Decimal(600))
