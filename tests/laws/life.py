@@ -252,6 +252,7 @@ class Life:
             at=now,
             shift=judged.shift if late and judged.do is Late.SHIFT else 0,
             legal=step.stage is not None,
+            threat=step.consequence or bool(step.announces),
             ends=step.ends,
             placed_hold=step.access is not None,
             reopened=case.reopened if step.access else None,
