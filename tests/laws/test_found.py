@@ -98,3 +98,14 @@ def test_a_due_date_that_moves_on_the_day_of_a_letter_brings_no_call_on_that_day
         "early-call.round2 03.03. 09:00",
         "due-call.round2 05.03. 11:00",
     ]
+
+
+@pytest.mark.parametrize(
+    ("day", "left"),
+    [(30, ["first-reminder"]), (37, ["first-reminder", "second-reminder", "nothing-to-pay~1"])],
+    ids=["nothing announced yet", "a restriction announced"],
+)
+def test_a_cancellation_takes_back_in_writing_what_was_announced(day: int, left: list[str]) -> None:
+    """The workflow did so, and the model did not: none of its steps announced anything."""
+    life = lived([says(day * 24, "cancel", reason="credit-note", by="a")])
+    assert [one.step for one in life.sent] == left
