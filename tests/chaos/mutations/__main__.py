@@ -27,9 +27,9 @@ def plan(seed: int, patch: Path) -> Plan:
 
     Quiet tasks are rare: when G11 is broken it takes more cases, and workers whose cases others take over. What only
     several writers at once can show ends in "on-postgres", for SQLite has one. G13 needs an operator; most acts meet
-    cases that have ended.
+    cases that have ended. A cap by the week needs days that are longer than a step takes on a busy machine.
     """
-    rare = guarantee(patch) == "G11"
+    rare, weekly = guarantee(patch) == "G11", patch.stem == "g5-the-cap-is-ignored"
     return Plan(
         seed,
         cases=90 if rare else 30,
@@ -38,11 +38,11 @@ def plan(seed: int, patch: Path) -> Plan:
         web_kills=0,
         operator_acts=12 if guarantee(patch) == "G13" else 0,
         watched=0.8 if guarantee(patch) == "G1" else 0.3,
-        seconds=12,
+        seconds=36 if weekly else 12,
         drain=90,
         enough=0.8,
         workers=2,
-        days_a_second=6,
+        days_a_second=1.5 if weekly else 6,
         database="postgres" if patch.stem.endswith("on-postgres") else "sqlite",
         long_answers=False,
         fates=(40, 15, 10, 35),  # so many warnings do not arrive that proof is often missing
