@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from dunwell.domain.agreements import Promise
 from dunwell.domain.case import Case
-from dunwell.domain.claim_summary import ClaimSummary
+from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
 from dunwell.domain.contact_labels import with_roles
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.ladder import NextAction
@@ -63,6 +63,7 @@ class Status(MutableValue):
 
     access    of the account, by all of its holds, as last known to this case
     holds     of this invoice
+    accessory  what was left of interest and costs when the principal was paid, and what became of it
     credit    what was overpaid on this invoice and is neither applied nor returned
     plan      the instalments of the running payment plan
     disputed  the amount of an open dispute
@@ -88,6 +89,7 @@ class Status(MutableValue):
     disputed: Decimal | None = None
     payments: list[PaymentLine] = []
     last_claim: ClaimSummary | None = None
+    accessory: AccessoryClaim | None = None
     holds: list[Level]
     timeline: list[Line]
 
@@ -111,6 +113,7 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         disputed=case.open_amount - case.asked if case.agreements.dispute else None,
         payments=_payments(case),
         last_claim=case.last_claim,
+        accessory=case.accessory,
         holds=case.own_holds,
         timeline=lines_of(timeline, case.customer_id),
     )

@@ -18,7 +18,7 @@ from dunwell.commands.common import (
 from dunwell.commands.output import coming_next, print_json, print_table, say, warn
 from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
-from dunwell.domain.terms import Stage
+from dunwell.domain.terms import AccessoryRule, Stage
 from dunwell.settings import load_settings
 from dunwell.store import notes, standstills
 from dunwell.store.tables import NoteRow
@@ -63,6 +63,7 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
     if shown.policy is not None:
         say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
     _print_claim(facts)
+    _print_accessory(shown)
     if shown.credit:
         say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
     for credit in facts["credits_beside"]:
@@ -101,6 +102,14 @@ def _print_claim(facts: Facts) -> None:
     elif claim and claim["total"] != claim["principal"]:
         heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in ("interest", "lump_sum", "costs"))
         say(f"claim   {claim['total']} {claim['currency']} on {claim['as_of']}, with {heads}; {claim['certainty']}")
+
+
+def _print_accessory(shown: Status) -> None:
+    left = shown.accessory
+    if left is not None:
+        done = "waived" if left.rule is AccessoryRule.WAIVE else "to be billed: `starter.py tasks` has the task"
+        heads = f"{left.interest} interest, {left.lump_sum} lump sum, {left.costs} costs"
+        say(f"left    {left.total} {shown.currency} beside the principal on {left.as_of} ({heads}): {done}")
 
 
 def list_cases(

@@ -6,6 +6,7 @@ from typing import Self
 
 from dunwell.domain.claim import Claim, ClaimCertainty
 from dunwell.domain.model import Value
+from dunwell.domain.terms import AccessoryRule
 
 
 class ClaimSummary(Value):
@@ -23,3 +24,9 @@ class ClaimSummary(Value):
     @classmethod
     def of(cls, claim: Claim) -> Self:
         return cls(**{name: getattr(claim, name) for name in cls.model_fields})
+
+
+class AccessoryClaim(ClaimSummary):
+    """What was left beside the principal on the day on which that was paid, and what became of it."""
+
+    rule: AccessoryRule

@@ -30,7 +30,7 @@ from dunwell.domain.policy import (
     time_of_day,
 )
 from dunwell.domain.spelling import hint
-from dunwell.domain.terms import Late, Level, Role, Stage
+from dunwell.domain.terms import AccessoryRule, Late, Level, Role, Stage
 
 _POLICY_KEYS = (
     *("name", "version", "title", "language", "warnings_before_restriction", "window", "gap_days"),
@@ -46,6 +46,8 @@ _POLICY_KEYS = (
         "named_only",
         "jurisdictions",
         "pay_days",
+        "accessory",
+        "accessory_floor",
         "copies",
         "promises",
         "reactions",
@@ -147,6 +149,8 @@ def _read_head(table: Table) -> Policy:
         named_only=table.flag("named_only"),
         jurisdictions=_read_jurisdictions(table),
         pay_days=table.whole("pay_days", 7, 1, 30),
+        accessory=table.word("accessory", tuple(AccessoryRule)) or AccessoryRule.WAIVE,
+        accessory_floor=_read_floor(table, "accessory_floor"),
         copies=table.words("copies", tuple(Role)),
         steps=(),
     )

@@ -142,6 +142,8 @@ def _drop_what_came(case: CaseState) -> None:
 def _too_much(case: CaseState) -> list[Said]:
     if case.credit == 0:
         return []
+    if case.last_claim is not None and case.credit <= case.last_claim.total - case.last_claim.principal:
+        return []  # it meets interest, lump sum or costs
     why = "paid for a cancelled invoice" if case.ended is Stage.CANCELLED else "paid too much"
     return [Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
 

@@ -16,7 +16,7 @@ from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.calls import CallRules
 from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.model import Value
-from dunwell.domain.terms import Late, Level, Role, Stage
+from dunwell.domain.terms import AccessoryRule, Late, Level, Role, Stage
 
 Unit = Literal["days", "business_days", "hours"]
 
@@ -251,6 +251,8 @@ class Policy(Value):
     named_only     nobody is written to whom the step does not name, even if those it names cannot be reached
     jurisdictions  the countries for whose law the ladder is written, and is checked; empty: for any
     pay_days       how many days a message that claims more than the invoice leaves to pay, where it announces nothing
+    accessory      what becomes of interest and costs that are left once the principal is paid
+    accessory_floor  below this amount (currency of the invoice) they are waived
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
     """
@@ -276,6 +278,8 @@ class Policy(Value):
     named_only: bool = False
     jurisdictions: tuple[str, ...] = ()
     pay_days: int = 7
+    accessory: AccessoryRule = AccessoryRule.WAIVE
+    accessory_floor: Decimal | None = None
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()

@@ -10,7 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 
 from dunwell.domain.agreements import Agreements
 from dunwell.domain.checkpoint import Mark, Sent
-from dunwell.domain.claim_summary import ClaimSummary
+from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
 from dunwell.domain.keys import StepKey, TaskId, anew
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
@@ -62,6 +62,7 @@ class CaseState(MutableValue):
     holds: list[Level] = Field(default_factory=list)
     next_action: NextAction | None = None
     last_claim: ClaimSummary | None = None  # as computed when it was last written down; None: only the principal
+    accessory: AccessoryClaim | None = None  # what was left beside the principal when that was paid
     turns: int = 0  # how many events and agreed days have changed it
     digest: str = ""  # over these turns
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
@@ -130,12 +131,17 @@ class CaseState(MutableValue):
 
         All that was paid, once the invoice was cancelled.
         """
-        return self.money.whole(self.money.paid - self._owed - self.money.given)
+        return self.money.whole(self._above - self.money.given)
 
     @property
     def uncovered(self) -> Decimal:
         """Credit that was applied or returned, and whose payment was taken back since."""
-        return self.money.whole(self.money.given - self.money.whole(self.money.paid - self._owed))
+        return self.money.whole(self.money.given - self.money.whole(self._above))
+
+    @property
+    def _above(self) -> Decimal:
+        """What was paid beyond all that is owed, interest and costs included; below zero while something is open."""
+        return self.money.paid - self._owed - self.money.beside_principal
 
     @property
     def _owed(self) -> Decimal:

@@ -69,6 +69,13 @@ class Head(StrEnum):
     COSTS = "costs"
 
 
+class AccessoryRule(StrEnum):
+    """What becomes of interest, lump sum and costs that are left once the principal is paid."""
+
+    WAIVE = "waive"
+    BILL = "bill"
+
+
 class MessageState(StrEnum):
     """A row of the outbox. `claimed` means: decided, and not yet known to be accepted by a provider."""
 

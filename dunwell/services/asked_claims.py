@@ -74,7 +74,12 @@ def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, until: dat
         return None
     try:
         found = claims.claim_of_case(
-            session, dispatch.case, until, seller=deps.sender.country, sending=(step.id, _today(dispatch))
+            session,
+            dispatch.case,
+            dispatch.policy,
+            until,
+            seller=deps.sender.country,
+            sending=(step.id, _today(dispatch)),
         )
     except Refused as refused:
         return AskedClaim(until, left_out=(f"nothing beside the invoice is claimed: {refused.reason}",))

@@ -53,11 +53,18 @@ def claim_on(session: Session, invoice_id: str, as_of: date, *, seller: str | No
     case = cases.get(session, invoice_id)
     if case is None:
         raise LookupError(f"invoice {invoice_id!r} has no case: start its file first")
-    return claim_of_case(session, case, as_of, seller=seller)
+    policy = policies.load(session, case.policy.name, case.policy.version)
+    return claim_of_case(session, case, policy, as_of, seller=seller)
 
 
 def claim_of_case(
-    session: Session, case: Case, as_of: date, *, seller: str | None, sending: tuple[str, date] | None = None
+    session: Session,
+    case: Case,
+    policy: Policy,
+    as_of: date,
+    *,
+    seller: str | None,
+    sending: tuple[str, date] | None = None,
 ) -> InvoiceClaim:
     """Return the same for a case that is newer than its copy in the database.
 
@@ -66,7 +73,6 @@ def claim_of_case(
     row, customer = invoices.get_row(session, case.invoice_id), invoices.customer_row(session, case.customer_id)
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
-    policy = policies.load(session, case.policy.name, case.policy.version)
     terms, law = _terms(session, row, policy), None
     if needs_law(terms, policy):
         law = laws.governing_law(
@@ -86,14 +92,18 @@ def needs_law(terms: ContractTerms, policy: Policy) -> bool:
     return terms.interest is not InterestTerms.NONE or terms.lump_sum or any(step.fee for step in policy.steps)
 
 
-def claims_by_kind(session: Session, case: Case) -> bool:
-    """Whether more than the principal may be claimed, which goes by the kind of the customer."""
+def claims_more(session: Session, case: Case, policy: Policy) -> bool:
+    """Whether more than the principal may be claimed for this invoice."""
     row = invoices.get_row(session, case.invoice_id)
-    try:
-        policy = policies.load(session, case.policy.name, case.policy.version)
-    except LookupError:
-        return False  # a task asks for the ladder
     return row is not None and needs_law(_terms(session, row, policy), policy)
+
+
+def claims_by_kind(session: Session, case: Case) -> bool:
+    """The same, of a case whose ladder may be missing: then a task asks for that."""
+    try:
+        return claims_more(session, case, policies.load(session, case.policy.name, case.policy.version))
+    except LookupError:
+        return False
 
 
 def _terms(session: Session, row: InvoiceRow, policy: Policy) -> ContractTerms:

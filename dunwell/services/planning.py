@@ -10,13 +10,11 @@ from dunwell.domain import next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import merged
-from dunwell.domain.claim_summary import ClaimSummary
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.outstanding import Stuck
 from dunwell.domain.policy import Policy
 from dunwell.domain.questions import open_questions
-from dunwell.domain.refusal import Refused
-from dunwell.services import claims, ladder_end, person_tasks, step_failures
+from dunwell.services import case_claim, ladder_end, person_tasks, step_failures
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import Parts
@@ -87,24 +85,13 @@ def plan_and_answer(
         _look_again(session, case, parts.failed[step_failures.PLAN], now)
     if case.outstanding.stuck or before.stuck:
         parts.do("task", lambda: step_failures.ask(session, case, before.stuck, now))
-    parts.do("claim", lambda: _compute_claim(session, deps, case, now))
+    parts.do("claim", lambda: case_claim.keep(session, deps, case, now))
     parts.do("messages", lambda: _tell_messages(session, case, answer))
     is_kept = parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
     answer.fill(case, timeline.read(session, case.invoice_id, after=seen), seen)
     if not is_kept:
         answer.copy_digest = None
     answer.unpublished = bool(accounts.unpublished(session, case.customer_id))
-
-
-def _compute_claim(session: Session, deps: Dependencies, case: Case, now: datetime) -> None:
-    """Keep what may be claimed today. None where only the principal is, and where the law is not known."""
-    try:
-        today = claims.today_of(session, case, now)
-        found = claims.claim_of_case(session, case, today, seller=deps.sender.country)
-    except (Refused, LookupError):
-        case.last_claim = None
-        return
-    case.last_claim = ClaimSummary.of(found.claim) if found.law is not None else None
 
 
 def _tell_messages(session: Session, case: Case, answer: CaseAnswer) -> None:

@@ -18,7 +18,7 @@ from dunwell.domain.events import (
 from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
-from dunwell.services import access_publishing, cancelled_runs, credits, delivery_reports, person_tasks
+from dunwell.services import access_publishing, cancelled_runs, case_claim, credits, delivery_reports, person_tasks
 from dunwell.services.attempt import Attempt
 from dunwell.services.call_outcomes import CallOutcomes
 from dunwell.services.contact_replacement import ContactReplacement
@@ -161,6 +161,7 @@ class Recording:
     def _follow(self, parts: Parts, case: Case, now: datetime, *, rehearsal: bool) -> None:
         """What a new state of the case means for the account, the callers and the customer's credit."""
         session = parts.session
+        parts.do("claim", lambda: case_claim.keep(session, self._deps, case, now))
         parts.do("credit", lambda: credits.follow(session, case, now))
         parts.do("release of holds", lambda: free_account(session, case, now))
         if case.reopened and not case.frees_account:

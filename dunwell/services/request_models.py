@@ -8,7 +8,7 @@ from typing import Any, Self
 from dunwell.domain.case import Case
 from dunwell.domain.case_copy import CaseChanges, CaseCopy
 from dunwell.domain.checkpoint import Mark, Sent
-from dunwell.domain.claim_summary import ClaimSummary
+from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
 from dunwell.domain.step_outcome import StepOutcome
@@ -60,7 +60,9 @@ class CaseAnswer(MutableValue):
     access_beside: Access = Access.FULL
     holds: list[Level] = []
     given: Decimal = Decimal(0)
+    beside_principal: Decimal = Decimal(0)
     last_claim: ClaimSummary | None = None
+    accessory: AccessoryClaim | None = None
     utc_offset_minutes: int = 0
     entries: list[Entry] = []
     seen: int = 0
@@ -83,7 +85,9 @@ class CaseAnswer(MutableValue):
     def fill(self, case: Case, written: Sequence[tuple[int, Entry]], seen: int) -> None:
         """Fill in the case and its timeline entries after number `seen`."""
         self.next_action, self.holds, self.given = case.next_action, case.holds, case.money.given
-        self.access, self.access_beside, self.last_claim = case.access, case.access_beside, case.last_claim
+        self.access, self.access_beside = case.access, case.access_beside
+        self.last_claim, self.accessory = case.last_claim, case.accessory
+        self.beside_principal = case.money.beside_principal
         self.utc_offset_minutes = case.utc_offset_minutes
         self.written, self.copy_digest = case.mark, CaseCopy.of(case).digest
         self.entries = [entry for _, entry in written]

@@ -165,7 +165,8 @@ def _notes_and_credit(session: Session, invoice_id: str) -> Iterator[Fact]:
 def _standing(row: CaseRow, case: Case) -> Fact:
     """Return the state of the case by its latest copy, as far as no other fact says it.
 
-    Unless the invoice was cancelled: amount + credit + credit_used = paid + open + waived + written_off + uncovered.
+    Unless the invoice was cancelled: amount + beside_principal + credit + credit_used = paid + open + waived +
+    written_off + uncovered.
     """
     data = {
         "stage": case.stage,
@@ -176,6 +177,8 @@ def _standing(row: CaseRow, case: Case) -> Fact:
         "open": case.open_amount,
         "waived": case.waived,
         "written_off": case.unpaid - case.open_amount,
+        "beside_principal": case.money.beside_principal,
+        "accessory": case.accessory,
         "credit": case.credit,
         "credit_used": case.money.given,
         "uncovered": case.uncovered,

@@ -337,7 +337,8 @@ def exact_money(records: Records) -> Iterator[str]:
         if not booked == counted == signalled:
             yield f"{name}: {signalled} was signalled, {booked} booked, {counted} counted as paid"
         owed = Decimal(0) if case["stage"] == "cancelled" else Decimal(case["state"]["amount"])
-        over = max(counted - owed - Decimal(case["state"].get("given", 0)), Decimal(0))
+        used = Decimal(case["state"].get("given", 0)) + Decimal(case["state"].get("beside_principal", 0))
+        over = max(counted - owed - used, Decimal(0))
         if credits.get(name, Decimal(0)) != over:
             yield f"{name}: {over} was paid too much, the credit says {credits.get(name, 0)}"
 

@@ -184,12 +184,13 @@ def test_what_the_law_of_a_named_country_forbids_is_refused(edit: Edit, says: st
 
 
 def test_reads_what_a_step_claims_beside_the_invoice() -> None:
-    data = ladder(top(jurisdictions=["DE"], pay_days=10))
+    data = ladder(top(jurisdictions=["DE"], pay_days=10, accessory="bill", accessory_floor="5.00"))
     step(0, interest_notice=True)(data)
     step(1, interest="statutory", lump_sum=True, fee="0.70 EUR")(data)
     policy = parse_policy(data, "policies/trial.toml", MESSAGES, LAWS)
     first, second, restrict = policy.steps
     assert (policy.jurisdictions, policy.pay_days) == (("DE",), 10)
+    assert (policy.accessory, policy.accessory_floor) == ("bill", Decimal("5.00"))
     assert (first.claims, first.interest_notice, restrict.claims) == (False, True, False)
     assert (second.interest, second.lump_sum, str(second.fee)) == ("statutory", True, "0.70 EUR")
 
@@ -462,6 +463,8 @@ REFUSALS: list[tuple[str, Edit, str]] = [
     ("a fee without a currency", step(1, fee="5.00"), "step second: fee '5.00' is not understood: write an amount"),
     ("a fee without a law", step(1, fee="5.00 EUR"), "step second: fee depends on a country's law: name it at the"),
     ("a country by name", top(jurisdictions=["Germany"]), "jurisdictions 'Germany' is no country code: write two"),
+    ("an accessory rule", top(accessory="chase"), "accessory 'chase' is unknown"),
+    ("an accessory floor", top(accessory_floor="-1"), "accessory_floor"),
     ("a pay day", top(pay_days=0), "pay_days must be a whole number from 1 to 30, not 0"),
     ("claimed where nothing is asked", step(2, interest="statutory"), "step restrict: interest belongs on a written"),
     (

@@ -12,7 +12,7 @@ from dunwell.domain.claim_history import ClaimHistory
 from dunwell.domain.evidence import verify
 from dunwell.domain.policy import Fee, Policy
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import DebtorKind
+from dunwell.domain.terms import AccessoryRule, DebtorKind
 from dunwell.services.claims import claim_on, history_of
 from dunwell.store import invoices
 from dunwell.store.database import Database
@@ -157,6 +157,66 @@ def test_exactly_the_principal_ends_the_case_and_the_rest_is_accessory(opened: O
     office.record("payment_received", "2026-05-31 12:00", payment_id="p1", amount="10000.00", currency="EUR")
     assert office.case.stage == "paid"
     assert claimed(office, "2026-12-31")["total"] == claimed(office, "2026-05-31")["total"] == "127.22"
+
+
+def billing(**changes: Any) -> Policy:
+    gentle = the_ladders()["gentle-saas"]
+    return gentle.model_copy(update={"accessory": AccessoryRule.BILL} | changes)
+
+
+def paid(office: Office, amount: str, day: str = "2026-05-31", payment_id: str = "p1") -> None:
+    office.record("payment_received", f"{day} 12:00", payment_id=payment_id, amount=amount, currency="EUR")
+
+
+def test_what_is_left_is_waived_unless_the_ladder_says_otherwise(opened: Open) -> None:
+    office = opened()
+    paid(office, "10000.00")
+    (entry,) = office.entries("accessory")
+    assert entry.reason.startswith("127.22 EUR are left beside the principal (87.22 interest, 40.00 lump sum, 0.00")
+    assert "waived, by the ladder's rule" in entry.reason
+    left = office.case.accessory
+    assert left is not None and (left.rule, str(left.total)) == ("waive", "127.22")
+    assert (office.tasks(), office.case.holds, office.case.next_action) == ([], [], None)
+
+
+def test_what_is_left_is_billed_by_one_task_that_outlives_the_case(opened: Open) -> None:
+    office = opened(ladder=billing())
+    paid(office, "10000.00")
+    paid(office, "1.00", "2026-06-02", "p2")
+    (task,) = office.tasks()
+    assert (str(task.amount), task.outlives_case, task.task_id) == ("127.22", True, "inv-1.accessory")
+    assert len(office.entries("accessory")) == 1
+
+
+def test_below_the_floor_nothing_is_billed(opened: Open) -> None:
+    office = opened(ladder=billing(accessory_floor=Decimal("127.23")))
+    paid(office, "10000.00")
+    assert office.tasks() == []
+    assert "less than the ladder's floor of 127.23" in office.entries("accessory")[0].reason
+
+
+def test_a_payment_taken_back_makes_it_part_of_the_claim_again(opened: Open) -> None:
+    office = opened(ladder=billing())
+    paid(office, "10000.00")
+    office.record("payment_reversed", "2026-06-03 12:00", payment_id="p1", reason="R01", amount="100.00")
+    assert (office.case.stage, office.case.accessory) == ("scheduled", None)
+    assert [task for task in office.tasks() if "accessory" in task.task_id] == []
+    paid(office, "100.00", "2026-06-05", "p2")
+    (task,) = office.tasks()
+    assert task.task_id == "inv-1.accessory1"
+
+
+def test_money_for_the_whole_claim_is_no_credit(opened: Open) -> None:
+    office = opened(ladder=billing())
+    office.record("pause", "2026-05-31 09:00", reason="audit", by="agent")
+    paid(office, "10130.00")
+    assert (str(office.case.credit), str(office.case.money.beside_principal)) == ("2.78", "127.22")
+    assert office.case.accessory is None
+    (task,) = office.tasks()
+    assert (task.task_id, str(task.amount)) == ("inv-1.credit", "2.78")
+    verified = verify(gather(office.deps.database, "inv-1"))
+    (stands,) = [record["data"] for record in verified.records if record["kind"] == "standing"]
+    assert (stands["beside_principal"], stands["credit"]) == ("127.22", "2.78")
 
 
 def test_a_rate_that_is_not_known_any_more_is_provisional(opened: Open) -> None:

@@ -219,13 +219,15 @@ def test_a11_the_amounts_add_up_where_credit_was_used(database: Database) -> Non
         assert amounts(verified, "payment") - amounts(verified, "reversal") == stands["paid"]
         assert amounts(verified, "credit_used") - amounts(verified, "credit_undone") == stands["credit_used"]
         assert amounts(verified, "credit") == stands["credit"]
-        given = stands["amount"] + stands["credit"] + stands["credit_used"]
+        given = stands["amount"] + stands["beside_principal"] + stands["credit"] + stands["credit_used"]
         assert given == sum(stands[name] for name in ("paid", "open", "waived", "written_off", "uncovered"))
     assert the_only(giver, "standing")["credit_used"] == "45.00"
     assert the_only(taker, "standing")["open"] == "1170.00"
 
 
-_MONEY = frozenset({"amount", "paid", "open", "waived", "written_off", "credit", "credit_used", "uncovered"})
+_MONEY = frozenset(
+    {"amount", "beside_principal", "paid", "open", "waived", "written_off", "credit", "credit_used", "uncovered"}
+)
 
 
 def test_a11_credit_that_was_used_is_told_on_both_sides(database: Database) -> None:
