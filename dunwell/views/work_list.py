@@ -1,7 +1,7 @@
 """The work list: open tasks, the most urgent first, with whom, when, how much and what to say."""
 
 from collections.abc import Collection
-from datetime import UTC, datetime, time
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import CONTACT_TASKS, TaskKind
+from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits
 from dunwell.services.claims import claims_by_kind
 from dunwell.store import addresses, cases, contacts, invoices, tasks
@@ -68,7 +68,7 @@ def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
             invoice_id=row.invoice_id,
             step="",
             kind=TaskKind.DECISION,
-            due_at=datetime.combine(case.due_on, time(0), tzinfo=UTC),
+            due_at=case.begin_of(case.due_on),
             reason=_ASK_KIND,
             script="",
             attempt=1,
@@ -87,6 +87,9 @@ def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
 def one_task(session: Session, task_id: str) -> Facts:
     """A task with its state, open or not. Raises Refused when there is none of this id."""
     row = tasks.get(session, task_id)
+    asked = next((one for one in _unknown_kinds(session, None) if one["task_id"] == task_id), None)
+    if asked is not None:
+        return asked | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
     if row is None:
         raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
     return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}

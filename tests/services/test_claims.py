@@ -18,7 +18,7 @@ from dunwell.store import invoices
 from dunwell.store.database import Database
 from dunwell.views.claim import claim_facts, claim_or_reason
 from dunwell.views.evidence import as_text, gather
-from dunwell.views.work_list import open_work
+from dunwell.views.work_list import one_task, open_work
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_ladders
 from tests.services.conftest import Office
 
@@ -136,6 +136,7 @@ def test_nobody_said_what_the_customer_is(opened: Open) -> None:
     assert (facts["interest"], facts["first_day"]) == ("0.00", None)  # like a consumer, once a reminder arrived
     with office.deps.database.reading() as session:
         (asked,) = open_work(session)
+        assert one_task(session, asked["task_id"])["reason"] == asked["reason"]
     assert (asked["kind"], asked["outcome_command"]) == ("decision", "starter.py customer set acme --kind KIND")
     Customers(office.deps).set_customer("acme", {"kind": "business"}, "agent-7")
     assert claimed(office, "2026-05-31")["lump_sum"] == "40.00"
