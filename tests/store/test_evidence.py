@@ -183,7 +183,9 @@ def test_a_message_is_there_to_the_letter(database: Database) -> None:
     assert (message["state"], message["reason"]) == ("bounced", "550")
     assert (message["provider"], message["provider_id"]) == ("SendGrid", "sg-77")
     assert message["settled_at"] == "2027-03-02T10:05:00+00:00"
-    assert message["carries"] == [{"invoice_id": "inv-1", "step": "first-reminder", "warning": True}]
+    assert message["carries"] == [
+        {"invoice_id": "inv-1", "step": "first-reminder", "warning": True, "claimed": None, "claim_until": None}
+    ]
 
 
 def test_money_promises_calls_and_access_are_there(database: Database) -> None:
