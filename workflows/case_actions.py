@@ -48,7 +48,7 @@ class CaseActions:
         memory = self._memory
         case, now = memory.case, memory.clock.now()
         entries, arrivals = list(memory.unsaved), memory.arrivals
-        revision = case.revision
+        revision, again = case.revision, list(case.outstanding.again)
         request = memory.request(StepRequest, entries, step=action.step, planned_at=action.at)
         try:
             answer = await self._calls.about_case(
@@ -68,7 +68,8 @@ class CaseActions:
             memory.clock.set_rehearsal(now)
         memory.saved(entries)
         if answer.outcome is not None:
-            unchanged = memory.case is case and case.revision == revision
+            # A message that did not arrive raises no revision, but the step may be due once more because of it.
+            unchanged = memory.case is case and (case.revision, case.outstanding.again) == (revision, again)
             self._take(answer, request.seen, unchanged=unchanged, arrived=memory.arrivals > arrivals)
         self._writer.access.begin_if_needed(answer)
 

@@ -61,7 +61,11 @@ class Outstanding(MutableValue):
         self.owed = [owed for owed in self.owed if StepId.parse(owed).name == message]
 
     def is_behind(self, step: str) -> bool:
-        """Take note that an answer, a reminder of an agreed day or one more try is over. False: it is none."""
+        """Take note that an answer, a reminder of an agreed day or one more try is over. False: it is none.
+
+        When a message fails while its step is carried out for the first time, the step stays due: it is carried out
+        once more, skips whom it has reached, and reaches further where it has not.
+        """
         if step in self.again:
             self.again.remove(step)
         elif step in self.owed:
