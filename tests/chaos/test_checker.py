@@ -19,6 +19,8 @@ from tests.chaos.records import Records
 
 _MAILS = ("m1", "m2", "m3")
 
+_CARRIED = "INSERT INTO message_invoices(invoice_id, step, contact_id, channel, message_id, warning) VALUES"
+
 
 def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str = "delivered") -> list[str]:
     """Claimed by inv-1 at 10:00 in Berlin, then known to be `state` five minutes later."""
@@ -27,7 +29,7 @@ def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str 
         " asks, amount, state, call, called_at, planned_at, claimed_at) VALUES"
         f" ('{id_}', 'c1', '{step}', '{step}', 'email', 'c1.ap', 'ap@c1.example', 's', 'b', 1, '1200.00', 'claimed',"
         f" 'begun', '{day} 09:00:00', '{day} 09:00:00', '{day} 09:00:00')",
-        f"INSERT INTO message_invoices VALUES ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
+        ff"{_CARRIED} ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
         f"UPDATE messages SET state='{state}', settled_at='{day} 09:05:00' WHERE message_id='{id_}'",
     ]
 
@@ -206,7 +208,7 @@ def _two_messages_for_one_step(folder: Path) -> None:
         folder,
         "ALTER TABLE message_invoices RENAME TO kept",
         "CREATE TABLE message_invoices AS SELECT * FROM kept",
-        "INSERT INTO message_invoices VALUES ('inv-1', 'first-reminder', 'c1.ap', 'email', 'm2', 1)",
+        f"{_CARRIED} ('inv-1', 'first-reminder', 'c1.ap', 'email', 'm2', 1)",
     )
 
 
