@@ -29,7 +29,7 @@ def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str 
         " asks, amount, state, call, called_at, planned_at, claimed_at) VALUES"
         f" ('{id_}', 'c1', '{step}', '{step}', 'email', 'c1.ap', 'ap@c1.example', 's', 'b', 1, '1200.00', 'claimed',"
         f" 'begun', '{day} 09:00:00', '{day} 09:00:00', '{day} 09:00:00')",
-        ff"{_CARRIED} ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
+        f"{_CARRIED} ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
         f"UPDATE messages SET state='{state}', settled_at='{day} 09:05:00' WHERE message_id='{id_}'",
     ]
 
