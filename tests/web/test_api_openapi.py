@@ -71,6 +71,7 @@ async def test_e11_a_parameter_that_cannot_be_read_is_refused_in_our_own_shape(s
     [
         ("GET", "/api/tasks", None, 200),
         ("GET", "/api/tasks?invoice_id=..%2F", None, 404),
+        ("GET", "/api/tasks?invoice_id=nobody", None, 404),
         ("GET", "/api/cases/inv-1", None, 200),
         ("GET", "/api/cases/none", None, 404),
         ("GET", "/api/accounts/acme/access", None, 200),

@@ -290,11 +290,14 @@ async def open_tasks(
 ) -> JSONResponse:
     """Open calls, visits, meetings and decisions: escalated ones first, then by hour, in each hour the largest amount
     first. `script` is the call script, `agent_script` the same in your agents' language. Tasks of rehearsals are
-    included only with `rehearsals=true`, and marked: nobody must be called for them.
+    included only with `rehearsals=true`, and marked: nobody must be called for them. 404: no such invoice.
     """
     if invoice_id is not None:
         _check_id(invoice_id)
-    found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by, rehearsals)
+    try:
+        found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by, rehearsals)
+    except Refused as refused:
+        raise _problem(refused) from None
     return JSONResponse(to_jsonable_python(found))
 
 
