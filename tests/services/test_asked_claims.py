@@ -165,6 +165,23 @@ def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
     assert office.case.money.claimed == 0
 
 
+@pytest.mark.parametrize(
+    ("amount", "credit", "left"),
+    [
+        pytest.param("1200.00", "0.00", ["52.16 EUR are left beside the principal"], id="the invoice alone"),
+        pytest.param("1252.49", "0.00", [], id="the total, a day before it is due"),
+        pytest.param("1260.00", "7.51", [], id="more than that"),
+    ],
+)
+def test_a_total_that_a_message_named_settles_everything(
+    office: Office, amount: str, credit: str, left: list[str]
+) -> None:
+    claimed(begin(office))
+    office.pay("2026-04-07 09:00", amount)
+    assert (office.case.stage, office.case.credit) == ("paid", Decimal(credit))
+    assert [entry.reason.partition(" (")[0] for entry in office.entries("accessory")] == left
+
+
 def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(office: Office) -> None:
     begin(office)
     other = begin(Office(office.deps), invoice_id="inv-2", number="INV-2", amount=Decimal(600))
