@@ -48,7 +48,7 @@ class CaseActions:
         memory = self._memory
         case, now = memory.case, memory.clock.now()
         entries, arrivals = list(memory.unsaved), memory.arrivals
-        revision, again = case.revision, list(case.outstanding.again)
+        revision, known = case.revision, len(memory.not_arrived)
         request = memory.request(StepRequest, entries, step=action.step, planned_at=action.at)
         try:
             answer = await self._calls.about_case(
@@ -68,23 +68,25 @@ class CaseActions:
             memory.clock.set_rehearsal(now)
         memory.saved(entries)
         if answer.outcome is not None:
-            # A message that did not arrive raises no revision, but the step may be due once more because of it.
-            unchanged = memory.case is case and (case.revision, case.outstanding.again) == (revision, again)
-            self._take(answer, request.seen, unchanged=unchanged, arrived=memory.arrivals > arrivals)
+            # A message that did not arrive raises no revision, but its step may be due once more because of it.
+            missed = memory.not_arrived[known:]
+            unchanged = memory.case is case and case.revision == revision and not missed
+            arrived = memory.arrivals > arrivals
+            self._take(answer, request.seen, unchanged=unchanged, arrived=arrived, missed=action.step in missed)
         self._writer.access.begin_if_needed(answer)
 
-    def _take(self, answer: StepAnswer, seen: int, *, unchanged: bool, arrived: bool) -> None:
+    def _take(self, answer: StepAnswer, seen: int, *, unchanged: bool, arrived: bool, missed: bool) -> None:
         """Take the step's outcome; take its plan only if the case is `unchanged` since it was handed.
 
         seen: the number of the last timeline entry that the request named. arrived: meanwhile a message was
         delivered. It may be the delivered warning that the step did not find, so a step that is blocked is looked at
-        again at once.
+        again at once. missed: meanwhile a message of this step did not arrive.
         """
         memory = self._memory
         case, outcome = memory.case, answer.outcome
         if outcome is None:
             return
-        case.take(outcome)
+        case.take(outcome, missed=missed)
         memory.take(answer, case.revision if unchanged else -1, seen)
         if arrived and not unchanged:
             memory.case.outstanding.blocked_until = None

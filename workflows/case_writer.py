@@ -58,10 +58,15 @@ class CaseWriter:
             memory.saved(entries)
             if answer.not_arrived:
                 memory.case.reach_further(answer.not_arrived)
+                memory.not_arrived.append(answer.not_arrived)
             if answer.arrived:
                 memory.case.outstanding.blocked_until = None
                 memory.arrivals += 1
             memory.take(answer, revision, request.seen)
+            if answer.not_arrived and answer.not_arrived not in memory.case.outstanding.again:
+                # The database's newer case, in which the step is done, has replaced the one that was told.
+                memory.case.reach_further(answer.not_arrived)
+                memory.plan_soon()
         self.access.begin_if_needed(answer)
 
     async def until_written(self) -> None:

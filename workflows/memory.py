@@ -42,6 +42,7 @@ class Memory:
     stale         the next action has to be planned anew
     woken         something happened: the main loop looks again instead of sleeping on
     arrivals      how often this run learned that a message was delivered
+    not_arrived   the steps of messages of which it learned that they did not arrive, in that order
     """
 
     def __init__(self, clock: CaseClock, carried: Carried | None) -> None:
@@ -58,6 +59,7 @@ class Memory:
         self.stale = False
         self.woken = False
         self.arrivals = 0
+        self.not_arrived: list[str] = []
         self._seen = 0  # the number of the last timeline entry read from the database
         self._said = 0  # how many entries this case has added; numbers their keys
         self._copy: CaseCopy | None = None  # the database's, when its last answer left it equal to this case

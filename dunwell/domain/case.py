@@ -139,9 +139,13 @@ class Case(CaseState):
 
     # Its ladder ------------------------------------------------------------------------------------------
 
-    def take(self, outcome: StepOutcome) -> list[Said]:
-        """A step of the ladder, or an answer, came to something."""
-        return step_effects.taken(self, outcome)
+    def take(self, outcome: StepOutcome, *, missed: bool = False) -> list[Said]:
+        """A step of the ladder, or an answer, came to something; if `missed`, a message of it failed meanwhile."""
+        said, step = step_effects.taken(self, outcome), outcome.step
+        still_due = step in self.outstanding.owed or not (self.progress.has(step) or StepId.parse(step).message)
+        if missed and not still_due:
+            self.reach_further(step)
+        return said
 
     def in_trouble(self, step: str, why: str, now: datetime, until: datetime) -> list[Said]:
         """The step was tried many times, and whoever it needs is away: the case rests until then and tries again."""
