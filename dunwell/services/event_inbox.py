@@ -37,30 +37,53 @@ class Inbox:
 
         Raises SQLAlchemyError when the database does not take them; then the provider has to send them again.
         """
+        count, left = 0, list(events)
+        while left:
+            groups, left = self._by_owners(left), []
+            for owners, group in groups.items():
+                taken, moved = self._take_group(provider, owners, group, now)
+                count += taken
+                left += moved
+        return count
+
+    def _by_owners(self, events: Sequence[ProviderEvent]) -> dict[tuple[str, ...], list[ProviderEvent]]:
         groups: dict[tuple[str, ...], list[ProviderEvent]] = {}
         with self._database.reading() as session:
             for item in events:
                 groups.setdefault(owners_of(session, item), []).append(item)
-        return sum(self._take_group(provider, owners, group, now) for owners, group in groups.items())
+        return groups
 
-    def _take_group(self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime) -> int:
+    def _take_group(
+        self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime
+    ) -> tuple[int, list[ProviderEvent]]:
         try:
             return self._write(provider, owners, group, now)
         except IntegrityError:
             # Another request has written the same event meanwhile; the second try finds it known.
             return self._write(provider, owners, group, now)
 
-    def _write(self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime) -> int:
-        count = 0
+    def _write(
+        self, provider: str, owners: tuple[str, ...], group: list[ProviderEvent], now: datetime
+    ) -> tuple[int, list[ProviderEvent]]:
+        """Return how many events were new, and those whose owners are others now than those that are locked.
+
+        A message may be recorded between the look at its owners and the lock; without the lock of its customer an
+        event could be applied beside a step of the same case.
+        """
+        count, moved = 0, []
         with self._database.writing() as session:
             accounts.lock(session, owners)
             known = provider_events.known(session, provider, {item.event_id for item in group})
             for item in group:
-                if item.event_id not in known:
-                    known.add(item.event_id)
-                    self._keep(session, provider, item, now)
-                    count += 1
-        return count
+                if item.event_id in known:
+                    continue
+                if owners_of(session, item) != owners:
+                    moved.append(item)
+                    continue
+                known.add(item.event_id)
+                self._keep(session, provider, item, now)
+                count += 1
+        return count, moved
 
     def _keep(self, session: Session, provider: str, item: ProviderEvent, now: datetime) -> None:
         applied = apply(session, item, now)
@@ -100,7 +123,7 @@ class Inbox:
         with self._database.writing() as session:
             accounts.lock(session, owners)
             row = provider_events.get(session, provider, event_id)
-            if row is None or row.done_at is not None or "tell" in row.body:
+            if row is None or row.done_at is not None or "tell" in row.body or owners_of(session, item) != owners:
                 return None
             applied = apply(session, item, now)
             row.body = _body(item, applied)
