@@ -204,6 +204,23 @@ def test_the_due_date_is_told_as_of_today(today: date, says: str) -> None:
     assert says in CATALOGUE.compose("before-due", "en", facts(today=today)).text
 
 
+@pytest.mark.parametrize("key", ["part-received", "dispute-closed"])
+@pytest.mark.parametrize("others", [(), facts().bills])
+def test_german_asks_for_nothing_before_it_is_due(key: str, others: tuple[OtherInvoice, ...]) -> None:
+    """Both answers may come before the due date, after a first hint."""
+    composed = CATALOGUE.compose(key, "de", facts(today=date(2026, 2, 20), others=others))
+    assert "bis zum 1. März 2026" in spaced(composed.text)
+    for sooner in ("noch heute", "zwei Arbeitstagen", "heute zahlen"):
+        assert sooner not in composed.text + composed.call.partition("WENN SIE HÖREN")[0]
+
+
+def test_german_asks_for_the_money_when_the_first_hint_comes_late() -> None:
+    for changes in ({}, {"today": date(2027, 4, 5)}):
+        assert (
+            "Bitte zahlen Sie den Betrag noch heute." in CATALOGUE.compose("before-due", "de", facts(**changes)).text
+        )
+
+
 @pytest.mark.parametrize(
     ("language", "currency", "digits", "amount", "long", "short"),
     [
