@@ -11,6 +11,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.keys import TaskId
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits
@@ -64,7 +65,7 @@ def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
         if row.customer_id in found or invoice_id not in {None, row.invoice_id} or not claims_by_kind(session, case):
             continue
         task = TaskRow(
-            task_id=f"{row.invoice_id}.customer-kind",
+            task_id=str(TaskId.of(row.invoice_id, "customer-kind")),
             invoice_id=row.invoice_id,
             step="",
             kind=TaskKind.DECISION,

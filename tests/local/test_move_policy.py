@@ -77,7 +77,7 @@ def test_one_case_is_moved_there_and_back(run: Run, monkeypatch: pytest.MonkeyPa
     ("arguments", "code", "said"),
     [
         (("--from", "x", "--to", "gentle-saas@2"), 1, "names no version"),
-        (("--from", "gentle-saas@1", "--to", "gradual-pressure@1"), 1, "another ladder"),
+        (("--from", "gentle-saas@1", "--to", "gradual-pressure@2"), 1, "another ladder"),
         (("--from", "gentle-saas@1", "--to", "gentle-saas@2", "--seen", "x"), 2, "only goes with --confirm"),
     ],
 )

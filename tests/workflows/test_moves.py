@@ -204,7 +204,7 @@ def test_what_names_no_version_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("gentle-saas@1", "gradual-pressure@1", "another ladder"),
+        ("gentle-saas@1", "gradual-pressure@2", "another ladder"),
         ("gentle-saas@1", "gentle-saas@1", "the version it comes from"),
         ("gentle-saas@7", "gentle-saas@2", "no case was ever started by gentle-saas@7"),
         ("gentle-saas@1", "gentle-saas@3", "gentle-saas.toml is version 2"),
