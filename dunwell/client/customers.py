@@ -17,7 +17,7 @@ from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.keys import ContactId
-from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person
+from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
@@ -74,7 +74,13 @@ class Customers:
         _some(facts, CUSTOMER_FIELDS)
         with self._people(customer_id, by) as (people, after):
             people.correct_customer(customer_id, facts, by)
-        return after.changed(f"{customer_id} is so already")
+            kind = people.customers[customer_id].kind
+            silent = [
+                f"{one.contact_id} is not written to: a private person's debt is told to nobody else"
+                for one in people.known(customer_id)
+                if "kind" in facts and one.open and is_third_party(kind, one.contact.role)
+            ]
+        return after.changed(f"{customer_id} is so already", silent)
 
     def set_contact(self, contact_id: str, given: Mapping[str, Any], by: str) -> Changed:
         """The same for a contact. An empty text takes an address away."""
@@ -90,8 +96,10 @@ class Customers:
         """Add a contact whom no record names; written to about every invoice of the customer, until closed."""
         with self._people(customer_id, by) as (people, after):
             kind = _checked(CONTACT["role"].check, "role", role)
-            country = people.customers[customer_id].country
-            facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
+            customer = people.customers[customer_id]
+            if is_third_party(customer.kind, Role(kind)):
+                raise Refused("role", f"{kind} is refused: a private person's debt is told to nobody else")
+            facts = {name: _contact_fact(name, value, customer.country) for name, value in given.items()}
             if not facts.get("name"):
                 raise Refused("name", "is missing: it is needed")
             key = ContactId(customer_id=customer_id, role=kind, number="1")

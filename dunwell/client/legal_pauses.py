@@ -19,8 +19,9 @@ def with_legal_end(pause: Mapping[str, Any], customer: CustomerRow, now: datetim
     Raises Refused when the law of the customer's country, as far as it is known here, names no end.
     """
     found = dict(pause)
-    if found.get("reason") != BREATHING_SPACE or found.get("until") is not None:
+    if _plain(found.get("reason")) != _plain(BREATHING_SPACE) or found.get("until") is not None:
         return found
+    found["reason"] = BREATHING_SPACE
     today = now.astimezone(ZoneInfo(customer.time_zone)).date()
     rule = contact_law.rule_for(laws.files(), customer, today)
     if rule is None or rule.breathing_space_days is None:
@@ -28,3 +29,8 @@ def with_legal_end(pause: Mapping[str, Any], customer: CustomerRow, now: datetim
         raise Refused("until", f"{why}, so say when it ends")
     found["until"] = (today + timedelta(days=rule.breathing_space_days)).isoformat()
     return found
+
+
+def _plain(reason: object) -> str:
+    """Without what people write in different ways: case, spaces, hyphens and underscores."""
+    return "".join(sign for sign in str(reason).casefold() if sign.isalnum())

@@ -156,7 +156,9 @@ def import_rates(
     such as 2026-09-16,2.65. In the days that the file speaks of, its rates stand in place of the known ones.
     """
     content, today = _content(file), _today()
-    last = max(content.last, _day(known_until) if known_until else content.last)
+    last = _day(known_until) if known_until else content.last
+    if last < content.last:
+        raise Refused("--known-until", f"lies before {content.last}, the last day that the file speaks of")
     if last > today + _FURTHEST:
         raise Refused("FILE", f"speaks of {last}, which is more than a year ahead: is it a forecast?")
     facts = {"series": series, "last": last, "rates": dict(content.rates), "source": source or file.name}

@@ -23,6 +23,8 @@ _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_abb
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 _NAMED_DAY = re.compile(r"([0-9]{1,2})[ /-]([A-Za-z]{3})[a-z]*[ /-]([0-9]{4}|[0-9]{2})")
 _RATE = re.compile(r"([+-]?[0-9]{1,3}(?:[.,][0-9]{1,6})?)\s*%?")
+_WHOLE, _FRACTION = re.compile(r"[+-]?[0-9]{1,2}"), re.compile(r"[0-9]{1,6}\s*%?")
+_MOST_PER_CENT = 100
 _NO_VALUE = {"", ".", "..", "-", "n/a", "nan", "kein wert vorhanden"}
 _DAY_COLUMNS, _RATE_COLUMNS = ("TIME_PERIOD",), ("OBS_VALUE",)
 """Columns of the ECB's interface, whose rows do not begin with the day."""
@@ -79,7 +81,8 @@ def read_rates(content: bytes) -> RateFile:
 def _csv(text: str, problems: list[str]) -> Iterator[_Row]:
     """Yield the rows of a CSV file that hold a rate. Rows before the first day are its head."""
     try:
-        rows = list(csv.reader(StringIO(text, newline=""), delimiter=_separator(text)))
+        separator = _separator(text)
+        rows = list(csv.reader(StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise RateFileError(f"is no CSV file ({error}): take it from its publisher anew") from None
     day_column, rate_column = _columns(rows)
@@ -91,14 +94,25 @@ def _csv(text: str, problems: list[str]) -> Iterator[_Row]:
                 problems.append(f"line {number}: {printable(cells[0])!r} is no day: write YYYY-MM-DD")
             continue
         begun = True
+        if rate_column is None and separator == "," and (torn := _torn_by_comma(cells[day_column + 1 :])):
+            problems.append(f"line {number}: {torn} may be one rate or two columns: write {torn.replace(',', '.')}")
+            continue
         cell = _rate_cell(cells, day_column, rate_column)
         if cell.lower() in _NO_VALUE:
             continue
         rate = _rate(cell)
         if rate is None:
             problems.append(f"line {number}: {printable(cell)!r} is no rate in per cent: write it like 2.65")
+        elif abs(rate) >= _MOST_PER_CENT:
+            problems.append(f"line {number}: {printable(cell)!r} is more than {_MOST_PER_CENT} per cent a year")
         else:
             yield _Row(f"line {number}", *period, rate)
+
+
+def _torn_by_comma(cells: Sequence[str]) -> str | None:
+    """A rate with a decimal comma in a file whose columns are separated by commas; None where there is none."""
+    first, second = (*(cell.strip() for cell in cells[:2]), "", "")[:2]
+    return f"{first},{second}" if _WHOLE.fullmatch(first) and _FRACTION.fullmatch(second) else None
 
 
 def _separator(text: str) -> str:

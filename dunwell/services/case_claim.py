@@ -32,7 +32,11 @@ def keep(session: Session, deps: Dependencies, case: Case, now: datetime) -> Non
     except (Refused, LookupError):
         pass
     case.last_claim = ClaimSummary.of(claim) if claim else None
-    case.money.beside_principal = _beside_principal(case, claim)
+    met = _beside_principal(case, claim)
+    if met != case.money.beside_principal and met:
+        text = f"{met} {case.currency} of what was paid met interest, lump sum and costs: that is no credit"
+        timeline.write(session, case.invoice_id, [Entry(key=f"met.{met}", at=now, kind="accessory", reason=text)])
+    case.money.beside_principal = met
     if case.ended is not Stage.PAID:
         _take_back(session, case, now)
     elif case.accessory is None and claim is not None and claim.accessory and policy is not None:

@@ -25,6 +25,7 @@ from dunwell.domain.governing_law import counts_as, known_law
 from dunwell.domain.jurisdiction import FeeAllowed, Jurisdiction
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
+from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TAKEN_STATES, DebtorKind, Stage
 from dunwell.services import laws
 from dunwell.store import cases, invoices, outbox, policies
@@ -53,6 +54,8 @@ def claim_on(session: Session, invoice_id: str, as_of: date, *, seller: str | No
     case = cases.get(session, invoice_id)
     if case is None:
         raise LookupError(f"invoice {invoice_id!r} has no case: start its file first")
+    if as_of < case.issued_on:
+        raise Refused("as_of", f"{as_of} lies before {case.issued_on}, the day on which the invoice was issued")
     policy = policies.load(session, case.policy.name, case.policy.version)
     return claim_of_case(session, case, policy, as_of, seller=seller)
 

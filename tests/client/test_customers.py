@@ -257,3 +257,16 @@ def test_b7_tasks_of_rehearsals_are_left_out_unless_asked_for_and_marked(databas
         both = {one["invoice_id"]: one["rehearsal"] for one in open_work(session, rehearsals=True)}
         assert both == {"inv-1": False, "played": True}
         assert [one["rehearsal"] for one in open_work(session, "played")] == [True]
+
+
+def test_a_private_persons_debt_is_told_to_nobody_else_whoever_adds_them(database: Database) -> None:
+    register(database, bill("a", [ADA, BOB], customer={"kind": "consumer"}))
+    with pytest.raises(Refused, match="manager is refused: a private person's debt is told to nobody else"):
+        customers(database).add_contact("acme", "manager", {"name": "Otto", "email": "otto@acme.example"}, "ana")
+
+
+def test_whoever_is_known_to_be_a_private_person_loses_those_who_are_none_of_it(database: Database) -> None:
+    register(database, bill("a", [ADA, BOB]))
+    customers(database).add_contact("acme", "manager", {"name": "Otto", "email": "otto@acme.example"}, "ana")
+    done = customers(database).set_customer("acme", {"kind": "consumer"}, "ana")
+    assert "acme.manager.1 is not written to: a private person's debt is told to nobody else" in done.said

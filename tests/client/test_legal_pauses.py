@@ -32,6 +32,13 @@ def test_it_ends_after_the_days_of_the_law_counted_from_the_customers_day(databa
     assert found == {"reason": "breathing_space", "by": "agent-7", "until": "2027-05-02"}
 
 
+@pytest.mark.parametrize("reason", ["breathing space", "Breathing-Space", "breathingspace"])
+def test_the_reason_is_known_however_it_is_written(database: Database, reason: str) -> None:
+    row = customer_of(database, country="GB", time_zone="Europe/London", kind=DebtorKind.CONSUMER)
+    found = with_legal_end({"reason": reason}, row, NOW)
+    assert (found["reason"], found["until"]) == ("breathing_space", "2027-05-01")
+
+
 @pytest.mark.parametrize(
     "pause",
     [

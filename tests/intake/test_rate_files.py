@@ -1,5 +1,6 @@
 """Rates from the files of their publishers: each format, and what is refused."""
 
+import re
 from datetime import date
 from decimal import Decimal
 
@@ -134,3 +135,20 @@ def test_whatever_a_file_holds_it_is_read_or_refused(content: bytes) -> None:
     assert days == sorted(set(days))
     assert days[-1] <= found.last
     assert all(rate.is_finite() for _, rate in found.rates)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("2027-01-01,1,77", "line 1: 1,77 may be one rate or two columns: write 1.77"),
+        ("2027-01-01,-0,88 %", "line 1: -0,88 % may be one rate or two columns: write -0.88 %"),
+        ("2027-01-01,177", "line 1: '177' is more than 100 per cent a year"),
+    ],
+)
+def test_a_rate_that_is_read_in_two_ways_or_is_none_is_refused(line: str, says: str) -> None:
+    with pytest.raises(RateFileError, match=f"^{re.escape(says)}$"):
+        read_rates(line.encode())
+
+
+def test_a_decimal_comma_is_read_where_columns_are_separated_otherwise() -> None:
+    assert read_rates(b"2027-01-01;1,77").rates == ((date(2027, 1, 1), Decimal("1.77")),)

@@ -68,6 +68,7 @@ by = ["email"]
 message = "reminder-second"
 fee = "0.60 EUR"
 """)
+MET = "52.49 EUR of what was paid met interest, lump sum and costs: that is no credit"
 DUE = date(2026, 3, 2)
 NOTICE, CLAIM = "2026-03-03 09:00", "2026-04-01 08:00"
 """The claim is counted up to 8 April: 37 days at 10.27 per cent of 1,200.00 are 12.49."""
@@ -169,8 +170,8 @@ def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
     ("amount", "credit", "left"),
     [
         pytest.param("1200.00", "0.00", ["52.16 EUR are left beside the principal"], id="the invoice alone"),
-        pytest.param("1252.49", "0.00", [], id="the total, a day before it is due"),
-        pytest.param("1260.00", "7.51", [], id="more than that"),
+        pytest.param("1252.49", "0.00", [MET], id="the total, a day before it is due"),
+        pytest.param("1260.00", "7.51", [MET], id="more than that"),
     ],
 )
 def test_a_total_that_a_message_named_settles_everything(

@@ -186,7 +186,7 @@ def test_what_is_left_is_billed_by_one_task_that_outlives_the_case(opened: Open)
     paid(office, "1.00", "2026-06-02", "p2")
     (task,) = office.tasks()
     assert (str(task.amount), task.outlives_case, task.task_id) == ("127.22", True, "inv-1.accessory")
-    assert len(office.entries("accessory")) == 1
+    assert [entry.reason.partition(" EUR")[0] for entry in office.entries("accessory")] == ["127.22", "1.00"]
 
 
 def test_below_the_floor_nothing_is_billed(opened: Open) -> None:
@@ -294,3 +294,8 @@ def test_a_fee_is_charged_once_its_message_has_left(opened: Open) -> None:
     office.carry_out("first-reminder", "2026-05-04 10:00")
     office.carry_out("second-reminder", "2026-05-18 10:00")
     assert claimed(office, "2026-05-31")["costs"] == "0.76"  # the first reminder is free, and no later one costs more
+
+
+def test_no_claim_is_made_for_a_day_before_the_invoice(opened: Open) -> None:
+    with pytest.raises(Refused, match="2023-12-31 lies before 2024-01-01, the day on which the invoice was issued"):
+        claimed(opened(), "2023-12-31")
