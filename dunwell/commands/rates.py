@@ -83,7 +83,7 @@ def confirm(
     subject: Subject,
     by: CheckedBy,
     field: Annotated[
-        str, typer.Argument(metavar="[FIELD]", help="As `rates values` shows it, or how it begins.")
+        str, typer.Argument(metavar="[FIELD]", help="As `rates values` shows it, or its first words.")
     ] = "",
     source: Annotated[str | None, typer.Option("--source", help="Where it was read.")] = None,
 ) -> None:

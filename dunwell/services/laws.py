@@ -68,7 +68,7 @@ def governing_law(
 def confirm(session: Session, subject: str, field: str, by: str, source: str | None, now: datetime) -> LegalValue:
     """Record that a person checked a value, and return it.
 
-    subject: a country or a series. field: the value's place in it, or the beginning of one place alone. Raises
+    subject: a country or a series. field: the value's place in it, or the first words of one place alone. Raises
     Refused for a value that does not exist, for one that needs nobody's confirmation, and for an unfit `by`.
     """
     values = values_in_force(session, subject)
@@ -91,18 +91,21 @@ def confirm(session: Session, subject: str, field: str, by: str, source: str | N
 
 
 def _named(values: Sequence[LegalValue], field: str) -> list[LegalValue]:
-    """Return the value at this place, or those whose place begins with it, the unsure ones if there are any."""
-    found = [one for one in values if one.field == field] or [one for one in values if one.field.startswith(field)]
+    """Return the value at this place, or those whose place begins with these words, the unsure ones if any is."""
+    begun = f"{field}."
+    found = [one for one in values if one.field == field] or [one for one in values if one.field.startswith(begun)]
     return [one for one in found if not one.certainty.sure] or found
 
 
 def values_in_force(session: Session, subject: str) -> list[LegalValue]:
     """Return the values of a country or of a series, as their files and imports say, before any confirmation."""
-    series, law = series_in_force(session), files().get(subject.upper())
-    if law is not None:
-        return list(values_of(law))
+    series = series_in_force(session)
     if subject.lower() in series:
         return list(rates_of(series[subject.lower()]))
+    code = subject.upper()
+    law = files().get((known_law(code, files()) or "") if len(code) == 2 else code)
+    if law is not None:
+        return list(values_of(law))
     raise Refused(
         "COUNTRY", f"{subject!r} is no country and no series here: {did_you_mean(subject, [*files(), *series])}"
     )

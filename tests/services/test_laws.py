@@ -92,8 +92,10 @@ def test_an_imported_rate_needs_no_confirmation(database: Database) -> None:
 @pytest.mark.parametrize(
     ("subject", "field", "by", "said"),
     [
-        ("AT", "lump_sum.busines", "legal", None),
-        ("AT", "lump", "legal", None),  # the only one of them that is unsure
+        ("AT", "lump_sum", "legal", None),  # the only one of them that is unsure
+        ("AT", "lump", "legal", "FIELD: 'lump' is no value of AT"),
+        ("AT", "lump_sum.busines", "legal", "FIELD: 'lump_sum.busines' is no value of AT: use one of"),
+        ("UK", "lump", "legal", "FIELD: 'lump' is no value of UK"),  # the law of GB
         ("ES", "interest", "legal", "FIELD: 'interest' is the beginning of several: interest.business"),
         (
             "AT",
@@ -114,8 +116,8 @@ def test_an_imported_rate_needs_no_confirmation(database: Database) -> None:
             "legal",
             "COUNTRY: 'de-bass' is no country and no series here: did you mean 'de-base'?",
         ),
-        ("AT", "lump", "kim@acme.example", "by: must be a role"),
-        ("AT", "lump", "", "by: must be a role"),
+        ("AT", "lump_sum", "kim@acme.example", "by: must be a role"),
+        ("AT", "lump_sum", "", "by: must be a role"),
     ],
 )
 def test_what_can_be_confirmed(database: Database, subject: str, field: str, by: str, said: str | None) -> None:
