@@ -68,6 +68,7 @@ class UiProxy:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()  # at once: whoever comes before the thread serves waits, and is not refused
         except OSError:
             listener.close()
             raise
