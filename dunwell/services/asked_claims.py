@@ -20,7 +20,8 @@ from dunwell.services.dispatch import Dispatch
 from dunwell.store import invoices
 from dunwell.texts.formatting import AccruingInterest, Claimed
 
-_PER_CURRENCY_DIGITS = 2
+_DIGITS_APART = 2
+"""Minor units of the currencies in which laws name lump sums for debts in others."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class AskedClaim:
 
 def of_message(session: Session, deps: Dependencies, jobs: Sequence[Dispatch]) -> list[AskedClaim | None]:
     """What one message claims for each of its jobs, all up to one day; None for those that claim nothing."""
-    claiming = [job for job in jobs if job.execution.ladder is not None and _speaks(job.execution.ladder)]
-    if not claiming:
-        return [None] * len(jobs)
-    until = min(_until(job) for job in claiming)
-    return [_of_job(session, deps, job, until) if job in claiming else None for job in jobs]
+    steps = [_claiming(job) for job in jobs]
+    until = min((_until(job) for job, step in zip(jobs, steps, strict=True) if step), default=None)
+    return [
+        _of_job(session, deps, job, step, until) if step and until else None
+        for job, step in zip(jobs, steps, strict=True)
+    ]
 
 
 def printed(asked: Iterable[AskedClaim | None]) -> tuple[tuple[Claimed, ...], date | None]:
@@ -64,14 +66,13 @@ def printed(asked: Iterable[AskedClaim | None]) -> tuple[tuple[Claimed, ...], da
     return tuple(claimed for claimed, _ in found), min((until for _, until in found), default=None)
 
 
-def _speaks(step: Step) -> bool:
-    return step.claims or step.interest_notice
-
-
-def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, until: date) -> AskedClaim | None:
+def _claiming(dispatch: Dispatch) -> Step | None:
+    """The job's step of the ladder, if it claims or announces anything beside the principal."""
     step = dispatch.execution.ladder
-    if step is None:
-        return None
+    return step if step is not None and (step.claims or step.interest_notice) else None
+
+
+def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, step: Step, until: date) -> AskedClaim:
     try:
         found = claims.claim_of_case(
             session,
@@ -94,7 +95,7 @@ def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, until: dat
         return AskedClaim(until, accruing=_accruing(claim), left_out=claim.left_out)
     return AskedClaim(
         until,
-        claimed=_claimed(session, dispatch, claim),
+        claimed=_claimed(session, dispatch, step, claim),
         provisional=claim.certainty is ClaimCertainty.PROVISIONAL,
         left_out=claim.left_out,
     )
@@ -112,10 +113,10 @@ def _today(dispatch: Dispatch) -> date:
     return dispatch.calendar.local_date(dispatch.now)
 
 
-def _claimed(session: Session, dispatch: Dispatch, claim: Claim) -> Claimed | None:
+def _claimed(session: Session, dispatch: Dispatch, step: Step, claim: Claim) -> Claimed | None:
     """The heads that the step claims, as far as anything is open of them."""
-    step, row = dispatch.execution.ladder, invoices.get_row(session, dispatch.case.invoice_id)
-    if step is None or row is None:
+    row = invoices.get_row(session, dispatch.case.invoice_id)
+    if row is None:
         return None
     interest = claim.interest if step.interest else Decimal(0)
     apart = claim.lump_sum_apart if step.lump_sum else None
@@ -134,7 +135,7 @@ def _claimed(session: Session, dispatch: Dispatch, claim: Claim) -> Claimed | No
         digits=claim.digits,
         lump_sum=apart.amount if apart else lump_sum,
         lump_sum_currency=apart.currency if apart else claim.currency,
-        lump_sum_digits=_PER_CURRENCY_DIGITS if apart else claim.digits,
+        lump_sum_digits=_DIGITS_APART if apart else claim.digits,
         basis=tuple(basis),
     )
 

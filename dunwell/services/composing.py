@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.contact import Contact
 from dunwell.services import asked_claims, message_facts
+from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.joint_messages import firmness
@@ -31,10 +32,12 @@ def compose(
     contact: Contact,
     language: str | None = None,
     more: Mapping[str, object] = MappingProxyType({}),
+    asked: Sequence[AskedClaim | None] | None = None,
 ) -> Composed:
     """The text about all of `jobs`, the leading one first, by the amounts of this transaction.
 
-    `language`: else the customer's. `more` are facts of the message itself, such as what is enclosed.
+    `language`: else the customer's. `more` are facts of the message itself, such as what is enclosed. `asked` is what
+    it claims beside each invoice; None: it is computed here.
     """
     lead, *rest = jobs
     sender = (deps.sender.name, deps.sender.company, deps.sender.reply_to)
@@ -43,7 +46,7 @@ def compose(
     known = message_facts.gather(
         session, lead.case, lead.customer, addressed, lead.execution, lead.policy, lead.calendar, lead.now, sender
     )
-    asked = asked_claims.of_message(session, deps, jobs)
+    asked = asked_claims.of_message(session, deps, jobs) if asked is None else asked
     claims, until = asked_claims.printed(asked)
     account = deps.sender.account_for(lead.case.currency)
     update = {

@@ -15,7 +15,6 @@ from dunwell.domain.autolinks import WORD_JOINER
 from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
 from dunwell.gateways.base import Attachment
-from dunwell.services import asked_claims
 from dunwell.services.composing import bill_of, language_of
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -88,7 +87,7 @@ def write(
     today, formatter = lead.calendar.local_date(lead.now), Formatter(locale, CALL)
     bills = [bill_of(session, dispatch) for dispatch in jobs]
     asked = [bill for bill in bills if bill.asked > 0]
-    claims, until = asked_claims.printed(asked_claims.of_message(session, deps, jobs))
+    claims, until = composed.claimed
     return Letter(
         paper=head.paper or paper_of(lead.customer.country),
         language=locale.language,

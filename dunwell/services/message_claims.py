@@ -20,6 +20,7 @@ from dunwell.domain.terms import DEAD_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
 from dunwell.services import asked_claims, attachments, contact_caps, credits, joint_messages, letters, standstill
+from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.attachments import Enclosure
 from dunwell.services.composing import compose, lead_first
 from dunwell.services.decision_log import note
@@ -169,7 +170,8 @@ class Claims:
         others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
         jobs = lead_first(dispatch, others)
         mail = self._mail(session, own_id, jobs) if channel.facts.form is TextForm.MAIL else _Mail()
-        lead, composed = jobs[0], compose(session, self._deps, jobs, contact, more=mail.facts)
+        lead, asked = jobs[0], asked_claims.of_message(session, self._deps, jobs)
+        composed = compose(session, self._deps, jobs, contact, more=mail.facts, asked=asked)
         if row is None:
             row = MessageRow(
                 message_id=own_id,
@@ -191,18 +193,19 @@ class Claims:
         row.state, row.reason = MessageState.CLAIMED, None
         row.call, row.called_at = ProviderCall.BEGUN, datetime.now(UTC)
         outbox.add(session, row)
-        self._link(session, row, jobs)
+        self._link(session, row, jobs, asked)
         address_waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         if approved is not None:
             envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
         return Claim(envelope, row.called_at, begun_before=False)
 
-    def _link(self, session: Session, row: MessageRow, jobs: Sequence[Dispatch]) -> None:
+    def _link(
+        self, session: Session, row: MessageRow, jobs: Sequence[Dispatch], asked: Sequence[AskedClaim | None]
+    ) -> None:
         """Record which steps the message carries, and what it claims for each; note what it leaves out."""
         says = row.channel.facts.form in _TELLS_CLAIMS and not jobs[0].execution.served
-        asked = asked_claims.of_message(session, self._deps, jobs) if says else [None] * len(jobs)
-        for job, one in zip(jobs, asked, strict=True):
+        for job, one in zip(jobs, asked if says else [None] * len(jobs), strict=True):
             outbox.link(
                 session,
                 row,

@@ -7,6 +7,7 @@ false in `{% if %}` and an error where it would be printed, so that no message h
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -35,6 +36,7 @@ from dunwell.texts.formatting import (
     SHORT,
     SHORT_TIGHT,
     SUBJECT,
+    Claimed,
     Facts,
     FieldStyle,
     Formatter,
@@ -141,6 +143,11 @@ class Composed:
     def key(self) -> str:
         """Which message this is."""
         return self._key
+
+    @property
+    def claimed(self) -> tuple[tuple[Claimed, ...], date | None]:
+        """What it claims beside its invoices, and the day by which the total is to be paid; None for nothing."""
+        return self._facts.claims, self._facts.claim_until
 
     @property
     def language(self) -> str:
