@@ -21,6 +21,7 @@ from dunwell.domain.claim_account import ClaimAccount
 from dunwell.domain.claim_history import ClaimHistory, ContractTerms, Cost, InterestTerms, Payment
 from dunwell.domain.claim_rates import ClaimRates, starting_rule
 from dunwell.domain.default_start import due_day, first_day_of_default
+from dunwell.domain.governing_law import counts_as
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Doubt, LegalFact
 from dunwell.domain.lump_sum_claim import LumpSumClaim, SumApart
@@ -167,7 +168,7 @@ class _Computation:
     ) -> None:
         self._history, self._law, self._terms, self._as_of = history, law, terms, as_of
         self._kinds = customer, seller
-        self._parties = customer or DebtorKind.CONSUMER, seller
+        self._parties = counts_as(customer), seller
         self._account = ClaimAccount(Fraction(history.amounts[0].amount))
         self._disputes = Disputes(history, as_of)
         self._cited: list[tuple[Head, LegalFact | None]] = []

@@ -6,6 +6,9 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.spelling import hint
 from dunwell.domain.terms import DebtorKind
 
+SELLER = DebtorKind.BUSINESS
+"""Whoever sends invoices with this program is a business."""
+
 _SAME = {"UK": "GB"}
 """Other codes of countries that have a file."""
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from dunwell.domain.governing_law import SELLER
 from dunwell.domain.jurisdiction import TABLES, Jurisdiction, in_force, rates_of
 from dunwell.domain.legal_fact import COMMERCIAL, LegalFact
 from dunwell.domain.model import Value
@@ -193,7 +194,7 @@ def _faults_of_rates(law: Jurisdiction, series: Mapping[str, RateSeries]) -> Ite
 def _faults_of_complete(law: Jurisdiction) -> Iterator[tuple[str | None, str]]:
     for table in _NEEDED:
         for kind in DebtorKind:
-            if in_force(getattr(law, table), kind, DebtorKind.BUSINESS, date.max) is None:
+            if in_force(getattr(law, table), kind, SELLER, date.max) is None:
                 yield table, f"has no row for {kind} customers: add one, or say missing = [...] instead of complete"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+from dunwell.domain.governing_law import SELLER
 from dunwell.domain.interest_rule import Rate
 from dunwell.domain.jurisdiction import Jurisdiction, rates_of
 from dunwell.domain.model import Value
@@ -44,7 +45,7 @@ def known_through(law: Jurisdiction, today: date) -> date | None:
 
 def _rates_in_force(law: Jurisdiction, today: date) -> Iterator[Rate]:
     for kind in DebtorKind:
-        rule = law.interest_rule(kind, DebtorKind.BUSINESS, today)
+        rule = law.interest_rule(kind, SELLER, today)
         yield from (rate for rate in (rates_of(rule) if rule else ()) if rate.series is not None)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+from dunwell.domain.governing_law import SELLER
 from dunwell.domain.jurisdiction import FeeAllowed, FeeRule, Jurisdiction
 from dunwell.domain.ladder_problems import Report
 from dunwell.domain.policy import Fee, Policy
@@ -41,7 +42,7 @@ def _check_steps(policy: Policy, law: Jurisdiction, report: Report) -> None:
 def _fee_rules(law: Jurisdiction) -> Iterator[FeeRule]:
     """The rules for fees, of whatever kind of customer."""
     for kind in DebtorKind:
-        rule = law.fee_rule(kind, DebtorKind.BUSINESS, _NEWEST)
+        rule = law.fee_rule(kind, SELLER, _NEWEST)
         if rule is not None:
             yield rule
 
@@ -60,5 +61,5 @@ def _refused(fee: Fee, rules: list[FeeRule], *, first: bool) -> Iterator[str]:
 
 
 def _gives_lump_sum(law: Jurisdiction) -> bool:
-    rules = [law.lump_sum_rule(kind, DebtorKind.BUSINESS, _NEWEST) for kind in DebtorKind]
+    rules = [law.lump_sum_rule(kind, SELLER, _NEWEST) for kind in DebtorKind]
     return any(rule is not None and (rule.amount or rule.bands) for rule in rules)

@@ -13,6 +13,7 @@ from dunwell.domain.allocation import AllocationRule, DebtOrder, Designation
 from dunwell.domain.claim_history import ContractTerms, InterestTerms
 from dunwell.domain.claim_rates import ClaimRates
 from dunwell.domain.contact_limits import ContactRule
+from dunwell.domain.governing_law import SELLER
 from dunwell.domain.interest_rule import (
     Compounding,
     DayCount,
@@ -235,7 +236,7 @@ def _rates(law: Jurisdiction) -> Iterator[str]:
 
 def _periods(law: Jurisdiction, rows: Sequence[InterestRule]) -> list[_Period]:
     """Return the rates of a default that begins on each day, days with one rate put together, oldest first."""
-    parties = rows[0].customers[0], DebtorKind.BUSINESS
+    parties = rows[0].customers[0], SELLER
     first, last = rows[0].valid_from, _last_day(law, rows[-1])
     changes = _applied(law, parties, first).days_of_change(first, last)
     found: list[_Period] = []

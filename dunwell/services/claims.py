@@ -21,7 +21,7 @@ from dunwell.domain.claim_history import (
     Reversal,
 )
 from dunwell.domain.claim_terms import contract_terms
-from dunwell.domain.governing_law import counts_as, known_law
+from dunwell.domain.governing_law import SELLER, counts_as, known_law
 from dunwell.domain.jurisdiction import FeeAllowed, Jurisdiction
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
@@ -30,9 +30,6 @@ from dunwell.domain.terms import TAKEN_STATES, DebtorKind, Stage
 from dunwell.services import laws
 from dunwell.store import cases, invoices, outbox, policies
 from dunwell.store.tables import CustomerRow, InvoiceRow
-
-SELLER = DebtorKind.BUSINESS
-"""Whoever sends invoices with this program is a business."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 The law is that of the customer's country. It counts what all people of a customer got, about whatever invoice.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from dunwell.domain.business_calendar import BusinessCalendar, LegalHours
 from dunwell.domain.calls import DAY_CLOSES, DAY_OPENS
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact_limits import ContactForm, ContactLimit, ContactRule, Weekday
+from dunwell.domain.governing_law import SELLER, counts_as
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.terms import DebtorKind
 from dunwell.store import outbox, tasks
@@ -37,14 +38,10 @@ class Debtor(Protocol):
     def kind(self) -> DebtorKind | None: ...
 
 
-class Laws(Protocol):
-    def get(self, code: str) -> Jurisdiction | None: ...
-
-
-def rule_for(laws: Laws, debtor: Debtor, day: date) -> ContactRule | None:
+def rule_for(laws: Mapping[str, Jurisdiction], debtor: Debtor, day: date) -> ContactRule | None:
     """The limits that hold on `day`; None where the law of the country names none."""
     law = laws.get(debtor.country)
-    return law.contact_rule(debtor.kind or DebtorKind.CONSUMER, DebtorKind.BUSINESS, day) if law else None
+    return law.contact_rule(counts_as(debtor.kind), SELLER, day) if law else None
 
 
 def within_hours(calendar: BusinessCalendar, rule: ContactRule | None) -> BusinessCalendar:
