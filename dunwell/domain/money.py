@@ -69,9 +69,9 @@ class Money(MutableValue):
     imported_paid: Decimal = Decimal(0)  # and how much
     questioned: dict[str, QuestionedPayment] = Field(default_factory=dict)
     credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
-    claimed: Decimal = Decimal(0)  # what the last message that claims more asked for beside the principal
+    claimed: Decimal = Decimal(0)  # what the last message with a claim asked for beside the principal
     claim_until: date | None = None  # and the day by which it is to be paid
-    beside_principal: Decimal = Decimal(0)  # of it met interest, lump sum and costs, as the database computes it
+    beside_principal: Decimal = Decimal(0)  # what of the money met interest, lump sum and costs, as the database computes it
     given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
 
     @model_validator(mode="after")
