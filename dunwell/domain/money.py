@@ -71,7 +71,7 @@ class Money(MutableValue):
     credit_notes: list[CreditNote] = Field(default_factory=list)  # since the last dispute was resolved
     claimed: Decimal = Decimal(0)  # what the last message with a claim asked for beside the principal
     claim_until: date | None = None  # and the day by which it is to be paid
-    beside_principal: Decimal = Decimal(0)  # what of the money met interest, lump sum and costs, as the database computes it
+    beside_principal: Decimal = Decimal(0)  # paid for interest, lump sum and costs, as the database computes it
     given: Decimal = Decimal(0)  # credit of this invoice that was applied or returned, as the database knows it
 
     @model_validator(mode="after")
