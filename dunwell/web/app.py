@@ -20,6 +20,7 @@ from dunwell.web.allowed_hosts import AllowedHosts
 from dunwell.web.api import customers
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
+from dunwell.web.auth import SignInNeeded, principal_of, sign_in_page
 from dunwell.web.customer import pay, unsubscribe
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -57,13 +58,12 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(pay.router)
     app.include_router(api.router)
     app.include_router(customers.router)
-    app.add_api_route(
-        "/api/openapi.json", description, dependencies=[Depends(api.authorised)], include_in_schema=False
-    )
+    app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)
     app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
     app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(SignInNeeded, sign_in_page)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(SQLAlchemyError, _no_database)

@@ -1,8 +1,111 @@
-"""The check of the bearer tokens that callers send."""
+"""Who a request comes from, and whether they may do what it asks.
+
+Programs send an API key to `/api`; people have a session at `/console`, named by a cookie.
+"""
 
 import hmac
+from urllib.parse import quote, urlsplit
 
+from fastapi import Request
+from fastapi.responses import RedirectResponse, Response
+
+from dunwell.domain.events import PERSONAL_DECISIONS
+from dunwell.domain.principals import Principal, PrincipalKind, Right, Role, right_for
 from dunwell.web.request_body import Problem
+from dunwell.web.service import service_of
+
+CONSOLE = "/console"
+SIGN_IN = f"{CONSOLE}/sign-in"
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class SignInNeeded(Exception):
+    """A console request without a live session. `path` is where it wanted to go."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class allowed:
+    """A dependency that returns the principal of a request and checks that it has a right.
+
+    API requests raise Problem 401 without a live key. Console requests raise SignInNeeded without a live session, and
+    Problem 403 when another site sent them. Both raise Problem 403 when the principal's role lacks the right.
+    """
+
+    def __init__(self, right: Right) -> None:
+        self.right = right
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await principal_of(request)
+        check_right(principal, self.right)
+        return principal
+
+
+class allowed_to_tell:
+    """The same for routes with a parameter `event`: the right is the one that telling this event needs."""
+
+    async def __call__(self, request: Request) -> Principal:
+        principal = await principal_of(request)
+        event = request.path_params["event"]
+        if event in PERSONAL_DECISIONS:  # another is unknown, which the route says itself
+            check_right(principal, right_for(event))
+        return principal
+
+
+def check_right(principal: Principal, right: Right) -> None:
+    """Raise Problem 403 when the principal's role lacks the right."""
+    if not principal.may(right):
+        what, _, how = right.value.partition(":")
+        reason = f"The role {principal.role.value} may not {how} {what.replace('_', '-')}: ask an administrator."
+        raise Problem(403, reason)
+
+
+async def principal_of(request: Request) -> Principal:
+    """Return who sent the request, by session for the console and else by key. Raises Problem or SignInNeeded."""
+    if request.url.path == CONSOLE or request.url.path.startswith(f"{CONSOLE}/"):
+        check_same_origin(request)
+        raise SignInNeeded(_wanted(request))
+    token = service_of(request).keys.api_token
+    if token is None:
+        raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
+    check_bearer(request.headers.get("Authorization", ""), token, "API_TOKEN")
+    return Principal(kind=PrincipalKind.KEY, id="api", name="API_TOKEN", role=Role.ADMINISTRATOR)
+
+
+def check_same_origin(request: Request) -> None:
+    """Raise Problem 403 for an unsafe method that a page of another site sent.
+
+    Browsers say so in Sec-Fetch-Site; those that do not are judged by Origin. With neither the request is refused.
+    """
+    if request.method in _SAFE_METHODS:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    ours = site == "same-origin" if site is not None else _is_our_origin(request)
+    if not ours:
+        raise Problem(403, "This form was sent by another site: open the console and send it from there.")
+
+
+def _is_our_origin(request: Request) -> bool:
+    origin = request.headers.get("Origin", "")
+    parts = urlsplit(origin)
+    # AllowedHosts has checked Host. The scheme is not compared: a proxy before this service may end TLS.
+    return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc == request.headers.get("Host")
+
+
+def sign_in_page(request: Request, error: Exception) -> Response:
+    """Send a browser to the sign-in page; htmx is told to leave the whole page."""
+    wanted = error.path if isinstance(error, SignInNeeded) else CONSOLE
+    address = f"{SIGN_IN}?next={quote(wanted, safe='/')}"
+    if request.headers.get("HX-Request") == "true":
+        return Response(status_code=200, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)
+
+
+def _wanted(request: Request) -> str:
+    """Return the page to show after sign-in: only its path, because a query may hold what somebody searched for."""
+    return request.url.path if request.method in _SAFE_METHODS else CONSOLE
 
 
 def check_bearer(authorization: str, token: str, setting: str) -> None:

@@ -10,18 +10,22 @@ from pydantic_core import to_jsonable_python
 
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
+from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.views.customer import customer_facts
-from dunwell.web.api.routes import authorised, body_of
+from dunwell.web.api.routes import body_of
+from dunwell.web.auth import allowed
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
 _UNKNOWN = frozenset({"customer", "contact"})
 
-router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
+router = APIRouter(prefix="/api")
 
 
-@router.get("/customers/{customer_id}", summary="A customer whole")
+@router.get(
+    "/customers/{customer_id}", summary="A customer whole", dependencies=[Depends(allowed(Right.CUSTOMERS_READ))]
+)
 async def one_customer(request: Request, customer_id: str) -> JSONResponse:
     """Invoices, contacts with their state, credit, holds, tasks, messages. 404: no such customer."""
 
@@ -36,7 +40,11 @@ async def one_customer(request: Request, customer_id: str) -> JSONResponse:
     return JSONResponse(to_jsonable_python(found))
 
 
-@router.post("/customers/{customer_id}/set", summary="Correct a customer")
+@router.post(
+    "/customers/{customer_id}/set",
+    summary="Correct a customer",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def set_customer(request: Request, customer_id: str) -> JSONResponse:
     """`name`, `country`, `language`, `time_zone`, `kind`, `interest`, `lump_sum`, each if it changes, and `by`. It
     stands until the billing system's own value changes.
@@ -45,7 +53,11 @@ async def set_customer(request: Request, customer_id: str) -> JSONResponse:
     return await _changed(request, lambda customers: customers.set_customer(customer_id, facts, by))
 
 
-@router.post("/customers/{customer_id}/contacts", summary="Add a contact")
+@router.post(
+    "/customers/{customer_id}/contacts",
+    summary="Add a contact",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def add_contact(request: Request, customer_id: str) -> JSONResponse:
     """`role`, `name`, one of `email`, `phone`, `post`, `whatsapp_opt_in` if they agreed to it, and `by`."""
     facts, by = await _facts(request)
@@ -53,7 +65,11 @@ async def add_contact(request: Request, customer_id: str) -> JSONResponse:
     return await _changed(request, lambda customers: customers.add_contact(customer_id, role, facts, by))
 
 
-@router.post("/customers/{customer_id}/pause", summary="Pause a whole customer")
+@router.post(
+    "/customers/{customer_id}/pause",
+    summary="Pause a whole customer",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def pause(request: Request, customer_id: str) -> JSONResponse:
     """`reason`, `by` and, if there is an end, `until`. All open invoices, and those still to come."""
     facts, by = await _facts(request, "reason", "until")
@@ -62,28 +78,42 @@ async def pause(request: Request, customer_id: str) -> JSONResponse:
     )
 
 
-@router.post("/customers/{customer_id}/resume", summary="End the pause of a customer")
+@router.post(
+    "/customers/{customer_id}/resume",
+    summary="End the pause of a customer",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def resume(request: Request, customer_id: str) -> JSONResponse:
     """`by`. An invoice that was paused by itself stays paused."""
     _, by = await _facts(request, "")
     return await _changed(request, lambda customers: customers.resume(customer_id, by))
 
 
-@router.post("/contacts/{contact_id}/set", summary="Correct a contact")
+@router.post(
+    "/contacts/{contact_id}/set", summary="Correct a contact", dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))]
+)
 async def set_contact(request: Request, contact_id: str) -> JSONResponse:
     """`name`, `email`, `phone`, `post`, `whatsapp_opt_in`, each if it changes ("" takes it away), and `by`."""
     facts, by = await _facts(request)
     return await _changed(request, lambda customers: customers.set_contact(contact_id, facts, by))
 
 
-@router.post("/contacts/{contact_id}/close", summary="Write to a contact no more")
+@router.post(
+    "/contacts/{contact_id}/close",
+    summary="Write to a contact no more",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def close_contact(request: Request, contact_id: str) -> JSONResponse:
     """`reason`, a short code, and `by`."""
     facts, by = await _facts(request, "reason")
     return await _changed(request, lambda customers: customers.close_contact(contact_id, facts.get("reason", ""), by))
 
 
-@router.post("/contacts/{contact_id}/open", summary="Write to a contact again")
+@router.post(
+    "/contacts/{contact_id}/open",
+    summary="Write to a contact again",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
 async def open_contact(request: Request, contact_id: str) -> JSONResponse:
     """`by`. Also after a bounce or a wrong number; an address closed by STOP stays closed."""
     _, by = await _facts(request, "")

@@ -20,6 +20,7 @@ from dunwell.client.status import copied_status
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.events import PERSONAL_DECISIONS
 from dunwell.domain.invoice import Invoice
+from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.field_checks import is_identifier
 from dunwell.intake.invoices import Refusal, parse_records
@@ -30,7 +31,7 @@ from dunwell.views.account import access_facts, account_facts
 from dunwell.views.case_status import case_facts
 from dunwell.views.claim import claim_facts
 from dunwell.views.work_list import open_work
-from dunwell.web.auth import check_bearer
+from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
 from workflows.status import Status
@@ -42,21 +43,15 @@ _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
 
 
-def authorised(request: Request, authorization: Annotated[str, Header()] = "") -> None:
-    """Raise Problem 503 when no token is set, 401 when the caller's token is missing or wrong."""
-    token = service_of(request).keys.api_token
-    if token is None:
-        raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
-    check_bearer(authorization, token, "API_TOKEN")
-
-
-router = APIRouter(prefix="/api", dependencies=[Depends(authorised)])
+router = APIRouter(prefix="/api")
 
 
 # Invoices ------------------------------------------------------------------------------------------------
 
 
-@router.post("/invoices", summary="Start a case for each invoice")
+@router.post(
+    "/invoices", summary="Start a case for each invoice", dependencies=[Depends(allowed(Right.INVOICES_WRITE))]
+)
 async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
@@ -128,7 +123,11 @@ def _named(item: object) -> str | None:
     return shown(item.get("invoice_id")) if isinstance(item, Mapping) else None
 
 
-@router.get("/invoices/{invoice_id}/claim", summary="What may be claimed for an invoice on a day")
+@router.get(
+    "/invoices/{invoice_id}/claim",
+    summary="What may be claimed for an invoice on a day",
+    dependencies=[Depends(allowed(Right.INVOICES_READ))],
+)
 async def invoice_claim(request: Request, invoice_id: str, as_of: date | None = None) -> JSONResponse:
     """Principal, interest by period, lump sum and costs on the day `as_of`, by default the customer's today, with the
     law that governs it. `certainty` is confirmed, provisional or unconfirmed; `reasons` say why. 404: no such case.
@@ -150,7 +149,7 @@ async def invoice_claim(request: Request, invoice_id: str, as_of: date | None = 
 # Cases ---------------------------------------------------------------------------------------------------
 
 
-@router.get("/cases/{invoice_id}", summary="How a case stands")
+@router.get("/cases/{invoice_id}", summary="How a case stands", dependencies=[Depends(allowed(Right.CASES_READ))])
 async def case_status(request: Request, invoice_id: str) -> JSONResponse:
     """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why."""
     _check_id(invoice_id)
@@ -172,7 +171,11 @@ def _case_facts(service: Service, status: Status) -> dict[str, Any]:
         return case_facts(session, status, service.seller)
 
 
-@router.post("/cases/{invoice_id}/credit_returned", summary="Note that credit was paid back to the customer")
+@router.post(
+    "/cases/{invoice_id}/credit_returned",
+    summary="Note that credit was paid back to the customer",
+    dependencies=[Depends(allowed(Right.PAYMENTS_WRITE))],
+)
 async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
     """The body: `credit_id`, `amount`, `currency`, `by`. It counts once by its `credit_id`, and changes no case: 200
     answers the status of the invoice that was paid too much, 422 with field and reason when it has no such credit.
@@ -186,7 +189,9 @@ async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
     return JSONResponse(status.model_dump(mode="json"))
 
 
-@router.post("/cases/{invoice_id}/{event}", summary="Tell a case what happened")
+@router.post(
+    "/cases/{invoice_id}/{event}", summary="Tell a case what happened", dependencies=[Depends(allowed_to_tell())]
+)
 async def tell_case(
     request: Request,
     invoice_id: str,
@@ -280,7 +285,7 @@ def _problem(refused: Refused) -> Problem:
 # Work for people -----------------------------------------------------------------------------------------
 
 
-@router.get("/tasks", summary="What people have to do")
+@router.get("/tasks", summary="What people have to do", dependencies=[Depends(allowed(Right.TASKS_READ))])
 async def open_tasks(
     request: Request,
     kind: str | None = None,
@@ -311,7 +316,11 @@ def _open_work(
 # Accounts ------------------------------------------------------------------------------------------------
 
 
-@router.get("/accounts/{customer_id}", summary="A customer's account: access and credit")
+@router.get(
+    "/accounts/{customer_id}",
+    summary="A customer's account: access and credit",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_READ))],
+)
 async def account(request: Request, customer_id: str) -> JSONResponse:
     """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
     404: no such customer.
@@ -319,7 +328,11 @@ async def account(request: Request, customer_id: str) -> JSONResponse:
     return await _of_account(request, customer_id, account_facts)
 
 
-@router.get("/accounts/{customer_id}/access", summary="What a customer's account may do")
+@router.get(
+    "/accounts/{customer_id}/access",
+    summary="What a customer's account may do",
+    dependencies=[Depends(allowed(Right.ACCESS_READ))],
+)
 async def account_access(request: Request, customer_id: str) -> JSONResponse:
     """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
     stage of staged work. 404: no such customer.

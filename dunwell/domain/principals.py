@@ -1,0 +1,152 @@
+"""Who does something (a principal), in which role, and what each role may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dunwell.domain.events import PERSONAL_DECISIONS
+
+
+class Right(StrEnum):
+    """What somebody may do with one kind of thing. `read` sees it, `write` changes it."""
+
+    INVOICES_READ = "invoices:read"
+    INVOICES_WRITE = "invoices:write"
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_WRITE = "payments:write"
+    CASES_READ = "cases:read"
+    CASES_WRITE = "cases:write"
+    TASKS_READ = "tasks:read"
+    TASKS_WRITE = "tasks:write"
+    MESSAGES_READ = "messages:read"
+    MESSAGES_WRITE = "messages:write"
+    CUSTOMERS_READ = "customers:read"
+    CUSTOMERS_WRITE = "customers:write"
+    POLICIES_READ = "policies:read"
+    POLICIES_WRITE = "policies:write"
+    APPROVALS_READ = "approvals:read"
+    APPROVALS_WRITE = "approvals:write"
+    WRITE_OFF_WRITE = "write_off:write"
+    LETTERS_READ = "letters:read"
+    LETTERS_WRITE = "letters:write"
+    FIGURES_READ = "figures:read"
+    ACCESS_READ = "access:read"
+    USERS_READ = "users:read"
+    USERS_WRITE = "users:write"
+    KEYS_READ = "keys:read"
+    KEYS_WRITE = "keys:write"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
+    AUDIT_READ = "audit:read"
+
+    @property
+    def reads(self) -> bool:
+        return self.value.endswith(":read")
+
+
+class Role(StrEnum):
+    """What a user or a key is for. A principal has one role."""
+
+    ADMINISTRATOR = "administrator"
+    MANAGER = "manager"
+    AGENT = "agent"
+    AUDITOR = "auditor"
+    BILLING = "billing"
+    PRODUCT = "product"
+
+
+_READ = frozenset(right for right in Right if right.reads)
+_ADMINISTRATION = frozenset(
+    {
+        Right.USERS_READ,
+        Right.USERS_WRITE,
+        Right.KEYS_READ,
+        Right.KEYS_WRITE,
+        Right.SETTINGS_READ,
+        Right.SETTINGS_WRITE,
+    }
+)
+_DECIDED_BY_MANAGERS = frozenset(
+    {Right.APPROVALS_WRITE, Right.WRITE_OFF_WRITE, Right.POLICIES_WRITE, Right.AUDIT_READ}
+)
+_OF_ROLE: Mapping[Role, frozenset[Right]] = {
+    Role.ADMINISTRATOR: frozenset(Right),
+    Role.MANAGER: frozenset(Right) - _ADMINISTRATION,
+    Role.AGENT: frozenset(Right) - _ADMINISTRATION - _DECIDED_BY_MANAGERS,
+    Role.AUDITOR: _READ,
+    Role.BILLING: frozenset(
+        {
+            Right.INVOICES_READ,
+            Right.INVOICES_WRITE,
+            Right.PAYMENTS_READ,
+            Right.PAYMENTS_WRITE,
+            Right.CASES_READ,  # the answer to a payment is the status of its case
+        }
+    ),
+    Role.PRODUCT: frozenset({Right.ACCESS_READ}),
+}
+
+_OF_EVENT: Mapping[str, Right] = {
+    "payment_received": Right.PAYMENTS_WRITE,
+    "payment_reversed": Right.PAYMENTS_WRITE,
+    "credit_applied": Right.PAYMENTS_WRITE,
+    "invoice_amended": Right.INVOICES_WRITE,
+    "cancel": Right.INVOICES_WRITE,
+    "write_off": Right.WRITE_OFF_WRITE,
+    "call_outcome": Right.TASKS_WRITE,
+}
+
+
+def rights_of(role: Role) -> frozenset[Right]:
+    """Return what a role may do."""
+    return _OF_ROLE[role]
+
+
+def right_for(event: str) -> Right:
+    """Return the right that telling a case this event needs. Raises KeyError for one that people do not tell."""
+    if event not in PERSONAL_DECISIONS:
+        raise KeyError(event)
+    return _OF_EVENT.get(event, Right.CASES_WRITE)
+
+
+class PrincipalKind(StrEnum):
+    """Where the word of a principal comes from.
+
+    person   a user of the console, by session
+    key      a program, by its API key
+    command  somebody at the command line, who holds the credentials of the database
+    engine   somebody who signals a case by Temporal directly
+    system   Dunwell itself
+    """
+
+    PERSON = "person"
+    KEY = "key"
+    COMMAND = "command"
+    ENGINE = "engine"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who does something.
+
+    id    stays the same for good: of the user or key; the operating system's user for a command
+    name  for people to read; may be personal, so it stays in the database and on pages
+    """
+
+    kind: PrincipalKind
+    id: str
+    name: str
+    role: Role
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        return rights_of(self.role)
+
+    def may(self, right: Right) -> bool:
+        return right in self.rights
+
+    @property
+    def label(self) -> str:
+        """Return what events and timelines hold as `by`: never a personal name."""
+        return self.id if self.kind in {PrincipalKind.PERSON, PrincipalKind.KEY} else self.kind.value
