@@ -3,17 +3,23 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.keys import AccessChangeId, HoldId
 from dunwell.domain.terms import Access, Level
 from dunwell.store.database import lock_customers
-from dunwell.store.tables import AccessChangeRow, HoldRow
+from dunwell.store.tables import AccessChangeRow, CustomerRow, HoldRow
 
 _OPEN_HOLDS = (
     select(HoldRow)
     .where(HoldRow.customer_id.in_(bindparam("customer_ids", expanding=True)), HoldRow.released_at.is_(None))
+    .order_by(HoldRow.placed_at)
+)
+_ACCOUNT = (
+    select(CustomerRow.customer_id, HoldRow)
+    .outerjoin(HoldRow, and_(HoldRow.customer_id == CustomerRow.customer_id, HoldRow.released_at.is_(None)))
+    .where(CustomerRow.customer_id == bindparam("customer_id"))
     .order_by(HoldRow.placed_at)
 )
 _UNPUBLISHED = (
@@ -89,6 +95,12 @@ def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, 
     return found
 
 
+def holds_of_account(session: Session, customer_id: str) -> list[HoldRow] | None:
+    """Return the open holds on an account, oldest first, in one query; None when there is no such customer."""
+    rows = session.execute(_ACCOUNT, {"customer_id": customer_id}).all()
+    return [hold for _, hold in rows if hold is not None] if rows else None
+
+
 def access(session: Session, customer_id: str) -> Access:
     """Return the access that the customer's open holds leave."""
     return access_by(open_holds(session, customer_id))
@@ -103,7 +115,12 @@ def access_by(holds: Iterable[HoldRow]) -> Access:
 
 
 def work_on_hold(session: Session, customer_id: str) -> bool:
-    return any(hold.level == Level.WORK for hold in open_holds(session, customer_id))
+    return holds_work(open_holds(session, customer_id))
+
+
+def holds_work(holds: Iterable[HoldRow]) -> bool:
+    """Return whether one of these open holds keeps the next stage of staged work waiting."""
+    return any(hold.level == Level.WORK for hold in holds)
 
 
 def unpublished(session: Session, customer_id: str) -> Sequence[AccessChangeRow]:

@@ -35,5 +35,10 @@ def find_customer(session: Session, customer_id: str) -> CustomerRow:
     """Raises Refused when nobody registered this customer."""
     row = session.get(CustomerRow, customer_id) if is_clean(customer_id) else None
     if row is None:
-        raise Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")
+        raise no_customer(customer_id)
     return row
+
+
+def no_customer(customer_id: str) -> Refused:
+    """Return the refusal of a customer whom nobody registered."""
+    return Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
-from dunwell.web.api import customers
+from dunwell.web.api import accounts, customers
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
 from dunwell.web.auth import SignInNeeded, principal_of, sign_in_page
@@ -58,6 +58,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(pay.router)
     app.include_router(api.router)
     app.include_router(customers.router)
+    app.include_router(accounts.router)
     app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)
     app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
     app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")

@@ -162,6 +162,7 @@ _CORRECTIONS: Mapping[str, Schema] = {
     "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
     "contacts/{contact_id}/open": _object({"by": _WHO}),
 }
+_NO_BODY: Schema = {}
 _STARTED = "Started"
 _STARTED_OR_PROBLEM: Schema = {"anyOf": [_ref(_STARTED), _ref("Problem")]}
 _CASE_ERRORS = {404: "No such case.", 503: "The database or the Temporal server is away, or nobody answered in time."}
@@ -217,6 +218,7 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
     },
     ("get", "/api/accounts/{customer_id}/access"): {
         200: ("What the account may do.", _ref("AccountAccess")),
+        304: ("Unchanged since the answer whose ETag If-None-Match names.", _NO_BODY),
         404: ("No such customer.", None),
         503: ("The database is away.", None),
     },
@@ -288,14 +290,14 @@ def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Sc
     return shown | {
         **({"parameters": parameters} if parameters else {}),
         **({"security": [{"token": []}]} if guarded else {"security": []}),
-        "responses": {
-            str(status): {
-                "description": meaning,
-                "content": {"application/json": {"schema": schema or _ref("Problem")}},
-            }
-            for status, (meaning, schema) in sorted(every.items())
-        },
+        "responses": {str(status): _answer(meaning, schema) for status, (meaning, schema) in sorted(every.items())},
     }
+
+
+def _answer(meaning: str, schema: Schema | None) -> Schema:
+    if schema is _NO_BODY:
+        return {"description": meaning}
+    return {"description": meaning, "content": {"application/json": {"schema": schema or _ref("Problem")}}}
 
 
 def _event(name: str, operation: Schema) -> Schema:

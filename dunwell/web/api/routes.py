@@ -1,7 +1,7 @@
 """The HTTP API for the billing system, for agents' tools and for the product."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime
 from pydantic_core import to_jsonable_python
-from sqlalchemy.orm import Session
 
 from dunwell.client import credits
 from dunwell.client.answers import TellOutcome
@@ -27,7 +26,6 @@ from dunwell.intake.invoices import Refusal, parse_records
 from dunwell.intake.lines import Record
 from dunwell.intake.refusals import shown
 from dunwell.services.idempotency import StillRunning
-from dunwell.views.account import access_facts, account_facts
 from dunwell.views.case_status import case_facts
 from dunwell.views.claim import claim_facts
 from dunwell.views.work_list import open_work
@@ -311,45 +309,3 @@ def _open_work(
 ) -> list[dict[str, Any]]:
     with service.database.reading() as session:
         return open_work(session, invoice_id, kind, due_by, rehearsals=rehearsals)
-
-
-# Accounts ------------------------------------------------------------------------------------------------
-
-
-@router.get(
-    "/accounts/{customer_id}",
-    summary="A customer's account: access and credit",
-    dependencies=[Depends(allowed(Right.CUSTOMERS_READ))],
-)
-async def account(request: Request, customer_id: str) -> JSONResponse:
-    """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
-    404: no such customer.
-    """
-    return await _of_account(request, customer_id, account_facts)
-
-
-@router.get(
-    "/accounts/{customer_id}/access",
-    summary="What a customer's account may do",
-    dependencies=[Depends(allowed(Right.ACCESS_READ))],
-)
-async def account_access(request: Request, customer_id: str) -> JSONResponse:
-    """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
-    stage of staged work. 404: no such customer.
-    """
-    return await _of_account(request, customer_id, access_facts)
-
-
-async def _of_account(
-    request: Request, customer_id: str, facts: Callable[[Session, str], dict[str, Any]]
-) -> JSONResponse:
-    def read() -> dict[str, Any]:
-        with service_of(request).database.reading() as session:
-            return facts(session, customer_id)
-
-    if not is_identifier(customer_id):
-        raise Problem(404, "There is no such customer.")
-    try:
-        return JSONResponse(to_jsonable_python(await asyncio.to_thread(read)))
-    except Refused:
-        raise Problem(404, "There is no such customer.") from None

@@ -1,0 +1,67 @@
+"""Accounts over HTTP: what the product asks before it lets a customer in."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_json, to_jsonable_python
+from sqlalchemy.orm import Session
+
+from dunwell.domain.principals import Right
+from dunwell.domain.refusal import Refused
+from dunwell.intake.field_checks import is_identifier
+from dunwell.views.account import access_facts, account_facts
+from dunwell.web.auth import allowed
+from dunwell.web.entity_tag import answer_tagged
+from dunwell.web.request_body import Problem
+from dunwell.web.service import service_of
+
+ACCESS_AGE = 30
+"""Seconds for which the product may keep an account's access without asking again."""
+
+router = APIRouter(prefix="/api")
+
+
+@router.get(
+    "/accounts/{customer_id}",
+    summary="A customer's account: access and credit",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_READ))],
+)
+async def account(request: Request, customer_id: str) -> JSONResponse:
+    """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
+    404: no such customer.
+    """
+    return JSONResponse(to_jsonable_python(await _read(request, customer_id, account_facts)))
+
+
+@router.get(
+    "/accounts/{customer_id}/access",
+    summary="What a customer's account may do",
+    dependencies=[Depends(allowed(Right.ACCESS_READ))],
+)
+async def account_access(request: Request, customer_id: str) -> Response:
+    """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
+    stage of staged work. The answer may be kept for 30 seconds; with its `ETag` in `If-None-Match` an unchanged one is
+    answered 304 without a body. When no answer comes, let the customer in. 404: no such customer.
+    """
+    body = to_json(await _read(request, customer_id, access_facts))
+    return answer_tagged(request, body, f"private, max-age={ACCESS_AGE}")
+
+
+async def _read(
+    request: Request, customer_id: str, facts: Callable[[Session, str], dict[str, Any]]
+) -> dict[str, Any]:
+    database = service_of(request).database
+
+    def read() -> dict[str, Any]:
+        with database.reading() as session:
+            return facts(session, customer_id)
+
+    if not is_identifier(customer_id):
+        raise Problem(404, "There is no such customer.")
+    try:
+        return await asyncio.to_thread(read)
+    except Refused:
+        raise Problem(404, "There is no such customer.") from None
