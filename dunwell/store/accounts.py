@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import and_, bindparam, func, select
+from sqlalchemy import Connection, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.keys import AccessChangeId, HoldId
@@ -17,7 +18,8 @@ _OPEN_HOLDS = (
     .order_by(HoldRow.placed_at)
 )
 _ACCOUNT = (
-    select(CustomerRow.customer_id, HoldRow)
+    select(HoldRow.invoice_id, HoldRow.level, HoldRow.reason, HoldRow.placed_at)
+    .select_from(CustomerRow)
     .outerjoin(HoldRow, and_(HoldRow.customer_id == CustomerRow.customer_id, HoldRow.released_at.is_(None)))
     .where(CustomerRow.customer_id == bindparam("customer_id"))
     .order_by(HoldRow.placed_at)
@@ -30,6 +32,15 @@ _UNPUBLISHED = (
     )
     .order_by(AccessChangeRow.sequence)
 )
+
+
+class OpenHold(NamedTuple):
+    """A hold that is open, as the access check reads it."""
+
+    invoice_id: str
+    level: Level
+    reason: str
+    placed_at: datetime
 
 
 def lock(session: Session, customer_ids: Collection[str]) -> None:
@@ -95,10 +106,10 @@ def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, 
     return found
 
 
-def holds_of_account(session: Session, customer_id: str) -> list[HoldRow] | None:
+def holds_of_account(session: Session | Connection, customer_id: str) -> list[OpenHold] | None:
     """Return the open holds on an account, oldest first, in one query; None when there is no such customer."""
     rows = session.execute(_ACCOUNT, {"customer_id": customer_id}).all()
-    return [hold for _, hold in rows if hold is not None] if rows else None
+    return [OpenHold(*row) for row in rows if row.invoice_id is not None] if rows else None
 
 
 def access(session: Session, customer_id: str) -> Access:
@@ -106,7 +117,7 @@ def access(session: Session, customer_id: str) -> Access:
     return access_by(open_holds(session, customer_id))
 
 
-def access_by(holds: Iterable[HoldRow]) -> Access:
+def access_by(holds: Iterable[HoldRow | OpenHold]) -> Access:
     """Return the access that these open holds leave together."""
     levels = {hold.level for hold in holds}
     if Level.SUSPENDED in levels:
@@ -118,7 +129,7 @@ def work_on_hold(session: Session, customer_id: str) -> bool:
     return holds_work(open_holds(session, customer_id))
 
 
-def holds_work(holds: Iterable[HoldRow]) -> bool:
+def holds_work(holds: Iterable[HoldRow | OpenHold]) -> bool:
     """Return whether one of these open holds keeps the next stage of staged work waiting."""
     return any(hold.level == Level.WORK for hold in holds)
 

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Engine, bindparam, create_engine, event, func, select, text, union
 from sqlalchemy.engine import make_url
@@ -52,6 +53,11 @@ class Database:
         self._writer: AbstractContextManager[object] = Lock() if self._is_file else nullcontext()
 
     @property
+    def _once(self) -> dict[str, Any]:
+        # On SQLite the driver would leave its connection in another mode than `_prepare_sqlite` chose.
+        return {_READING: True} if self._is_file else {"isolation_level": "AUTOCOMMIT"}
+
+    @property
     def _is_file(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
@@ -85,6 +91,15 @@ class Database:
         with self._sessions() as session:
             session.connection(execution_options={_READING: True})
             yield session
+
+    @contextmanager
+    def reading_once(self) -> Iterator[Connection]:
+        """Open a connection for one statement that reads.
+
+        On PostgreSQL no transaction is begun and ended around it, which saves two calls.
+        """
+        with self.engine.connect() as connection:
+            yield connection.execution_options(**self._once)
 
     def problem(self) -> str | None:
         """Return why the database cannot be used now, as the end of "The database ..."; None when it can.

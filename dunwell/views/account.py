@@ -1,5 +1,6 @@
 """A customer's account as people and the product read it: its access, the holds behind it, and its credit."""
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from dunwell.domain.cleaning import is_clean
@@ -9,7 +10,7 @@ from dunwell.views.facts import Facts
 from dunwell.views.lookup import no_customer
 
 
-def access_facts(session: Session, customer_id: str) -> Facts:
+def access_facts(session: Session | Connection, customer_id: str) -> Facts:
     """The account's access, by the worst of the open holds, and these holds, newest last. One query.
 
     Raises Refused when nobody registered this customer.

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from dunwell.bootstrap import NotReady
 from dunwell.settings import Settings, SettingsError
 from dunwell.store.database import Database
-from dunwell.web.__main__ import open_service, serve
+from dunwell.web.__main__ import _bound, open_service, serve
 from dunwell.web.app import make_app
 from dunwell.web.service import Service, read_keys
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, as_shown
@@ -172,3 +173,18 @@ async def test_a_database_without_the_schema_says_what_to_run(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NotReady, match="--set-up"):
         await open_service(Settings(database_url=f"sqlite:///{tmp_path}/new.sqlite"))
+
+
+async def test_pieces_of_an_answer_leave_at_once() -> None:
+    """Otherwise the body of each answer waits 40 ms for the acknowledgement of its head."""
+    accepted = asyncio.get_running_loop().create_future()
+
+    def note(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set_result(writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with _bound(uvicorn.Config("none", host="127.0.0.1", port=0)) as listener:
+        async with await asyncio.start_server(note, sock=listener):
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await accepted
+            writer.close()

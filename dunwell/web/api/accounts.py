@@ -7,7 +7,6 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic_core import to_json, to_jsonable_python
-from sqlalchemy.orm import Session
 
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
@@ -33,7 +32,13 @@ async def account(request: Request, customer_id: str) -> JSONResponse:
     """What `access` says, and `credits`: what was paid too much on each invoice and is neither applied nor returned.
     404: no such customer.
     """
-    return JSONResponse(to_jsonable_python(await _read(request, customer_id, account_facts)))
+    database = service_of(request).database
+
+    def read() -> dict[str, Any]:
+        with database.reading() as session:
+            return account_facts(session, customer_id)
+
+    return JSONResponse(to_jsonable_python(await _read(customer_id, read)))
 
 
 @router.get(
@@ -43,22 +48,21 @@ async def account(request: Request, customer_id: str) -> JSONResponse:
 )
 async def account_access(request: Request, customer_id: str) -> Response:
     """`access` is full, restricted or suspended, by the worst of the open holds; `work_on_hold` stops the next
-    stage of staged work. The answer may be kept for 30 seconds; with its `ETag` in `If-None-Match` an unchanged one is
-    answered 304 without a body. When no answer comes, let the customer in. 404: no such customer.
+    stage of staged work. The answer may be kept for 30 seconds. With its `ETag` in `If-None-Match` an unchanged one
+    is answered by 304 without a body. When no answer comes, let the customer in. 404: no such customer.
     """
-    body = to_json(await _read(request, customer_id, access_facts))
-    return answer_tagged(request, body, f"private, max-age={ACCESS_AGE}")
-
-
-async def _read(
-    request: Request, customer_id: str, facts: Callable[[Session, str], dict[str, Any]]
-) -> dict[str, Any]:
     database = service_of(request).database
 
     def read() -> dict[str, Any]:
-        with database.reading() as session:
-            return facts(session, customer_id)
+        with database.reading_once() as connection:
+            return access_facts(connection, customer_id)
 
+    body = to_json(await _read(customer_id, read))
+    return answer_tagged(request, body, f"private, max-age={ACCESS_AGE}")
+
+
+async def _read(customer_id: str, read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what `read` returns in a thread of its own. Raises Problem 404 when there is no such customer."""
     if not is_identifier(customer_id):
         raise Problem(404, "There is no such customer.")
     try:
