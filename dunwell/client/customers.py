@@ -1,6 +1,5 @@
 """Changes to a customer or a contact by hand, and the events that the customer's cases get for them."""
 
-import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dunwell.client.bounded import gather
 from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
@@ -30,8 +30,6 @@ from dunwell.store import accounts, addresses, cases, contacts, customer_pauses,
 from dunwell.store.tables import ContactRow
 from dunwell.views.lookup import find_customer
 
-_AT_ONCE = 20
-
 
 @dataclass(frozen=True)
 class Changed:
@@ -45,19 +43,17 @@ class Changed:
 
 async def tell(talk: Cases, changed: Changed) -> int:
     """Send the event to the cases. Returns how many did not get it; the change in the database counts anyway."""
-    slots = asyncio.Semaphore(_AT_ONCE)
 
     async def one(invoice_id: str) -> bool:
-        async with slots:
-            try:
-                await talk.tell(invoice_id, changed.event, changed.content or {}, wait=False)
-            except Refused:  # it has ended
-                return True
-            except (NoAnswer, ServerAway):
-                return False
+        try:
+            await talk.tell(invoice_id, changed.event, changed.content or {}, wait=False)
+        except Refused:  # it has ended
             return True
+        except (NoAnswer, ServerAway):
+            return False
+        return True
 
-    return (await asyncio.gather(*(one(invoice_id) for invoice_id in changed.invoices))).count(False)
+    return (await gather(one(invoice_id) for invoice_id in changed.invoices)).count(False)
 
 
 class Customers:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from dunwell.client.bounded import gather
 from dunwell.client.cases import Cases
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
@@ -23,7 +24,6 @@ from dunwell.store.tables import CaseRow
 from dunwell.views.lookup import find_invoice
 
 _REF = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,59})@(?P<version>[1-9][0-9]{0,5})")
-_AT_ONCE = 20
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,7 @@ class PolicyMoves:
     async def confirm(self, talk: Cases, moves: Sequence[Move]) -> list[MoveResult]:
         """Send each case its move, with the fingerprint of the preview. A case that has changed since refuses."""
         await asyncio.to_thread(self._register)
-        slots = asyncio.Semaphore(_AT_ONCE)
-
-        async def tell(move: Move) -> MoveResult:
-            async with slots:
-                return await _tell(talk, move)
-
-        return await asyncio.gather(*(tell(move) for move in moves))
+        return await gather(_tell(talk, move) for move in moves)
 
     def _candidates(self, session: Session, invoice_id: str | None) -> list[tuple[CaseRow, Case]]:
         found = [(row, Case.model_validate(row.state)) for row, _, _ in cases.rows(session)]

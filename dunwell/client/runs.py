@@ -1,0 +1,140 @@
+"""Reads the runs of cases in Temporal: their lists, which lag behind, and each run itself."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import (
+    Client,
+    RPCError,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import RawValue, SearchAttributeKey
+from temporalio.service import RPCStatusCode
+
+from activities.unsealing import unpacked
+from dunwell.client.server import describe
+from dunwell.domain.events import MONEY
+from workflows.messages import MEMORY_QUERY, WORKFLOW_TYPE, Carried, workflow_id
+from workflows.options import AMOUNT_DUE, STAGE
+
+Signals = dict[tuple[str, bytes], list[RawValue]]
+"""Signals, each by its name and content, so that none is sent twice."""
+
+_ANSWER = timedelta(seconds=20)
+_PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Set by the server on a run whose workflow tasks failed several times in a row, until one succeeds."""
+_FAILURES = 5  # in a row, after which the server sets it
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run by its search attributes: the stage, the open amount, and what the server reports of failing tasks."""
+
+    stage: str
+    open: float
+    problem: str | None = None
+
+
+class Runs:
+    """The runs of all cases, each found by its invoice."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def handle(self, invoice_id: str) -> WorkflowHandle[Any, Any]:
+        return self._client.get_workflow_handle(workflow_id(invoice_id))
+
+    async def running(self) -> dict[str, Listed]:
+        """The cases that the engine lists as running."""
+        found: dict[str, Listed] = {}
+        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Running'"
+        async for one in self._client.list_workflows(query):
+            attributes = one.typed_search_attributes
+            problems = [text.rpartition("=")[2] for text in attributes.get(_PROBLEMS) or ()]
+            found[one.id.removeprefix(workflow_id(""))] = Listed(
+                str(attributes.get(STAGE)), float(attributes.get(AMOUNT_DUE) or 0), ", ".join(problems) or None
+            )
+        return found
+
+    async def ended_since(self, moment: datetime | None) -> set[str]:
+        """The cases of which a run has completed since the moment; None: ever."""
+        query = f"WorkflowType = '{WORKFLOW_TYPE}' AND ExecutionStatus = 'Completed'"
+        if moment is not None:
+            query += f" AND CloseTime > '{moment:%Y-%m-%dT%H:%M:%SZ}'"
+        found = self._client.list_workflows(query)
+        return {one.id.removeprefix(workflow_id("")) async for one in found}
+
+    async def status(self, invoice_id: str) -> WorkflowExecutionStatus | None:
+        """The status of the latest run. None: the engine knows no such run."""
+        try:
+            described = await describe(self._client, workflow_id(invoice_id))
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        return WorkflowExecutionStatus(described.workflow_execution_info.status)
+
+    async def fails(self, invoice_id: str) -> bool:
+        """Whether the run's workflow tasks fail still: the list may be older than its last success."""
+        described = await describe(self._client, workflow_id(invoice_id))
+        return described.pending_workflow_task.attempt >= _FAILURES
+
+    async def memory(self, invoice_id: str) -> tuple[Carried | None, str]:
+        """What the latest run remembers, or None and why it did not say."""
+        try:
+            memory: Carried = await self.handle(invoice_id).query(
+                MEMORY_QUERY, result_type=Carried, rpc_timeout=_ANSWER
+            )
+        except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            return None, f"it does not answer ({type(error).__name__})"
+        return memory, ""
+
+    async def history(self, invoice_id: str) -> list[HistoryEvent]:
+        """The events of the latest run, oldest first."""
+        return [event async for event in self.handle(invoice_id).fetch_history_events()]
+
+    async def money_signals(self, history: Sequence[HistoryEvent]) -> Signals:
+        """The signals about money in the history. What no key opens stays sealed: the next run keeps it."""
+        signals: Signals = {}
+        for event in history:
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
+                signal = event.workflow_execution_signaled_event_attributes
+                if signal.signal_name in MONEY:
+                    payloads = signal.input.payloads
+                    args = await self._client.data_converter.decode(payloads, [RawValue] * len(payloads))
+                    signals[_signal_key(signal.signal_name, args)] = args
+        return signals
+
+    async def sealed_signals(self, invoice_id: str) -> Signals:
+        """The sealed signals that the run remembers, its own and those of earlier runs."""
+        memory, _ = await self.memory(invoice_id)
+        signals: Signals = {}
+        for signal in memory.sealed if memory is not None else []:
+            args = [RawValue(unpacked(arg)) for arg in signal.args]
+            signals[_signal_key(signal.name, args)] = args
+        return signals
+
+
+def _signal_key(name: str, args: Iterable[RawValue]) -> tuple[str, bytes]:
+    return name, b" ".join(arg.payload.data for arg in args)
+
+
+def closed_by(history: Sequence[HistoryEvent]) -> str:
+    """By whom, when and why a run was terminated or asked to cancel, as its history says; "" if by nobody."""
+    for event in reversed(history):
+        terminated = event.workflow_execution_terminated_event_attributes
+        cancelled = event.workflow_execution_cancel_requested_event_attributes
+        who, why = terminated.identity or cancelled.identity, terminated.reason or cancelled.cause
+        if who or why:
+            when = event.event_time.ToDatetime()
+            return f" by {who or 'nobody knows whom'} at {when:%Y-%m-%d %H:%M} UTC" + (
+                f" ({why[:80]})" if why else ""
+            )
+    return ""
