@@ -15,8 +15,8 @@ from dunwell.domain.legal_fact import Certainty
 from dunwell.domain.rate_series import RateSeries, UnknownRate
 from dunwell.domain.terms import DebtorKind
 from dunwell.intake.currencies import current_codes
-from dunwell.intake.field_checks import country
 from dunwell.intake.jurisdiction_files import FOLDER, read_jurisdictions, read_series
+from dunwell.intake.place_checks import country
 
 LAWS, SERIES = read_jurisdictions(), read_series()
 BUSINESS, CONSUMER, PUBLIC = DebtorKind.BUSINESS, DebtorKind.CONSUMER, DebtorKind.PUBLIC

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SPELLING = "dunwell/domain/spelling.py"
 CLEANING = "dunwell/domain/cleaning.py"
 AUTH = "dunwell/web/auth.py"
-CHECKS = "dunwell/intake/field_checks.py"  # refuses characters instead of cleaning them
+CHECKS = "dunwell/intake/text_checks.py"  # refuses characters instead of cleaning them
 SCRIPTS = "dunwell/services/letters.py"  # asks of which script a letter is
 API_DESCRIPTION = "dunwell/web/api/openapi.py"  # describes the check to callers
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dunwell.intake.field_checks import text
 from dunwell.intake.refusals import InvalidValue
+from dunwell.intake.text_checks import text
 
 MOST_BYTES = 5 * 1024 * 1024
 _MAGIC = b"%PDF-"

@@ -10,7 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 from dunwell.domain.terms import DebtorKind, Role
-from dunwell.intake import field_checks, invoice_documents, opening_history
+from dunwell.intake import (
+    address_checks,
+    amount_checks,
+    day_checks,
+    invoice_documents,
+    opening_history,
+    place_checks,
+    text_checks,
+)
 
 WRITTEN_IN_A_DIALECT = frozenset({"amount", "day", "rate"})
 """Kinds of values that depend on the dialect of a CSV file; their checks take `dialect`."""
@@ -48,50 +56,50 @@ def _object(*fields: Field) -> Mapping[str, Field]:
 
 INVOICE = _object(
     Field(
-        "invoice_id", field_checks.identifier, "id", "Names the case: its workflow is `invoice-<invoice_id>`.",
+        "invoice_id", text_checks.identifier, "id", "Names the case: its workflow is `invoice-<invoice_id>`.",
         "INV-2027-0417", ("INV 17/2027",), needed=True,
     ),
     Field(
-        "number", field_checks.plain_name, "text", "The number printed on the invoice; every message names it.",
+        "number", text_checks.plain_name, "text", "The number printed on the invoice; every message names it.",
         "2027/0417", ("x" * 201,), needed=True,
     ),
     Field(
-        "amount", field_checks.amount, "amount",
+        "amount", amount_checks.amount, "amount",
         "What is asked for, tax included, with at most the digits of its currency.",
         "1200.00", ("0.00", "-50.00", "1200.005", "1,200.00"), needed=True,
         schema={"type": ["string", "number"]},
     ),
-    Field("currency", field_checks.currency, "code", "ISO 4217.", "EUR", ("euro", "DEM"), needed=True),
-    Field("issued_on", field_checks.day, "day", "The day of the invoice.", "2027-02-01", ("1999-12-31",), needed=True,
+    Field("currency", amount_checks.currency, "code", "ISO 4217.", "EUR", ("euro", "DEM"), needed=True),
+    Field("issued_on", day_checks.day, "day", "The day of the invoice.", "2027-02-01", ("1999-12-31",), needed=True,
           schema={"type": "string", "format": "date"}),
     Field(
-        "due_on", field_checks.day, "day", "The day by which it is to be paid; not before `issued_on`.",
+        "due_on", day_checks.day, "day", "The day by which it is to be paid; not before `issued_on`.",
         "2027-03-03", ("2027-02-30", "2027-01-31"), needed=True, schema={"type": "string", "format": "date"},
     ),
     Field(
-        "payment_url", field_checks.payment_url, "web address", "Where the debtor pays; messages link to it.",
+        "payment_url", address_checks.payment_url, "web address", "Where the debtor pays; messages link to it.",
         "https://pay.example.com/INV-2027-0417", ("http://pay.example.com/1",), secret=True,
         schema={"type": "string", "format": "uri"},
     ),
     Field(
-        "policy", field_checks.policy, "name", "A ladder of the folder `policies`; left out, it is `gentle-saas`.",
+        "policy", text_checks.policy, "name", "A ladder of the folder `policies`; left out, it is `gentle-saas`.",
         "gentle-saas", ("Gentle SaaS",),
     ),
     Field(
-        "jurisdiction", field_checks.jurisdiction, "code",
+        "jurisdiction", place_checks.jurisdiction, "code",
         "Whose law governs interest and costs: a country, a part of one (`US-NY`) or `UK`, whose law is among "
         "[those known](jurisdictions.md). Left out: for businesses that of `SENDER_COUNTRY`, for consumers that of "
         "their own country.", "DE", ("Germany", "EU", "SG"),
     ),
     Field(
-        "interest", field_checks.interest, "rate",
+        "interest", amount_checks.interest, "rate",
         "Which interest is claimed for late payment: `statutory`, `none`, or the rate that was agreed, in per cent a "
         "year. Left out: as known before, else what the customer's record says, else `statutory` if a step of the "
         "ladder claims interest, else `none`.",
         "8.5", ("-1", "0", "120", "8.12345", "8 %", 8.5),
     ),
     Field(
-        "lump_sum", field_checks.lump_sum, "word",
+        "lump_sum", text_checks.lump_sum, "word",
         "Whether the lump sum that the law gives for late payment is claimed: `statutory` or `none`. Left out: "
         "likewise.",
         "statutory", ("40.00",), schema={"type": "string", "enum": ["statutory", "none"]},
@@ -119,61 +127,61 @@ INVOICE = _object(
 )  # fmt: skip
 
 CUSTOMER = _object(
-    Field("id", field_checks.identifier, "id", "One id for all invoices of a customer.", "C-1001", ("C 1001",),
+    Field("id", text_checks.identifier, "id", "One id for all invoices of a customer.", "C-1001", ("C 1001",),
           needed=True),
-    Field("name", field_checks.company_name, "text", "The company, or the person who owes.", "Brightwater Ltd",
+    Field("name", text_checks.company_name, "text", "The company, or the person who owes.", "Brightwater Ltd",
           ("Pay at https://pay.example", "www.brightwater.example"), needed=True),
-    Field("country", field_checks.country, "code", "ISO 3166, two letters. It says which days are holidays.", "DE",
+    Field("country", place_checks.country, "code", "ISO 3166, two letters. It says which days are holidays.", "DE",
           ("Germany", "UK"), needed=True),
     Field(
-        "time_zone", field_checks.time_zone, "name",
+        "time_zone", place_checks.time_zone, "name",
         "IANA. Contacts are made in the hours of this zone. It may be left out where all zones of the country show "
         "the same time all year, as in Germany or France, not in Spain, Portugal or the USA.",
         "Europe/Berlin", ("CET+1", "Europe/Berln"),
     ),
     Field(
-        "language", field_checks.language, "tag",
+        "language", place_checks.language, "tag",
         "BCP 47. Left out: the main language of the country if there are messages in it, else that of the ladder.",
         "en-GB", ("German", "pt_BR"),
     ),
     Field(
-        "kind", field_checks.debtor_kind, "word",
+        "kind", text_checks.debtor_kind, "word",
         f"One of {', '.join(f'`{kind}`' for kind in DebtorKind)}. The debts of a customer who is, or may be, a "
         "consumer are never mentioned to other customers. Left out: as known before.",
         "business", ("company",), schema={"type": "string", "enum": [str(kind) for kind in DebtorKind]},
     ),
     Field(
-        "group", field_checks.identifier, "id",
+        "group", text_checks.identifier, "id",
         "Customers of one group, none of them a consumer, may get one e-mail about the invoices of several of them "
         "where they share an address. Without a group no message speaks of two customers. Left out: as known before.",
         "vogel-holding", ("Vogel Holding",),
     ),
     Field(
-        "interest", field_checks.interest, "rate",
+        "interest", amount_checks.interest, "rate",
         "The same for all invoices of this customer that say nothing themselves. Left out: as known before.",
         "statutory", ("yes",),
     ),
     Field(
-        "lump_sum", field_checks.lump_sum, "word", "Likewise. Left out: as known before.",
+        "lump_sum", text_checks.lump_sum, "word", "Likewise. Left out: as known before.",
         "none", ("yes",), schema={"type": "string", "enum": ["statutory", "none"]},
     ),
 )  # fmt: skip
 
 CONTACT = _object(
-    Field("role", field_checks.role, "word", f"One of {', '.join(f'`{role}`' for role in Role)} (ours).",
+    Field("role", text_checks.role, "word", f"One of {', '.join(f'`{role}`' for role in Role)} (ours).",
           "accounts_payable", ("boss",), needed=True,
           schema={"type": "string", "enum": [str(role) for role in Role]}),
-    Field("name", field_checks.plain_name, "text", "The person, or the department.", "Katrin Vogel",
+    Field("name", text_checks.plain_name, "text", "The person, or the department.", "Katrin Vogel",
           ("Brightwater.com",), needed=True),
-    Field("email", field_checks.email, "e-mail address", "One address; a second one is a second contact.",
+    Field("email", address_checks.email, "e-mail address", "One address; a second one is a second contact.",
           "ap@brightwater.example", ("ap@brightwater",), schema={"type": "string", "format": "email"}),
-    Field("phone", field_checks.phone, "phone number",
+    Field("phone", address_checks.phone, "phone number",
           "For SMS and calls: `+` and the country's code, or as in the country.",
           "+493023125418", ("12",)),
-    Field("post", field_checks.postal_address, "lines", "The address as on an envelope, at least two lines.",
+    Field("post", address_checks.postal_address, "lines", "The address as on an envelope, at least two lines.",
           "Brightwater Ltd\nWerkstr. 12\n10115 Berlin", ("x" * 501,)),
     Field(
-        "whatsapp_opt_in", field_checks.consent, "consent",
+        "whatsapp_opt_in", day_checks.consent, "consent",
         "That this person agreed to WhatsApp at `phone`: `{on, source}`, or text such as `2027-01-15 order form`. "
         "Nothing is sent there without it.",
         {"on": "2027-01-15", "source": "order form"}, ("yes", {"on": "2027-01-15"}),

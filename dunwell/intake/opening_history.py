@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time
 from decimal import Decimal
 
 from dunwell.domain.invoice import EarlierPayment, EarlierReminder
-from dunwell.intake import field_checks
+from dunwell.intake import amount_checks, day_checks, text_checks
 from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.currencies import Currency
 from dunwell.intake.numbers_and_dates import Decimals, amount_by
@@ -23,7 +23,7 @@ _STEPS = "write a list of {step, on}, or text such as first-reminder=2027-03-02"
 def paid(value: object, unit: Currency | None, dialect: Dialect | None = None) -> tuple[EarlierPayment, ...]:
     """Return the earlier payments, given as one amount or as a list. The amount 0 means none."""
     if not isinstance(value, list):
-        return () if _is_nothing(value) else (EarlierPayment(amount=field_checks.amount(value, unit, dialect)),)
+        return () if _is_nothing(value) else (EarlierPayment(amount=amount_checks.amount(value, unit, dialect)),)
     payments = tuple(_payment(item, unit) for item in _limited(value))
     ids = [one.payment_id for one in payments if one.payment_id]
     if len(set(ids)) < len(ids):
@@ -61,8 +61,8 @@ def _payment(item: object, unit: Currency | None) -> EarlierPayment:
         raise InvalidValue(f"has a payment without an amount: {_WRITTEN}")
     name, moment = facts.get("payment_id"), facts.get("received_at")
     return EarlierPayment(
-        payment_id=None if name is None else field_checks.text(name, 100),
-        amount=field_checks.amount(facts["amount"], unit),
+        payment_id=None if name is None else text_checks.text(name, 100),
+        amount=amount_checks.amount(facts["amount"], unit),
         received_at=None if moment is None else _moment(moment),
     )
 
@@ -72,7 +72,7 @@ def _reminder(item: object) -> EarlierReminder:
     step, day = facts.get("step"), facts.get("on")
     if not isinstance(step, str) or not _STEP.fullmatch(step) or day is None:
         raise InvalidValue(f"has an item without a step and its day: {_STEPS}")
-    return EarlierReminder(step=step, on=field_checks.day(day))
+    return EarlierReminder(step=step, on=day_checks.day(day))
 
 
 def _object(item: object, known: frozenset[str], form: str) -> Mapping[str, object]:
@@ -88,9 +88,9 @@ def _pair(text: str) -> dict[str, str]:
 
 def _moment(value: object) -> datetime:
     """Return a time, which must have an offset; a day means its start in UTC."""
-    word = field_checks.text(value, 40)
+    word = text_checks.text(value, 40)
     if len(word) == len("2027-03-01"):
-        return datetime.combine(field_checks.day(word), time(0), tzinfo=UTC)
+        return datetime.combine(day_checks.day(word), time(0), tzinfo=UTC)
     try:
         moment: datetime | None = datetime.fromisoformat(word)
     except ValueError:

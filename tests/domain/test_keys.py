@@ -170,7 +170,7 @@ def _takes_keys_apart(source: str) -> Iterator[tuple[int, str]]:
 
 
 ADDRESSES = {
-    "dunwell/intake/field_checks.py": "an e-mail address",
+    "dunwell/intake/address_checks.py": "an e-mail address",
     "dunwell/gateways/sendgrid/client.py": "an e-mail address",
     "dunwell/gateways/sendgrid/webhook.py": "an e-mail address",
     "dunwell/services/mail_headers.py": "an e-mail address",

@@ -9,7 +9,7 @@ import pytest
 from dunwell.domain.channels import Channel
 from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import Invoice
-from dunwell.intake.field_checks import consent
+from dunwell.intake.day_checks import consent
 from dunwell.intake.invoices import parse_invoice
 from dunwell.intake.refusals import InvalidValue
 from dunwell.local.invoice_page import example

@@ -21,10 +21,10 @@ from dunwell.domain.events import PERSONAL_DECISIONS
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
-from dunwell.intake.field_checks import is_identifier
 from dunwell.intake.invoices import Refusal, parse_records
 from dunwell.intake.lines import Record
 from dunwell.intake.refusals import shown
+from dunwell.intake.text_checks import is_identifier
 from dunwell.services.idempotency import StillRunning
 from dunwell.views.case_status import case_facts
 from dunwell.views.claim import claim_facts
