@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
+from dunwell.domain.people_change import Change
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.refusal import Refused
 from dunwell.intake.default_language import languages_for, missing
@@ -21,7 +22,7 @@ from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import Opener, Opening
-from dunwell.services.people import Change, People
+from dunwell.services.people import People
 from dunwell.store import accounts, cases, invoice_documents, invoices, policies, timeline
 from dunwell.store.tables import CaseRow, InvoiceRow
 from workflows.messages import CaseStart

@@ -35,6 +35,7 @@ from dunwell.domain.clock import FASTEST, Clock
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.ladder import PreviewLine, preview
 from dunwell.domain.next_action import standing
+from dunwell.domain.people_change import Change
 from dunwell.domain.policy import Policy
 from dunwell.domain.recipients import Reach, audience
 from dunwell.domain.refusal import Refused
@@ -44,7 +45,6 @@ from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
-from dunwell.services.people import Change
 from dunwell.settings import load_settings
 from dunwell.texts.formatting import grouped_iban
 

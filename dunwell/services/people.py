@@ -5,81 +5,21 @@ invoices it concerns, and in the answer to whoever brought it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Naming, Person, asked, find, new_id
+from dunwell.domain.people_change import Change, Kind
 from dunwell.domain.timeline import Entry
+from dunwell.services.corrections import Corrections
 from dunwell.store import contacts, invoices
-from dunwell.store.tables import CorrectionRow
 
 _SAYS_NOTHING = (None, UNDETERMINED)
 """What a field of a customer holds when the record leaves it out: then it stays as it is known."""
-
-_PERSONAL = frozenset(CONTACT_FIELDS)
-_IN_WORDS = {
-    "email": "e-mail",
-    "post": "postal address",
-    "time_zone": "time zone",
-    "whatsapp_opt_in": "consent to WhatsApp",
-    "lump_sum": "lump sum",
-}
-_SAID = {
-    "joined": "is written to from now on",
-    "left": "is not written to any more",
-    "closed": "is not written to any more",
-    "opened": "is written to again",
-}
-
-Kind = Literal["renewed", "joined", "left", "closed", "opened"]
-
-
-@dataclass(frozen=True)
-class Change:
-    """What became different about a customer, about one contact, or about one of the customer's invoices.
-
-    by            who did it; None: a record of a file
-    corrected_by  who had corrected the field before, where a newer record overtakes that
-    """
-
-    customer_id: str
-    kind: Kind
-    contact: Contact | None = None
-    field: str | None = None
-    before: str | None = None
-    after: str | None = None
-    by: str | None = None
-    corrected_by: str | None = None
-    invoice_id: str | None = None
-
-    def __str__(self) -> str:
-        """For whoever brought it: with names and values."""
-        whom = f", {self.contact.role} {self.contact.name}" if self.contact else ""
-        whom = f", invoice {self.invoice_id}" if self.invoice_id else whom
-        return f"{self.customer_id}{whom}: {self._what(values=True)}"
-
-    def noted(self) -> str:
-        """For a timeline, where no personal data may be."""
-        whom = f"{self.contact.role} ({self.contact.contact_id})" if self.contact else "the customer"
-        whom = "the invoice" if self.invoice_id else whom
-        return f"{whom}: {self._what(values=self.field not in _PERSONAL)}, by {self.by or 'its record'}"
-
-    def _what(self, *, values: bool) -> str:
-        if self.field is None:
-            return _SAID[self.kind]
-        shown = f" from {_shown(self.before)} to {_shown(self.after)}" if values else ""
-        overtaken = f" (it overtakes a correction by {self.corrected_by})" if self.corrected_by else ""
-        return f"{_IN_WORDS.get(self.field, self.field)} changed{shown}{overtaken}"
-
-
-def _shown(value: str | None) -> str:
-    return ", ".join(value.splitlines()) if value else "none"
 
 
 class People:
@@ -95,10 +35,8 @@ class People:
         self._session, self._now = session, now
         self.customers = invoices.find_customers(session, customer_ids)
         self._people = contacts.people(session, customer_ids)
-        self._corrections = {
-            (row.customer_id, row.contact_id, row.field): row for row in contacts.corrections(session, customer_ids)
-        }
-        self._mark_corrected()
+        self._corrections = Corrections(session, customer_ids, now)
+        self._corrections.mark(self._people)
         rows = contacts.open_invoices(session, customer_ids)
         self._owner = {row.invoice_id: row.customer_id for row in rows}
         self._of_customer: dict[str, list[str]] = {customer_id: [] for customer_id in customer_ids}
@@ -110,7 +48,6 @@ class People:
         self._changed = set[tuple[str, str]]()  # contacts to write, each with its customer
         self._renamed = set[str]()  # customers to write
         self._newly_named = dict[str, Naming]()
-        self._overtaken = set[tuple[str, str, str]]()
         self._dirty = set[str]()  # customers some of whose people came or went
         self.changes = list[Change]()
         self.entries: dict[str, list[Entry]] = {}
@@ -157,14 +94,12 @@ class People:
             said = getattr(given, field)
             if said in _SAYS_NOTHING:
                 continue
-            correction = self._corrections.get((customer_id, "", field))
-            was = correction.exported if correction else getattr(known, field)
-            if said != was:
-                before = getattr(known, field)
+            before = getattr(known, field)
+            if said != self._corrections.exported((customer_id, "", field), before):
                 known = known.model_copy(update={field: said})
                 self._renamed.add(customer_id)
-                change = Change(customer_id, "renewed", None, field, before, said, corrected_by=_by(correction))
-                self._overtake(customer_id, "", field)
+                by = self._corrections.overtake((customer_id, "", field))
+                change = Change(customer_id, "renewed", None, field, before, said, corrected_by=by)
                 if before != said:
                     self._tell(change, self._of_customer[customer_id])
         self.customers[customer_id] = known
@@ -221,9 +156,8 @@ class People:
             said, before = getattr(contact, field), getattr(person.contact, field)
             if said == person.said(field):
                 continue
-            by = _by(self._corrections.get((customer_id, person.contact_id, field)))
             person.exported.pop(field, None)
-            self._overtake(customer_id, person.contact_id, field)
+            by = self._corrections.overtake((customer_id, person.contact_id, field))
             self._put_field(customer_id, person, field, before, said, corrected_by=by)
 
     def _retire(self, customer_id: str) -> None:
@@ -248,7 +182,7 @@ class People:
             if before == value:
                 continue
             known = known.model_copy(update={field: value})
-            self._correct(customer_id, "", field, before, value, by)
+            self._corrections.put((customer_id, "", field), before, value, by)
             self._renamed.add(customer_id)
             change = Change(customer_id, "renewed", None, field, before, value, by=by)
             self._tell(change, self._of_customer[customer_id])
@@ -260,7 +194,7 @@ class People:
         for field, value in facts.items():
             before = getattr(person.contact, field)
             if before != value:
-                self._correct(customer_id, contact_id, field, before, value, by)
+                self._corrections.put((customer_id, contact_id, field), before, value, by)
                 person.exported.setdefault(field, before)
                 self._put_field(customer_id, person, field, before, value, by=by)
 
@@ -312,7 +246,7 @@ class People:
     def save(self) -> None:
         """Write customers, people, corrections, and whom the records name. The invoices must be there already."""
         session = self._session
-        contacts.drop_corrections(session, self._overtaken)
+        self._corrections.save()
         contacts.put(
             session,
             {
@@ -384,32 +318,6 @@ class People:
         change = Change(customer_id, "renewed", person.contact, field, before, after, by, corrected_by)
         self._tell(change, concerned)
 
-    def _correct(
-        self, customer_id: str, contact_id: str, field: str, before: str | None, value: str | None, by: str
-    ) -> None:
-        key = (customer_id, contact_id, field)
-        earlier = self._corrections.get(key)
-        exported = earlier.exported if earlier else before
-        if value == exported:
-            self._overtake(customer_id, contact_id, field)
-            return
-        row = CorrectionRow(
-            customer_id=customer_id, contact_id=contact_id, field=field, exported=exported, by=by, at=self._now
-        )
-        contacts.put_correction(self._session, row)
-        self._corrections[key] = row
-
-    def _overtake(self, customer_id: str, contact_id: str, field: str) -> None:
-        key = (customer_id, contact_id, field)
-        if self._corrections.pop(key, None) is not None:
-            self._overtaken.add(key)
-
-    def _mark_corrected(self) -> None:
-        people = {(owner, one.contact_id): one for owner, some in self._people.items() for one in some}
-        for (customer_id, contact_id, field), row in self._corrections.items():
-            if (customer_id, contact_id) in people:
-                people[(customer_id, contact_id)].exported[field] = row.exported
-
     def _touch(self, customer_id: str, person: Person) -> None:
         self._changed.add((customer_id, person.contact_id))
         self._dirty.add(customer_id)
@@ -429,7 +337,3 @@ class People:
 
 def _without_id(contact: Contact) -> Contact:
     return contact.model_copy(update={"contact_id": ""})
-
-
-def _by(correction: CorrectionRow | None) -> str | None:
-    return correction.by if correction else None
