@@ -10,7 +10,7 @@ from pydantic_core import to_json, to_jsonable_python
 
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
-from dunwell.intake.field_checks import is_identifier
+from dunwell.intake.text_checks import is_identifier
 from dunwell.views.account import access_facts, account_facts
 from dunwell.web.auth import allowed
 from dunwell.web.entity_tag import answer_tagged
