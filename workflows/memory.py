@@ -178,8 +178,8 @@ class Memory:
         case.messages = merged(case.messages, answer.messages)
         self.stored = answer.written.later(self.stored) if answer.written else self.stored
         case.access, case.access_beside, case.holds = answer.access, answer.access_beside, answer.holds
-        case.money.given, case.money.beside_principal = answer.given, answer.beside_principal
-        case.last_claim, case.accessory = answer.last_claim, answer.accessory
+        case.money.given = answer.given
+        case.take_claim(answer.last_claim, answer.accessory, answer.beside_principal)
         case.utc_offset_minutes = answer.utc_offset_minutes
         self._read(answer.entries)
         if seen <= self._seen:  # otherwise write_all_again was called meanwhile, and all is to be read from the start

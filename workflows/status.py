@@ -63,7 +63,8 @@ class Status(MutableValue):
 
     access    of the account, by all of its holds, as last known to this case
     holds     of this invoice
-    accessory  what was left of interest and costs when the principal was paid, and what became of it
+    accessory  what is left of interest and costs since the principal is paid, and what becomes of it
+    accessory_asked_on  the day on which a message asked for that
     credit    what was overpaid on this invoice and is neither applied nor returned
     plan      the instalments of the running payment plan
     disputed  the amount of an open dispute
@@ -90,6 +91,7 @@ class Status(MutableValue):
     payments: list[PaymentLine] = []
     last_claim: ClaimSummary | None = None
     accessory: AccessoryClaim | None = None
+    accessory_asked_on: date | None = None
     holds: list[Level]
     timeline: list[Line]
 
@@ -114,6 +116,7 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         payments=_payments(case),
         last_claim=case.last_claim,
         accessory=case.accessory,
+        accessory_asked_on=case.accessory_asked_on,
         holds=case.own_holds,
         timeline=lines_of(timeline, case.customer_id),
     )

@@ -14,6 +14,7 @@ from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
+from dunwell.texts.formatting import AccruingInterest, Claimed
 
 _TODAY = date(2027, 3, 22)
 
@@ -50,13 +51,13 @@ def sample_customer(language: str) -> SampleCustomer:
 VARIANTS: Mapping[str, tuple[str, ...]] = {
     "before-due": ("long overdue",),
     "reminder-first": ("no link", "our account", "no link, our account", "long overdue", "long overdue, reminded"),
-    "reminder-second": ("long overdue", "long overdue, reminded"),
+    "reminder-second": ("long overdue", "long overdue, reminded", "a claim", "interest announced"),
     "milestone-invoice": ("long overdue", "long overdue, reminded"),
     "milestone-reminder": ("long overdue", "long overdue, reminded"),
     "courtesy-visit": ("long overdue", "long overdue, reminded"),
     "promise-confirmed": ("no link", "no link, our account"),
     "final-warning": ("suspended", "legal", "handed over"),
-    "formal-complaint": ("restricted", "suspended", "legal"),
+    "formal-complaint": ("restricted", "suspended", "legal", "a claim"),
     "thank-you": ("a credit",),
     "restored": ("another invoice holds", "others suspend"),
     "instalment-missed": ("a part came",),
@@ -103,15 +104,35 @@ def sample(key: str, customer: SampleCustomer, *, grouped: bool = False, variant
         _other("2027-0455", date(2027, 2, 12), date(2027, 3, 14), Decimal("318.50") * unit, customer, digits),
         _other("2027-0502", date(2027, 2, 19), date(2027, 4, 5), Decimal("96.00") * unit, customer, digits),
     )
-    changes = _changes(key, amount) | ({"others": others} if grouped else {})
-    return Facts(**facts | changes | (_variation(variant, amount, others) if variant else {}))
+    claim = _claim(amount, customer, digits)
+    changes = _changes(key, amount, claim) | ({"others": others} if grouped else {})
+    return Facts(**facts | changes | (_variation(variant, amount, others, claim) if variant else {}))
+
+
+def _claim(amount: Decimal, customer: SampleCustomer, digits: int) -> dict[str, Any]:
+    """Return the facts of what is owed beside the invoice: interest of three weeks and a lump sum."""
+    claimed = Claimed(
+        number="2027-0417",
+        interest=round(amount * Decimal("0.0058"), digits),
+        rate=Decimal("10.15"),
+        since=date(2027, 3, 2),
+        currency=customer.currency,
+        digits=digits,
+        lump_sum=40 * customer.unit,
+        lump_sum_currency=customer.currency,
+        lump_sum_digits=digits,
+        basis=("Dir. 2011/7/EU",),
+    )
+    return {"claims": (claimed,), "claim_until": date(2027, 3, 28)}
 
 
 _CONSEQUENCES = ("restricted", "suspended", "legal", "handed over")
 _ACCOUNT = {"iban": "DE89370400440532013000", "bic": "COBADEFFXXX", "phone": "+49 30 901820"}
 
 
-def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) -> dict[str, Any]:
+def _variation(
+    variant: str, amount: Decimal, others: tuple[OtherInvoice, ...], claim: dict[str, Any]
+) -> dict[str, Any]:
     """Return the facts that differ from the usual ones in this variant. Raises KeyError for an unknown variant."""
     quarter = amount / 4
     overdue = others[1].model_copy(update={"due_on": date(2027, 3, 5)})
@@ -126,6 +147,8 @@ def _variation(variant: str, amount: Decimal, others: tuple[OtherInvoice, ...]) 
         "another invoice holds": {"holding": others[:1]},
         "others suspend": {"holding": (overdue, others[0]), "suspended": True},
         "a part came": {"missing": quarter, "paid": quarter, "open": quarter * 3, "asked": quarter * 3},
+        "a claim": claim,
+        "interest announced": {"accruing": AccruingInterest(since=date(2027, 3, 2), rate=Decimal("10.15"))},
         "in full": {"asked": Decimal(0)},
         "a part disputed": {"asked": quarter},
         "long overdue": {**aged, "earlier": ()},
@@ -148,13 +171,15 @@ def _other(
     )
 
 
-def _changes(key: str, amount: Decimal) -> dict[str, Any]:
+def _changes(key: str, amount: Decimal, claim: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of this message that differ from those of an overdue invoice."""
     half = amount / 2
     days = {"welcome-memo": date(2027, 1, 30), "before-due": date(2027, 2, 22), "due-today": date(2027, 3, 1)}
-    money: dict[str, dict[str, Decimal]] = {
-        "thank-you": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
-        "restored": {"paid": amount, "open": Decimal(0), "asked": Decimal(0)},
+    settled: dict[str, Any] = {"paid": amount, "open": Decimal(0), "asked": Decimal(0)}
+    money: dict[str, dict[str, Any]] = {
+        "thank-you": settled,
+        "restored": settled,
+        "accessory-request": settled | claim | {"settled": True, "payment_url": None},
         "part-received": {"paid": half, "open": half, "asked": half},
         "dispute-received": {"asked": half},
         "handover-notice": {},

@@ -16,6 +16,7 @@ from dunwell.commands.common import (
     with_cases,
 )
 from dunwell.commands.output import coming_next, print_json, print_table, say, warn
+from dunwell.domain.claim_summary import AccessoryClaim
 from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import AccessoryRule, Stage
@@ -107,9 +108,20 @@ def _print_claim(facts: Facts) -> None:
 def _print_accessory(shown: Status) -> None:
     left = shown.accessory
     if left is not None:
-        done = "waived" if left.rule is AccessoryRule.WAIVE else "to be billed: `starter.py tasks` has the task"
-        heads = f"{left.interest} interest, {left.lump_sum} lump sum, {left.costs} costs"
-        say(f"left    {left.total} {shown.currency} beside the principal on {left.as_of} ({heads}): {done}")
+        amount = left.shown(str(shown.currency))
+        say(f"left    {amount} beside the principal on {left.as_of} ({left.heads}): {_accessory_done(shown, left)}")
+
+
+def _accessory_done(shown: Status, left: AccessoryClaim) -> str:
+    match left.rule:
+        case AccessoryRule.WAIVE:
+            return "waived"
+        case AccessoryRule.BILL:
+            return "to be billed: `starter.py tasks` has the task"
+        case AccessoryRule.ASK_ONCE if shown.accessory_asked_on is not None:
+            return f"asked for on {shown.accessory_asked_on}, and waived if it does not come"
+        case AccessoryRule.ASK_ONCE:
+            return "to be asked for once"
 
 
 def list_cases(

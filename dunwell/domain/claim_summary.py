@@ -5,12 +5,16 @@ from decimal import Decimal
 from typing import Self
 
 from dunwell.domain.claim import Claim, ClaimCertainty
+from dunwell.domain.lump_sum_claim import SumApart
 from dunwell.domain.model import Value
 from dunwell.domain.terms import AccessoryRule
 
 
 class ClaimSummary(Value):
-    """What may be claimed on the day `as_of`, each head apart; `disputed` is not part of the total."""
+    """What may be claimed on the day `as_of`, each head apart; `disputed` is not part of the total.
+
+    lump_sum_apart  the lump sum where the law names it in another currency; not part of the total either
+    """
 
     as_of: date
     principal: Decimal
@@ -20,6 +24,25 @@ class ClaimSummary(Value):
     costs: Decimal
     total: Decimal
     certainty: ClaimCertainty
+    lump_sum_apart: SumApart | None = None
+
+    @property
+    def accessory(self) -> Decimal:
+        """What is open beside the principal, in the currency of the invoice."""
+        return self.total - self.principal
+
+    def shown(self, currency: str) -> str:
+        """What is open beside the principal of an invoice in `currency`, in one sum or two."""
+        apart = self.lump_sum_apart
+        own = f"{self.accessory} {currency}"
+        return own if apart is None else f"{own} and {apart.amount} {apart.currency}"
+
+    @property
+    def heads(self) -> str:
+        """What is open beside the principal, head by head, for people."""
+        apart = self.lump_sum_apart
+        fixed = f"{self.lump_sum} lump sum" if apart is None else f"{apart.amount} {apart.currency} lump sum"
+        return f"{self.interest} interest, {fixed}, {self.costs} costs"
 
     @classmethod
     def of(cls, claim: Claim) -> Self:
@@ -27,6 +50,6 @@ class ClaimSummary(Value):
 
 
 class AccessoryClaim(ClaimSummary):
-    """What was left beside the principal on the day on which that was paid, and what became of it."""
+    """What is left beside the principal since that is paid, and what becomes of it."""
 
     rule: AccessoryRule

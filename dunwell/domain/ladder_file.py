@@ -64,6 +64,12 @@ _STEP_KEYS = (
 _QUIET = ("paid", "restored", "promise_made", "dispute_opened", "nothing_to_pay")
 """Reactions at which asking for money would be wrong."""
 
+_WRONG_ACCESSORY = {
+    True: "asks for what is left once the invoice is paid: only the reaction accessory_left may name it",
+    False: "does not ask for what is left once the invoice is paid: name a message that does",
+}
+"""What is wrong with a message that has, or lacks, the mark `accessory`."""
+
 _UNREADABLE = When(anchor="")
 """Stands for a `when` that was refused, so that the other checks can go on without it."""
 
@@ -236,6 +242,8 @@ def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait])
                 event,
                 f"{key!r} asks for payment, which is wrong at that moment: name a message that does not",
             )
+        if trait.accessory != (event == "accessory_left") and key in messages:
+            table.bad(event, f"{key!r} {_WRONG_ACCESSORY[trait.accessory]}")
         if trait.announces or trait.states:
             table.bad(event, f"{key!r} speaks of a consequence, and a reaction has none: name another message")
     return Reactions.model_validate(chosen)

@@ -8,10 +8,12 @@ from dunwell.domain.jurisdiction import FeeAllowed, FeeRule, Jurisdiction
 from dunwell.domain.ladder_problems import Report
 from dunwell.domain.policy import Fee, Policy
 from dunwell.domain.spelling import hint
-from dunwell.domain.terms import DebtorKind
+from dunwell.domain.terms import AccessoryRule, DebtorKind
 
 _NEWEST = date.max
 """The rules that hold last; what held before is looked up when a message is written."""
+
+_NO_BASIS = "it names no rule by which anybody owes more than the invoice for paying late"
 
 
 def check_law(policy: Policy, laws: Mapping[str, Jurisdiction], report: Report) -> None:
@@ -20,13 +22,17 @@ def check_law(policy: Policy, laws: Mapping[str, Jurisdiction], report: Report) 
         law = laws.get(code)
         if law is None:
             report.add(None, f"jurisdictions names {code!r}, whose law has no file{hint(code, laws)}")
-        elif not law.complete and any(step.claims for step in policy.steps):
+        elif not law.complete and (
+            policy.accessory is AccessoryRule.ASK_ONCE or any(step.claims for step in policy.steps)
+        ):
             missing = "; ".join(law.missing)
             report.add(
                 None, f"jurisdictions names {code!r}, whose law is not complete, so it claims nothing: {missing}"
             )
         else:
             _check_steps(policy, law, report)
+            if policy.accessory is AccessoryRule.ASK_ONCE and not _owes_more(law):
+                report.add(None, f'accessory = "ask_once" is refused by the law of {code}: {_NO_BASIS}')
 
 
 def _check_steps(policy: Policy, law: Jurisdiction, report: Report) -> None:
@@ -58,6 +64,13 @@ def _refused(fee: Fee, rules: list[FeeRule], *, first: bool) -> Iterator[str]:
     most = [rule.at_most for rule in allowed if rule.at_most is not None and rule.currency == fee.currency]
     if allowed and len(most) == len(allowed) and fee.amount > max(most):
         yield f"{fee} is more than {max(most)} {fee.currency}, the most that it allows ({basis})"
+
+
+def _owes_more(law: Jurisdiction) -> bool:
+    """Whether the law is known by which somebody owes more than the invoice for paying late."""
+    interest = [law.interest_rule(kind, SELLER, _NEWEST) for kind in DebtorKind]
+    lump_sums = [law.lump_sum_rule(kind, SELLER, _NEWEST) for kind in DebtorKind]
+    return any(rule is not None and rule.basis for rule in (*interest, *lump_sums, *_fee_rules(law)))
 
 
 def _gives_lump_sum(law: Jurisdiction) -> bool:

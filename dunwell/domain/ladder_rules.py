@@ -12,7 +12,7 @@ from dunwell.domain.ladder_problems import Report
 from dunwell.domain.ladder_table import Table
 from dunwell.domain.policy import DATES, Needs, Policy, Step, Trait
 from dunwell.domain.spelling import hint
-from dunwell.domain.terms import Late
+from dunwell.domain.terms import AccessoryRule, Late
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -93,6 +93,7 @@ def check_ladder(policy: Policy, plans: Mapping[str, Plan], report: Report, mess
     _check_proof(policy, plans, report)
     _check_threats(policy, report, messages)
     _check_interest(policy, report)
+    _check_accessory(policy, report, messages)
 
 
 def _check_order(steps: Sequence[Step], plans: Mapping[str, Plan], report: Report) -> None:
@@ -253,6 +254,39 @@ def _check_interest(policy: Policy, report: Report) -> None:
             report.add(
                 step.id,
                 'fee depends on a country\'s law: name it at the top of the file, such as jurisdictions = ["DE"]',
+            )
+
+
+def _check_accessory(policy: Policy, report: Report, messages: Mapping[str, Trait]) -> None:
+    """What is left once the invoice is paid is asked for by its own message, and only above a floor."""
+    message = policy.reactions.accessory_left
+    if policy.accessory is AccessoryRule.ASK_ONCE:
+        if message is None:
+            report.add(
+                None,
+                'accessory = "ask_once" needs the message that asks: add accessory_left = "accessory-request" '
+                "under [reactions]",
+            )
+        if policy.accessory_floor is None:
+            report.add(
+                None,
+                'accessory = "ask_once" needs accessory_floor, such as accessory_floor = "10.00": nobody is asked '
+                "for a few cents",
+            )
+        if not any(step.claims for step in policy.steps):
+            report.add(
+                None,
+                'accessory = "ask_once" asks for what no step claims: write interest = "statutory", lump_sum = true '
+                "or a fee on a step, or leave it out",
+            )
+    elif message is not None:
+        report.add(None, f'accessory_left is never sent with accessory = "{policy.accessory}": write "ask_once"')
+    for step in policy.steps:
+        if messages.get(step.message or "", Trait()).accessory:
+            report.add(
+                step.id,
+                f"message {step.message!r} asks for what is left once the invoice is paid: only the reaction "
+                "accessory_left may name it",
             )
 
 

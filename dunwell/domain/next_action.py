@@ -112,6 +112,7 @@ def subject_gone(case: Case, step: str) -> bool:
         (on.paid, case.ended is not None),
         (on.restored, case.ended is not None),
         (on.nothing_to_pay, case.ended is not None),
+        (on.accessory_left, case.may_ask_for_accessory),
     ]
     holds = [still for key, still in there if key == message]
     return message is not None and bool(holds) and not any(holds)

@@ -47,6 +47,10 @@ class Outstanding(MutableValue):
         self.owed.append(step)
         return step
 
+    def owes(self, message: str | None) -> bool:
+        """Whether the message is still to be sent."""
+        return any(StepId.parse(owed).name == message for owed in self.owed)
+
     def drop(self, message: str | None) -> None:
         """What has been replaced is not confirmed any more, when that was not sent yet."""
         self.owed = [owed for owed in self.owed if StepId.parse(owed).name != message]

@@ -106,7 +106,8 @@ class Reactions(Value):
     """The message sent when something happens; None sends nothing.
 
     promise_due and instalment_due leave on the business day before the agreed one. nothing_to_pay says that a
-    dispute left nothing open, and takes back a threat or a restriction when the invoice is cancelled.
+    dispute left nothing open, and takes back a threat or a restriction when the invoice is cancelled. accessory_left
+    asks once for interest and costs that are left after the payment, in place of `paid`.
     """
 
     paid: str | None = None
@@ -121,6 +122,7 @@ class Reactions(Value):
     instalment_due: str | None = None
     instalment_missed: str | None = None
     restored: str | None = None
+    accessory_left: str | None = None
 
 
 class Fee(Value):
@@ -134,9 +136,13 @@ class Fee(Value):
 
 
 class Trait(Value):
-    """What a message of the catalogue does: asks for money, announces a consequence, or states one."""
+    """What a message of the catalogue does: asks for money, announces a consequence, or states one.
+
+    accessory  it asks for what is left of interest and costs once the invoice is paid, and for nothing else
+    """
 
     asks: bool = False
+    accessory: bool = False
     announces: bool = False
     states: str | None = None
 

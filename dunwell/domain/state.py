@@ -19,7 +19,7 @@ from dunwell.domain.outstanding import Outstanding
 from dunwell.domain.policy import PolicyRef, Rules, Step, tolerated
 from dunwell.domain.progress import Progress
 from dunwell.domain.step_outcome import Said
-from dunwell.domain.terms import ENDS, Access, Level, Stage
+from dunwell.domain.terms import ENDS, Access, AccessoryRule, Level, Stage
 
 AT_REST = ENDS | {Stage.PAUSED, Stage.DISPUTED, Stage.PLAN, Stage.PROMISED}
 """Stages in which the ladder stands still."""
@@ -62,7 +62,8 @@ class CaseState(MutableValue):
     holds: list[Level] = Field(default_factory=list)
     next_action: NextAction | None = None
     last_claim: ClaimSummary | None = None  # as computed when it was last written down; None: only the principal
-    accessory: AccessoryClaim | None = None  # what was left beside the principal when that was paid
+    accessory: AccessoryClaim | None = None  # what is left beside the principal since that is paid
+    accessory_asked_on: date | None = None  # the day on which a message asked for that; there is one at most
     turns: int = 0  # how many events and agreed days have changed it
     digest: str = ""  # over these turns
     revision: int = 0  # rises with every change from outside, so that an older plan is known to be stale
@@ -257,6 +258,27 @@ class CaseState(MutableValue):
         self.revision += 1
         self.turns += 1
         self.digest = sha256(f"{self.digest}|{what}".encode()).hexdigest()[:12]
+
+    def take_claim(self, claim: ClaimSummary | None, left: AccessoryClaim | None, met: Decimal) -> None:
+        """Note the claim as the database computed it, and owe the message that asks for what is left, if one may.
+
+        left: beside the principal, once that is paid. met: what of the money met interest, lump sum and costs.
+        """
+        self.last_claim, self.accessory, self.money.beside_principal = claim, left, met
+        waiting, reactions = self.outstanding, self.rules.reactions
+        if not self.may_ask_for_accessory or self.accessory_asked_on is not None:
+            waiting.drop(reactions.accessory_left)
+        elif not waiting.owes(reactions.accessory_left):
+            waiting.drop(reactions.paid)  # one message thanks and asks
+            waiting.owe(reactions.accessory_left)
+
+    @property
+    def may_ask_for_accessory(self) -> bool:
+        """Whether the invoice is paid, and a message may ask for what is left beside it."""
+        left = self.accessory
+        return (
+            self.ended is Stage.PAID and self.unpaid == 0 and left is not None and left.rule is AccessoryRule.ASK_ONCE
+        )
 
     def end(self, stage: Stage, why: str) -> list[Said]:
         self.ended = stage

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Literal
 
 from dunwell.domain import events as ev
+from dunwell.domain.claim_summary import AccessoryClaim
 from dunwell.domain.keys import StepId
 from dunwell.domain.ladder import StepDone
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said, StepOutcome
-from dunwell.domain.terms import Stage
+from dunwell.domain.terms import AccessoryRule, Stage
 
 
 def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
@@ -32,9 +33,34 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
             outstanding.undecided.append(step)
         return []
     outstanding.blocked_until = None
+    if _asks_for_accessory(case, step):
+        return _accessory_asked(case, outcome)
     if step not in outstanding.again and step in outstanding.owed and outcome.status == "done":
         outstanding.last_answer_at = outcome.at
     return [] if outstanding.is_behind(step) else _step_of_ladder(case, outcome)
+
+
+def _accessory_asked(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    """The message that asks for interest and costs after the payment had its turn; there is no other."""
+    case.outstanding.is_behind(outcome.step)
+    left = case.accessory
+    if left is None or case.accessory_asked_on is not None:
+        return []
+    if outcome.status == "done" and outcome.claimed is not None:
+        case.accessory_asked_on = case.today(outcome.at)
+        text = f"{left.shown(case.currency)} were asked for, by {outcome.claim_until}; what does not come is waived"
+        return [Said("accessory", text)]
+    return _waive_accessory(case, left)
+
+
+def _asks_for_accessory(case: CaseState, step: str) -> bool:
+    message = StepId.parse(step).message
+    return message is not None and message == case.rules.reactions.accessory_left
+
+
+def _waive_accessory(case: CaseState, left: AccessoryClaim) -> list[Said]:
+    case.accessory = left.model_copy(update={"rule": AccessoryRule.WAIVE})
+    return [Said("accessory", f"{left.shown(case.currency)} are waived: no message about them could leave")]
 
 
 def _of_earlier_round(case: CaseState, outcome: StepOutcome) -> list[Said]:
@@ -49,7 +75,10 @@ def _cannot(case: CaseState, outcome: StepOutcome) -> list[Said]:
     """Note that the step lacks a fact. A step of the ladder stays next; an answer is dropped and others follow."""
     step, why = outcome.step, outcome.why
     if case.outstanding.is_behind(step):
-        return [Said("trouble", f"{step} is left out, because it cannot be carried out: {why}")]
+        said = [Said("trouble", f"{step} is left out, because it cannot be carried out: {why}")]
+        return said + (
+            _waive_accessory(case, case.accessory) if _asks_for_accessory(case, step) and case.accessory else []
+        )
     case.outstanding.block(outcome.until, step)
     case.outstanding.note_stuck(step, why, outcome.at, lasting=True)
     return [Said("trouble", f"{step} cannot be carried out: {why}; {_tried_again(outcome.until)}")]

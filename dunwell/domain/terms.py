@@ -70,10 +70,16 @@ class Head(StrEnum):
 
 
 class AccessoryRule(StrEnum):
-    """What becomes of interest, lump sum and costs that are left once the principal is paid."""
+    """What becomes of interest, lump sum and costs that are left once the principal is paid.
+
+    waive     they are let go
+    bill      a person is asked to bill them
+    ask_once  one message asks for them, and what is not paid of them is let go
+    """
 
     WAIVE = "waive"
     BILL = "bill"
+    ASK_ONCE = "ask_once"
 
 
 class MessageState(StrEnum):

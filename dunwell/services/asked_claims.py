@@ -52,12 +52,25 @@ class AskedClaim:
 
 def of_message(session: Session, deps: Dependencies, jobs: Sequence[Dispatch]) -> list[AskedClaim | None]:
     """What one message claims for each of its jobs, all up to one day; None for those that claim nothing."""
+    if deps.asks_for_accessory(jobs[0].execution.message):
+        return [of_paid_invoice(session, deps, job) for job in jobs]
     steps = [_claiming(job) for job in jobs]
     until = min((_until(job) for job, step in zip(jobs, steps, strict=True) if step), default=None)
     return [
         _of_job(session, deps, job, step, until) if step and until else None
         for job, step in zip(jobs, steps, strict=True)
     ]
+
+
+def of_paid_invoice(session: Session, deps: Dependencies, dispatch: Dispatch) -> AskedClaim | None:
+    """What the message about interest and costs that are left after the payment asks for; None when nothing is."""
+    today = _today(dispatch)
+    claim = claims.claim_of_case(session, dispatch.case, dispatch.policy, today, seller=deps.sender.country).claim
+    claimed = _claimed(session, dispatch, claim, interest=True, lump_sum=True)
+    if claimed is None or not dispatch.case.may_ask_for_accessory:
+        return None
+    provisional = claim.certainty is ClaimCertainty.PROVISIONAL
+    return AskedClaim(today + timedelta(days=dispatch.policy.pay_days), claimed=claimed, provisional=provisional)
 
 
 def printed(asked: Iterable[AskedClaim | None]) -> tuple[tuple[Claimed, ...], date | None]:
@@ -95,7 +108,7 @@ def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, step: Step
         return AskedClaim(until, accruing=_accruing(claim), left_out=claim.left_out)
     return AskedClaim(
         until,
-        claimed=_claimed(session, dispatch, step, claim),
+        claimed=_claimed(session, dispatch, claim, interest=step.interest is not None, lump_sum=step.lump_sum),
         provisional=claim.certainty is ClaimCertainty.PROVISIONAL,
         left_out=claim.left_out,
     )
@@ -113,27 +126,27 @@ def _today(dispatch: Dispatch) -> date:
     return dispatch.calendar.local_date(dispatch.now)
 
 
-def _claimed(session: Session, dispatch: Dispatch, step: Step, claim: Claim) -> Claimed | None:
-    """The heads that the step claims, as far as anything is open of them."""
+def _claimed(session: Session, dispatch: Dispatch, claim: Claim, *, interest: bool, lump_sum: bool) -> Claimed | None:
+    """The costs and these heads, as far as anything is open of them."""
     row = invoices.get_row(session, dispatch.case.invoice_id)
     if row is None:
         return None
-    interest = claim.interest if step.interest else Decimal(0)
-    apart = claim.lump_sum_apart if step.lump_sum else None
-    lump_sum = claim.lump_sum if step.lump_sum else Decimal(0)
-    if not (interest or lump_sum or apart or claim.costs):
+    accrued = claim.interest if interest else Decimal(0)
+    apart = claim.lump_sum_apart if lump_sum else None
+    fixed = claim.lump_sum if lump_sum else Decimal(0)
+    if not (accrued or fixed or apart or claim.costs):
         return None
-    heads = {Head.INTEREST: interest, Head.LUMP_SUM: lump_sum or apart, Head.COSTS: claim.costs}
+    heads = {Head.INTEREST: accrued, Head.LUMP_SUM: fixed or apart, Head.COSTS: claim.costs}
     basis = dict.fromkeys(one for head, amount in heads.items() if amount for one in claim.basis.get(head, ()))
     return Claimed(
         number=row.number,
-        interest=interest,
+        interest=accrued,
         rate=_one_rate(claim.periods),
         since=claim.first_day,
         costs=claim.costs,
         currency=claim.currency,
         digits=claim.digits,
-        lump_sum=apart.amount if apart else lump_sum,
+        lump_sum=apart.amount if apart else fixed,
         lump_sum_currency=apart.currency if apart else claim.currency,
         lump_sum_digits=_DIGITS_APART if apart else claim.digits,
         basis=tuple(basis),

@@ -61,6 +61,9 @@ def compose(
         "iban": account.iban if account else None,
         "bic": account.bic if account else None,
     }
+    if deps.asks_for_accessory(lead.execution.message):
+        # The page behind the invoice's link asks for the invoice, which is paid.
+        update |= {"settled": True, "payment_url": None, "short_url": None}
     known = known.model_copy(update=update | dict(more))
     spoken = deps.catalogue.spoken(language) if language else language_of(deps, lead)
     preface = _copy_label(deps, spoken, served) if served else ""

@@ -71,6 +71,11 @@ class Dependencies:
             self._policies[ref] = policies.load(session, ref.name, ref.version)
         return self._policies[ref]
 
+    def asks_for_accessory(self, message: str | None) -> bool:
+        """Whether the message asks for what is left of interest and costs once the invoice is paid."""
+        traits = self.catalogue.traits.get(message or "")
+        return traits is not None and traits.accessory
+
     def calendar(self, customer: Place, policy: Policy, of: Case | Invoice, now: datetime) -> BusinessCalendar:
         """The customer's business days, from well before the invoice until long after now, in their law's hours."""
         window = (policy.window[0].strftime("%H:%M"), policy.window[1].strftime("%H:%M"))

@@ -36,7 +36,7 @@ CALL_PATIENCE = timedelta(seconds=90)
 """Longer than any provider call may take: before that, a begun call may still be under way."""
 
 _TELLS_CLAIMS = frozenset({TextForm.MAIL, TextForm.PAPER})
-"""A short text asks for the invoice alone: there is no room for a claim with its legal basis."""
+"""A short text about an open invoice asks for that alone: there is no room for a claim with its legal basis."""
 
 Result = Literal["reached", "closed", "silent"]
 """reached: contacted, or unknown. closed: not on this channel. silent: the case no longer wants the message."""
@@ -75,7 +75,7 @@ class Claims:
         if row is not None and row.call == ProviderCall.BEGUN:
             return self._vanished(row, contact)
         case = fresh(session, dispatch, self._deps.catalogue.traits[str(dispatch.execution.message)].asks)
-        if case is None:
+        if case is None or self._nothing_is_left(session, replace(dispatch, case=case)):
             return _withhold(session, dispatch, row, contact, channel)
         closed = self._why_closed(session, dispatch, contact, channel, address)
         if closed:
@@ -87,6 +87,11 @@ class Claims:
         if wait is not None:
             raise contact_caps.TooOften([contact], *wait)
         return self._write(session, replace(dispatch, case=case), row, contact, channel, address)
+
+    def _nothing_is_left(self, session: Session, dispatch: Dispatch) -> bool:
+        """Whether the message asks for interest and costs after the payment, and they were paid as well."""
+        asks = self._deps.asks_for_accessory(dispatch.execution.message)
+        return asks and asked_claims.of_paid_invoice(session, self._deps, dispatch) is None
 
     def _why_closed(
         self, session: Session, dispatch: Dispatch, contact: Contact, channel: Channel, address: str
@@ -204,7 +209,8 @@ class Claims:
         self, session: Session, row: MessageRow, jobs: Sequence[Dispatch], asked: Sequence[AskedClaim | None]
     ) -> None:
         """Record which steps the message carries, and what it claims for each; note what it leaves out."""
-        says = row.channel.facts.form in _TELLS_CLAIMS and not jobs[0].execution.served
+        told = row.channel.facts.form in _TELLS_CLAIMS or self._deps.asks_for_accessory(row.message)
+        says = told and not jobs[0].execution.served
         for job, one in zip(jobs, asked if says else [None] * len(jobs), strict=True):
             outbox.link(
                 session,
@@ -212,7 +218,7 @@ class Claims:
                 job.case.invoice_id,
                 str(job.execution.key),
                 warning=job.execution.warning,
-                claimed=one.total if one is not None else None,
+                claimed=one.total if one is not None and one.claimed is not None else None,
                 claim_until=one.until if one is not None else None,
             )
             for number, reason in enumerate(one.left_out if one is not None else (), start=1):

@@ -14,7 +14,7 @@ from dunwell.domain.ladder import NextAction
 from dunwell.domain.outstanding import Stuck
 from dunwell.domain.policy import Policy
 from dunwell.domain.questions import open_questions
-from dunwell.services import case_claim, ladder_end, person_tasks, step_failures
+from dunwell.services import ladder_end, person_tasks, step_failures
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import Parts
@@ -85,7 +85,6 @@ def plan_and_answer(
         _look_again(session, case, parts.failed[step_failures.PLAN], now)
     if case.outstanding.stuck or before.stuck:
         parts.do("task", lambda: step_failures.ask(session, case, before.stuck, now))
-    parts.do("claim", lambda: case_claim.keep(session, deps, case, now))
     parts.do("messages", lambda: _tell_messages(session, case, answer))
     is_kept = parts.do("copy of the case", lambda: cases.put(session, case, rehearsal=rehearsal, now=now))
     answer.fill(case, timeline.read(session, case.invoice_id, after=seen), seen)

@@ -9,7 +9,7 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
-from dunwell.services import access_publishing, call_tasks, contact_caps, person_tasks
+from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, person_tasks
 from dunwell.services.attempt import Attempt
 from dunwell.services.channel_fallback import ChannelFallback
 from dunwell.services.copies import Copies
@@ -94,6 +94,7 @@ class Steps:
                 )
                 task_id = str(TaskId.of(case.invoice_id, step, "left-out"))
                 parts.do("task", lambda: ask_a_person(session, case, task_id, reason, now, step=step))
+            parts.do("claim", lambda: case_claim.keep(session, self._deps, case, now))
             plan_and_answer(
                 session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen
             )
@@ -158,6 +159,7 @@ class Steps:
         )
         free_account(session, case, dispatch.now)  # the ladder itself may have written the rest off
         person_tasks.withdraw_needless(session, case, dispatch.now)
+        case_claim.keep(session, self._deps, case, dispatch.now)
         plan_and_answer(session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen)
         return answer
 

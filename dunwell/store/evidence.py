@@ -179,6 +179,7 @@ def _standing(row: CaseRow, case: Case) -> Fact:
         "written_off": case.unpaid - case.open_amount,
         "beside_principal": case.money.beside_principal,
         "accessory": case.accessory,
+        "accessory_asked_on": case.accessory_asked_on,
         "credit": case.credit,
         "credit_used": case.money.given,
         "uncovered": case.uncovered,

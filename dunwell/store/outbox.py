@@ -177,7 +177,7 @@ def claimed_by(session: Session, invoice_id: str, step: str) -> tuple[Decimal, d
         .join(MessageRow, MessageRow.message_id == MessageInvoiceRow.message_id)
         .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step == step)
         .where(MessageRow.state.not_in(_GONE), MessageRow.call != ProviderCall.REFUSED)
-        .where(MessageInvoiceRow.claimed > 0)
+        .where(MessageInvoiceRow.claimed.is_not(None))
         .order_by(MessageInvoiceRow.claimed.desc())
         .limit(1)
     )

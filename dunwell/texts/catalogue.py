@@ -8,6 +8,7 @@ false in `{% if %}` and an error where it would be printed, so that no message h
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -81,10 +82,14 @@ _ALONE: Mapping[str, object] = {
     "missing": None,
     "iban": None,
     "claims": (),
+    "settled": False,
     "accruing": None,
     "consumer": False,
 }
 """Changes to the sample: no other invoices, and none of the other optional facts."""
+
+_SETTLED: Mapping[str, object] = {"settled": True, "asked": Decimal(0), "claims": SAMPLE.claims}
+"""Changes to the sample for a message about what is left of the claim once the invoice is paid."""
 
 _LONG_OVERDUE: Mapping[str, object] = {"due_on": SAMPLE.issued_on, "today": SAMPLE.issued_on + 2 * LONG_OVERDUE}
 """Changes to the sample that make the invoice long overdue, which changes the tone of messages."""
@@ -228,8 +233,10 @@ class Catalogue:
         """
         for language in (self._templates(code, self.locale(code)) for code in self.languages):
             for key in language.messages:
+                paid = _SETTLED if self.traits[key].accessory else {}
                 for changes in ({}, _ALONE, _LONG_OVERDUE, {**_ALONE, **_LONG_OVERDUE}):
-                    Composed(language, key, language.locale, SAMPLE.model_copy(update=changes), "").forms()
+                    facts = SAMPLE.model_copy(update={**changes, **paid})
+                    Composed(language, key, language.locale, facts, "").forms()
 
     def _templates(self, code: str, locale: Locale) -> LanguageTemplates:
         spelled = spelling(locale)

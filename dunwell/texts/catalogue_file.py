@@ -48,11 +48,13 @@ class Traits(Value):
     announces  it announces a consequence
     states     the consequence that it says has happened
     asks       it asks for payment
+    accessory  it asks for what is left of interest and costs once the invoice is paid, and for nothing else
     """
 
     announces: bool = False
     states: str | None = None
     asks: bool = False
+    accessory: bool = False
 
 
 class CatalogueError(Exception):
@@ -91,10 +93,11 @@ class Message(Value):
     asks: StrictBool = False
     announces: StrictBool = False
     states: StrictStr | None = None
+    accessory: StrictBool = False
 
     @property
     def traits(self) -> Traits:
-        return Traits(announces=self.announces, states=self.states, asks=self.asks)
+        return Traits(announces=self.announces, states=self.states, asks=self.asks, accessory=self.accessory)
 
 
 class Language(Value):

@@ -94,6 +94,7 @@ class Facts(Value):
                            those of this invoice
     claims                 what is claimed beside the invoices; the total, paid by `claim_until`, settles everything
     claim_provisional      a rate in it is not published yet
+    settled                the invoice is paid, and the message asks for the claims alone
     accruing               the interest on this invoice that is announced and not claimed
     consumer, public_body  the kind of customer; both false for a company or when it is unknown
     iban, bic              our account for this currency, without spaces
@@ -133,6 +134,7 @@ class Facts(Value):
     claims: tuple[Claimed, ...] = ()
     claim_until: date | None = None
     claim_provisional: bool = False
+    settled: bool = False
     accruing: AccruingInterest | None = None
     consumer: bool = False
     public_body: bool = False
@@ -271,9 +273,10 @@ class Formatter:
 
     def totals(self, bills: tuple[OtherInvoice, ...], claims: tuple[Claimed, ...] = ()) -> str | None:
         """Return what is asked for in all, one sum a currency; None if there is no room for several sums."""
-        parts = [(bill.asked, bill.currency, bill.digits) for bill in bills]
+        parts = [(bill.asked, bill.currency, bill.digits) for bill in bills if bill.asked or not claims]
         for claim in claims:
-            parts.append((claim.interest + claim.costs, claim.currency, claim.digits))
+            if claim.interest + claim.costs:
+                parts.append((claim.interest + claim.costs, claim.currency, claim.digits))
             if claim.lump_sum:
                 parts.append((claim.lump_sum, claim.lump_sum_currency, claim.lump_sum_digits))
         sums: dict[str, Decimal] = {}
@@ -442,6 +445,7 @@ def _formatted_claims(facts: Facts, formatter: Formatter) -> dict[str, object | 
         "claim_total": formatter.totals(facts.bills, facts.claims) if facts.claims else None,
         "claim_until": formatter.day(facts.claim_until, facts.today),
         "claim_provisional": facts.claim_provisional or None,
+        "settled": facts.settled or None,
         "claim_basis": formatter.text(", ".join(basis)),
         "interest_since": formatter.day(accruing.since, facts.today) if accruing else None,
         "interest_rate": formatter.rate(accruing.rate) if accruing else None,
@@ -517,6 +521,7 @@ SAMPLE = Facts(
     ),
     claim_until=date(2026, 2, 19),
     claim_provisional=True,
+    settled=True,
     accruing=AccruingInterest(since=date(2026, 2, 2), rate=Decimal("10.15"), basis=("Dir. 2011/7",)),
     consumer=True,
     sender_name="Max Weber",

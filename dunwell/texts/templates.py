@@ -168,6 +168,11 @@ class _Compiler:
             if message.asks and not text.uses & {"others", "bills"}:
                 reason = "asks for payment, but never tells of {{ others }}, the invoices that share the message"
                 raise CatalogueError(reason, file=self.file, message=key, field=field)
+            if message.accessory and (message.asks or not text.uses & {"claims", "claim_total"}):
+                reason = (
+                    "asks for what is left of a paid invoice: it is no message that asks = true, and each text names"
+                )
+                raise CatalogueError(f"{reason} {{{{ claim_total }}}}", file=self.file, message=key, field=field)
         if message.asks and not {"claims", "interest_since"} <= texts["body"].uses:
             reason = "asks for payment, but never tells of {{ claims }}, what is owed beside it: use {{ claim }}"
             raise CatalogueError(reason, file=self.file, message=key, field="body")

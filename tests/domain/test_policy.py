@@ -31,6 +31,7 @@ MESSAGES: Mapping[str, Trait] = {
     **dict.fromkeys(("milestone-invoice", "milestone-reminder", "courtesy-visit", "meeting-request"), ASKING),
     **dict.fromkeys(("promise-due", "instalment-due"), ASKING),
     "welcome-memo": Trait(),
+    "accessory-request": Trait(accessory=True),
     **dict.fromkeys(("final-warning", "formal-complaint"), Trait(asks=True, announces=True)),
     "restricted": Trait(states="restricted"),
     "suspended": Trait(states="suspended"),
@@ -191,6 +192,9 @@ def test_reads_what_a_step_claims_beside_the_invoice() -> None:
     first, second, restrict = policy.steps
     assert (policy.jurisdictions, policy.pay_days) == (("DE",), 10)
     assert (policy.accessory, policy.accessory_floor) == ("bill", Decimal("5.00"))
+    data |= {"accessory": "ask_once", "reactions": {"accessory_left": "accessory-request"}}
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES, LAWS)
+    assert (policy.accessory, policy.reactions.accessory_left) == ("ask_once", "accessory-request")
     assert (first.claims, first.interest_notice, restrict.claims) == (False, True, False)
     assert (second.interest, second.lump_sum, str(second.fee)) == ("statutory", True, "0.70 EUR")
 
@@ -463,6 +467,46 @@ REFUSALS: list[tuple[str, Edit, str]] = [
     ("a fee without a currency", step(1, fee="5.00"), "step second: fee '5.00' is not understood: write an amount"),
     ("a fee without a law", step(1, fee="5.00 EUR"), "step second: fee depends on a country's law: name it at the"),
     ("a country by name", top(jurisdictions=["Germany"]), "jurisdictions 'Germany' is no country code: write two"),
+    (
+        "asking once without a message",
+        top(accessory="ask_once", accessory_floor="5.00"),
+        'accessory = "ask_once" needs the message that asks: add accessory_left = "accessory-request"',
+    ),
+    (
+        "asking once for a few cents",
+        top(accessory="ask_once", reactions={"accessory_left": "accessory-request"}),
+        'accessory = "ask_once" needs accessory_floor',
+    ),
+    (
+        "asking once for what nothing claims",
+        top(accessory="ask_once", accessory_floor="5.00", reactions={"accessory_left": "accessory-request"}),
+        'accessory = "ask_once" asks for what no step claims',
+    ),
+    (
+        "asking once where the law is not known",
+        top(accessory="ask_once", jurisdictions=["AU"]),
+        "jurisdictions names 'AU', whose law is not complete, so it claims nothing",
+    ),
+    (
+        "a message about what is left that is never sent",
+        top(reactions={"accessory_left": "accessory-request"}),
+        'accessory_left is never sent with accessory = "waive"',
+    ),
+    (
+        "another message about what is left",
+        top(reactions={"accessory_left": "thank-you"}),
+        "accessory_left 'thank-you' does not ask for what is left once the invoice is paid",
+    ),
+    (
+        "a message about what is left at another moment",
+        top(reactions={"paid": "accessory-request"}),
+        "paid 'accessory-request' asks for what is left once the invoice is paid: only the reaction accessory_left",
+    ),
+    (
+        "a message about what is left in a step",
+        step(0, message="accessory-request"),
+        "step first: message 'accessory-request' asks for what is left once the invoice is paid",
+    ),
     ("an accessory rule", top(accessory="chase"), "accessory 'chase' is unknown"),
     ("an accessory floor", top(accessory_floor="-1"), "accessory_floor"),
     ("a pay day", top(pay_days=0), "pay_days must be a whole number from 1 to 30, not 0"),

@@ -50,6 +50,8 @@ def test_every_language_is_shown_with_money_of_its_own(catalogue: Catalogue) -> 
             assert text.strip()
         if one.traits.asks:
             assert "2027-0417" in one.words.short
+        if one.variant == "a claim" or one.traits.accessory:
+            assert "Dir. 2011/7/EU" in one.words.text
         if one.grouped:
             assert "2027-0502" in one.words.text
 

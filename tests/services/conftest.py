@@ -100,8 +100,7 @@ class Office:
         self.case.messages = merged(self.case.messages, answer.messages)
         self.case.holds, self.case.next_action = answer.holds, answer.next_action
         self.case.access, self.case.access_beside = answer.access, answer.access_beside
-        self.case.last_claim, self.case.accessory = answer.last_claim, answer.accessory
-        self.case.money.beside_principal = answer.beside_principal
+        self.case.take_claim(answer.last_claim, answer.accessory, answer.beside_principal)
         self.case.money.given, self.case.utc_offset_minutes = answer.given, answer.utc_offset_minutes
         self.written = answer.written.later(self.written) if answer.written else self.written
         copy = CaseCopy.of(self.case)

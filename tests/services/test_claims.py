@@ -185,8 +185,16 @@ def test_what_is_left_is_billed_by_one_task_that_outlives_the_case(opened: Open)
     paid(office, "10000.00")
     paid(office, "1.00", "2026-06-02", "p2")
     (task,) = office.tasks()
-    assert (str(task.amount), task.outlives_case, task.task_id) == ("127.22", True, "inv-1.accessory")
-    assert [entry.reason.partition(" EUR")[0] for entry in office.entries("accessory")] == ["127.22", "1.00"]
+    assert (str(task.amount), task.outlives_case, task.task_id) == ("126.22", True, "inv-1.accessory")
+    said = [entry.reason.partition(" EUR")[0] for entry in office.entries("accessory")]
+    assert said == ["127.22", "1.00", "126.22"]
+
+
+def test_what_the_customer_pays_after_all_is_not_billed(opened: Open) -> None:
+    office = opened(ladder=billing())
+    paid(office, "10000.00")
+    paid(office, "127.22", "2026-06-02", "p2")
+    assert (office.tasks(), office.case.accessory, str(office.case.credit)) == ([], None, "0.00")
 
 
 def test_below_the_floor_nothing_is_billed(opened: Open) -> None:

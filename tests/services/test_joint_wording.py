@@ -71,7 +71,9 @@ def test_a_message_that_asks_tells_of_every_invoice(
             assert debris not in text, field
 
 
-@pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if not traits.asks))
+@pytest.mark.parametrize(
+    "key", sorted(key for key, traits in TRAITS.items() if not (traits.asks or traits.accessory))
+)
 @LANGUAGES
 def test_a_message_that_does_not_ask_speaks_of_its_own_invoice_only(key: str, language: str) -> None:
     alone = CATALOGUE.compose(key, language, facts(**OPTIONAL)).forms()
