@@ -14,10 +14,12 @@ import typer
 from dunwell.commands import (
     agreements,
     approval,
+    audit,
     claim,
     customers,
     decisions,
     evidence,
+    keys,
     letters,
     messages,
     outbox,
@@ -29,6 +31,7 @@ from dunwell.commands import (
     start,
     status,
     tasks,
+    users,
 )
 from dunwell.commands.common import NOT_READY, WithAmounts, error_text
 from dunwell.commands.output import warn
@@ -62,6 +65,11 @@ hold_app = typer.Typer(
     help="Stop every message and every consequence of all cases.", rich_markup_mode=None, no_args_is_help=True
 )
 app.add_typer(hold_app, name="hold")
+
+user_app = typer.Typer(help="Who may sign in to the console.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(user_app, name="user")
+key_app = typer.Typer(help="Keys of programs that use the HTTP API.", rich_markup_mode=None, no_args_is_help=True)
+app.add_typer(key_app, name="key")
 
 rates_app = typer.Typer(
     help="Until when the law and the base rates are known, how surely, and who confirmed it.",
@@ -105,6 +113,7 @@ COMMANDS: tuple[Command, ...] = (
     ("reconcile", reconcile.reconcile, "--apply"),
     ("move-policy", policy.move_policy, "--from gentle-saas@1 --to gentle-saas@2"),
     ("evidence", evidence.evidence, "INV-2026-0417 --out inv-2026-0417.evidence.jsonl"),
+    ("audit", audit.audit, "--object invoice/INV-2026-0417"),
 )
 """Name, what carries it out, and an example of its arguments; --help shows them in this order."""
 
@@ -128,6 +137,24 @@ for _name, _command, _example in (
 
 hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(standstill.begin)
 hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(standstill.end)
+
+for _name, _command, _example in (
+    ("add", users.add_user, "ada@example.com --role agent --name 'Ada Lopez'"),
+    ("list", users.list_users, "--json"),
+    ("link", users.make_link, "ada@example.com"),
+    ("role", users.set_role, "ada@example.com --role manager"),
+    ("disable", users.disable_user, "ada@example.com"),
+    ("enable", users.enable_user, "ada@example.com"),
+    ("allow-own-approval", users.allow_own_approval, "on"),
+):
+    user_app.command(_name, epilog=f"Example: python starter.py user {_name} {_example}")(_command)
+
+for _name, _command, _example in (
+    ("create", keys.create_key, "--role billing --name billing --expires 365"),
+    ("list", keys.list_keys, "--json"),
+    ("revoke", keys.revoke_key, "key-1f2e3d4c5b6a"),
+):
+    key_app.command(_name, epilog=f"Example: python starter.py key {_name} {_example}")(_command)
 
 for _name, _command, _example in (
     ("values", rates.values, "DE"),

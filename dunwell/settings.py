@@ -195,8 +195,17 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
 
     web_address: HostPort = "127.0.0.1:8080"
     web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
-    api_token: Secret | None = None
     unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
+
+    @property
+    def web_url(self) -> str:
+        """The address under which people and providers reach the web service, without a slash at its end."""
+        return (self.public_url or f"http://{self.web_address}").rstrip("/")
+
+    @property
+    def console_url(self) -> str:
+        """The address of the console."""
+        return f"{self.web_url}/console"
 
     @model_validator(mode="before")
     @classmethod

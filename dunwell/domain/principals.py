@@ -94,6 +94,7 @@ _OF_EVENT: Mapping[str, Right] = {
     "cancel": Right.INVOICES_WRITE,
     "write_off": Right.WRITE_OFF_WRITE,
     "call_outcome": Right.TASKS_WRITE,
+    "policy_moved": Right.POLICIES_WRITE,
 }
 
 
@@ -126,18 +127,27 @@ class PrincipalKind(StrEnum):
     SYSTEM = "system"
 
 
+class Decision(StrEnum):
+    """What was decided about a request for approval."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+
+
 @dataclass(frozen=True)
 class Principal:
     """Who does something.
 
-    id    stays the same for good: of the user or key; the operating system's user for a command
-    name  for people to read; may be personal, so it stays in the database and on pages
+    id          the user's id, the key's name, or for a command that of the user whose login it is, else the login
+    name        for people to read; may be personal, so it stays in the database and on pages
+    credential  the key or session that it came by
     """
 
     kind: PrincipalKind
     id: str
     name: str
     role: Role
+    credential: str | None = None
 
     @property
     def rights(self) -> frozenset[Right]:
@@ -150,3 +160,9 @@ class Principal:
     def label(self) -> str:
         """Return what events and timelines hold as `by`: never a personal name."""
         return self.id if self.kind in {PrincipalKind.PERSON, PrincipalKind.KEY} else self.kind.value
+
+
+ENGINE = Principal(PrincipalKind.ENGINE, id="engine", name="the engine", role=Role.ADMINISTRATOR)
+"""Whoever tells a case something by Temporal directly: the engine does not say who."""
+
+SYSTEM = Principal(PrincipalKind.SYSTEM, id="dunwell", name="Dunwell", role=Role.ADMINISTRATOR)

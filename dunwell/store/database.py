@@ -75,6 +75,12 @@ class Database:
                 lock_customers(session, [customer_id])
             yield session
 
+    @contextmanager
+    def writing_beside_customers(self) -> Iterator[Session]:
+        """Open a transaction that takes no customer's lock, for what belongs to none: users, sessions, keys."""
+        with self._writer, self._sessions.begin() as session:
+            yield session
+
     def _lock_new_customers(self, session: Session) -> None:
         if not self._is_file:  # SQLite's writers queue at BEGIN
             session.execute(select(func.pg_advisory_xact_lock(_NEW_CUSTOMERS)))

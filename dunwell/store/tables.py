@@ -26,6 +26,8 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
+from dunwell.domain.principals import Decision, PrincipalKind
+from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import (
     Access,
     DebtorKind,
@@ -531,6 +533,139 @@ class ConfirmationRow(Base):
     at: Mapped[datetime]
 
 
+class UserRow(Base):
+    """Somebody who may sign in to the console.
+
+    login        the name that they have on the machines where commands run; None: they run none
+    password     an Argon2id hash; None: no password was chosen yet
+    disabled_at  since when they may not sign in any more
+    """
+
+    __tablename__ = "users"
+    user_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    name: Mapped[str]
+    role: Mapped[PrincipalRole] = mapped_column(Word(PrincipalRole, 20))
+    login: Mapped[str | None] = mapped_column(unique=True)
+    password: Mapped[str | None]
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+class SignInLinkRow(Base):
+    """A link with which a user signs in once. `sets_password`: with it they choose a password."""
+
+    __tablename__ = "sign_in_links"
+    link_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id"), index=True)
+    sets_password: Mapped[bool]
+    expires_at: Mapped[datetime]
+
+
+class SignInStateRow(Base):
+    """A sign-in that the identity provider has not answered yet. `verifier`: of PKCE."""
+
+    __tablename__ = "sign_in_states"
+    state_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    nonce: Mapped[str]
+    verifier: Mapped[str]
+    expires_at: Mapped[datetime]
+
+
+class SessionRow(Base):
+    """A session of a user. `session_hash` is that of the cookie's value; `seen_at` is exact to a minute."""
+
+    __tablename__ = "sessions"
+    session_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id"), index=True)
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+
+
+class ApiKeyRow(Base):
+    """An API key of a program. `key_hash` is that of the key; `used_at` is exact to a minute."""
+
+    __tablename__ = "api_keys"
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), index=True)
+    role: Mapped[PrincipalRole] = mapped_column(Word(PrincipalRole, 20))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class SwitchRow(Base):
+    """A setting that an administrator changes while the program runs."""
+
+    __tablename__ = "switches"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    on: Mapped[bool]
+
+
+class ToldRow(Base):
+    """Who told a case an event that it has not written down yet. The audit entry is made of it.
+
+    digest  of the event's content, by which an event that came as a signal is recognised
+    """
+
+    __tablename__ = "told"
+    request_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"))
+    digest: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[PrincipalKind] = mapped_column(Word(PrincipalKind, 10))
+    principal: Mapped[str]
+    role: Mapped[PrincipalRole] = mapped_column(Word(PrincipalRole, 20))
+    credential: Mapped[str | None]
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
+class AuditRow(Base):
+    """Who changed what. The entries of one object are a chain: `hash` is over the entry and the hash before it.
+
+    entry_id    orders the entries of all objects
+    number      counts the entries of the object
+    key         identifies what is told: a repetition of it is not written again
+    kind        the kind of the principal, `principal` its id, `credential` the key or session it came by
+    details     what it was about: ids, amounts, days, codes; no personal data and no secret
+    request_id  that of the caller, or of the request's event
+    """
+
+    __tablename__ = "audit"
+    entry_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    object: Mapped[str]
+    number: Mapped[int]
+    key: Mapped[str] = mapped_column(String(100))
+    at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[PrincipalKind] = mapped_column(Word(PrincipalKind, 10))
+    principal: Mapped[str] = mapped_column(index=True)
+    role: Mapped[PrincipalRole | None] = mapped_column(Word(PrincipalRole, 20))
+    credential: Mapped[str | None]
+    action: Mapped[str] = mapped_column(String(40))
+    reason: Mapped[str | None]
+    details: Mapped[dict[str, Any]]
+    request_id: Mapped[str | None]
+    prev: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
+    __table_args__ = (UniqueConstraint("object", "number"), UniqueConstraint("object", "key"))
+
+
+class ApprovalRow(Base):
+    """An event that somebody asks for and a manager decides about. `decision` None: nobody has decided yet."""
+
+    __tablename__ = "approvals"
+    approval_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    event: Mapped[str] = mapped_column(Name("event", tuple(EVENTS), 40))
+    content: Mapped[dict[str, Any]]
+    requested_by: Mapped[str]
+    requested_at: Mapped[datetime]
+    decision: Mapped[Decision | None] = mapped_column(Word(Decision, 10), index=True)
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)
@@ -541,3 +676,4 @@ Index("contacts_email", func.lower(ContactRow.email))
 Index("customers_of_group", CustomerRow.group)
 Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)
+Index("told_of", ToldRow.invoice_id, ToldRow.digest)

@@ -3,14 +3,17 @@
 Programs send an API key to `/api`; people have a session at `/console`, named by a cookie.
 """
 
+import asyncio
 import hmac
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
 from dunwell.domain.events import PERSONAL_DECISIONS
-from dunwell.domain.principals import Principal, PrincipalKind, Right, Role, right_for
+from dunwell.domain.principals import Principal, Right, right_for
+from dunwell.services.api_keys import is_well_formed
 from dunwell.web.request_body import Problem
 from dunwell.web.service import service_of
 
@@ -66,12 +69,50 @@ async def principal_of(request: Request) -> Principal:
     """Return who sent the request, by session for the console and else by key. Raises Problem or SignInNeeded."""
     if request.url.path == CONSOLE or request.url.path.startswith(f"{CONSOLE}/"):
         check_same_origin(request)
-        raise SignInNeeded(_wanted(request))
-    token = service_of(request).keys.api_token
-    if token is None:
-        raise Problem(503, "The API is shut: set API_TOKEN to a long random value and start the service again.")
-    check_bearer(request.headers.get("Authorization", ""), token, "API_TOKEN")
-    return Principal(kind=PrincipalKind.KEY, id="api", name="API_TOKEN", role=Role.ADMINISTRATOR)
+        principal = await _of_session(request)
+        if principal is None:
+            raise SignInNeeded(request.url.path if request.method in _SAFE_METHODS else CONSOLE)
+    else:
+        principal = await _of_key(request)
+    request.state.principal = principal
+    return principal
+
+
+async def _of_key(request: Request) -> Principal:
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    keys, now = service_of(request).api_keys, datetime.now(UTC)
+    if scheme.lower() == "bearer" and is_well_formed(key := key.strip()):
+        found = keys.recall(key, now) or await asyncio.to_thread(keys.principal, key, now)
+        if found is not None:
+            return found
+        reason = "This key is not known, was revoked or has expired: `starter.py key list` shows those that live."
+    elif key:
+        reason = "This is no key of ours: send Authorization: Bearer with a whole key, which begins with dwl_."
+    else:
+        reason = "Send the header Authorization: Bearer with an API key; `starter.py key create` makes one."
+    raise Problem(401, reason, headers={"WWW-Authenticate": "Bearer"})
+
+
+async def _of_session(request: Request) -> Principal | None:
+    token = session_token(request)
+    if not token:
+        return None
+    return await asyncio.to_thread(service_of(request).users.principal, token, datetime.now(UTC))
+
+
+def session_cookie(request: Request) -> str:
+    """Return the name of the session's cookie. Over HTTPS its prefix binds it to this host."""
+    return "__Host-dunwell" if is_secure(request) else "dunwell"
+
+
+def session_token(request: Request) -> str:
+    """Return the value of the session's cookie; empty without one."""
+    return request.cookies.get(session_cookie(request), "")
+
+
+def is_secure(request: Request) -> bool:
+    """Whether browsers reach this service by HTTPS. PUBLIC_URL says so, because a proxy may end TLS before it."""
+    return service_of(request).public_url.startswith("https://")
 
 
 def check_same_origin(request: Request) -> None:
@@ -101,11 +142,6 @@ def sign_in_page(request: Request, error: Exception) -> Response:
     if request.headers.get("HX-Request") == "true":
         return Response(status_code=200, headers={"HX-Redirect": address})
     return RedirectResponse(address, 303)
-
-
-def _wanted(request: Request) -> str:
-    """Return the page to show after sign-in: only its path, because a query may hold what somebody searched for."""
-    return request.url.path if request.method in _SAFE_METHODS else CONSOLE
 
 
 def check_bearer(authorization: str, token: str, setting: str) -> None:

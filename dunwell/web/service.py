@@ -13,8 +13,10 @@ from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
+from dunwell.services.api_keys import ApiKeys
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import Inbox
+from dunwell.services.users import Users
 from dunwell.settings import Settings, SettingsError
 from dunwell.store.database import Database
 from dunwell.web.allowed_hosts import host_of
@@ -31,7 +33,6 @@ class Keys:
     hosts     the host names that callers may use, besides those of this machine
     """
 
-    api_token: str | None = None
     webhooks: Mapping[str, Any] = field(default_factory=dict)
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
@@ -49,6 +50,8 @@ class Service:
     inbox: Inbox
     dispatcher: ReportDispatcher
     opt_outs: OptOuts
+    api_keys: ApiKeys
+    users: Users
     keys: Keys
     seller: str | None = None
     """The setting SENDER_COUNTRY."""
@@ -79,6 +82,8 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         inbox=inbox,
         dispatcher=ReportDispatcher(inbox, cases, connection),
         opt_outs=OptOuts(deps, inbox),
+        api_keys=ApiKeys(deps.database),
+        users=Users(deps.database),
         keys=keys,
         seller=deps.sender.country,
     )
@@ -91,9 +96,8 @@ def read_keys(settings: Settings) -> Keys:
     except ValueError as error:
         raise SettingsError(str(error)) from None
     return Keys(
-        api_token=settings.api_token.get_secret_value() if settings.api_token else None,
         webhooks={path: key for path, key in webhooks.items() if key is not None},
-        public_url=(settings.public_url or f"http://{settings.web_address}").rstrip("/"),
+        public_url=settings.web_url,
         hosts=frozenset(
             {host_of(settings.web_address), host_of(settings.public_url or ""), *settings.web_hosts} - {""}
         ),

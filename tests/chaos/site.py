@@ -15,8 +15,11 @@ from typing import Any
 import httpx
 from twilio.request_validator import RequestValidator
 
+from dunwell.domain.principals import Role
 from dunwell.local.temporal_server import free_port
+from dunwell.store.database import Database
 from tests.web.conftest import a_key, as_shown, sign
+from tests.web.principals import bearer, give_keys
 
 WEB_LOG = "web.log"
 _KILLED = -signal.SIGKILL
@@ -37,7 +40,7 @@ class Site:
         self._state, self._tree = state, tree
         self._port = free_port()
         self._sendgrid_key = a_key()
-        self._api_token, self.twilio_token = secrets.token_hex(16), secrets.token_hex(16)
+        self.twilio_token = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: Mapping[str, str] = {}
         self._started_at = 0  # where in its log its last start is
@@ -53,7 +56,6 @@ class Site:
         return {
             "WEB_ADDRESS": f"127.0.0.1:{self._port}",
             "PUBLIC_URL": self.url,
-            "API_TOKEN": self._api_token,
             "SENDGRID_WEBHOOK_PUBLIC_KEY": as_shown(self._sendgrid_key),
             "TWILIO_AUTH_TOKEN": self.twilio_token,
         }
@@ -83,8 +85,14 @@ class Site:
         await self._http.aclose()
 
     async def until_open(self) -> None:
-        """Wait for its first answer, whatever it says."""
+        """Wait for its first answer, whatever it says, and store the key that its callers send."""
         await self._until_answered("GET", "/healthz", b"", {}, final=range(200, 600))
+        await asyncio.to_thread(self._give_keys)
+
+    def _give_keys(self) -> None:
+        database = Database(self._environment["DATABASE_URL"])
+        give_keys(database)
+        database.close()
 
     # What is told to it ----------------------------------------------------------------------------------
 
@@ -93,7 +101,7 @@ class Site:
 
         False when it was refused, or long not answered.
         """
-        headers = {"Authorization": f"Bearer {self._api_token}", "Idempotency-Key": key}
+        headers = bearer(Role.ADMINISTRATOR) | {"Idempotency-Key": key}
         body, path = json.dumps(content).encode(), f"/api/cases/{invoice_id}/{event}"
         return await self._until_answered("POST", path, body, headers, final=(200, 202, 422)) < 300
 

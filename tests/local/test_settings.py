@@ -163,7 +163,6 @@ def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatc
         "LOB_API_KEY",
         "LOB_WEBHOOK_SECRET",
         "PRODUCT_ACCESS_SECRET",
-        "API_TOKEN",
         "CODEC_TOKEN",
         "UNSUBSCRIBE_SECRET",
     ],

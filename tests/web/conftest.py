@@ -29,6 +29,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.money import Money
 from dunwell.domain.policy import PolicyRef, PromiseRules, Reactions, Rules
+from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import Role
 from dunwell.gateways.lob import webhook as lob_events
 from dunwell.gateways.opt_out_link import OptOutLinks
@@ -39,11 +40,13 @@ from dunwell.store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookE
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, Service, make_service
 from tests.builders import a_contact, a_customer, an_invoice, at, keep_customer, sample_deps, the_ladders
+from tests.web.principals import give_keys, key_of
 
 SENT = at("2027-03-02 09:00")
 PHONE = "+4915112345678"
 POST = "Werkstraße 12\n10115 Berlin"
-TOKEN = "token-of-the-api"
+TOKEN = key_of(PrincipalRole.ADMINISTRATOR)
+"""An API key that may do everything."""
 TWILIO_TOKEN = "token-of-twilio"
 LOB_SECRET = "secret-of-lob"
 PUBLIC_URL = "https://dunning.example"
@@ -251,7 +254,6 @@ def sign(key: ec.EllipticCurvePrivateKey, timestamp: str, body: bytes) -> str:
 
 def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
     return Keys(
-        api_token=TOKEN,
         webhooks={
             "sendgrid": public_key(as_shown(key)),
             "twilio/status": TWILIO_TOKEN,
@@ -264,6 +266,8 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
 
 
 def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
+    """The service, with an API key of each role."""
+    give_keys(database)
     deps = replace(sample_deps(database), opt_out=LINKS)
     return make_service(client, deps, the_ladders(), Cases(client, database, patience), keys)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
 from dunwell.web.service import Keys
 from tests.builders import an_invoice
-from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve, sign
+from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve
 from tests.web.described import check_described
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
 from tests.workflows.house import House
@@ -110,20 +110,6 @@ async def test_the_token(site: Site, headers: dict[str, str], status: int) -> No
     answer = await site.http.get("/api/accounts/nobody/access", headers=headers)
     assert answer.status_code == status
     assert TOKEN not in answer.text
-
-
-async def test_without_a_token_only_the_api_is_shut(site: Site) -> None:
-    keys = keys_for(site.key)
-    shut = replace(keys, api_token=None)
-    service = serve(site.client, site.database, shut)
-    async with browse(service) as http:
-        answer = await http.get("/api/accounts/acme/access", headers=BEARER)
-        assert (answer.status_code, "API_TOKEN" in answer.json()["reason"]) == (503, True)
-        headers = {
-            "X-Twilio-Email-Event-Webhook-Signature": sign(site.key, "1", b"[]"),
-            "X-Twilio-Email-Event-Webhook-Timestamp": "1",
-        }
-        assert (await http.post("/webhooks/sendgrid", content=b"[]", headers=headers)).status_code == 200
 
 
 @pytest.mark.parametrize(

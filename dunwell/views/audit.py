@@ -1,0 +1,45 @@
+"""The audit as people and programs read it."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.principals import PrincipalKind
+from dunwell.store import audit, users
+from dunwell.views.facts import Facts
+
+
+def audit_facts(
+    session: Session,
+    *,
+    about: str | None = None,
+    who: str | None = None,
+    since: datetime | None = None,
+    after: int = 0,
+    limit: int | None = None,
+) -> list[Facts]:
+    """Return the entries about an object, by a principal, since a time, after an entry's id; the oldest first.
+
+    name  the user's own, where the principal is a user; it stays on pages and in answers to those who may read it
+    """
+    rows = audit.read(session, about=about, who=who, since=since, after=after, limit=limit)
+    names = {one.user_id: one.name for one in users.all_users(session)}
+    return [
+        {
+            "entry_id": row.entry_id,
+            "at": row.at,
+            "kind": row.kind,
+            "principal": row.principal,
+            "name": names.get(row.principal) if row.kind in {PrincipalKind.PERSON, PrincipalKind.COMMAND} else None,
+            "role": row.role,
+            "credential": row.credential,
+            "action": row.action,
+            "object": row.object,
+            "number": row.number,
+            "reason": row.reason,
+            "details": row.details,
+            "request_id": row.request_id,
+            "hash": row.hash,
+        }
+        for row in rows
+    ]
