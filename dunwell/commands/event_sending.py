@@ -1,22 +1,18 @@
 """Sends an event to a case and prints the result: shared by the commands that do so."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from dunwell.client.cases import Cases
+from dunwell.client.typed_events import check_typed
 from dunwell.commands.common import (
     from_database,
     with_cases,
     without_none,
 )
 from dunwell.commands.output import outcome_line, say
-from dunwell.domain.cleaning import printable
-from dunwell.domain.events import parse_event
-from dunwell.domain.money import looks_like_thousands
-from dunwell.domain.refusal import Refused
 from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 
@@ -35,7 +31,7 @@ def tell_case(
     """Send an event to the case and print in one line what came of it."""
     content = without_none(facts)
     settings = settings or load_settings()
-    _check(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
+    check_typed(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
 
     async def ask(case_client: Cases) -> str:
         answer = await case_client.tell(
@@ -45,23 +41,6 @@ def tell_case(
         return f"{line}\n{answer.remark}" if answer.remark else line
 
     say(with_cases(settings, ask))
-
-
-def _check(name: str, content: Mapping[str, Any], digits: int) -> None:
-    """Raise Refused for an event that every case would refuse, and for an amount with an ambiguous separator.
-
-    This refusal shows the value to the person who typed it. A refusal by the case is stored, so it holds no value.
-    """
-    try:
-        parse_event(name, [dict(content)])
-    except Refused as refused:
-        value = content.get(refused.field)
-        raise Refused(refused.field, f"{printable(value)!r} {refused.reason}" if value else refused.reason) from None
-    for field in ("amount", "new_amount"):
-        text = str(content.get(field, ""))
-        if text and looks_like_thousands(Decimal(text), digits):
-            more, less = f"{Decimal(text).scaleb(3):.{digits}f}", f"{Decimal(text):.{digits}f}"
-            raise Refused(field, f"{text!r} may be {more} or {less}: write one of these")
 
 
 def _digits(session: Session, invoice_id: str) -> int:

@@ -12,7 +12,7 @@ from dunwell.domain.ladder import PreviewLine
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Late, Role
 from dunwell.intake.policy_files import FOLDER, read_ladders, traits_of
-from dunwell.local.ladder_picture import days_from_due, picture, sample
+from dunwell.views.ladder_picture import days_from_due, picture, sample
 from dunwell.texts.catalogue import Catalogue
 
 PAGES = Path(__file__).parents[2] / "docs" / "ladders"

@@ -21,6 +21,7 @@ from dunwell.web.api import accounts, customers
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
 from dunwell.web.auth import SignInNeeded, principal_of, sign_in_page
+from dunwell.web.console import routes as console
 from dunwell.web.customer import pay, unsubscribe
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -59,6 +60,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(api.router)
     app.include_router(customers.router)
     app.include_router(accounts.router)
+    app.include_router(console.router)
     app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)
     app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
     app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")

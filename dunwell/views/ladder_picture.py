@@ -6,7 +6,7 @@ The sample invoice is issued on a Monday, due four weeks later, and never paid. 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from html import escape
@@ -122,23 +122,34 @@ class _Label:
 def _placed(policy: Policy, lines: Sequence[PreviewLine], scale: _Scale) -> list[_Label]:
     """Return the labels, each in the row nearest to the axis where it overlaps no name and no line to a name."""
     labels: list[_Label] = []
-    for line in reversed(lines):
+    for line in lines:
         step = policy.step(line.step)
         x, width = scale.x(days_from_due(line)), len(line.step) * _LETTER
         start = round(min(max(x - 6, 4), _WIDTH - width - 4), 1)
-        row = 0
-        while any(_touch(label, start, start + width, row) for label in labels):
-            row += 1
         by_person = bool(step.by) and step.by[0] in BY_PERSON
-        labels.append(_Label(line.step, x, start, row, _FIRMNESS[firmness(step)], by_person))
-    deepest = max(label.row for label in labels)
-    turned = [_Label(one.text, one.x, one.start, deepest - one.row, one.colour, one.by_person) for one in labels]
-    return turned[::-1]
+        labels.append(_Label(line.step, x, start, 0, _FIRMNESS[firmness(step)], by_person))
+    rows = rows_of([(one.x, one.start, one.start + len(one.text) * _LETTER) for one in labels])
+    return [replace(one, row=max(rows) - row) for one, row in zip(labels, rows, strict=True)]
 
 
-def _touch(label: _Label, start: float, end: float, row: int) -> bool:
-    same_row = label.row == row and start < label.start + len(label.text) * _LETTER + 8 and label.start - 8 < end
-    crossed = label.row > row and start - 4 < label.x < end + 4
+def rows_of(labels: Sequence[tuple[float, float, float]]) -> list[int]:
+    """Return the row of each label, counted from the axis up, where it overlaps no label and no line to one.
+
+    A label is its mark on the axis, and where its text starts and ends; they come from left to right.
+    """
+    placed: list[tuple[float, float, float, int]] = []
+    for x, start, end in reversed(labels):
+        row = 0
+        while any(_touch(other, start, end, row) for other in placed):
+            row += 1
+        placed.append((x, start, end, row))
+    return [row for *_, row in reversed(placed)]
+
+
+def _touch(other: tuple[float, float, float, int], start: float, end: float, row: int) -> bool:
+    x, other_start, other_end, other_row = other
+    same_row = other_row == row and start < other_end + 8 and other_start - 8 < end
+    crossed = other_row > row and start - 4 < x < end + 4
     return same_row or crossed
 
 

@@ -1,0 +1,108 @@
+"""The queue of open tasks as the console shows it: many tasks, few facts of each, read in one query."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.terms import TaskKind, TaskState
+from dunwell.store.tables import ContactRow, CustomerRow, InvoiceRow, TaskRow
+
+_SOON = timedelta(hours=12)
+
+
+class Urgency(StrEnum):
+    """Under which heading a task stands, the most urgent first."""
+
+    ESCALATED = "escalated"
+    DUE = "due now"
+    TODAY = "in the next hours"
+    LATER = "later"
+
+
+@dataclass(frozen=True)
+class QueuedTask:
+    """An open task. `amount` is what its script asks for, else what the invoice was over."""
+
+    task_id: str
+    kind: TaskKind
+    urgency: Urgency
+    due_at: datetime
+    escalated_at: datetime | None
+    amount: Decimal | None
+    currency: str | None
+    invoice_id: str
+    number: str
+    customer_id: str
+    customer: str
+    time_zone: str
+    contact: str | None
+    attempt: int
+    requested: bool
+    reason: str
+
+    @property
+    def order(self) -> tuple[bool, datetime, Decimal, str]:
+        """Escalated ones first, then by hour, in each hour the largest amount first."""
+        hour = self.due_at.replace(minute=0, second=0, microsecond=0)
+        return self.escalated_at is None, hour, -(self.amount or Decimal(0)), self.task_id
+
+
+def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) -> list[QueuedTask]:
+    """Return the open tasks of a kind, or all, the most urgent first; none of rehearsals."""
+    query = (
+        select(TaskRow, InvoiceRow, CustomerRow, ContactRow.name)
+        .outerjoin(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
+        .outerjoin(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
+        .outerjoin(ContactRow, ContactRow.contact_id == TaskRow.contact_id)
+        .where(TaskRow.state == TaskState.OPEN)
+    )
+    if kind is not None:
+        query = query.where(TaskRow.kind == kind)
+    found = [
+        _task(task, invoice, customer, name, now)
+        for task, invoice, customer, name in session.execute(query)
+        if invoice is None or not is_rehearsal(invoice.customer_id)
+    ]
+    return sorted(found, key=lambda one: one.order)
+
+
+def open_count(session: Session) -> int:
+    """Return how many tasks are open, those of rehearsals included."""
+    return session.scalar(select(func.count()).select_from(TaskRow).where(TaskRow.state == TaskState.OPEN)) or 0
+
+
+def _task(
+    row: TaskRow, invoice: InvoiceRow | None, customer: CustomerRow | None, contact: str | None, now: datetime
+) -> QueuedTask:
+    amount = row.amount if row.amount is not None else invoice.amount if invoice else None
+    return QueuedTask(
+        task_id=row.task_id,
+        kind=row.kind,
+        urgency=_urgency(row, now),
+        due_at=row.due_at,
+        escalated_at=row.escalated_at,
+        amount=round(amount, invoice.digits) if amount is not None and invoice is not None else amount,
+        currency=row.currency or (invoice.currency if invoice else None),
+        invoice_id=row.invoice_id,
+        number=invoice.number if invoice else row.invoice_id,
+        customer_id=customer.customer_id if customer else "",
+        customer=customer.name if customer else "",
+        time_zone=customer.time_zone if customer else "UTC",
+        contact=contact,
+        attempt=row.attempt,
+        requested=row.requested,
+        reason=row.reason,
+    )
+
+
+def _urgency(row: TaskRow, now: datetime) -> Urgency:
+    if row.escalated_at is not None:
+        return Urgency.ESCALATED
+    if row.due_at <= now:
+        return Urgency.DUE
+    return Urgency.TODAY if row.due_at <= now + _SOON else Urgency.LATER

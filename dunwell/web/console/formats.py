@@ -1,0 +1,104 @@
+"""How the console shows amounts, dates and words: the filters of its templates."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+
+_WORDS: Mapping[str, str] = {
+    "accounts_payable": "accounts payable",
+    "account_manager": "our account manager",
+    "handed_over": "handed over",
+    "written_off": "written off",
+    "no_answer": "Nobody answered",
+    "wrong_number": "Wrong number",
+    "call_back": "Call back later",
+    "written_promise_owed": "They will write when they pay",
+    "promise": "They promised a date",
+    "paid": "They say it is paid",
+    "dispute": "They object to the invoice",
+    "refused": "They refuse to pay",
+    "reached": "Spoke with them, nothing agreed",
+    "done": "Nobody has to call any more",
+}
+
+
+def money(amount: Decimal | str | None, currency: str | None) -> str:
+    """Return an amount as `1,200.00 EUR`; "–" where it is unknown."""
+    if amount is None:
+        return "–"
+    return f"{Decimal(amount):,} {currency or ''}".rstrip()
+
+
+def day(value: date | str | None) -> str:
+    """Return a day as `Wed 24 Mar 2027`; "–" for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        value = date.fromisoformat(value)
+    return f"{value:%a} {value.day} {value:%b %Y}"
+
+
+def moment(value: datetime | None, zone: str = "UTC") -> str:
+    """Return a moment in local time as `Wed 24 Mar 2027, 10:00`; "–" for none."""
+    if value is None:
+        return "–"
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{day(local.date())}, {local:%H:%M}"
+
+
+def clock(value: datetime, zone: str) -> str:
+    """Return the local time of day as `10:00`."""
+    return f"{value.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+def place(zone: str) -> str:
+    """Return the city of a time zone, as people say it: `Sao Paulo`."""
+    return zone.rpartition("/")[2].replace("_", " ")
+
+
+def distance(value: datetime, now: datetime) -> str:
+    """Return how far a moment is from `now`: `in 3 hours`, `2 days ago`, `now`."""
+    seconds = (value - now).total_seconds()
+    size = abs(seconds)
+    if size < _MINUTE:
+        return "now"
+    unit, length = next(
+        (name, length) for name, length in (("day", _DAY), ("hour", _HOUR), ("minute", _MINUTE)) if size >= length
+    )
+    count = int(size // length)
+    words = f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"in {words}" if seconds > 0 else f"{words} ago"
+
+
+def plain(word: Any) -> str:
+    """Return a word of the database as people read it: `handed over`."""
+    text = str(word)
+    return _WORDS.get(text, text.replace("_", " ").replace("-", " "))
+
+
+def sentence(text: Any) -> str:
+    """Return text that begins with a capital letter."""
+    words = str(text)
+    return words[:1].upper() + words[1:]
+
+
+def count(number: int, noun: str, many: str = "") -> str:
+    """Return a number with its noun: `1 task`, `2 tasks`."""
+    return f"{number} {noun if number == 1 else many or noun + 's'}"
+
+
+FILTERS: Mapping[str, Callable[..., str]] = {
+    "money": money,
+    "day": day,
+    "moment": moment,
+    "clock": clock,
+    "place": place,
+    "distance": distance,
+    "plain": plain,
+    "sentence": sentence,
+    "count": count,
+}

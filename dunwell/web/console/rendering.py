@@ -1,0 +1,149 @@
+"""Renders the console's templates, and answers its errors as pages."""
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.exc import SQLAlchemyError
+
+from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.store.database import problem_of
+from dunwell.web.console.formats import FILTERS
+from dunwell.web.request_body import Problem
+
+HERE = Path(__file__).parent
+PREFIX = "/console"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex",
+}
+NAVIGATION = (
+    ("", "Today", Right.TASKS_READ),
+    ("/cases", "Cases", Right.CASES_READ),
+    ("/customers", "Customers", Right.CUSTOMERS_READ),
+    ("/messages", "Messages", Right.MESSAGES_READ),
+    ("/letters", "Letters", Right.LETTERS_READ),
+    ("/policies", "Policies", Right.POLICIES_READ),
+)
+"""Address, name and right of the pages that every page leads to."""
+_UNKNOWN = frozenset({"invoice", "customer", "contact", "task", "message"})
+"""The fields of refusals that say that there is no such thing."""
+
+_log = logging.getLogger("dunwell.web")
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(FILTERS)
+    made.globals.update(Right=Right, prefix=PREFIX, navigation=NAVIGATION)
+    return made
+
+
+_TEMPLATES = _environment()
+
+
+def now(request: Request) -> datetime:
+    """Return the time by the service's clock, in UTC."""
+    clock: Callable[[], datetime] | None = getattr(request.app.state, "clock", None)
+    return clock() if clock else datetime.now(UTC)
+
+
+def page(
+    request: Request, template: str, principal: Principal | None = None, status: int = 200, /, **facts: Any
+) -> Response:
+    """Return a template as a response. `principal` is who is signed in: the navigation goes by their rights."""
+    known = {
+        "principal": principal,
+        "now": now(request),
+        "here": request.url.path.removeprefix(PREFIX),
+        "done": None,
+    }
+    text = _TEMPLATES.get_template(template).render(known | facts)
+    return HTMLResponse(text, status, HEADERS)
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks for a part of a page. Without JavaScript, or back in the history, it is a whole page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def redirect(path: str, **query: str) -> Response:
+    """Return the redirect that follows a form: the browser then GETs `path`. Nothing personal belongs in `query`."""
+    address = f"{path}?{urlencode(query)}" if query else path
+    return RedirectResponse(address, 303, HEADERS)
+
+
+def problem_page(request: Request, status: int, title: str, reason: str) -> Response:
+    """Return a page that says what is wrong and what to do."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    return page(request, "problem.html", principal, status, title=title, reason=reason)
+
+
+_TITLES: Mapping[int, str] = {
+    400: "That cannot be read",
+    401: "Please sign in",
+    403: "Not yours to do",
+    404: "Nothing here",
+    413: "Too large",
+    422: "That does not work",
+    503: "Not just now",
+}
+
+
+class ConsoleRoute(APIRoute):
+    """A route whose errors are answered as pages, and whose answers have the console's headers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            response = await _answered(handle, request)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return guarded
+
+
+async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    try:
+        return await handle(request)
+    except Problem as problem:
+        response = problem_page(request, problem.status, _TITLES.get(problem.status, "A problem"), problem.reason)
+        response.headers.update(problem.headers or {})
+        return response
+    except Refused as refused:
+        if refused.field in _UNKNOWN:
+            return problem_page(request, 404, _TITLES[404], f"The {refused.field} {refused.reason}.")
+        return problem_page(request, 422, _TITLES[422], f"{refused.field}: {refused.reason}.")
+    except (NoAnswer, ServerAway) as away:
+        return problem_page(request, 503, _TITLES[503], str(away))
+    except RequestValidationError as error:
+        field = str(error.errors()[0]["loc"][-1])
+        return problem_page(request, 422, _TITLES[422], f"{field} cannot be read.")
+    except SQLAlchemyError as error:
+        what = problem_of(error)
+        _log.error("the database %s (%s)", what, type(error).__name__)
+        return problem_page(request, 503, _TITLES[503], f"The database {what}: do the same again later.")

@@ -1,0 +1,141 @@
+"""The page of the day: the queue of tasks, one of them with script, facts and outcome, and what else waits."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import TaskKind
+from dunwell.store import invoices, timeline
+from dunwell.views.facts import Facts
+from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
+from dunwell.views.waiting import what_waits
+from dunwell.views.work_list import one_task
+from dunwell.web.auth import allowed
+from dunwell.web.console.forms import Filled, read_form, task_form
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, is_partial, now, page, redirect
+from dunwell.web.console.sending import Overtaken, send
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
+
+_PAGE = 40
+"""Tasks of the queue that one page shows."""
+_KINDS = {"": "All", "call": "Calls", "visit": "Visits", "meeting": "Meetings", "approval": "Approvals"} | {
+    "decision": "Decisions"
+}
+
+
+@router.get("")
+async def today(
+    request: Request,
+    principal: Annotated[Principal, Depends(allowed(Right.TASKS_READ))],
+    task: str = "",
+    kind: str = "",
+    first: int = 0,
+    done: str = "",
+) -> Response:
+    """Show the queue with the task `task`, by default the most urgent one. htmx gets the task alone."""
+    return await _shown(request, principal, task, kind, max(first, 0), done=_DONE.get(done))
+
+
+@router.post("/tasks/{task_id}")
+async def close(
+    request: Request, task_id: str, principal: Annotated[Principal, Depends(allowed(Right.TASKS_WRITE))]
+) -> Response:
+    """Record what came of a task, then show the next one."""
+    typed = await read_form(request)
+    facts = await asyncio.to_thread(_task, service_of(request), task_id)
+    form = task_form(facts["kind"])
+    if facts["kind"] == TaskKind.APPROVAL and not principal.may(Right.APPROVALS_WRITE):
+        raise Problem(403, f"The role {principal.role.value} may not approve steps: ask a manager.")
+    fixed = {"task_id": task_id} | ({"outcome": "done"} if facts["kind"] == TaskKind.DECISION else {})
+    try:
+        told = await send(request, principal, facts["invoice_id"], form, typed, fixed)
+    except Overtaken as overtaken:
+        return await _shown(request, principal, task_id, filled=overtaken.filled, status=409)
+    if isinstance(told, Filled):
+        return await _shown(request, principal, task_id, filled=told, status=422)
+    return redirect(PREFIX, done="remark" if told.remark else "outcome")
+
+
+_DONE: Mapping[str, str] = {
+    "outcome": "The outcome is recorded. The next task is open below.",
+    "remark": "Nothing was left to do: that task was closed before.",
+}
+
+
+async def _shown(
+    request: Request,
+    principal: Principal,
+    task_id: str = "",
+    kind: str = "",
+    first: int = 0,
+    filled: Filled | None = None,
+    status: int = 200,
+    done: str | None = None,
+) -> Response:
+    facts = await asyncio.to_thread(_facts, service_of(request), now(request), task_id, kind, first)
+    selected = facts["selected"]
+    if selected is not None and filled is None and _may_close(principal, selected):
+        filled = Filled(task_form(selected["kind"]), seen=facts["seen"])
+    template = "task.html" if is_partial(request) else "today.html"
+    return page(request, template, principal, status, filled=filled, done=done, page_size=_PAGE, **facts)
+
+
+def _may_close(principal: Principal, task: Facts) -> bool:
+    """Whether they may close it here: the question who a customer is has its answer on the customer's page."""
+    right = Right.APPROVALS_WRITE if task["kind"] == TaskKind.APPROVAL else Right.TASKS_WRITE
+    return principal.may(right)
+
+
+def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) -> dict[str, Any]:
+    with service.database.reading() as session:
+        tasks = queued_tasks(session, at)
+        wanted = [one for one in tasks if not kind or one.kind == kind]
+        shown = wanted[first : first + _PAGE]
+        chosen = task_id or (shown[0].task_id if shown else "")
+        selected = _selected(session, chosen) if chosen else None
+        return {
+            "tasks": wanted,
+            "shown": shown,
+            "groups": [(urgency.value, list(group)) for urgency, group in groupby(shown, key=_urgency)],
+            "kinds": _counted(tasks),
+            "kind": kind,
+            "more": first + _PAGE if first + _PAGE < len(wanted) else 0,
+            "selected": selected,
+            "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
+            "waiting": what_waits(session),
+        }
+
+
+def _urgency(task: QueuedTask) -> Urgency:
+    return task.urgency
+
+
+def _counted(tasks: list[QueuedTask]) -> list[tuple[str, str, int]]:
+    numbers = {word: sum(not word or one.kind == word for one in tasks) for word in _KINDS}
+    return [(word, name, numbers[word]) for word, name in _KINDS.items() if numbers[word] or not word]
+
+
+def _selected(session: Session, task_id: str) -> Facts:
+    facts = one_task(session, task_id)
+    row = invoices.get_row(session, facts["invoice_id"])
+    return facts | {"customer_id": row.customer_id if row else ""}
+
+
+def _task(service: Service, task_id: str) -> Facts:
+    """Raises Refused when there is no such task."""
+    with service.database.reading() as session:
+        facts = one_task(session, task_id)
+    if not facts["invoice_id"]:
+        raise Refused("task", "is about no invoice")
+    return facts

@@ -1,0 +1,126 @@
+"""An engine in this process: it tells a case what happened as its workflow does, by the same domain and services."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+from typing import Any
+
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from dunwell.domain.case_copy import CaseCopy
+from dunwell.domain.events import CreditApplied, parse_event
+from dunwell.domain.plausibility import admit
+from dunwell.domain.refusal import Refused
+from dunwell.domain.timeline import Entry
+from dunwell.services import credits
+from dunwell.services.attempt import Attempt
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.recording import Recording
+from dunwell.services.request_models import RecordRequest
+from dunwell.store import cases, idempotency_keys, timeline
+from workflows.status import Status, status_of
+
+
+@dataclass
+class Engine:
+    """Stands for Temporal's client. `told` counts what cases were told; `away`: nothing answers."""
+
+    deps: Dependencies
+    clock: Callable[[], datetime]
+    told: list[tuple[str, str, Mapping[str, Any]]] = field(default_factory=list)
+    away: bool = False
+    lock: Lock = field(default_factory=Lock)
+
+    @property
+    def service_client(self) -> "Engine":
+        return self
+
+    async def check_health(self) -> bool:
+        if self.away:
+            raise RuntimeError("Connection failed: refused")
+        return True
+
+    def get_workflow_handle(self, workflow_id: str) -> "Handle":
+        return Handle(self, workflow_id)
+
+    def apply(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> Status:
+        """Apply an event and write it down. Raises Refused, as the validator of the update does."""
+        now = self.clock()
+        with self.deps.database.reading() as session:
+            case, number = cases.get(session, invoice_id), timeline.last_number(session, invoice_id)
+        if case is None:
+            raise Refused("invoice", "has no case")
+        mark, copy, before = case.mark, CaseCopy.of(case), case.model_copy(deep=True)
+        event = parse_event(name, [dict(content)])
+        admit(case, event, now)
+        if isinstance(event, CreditApplied):
+            with self.deps.database.writing(case.customer_id) as session:
+                credits.apply(session, invoice_id, event, now)
+        said = case.apply(event, now)
+        entries = [
+            Entry(key=f"told.{number}.{place}", at=now, kind=one.kind, reason=one.reason, ref=one.ref)
+            for place, one in enumerate(said)
+        ]
+        request = RecordRequest.whole(
+            before.model_copy(update=dict(case)),
+            now=now,
+            event=name,
+            content=dict(content),
+            entries=entries,
+            written=mark,
+        )
+        assert copy.digest
+        Recording(self.deps).record(request, Attempt(now, 1))
+        return self.status(invoice_id)
+
+    def status(self, invoice_id: str) -> Status:
+        with self.deps.database.reading() as session:
+            case = cases.get(session, invoice_id)
+            entries = [entry for _, entry in timeline.read(session, invoice_id)]
+        if case is None or case.finished:
+            raise RPCError("workflow execution not found", RPCStatusCode.NOT_FOUND, b"")
+        return status_of(case, entries)
+
+
+@dataclass
+class Handle:
+    engine: Engine
+    id: str
+
+    @property
+    def invoice_id(self) -> str:
+        return self.id.removeprefix("invoice-")
+
+    async def start_update(self, name: str, content: Mapping[str, Any], **how: Any) -> "Answer":
+        with self.engine.lock:
+            self.engine.told.append((self.invoice_id, name, content))
+            try:
+                status = self.engine.apply(self.invoice_id, name, content)
+            except Refused as refused:
+                cause = ApplicationError(str(refused), refused.field, refused.reason, type="Refused")
+                raise WorkflowUpdateFailedError(cause) from None
+        with self.engine.deps.database.writing() as session:
+            idempotency_keys.mark_taken(session, how["id"], self.engine.clock())
+        return Answer(status)
+
+    async def signal(self, name: str, content: Mapping[str, Any]) -> None:
+        with self.engine.lock:
+            self.engine.told.append((self.invoice_id, name, content))
+            try:
+                self.engine.apply(self.invoice_id, name, content)
+            except Refused:
+                return
+
+    async def query(self, name: str, **_: Any) -> Status:
+        return self.engine.status(self.invoice_id)
+
+
+@dataclass
+class Answer:
+    status: Status
+
+    async def result(self, **_: Any) -> Status:
+        return self.status

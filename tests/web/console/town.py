@@ -1,0 +1,244 @@
+"""Customers of a town for the console: a case in each stage, tasks of each kind, and what else waits for a clerk."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from dunwell.domain import next_action
+from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import Customer, Invoice
+from dunwell.domain.terms import DebtorKind, MessageState, Role
+from dunwell.domain.timeline import Entry
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.request_models import RecordRequest
+from dunwell.store import outbox, reconciliations
+from dunwell.store.tables import MessageRow, ReconciliationRow
+from tests.services.conftest import Office
+
+NOW = datetime(2027, 3, 24, 9, 30, tzinfo=UTC)
+"""A Wednesday: the console's time in tests and pictures."""
+_OPENED = datetime(2027, 1, 4, 8, tzinfo=UTC)
+
+
+def settle(deps: Dependencies, *, crowd: int = 0) -> None:
+    """Fill the database. crowd: further invoices of one customer, each with its messages."""
+    for make in _LIVES:
+        make(deps)
+    for number in range(crowd):
+        _live(deps, _invoice(f"HAN-{number:03}", _HANSEN, 90 + number, due=date(2027, 2, 1) + timedelta(days=number % 50)))
+    _unknown_message(deps)
+    _finding(deps)
+
+
+# Who lives there -----------------------------------------------------------------------------------------
+
+
+def _person(customer: str, role: Role, name: str, **more: Any) -> Contact:
+    facts = {"email": f"{role.value}@{customer}.example", "phone": None} | more
+    return Contact(contact_id=f"{customer}.{role.value}.1", role=role, name=name, **facts)
+
+
+def _customer(name: str, title: str, country: str, zone: str, *people: Contact, **more: Any) -> Customer:
+    facts = {"language": "en", "kind": DebtorKind.BUSINESS} | more
+    return Customer(customer_id=name, name=title, country=country, time_zone=zone, contacts=people, **facts)
+
+
+_LINDENHOF = _customer(
+    "lindenhof",
+    "Lindenhof Maschinenbau GmbH",
+    "DE",
+    "Europe/Berlin",
+    _person("lindenhof", Role.ACCOUNTS_PAYABLE, "Katrin Vogel", phone="+493023125418"),
+    _person("lindenhof", Role.EXECUTIVE, "Dr. Martin Seidel", phone="+493023125400", post="Werkstraße 12\n10115 Berlin"),
+    _person("lindenhof", Role.ACCOUNT_MANAGER, "Jonas Reuter"),
+)
+_BRIGHTWATER = _customer(
+    "brightwater",
+    "Brightwater Analytics Ltd",
+    "GB",
+    "Europe/London",
+    _person("brightwater", Role.ACCOUNTS_PAYABLE, "Priya Nair", phone="+447700900417"),
+    _person("brightwater", Role.USER, "Tom Eldridge"),
+    _person("brightwater", Role.MANAGER, "Sarah Whitcombe", phone="+447700900418"),
+    _person("brightwater", Role.ACCOUNT_MANAGER, "Helen Marsh"),
+)
+_RIBERA = _customer(
+    "ribera",
+    "Estudio Ribera y Asociados, S.L.",
+    "ES",
+    "Europe/Madrid",
+    _person("ribera", Role.ACCOUNTS_PAYABLE, "Lucía Ferrer", phone="+34915550119", email="bounce@ribera.example"),
+    _person("ribera", Role.MANAGER, "Andrés Molina", phone="+34915550120"),
+    language="es",
+)
+_HANSEN = _customer(
+    "hansen",
+    "Hansen & Søn Byggevarer A/S",
+    "DK",
+    "Europe/Copenhagen",
+    _person("hansen", Role.ACCOUNTS_PAYABLE, "Mette Hansen", phone="+4533123456"),
+    _person("hansen", Role.EXECUTIVE, "Niels Hansen", phone="+4533123457"),
+    _person("hansen", Role.ACCOUNT_MANAGER, "Helen Marsh"),
+)
+_PORTO = _customer(
+    "portoclaro",
+    "Porto Claro Logística Ltda.",
+    "BR",
+    "America/Sao_Paulo",
+    _person("portoclaro", Role.ACCOUNTS_PAYABLE, "Rafael Souza", phone="+5511998765432"),
+    _person("portoclaro", Role.MANAGER, "Beatriz Lima", phone="+5511998765433"),
+    language="pt-BR",
+)
+
+
+def _invoice(number: str, customer: Customer, amount: float, due: date, policy: str = "gradual-pressure", **more: Any) -> Invoice:
+    facts = {"currency": "EUR", "digits": 2, "payment_url": f"https://pay.example/{number}"} | more
+    return Invoice(
+        invoice_id=number,
+        number=number.replace("-", "/"),
+        customer=customer,
+        amount=Decimal(str(amount)).quantize(Decimal("0.01")),
+        issued_on=due - timedelta(days=30),
+        due_on=due,
+        policy=policy,
+        **facts,
+    )
+
+
+# How they live -------------------------------------------------------------------------------------------
+
+
+def _live(deps: Dependencies, invoice: Invoice, until: datetime = NOW) -> Office:
+    office = Office(deps)
+    office.open(invoice, now=max(_OPENED, datetime.combine(invoice.issued_on, _OPENED.timetz())))
+    advance(office, until)
+    return office
+
+
+def advance(office: Office, until: datetime) -> None:
+    """Carry out what is due until then, as the workflow's loop does."""
+    for _ in range(200):
+        case = office.case
+        action = case.next_action
+        if action is None or action.at > until or case.finished:
+            return
+        if action.step not in next_action.DATES:
+            office.carry_out(action.step, _text(action.at))
+            continue
+        due = {
+            next_action.PROMISE_DUE: case.promise_due,
+            next_action.INSTALMENT_DUE: case.instalment_due,
+            next_action.PAUSE_OVER: case.pause_over,
+        }.get(action.step, case.wait_over)
+        said = due(action.at)
+        office.told += 1
+        entries = [
+            Entry(key=f"day.{office.told}.{place}", at=action.at, kind=one.kind, reason=one.reason)
+            for place, one in enumerate(said)
+        ]
+        request = RecordRequest.whole(case.model_copy(deep=True), now=action.at, entries=entries, written=office.written)
+        office.take_over(office.write(request, _text(action.at)))
+    raise AssertionError(f"{office.case.invoice_id} goes in circles")
+
+
+def _text(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _tell(office: Office, name: str, when: str, /, **content: Any) -> Office:
+    advance(office, datetime.fromisoformat(when).replace(tzinfo=UTC))
+    office.record(name, when, **content)
+    advance(office, NOW)
+    return office
+
+
+def _scheduled(deps: Dependencies) -> None:
+    _live(deps, _invoice("LIN-2027-020", _LINDENHOF, 640, date(2027, 4, 12)))
+
+
+def _chasing(deps: Dependencies) -> None:
+    _live(deps, _invoice("LIN-2027-007", _LINDENHOF, 18450.75, date(2027, 3, 8)))
+    _live(deps, _invoice("HAN-2027-113", _HANSEN, 7420.4, date(2027, 3, 1), "key-account"))
+    _live(deps, _invoice("RIB-2027-031", _RIBERA, 2750, date(2027, 3, 10)))
+    _live(deps, _invoice("POR-2027-004", _PORTO, 5120, date(2027, 3, 3)))
+
+
+def _promised(deps: Dependencies) -> None:
+    office = _live(deps, _invoice("BRI-2027-041", _BRIGHTWATER, 1200, date(2027, 3, 1), "gentle-saas"), _OPENED)
+    _tell(office, "promise_to_pay", "2027-03-22 10:15", date="2027-04-02", promised_by="accounts_payable", via="phone")
+
+
+def _plan(deps: Dependencies) -> None:
+    office = _live(deps, _invoice("HAN-2027-101", _HANSEN, 3000, date(2027, 2, 15)), _OPENED)
+    rows = [{"date": "2027-04-05", "amount": "1500.00"}, {"date": "2027-05-03", "amount": "1500.00"}]
+    _tell(office, "payment_plan_agreed", "2027-03-18 13:00", instalments=rows, by="agent-3")
+
+
+def _disputed(deps: Dependencies) -> None:
+    office = _live(deps, _invoice("RIB-2027-022", _RIBERA, 980, date(2027, 2, 22)), _OPENED)
+    _tell(office, "dispute_opened", "2027-03-04 09:00", reason="wrong-quantity", opened_by="accounts_payable")
+
+
+def _paused(deps: Dependencies) -> None:
+    office = _live(deps, _invoice("BRI-2027-033", _BRIGHTWATER, 450, date(2027, 2, 24), "gentle-saas"), _OPENED)
+    _tell(office, "pause", "2027-03-09 12:00", reason="system-migration", by="agent-3", until="2027-04-15")
+
+
+def _restricted(deps: Dependencies) -> None:
+    _live(deps, _invoice("BRI-2027-015", _BRIGHTWATER, 2390, date(2027, 2, 1), "gentle-saas"))
+
+
+def _legal(deps: Dependencies) -> None:
+    _live(deps, _invoice("POR-2026-190", _PORTO, 22800, date(2026, 12, 1)))
+
+
+def _ended(deps: Dependencies) -> None:
+    office = _live(deps, _invoice("LIN-2027-002", _LINDENHOF, 3300, date(2027, 2, 10)), _OPENED)
+    _pay(office, "2027-02-20 11:00", "3450.00", "bank-8841")
+    office = _live(deps, _invoice("HAN-2026-088", _HANSEN, 75, date(2027, 1, 20)), _OPENED)
+    _tell(office, "write_off", "2027-03-02 10:00", reason="small-balance", by="manager-1")
+    office = _live(deps, _invoice("RIB-2027-009", _RIBERA, 400, date(2027, 2, 5)), _OPENED)
+    _tell(office, "cancel", "2027-02-12 10:00", reason="duplicate", by="billing")
+
+
+def _pay(office: Office, when: str, amount: str, payment_id: str) -> None:
+    _tell(office, "payment_received", when, payment_id=payment_id, amount=amount, currency="EUR", method="transfer")
+
+
+_LIVES: tuple[Callable[[Dependencies], None], ...] = (
+    _scheduled,
+    _chasing,
+    _promised,
+    _plan,
+    _disputed,
+    _paused,
+    _restricted,
+    _legal,
+    _ended,
+)
+
+
+# What else waits -----------------------------------------------------------------------------------------
+
+
+def _unknown_message(deps: Dependencies) -> None:
+    with deps.database.writing("portoclaro") as session:
+        row: MessageRow = outbox.of_invoice(session, "POR-2027-004")[-1]
+        row.state, row.reason = MessageState.UNKNOWN, "the call was begun and no answer came"
+
+
+def _finding(deps: Dependencies) -> None:
+    finding = {
+        "kind": "failing",
+        "invoice_id": "RIB-2027-031",
+        "found": "its workflow tasks fail",
+        "remedy": "look at its history in the Temporal UI",
+        "subject": None,
+        "mended": False,
+        "failed": None,
+    }
+    with deps.database.writing() as session:
+        session.add(
+            ReconciliationRow(at=NOW, by=reconciliations.HOURLY, cases=14, differing=0, mended=False, findings=[finding])
+        )
