@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy.orm import Session
 
+from dunwell.client.settled_messages import carried_invoices, report_by_person
 from dunwell.commands.common import (
     Json,
     OnlyInvoice,
@@ -16,7 +16,6 @@ from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.cleaning import printable
-from dunwell.domain.events import parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.provider_event import apply, owners_of
@@ -53,9 +52,8 @@ def settle_message(
 ) -> None:
     """Say what became of a message whose outcome nobody knew. failed and bounced lead on to the next channel."""
     settings = load_settings()
-    carried = from_database(settings, lambda session: _carried(session, message))
-    report = {"message_id": message, "status": outcome, "code": "by a person", "at": datetime.now(UTC).isoformat()}
-    parse_event("delivery_report", [report])
+    carried = from_database(settings, lambda session: carried_invoices(session, message))
+    report = report_by_person(message, outcome, datetime.now(UTC))
     for invoice in carried:
         tell_case(invoice, "delivery_report", report, no_wait=True, settings=settings)
 
@@ -73,10 +71,3 @@ def unsubscribe(
         accounts.lock(session, owners_of(session, event))
         apply(session, event, now)
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
-
-
-def _carried(session: Session, message_id: str) -> list[str]:
-    carried = sorted({link.invoice_id for link in outbox.links(session, message_id)})
-    if not carried:
-        raise Refused("message", f"{message_id!r} is not in the outbox; `starter.py outbox` shows every message")
-    return carried

@@ -85,12 +85,13 @@ class Invoice(Value):
     history: History = History()
 
 
-_REHEARSAL = "rehearsal."
+REHEARSAL = "rehearsal."
+"""What the ids of customers and contacts of rehearsals begin with."""
 
 
 def is_rehearsal(customer_id: str) -> bool:
     """Whether this is the customer of a rehearsal."""
-    return customer_id.startswith(_REHEARSAL)
+    return customer_id.startswith(REHEARSAL)
 
 
 def for_rehearsal(invoice: Invoice) -> Invoice:
@@ -100,7 +101,7 @@ def for_rehearsal(invoice: Invoice) -> Invoice:
         return invoice
     apart = customer.model_copy(
         update={
-            "customer_id": _REHEARSAL + customer.customer_id,
+            "customer_id": REHEARSAL + customer.customer_id,
             "contacts": tuple(map(_contact_for_rehearsal, customer.contacts)),
         }
     )
@@ -109,4 +110,4 @@ def for_rehearsal(invoice: Invoice) -> Invoice:
 
 
 def _contact_for_rehearsal(contact: Contact) -> Contact:
-    return contact.model_copy(update={"contact_id": _REHEARSAL + contact.contact_id})
+    return contact.model_copy(update={"contact_id": REHEARSAL + contact.contact_id})

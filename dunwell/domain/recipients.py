@@ -31,19 +31,29 @@ def others(contacts: Iterable[Contact], tried: Collection[Contact]) -> Iterator[
     return (contact for contact in contacts if contact not in tried and is_debtors(contact))
 
 
+def reached(
+    contacts: Sequence[Contact], to: Sequence[Role], by: Sequence[Channel], *, named_only: bool
+) -> list[tuple[Contact, Channel, bool]]:
+    """Who a message reaches while every address is open, by which channel, and whether instead of those named.
+
+    Empty when only a person can help.
+    """
+    asked = named(contacts, to)
+    found = [(contact, channel, False) for contact in asked if (channel := _first(contact, by))]
+    if named_only or any(is_debtors(contact) for contact, *_ in found) or set(to) <= {Role.ACCOUNT_MANAGER}:
+        return found
+    for contact in others(contacts, asked):
+        if channel := _first(contact, by):
+            return [*found, (contact, channel, True)]
+    return found
+
+
 def audience(
     contacts: Sequence[Contact], to: Sequence[Role], by: Sequence[Channel], *, named_only: bool
 ) -> tuple[Reach, ...]:
-    """Whom a message reaches while every address is open; empty when only a person can help."""
-    asked = named(contacts, to)
-    found = [(contact, channel) for contact in asked if (channel := _first(contact, by))]
-    reached = tuple(Reach(role=contact.role, channel=channel) for contact, channel in found)
-    if named_only or any(is_debtors(contact) for contact, _ in found) or set(to) <= {Role.ACCOUNT_MANAGER}:
-        return reached
-    for contact in others(contacts, asked):
-        if channel := _first(contact, by):
-            return (*reached, Reach(role=contact.role, channel=channel, instead=True))
-    return reached
+    """The same by role, without the people."""
+    found = reached(contacts, to, by, named_only=named_only)
+    return tuple(Reach(role=contact.role, channel=channel, instead=instead) for contact, channel, instead in found)
 
 
 def _first(contact: Contact, by: Iterable[Channel]) -> Channel | None:

@@ -12,8 +12,8 @@ from dunwell.domain.ladder import PreviewLine
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Late, Role
 from dunwell.intake.policy_files import FOLDER, read_ladders, traits_of
-from dunwell.views.ladder_picture import days_from_due, picture, sample
 from dunwell.texts.catalogue import Catalogue
+from dunwell.views.ladder_picture import days_from_due, picture, sample
 
 PAGES = Path(__file__).parents[2] / "docs" / "ladders"
 

@@ -53,6 +53,8 @@ class Service:
     api_keys: ApiKeys
     users: Users
     keys: Keys
+    deps: Dependencies
+    ladders: Mapping[str, Policy]
     seller: str | None = None
     """The setting SENDER_COUNTRY."""
 
@@ -85,6 +87,8 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         api_keys=ApiKeys(deps.database),
         users=Users(deps.database),
         keys=keys,
+        deps=deps,
+        ladders=ladders,
         seller=deps.sender.country,
     )
 

@@ -6,24 +6,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dunwell.domain.keys import StepId
+
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
-_WORDS: Mapping[str, str] = {
-    "accounts_payable": "accounts payable",
-    "account_manager": "our account manager",
-    "handed_over": "handed over",
-    "written_off": "written off",
-    "no_answer": "Nobody answered",
-    "wrong_number": "Wrong number",
-    "call_back": "Call back later",
-    "written_promise_owed": "They will write when they pay",
-    "promise": "They promised a date",
-    "paid": "They say it is paid",
-    "dispute": "They object to the invoice",
-    "refused": "They refuse to pay",
-    "reached": "Spoke with them, nothing agreed",
-    "done": "Nobody has to call any more",
-}
+_WORDS: Mapping[str, str] = {"account_manager": "our account manager"}
 
 
 def money(amount: Decimal | str | None, currency: str | None) -> str:
@@ -86,9 +73,19 @@ def sentence(text: Any) -> str:
     return words[:1].upper() + words[1:]
 
 
+def step(step_id: str) -> str:
+    """Return a step as people read it, without the marks of answers and agreed days."""
+    return StepId.parse(step_id).name
+
+
 def count(number: int, noun: str, many: str = "") -> str:
     """Return a number with its noun: `1 task`, `2 tasks`."""
     return f"{number} {noun if number == 1 else many or noun + 's'}"
+
+
+def csv_cell(text: str) -> str:
+    """Return text for a CSV file in which no spreadsheet takes it for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
@@ -101,4 +98,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "plain": plain,
     "sentence": sentence,
     "count": count,
+    "step": step,
 }

@@ -1,7 +1,7 @@
 """The console's forms: which fields an event has on a page, and how what was typed becomes the event's content."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -11,9 +11,8 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 
 from dunwell.domain.events import OF_A_TALK
-from dunwell.domain.principals import Right, right_for
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Head, Role
+from dunwell.domain.terms import DebtorKind, Head, Role
 from dunwell.web.console.formats import plain, sentence
 from dunwell.web.request_body import Problem, read_body
 
@@ -25,7 +24,7 @@ FORM_ID, SEEN = "form_id", "seen"
 _MOST_FIELDS = 200
 _MOST_NOTE = 4_000
 
-Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note"]
+Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note", "lines"]
 Options = tuple[tuple[str, str], ...]
 
 
@@ -42,25 +41,20 @@ class Field:
 
 
 @dataclass(frozen=True)
-class EventForm:
-    """The form by which a person tells a case an event.
+class Form:
+    """A form. `name` is the event that it tells a case, or what it does with a customer or a contact.
 
-    by     the event's field that holds who says so; "" where the event has none
-    fixed  fields that the page sets
-    grave  it ends the case or cannot be undone by the next form: shown as such
+    by     the field that holds who says so; "" where there is none
+    grave  it ends the case, or no other form takes it back: shown as such
     """
 
-    event: str
+    name: str
     title: str
     explains: str
     button: str
     fields: tuple[Field, ...]
     by: str = "by"
     grave: bool = False
-
-    @property
-    def right(self) -> Right:
-        return right_for(self.event)
 
 
 def _choices(words: Sequence[str]) -> Options:
@@ -73,7 +67,7 @@ _VIA = Field("via", "How", "choice", options=_choices(("phone", "e-mail", "lette
 _NOTE = Field("note", "Note", "note", "Free words, for colleagues. They stay in the database.")
 _REASON = "A short code, such as hardship. Free words belong in the note."
 
-_PROMISE = EventForm(
+_PROMISE = Form(
     "promise_to_pay",
     "Promise to pay",
     "The ladder rests until the day has passed; they are reminded the business day before.",
@@ -87,7 +81,7 @@ _PROMISE = EventForm(
     ),
     by="",
 )
-_PLAN = EventForm(
+_PLAN = Form(
     "payment_plan_agreed",
     "Payment plan",
     "Instalments for all that is open; the last one closes the sum.",
@@ -104,7 +98,7 @@ _PLAN = EventForm(
         _NOTE,
     ),
 )
-_DISPUTE = EventForm(
+_DISPUTE = Form(
     "dispute_opened",
     "Dispute",
     "What is disputed is not asked for until the dispute is resolved.",
@@ -117,7 +111,7 @@ _DISPUTE = EventForm(
     ),
     by="",
 )
-_RESOLVE = EventForm(
+_RESOLVE = Form(
     "dispute_resolved",
     "Resolve the dispute",
     "Upheld: they were right. Rejected: the invoice stands. Adjusted: it has a new amount.",
@@ -139,7 +133,7 @@ _RESOLVE = EventForm(
         _NOTE,
     ),
 )
-_PAUSE = EventForm(
+_PAUSE = Form(
     "pause",
     "Pause",
     "Nothing is asked for until then. Payments still count.",
@@ -150,8 +144,8 @@ _PAUSE = EventForm(
         _NOTE,
     ),
 )
-_RESUME = EventForm("resume", "Resume", "The ladder goes on from where it rests.", "Resume this case", (_NOTE,))
-_PAYMENT = EventForm(
+_RESUME = Form("resume", "Resume", "The ladder goes on from where it rests.", "Resume this case", (_NOTE,))
+_PAYMENT = Form(
     "payment_received",
     "Payment",
     "Counts once by its id. What settles the invoice ends the case at once.",
@@ -173,7 +167,7 @@ _PAYMENT = EventForm(
     ),
     by="",
 )
-_REVERSAL = EventForm(
+_REVERSAL = Form(
     "payment_reversed",
     "Reverse a payment",
     "A returned debit or a chargeback. A paid case opens again.",
@@ -188,7 +182,7 @@ _REVERSAL = EventForm(
     by="",
     grave=True,
 )
-_AMEND = EventForm(
+_AMEND = Form(
     "invoice_amended",
     "Amend the invoice",
     "A later due date begins the ladder anew.",
@@ -199,7 +193,7 @@ _AMEND = EventForm(
         _NOTE,
     ),
 )
-_WRITE_OFF = EventForm(
+_WRITE_OFF = Form(
     "write_off",
     "Write off",
     "Ends the case and releases its holds. A payment still counts as a recovery.",
@@ -207,7 +201,7 @@ _WRITE_OFF = EventForm(
     (Field("reason", "Reason", hint="A short code, such as insolvent.", required=True), _NOTE),
     grave=True,
 )
-_CANCEL = EventForm(
+_CANCEL = Form(
     "cancel",
     "Cancel the invoice",
     "The invoice is no longer valid: nothing is owed, and what was paid becomes credit.",
@@ -216,8 +210,8 @@ _CANCEL = EventForm(
     grave=True,
 )
 
-EVENT_FORMS: Mapping[str, EventForm] = {
-    form.event: form
+EVENT_FORMS: Mapping[str, Form] = {
+    form.name: form
     for form in (
         _PROMISE,
         _PLAN,
@@ -233,13 +227,32 @@ EVENT_FORMS: Mapping[str, EventForm] = {
     )
 }
 
-_TALK = EventForm(
+_OUTCOMES: Mapping[str, str] = {
+    "paid": "They say it is paid",
+    "promise": "They promised a date",
+    "written_promise_owed": "They will write when they pay",
+    "dispute": "They object to the invoice",
+    "no_answer": "Nobody answered",
+    "wrong_number": "Wrong number",
+    "refused": "They refuse to pay",
+    "call_back": "Call back later",
+    "reached": "Spoke with them, nothing agreed",
+    "done": "Nobody has to call any more",
+}
+
+_TALK = Form(
     "call_outcome",
     "What came of it",
     "",
     "Save the outcome",
     (
-        Field("outcome", "Outcome", "choice", required=True, options=_choices((*OF_A_TALK, "done"))),
+        Field(
+            "outcome",
+            "Outcome",
+            "choice",
+            required=True,
+            options=tuple((word, _OUTCOMES[word]) for word in (*OF_A_TALK, "done")),
+        ),
         Field("promise.date", "They pay on", "date"),
         Field("promise.amount", "Amount", "amount", "Empty: all that is open."),
         Field("call_back_at", "Call back at", "moment", "The customer's local time."),
@@ -247,7 +260,7 @@ _TALK = EventForm(
         _NOTE,
     ),
 )
-_APPROVAL = EventForm(
+_APPROVAL = Form(
     "call_outcome",
     "Decide",
     "",
@@ -264,7 +277,7 @@ _APPROVAL = EventForm(
         _NOTE,
     ),
 )
-_DECISION = EventForm(
+_DECISION = Form(
     "call_outcome",
     "Close the task",
     "Say so once you have done what it asks for.",
@@ -273,9 +286,104 @@ _DECISION = EventForm(
 )
 
 
-def task_form(kind: str) -> EventForm:
+def task_form(kind: str) -> Form:
     """Return the form for the outcome of a task of this kind."""
     return {"approval": _APPROVAL, "decision": _DECISION}.get(kind, _TALK)
+
+
+_PLACES = (
+    Field("email", "E-mail"),
+    Field("phone", "Phone", hint="With the country code, such as +49 30 1234."),
+    Field("post", "Postal address", "lines", "As on an envelope, line by line."),
+)
+CUSTOMER_FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form(
+            "pause",
+            "Pause this customer",
+            "All open invoices rest, and those still to come. Payments still count.",
+            "Pause the customer",
+            (
+                Field("reason", "Reason", hint=_REASON, required=True),
+                Field("until", "Until", "date", "Empty: until somebody resumes."),
+            ),
+        ),
+        Form("resume", "Resume this customer", "An invoice that was paused by itself stays paused.", "Resume", ()),
+        Form(
+            "contacts",
+            "Add a contact",
+            "They are written to about every invoice of this customer, until somebody closes them.",
+            "Add the contact",
+            (
+                Field("role", "Role", "choice", required=True, options=_choices([role.value for role in Role])),
+                Field("name", "Name", required=True),
+                *_PLACES,
+            ),
+        ),
+        Form(
+            "set",
+            "Correct the customer",
+            "A correction stands until the billing system says something new.",
+            "Save the correction",
+            (
+                Field("name", "Name"),
+                Field("country", "Country", hint="Two letters, such as DE."),
+                Field("language", "Language", hint="Such as de or pt-BR."),
+                Field("time_zone", "Time zone", hint="Such as Europe/Berlin."),
+                Field("kind", "What they are", "choice", options=_choices([kind.value for kind in DebtorKind])),
+            ),
+        ),
+    )
+}
+CONTACT_FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form(
+            "set",
+            "Correct",
+            "An address that is emptied is taken away.",
+            "Save the correction",
+            (Field("name", "Name"), *_PLACES),
+        ),
+        Form(
+            "close",
+            "Do not write any more",
+            "Whatever records say, until somebody opens it again.",
+            "Close the contact",
+            (Field("reason", "Reason", hint="A short code, such as left-company.", required=True),),
+        ),
+        Form(
+            "open",
+            "Write again",
+            "Also after a bounce or a wrong number. An address closed by STOP stays closed.",
+            "Open the contact",
+            (),
+        ),
+    )
+}
+CREDIT_FORMS: Mapping[str, Form] = {
+    form.name: form
+    for form in (
+        Form(
+            "apply",
+            "Apply to an invoice",
+            "",
+            "Apply the credit",
+            (
+                Field("to_invoice", "Invoice", "choice", required=True),
+                Field("amount", "Amount", "amount", "Empty: what is open, if there is enough."),
+            ),
+        ),
+        Form(
+            "return",
+            "Paid back",
+            "Your bank sends the money; this records that it did.",
+            "Record the return",
+            (Field("amount", "Amount", "amount", "Empty: all of it."),),
+        ),
+    )
+}
 
 
 @dataclass
@@ -286,15 +394,20 @@ class Filled:
     seen     the number of the last timeline entry that the page shows
     """
 
-    form: EventForm
+    form: Form
     values: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     form_id: str = field(default_factory=lambda: uuid4().hex)
     seen: int = 0
     news: Sequence[Any] = ()
+    choices: Mapping[str, Options] = field(default_factory=dict)
 
     def value(self, name: str) -> str:
         return self.values.get(name, "")
+
+    def options(self, one: Field) -> Options:
+        """Return the choices of a field; where the page gave none of its own, the field's."""
+        return self.choices.get(one.name, one.options)
 
     def error(self, name: str) -> str:
         return self.errors.get(name, "")
@@ -307,7 +420,7 @@ class Filled:
 
     def refused(self, refused: Refused) -> "Filled":
         """Return the form with a refusal beside its field."""
-        return Filled(self.form, self.values, {refused.field: refused.reason}, self.form_id, self.seen)
+        return replace(self, errors={refused.field: refused.reason})
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -320,7 +433,7 @@ async def read_form(request: Request) -> dict[str, str]:
     return {name: value.strip() for name, value in pairs}
 
 
-def content_of(form: EventForm, typed: Mapping[str, str], zone: str) -> dict[str, Any]:
+def content_of(form: Form, typed: Mapping[str, str], zone: str) -> dict[str, Any]:
     """Return the event's content: fields that were filled in, in the shape of the event. Raises Refused.
 
     zone  the customer's time zone: local times are typed in it

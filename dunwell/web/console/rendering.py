@@ -130,20 +130,25 @@ class ConsoleRoute(APIRoute):
 async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
     try:
         return await handle(request)
-    except Problem as problem:
-        response = problem_page(request, problem.status, _TITLES.get(problem.status, "A problem"), problem.reason)
-        response.headers.update(problem.headers or {})
+    except (Problem, Refused, NoAnswer, ServerAway, RequestValidationError, SQLAlchemyError) as error:
+        status, reason = _said(error)
+        response = problem_page(request, status, _TITLES.get(status, "A problem"), reason)
+        response.headers.update((error.headers if isinstance(error, Problem) else None) or {})
         return response
-    except Refused as refused:
-        if refused.field in _UNKNOWN:
-            return problem_page(request, 404, _TITLES[404], f"The {refused.field} {refused.reason}.")
-        return problem_page(request, 422, _TITLES[422], f"{refused.field}: {refused.reason}.")
-    except (NoAnswer, ServerAway) as away:
-        return problem_page(request, 503, _TITLES[503], str(away))
-    except RequestValidationError as error:
-        field = str(error.errors()[0]["loc"][-1])
-        return problem_page(request, 422, _TITLES[422], f"{field} cannot be read.")
-    except SQLAlchemyError as error:
-        what = problem_of(error)
-        _log.error("the database %s (%s)", what, type(error).__name__)
-        return problem_page(request, 503, _TITLES[503], f"The database {what}: do the same again later.")
+
+
+def _said(error: Exception) -> tuple[int, str]:
+    """Return status and text of an expected error."""
+    match error:
+        case Problem():
+            return error.status, error.reason
+        case Refused():
+            unknown = error.field in _UNKNOWN
+            return (404, f"The {error.field} {error.reason}.") if unknown else (422, f"{error}.")
+        case RequestValidationError():
+            return 422, f"{error.errors()[0]['loc'][-1]} cannot be read."
+        case SQLAlchemyError():
+            what = problem_of(error)
+            _log.error("the database %s (%s)", what, type(error).__name__)
+            return 503, f"The database {what}: do the same again later."
+    return 503, str(error)

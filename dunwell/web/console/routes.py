@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from dunwell.web.console import assets, today
+from dunwell.web.console import assets, case, customer, lists, messages, today
 
 router = APIRouter()
-for _part in (assets, today):
+for _part in (assets, today, lists, case, customer, messages):
     router.include_router(_part.router)

@@ -17,7 +17,7 @@ from dunwell.domain.timeline import Entry
 from dunwell.services.idempotency import StillRunning
 from dunwell.store import idempotency_keys, invoices, timeline
 from dunwell.views.lookup import find_invoice
-from dunwell.web.console.forms import FORM_ID, SEEN, EventForm, Filled, content_of, note_of
+from dunwell.web.console.forms import FORM_ID, SEEN, Filled, Form, content_of, note_of
 from dunwell.web.service import Service, service_of
 
 _PATIENCE = 8
@@ -59,7 +59,7 @@ async def send(
     request: Request,
     principal: Principal,
     invoice_id: str,
-    form: EventForm,
+    form: Form,
     typed: Mapping[str, str],
     fixed: Mapping[str, Any] | None = None,
 ) -> TellResult | Filled:
@@ -79,9 +79,9 @@ async def send(
         content = content_of(form, typed, known.zone) | dict(fixed or {})
         if form.by:
             content[form.by] = principal.label
-        if form.event == "payment_received":
+        if form.name == "payment_received":
             content["currency"] = known.currency
-        check_typed(form.event, content, known.digits)
+        check_typed(form.name, content, known.digits)
         return await _told(service, principal, invoice_id, form, content, note_of(typed), filled.form_id)
     except Refused as refused:
         if refused.field == "invoice":
@@ -96,7 +96,7 @@ async def _told(
     service: Service,
     principal: Principal,
     invoice_id: str,
-    form: EventForm,
+    form: Form,
     content: Mapping[str, Any],
     note: str | None,
     form_id: str,
@@ -107,7 +107,7 @@ async def _told(
         try:
             return await service.cases.tell(
                 invoice_id,
-                form.event,
+                form.name,
                 content,
                 note=note,
                 author=principal.label,

@@ -101,7 +101,7 @@ class Handle:
                 status = self.engine.apply(self.invoice_id, name, content)
             except Refused as refused:
                 cause = ApplicationError(str(refused), refused.field, refused.reason, type="Refused")
-                raise WorkflowUpdateFailedError(cause) from None
+                raise WorkflowUpdateFailedError(cause) from cause
         with self.engine.deps.database.writing() as session:
             idempotency_keys.mark_taken(session, how["id"], self.engine.clock())
         return Answer(status)

@@ -26,7 +26,10 @@ def settle(deps: Dependencies, *, crowd: int = 0) -> None:
     for make in _LIVES:
         make(deps)
     for number in range(crowd):
-        _live(deps, _invoice(f"HAN-{number:03}", _HANSEN, 90 + number, due=date(2027, 2, 1) + timedelta(days=number % 50)))
+        _live(
+            deps,
+            _invoice(f"HAN-{number:03}", _HANSEN, 90 + number, due=date(2027, 2, 1) + timedelta(days=number % 50)),
+        )
     _unknown_message(deps)
     _finding(deps)
 
@@ -50,7 +53,9 @@ _LINDENHOF = _customer(
     "DE",
     "Europe/Berlin",
     _person("lindenhof", Role.ACCOUNTS_PAYABLE, "Katrin Vogel", phone="+493023125418"),
-    _person("lindenhof", Role.EXECUTIVE, "Dr. Martin Seidel", phone="+493023125400", post="Werkstraße 12\n10115 Berlin"),
+    _person(
+        "lindenhof", Role.EXECUTIVE, "Dr. Martin Seidel", phone="+493023125400", post="Werkstraße 12\n10115 Berlin"
+    ),
     _person("lindenhof", Role.ACCOUNT_MANAGER, "Jonas Reuter"),
 )
 _BRIGHTWATER = _customer(
@@ -92,7 +97,9 @@ _PORTO = _customer(
 )
 
 
-def _invoice(number: str, customer: Customer, amount: float, due: date, policy: str = "gradual-pressure", **more: Any) -> Invoice:
+def _invoice(
+    number: str, customer: Customer, amount: float, due: date, policy: str = "gradual-pressure", **more: Any
+) -> Invoice:
     facts = {"currency": "EUR", "digits": 2, "payment_url": f"https://pay.example/{number}"} | more
     return Invoice(
         invoice_id=number,
@@ -137,7 +144,9 @@ def advance(office: Office, until: datetime) -> None:
             Entry(key=f"day.{office.told}.{place}", at=action.at, kind=one.kind, reason=one.reason)
             for place, one in enumerate(said)
         ]
-        request = RecordRequest.whole(case.model_copy(deep=True), now=action.at, entries=entries, written=office.written)
+        request = RecordRequest.whole(
+            case.model_copy(deep=True), now=action.at, entries=entries, written=office.written
+        )
         office.take_over(office.write(request, _text(action.at)))
     raise AssertionError(f"{office.case.invoice_id} goes in circles")
 
@@ -166,7 +175,9 @@ def _chasing(deps: Dependencies) -> None:
 
 def _promised(deps: Dependencies) -> None:
     office = _live(deps, _invoice("BRI-2027-041", _BRIGHTWATER, 1200, date(2027, 3, 1), "gentle-saas"), _OPENED)
-    _tell(office, "promise_to_pay", "2027-03-22 10:15", date="2027-04-02", promised_by="accounts_payable", via="phone")
+    _tell(
+        office, "promise_to_pay", "2027-03-22 10:15", date="2027-04-02", promised_by="accounts_payable", via="phone"
+    )
 
 
 def _plan(deps: Dependencies) -> None:
@@ -240,5 +251,7 @@ def _finding(deps: Dependencies) -> None:
     }
     with deps.database.writing() as session:
         session.add(
-            ReconciliationRow(at=NOW, by=reconciliations.HOURLY, cases=14, differing=0, mended=False, findings=[finding])
+            ReconciliationRow(
+                at=NOW, by=reconciliations.HOURLY, cases=14, differing=0, mended=False, findings=[finding]
+            )
         )

@@ -1,0 +1,290 @@
+"""The page of a customer: invoices, people, credit, holds, promises, messages, notes, and one timeline of all."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy.orm import Session
+
+from dunwell.client import credits
+from dunwell.client.customers import Changed, Customers, tell
+from dunwell.client.server import ServerAway
+from dunwell.domain.contact_labels import with_names
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.store import cases, invoices, notes, timeline
+from dunwell.store.tables import ContactRow
+from dunwell.views.customer import customer_facts
+from dunwell.views.facts import Facts
+from dunwell.web.auth import allowed
+from dunwell.web.console.forms import (
+    CONTACT_FORMS,
+    CREDIT_FORMS,
+    CUSTOMER_FORMS,
+    FORM_ID,
+    Filled,
+    Form,
+    read_form,
+)
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
+
+_ENTRIES = 60
+_MESSAGES = 40
+"""How many of the latest the page shows; the links below them lead to all."""
+_DONE: Mapping[str, str] = {
+    "changed": "Saved. The open cases of this customer know it.",
+    "untold": "Saved. Temporal does not answer just now, so the cases read it at their next step.",
+    "credit": "The credit is booked.",
+}
+
+
+@router.get("/customers/{customer_id}")
+async def customer(
+    request: Request,
+    customer_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
+    done: str = "",
+    all_of: str = "",
+) -> Response:
+    """Show the customer. `all_of`: timeline or messages, to show all of them."""
+    return await _shown(request, principal, customer_id, done=_DONE.get(done), all_of=all_of)
+
+
+@router.post("/customers/{customer_id}/{action}")
+async def change_customer(
+    request: Request,
+    customer_id: str,
+    action: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_WRITE))],
+) -> Response:
+    """Pause, resume or correct the customer, or add a contact."""
+    form, typed = _form(CUSTOMER_FORMS, action), await read_form(request)
+    facts = await asyncio.to_thread(_customer_facts, service_of(request), customer_id)
+    given = {one.name: typed[one.name] for one in form.fields if typed.get(one.name)}
+    if action == "set":
+        given = {name: text for name, text in given.items() if text != (facts[name] or "")}
+    by = principal.label
+
+    def act(customers: Customers) -> Changed:
+        match action:
+            case "pause":
+                return customers.pause(customer_id, given.get("reason", ""), by, given.get("until"))
+            case "resume":
+                return customers.resume(customer_id, by)
+            case "contacts":
+                return customers.add_contact(customer_id, given.pop("role", ""), given, by)
+        return customers.set_customer(customer_id, given, by)
+
+    return await _changed(request, principal, customer_id, Filled(form, typed), act, "")
+
+
+@router.post("/contacts/{contact_id}/{action}")
+async def change_contact(
+    request: Request,
+    contact_id: str,
+    action: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_WRITE))],
+) -> Response:
+    """Correct, close or open a contact."""
+    form, typed = _form(CONTACT_FORMS, action), await read_form(request)
+    row = await asyncio.to_thread(_contact, service_of(request), contact_id)
+    given = {name: typed[name] for name in (one.name for one in form.fields) if name in typed}
+    if action == "set":
+        given = {name: text for name, text in given.items() if _lines(text) != (getattr(row, name) or "")}
+
+    def act(customers: Customers) -> Changed:
+        match action:
+            case "close":
+                return customers.close_contact(contact_id, given.get("reason", ""), principal.label)
+            case "open":
+                return customers.open_contact(contact_id, principal.label)
+        return customers.set_contact(contact_id, given, principal.label)
+
+    return await _changed(request, principal, row.customer_id, Filled(form, typed), act, contact_id)
+
+
+@router.post("/credits/{invoice_id}/{action}")
+async def use_credit(
+    request: Request,
+    invoice_id: str,
+    action: str,
+    principal: Annotated[Principal, Depends(allowed(Right.PAYMENTS_WRITE))],
+) -> Response:
+    """Apply credit to another invoice of the customer, or note that it was paid back."""
+    service, typed = service_of(request), await read_form(request)
+    form = _form(CREDIT_FORMS, action)
+    customer_id = await asyncio.to_thread(_owner, service, invoice_id)
+    try:
+        if action == "apply":
+            await _apply(service, principal, invoice_id, typed)
+        else:
+            await asyncio.to_thread(_give_back, service, principal, invoice_id, typed)
+    except Refused as refused:
+        filled = Filled(form, typed, form_id=typed.get(FORM_ID, "")).refused(refused)
+        return await _shown(request, principal, customer_id, filled, invoice_id, 422)
+    return redirect(f"{PREFIX}/customers/{customer_id}", done="credit")
+
+
+# What the forms do ---------------------------------------------------------------------------------------
+
+
+async def _changed(
+    request: Request,
+    principal: Principal,
+    customer_id: str,
+    filled: Filled,
+    act: Callable[[Customers], Changed],
+    about: str,
+) -> Response:
+    """Make the change and tell the cases. about: the contact or credit whose form it is, "" for the customer's."""
+    service = service_of(request)
+    try:
+        changed = await asyncio.to_thread(act, service.customers)
+    except Refused as refused:
+        return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
+    try:
+        await service.connection.ensure()
+        untold = await tell(service.cases, changed)
+    except ServerAway:
+        untold = len(changed.invoices)
+    return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else "changed")
+
+
+async def _apply(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
+    taker, form_id = typed.get("to_invoice", ""), typed.get(FORM_ID) or None
+
+    def fields() -> dict[str, Any]:
+        with service.database.reading() as session:
+            if not taker:
+                raise Refused("to_invoice", "is missing: choose the invoice that it pays")
+            return credits.to_apply(session, invoice_id, taker, typed.get("amount") or None, principal.label, form_id)
+
+    content = await asyncio.to_thread(fields)
+    await service.connection.ensure()
+    await service.cases.tell(
+        taker, "credit_applied", content, author=principal.label, principal=principal.label, request_id=form_id
+    )
+
+
+def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
+    with service.database.reading() as session:
+        content = credits.to_return(
+            session, invoice_id, typed.get("amount") or None, principal.label, typed.get(FORM_ID) or None
+        )
+    credits.give_back(service.database, invoice_id, content)
+
+
+def _form(forms: Mapping[str, Form], action: str) -> Form:
+    if action not in forms:
+        raise Problem(404, "There is no such form.")
+    return forms[action]
+
+
+def _lines(text: str) -> str:
+    """Return text with the line ends of the database; browsers send others."""
+    return text.replace("\r\n", "\n")
+
+
+# What the page shows -------------------------------------------------------------------------------------
+
+
+async def _shown(
+    request: Request,
+    principal: Principal,
+    customer_id: str,
+    filled: Filled | None = None,
+    about: str = "",
+    status: int = 200,
+    done: str | None = None,
+    all_of: str = "",
+) -> Response:
+    facts = await asyncio.to_thread(_facts, service_of(request), customer_id, all_of)
+    known = {"opened": filled, "about": about, "done": done, "all_of": all_of, "entries_shown": _ENTRIES}
+    return page(
+        request, "customer.html", principal, status, filled_form=_filler(filled, about, facts), **known, **facts
+    )
+
+
+def _filler(filled: Filled | None, about: str, facts: Facts) -> Callable[..., Filled]:
+    """Return what gives the template each form: as it was typed and refused, else with the values as they are."""
+    takers = [one for one in facts["customer"]["invoices"] if one["amount_due"] and one["stage"]]
+
+    def fill(kind: str, name: str, of: str = "", values: Mapping[str, Any] | None = None) -> Filled:
+        form = {"customer": CUSTOMER_FORMS, "contact": CONTACT_FORMS, "credit": CREDIT_FORMS}[kind][name]
+        known = {key: str(value) for key, value in (values or {}).items() if value is not None}
+        made = filled if filled is not None and filled.form is form and about == of else Filled(form, known)
+        choices = tuple((one["invoice_id"], f"{one['number']}, {one['amount_due']} open") for one in takers)
+        return replace(made, choices={"to_invoice": choices}) if kind == "credit" else made
+
+    return fill
+
+
+def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
+    with service.database.reading() as session:
+        facts = customer_facts(session, customer_id)
+        ids = [one["invoice_id"] for one in facts["invoices"]]
+        numbers = {one["invoice_id"]: one["number"] for one in facts["invoices"]}
+        names = {one["contact_id"]: one["name"] for one in facts["contacts"]}
+        entries = [
+            (invoice_id, entry.model_copy(update={"reason": with_names(entry.reason, customer_id, names)}))
+            for invoice_id, written in timeline.read_all(session, ids).items()
+            for _, entry in written
+        ]
+        entries.sort(key=lambda pair: pair[1].at, reverse=True)
+        written = {one.note_id: one for invoice_id in ids for one in notes.of_invoice(session, invoice_id)}
+        messages = facts["messages"][::-1]
+        return {
+            "customer": facts,
+            "zone": facts["time_zone"],
+            "numbers": numbers,
+            "entries": entries if all_of == "timeline" else entries[:_ENTRIES],
+            "entries_total": len(entries),
+            "messages": messages if all_of == "messages" else messages[:_MESSAGES],
+            "messages_total": len(messages),
+            "notes": written,
+            "promises": _promises(session, ids),
+            "totals": _totals(facts["invoices"]),
+        }
+
+
+def _promises(session: Session, invoice_ids: list[str]) -> list[tuple[str, str, Any]]:
+    """Return invoice, currency and promise of all promises, the latest day first."""
+    known = [case for invoice_id in invoice_ids if (case := cases.get(session, invoice_id)) is not None]
+    found = [(case.invoice_id, case.currency, promise) for case in known for promise in case.agreements.promises]
+    return sorted(found, key=lambda one: one[2].date, reverse=True)
+
+
+def _totals(listed: list[Facts]) -> dict[str, Any]:
+    """Return what is open, by currency."""
+    totals: dict[str, Any] = {}
+    for one in listed:
+        totals[one["currency"]] = totals.get(one["currency"], 0) + one["amount_due"]
+    return totals
+
+
+def _customer_facts(service: Service, customer_id: str) -> Facts:
+    with service.database.reading() as session:
+        return customer_facts(session, customer_id)
+
+
+def _contact(service: Service, contact_id: str) -> ContactRow:
+    with service.database.reading() as session:
+        row = session.get(ContactRow, contact_id)
+    if row is None:
+        raise Refused("contact", "is not known")
+    return row
+
+
+def _owner(service: Service, invoice_id: str) -> str:
+    with service.database.reading() as session:
+        row = invoices.get_row(session, invoice_id)
+    if row is None:
+        raise Refused("invoice", "is not registered")
+    return row.customer_id

@@ -1,0 +1,146 @@
+"""The lists: cases and customers, found by what somebody knows of them, and the cases as CSV."""
+
+import asyncio
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import select
+
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.terms import Stage
+from dunwell.store.tables import PolicyRow
+from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
+from dunwell.web.auth import allowed
+from dunwell.web.console.formats import csv_cell
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, is_partial, now, page
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
+
+_PAGE = 50
+_MOST_ROWS = 20_000
+"""Rows of a CSV file."""
+_LONGEST = 100
+_HEADS = (
+    "invoice_id",
+    "number",
+    "customer_id",
+    "customer",
+    "stage",
+    "invoiced",
+    "open",
+    "currency",
+    "due_on",
+    "policy",
+    "next_step",
+    "next_at",
+)
+
+Words = Annotated[str, Query(max_length=_LONGEST)]
+
+
+def filters_of(
+    q: Words = "", stage: Words = "", policy: Words = "", least: Words = "", most: Words = "", sort: Words = "due"
+) -> Filters:
+    """Return the filters of a request. What makes no sense narrows nothing."""
+    known = stage if stage == OPEN or stage in set(Stage) else ""
+    return Filters(q.strip(), known, policy.strip(), amount_in(least), amount_in(most), sort)
+
+
+Narrowed = Annotated[Filters, Depends(filters_of)]
+
+
+@router.get("/cases")
+async def cases(
+    request: Request,
+    principal: Annotated[Principal, Depends(allowed(Right.CASES_READ))],
+    filters: Narrowed,
+    first: int = 0,
+) -> Response:
+    """Show the cases that the filters leave. htmx gets the table alone."""
+    service, start = service_of(request), max(first, 0)
+
+    def read() -> dict[str, Any]:
+        with service.database.reading() as session:
+            found, total = find_cases(session, filters, start, _PAGE)
+            names = session.scalars(select(PolicyRow.name).distinct().order_by(PolicyRow.name)).all()
+            return {"found": found, "total": total, "policies": names}
+
+    facts = await asyncio.to_thread(read)
+    template = "cases_part.html" if is_partial(request) else "cases.html"
+    known = {"filters": filters, "query": _query(filters), "first": start, "size": _PAGE, "stages": [OPEN, *Stage]}
+    return page(request, template, principal, **known, **facts)
+
+
+@router.get("/cases.csv")
+async def cases_as_csv(
+    request: Request, principal: Annotated[Principal, Depends(allowed(Right.CASES_READ))], filters: Narrowed
+) -> Response:
+    """Answer the same cases as a CSV file."""
+    text = await asyncio.to_thread(_csv, service_of(request), filters)
+    name = f"cases-{now(request):%Y-%m-%d}.csv"
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/customers")
+async def customers(
+    request: Request,
+    principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
+    q: Words = "",
+    first: int = 0,
+) -> Response:
+    """Show the customers that the words find. htmx gets the table alone."""
+    service, start = service_of(request), max(first, 0)
+
+    def read() -> dict[str, Any]:
+        with service.database.reading() as session:
+            found, total = find_customers(session, q.strip(), start, _PAGE)
+            return {"found": found, "total": total}
+
+    facts = await asyncio.to_thread(read)
+    template = "customers_part.html" if is_partial(request) else "customers.html"
+    return page(request, template, principal, words=q, query=urlencode({"q": q}), first=start, size=_PAGE, **facts)
+
+
+def _query(filters: Filters) -> str:
+    given = {
+        "q": filters.words,
+        "stage": filters.stage,
+        "policy": filters.policy,
+        "least": filters.least,
+        "most": filters.most,
+        "sort": filters.sort if filters.sort != "due" else "",
+    }
+    return urlencode({name: str(value) for name, value in given.items() if value not in {"", None}})
+
+
+def _csv(service: Service, filters: Filters) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(_HEADS)
+    with service.database.reading() as session:
+        found, _ = find_cases(session, filters, 0, _MOST_ROWS)
+    writer.writerows(list(_cells(one)) for one in found)
+    return file.getvalue()
+
+
+def _cells(one: FoundCase) -> Iterator[str | Decimal]:
+    yield csv_cell(one.invoice_id)
+    yield csv_cell(one.number)
+    yield csv_cell(one.customer_id)
+    yield csv_cell(one.customer)
+    yield one.stage.value
+    yield one.amount
+    yield one.open
+    yield one.currency
+    yield one.due_on.isoformat()
+    yield csv_cell(one.policy)
+    yield csv_cell(one.next_step or "")
+    yield one.next_at.isoformat() if one.next_at else ""

@@ -1,0 +1,107 @@
+"""The messages as they were sent, and the word of a person about one whose outcome nobody knows."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import func, select
+
+from dunwell.client.settled_messages import carried_invoices, report_by_person
+from dunwell.domain.channels import WRITTEN, Channel
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import MessageState
+from dunwell.store import contacts, invoices, outbox
+from dunwell.store.tables import CustomerRow, MessageRow
+from dunwell.web.auth import allowed
+from dunwell.web.console.forms import read_form
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix=f"{PREFIX}/messages", route_class=ConsoleRoute, include_in_schema=False)
+
+_PAGE = 50
+_DONE = {"settled": "Recorded: the case goes on by it."}
+_CHANNELS = [channel for channel in Channel if channel in WRITTEN]
+
+Word = Annotated[str, Query(max_length=20)]
+
+
+@router.get("")
+async def messages(
+    request: Request,
+    principal: Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))],
+    state: Word = "",
+    channel: Word = "",
+    first: int = 0,
+) -> Response:
+    """Show the messages of a state and a channel, the latest first."""
+    service, start = service_of(request), max(first, 0)
+    wanted = {"state": state if state in set(MessageState) else "", "channel": channel if channel in WRITTEN else ""}
+    facts = await asyncio.to_thread(_listed, service, wanted, start)
+    query = urlencode({name: value for name, value in wanted.items() if value})
+    known = {"states": list(MessageState), "channels": _CHANNELS, "query": query, "first": start, "size": _PAGE}
+    return page(request, "messages.html", principal, wanted=wanted, **known, **facts)
+
+
+@router.get("/{message_id}")
+async def message(
+    request: Request,
+    message_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))],
+    done: str = "",
+) -> Response:
+    """Show one message as it was sent."""
+    facts = await asyncio.to_thread(_facts, service_of(request), message_id)
+    return page(request, "message.html", principal, done=_DONE.get(done), **facts)
+
+
+@router.post("/{message_id}")
+async def settle(
+    request: Request, message_id: str, principal: Annotated[Principal, Depends(allowed(Right.MESSAGES_WRITE))]
+) -> Response:
+    """Record what became of a message, and tell its cases."""
+    service, typed = service_of(request), await read_form(request)
+
+    def about() -> list[str]:
+        with service.database.reading() as session:
+            return carried_invoices(session, message_id)
+
+    carried = await asyncio.to_thread(about)
+    report = report_by_person(message_id, typed.get("outcome", ""), now(request))
+    await service.connection.ensure()
+    for invoice_id in carried:
+        with suppress(Refused):  # it has just ended
+            await service.cases.tell(invoice_id, "delivery_report", report, wait=False)
+    return redirect(f"{PREFIX}/messages/{message_id}", done="settled")
+
+
+def _listed(service: Service, wanted: dict[str, str], first: int) -> dict[str, Any]:
+    query = select(MessageRow, CustomerRow).join(CustomerRow, CustomerRow.customer_id == MessageRow.customer_id)
+    if wanted["state"]:
+        query = query.where(MessageRow.state == wanted["state"])
+    if wanted["channel"]:
+        query = query.where(MessageRow.channel == wanted["channel"])
+    ordered = query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).offset(first).limit(_PAGE)
+    with service.database.reading() as session:
+        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+        return {"found": list(session.execute(ordered)), "total": total}
+
+
+def _facts(service: Service, message_id: str) -> dict[str, Any]:
+    with service.database.reading() as session:
+        row = outbox.get(session, message_id)
+        if row is None:
+            raise Refused("message", "is not in the outbox")
+        about = sorted({link.invoice_id for link in outbox.links(session, message_id)})
+        known = invoices.get_rows(session, about)
+        return {
+            "row": row,
+            "contact": contacts.get(session, row.contact_id),
+            "customer": invoices.customer_row(session, row.customer_id),
+            "invoices": [known[one] for one in about if one in known],
+            "unknown": row.state is MessageState.UNKNOWN,
+        }

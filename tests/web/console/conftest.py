@@ -1,0 +1,152 @@
+"""The console at work: in process for rules, and on a port for a real browser."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from temporalio.client import Client
+
+from dunwell.client.cases import Cases
+from dunwell.domain.principals import Principal, PrincipalKind, Role
+from dunwell.store.database import Database
+from dunwell.web import auth
+from dunwell.web.app import make_app
+from dunwell.web.service import Keys, make_service
+from tests.browser import launch
+from tests.builders import sample_deps, the_ladders
+from tests.web.console.engine import Engine
+from tests.web.console.town import NOW, settle
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+_HOST = "http://127.0.0.1"
+
+
+@dataclass
+class Site:
+    """The console over a town. `role` is that of whoever is signed in; None: nobody is."""
+
+    app: FastAPI
+    engine: Engine
+    database: Database
+    role: Role | None = Role.MANAGER
+
+    @property
+    def principal(self) -> Principal:
+        assert self.role is not None
+        return Principal(kind=PrincipalKind.PERSON, id=f"{self.role.value}-1", name="Ana López", role=self.role)
+
+    @asynccontextmanager
+    async def browse(self) -> AsyncIterator[httpx.AsyncClient]:
+        transport = httpx.ASGITransport(app=self.app)
+        async with httpx.AsyncClient(transport=transport, base_url=_HOST, headers=SAME_ORIGIN) as http:
+            yield http
+
+
+_principal_of = auth.principal_of
+
+
+def site_on(database: Database) -> Site:
+    deps = sample_deps(database)
+    engine = Engine(deps, lambda: NOW)
+    client = cast(Client, engine)
+    app = make_app(make_service(client, deps, the_ladders(), Cases(client, database), Keys()))
+    app.state.clock = lambda: NOW
+    site = Site(app, engine, database)
+    app.state.site = site
+    return site
+
+
+async def _signed_in(request: Request) -> Principal:
+    site: Site | None = getattr(request.app.state, "site", None)
+    return await _principal_of(request) if site is None or site.role is None else site.principal
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signed_in() -> Iterator[None]:
+    """Whoever asks is signed in by the role of the site."""
+    auth.principal_of = _signed_in
+    yield
+    auth.principal_of = _principal_of
+
+
+@pytest.fixture(scope="session")
+def filled_file(blank_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with the town's customers, to be copied."""
+    file = tmp_path_factory.mktemp("town") / "town.sqlite"
+    shutil.copy(blank_file, file)
+    database = Database(f"sqlite:///{file}")
+    settle(sample_deps(database))
+    database.close()
+    return file
+
+
+@pytest.fixture
+def site(filled_file: Path, tmp_path: Path) -> Iterator[Site]:
+    """A town of its own for each test, in process."""
+    shutil.copy(filled_file, tmp_path / "town.sqlite")
+    database = Database(f"sqlite:///{tmp_path}/town.sqlite")
+    yield site_on(database)
+    database.close()
+
+
+@pytest.fixture
+async def http(site: Site) -> AsyncIterator[httpx.AsyncClient]:
+    async with site.browse() as http:
+        yield http
+
+
+# In a browser --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Running:
+    """The console on a port."""
+
+    site: Site
+    address: str
+
+
+@pytest.fixture(scope="session")
+def running(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One town for all tests with a browser."""
+    file = tmp_path_factory.mktemp("running") / "town.sqlite"
+    shutil.copy(filled_file, file)
+    database = Database(f"sqlite:///{file}")
+    site = site_on(database)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(site.app, log_level="warning", access_log=False))
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),), daemon=True)
+        thread.start()
+        yield Running(site, f"{_HOST}:{listener.getsockname()[1]}")
+        server.should_exit = True
+        thread.join(20)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, once a run. Where there is none, the tests fail."""
+    with sync_playwright() as playwright:
+        started = launch(playwright)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def context(browser: Browser, running: Running) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=running.address, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()

@@ -1,0 +1,374 @@
+"""The pages over HTTP: what they show, what their forms do, and what becomes of a refusal."""
+
+import re
+
+import httpx
+import pytest
+
+from dunwell.domain.principals import Role
+from dunwell.store import cases, notes, tasks
+from dunwell.store.tables import ContactRow, MessageRow, NoteRow
+from tests.web.console.conftest import Site
+
+PROMISED, CHASED, PAUSED = "BRI-2027-041", "LIN-2027-007", "BRI-2027-033"
+PAGES = (
+    "/console",
+    "/console?kind=call",
+    "/console/cases",
+    "/console/cases?q=lindenhof",
+    f"/console/cases/{PROMISED}",
+    "/console/cases/HAN-2027-101",
+    "/console/cases/RIB-2027-022",
+    f"/console/cases/{PAUSED}",
+    "/console/cases/LIN-2027-002",
+    "/console/cases/LIN-2027-020",
+    f"/console/cases/{CHASED}/preview?step=hand-over",
+    "/console/customers",
+    "/console/customers/lindenhof",
+    "/console/customers/brightwater",
+    "/console/messages",
+    "/console/messages?state=unknown",
+)
+"""A page of every kind, and a case in each stage."""
+
+
+def hidden(text: str, form: str) -> dict[str, str]:
+    """The hidden fields of the form with this action, as a browser would send them."""
+    part = text.partition(f'action="{form}"')[2].partition("</form>")[0]
+    assert part, f"the page has no form {form}"
+    return dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', part))
+
+
+def stage(site: Site, invoice_id: str) -> str:
+    with site.database.reading() as session:
+        row = cases.get_row(session, invoice_id)
+    assert row is not None
+    return row.stage.value
+
+
+async def _fill(http: httpx.AsyncClient, page: str, form: str, **typed: str) -> httpx.Response:
+    """Open the page and send one of its forms."""
+    text = (await http.get(page)).text
+    return await http.post(form, data=hidden(text, form) | typed)
+
+
+# What they show ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_each_page_opens_under_the_policy_that_forbids_foreign_content(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    answer = await http.get(path)
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not re.search(r' style="| on\w+="|<script(?! src="/console/static/)', answer.text)
+
+
+async def test_the_queue_has_the_most_urgent_first_and_opens_it(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console?kind=call")).text
+    amounts = re.findall(r'<span class="amount">([\d,.]+) EUR', text.partition("<ol>")[2])
+    assert len(amounts) == 8
+    assert "What to say" in text and "tel:+4533123456" in text
+
+
+async def test_htmx_gets_the_task_alone(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console", headers={"HX-Request": "true"})).text
+    assert text.lstrip().startswith('<section id="task"')
+
+
+async def test_what_waits_is_counted_with_a_link_to_each(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console")).text
+    assert 'href="/console/cases/RIB-2027-031"' in text and "Findings of the comparison" in text
+    assert "Messages of unknown fate" in text and "150.00 EUR on LIN/2027/002" in text
+
+
+async def test_a_case_says_what_is_done_what_comes_and_why_not_sooner(http: httpx.AsyncClient) -> None:
+    text = (await http.get(f"/console/cases/{CHASED}")).text
+    rows = dict(re.findall(r'<tr class="([\w-]+)">\s*<th scope="row">([\w-]+)', text))
+    assert {"done", "next"} <= set(rows), rows
+    assert rows["next"] == "hand-over" and "business days" in text
+    assert '<svg class="ladder"' in text
+
+
+async def test_the_next_message_is_shown_before_it_leaves(http: httpx.AsyncClient, site: Site) -> None:
+    before = _messages(site)
+    text = (await http.get(f"/console/cases/{CHASED}/preview?step=hand-over")).text
+    assert "Katrin Vogel" in text and "18,450.75" in text
+    assert _messages(site) == before
+
+
+def _messages(site: Site) -> int:
+    with site.database.reading() as session:
+        return session.query(MessageRow).count()
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("lindenhof", 3), ("LIN/2027/007", 1), ("18,450.75", 1), ("18450.75", 1), ("nobody", 0), ("100%", 0), ("_", 0)],
+)
+async def test_cases_are_found_by_what_people_know(http: httpx.AsyncClient, words: str, found: int) -> None:
+    text = (await http.get("/console/cases", params={"q": words})).text
+    assert f"{found} case{'' if found == 1 else 's'} found" in text
+
+
+async def test_filters_narrow_and_the_file_holds_what_they_leave(http: httpx.AsyncClient) -> None:
+    query = {"stage": "open", "policy": "gentle-saas", "least": "1000", "sort": "amount"}
+    text = (await http.get("/console/cases", params=query)).text
+    assert "2 cases found" in text and text.index("BRI/2027/015") < text.index("BRI/2027/041")
+    answer = await http.get("/console/cases.csv", params=query)
+    lines = answer.text.splitlines()
+    assert (
+        answer.headers["Content-Type"].startswith("text/csv")
+        and "attachment" in answer.headers["Content-Disposition"]
+    )
+    assert [line.partition(",")[0] for line in lines[1:]] == ["BRI-2027-015", "BRI-2027-041"]
+
+
+async def test_no_spreadsheet_takes_a_name_for_a_formula(http: httpx.AsyncClient, site: Site) -> None:
+    await http.post("/console/customers/ribera/set", data={"name": '=SUM(A1:A9)'})
+    text = (await http.get("/console/cases.csv")).text
+    assert "'=SUM" in text and ",=SUM" not in text
+
+
+async def test_what_others_wrote_is_text_and_never_markup(http: httpx.AsyncClient) -> None:
+    await http.post("/console/customers/ribera/set", data={"name": "<script>alert(1)</script>"})
+    for path in ("/console", "/console/customers/ribera", "/console/cases?q=script"):
+        text = (await http.get(path)).text
+        assert "<script>alert" not in text and "&lt;script&gt;alert" in text
+
+
+async def test_the_evidence_is_a_file_whose_chain_holds(http: httpx.AsyncClient) -> None:
+    answer = await http.get(f"/console/cases/{PROMISED}/evidence")
+    assert "attachment" in answer.headers["Content-Disposition"] and answer.text.count("\n") > 10
+    assert "promised" in (await http.get(f"/console/cases/{PROMISED}/chronology")).text
+
+
+# What their forms do -------------------------------------------------------------------------------------
+
+
+async def test_a_promise_is_recorded_once_and_the_page_says_so(http: httpx.AsyncClient, site: Site) -> None:
+    case, form = f"/console/cases/{CHASED}", f"/console/cases/{CHASED}/promise_to_pay"
+    text = (await http.get(case)).text
+    typed = hidden(text, form) | {"date": "2027-04-01", "promised_by": "executive", "note": "he rang us"}
+    answers = [await http.post(form, data=typed) for _ in range(2)]  # a double click, or the back button
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert "Done: the case has it" in (await http.get(answers[0].headers["Location"])).text
+    assert [name for _, name, _ in site.engine.told] == ["promise_to_pay"]
+    assert stage(site, CHASED) == "promised"
+    with site.database.reading() as session:
+        (note,) = notes.of_invoice(session, CHASED)
+    assert (note.text, note.author) == ("he rang us", "manager-1")
+
+
+async def test_the_same_form_with_other_values_is_not_taken_for_the_first(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    case, form = f"/console/cases/{CHASED}", f"/console/cases/{CHASED}/promise_to_pay"
+    typed = hidden((await http.get(case)).text, form) | {
+        "date": "2027-04-01",
+        "promised_by": "executive",
+        "seen": "0",
+    }
+    await http.post(form, data=typed)
+    again = await http.post(form, data=typed | {"date": "2027-04-02"})
+    assert again.status_code == 422 and "sent before with other values" in again.text
+    assert hidden(again.text, form)["form_id"] != typed["form_id"]
+    assert len(site.engine.told) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "reason"),
+    [
+        ({"promised_by": "executive"}, "date", "Is missing"),
+        ({"date": "2027-02-01", "promised_by": "executive"}, "date", "past"),
+        ({"date": "2027-04-01", "amount": "lots", "promised_by": "executive"}, "amount", "is not a positive amount"),
+        ({"date": "2027-04-01", "amount": "1.200", "promised_by": "executive"}, "amount", "may be 1200.00 or 1.20"),
+        ({"date": "2027-04-01"}, "promised_by", "Is missing"),
+        ({"date": "2027-04-01", "promised_by": "executive", "note": "x" * 4001}, "note", "longer than 4000"),
+    ],
+)
+async def test_a_refusal_stands_beside_its_field_and_nothing_typed_is_lost(
+    http: httpx.AsyncClient, site: Site, typed: dict[str, str], field: str, reason: str
+) -> None:
+    answer = await _fill(http, f"/console/cases/{CHASED}", f"/console/cases/{CHASED}/promise_to_pay", **typed)
+    assert answer.status_code == 422
+    beside = re.search(rf'id="promise_to_pay-{field}-error">([^<]*)<', answer.text)
+    assert beside and reason in beside[1].replace("&#39;", "'"), answer.text
+    assert f'<a href="#promise_to_pay-{field}">' in answer.text
+    for text in typed.values():
+        assert text in answer.text
+    assert stage(site, CHASED) == "chasing"
+
+
+async def test_a_refused_form_can_be_mended_and_sent_again(http: httpx.AsyncClient, site: Site) -> None:
+    form = f"/console/cases/{CHASED}/promise_to_pay"
+    refused = await _fill(http, f"/console/cases/{CHASED}", form, date="2027-02-01", promised_by="executive")
+    typed = hidden(refused.text, form) | {"date": "2027-04-01", "promised_by": "executive"}
+    assert (await http.post(form, data=typed)).status_code == 303
+    assert stage(site, CHASED) == "promised"
+
+
+async def test_of_two_clerks_the_second_hears_what_the_first_did(http: httpx.AsyncClient, site: Site) -> None:
+    case, form = f"/console/cases/{CHASED}", f"/console/cases/{CHASED}/promise_to_pay"
+    pages = [hidden((await http.get(case)).text, form) for _ in range(2)]
+    first = await http.post(form, data=pages[0] | {"date": "2027-04-01", "promised_by": "executive"})
+    second = await http.post(form, data=pages[1] | {"date": "2027-04-02", "promised_by": "accounts_payable"})
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert "18450.75 EUR promised for 2027-04-01" in second.text and 'value="2027-04-02"' in second.text
+    sure = hidden(second.text, form) | {"date": "2027-04-02", "promised_by": "accounts_payable"}
+    assert (await http.post(form, data=sure)).status_code == 303
+    assert len(site.engine.told) == 2
+
+
+async def test_a_call_is_closed_with_what_came_of_it_and_the_next_task_opens(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    task = _task(site, "LIN-2027-007")
+    form = f"/console/tasks/{task}"
+    page = f"/console?task={task}"
+    answer = await _fill(http, page, form, outcome="promise", **{"promise.date": "2027-04-01"})
+    assert answer.status_code == 303
+    assert task not in (await http.get(answer.headers["Location"])).text
+    assert stage(site, CHASED) == "promised"
+
+
+async def test_the_outcome_that_lacks_its_date_is_refused_beside_it(http: httpx.AsyncClient, site: Site) -> None:
+    task = _task(site, "LIN-2027-007")
+    answer = await _fill(http, f"/console?task={task}", f"/console/tasks/{task}", outcome="promise", note="at noon")
+    assert answer.status_code == 422 and "is needed when the outcome is promise" in answer.text
+    assert "at noon" in answer.text and 'value="promise" checked' in answer.text.replace('id="o-outcome" ', "")
+
+
+async def test_a_decision_is_closed_by_saying_that_it_is_done(http: httpx.AsyncClient, site: Site) -> None:
+    task = _task(site, "LIN-2027-002")
+    answer = await _fill(http, f"/console?task={task}", f"/console/tasks/{task}", note="paid back by hand")
+    assert answer.status_code == 303
+    with site.database.reading() as session:
+        assert not tasks.open_tasks(session, "LIN-2027-002")
+
+
+def _task(site: Site, invoice_id: str) -> str:
+    with site.database.reading() as session:
+        return tasks.open_tasks(session, invoice_id)[0].task_id
+
+
+async def test_a_whole_customer_rests_and_goes_on(http: httpx.AsyncClient, site: Site) -> None:
+    page, base = "/console/customers/lindenhof", "/console/customers/lindenhof"
+    refused = await _fill(http, page, f"{base}/pause", reason="hardship", until="2020-01-01")
+    assert refused.status_code == 422 and "must lie after today" in refused.text.lower()
+    assert (await _fill(http, page, f"{base}/pause", reason="hardship")).status_code == 303
+    assert stage(site, CHASED) == "paused"
+    assert (await _fill(http, page, f"{base}/resume")).status_code == 303
+    assert stage(site, CHASED) == "chasing"
+
+
+async def test_a_contact_is_corrected_closed_and_opened(http: httpx.AsyncClient, site: Site) -> None:
+    contact, page = "lindenhof.executive.1", "/console/customers/lindenhof"
+    base = f"/console/contacts/{contact}"
+    shown = {"name": "Dr. Martin Seidel", "phone": "+493023125400", "post": "Werkstraße 12\r\n10115 Berlin"}
+    answer = await http.post(f"{base}/set", data=shown | {"email": "seidel@lindenhof.example"})
+    assert answer.status_code == 303 and _contact(site, contact).email == "seidel@lindenhof.example"
+    refused = await http.post(f"{base}/set", data=shown | {"email": "no address"})
+    assert refused.status_code == 422 and 'id="contact-set-lindenhof-executive-1-email-error"' in refused.text
+    assert (await _fill(http, page, f"{base}/close", reason="left-company")).status_code == 303
+    assert _contact(site, contact).closed_why == "left-company"
+    assert (await _fill(http, page, f"{base}/open")).status_code == 303
+    assert _contact(site, contact).closed_at is None
+
+
+def _contact(site: Site, contact_id: str) -> ContactRow:
+    with site.database.reading() as session:
+        row = session.get(ContactRow, contact_id)
+    assert row is not None
+    return row
+
+
+async def test_credit_pays_another_invoice_once(http: httpx.AsyncClient, site: Site) -> None:
+    form = "/console/credits/LIN-2027-002/apply"
+    typed = hidden((await http.get("/console/customers/lindenhof")).text, form) | {"to_invoice": "LIN-2027-020"}
+    refused = await http.post(form, data=typed | {"amount": "9000.00"})
+    assert refused.status_code == 422 and "amount-error" in refused.text
+    for _ in range(2):
+        assert (await http.post(form, data=typed)).status_code == 303
+    with site.database.reading() as session:
+        case = cases.get(session, "LIN-2027-020")
+    assert case is not None and str(case.open_amount) == "490.00"
+
+
+async def test_a_person_says_what_became_of_a_message(http: httpx.AsyncClient, site: Site) -> None:
+    text = (await http.get("/console/messages?state=unknown")).text
+    (path,) = set(re.findall(r"/console/messages/[0-9a-f]{32}", text))
+    assert (await http.post(path, data={"outcome": "lost"})).status_code == 422
+    assert (await http.post(path, data={"outcome": "delivered"})).status_code == 303
+    assert "0 messages" in (await http.get("/console/messages?state=unknown")).text
+
+
+# Who may -------------------------------------------------------------------------------------------------
+
+
+async def test_an_auditor_reads_and_is_offered_no_form(http: httpx.AsyncClient, site: Site) -> None:
+    site.role = Role.AUDITOR
+    for path in PAGES:
+        answer = await http.get(path)
+        posts = set(re.findall(r'action="([^"]+)" method="post"', answer.text))
+        assert (answer.status_code, posts) == (200, {"/console/sign-out"}), path
+    refused = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "x"})
+    assert refused.status_code == 403 and "auditor" in refused.text
+    assert not site.engine.told
+
+
+async def test_an_agent_is_not_offered_what_only_a_manager_does(http: httpx.AsyncClient, site: Site) -> None:
+    site.role = Role.AGENT
+    text = (await http.get(f"/console/cases/{CHASED}")).text
+    assert "/promise_to_pay" in text and "/write_off" not in text
+    assert (await http.post(f"/console/cases/{CHASED}/write_off", data={"reason": "x"})).status_code == 403
+
+
+async def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
+    site.role = None
+    async with site.browse() as http:
+        http.headers["Sec-Fetch-Site"] = "cross-site"
+        answer = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "x"})
+    assert answer.status_code == 403 and not site.engine.told
+
+
+# What is not there ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/console/cases/NOBODY", 404),
+        ("/console/cases/%3Cscript%3E", 404),
+        ("/console/customers/nobody", 404),
+        ("/console/messages/0", 404),
+        ("/console?task=none", 404),
+        (f"/console/cases/{CHASED}/preview?step=none", 422),
+        ("/console/cases?first=x", 422),
+        ("/console/static/nothing.js", 404),
+    ],
+)
+async def test_what_is_not_there_is_said_on_a_page(http: httpx.AsyncClient, path: str, status: int) -> None:
+    answer = await http.get(path)
+    assert answer.status_code == status
+    assert "<script>" not in answer.text
+
+
+async def test_a_form_that_nobody_has_is_refused(http: httpx.AsyncClient, site: Site) -> None:
+    assert (await http.post(f"/console/cases/{CHASED}/policy_moved", data={})).status_code == 404
+    assert (await http.post("/console/customers/lindenhof/delete", data={})).status_code == 404
+    assert (await http.post(f"/console/cases/{CHASED}/pause", content=b"\xff\xfe=%zz")).status_code == 400
+    assert not site.engine.told
+
+
+async def test_without_temporal_the_copy_is_shown_and_a_form_says_that_nothing_was_done(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    site.engine.away = True
+    assert "the server did not answer" in (await http.get(f"/console/cases/{CHASED}")).text.replace("&#39;", "'")
+    answer = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "hardship"})
+    assert answer.status_code == 503 and "Temporal server does not answer" in answer.text
+    with site.database.reading() as session:
+        assert not session.query(NoteRow).count()
