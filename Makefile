@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint docs bench chaos mutations laws fuzz
+.PHONY: help install browser demo up test lint docs bench chaos mutations laws fuzz
 
 help:  ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -13,6 +13,9 @@ help:  ## show the targets
 	touch .venv/installed
 
 install: .venv/installed  ## create .venv with all that demo and tests need
+
+browser: install  ## a Chromium for the tests of the console, where there is none
+	$(BIN)/python -m tests.browser
 
 demo: install  ## a dozen invoices chased, promised, paid and restored, one day a second
 	$(BIN)/python -m dunwell.local.demo
@@ -31,7 +34,7 @@ docs: install  ## write the pages of the ladders, of invoice files and of the co
 	$(BIN)/python -m dunwell.local.invoice_page
 	$(BIN)/python -m dunwell.local.country_pages
 
-test: lint  ## everything: lint, types, import contracts, tests
+test: lint browser  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos
 	$(BIN)/pytest tests/live tests/local tests/chaos  # whole servers: one after the other, on quiet cores
 

@@ -127,7 +127,7 @@ async def test_filters_narrow_and_the_file_holds_what_they_leave(http: httpx.Asy
 
 
 async def test_no_spreadsheet_takes_a_name_for_a_formula(http: httpx.AsyncClient, site: Site) -> None:
-    await http.post("/console/customers/ribera/set", data={"name": '=SUM(A1:A9)'})
+    await http.post("/console/customers/ribera/set", data={"name": "=SUM(A1:A9)"})
     text = (await http.get("/console/cases.csv")).text
     assert "'=SUM" in text and ",=SUM" not in text
 
