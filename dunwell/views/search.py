@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from sqlalchemy import ColumnElement, Double, Select, case, cast, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -17,7 +18,7 @@ from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 OPEN = "open"
 """Stands for every stage in which a case has not ended."""
 
-_AMOUNT = cast(InvoiceRow.amount, Double)
+_AMOUNT: ColumnElement[float] = cast(InvoiceRow.amount, Double)
 """To compare: SQLite keeps amounts as text."""
 _ENDED = [stage.value for stage in ENDS]
 
@@ -80,8 +81,8 @@ def find_cases(session: Session, filters: Filters, first: int, most: int) -> tup
     """Return the cases from number `first` on, at most `most`, and how many there are; none of rehearsals."""
     query = _cases(filters)
     total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
-    rows = session.execute(query.offset(first).limit(most)).all()
-    return [_case(*row) for row in rows], total
+    rows = session.execute(query.offset(first).limit(most))
+    return [_case(row, invoice, customer) for row, invoice, customer in rows], total
 
 
 def find_customers(session: Session, words: str, first: int, most: int) -> tuple[list[FoundCustomer], int]:
@@ -110,7 +111,7 @@ def find_customers(session: Session, words: str, first: int, most: int) -> tuple
     return found, total
 
 
-def _cases(filters: Filters) -> Select[tuple[CaseRow, InvoiceRow, CustomerRow]]:
+def _cases(filters: Filters) -> Select[CaseRow, InvoiceRow, CustomerRow]:
     query = (
         select(CaseRow, InvoiceRow, CustomerRow)
         .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
@@ -136,8 +137,8 @@ def _cases(filters: Filters) -> Select[tuple[CaseRow, InvoiceRow, CustomerRow]]:
     return query.order_by(*_order(filters.sort), CaseRow.invoice_id)
 
 
-def _order(sort: str) -> Sequence[ColumnElement[object]]:
-    orders: dict[str, Sequence[ColumnElement[object]]] = {
+def _order(sort: str) -> Sequence[ColumnElement[Any]]:
+    orders: dict[str, Sequence[ColumnElement[Any]]] = {
         "amount": (_AMOUNT.desc(),),
         "next": (CaseRow.next_at.is_(None), CaseRow.next_at.asc()),
         "customer": (CustomerRow.name.asc(),),
