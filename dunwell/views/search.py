@@ -122,7 +122,7 @@ def _cases(filters: Filters) -> Select[CaseRow, InvoiceRow, CustomerRow]:
         columns = (CustomerRow.name, CustomerRow.customer_id, InvoiceRow.number, InvoiceRow.invoice_id)
         tests = [_has(column, filters.words) for column in columns]
         if (amount := amount_in(filters.words)) is not None:
-            tests.append(float(amount) == _AMOUNT)
+            tests.append(_AMOUNT.in_([float(amount)]))
         query = query.where(or_(*tests))
     if filters.stage == OPEN:
         query = query.where(CaseRow.stage.not_in(_ENDED))
