@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.attempts import this_attempt
+from dunwell.services import told
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.task_escalation import escalate
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
@@ -23,4 +24,5 @@ class SweepActivities:
         escalate(self._deps, attempt)
         with self._deps.database.writing() as session:
             idempotency_keys.forget(session, attempt.now - idempotency_keys.KEPT)
+            told.forget(session, attempt.now - told.KEPT)
         return self._messages.give_up(attempt)

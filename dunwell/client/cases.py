@@ -25,6 +25,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.cleaning import clean
 from dunwell.domain.events import EVENTS, MONEY, CreditApplied, parse_event
 from dunwell.domain.plausibility import admit
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services import credits
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
@@ -64,15 +65,16 @@ class Cases:
         content: Mapping[str, Any],
         *,
         note: str | None = None,
-        author: str = "agent",
-        principal: str = "command line",
+        author: str | None = None,
+        principal: Principal = SYSTEM,
         request_id: str | None = None,
         wait: bool = True,
     ) -> TellResult:
         """Tell a case what happened: the event `name` of dunwell/domain/events.py with its fields.
 
-        A `note` in free words is kept in the database first. The same `request_id` of the same `principal` again is
-        the same request: it is carried out once, and answered as the first time.
+        `principal` is who tells it; without one it is Dunwell itself. A `note` in free words is kept in the database
+        first, by `author` or else the principal. The same `request_id` of the same principal again is the same
+        request: it is carried out once, and answered as the first time.
         With `wait` the case answers; without it the server keeps the event, and the case may refuse it later.
         Payments and reversals always arrive: they are kept so without a worker, and reopen a case that has ended.
 
@@ -80,11 +82,11 @@ class Cases:
         StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
         ServerAway when there is no server.
         """
-        words = clean(note or "").strip()
+        words, author = clean(note or "").strip(), author or principal.label
         if words and not _AUTHOR.fullmatch(author):
             raise Refused("by", "must be a role or an id: 1 to 60 letters, digits, spaces or . : / + _ -")
         request = Request.of(
-            principal=principal,
+            principal=principal.label,
             invoice_id=invoice_id,
             event=name,
             key=request_id,
@@ -97,7 +99,7 @@ class Cases:
         customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content)
         if name == "pause":
             payload = await asyncio.to_thread(self._with_legal_end, payload, customer_id)
-        begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id)
+        begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id, principal, payload)
         if begun.answer is not None or begun.taken:
             return await self._answered_before(invoice_id, begun)
         try:

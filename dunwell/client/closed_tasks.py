@@ -8,7 +8,7 @@ from dunwell.client.answers import TellOutcome, TellResult
 from dunwell.domain.events import CallOutcome, parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskState
-from dunwell.services import person_tasks
+from dunwell.services import person_tasks, told
 from dunwell.store import cases, tasks
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status
@@ -30,7 +30,7 @@ def answer_if_closed(database: Database, invoice_id: str, task_id: str, outcome:
     return TellResult(TellOutcome.DONE, stored_status(database, invoice_id), remark)
 
 
-def close_task(database: Database, invoice_id: str, payload: Mapping[str, Any]) -> TellResult:
+def close_task(database: Database, invoice_id: str, payload: Mapping[str, Any], request_id: str) -> TellResult:
     """Close a task that outlived its case. Raises Refused for an outcome that needs a running case."""
     event = parse_event("call_outcome", [dict(payload)])
     assert isinstance(event, CallOutcome)
@@ -48,6 +48,7 @@ def close_task(database: Database, invoice_id: str, payload: Mapping[str, Any]) 
         if event.outcome != "done":
             raise Refused("outcome", f"the case has ended ({case.ended.value}): close its task with done")
         person_tasks.close(session, case, task, event.by, now)
+        told.write_entry(session, invoice_id, "call_outcome", payload, datetime.now(UTC), request_id=request_id)
     return TellResult(TellOutcome.DONE, stored_status(database, invoice_id))
 
 

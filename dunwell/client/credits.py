@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.events import CreditReturned
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.services import credits as credit_service
-from dunwell.store import cases, credits
+from dunwell.store import audit, cases, credits
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status
 from dunwell.views.lookup import find_invoice
@@ -59,7 +60,7 @@ def _credit_id(from_invoice: str, to_invoice: str, request_id: str | None) -> st
     return f"credit-{sha256(f'{from_invoice}/{to_invoice}/{request_key}'.encode()).hexdigest()[:16]}"
 
 
-def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> Status:
+def give_back(database: Database, invoice_id: str, content: dict[str, Any], principal: Principal) -> Status:
     """Note that credit was paid back to the customer, and return how the case stands. Raises Refused."""
     try:
         event = CreditReturned.model_validate(content)
@@ -71,6 +72,9 @@ def give_back(database: Database, invoice_id: str, content: dict[str, Any]) -> S
         row = cases.get_row(session, invoice_id)
         now = row.updated_at if row and row.rehearsal else datetime.now(UTC)
         credit_service.give_back(session, invoice_id, event.credit_id, event.amount, event.currency, event.by, now)
+        about, details = f"invoice/{invoice_id}", event.model_dump(mode="json")
+        key = f"credit_returned.{event.credit_id}"[:100]
+        audit.append(session, principal, about, "credit_returned", datetime.now(UTC), key=key, details=details)
     return stored_status(database, invoice_id)
 
 

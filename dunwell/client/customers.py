@@ -18,6 +18,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.events import Pause, Resume, parse_event
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
@@ -26,7 +27,7 @@ from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
-from dunwell.store import accounts, addresses, cases, contacts, customer_pauses, timeline
+from dunwell.store import accounts, addresses, audit, cases, contacts, customer_pauses, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.lookup import find_customer
 
@@ -41,12 +42,15 @@ class Changed:
     invoices: tuple[str, ...] = ()
 
 
-async def tell(talk: Cases, changed: Changed) -> int:
-    """Send the event to the cases. Returns how many did not get it; the change in the database counts anyway."""
+async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
+    """Send the event to the cases, as told by `principal`. Returns how many did not get it.
+
+    The change in the database counts anyway.
+    """
 
     async def one(invoice_id: str) -> bool:
         try:
-            await talk.tell(invoice_id, changed.event, changed.content or {}, wait=False)
+            await talk.tell(invoice_id, changed.event, changed.content or {}, principal=principal, wait=False)
         except Refused:  # it has ended
             return True
         except (NoAnswer, ServerAway):
@@ -59,8 +63,12 @@ async def tell(talk: Cases, changed: Changed) -> int:
 class Customers:
     """Changes by hand, each in one transaction. Raises Refused when something is unknown or cannot be."""
 
-    def __init__(self, deps: Dependencies) -> None:
-        self._deps = deps
+    def __init__(self, deps: Dependencies, principal: Principal = SYSTEM) -> None:
+        self._deps, self._principal = deps, principal
+
+    def acting(self, principal: Principal) -> "Customers":
+        """Return the same for changes that this principal makes."""
+        return Customers(self._deps, principal)
 
     # Facts -----------------------------------------------------------------------------------------------
 
@@ -147,6 +155,7 @@ class Customers:
             concerned = _open_invoices(session, customer_id)
             row, first = customer_pauses.get(session, customer_id), next(iter(concerned), None)
             case = cases.get(session, first) if first else None
+            self._audit(session, f"customer/{customer_id}", "pause", event.reason, {"until": event.until})
             if row is not None and row.until is None and case is not None:
                 customer_pause.ask(session, case, row, self._deps.policy(session, case.policy))
         end = f"until {event.until}" if event.until else f"until starter.py resume --customer {customer_id}"
@@ -163,6 +172,7 @@ class Customers:
                 raise Refused("pause", f"{customer_id} does not rest as a whole")
             customer_pause.answer(session, before, f"the customer goes on, by {event.by}", datetime.now(UTC))
             customer_pauses.end(session, customer_id)
+            self._audit(session, f"customer/{customer_id}", "resume")
             concerned = _open_invoices(session, customer_id)
         said = f"{customer_id} goes on: {_counted(concerned)}"
         return Changed((said,), "resume", event.model_dump(mode="json"), tuple(concerned))
@@ -190,6 +200,21 @@ class Customers:
             timeline.write_all(session, people.entries)
             after.invoices = tuple(contact_replacement.follow(session, self._deps, people, now))
             after.said = tuple(map(str, people.changes))
+            if people.changes:
+                fields = sorted({change.field or change.kind for change in people.changes})
+                whom = sorted({change.contact.contact_id for change in people.changes if change.contact})
+                about = f"customer/{customer_id}"
+                self._audit(session, about, "corrected", None, {"what": fields, "contacts": whom, "by": by})
+
+    def _audit(
+        self,
+        session: Session,
+        about: str,
+        action: str,
+        reason: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        audit.append(session, self._principal, about, action, datetime.now(UTC), reason=reason, details=details)
 
     def _customer_of(self, contact_id: str) -> str:
         with self._deps.database.reading() as session:

@@ -64,7 +64,7 @@ class EventDelivery:
             return TellResult(TellOutcome.SENT)
         except NotRunning:
             if name == "call_outcome":
-                return await asyncio.to_thread(close_task, self._database, invoice_id, payload)
+                return await asyncio.to_thread(close_task, self._database, invoice_id, payload, request.request_id)
             if not money:
                 raise await asyncio.to_thread(why_not_running, self._database, invoice_id) from None
         if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):

@@ -16,6 +16,7 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.policy_move import Move, preview
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.idempotency import StillRunning
@@ -77,10 +78,13 @@ class PolicyMoves:
                 self._check_on_ladder(session, invoice_id)
             return [self._preview(session, row, case, by) for row, case in self._candidates(session, invoice_id)]
 
-    async def confirm(self, talk: Cases, moves: Sequence[Move]) -> list[MoveResult]:
-        """Send each case its move, with the fingerprint of the preview. A case that has changed since refuses."""
+    async def confirm(self, talk: Cases, moves: Sequence[Move], principal: Principal) -> list[MoveResult]:
+        """Send each case its move, told by `principal`, with the fingerprint of the preview.
+
+        A case that has changed since refuses.
+        """
         await asyncio.to_thread(self._register)
-        return await gather(_tell(talk, move) for move in moves)
+        return await gather(_tell(talk, move, principal) for move in moves)
 
     def _candidates(self, session: Session, invoice_id: str | None) -> list[tuple[CaseRow, Case]]:
         found = [(row, Case.model_validate(row.state)) for row, _, _ in cases.rows(session)]
@@ -112,10 +116,16 @@ class PolicyMoves:
                 raise Refused("to", str(error)) from None
 
 
-async def _tell(talk: Cases, move: Move) -> MoveResult:
+async def _tell(talk: Cases, move: Move, principal: Principal) -> MoveResult:
     content = move.event.model_dump(mode="json")
     try:
-        await talk.tell(move.invoice_id, "policy_moved", content, request_id=f"move-{move.event.fingerprint}")
+        await talk.tell(
+            move.invoice_id,
+            "policy_moved",
+            content,
+            principal=principal,
+            request_id=f"move-{move.event.fingerprint}",
+        )
     except (Refused, StillRunning, NoAnswer, ServerAway) as error:
         return MoveResult(move.invoice_id, str(error))
     return MoveResult(move.invoice_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError
@@ -13,6 +13,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice, for_rehearsal, is_rehearsal
 from dunwell.domain.people_change import Change
 from dunwell.domain.policy import Policy, PolicyRef
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.intake.default_language import languages_for, missing
 from dunwell.intake.invoice_documents import read
@@ -23,7 +24,7 @@ from dunwell.services import contact_replacement
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import Opener, Opening
 from dunwell.services.people import People
-from dunwell.store import accounts, cases, invoice_documents, invoices, policies, timeline
+from dunwell.store import accounts, audit, cases, invoice_documents, invoices, policies, timeline
 from dunwell.store.tables import CaseRow, InvoiceRow
 from workflows.messages import CaseStart
 
@@ -81,7 +82,11 @@ class Registrar:
         return found
 
     def register_all(
-        self, found: Sequence[Invoice], now: datetime, clock: Clock | None = None
+        self,
+        found: Sequence[Invoice],
+        now: datetime,
+        clock: Clock | None = None,
+        principal: Principal = SYSTEM,
     ) -> list[Registered | Refused]:
         """The same for many in one transaction: what became of each, in their order.
 
@@ -90,10 +95,10 @@ class Registrar:
         clock = clock or Clock()
         checked = _each(found, lambda invoice: self._checked(invoice, rehearsal=clock.rehearsal))
         try:
-            return self._keep(checked, now, clock)
+            return self._keep(checked, now, clock, principal)
         except (DataError, IntegrityError) as error:
             if len(found) > 1:  # the database does not tell whose fault it is: each alone
-                return [one for invoice in found for one in self.register_all([invoice], now, clock)]
+                return [one for invoice in found for one in self.register_all([invoice], now, clock, principal)]
             said = (str(error.orig).splitlines() or [""])[0][:200]
             return [Refused("record", f"the database does not take it ({said})")]
 
@@ -135,7 +140,9 @@ class Registrar:
 
     # What the database adds ------------------------------------------------------------------------------
 
-    def _keep(self, found: Sequence[_Checked | Refused], now: datetime, clock: Clock) -> list[Registered | Refused]:
+    def _keep(
+        self, found: Sequence[_Checked | Refused], now: datetime, clock: Clock, principal: Principal
+    ) -> list[Registered | Refused]:
         with self._deps.database.writing() as session:
             customer_ids = {one.customer.customer_id for one in _good(found)}
             accounts.lock(session, customer_ids)
@@ -153,6 +160,7 @@ class Registrar:
                 clock.rehearsal,
             )
             timeline.write_all(session, people.entries)
+            _audit(session, principal, [kept[one] for one in kept if one not in rows], people.changes)
             tell = contact_replacement.follow(session, self._deps, people, now)
         answers = _each(found, lambda one: _registered(kept[one.invoice_id], openings[one.invoice_id], clock))
         return _with_changes(answers, people, tell)
@@ -191,6 +199,19 @@ class Registrar:
             if row is not None:
                 people.note_terms(one.invoice, invoices.renew_terms(row, one.invoice))
         session.flush()
+
+
+def _audit(session: Session, principal: Principal, new: Sequence[Invoice], changes: Sequence[Change]) -> None:
+    """Write who brought the new invoices, and what their record changed about known customers."""
+    now = datetime.now(UTC)
+    made = {f"invoice/{one.invoice_id}": {"customer": one.customer.customer_id} for one in new}
+    audit.append_firsts(session, principal, made, "registered", now)
+    changed: dict[str, set[str]] = {}
+    for change in changes:
+        changed.setdefault(change.customer_id, set()).add(change.field or change.kind)
+    for customer_id in sorted(changed):
+        details = {"what": sorted(changed[customer_id])}
+        audit.append(session, principal, f"customer/{customer_id}", "record_taken", now, details=details)
 
 
 def _each(found: Iterable[T | Refused], step: Callable[[T], U]) -> list[U | Refused]:

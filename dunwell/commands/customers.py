@@ -11,6 +11,7 @@ from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
 from dunwell.commands.common import By, Json, check_set_up, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
+from dunwell.commands.principal import current_principal
 from dunwell.domain.keys import StepId
 from dunwell.domain.terms import DebtorKind
 from dunwell.settings import Settings, load_settings
@@ -113,14 +114,15 @@ def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
     """Make a change, print it, and notify the cases. Without a server they read it at their next step."""
     deps = make_dependencies(settings)
     check_set_up(deps.database)
-    changed = act(Customers(deps))
+    principal = current_principal(deps.database)
+    changed = act(Customers(deps, principal))
     deps.database.close()
     for line in changed.said:
         say(line)
     if not changed.invoices:
         return
     try:
-        missed = with_cases(settings, lambda case_client: tell(case_client, changed))
+        missed = with_cases(settings, lambda case_client: tell(case_client, changed, principal))
     except (NotReady, ServerAway):
         missed = len(changed.invoices)
     if missed:

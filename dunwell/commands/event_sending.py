@@ -13,6 +13,7 @@ from dunwell.commands.common import (
     without_none,
 )
 from dunwell.commands.output import outcome_line, say
+from dunwell.commands.principal import principal_in
 from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 
@@ -31,11 +32,19 @@ def tell_case(
     """Send an event to the case and print in one line what came of it."""
     content = without_none(facts)
     settings = settings or load_settings()
-    check_typed(name, content, from_database(settings, lambda session: _digits(session, invoice_id)))
+    digits, principal = from_database(settings, lambda session: (_digits(session, invoice_id), principal_in(session)))
+    check_typed(name, content, digits)
 
     async def ask(case_client: Cases) -> str:
         answer = await case_client.tell(
-            invoice_id, name, content, note=note, author=author, request_id=request_id, wait=not no_wait
+            invoice_id,
+            name,
+            content,
+            note=note,
+            author=author,
+            principal=principal,
+            request_id=request_id,
+            wait=not no_wait,
         )
         line = outcome_line(invoice_id, answer.how, answer.status, waited=not no_wait)
         return f"{line}\n{answer.remark}" if answer.remark else line

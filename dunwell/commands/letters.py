@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.client.cases import Cases
 from dunwell.commands.common import Json, from_database, opened_database, with_cases
 from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.principal import current_principal
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import DeliveryReport
@@ -22,7 +23,7 @@ from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.services.provider_event import apply
 from dunwell.settings import load_settings
-from dunwell.store import cases, invoices, outbox, standstills
+from dunwell.store import audit, cases, invoices, outbox, standstills
 from dunwell.store.tables import MessageInvoiceRow, MessageRow
 
 
@@ -64,10 +65,11 @@ def posted(
     with opened_database(settings) as database:
         with database.reading() as session:
             chosen = to_post(session) if everything else [_known(session, one) for one in messages or ()]
-        carried: dict[str, set[str]] = {}
+        carried, principal = dict[str, set[str]](), current_principal(database)
         for message_id, customer_id in chosen:
             with database.writing(customer_id) as session:
                 carried[message_id] = _note_posted(session, message_id, now)
+                audit.append(session, principal, f"message/{message_id}", "posted", now, key="posted")
 
     async def tell(case_client: Cases) -> None:
         for message_id, about in carried.items():

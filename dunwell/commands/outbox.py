@@ -14,13 +14,14 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.principal import principal_in
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.cleaning import printable
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.provider_event import apply, owners_of
 from dunwell.settings import load_settings
-from dunwell.store import accounts, outbox
+from dunwell.store import accounts, audit, outbox
 from dunwell.views.outbox import messages
 
 
@@ -54,6 +55,9 @@ def settle_message(
     settings = load_settings()
     carried = from_database(settings, lambda session: carried_invoices(session, message))
     report = report_by_person(message, outcome, datetime.now(UTC))
+    with opened_database(settings) as database, database.writing_beside_customers() as session:
+        about, details = f"message/{message}", {"status": outcome}
+        audit.append(session, principal_in(session), about, "settled", datetime.now(UTC), details=details)
     for invoice in carried:
         tell_case(invoice, "delivery_report", report, no_wait=True, settings=settings)
 
@@ -64,10 +68,12 @@ def unsubscribe(
     """Stop e-mails to the address that got this message, for every invoice; its reader asked for it. Cases go on."""
     now = datetime.now(UTC)
     with opened_database(load_settings()) as database, database.writing() as session:
+        principal = principal_in(session)
         row = outbox.get(session, message)
         if row is None or Channel(row.channel).facts.form is not TextForm.MAIL:
             raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
         event = opted_out(message, Channel(row.channel), now, "asked by mail")
         accounts.lock(session, owners_of(session, event))
         apply(session, event, now)
+        audit.append(session, principal, f"message/{message}", "unsubscribed", now, key="unsubscribed")
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")

@@ -18,6 +18,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import say
+from dunwell.commands.principal import current_principal
 from dunwell.domain.terms import Head
 from dunwell.settings import load_settings
 from dunwell.views.lookup import find_invoice
@@ -92,7 +93,7 @@ def return_credit(
     with opened_database(load_settings()) as database:
         with database.reading() as session:
             facts = credits.to_return(session, invoice, amount, by, request_id)
-        left = credits.give_back(database, invoice, facts)
+        left = credits.give_back(database, invoice, facts, current_principal(database))
     say(
         f"{invoice}: {facts['amount']} {facts['currency']} returned; {left.credit} {left.currency} of credit are left"
     )

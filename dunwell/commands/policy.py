@@ -18,6 +18,7 @@ from dunwell.commands.common import (
     with_cases,
 )
 from dunwell.commands.output import print_json, print_table, say, warn
+from dunwell.commands.principal import current_principal
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy
@@ -109,7 +110,8 @@ def move_policy(
     moves, results = as_seen(shown, read_seen(seen)) if seen else (shown, list[MoveResult]())
     if confirm:
         can = [move for move in moves if move.refused is None]
-        results += with_cases(settings, lambda case_client: moving.confirm(case_client, can))
+        principal = current_principal(deps.database)
+        results += with_cases(settings, lambda case_client: moving.confirm(case_client, can, principal))
     deps.database.close()
     _show_moves(moves, results, confirmed=confirm, as_json=as_json)
     if any(move.refused for move in moves) or any(one.refused for one in results):

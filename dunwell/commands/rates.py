@@ -10,11 +10,13 @@ from pydantic import ValidationError
 
 from dunwell.commands.common import REFUSED, Json, from_database, opened_database
 from dunwell.commands.output import print_json, print_table, say, warn
+from dunwell.commands.principal import principal_in
 from dunwell.domain.rate_import import Difference, RateImport
 from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.intake.rate_files import RateFile, RateFileError, read_rates
 from dunwell.services import laws
 from dunwell.settings import load_settings
+from dunwell.store import audit
 from dunwell.store import rates as store
 from dunwell.views.rates import rate_facts, stale_rates, value_facts
 
@@ -97,7 +99,9 @@ def confirm(
     if not field:
         raise typer.BadParameter(f"FIELD is missing: `starter.py rates values {subject}` lists what can be confirmed")
     with opened_database(load_settings()) as database, database.writing() as session:
-        value = laws.confirm(session, subject, field, by, source, datetime.now(UTC))
+        now = datetime.now(UTC)
+        value = laws.confirm(session, subject, field, by, source, now)
+        audit.append(session, principal_in(session), f"law/{value.key}"[:200], "confirmed", now, details={"by": by})
     say(f"{value.key}: {value.shown}: confirmed by {by}")
 
 
@@ -174,6 +178,8 @@ def import_rates(
         stored = apply and (replace or not changed)
         if stored:
             store.add_import(session, imported)
+            details, who = {"last": last, "rates": len(content.rates), "by": by}, principal_in(session)
+            audit.append(session, who, f"rates/{series}"[:200], "imported", imported.at, details=details)
     if as_json:
         print_json({"series": series, "through": last, "applied": stored, "differences": found})
     else:

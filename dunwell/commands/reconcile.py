@@ -1,7 +1,7 @@
 """The command that compares the database with Temporal and repairs differences."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import uuid4
 
@@ -13,10 +13,11 @@ from activities.reconciliation import ReconcileRequest
 from dunwell.client.server import NoAnswer
 from dunwell.commands.common import Json, connected, opened_database
 from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.principal import principal_in
 from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from dunwell.domain.refusal import Refused
 from dunwell.settings import Settings, load_settings
-from dunwell.store import standstills
+from dunwell.store import audit, standstills
 from workflows.options import TASK_QUEUE
 from workflows.reconciler import ReconcileOnce
 
@@ -35,6 +36,10 @@ def reconcile(apply: Apply = False, as_json: Json = False) -> None:
     unless so many cases differ that one side was restored from a backup: then a person has to do it.
     """
     settings = load_settings()
+    if apply:
+        with opened_database(settings) as database, database.writing_beside_customers() as session:
+            now = datetime.now(UTC)
+            audit.append(session, principal_in(session), "reconciliation/all", "reconcile_applied", now)
     report = asyncio.run(_ask(settings, ReconcileRequest(by="operator", apply=apply)))
     if as_json:
         print_json(report.model_dump(mode="json") | {"differing": report.differing})

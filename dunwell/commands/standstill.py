@@ -7,6 +7,7 @@ import typer
 
 from dunwell.commands.common import opened_database
 from dunwell.commands.output import say
+from dunwell.commands.principal import current_principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.standstill import decision
 from dunwell.services import standstill
@@ -23,7 +24,7 @@ def begin(by: HeldBy, reason: Why) -> None:
     """
     chosen = decision(by, reason)
     with opened_database(load_settings()) as database:
-        if not standstill.begin(database, chosen, datetime.now(UTC)):
+        if not standstill.begin(database, chosen, datetime.now(UTC), current_principal(database)):
             raise Refused("hold", "is on already; `starter.py list` says since when and why")
     say("on: no message and no consequence leaves until `starter.py hold off`; money still counts")
 
@@ -32,6 +33,6 @@ def end(by: HeldBy, reason: Why) -> None:
     """Let messages and consequences leave again, each within the hour and in its debtor's hours."""
     chosen = decision(by, reason)
     with opened_database(load_settings()) as database:
-        if not standstill.end(database, chosen, datetime.now(UTC)):
+        if not standstill.end(database, chosen, datetime.now(UTC), current_principal(database)):
             raise Refused("hold", "is not on")
     say("off: messages and consequences leave again, each within the hour and in its debtor's hours")

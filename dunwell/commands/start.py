@@ -30,6 +30,7 @@ from dunwell.commands.common import (
     read_moment,
 )
 from dunwell.commands.output import local_time, print_json, print_table, say, warn, window
+from dunwell.commands.principal import current_principal
 from dunwell.domain.case import Case
 from dunwell.domain.clock import FASTEST, Clock
 from dunwell.domain.invoice import Customer, Invoice
@@ -77,12 +78,12 @@ def start(
     settings = load_settings()
     deps = make_dependencies(settings)
     check_set_up(deps.database)
-    registrar = Registrar(deps, known_ladders(deps.catalogue))
+    registrar, principal = Registrar(deps, known_ladders(deps.catalogue)), current_principal(deps.database)
 
     def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
         now = datetime.now(UTC)
         clock = Clock(rehearsal=True, speed=pace, real=now, case=begins or now) if rehearse else Clock()
-        registered = registrar.register_all(some, clock.case or now, clock)
+        registered = registrar.register_all(some, clock.case or now, clock, principal)
         changes.extend(change for one in registered if isinstance(one, Registered) for change in one.changes)
         return registered
 

@@ -127,7 +127,7 @@ class PrincipalKind(StrEnum):
     SYSTEM = "system"
 
 
-class Decision(StrEnum):
+class ApprovalDecision(StrEnum):
     """What was decided about a request for approval."""
 
     APPROVED = "approved"

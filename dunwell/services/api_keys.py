@@ -88,7 +88,7 @@ class ApiKeys:
         expires = now + timedelta(days=days) if days is not None else None
         with self._database.writing_beside_customers() as session:
             details = {"key": key_id, "role": role, "expires_at": expires}
-            audit.append(session, by, f"key/{name}", "key_created", now, key=key_id, details=details)
+            audit.append(session, by, f"key/{name}", "key_created", now, details=details)
             # The lock of the name's chain is held: two keys made at once are counted one after the other.
             live = api_keys.live_of(session, name, now)
             if len(live) >= _MOST_LIVE:
@@ -112,7 +112,7 @@ class ApiKeys:
                 raise Refused("key", f"{key_id} was revoked at {row.revoked_at:%Y-%m-%d %H:%M} UTC")
             row.revoked_at = now
             details = {"key": key_id}
-            audit.append(session, by, f"key/{row.name}", "key_revoked", now, key=f"{key_id}.end", details=details)
+            audit.append(session, by, f"key/{row.name}", "key_revoked", now, details=details)
         with self._lock:
             self._known.clear()
 

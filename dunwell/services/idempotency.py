@@ -19,7 +19,9 @@ from uuid import uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
+from dunwell.services import told
 from dunwell.store import idempotency_keys, notes
 from dunwell.store.database import Database, problem_of
 from dunwell.store.tables import RequestRow
@@ -112,13 +114,19 @@ class Idempotency:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, request: Request, customer_id: str) -> Begun:
-        """Remember the request and its note, or find what became of it.
+    def begin(
+        self,
+        request: Request,
+        customer_id: str,
+        principal: Principal = SYSTEM,
+        payload: Mapping[str, Any] | None = None,
+    ) -> Begun:
+        """Remember the request, its note and who tells it, or find what became of it.
+
+        payload  the event as it goes to the case, if not as its content
 
         Raises Refused when the key was used for another request, StillRunning while the first is under way.
         """
-        if not request.kept and request.note is None:
-            return Begun()
         now = datetime.now(UTC)
         with self._database.writing(customer_id) as session:
             if request.kept:
@@ -132,6 +140,15 @@ class Idempotency:
                     if row.leased_until is not None and row.leased_until > now:
                         raise StillRunning(request.key, math.ceil((row.leased_until - now).total_seconds()))
                     row.leased_until = now + LEASE
+            told.announce(
+                session,
+                request.request_id,
+                principal,
+                request.invoice_id,
+                request.event,
+                payload or request.content,
+                now,
+            )
             if request.note is None or request.note_id is None:
                 return Begun()
             added = notes.add(
@@ -170,8 +187,6 @@ class Idempotency:
 
     def refused(self, request: Request, begun: Begun, customer_id: str) -> None:
         """Forget the request, and the note if it came with it."""
-        if not request.kept and not begun.added_note:
-            return
         with self._database.writing(customer_id) as session:
             row = (
                 idempotency_keys.get(session, request.principal, request.invoice_id, request.key)
@@ -182,6 +197,7 @@ class Idempotency:
                 idempotency_keys.remove(session, row)
             if begun.added_note and request.note_id is not None:
                 notes.remove(session, request.note_id)
+            told.withdraw(session, request.request_id)
 
     def answered(self, request: Request, answer: dict[str, Any], customer_id: str) -> None:
         """Keep the answer for every repetition."""

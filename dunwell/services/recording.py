@@ -1,6 +1,6 @@
 """Records what happened to a case: payments, promises, disputes, decisions. May run while a step is carried out."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -18,7 +18,15 @@ from dunwell.domain.events import (
 from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
-from dunwell.services import access_publishing, cancelled_runs, case_claim, credits, delivery_reports, person_tasks
+from dunwell.services import (
+    access_publishing,
+    cancelled_runs,
+    case_claim,
+    credits,
+    delivery_reports,
+    person_tasks,
+    told,
+)
 from dunwell.services.attempt import Attempt
 from dunwell.services.call_outcomes import CallOutcomes
 from dunwell.services.contact_replacement import ContactReplacement
@@ -55,6 +63,7 @@ class Recording:
             case = answer.newer or known
             if request.event is not None:
                 parts.do(request.event, lambda: self._write_event(session, request, case, now, answer))
+                parts.do("audit", lambda: _write_audit(session, request, case, now))
             if request.told_as is not None:
                 parts.do("request", partial(idempotency_keys.mark_taken, session, request.told_as, now))
             parts.do("timeline", lambda: timeline.write(session, case.invoice_id, request.entries))
@@ -171,6 +180,19 @@ class Recording:
         parts.do("needless tasks", lambda: person_tasks.withdraw_needless(session, case, now))
         outcomes = CallOutcomes(session, self._deps, case, now, rehearsal=rehearsal)
         parts.do("scripts of calls", outcomes.renew_scripts)
+
+
+def _write_audit(session: Session, request: RecordRequest, case: Case, now: datetime) -> None:
+    """Write who told the event, at the real time also for a rehearsal."""
+    told.write_entry(
+        session,
+        request.invoice_id,
+        str(request.event),
+        request.content or {},
+        datetime.now(UTC) if request.rehearsal else now,
+        request_id=request.told_as,
+        revision=case.revision,
+    )
 
 
 def _is_blocked(session: Session, case: Case) -> bool:

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.standstill import Decision, Standstill
 from dunwell.domain.timeline import Entry
 from dunwell.services.contact_caps import TooOften
 from dunwell.services.dispatch import Dispatch
-from dunwell.store import accounts, cases, customer_pauses, standstills, timeline
+from dunwell.store import accounts, audit, cases, customer_pauses, standstills, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import CaseRow
 
@@ -56,21 +57,25 @@ def forbid(session: Session, dispatch: Dispatch) -> None:
         raise TooOften((), stands.until, stands.why)
 
 
-def begin(database: Database, decision: Decision, now: datetime) -> bool:
+def begin(database: Database, decision: Decision, now: datetime, principal: Principal = SYSTEM) -> bool:
     """Stop every message and consequence at once, then say so in the timelines. False when one is in force."""
     standstill = Standstill(since=now, by=decision.by, reason=decision.reason)
     with database.writing() as session:
         number = standstills.begin(session, standstill)
+        if number is not None:
+            audit.append(session, principal, "setting/hold", "hold_on", now, reason=decision.reason)
     if number is None:
         return False
     _say(database, f"{_key(number, now)}.begun", str(standstill), now)
     return True
 
 
-def end(database: Database, decision: Decision, now: datetime) -> bool:
+def end(database: Database, decision: Decision, now: datetime, principal: Principal = SYSTEM) -> bool:
     """Let messages and consequences leave again, each when its case looks again. False when none is in force."""
     with database.writing() as session:
         number = standstills.end(session, decision.by, decision.reason, now)
+        if number is not None:
+            audit.append(session, principal, "setting/hold", "hold_off", now, reason=decision.reason)
     if number is None:
         return False
     said = f"messages and consequences leave again (by {decision.by}: {decision.reason})"

@@ -71,7 +71,7 @@ class Users:
         user_id = f"user-{secrets.token_hex(4)}"
         row = UserRow(user_id=user_id, email=address, name=shown, role=role, login=login, created_at=now)
         with self._database.writing_beside_customers() as session:
-            audit.append(session, by, f"user/{user_id}", "user_added", now, key="added", details={"role": role})
+            audit.append(session, by, f"user/{user_id}", "user_added", now, details={"role": role})
             known = users.by_email(session, address)
             if known is not None:
                 state = "is disabled" if known.disabled_at else "is a user"
@@ -130,9 +130,7 @@ class Users:
         """Let one person ask for something and approve it, or no more."""
         with self._database.writing_beside_customers() as session:
             users.switch(session, OWN_APPROVAL, on=on)
-            key = f"{now.isoformat()}.{secrets.token_hex(4)}"
-            about = f"setting/{OWN_APPROVAL}"
-            audit.append(session, by, about, "setting_changed", now, key=key, details={"on": on})
+            audit.append(session, by, f"setting/{OWN_APPROVAL}", "setting_changed", now, details={"on": on})
 
     # Signing in ------------------------------------------------------------------------------------------
 
@@ -214,11 +212,11 @@ class Users:
                     kept.seen_at = now
         return _principal(user, row)
 
-    def by_login(self, login: str) -> Principal | None:
-        """Return the user who has this name on the machines where commands run; None when nobody has."""
-        with self._database.reading() as session:
-            row = users.by_login(session, login)
-        return _principal(row) if row is not None else None
+
+def of_login(session: Session, login: str) -> Principal | None:
+    """Return the user who has this name on the machines where commands run; None when nobody has."""
+    row = users.by_login(session, login)
+    return _principal(row) if row is not None else None
 
 
 def hash_of(token: str) -> str:
@@ -262,8 +260,7 @@ def _audited(
     now: datetime,
     details: dict[str, Any] | None = None,
 ) -> None:
-    key = f"{action}.{now.isoformat()}.{secrets.token_hex(4)}"
-    audit.append(session, by, f"user/{user_id}", action, now, key=key, details=details)
+    audit.append(session, by, f"user/{user_id}", action, now, details=details)
 
 
 def _principal(user: UserRow, row: SessionRow | None = None) -> Principal:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
@@ -11,10 +12,12 @@ from sqlalchemy.orm import Session
 from dunwell.domain.audit import AuditEntry, broken, seal
 from dunwell.domain.evidence import FIRST, plain
 from dunwell.domain.principals import Principal, PrincipalKind
+from dunwell.store.bulk_rows import add_all
 from dunwell.store.tables import AuditRow
 
 _CHAIN = 4_862_004  # the first half of a PostgreSQL advisory lock; the second is the object's
 _REASON = 200  # characters
+_AT_ONCE = 500
 
 
 def append(
@@ -24,7 +27,7 @@ def append(
     action: str,
     now: datetime,
     *,
-    key: str,
+    key: str | None = None,
     reason: str | None = None,
     details: Mapping[str, Any] | None = None,
     request_id: str | None = None,
@@ -33,16 +36,53 @@ def append(
 
     Holds the lock of this object's chain until the transaction ends, and no other.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(_CHAIN, func.hashtext(about))))
-    if session.scalars(select(AuditRow.entry_id).where(AuditRow.object == about, AuditRow.key == key)).first():
+    _lock(session, about)
+    if key is not None and has(session, about, key):
         return False
-    last = session.scalars(select(AuditRow).where(AuditRow.object == about).order_by(AuditRow.number.desc()).limit(1))
-    before = last.first()
-    entry = AuditEntry(
+    last = select(AuditRow.number, AuditRow.hash).where(AuditRow.object == about).order_by(AuditRow.number.desc())
+    before = session.execute(last.limit(1)).first()
+    number, prev = (before[0], before[1]) if before else (0, FIRST)
+    entry = _entry_of(principal, about, action, now, number + 1, key, reason, details, request_id)
+    session.add(AuditRow(**entry.model_dump(), prev=prev, hash=seal(entry, prev)))
+    session.flush()
+    return True
+
+
+def append_firsts(
+    session: Session, principal: Principal, objects: Mapping[str, Mapping[str, Any]], action: str, now: datetime
+) -> None:
+    """Write for many new objects, given with their details, that the principal made them. For large imports.
+
+    Objects that have entries already are left out. Call under a lock that lets nobody else write about them.
+    """
+    known: set[str] = set()
+    names = list(objects)
+    for first in range(0, len(names), _AT_ONCE):
+        some = select(AuditRow.object).where(AuditRow.object.in_(names[first : first + _AT_ONCE]))
+        known.update(session.scalars(some.distinct()))
+    rows = []
+    for about, details in objects.items():
+        if about not in known:
+            entry = _entry_of(principal, about, action, now, 1, action, None, details, None)
+            rows.append(entry.model_dump() | {"prev": FIRST, "hash": seal(entry, FIRST)})
+    add_all(session, AuditRow, rows)
+
+
+def _entry_of(
+    principal: Principal,
+    about: str,
+    action: str,
+    now: datetime,
+    number: int,
+    key: str | None,
+    reason: str | None,
+    details: Mapping[str, Any] | None,
+    request_id: str | None,
+) -> AuditEntry:
+    return AuditEntry(
         object=about,
-        number=before.number + 1 if before else 1,
-        key=key,
+        number=number,
+        key=key or f"{action}.{uuid4().hex}",
         at=now,
         kind=principal.kind,
         principal=principal.id,
@@ -53,10 +93,19 @@ def append(
         details={name: value for name, value in plain(details or {}).items() if value is not None},
         request_id=request_id,
     )
-    prev = before.hash if before else FIRST
-    session.add(AuditRow(**entry.model_dump(), prev=prev, hash=seal(entry, prev)))
-    session.flush()
-    return True
+
+
+def _lock(session: Session, about: str) -> None:
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer
+        session.execute(select(func.pg_advisory_xact_lock(_CHAIN, func.hashtext(about))))
+
+
+def has(session: Session, about: str, key: str) -> bool:
+    """Whether the object has an entry of this key."""
+    return (
+        session.scalars(select(AuditRow.entry_id).where(AuditRow.object == about, AuditRow.key == key)).first()
+        is not None
+    )
 
 
 def read(

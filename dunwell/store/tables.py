@@ -26,7 +26,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
-from dunwell.domain.principals import Decision, PrincipalKind
+from dunwell.domain.principals import ApprovalDecision, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import (
     Access,
@@ -661,7 +661,7 @@ class ApprovalRow(Base):
     content: Mapped[dict[str, Any]]
     requested_by: Mapped[str]
     requested_at: Mapped[datetime]
-    decision: Mapped[Decision | None] = mapped_column(Word(Decision, 10), index=True)
+    decision: Mapped[ApprovalDecision | None] = mapped_column(Word(ApprovalDecision, 10), index=True)
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
 

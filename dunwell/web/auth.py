@@ -78,6 +78,12 @@ async def principal_of(request: Request) -> Principal:
     return principal
 
 
+def principal_in(request: Request) -> Principal:
+    """Return the principal that a dependency of the route has found."""
+    principal: Principal = request.state.principal
+    return principal
+
+
 async def _of_key(request: Request) -> Principal:
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     keys, now = service_of(request).api_keys, datetime.now(UTC)

@@ -7,7 +7,7 @@ import pytest
 from dunwell.domain.principals import PrincipalKind, Role
 from dunwell.domain.refusal import Refused
 from dunwell.services import passwords
-from dunwell.services.users import IDLE, LINK_LASTS, WHOLE, SignInRefused, Users, own_approval_allowed
+from dunwell.services.users import IDLE, LINK_LASTS, WHOLE, SignInRefused, Users, of_login, own_approval_allowed
 from dunwell.store import audit
 from dunwell.store.database import Database
 from tests.web.principals import OPERATOR
@@ -165,9 +165,10 @@ def test_a_user_is_added_once(database: Database, email: str, login: str | None,
 
 def test_somebody_at_the_command_line_is_the_user_with_their_login(database: Database) -> None:
     users, _ = invited(database)
-    found = users.by_login("ada")
-    assert found is not None and found.id == users.list()[0]["user_id"]
-    assert users.by_login("root") is None
+    with database.reading() as session:
+        found = of_login(session, "ada")
+        assert found is not None and found.id == users.list()[0]["user_id"]
+        assert of_login(session, "root") is None
 
 
 def test_own_approval_is_off_until_it_is_switched_on_and_that_is_recorded(database: Database) -> None:

@@ -14,6 +14,7 @@ from dunwell.domain.events import PolicyMoved
 from dunwell.domain.evidence import verify
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.domain.policy_move import Move
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.refusal import Refused
 from dunwell.intake.policy_files import FOLDER, read_ladder
 from dunwell.store import cases, policies
@@ -52,7 +53,7 @@ def moves_of(house: House, ladders: dict[str, Policy], old: PolicyRef = ONE, new
 
 
 async def confirm(house: House, moving: PolicyMoves, moves: list[Move]) -> list[MoveResult]:
-    return await moving.confirm(Cases(house.env.client, house.deps.database), moves)
+    return await moving.confirm(Cases(house.env.client, house.deps.database), moves, SYSTEM)
 
 
 def steps_sent(house: House) -> list[str]:

@@ -14,7 +14,7 @@ from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.views.customer import customer_facts
 from dunwell.web.api.routes import body_of
-from dunwell.web.auth import allowed
+from dunwell.web.auth import allowed, principal_in
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -134,12 +134,12 @@ async def _changed(request: Request, act: Callable[[Customers], Changed]) -> JSO
     """Make the change and answer 200. `untold`: how many cases read it only at their next step, without a server."""
     service = service_of(request)
     try:
-        changed = await asyncio.to_thread(act, service.customers)
+        changed = await asyncio.to_thread(act, service.customers.acting(principal_in(request)))
     except Refused as refused:
         raise _problem(refused) from None
     try:
         await service.connection.ensure()
-        untold = await tell(service.cases, changed)
+        untold = await tell(service.cases, changed, principal_in(request))
     except ServerAway:
         untold = len(changed.invoices)
     return JSONResponse({"done": list(changed.said), "invoices": list(changed.invoices), "untold": untold})

@@ -19,7 +19,7 @@ from dunwell.client.status import copied_status
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.events import PERSONAL_DECISIONS
 from dunwell.domain.invoice import Invoice
-from dunwell.domain.principals import Right
+from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.intake.invoices import Refusal, parse_records
 from dunwell.intake.lines import Record
@@ -29,14 +29,12 @@ from dunwell.services.idempotency import StillRunning
 from dunwell.views.case_status import case_facts
 from dunwell.views.claim import claim_facts
 from dunwell.views.work_list import open_work
-from dunwell.web.auth import allowed, allowed_to_tell
+from dunwell.web.auth import allowed, allowed_to_tell, principal_in
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
 from workflows.status import Status
 
 _KEY_HEADER = "Idempotency-Key"
-_PRINCIPAL = "api"
-"""The owner of idempotency keys: all holders of the API token count as one caller."""
 _MOST_INVOICES = 500
 _MOST_NOTE = 4_000
 
@@ -73,7 +71,7 @@ async def start_invoices(request: Request) -> JSONResponse:
         if away is not None:
             answers.append({"item": position, "invoice_id": _named(item), "result": "not tried"})
             continue
-        answer, away = await _start(service_of(request), checked[position - 1], item, position)
+        answer, away = await _start(service_of(request), principal_in(request), checked[position - 1], item, position)
         answers.append(answer)
     body: dict[str, Any] = {"items": answers} | ({"reason": away} if away else {})
     return JSONResponse(body, _status_of(answers, away))
@@ -87,7 +85,7 @@ def _status_of(answers: list[dict[str, Any]], away: str | None) -> int:
 
 
 async def _start(
-    service: Service, invoice: Invoice | list[Refusal], item: object, position: int
+    service: Service, principal: Principal, invoice: Invoice | list[Refusal], item: object, position: int
 ) -> tuple[dict[str, Any], str | None]:
     """Start one invoice. Returns its answer, and a reason when the server went away and the rest cannot be tried."""
     base = {"item": position, "invoice_id": _named(item)}
@@ -101,7 +99,7 @@ async def _start(
     changes: list[str] = []
 
     def register(some: Sequence[Invoice]) -> list[Registered | Refused]:
-        found = service.registrar.register_all(some, datetime.now(UTC))
+        found = service.registrar.register_all(some, datetime.now(UTC), principal=principal)
         changes.extend(str(change) for one in found if isinstance(one, Registered) for change in one.changes)
         return found
 
@@ -181,7 +179,9 @@ async def return_credit(request: Request, invoice_id: str) -> JSONResponse:
     _check_id(invoice_id)
     content = _object(parse_json(await read_body(request)))
     try:
-        status = await asyncio.to_thread(credits.give_back, service_of(request).database, invoice_id, content)
+        status = await asyncio.to_thread(
+            credits.give_back, service_of(request).database, invoice_id, content, principal_in(request)
+        )
     except Refused as refused:
         raise _problem(refused) from None
     return JSONResponse(status.model_dump(mode="json"))
@@ -215,8 +215,7 @@ async def tell_case(
             event,
             content,
             note=note,
-            author="api",
-            principal=_PRINCIPAL,
+            principal=principal_in(request),
             request_id=idempotency_key,
         )
     except Refused as refused:
