@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from dunwell.domain.events import parse_event
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
-from dunwell.store import outbox
+from dunwell.store import audit, outbox
+from dunwell.store.database import Database
 
 
 def carried_invoices(session: Session, message_id: str) -> list[str]:
@@ -18,8 +20,15 @@ def carried_invoices(session: Session, message_id: str) -> list[str]:
     return carried
 
 
-def report_by_person(message_id: str, outcome: str, now: datetime) -> dict[str, Any]:
-    """Return the fields of `delivery_report`. Raises Refused for an outcome that it does not know."""
+def report_by_person(
+    database: Database, principal: Principal, message_id: str, outcome: str, now: datetime
+) -> dict[str, Any]:
+    """Write into the audit what somebody says of a message, and return the fields of `delivery_report`.
+
+    Raises Refused for an outcome that it does not know.
+    """
     report = {"message_id": message_id, "status": outcome, "code": "by a person", "at": now.isoformat()}
     parse_event("delivery_report", [report])
+    with database.writing_beside_customers() as session:
+        audit.append(session, principal, f"message/{message_id}", "settled", now, details={"status": outcome})
     return report

@@ -14,7 +14,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_json, print_table, say
-from dunwell.commands.principal import principal_in
+from dunwell.commands.principal import current_principal, principal_in
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.cleaning import printable
 from dunwell.domain.refusal import Refused
@@ -54,10 +54,8 @@ def settle_message(
     """Say what became of a message whose outcome nobody knew. failed and bounced lead on to the next channel."""
     settings = load_settings()
     carried = from_database(settings, lambda session: carried_invoices(session, message))
-    report = report_by_person(message, outcome, datetime.now(UTC))
-    with opened_database(settings) as database, database.writing_beside_customers() as session:
-        about, details = f"message/{message}", {"status": outcome}
-        audit.append(session, principal_in(session), about, "settled", datetime.now(UTC), details=details)
+    with opened_database(settings) as database:
+        report = report_by_person(database, current_principal(database), message, outcome, datetime.now(UTC))
     for invoice in carried:
         tell_case(invoice, "delivery_report", report, no_wait=True, settings=settings)
 

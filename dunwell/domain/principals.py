@@ -86,6 +86,9 @@ _OF_ROLE: Mapping[Role, frozenset[Right]] = {
     Role.PRODUCT: frozenset({Right.ACCESS_READ}),
 }
 
+APPROVAL_OUTCOMES = frozenset({"approved", "declined"})
+"""Outcomes of a task by which a step that waits for an approval is decided."""
+
 _OF_EVENT: Mapping[str, Right] = {
     "payment_received": Right.PAYMENTS_WRITE,
     "payment_reversed": Right.PAYMENTS_WRITE,
@@ -103,11 +106,22 @@ def rights_of(role: Role) -> frozenset[Right]:
     return _OF_ROLE[role]
 
 
-def right_for(event: str) -> Right:
+def right_for(event: str, content: Mapping[str, object] | None = None) -> Right:
     """Return the right that telling a case this event needs. Raises KeyError for one that people do not tell."""
     if event not in PERSONAL_DECISIONS:
         raise KeyError(event)
+    if event == "call_outcome" and content is not None and content.get("outcome") in APPROVAL_OUTCOMES:
+        return Right.APPROVALS_WRITE
     return _OF_EVENT.get(event, Right.CASES_WRITE)
+
+
+class NotAllowed(Exception):
+    """Somebody's role lacks a right, or they may not decide about this. The text says whom to ask."""
+
+    @classmethod
+    def for_want_of(cls, right: Right, role: Role) -> "NotAllowed":
+        what, _, how = right.value.partition(":")
+        return cls(f"The role {role.value} may not {how} {what.replace('_', '-')}: ask an administrator.")
 
 
 class PrincipalKind(StrEnum):
@@ -155,6 +169,11 @@ class Principal:
 
     def may(self, right: Right) -> bool:
         return right in self.rights
+
+    def check(self, right: Right) -> None:
+        """Raise NotAllowed when the role lacks the right."""
+        if not self.may(right):
+            raise NotAllowed.for_want_of(right, self.role)
 
     @property
     def label(self) -> str:

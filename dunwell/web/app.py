@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dunwell.domain.principals import NotAllowed
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
 from dunwell.web.api import accounts, customers
@@ -67,6 +68,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(SignInNeeded, sign_in_page)
+    app.add_exception_handler(NotAllowed, _not_allowed)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(SQLAlchemyError, _no_database)
@@ -104,6 +106,10 @@ async def health(request: Request) -> JSONResponse:
 
 def _problem(_: Request, error: Exception) -> Response:
     return error.response() if isinstance(error, Problem) else JSONResponse({"reason": "refused"}, 400)
+
+
+def _not_allowed(_: Request, error: Exception) -> Response:
+    return Problem(403, str(error)).response()
 
 
 def _plain(_: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ class allowed:
     """A dependency that returns the principal of a request and checks that it has a right.
 
     API requests raise Problem 401 without a live key. Console requests raise SignInNeeded without a live session, and
-    Problem 403 when another site sent them. Both raise Problem 403 when the principal's role lacks the right.
+    Problem 403 when another site sent them. Both raise NotAllowed when the principal's role lacks the right.
     """
 
     def __init__(self, right: Right) -> None:
@@ -42,7 +42,8 @@ class allowed:
 
     async def __call__(self, request: Request) -> Principal:
         principal = await principal_of(request)
-        check_right(principal, self.right)
+        request.state.principal = principal
+        principal.check(self.right)
         return principal
 
 
@@ -51,18 +52,11 @@ class allowed_to_tell:
 
     async def __call__(self, request: Request) -> Principal:
         principal = await principal_of(request)
+        request.state.principal = principal
         event = request.path_params["event"]
         if event in PERSONAL_DECISIONS:  # another is unknown, which the route says itself
-            check_right(principal, right_for(event))
+            principal.check(right_for(event))
         return principal
-
-
-def check_right(principal: Principal, right: Right) -> None:
-    """Raise Problem 403 when the principal's role lacks the right."""
-    if not principal.may(right):
-        what, _, how = right.value.partition(":")
-        reason = f"The role {principal.role.value} may not {how} {what.replace('_', '-')}: ask an administrator."
-        raise Problem(403, reason)
 
 
 async def principal_of(request: Request) -> Principal:
@@ -74,7 +68,6 @@ async def principal_of(request: Request) -> Principal:
             raise SignInNeeded(request.url.path if request.method in _SAFE_METHODS else CONSOLE)
     else:
         principal = await _of_key(request)
-    request.state.principal = principal
     return principal
 
 

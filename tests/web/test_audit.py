@@ -14,7 +14,6 @@ from tests.web.principals import OPERATOR, bearer
 from tests.web.test_api import Open, api, written  # noqa: F401
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
 
-
 UNTIL = f"{datetime.now(UTC).date() + timedelta(days=7)}"
 
 

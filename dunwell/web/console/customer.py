@@ -146,12 +146,12 @@ async def _changed(
     """Make the change and tell the cases. about: the contact or credit whose form it is, "" for the customer's."""
     service = service_of(request)
     try:
-        changed = await asyncio.to_thread(act, service.customers)
+        changed = await asyncio.to_thread(act, service.customers.acting(principal))
     except Refused as refused:
         return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
     try:
         await service.connection.ensure()
-        untold = await tell(service.cases, changed)
+        untold = await tell(service.cases, changed, principal)
     except ServerAway:
         untold = len(changed.invoices)
     return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else "changed")
@@ -168,9 +168,7 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
 
     content = await asyncio.to_thread(fields)
     await service.connection.ensure()
-    await service.cases.tell(
-        taker, "credit_applied", content, author=principal.label, principal=principal.label, request_id=form_id
-    )
+    await service.cases.tell(taker, "credit_applied", content, principal=principal, request_id=form_id)
 
 
 def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
@@ -178,7 +176,7 @@ def _give_back(service: Service, principal: Principal, invoice_id: str, typed: M
         content = credits.to_return(
             session, invoice_id, typed.get("amount") or None, principal.label, typed.get(FORM_ID) or None
         )
-    credits.give_back(service.database, invoice_id, content)
+    credits.give_back(service.database, invoice_id, content, principal)
 
 
 def _form(forms: Mapping[str, Form], action: str) -> Form:

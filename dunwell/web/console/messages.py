@@ -71,7 +71,9 @@ async def settle(
             return carried_invoices(session, message_id)
 
     carried = await asyncio.to_thread(about)
-    report = report_by_person(message_id, typed.get("outcome", ""), now(request))
+    report = await asyncio.to_thread(
+        report_by_person, service.database, principal, message_id, typed.get("outcome", ""), now(request)
+    )
     await service.connection.ensure()
     for invoice_id in carried:
         with suppress(Refused):  # it has just ended

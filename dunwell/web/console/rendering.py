@@ -130,7 +130,7 @@ class ConsoleRoute(APIRoute):
 async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
     try:
         return await handle(request)
-    except (Problem, Refused, NoAnswer, ServerAway, RequestValidationError, SQLAlchemyError) as error:
+    except (Problem, NotAllowed, Refused, NoAnswer, ServerAway, RequestValidationError, SQLAlchemyError) as error:
         status, reason = _said(error)
         response = problem_page(request, status, _TITLES.get(status, "A problem"), reason)
         response.headers.update((error.headers if isinstance(error, Problem) else None) or {})
@@ -142,6 +142,8 @@ def _said(error: Exception) -> tuple[int, str]:
     match error:
         case Problem():
             return error.status, error.reason
+        case NotAllowed():
+            return 403, str(error)
         case Refused():
             unknown = error.field in _UNKNOWN
             return (404, f"The {error.field} {error.reason}.") if unknown else (422, f"{error}.")

@@ -110,8 +110,7 @@ async def _told(
                 form.name,
                 content,
                 note=note,
-                author=principal.label,
-                principal=principal.label,
+                principal=principal,
                 request_id=form_id,
             )
         except StillRunning:  # a double click: the first sending is being carried out

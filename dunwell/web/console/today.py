@@ -22,7 +22,6 @@ from dunwell.web.auth import allowed
 from dunwell.web.console.forms import Filled, read_form, task_form
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
-from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
@@ -55,8 +54,6 @@ async def close(
     typed = await read_form(request)
     facts = await asyncio.to_thread(_task, service_of(request), task_id)
     form = task_form(facts["kind"])
-    if facts["kind"] == TaskKind.APPROVAL and not principal.may(Right.APPROVALS_WRITE):
-        raise Problem(403, f"The role {principal.role.value} may not approve steps: ask a manager.")
     fixed = {"task_id": task_id} | ({"outcome": "done"} if facts["kind"] == TaskKind.DECISION else {})
     try:
         told = await send(request, principal, facts["invoice_id"], form, typed, fixed)
