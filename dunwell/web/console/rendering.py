@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.client.server import NoAnswer, ServerAway
-from dunwell.domain.principals import Principal, Right
+from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
 from dunwell.web.console.formats import FILTERS
