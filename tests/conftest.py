@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from dunwell.local.postgres import postgres_in
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
+from tests.databases import opened
 
 KINDS = ("sqlite", "postgres")
 
@@ -102,7 +103,7 @@ def database(request: pytest.FixtureRequest, database_url: str) -> Iterator[Data
         with _administering(request.getfixturevalue("postgres_url")) as connection:
             connection.execute(text(f"drop database {url.database}"))
             connection.execute(text(f"create database {url.database} template {template}"))
-    database = Database(database_url)
+    database = opened(database_url)
     yield database
     database.close()
 

@@ -42,6 +42,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from dunwell.store.tables import MessageRow, TaskRow
 from tests.builders import an_invoice, at, sample_deps, the_ladders
+from tests.databases import opened
 from tests.gateways.conftest import closed_url, product, sendgrid, twilio  # noqa: F401
 from tests.gateways.fakes import FakeProvider
 
@@ -226,7 +227,7 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def file_database(empty_file: Path, tmp_path: Path) -> Iterator[Database]:
     shutil.copy(empty_file, tmp_path / "dunwell.sqlite")
-    database = Database(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    database = opened(f"sqlite:///{tmp_path}/dunwell.sqlite")
     yield database
     database.close()
 

@@ -40,6 +40,7 @@ from dunwell.store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookE
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, Service, make_service
 from tests.builders import a_contact, a_customer, an_invoice, at, keep_customer, sample_deps, the_ladders
+from tests.databases import opened
 from tests.web.principals import give_keys, key_of
 
 SENT = at("2027-03-02 09:00")
@@ -280,7 +281,7 @@ def browse(service: Service) -> httpx.AsyncClient:
 @pytest.fixture
 def file_database(blank_file: Path, tmp_path: Path) -> Iterator[Database]:
     shutil.copy(blank_file, tmp_path / "web.sqlite")
-    database = Database(f"sqlite:///{tmp_path}/web.sqlite")
+    database = opened(f"sqlite:///{tmp_path}/web.sqlite")
     yield database
     database.close()
 
