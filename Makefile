@@ -36,7 +36,7 @@ docs: install  ## write the pages of the ladders, of invoice files and of the co
 
 test: lint browser  ## everything: lint, types, import contracts, tests
 	$(BIN)/pytest -n 2 --ignore tests/live --ignore tests/local --ignore tests/chaos
-	$(BIN)/pytest -n 3 --dist loadgroup tests/live tests/local tests/chaos  # whole servers, which mostly wait
+	$(BIN)/pytest -n 3 --dist loadgroup tests/chaos tests/live tests/local  # whole servers, which mostly wait
 
 bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.lifecycle

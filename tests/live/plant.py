@@ -35,6 +35,8 @@ from workflows.ui_text import summary
 
 ROOT = Path(__file__).parent.parent.parent
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
+PATIENCE = 120.0
+"""Seconds until a test gives up; two quiet cores need a few, this is for busy ones."""
 
 Handle = WorkflowHandle[InvoiceDunning, Outcome]
 
@@ -114,7 +116,7 @@ class Plant:
             )
         return handles
 
-    async def until(self, handle: Handle, wanted: Any, seconds: float = 30) -> Status:
+    async def until(self, handle: Handle, wanted: Any, seconds: float = PATIENCE) -> Status:
         """Ask for the status until `wanted(status)`; fails with the last status otherwise."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
@@ -128,7 +130,7 @@ class Plant:
             assert asyncio.get_running_loop().time() < deadline, status
             await asyncio.sleep(0.1)
 
-    async def until_fired(self, handle: Handle, seconds: float = 30) -> None:
+    async def until_fired(self, handle: Handle, seconds: float = PATIENCE) -> None:
         """Wait for the case's last timer, which needs no worker."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:

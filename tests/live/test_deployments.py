@@ -8,7 +8,7 @@ import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
 from dunwell.domain.terms import Stage
-from tests.live.plant import ROOT, Handle, Plant
+from tests.live.plant import PATIENCE, ROOT, Handle, Plant
 from tests.live.test_plant import invoices
 from tests.patched import apply, patched
 
@@ -17,7 +17,6 @@ NONDETERMINISM = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMIN
 LONG_DUE = date(2027, 2, 18)  # its first letter leaves at once
 PAYMENT = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
 REAL_TIME = 1.0
-PATIENCE = 120  # seconds; two quiet cores need a few, this is for busy ones
 
 
 @pytest.mark.parametrize("patch", sorted(RELEASES.glob("*.patch")), ids=lambda patch: patch.stem)
@@ -34,7 +33,7 @@ async def deploy(plant: Plant, tree: Path) -> None:
 
 async def until_asleep(plant: Plant, case: Handle, stage: Stage) -> None:
     """Wait until the case, at this stage, waits for nothing but a timer."""
-    await plant.until(case, lambda status: status.stage is stage and status.next_action, PATIENCE)
+    await plant.until(case, lambda status: status.stage is stage and status.next_action)
     async with asyncio.timeout(PATIENCE):
         while [event.event_type async for event in case.fetch_history_events()][
             -1

@@ -20,7 +20,7 @@ from dunwell.store import outbox
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.conftest import binary
 from tests.gateways.fakes import Answer
-from tests.live.plant import Handle, Plant
+from tests.live.plant import PATIENCE, Handle, Plant
 from tests.replay import tasks
 from tests.replay.test_replay import replay
 from workflows.messages import workflow_id
@@ -50,7 +50,7 @@ async def test_workers_and_server_are_killed_in_the_middle(plant: Plant) -> None
             await plant.restart_server()
         plant.start_worker()
     for handle in handles:
-        await plant.until(handle, lambda status: status.stage is not Stage.SCHEDULED, seconds=60)
+        await plant.until(handle, lambda status: status.stage is not Stage.SCHEDULED)
     for number, handle in enumerate(handles):
         await handle.signal("payment_received", {"payment_id": f"p{number}", "amount": "1200.00", "currency": "EUR"})
     outcomes = await asyncio.gather(*(handle.result() for handle in handles))
@@ -81,7 +81,7 @@ async def test_money_overtakes_those_who_came_before(plant: Plant) -> None:
     """Eighty cases wait for a worker, and the last of them is paid: a worker takes it up among the first."""
     plant.kill_workers()
     handles = await plant.start(invoices(80), speed=1)
-    patient = Cases(plant.client, plant.database, Patience(answer=timedelta(seconds=60)))
+    patient = Cases(plant.client, plant.database, Patience(answer=timedelta(seconds=PATIENCE)))
     payment = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
     telling = asyncio.create_task(patient.tell("inv-79", "payment_received", payment))
     await until_put_first(handles[-1])
@@ -224,7 +224,7 @@ async def test_ten_invoices_of_one_customer_make_one_mail_a_step(plant: Plant) -
     many = [an_invoice(invoice_id=f"inv-{n}", number=f"N{n}", customer=payer) for n in range(10)]
     handles = await plant.start(many, speed=DAY_A_SECOND)
     for handle in handles:
-        await plant.until(handle, lambda status: any(line.kind == "sent" for line in status.timeline), seconds=40)
+        await plant.until(handle, lambda status: any(line.kind == "sent" for line in status.timeline))
     mails = plant.sendgrid.mails
     assert [mail["subject"] for mail in mails] == [mails[0]["subject"]]
     assert all(f"N{n}" in mails[0]["content"][0]["value"] for n in range(10))

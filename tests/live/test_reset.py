@@ -16,7 +16,6 @@ from tests.live.test_plant import invoices
 from tests.live.test_restore import SIGNALS, SLOW, UPDATES, about, handle_of, reconcile, stored
 from workflows.invoice_dunning import InvoiceDunning
 
-LONG = 120.0  # seconds, on busy cores: what a killed worker was writing is written again after thirty
 TOLD = [
     ("signal", "pause", {"reason": "hardship", "by": "agent-7"}),
     ("update", "resume", {"by": "agent-7"}),
@@ -72,11 +71,11 @@ async def test_a_reset_loses_nothing_that_a_case_was_told_and_its_history_replay
     await reset(plant, handle, leaves_out)
     await plant.until(handle_of(plant), lambda status: status.next_action)
     await reconcile(plant, apply=True)
-    await plant.until(handle_of(plant), lambda status: status.stage == "promised" and status.next_action, LONG)
+    await plant.until(handle_of(plant), lambda status: status.stage == "promised" and status.next_action)
     plant.kill_workers()
     plant.start_worker()  # it has to replay what the other one lived through
     await handle_of(plant).signal("payment_received", {"payment_id": "p3", "amount": "1.00", "currency": "EUR"})
-    status = await plant.until(handle_of(plant), lambda _: stored(plant).money.paid == 51, LONG)
+    status = await plant.until(handle_of(plant), lambda _: stored(plant).money.paid == 51)
     assert (status.stage, str(status.amount_due)) == ("promised", "1149.00")
     assert about(await reconcile(plant)) == []
     history = await handle_of(plant).fetch_history()

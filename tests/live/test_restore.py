@@ -183,7 +183,7 @@ async def agreed(plant: Plant, count: int) -> None:
 
 async def some_have_been_written_to(plant: Plant, handles: list[Handle], step: str) -> None:
     for handle in handles:
-        await plant.until(handle, lambda status: [line for line in status.timeline if sent(line, step)], seconds=60)
+        await plant.until(handle, lambda status: [line for line in status.timeline if sent(line, step)])
 
 
 def sent(line: Any, step: str) -> bool:
