@@ -49,15 +49,23 @@ def sample_customer(language: str) -> SampleCustomer:
 
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {
-    "before-due": ("long overdue",),
-    "reminder-first": ("no link", "our account", "no link, our account", "long overdue", "long overdue, reminded"),
+    "before-due": ("late", "long overdue"),
+    "reminder-first": (
+        "no link",
+        "our account",
+        "no link, our account",
+        "a part came",
+        "long overdue",
+        "long overdue, reminded",
+    ),
     "reminder-second": ("long overdue", "long overdue, reminded", "a claim", "interest announced"),
     "milestone-invoice": ("long overdue", "long overdue, reminded"),
     "milestone-reminder": ("long overdue", "long overdue, reminded"),
     "courtesy-visit": ("long overdue", "long overdue, reminded"),
     "promise-confirmed": ("no link", "no link, our account"),
-    "final-warning": ("suspended", "legal", "handed over"),
+    "final-warning": ("suspended", "legal", "handed over", "a claim"),
     "formal-complaint": ("restricted", "suspended", "legal", "a claim"),
+    "handover-notice": ("a claim",),
     "thank-you": ("a credit",),
     "restored": ("another invoice holds", "others suspend"),
     "instalment-missed": ("a part came",),
@@ -151,6 +159,7 @@ def _variation(
         "interest announced": {"accruing": AccruingInterest(since=date(2027, 3, 2), rate=Decimal("10.15"))},
         "in full": {"asked": Decimal(0)},
         "a part disputed": {"asked": quarter},
+        "late": {"today": date(2027, 3, 3)},
         "long overdue": {**aged, "earlier": ()},
         "long overdue, reminded": {**aged, "earlier": (date(2026, 3, 2), date(2026, 4, 15))},
     }

@@ -4,13 +4,14 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dunwell.texts.catalogue import Catalogue, Facts, Instalment, Traits
+from dunwell.texts.catalogue import Catalogue, Composed, Facts, Instalment, Traits
 
 FOLDER = Path(__file__).parents[2] / "messages"
 CATALOGUE = Catalogue.load(FOLDER)
@@ -349,6 +350,12 @@ def facts(**changes: Any) -> Facts:
 
 def bare(key: str) -> dict[str, object]:
     return {name: OPTIONAL[name] for name in NEEDS.get(key, ())}
+
+
+@cache
+def usual(key: str, language: str) -> Composed:
+    """The message with every optional fact, rendered once for all tests."""
+    return CATALOGUE.compose(key, language, facts(**OPTIONAL))
 
 
 def spaced(text: str) -> str:

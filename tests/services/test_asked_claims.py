@@ -101,7 +101,7 @@ def claimed(office: Office, step: str = "claim", when: str = CLAIM) -> str:
 def test_a_notice_announces_interest_and_claims_nothing(office: Office) -> None:
     body = claimed(begin(office), "notice")
     assert "Interest of 10.27% a year has been accruing on invoice" in body and "since March 3, 2026" in body
-    assert "(§§ 286, 288 Abs. 2 BGB)" in body and "Together with the invoice" not in body
+    assert "(§§ 286, 288 Abs. 2 BGB)" in body and "Total, if paid by" not in body
     assert office.case.money.claimed == 0
 
 
@@ -109,7 +109,7 @@ def test_a_company_is_asked_for_interest_and_the_lump_sum_with_its_law(office: O
     body = claimed(begin(office))
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.49" in body
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in body
-    assert "Together with the invoice, if paid by April 8, 2026 · €1,252.49" in body
+    assert "Invoice 2027-001 · €1,200.00" in body and "Total, if paid by April 8, 2026 · €1,252.49" in body
     assert "Legal basis: §§ 286, 288 Abs. 2 BGB, § 288 Abs. 5 BGB." in body
     assert (office.case.money.claimed, office.case.money.claim_until) == (Decimal("52.49"), date(2026, 4, 8))
 
