@@ -321,8 +321,10 @@ EXPECTED = {
     ),
 }
 
-MESSAGES = pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if not traits.accessory))
+KEYS = sorted(key for key, traits in TRAITS.items() if not traits.accessory)
 """Those about one invoice or several. What is asked for once it is paid has facts of its own."""
+
+MESSAGES = pytest.mark.parametrize("key", KEYS)
 ASKING = pytest.mark.parametrize("key", sorted(key for key, traits in TRAITS.items() if traits.asks))
 LANGUAGES = pytest.mark.parametrize("language", sorted(EXPECTED))
 

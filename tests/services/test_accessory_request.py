@@ -80,7 +80,7 @@ def test_one_message_thanks_for_the_payment_and_asks_for_what_is_left(office: Of
     assert "Thank you: invoice 2027-001 is paid; about €52.16 for the delay" in text
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.16" in text
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in text
-    assert "In all, if paid by April 17, 2026 · €52.16" in text and "Together with" not in text
+    assert "Total, if paid by April 17, 2026 · €52.16" in text and "Together with" not in text
     assert "Legal basis: §§ 286, 288 Abs. 2 BGB, § 288 Abs. 5 BGB." in text
     assert "1,252" not in text and "We ask for this only once" in text
 
