@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import phonenumbers
 from dotenv import dotenv_values
@@ -55,6 +56,12 @@ def _host_port(value: str) -> str:
     if found is None or not 0 < int(found.group(2)) < 65536:
         raise ValueError(f"{value!r} is no address; write host:port, for example 127.0.0.1:7233.")
     return value
+
+
+def _issuer(value: str) -> str:
+    if not value.startswith("https://") and urlsplit(value).hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise ValueError("not protected; write the provider's address that begins with https://.")
+    return value.rstrip("/")
 
 
 def _language(value: str) -> str:
@@ -195,6 +202,9 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
 
     web_address: HostPort = "127.0.0.1:8080"
     web_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = ()
+    oidc_issuer: Annotated[WebAddress, AfterValidator(_issuer)] | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: Secret | None = None
     unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
 
     @property
@@ -267,6 +277,13 @@ _PARTNERS: Partners = (
     ),
     ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
     ("UNSUBSCRIBE_SECRET", ("PUBLIC_URL",), "set the address under which readers reach the web service,"),
+    (
+        "OIDC_ISSUER",
+        ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),
+        "set what the identity provider shows for this program,",
+    ),
+    ("OIDC_CLIENT_ID", ("OIDC_ISSUER",), "set the address of the identity provider,"),
+    ("OIDC_CLIENT_SECRET", ("OIDC_ISSUER",), "set the address of the identity provider,"),
     ("CODEC_TOKEN", ("PAYLOAD_KEYS",), "set the keys that open what is shown,"),
     ("CODEC_ORIGIN", ("CODEC_TOKEN",), "set the token that its callers send,"),
 )

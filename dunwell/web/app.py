@@ -21,8 +21,9 @@ from dunwell.web.allowed_hosts import AllowedHosts
 from dunwell.web.api import accounts, customers
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
-from dunwell.web.auth import SignInNeeded, principal_of, sign_in_page
+from dunwell.web.auth import SignInNeeded, principal_of
 from dunwell.web.console import routes as console
+from dunwell.web.console.sign_in import ask_to_sign_in
 from dunwell.web.customer import pay, unsubscribe
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -67,7 +68,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(SignInNeeded, sign_in_page)
+    app.add_exception_handler(SignInNeeded, ask_to_sign_in)
     app.add_exception_handler(NotAllowed, _not_allowed)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _unreadable)

@@ -13,6 +13,7 @@ from dunwell.client.customers import Customers
 from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
+from dunwell.gateways.open_id import OpenIdProvider, OpenIdSettings
 from dunwell.services.api_keys import ApiKeys
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import Inbox
@@ -31,11 +32,13 @@ class Keys:
 
     webhooks  what each webhook's signatures are verified with, by its path
     hosts     the host names that callers may use, besides those of this machine
+    open_id   the identity provider by which users sign in
     """
 
     webhooks: Mapping[str, Any] = field(default_factory=dict)
     public_url: str = ""
     hosts: frozenset[str] = frozenset()
+    open_id: OpenIdSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Service:
     opt_outs: OptOuts
     api_keys: ApiKeys
     users: Users
+    open_id: OpenIdProvider | None
     keys: Keys
     deps: Dependencies
     ladders: Mapping[str, Policy]
@@ -86,6 +90,7 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         opt_outs=OptOuts(deps, inbox),
         api_keys=ApiKeys(deps.database),
         users=Users(deps.database),
+        open_id=OpenIdProvider(keys.open_id) if keys.open_id is not None else None,
         keys=keys,
         deps=deps,
         ladders=ladders,
@@ -102,9 +107,21 @@ def read_keys(settings: Settings) -> Keys:
     return Keys(
         webhooks={path: key for path, key in webhooks.items() if key is not None},
         public_url=settings.web_url,
+        open_id=_open_id(settings),
         hosts=frozenset(
             {host_of(settings.web_address), host_of(settings.public_url or ""), *settings.web_hosts} - {""}
         ),
+    )
+
+
+def _open_id(settings: Settings) -> OpenIdSettings | None:
+    if settings.oidc_issuer is None or settings.oidc_client_id is None or settings.oidc_client_secret is None:
+        return None
+    return OpenIdSettings(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        callback=f"{settings.console_url}/sign-in/callback",
     )
 
 

@@ -20,6 +20,7 @@ LOB = {"LOB_API_KEY": SECRET, "SENDER_COMPANY": "Looms Ltd", "SENDER_ADDRESS": "
 SENDGRID = {"SENDGRID_API_KEY": SECRET, "MAIL_FROM": "Ana Lopez <billing@example.com>"}
 TWILIO = {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": SECRET, "TWILIO_FROM": "+15005550006"}
 LINKS = {"PUBLIC_URL": "https://dunning.example"}
+OIDC = {"OIDC_ISSUER": "https://id.example", "OIDC_CLIENT_ID": "dunwell", "OIDC_CLIENT_SECRET": SECRET}
 PRODUCT = {"PRODUCT_ACCESS_URL": "https://product.example/hook", "PRODUCT_ACCESS_SECRET": SECRET}
 
 
@@ -164,11 +165,12 @@ def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatc
         "LOB_WEBHOOK_SECRET",
         "PRODUCT_ACCESS_SECRET",
         "CODEC_TOKEN",
+        "OIDC_CLIENT_SECRET",
         "UNSUBSCRIBE_SECRET",
     ],
 )
 def test_f4_a_secret_of_fewer_than_sixteen_characters_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    partners = SENDGRID | TWILIO | LOB | PRODUCT | LINKS | {"PAYLOAD_KEYS": "k:" + "A" * 43 + "="}
+    partners = SENDGRID | TWILIO | LOB | PRODUCT | LINKS | OIDC | {"PAYLOAD_KEYS": "k:" + "A" * 43 + "="}
     set_all(monkeypatch, partners | {name: "fifteen-letters"})
     (line,) = refusal().splitlines()
     assert line.startswith(f"{name}: shorter than 16 characters")
@@ -376,3 +378,14 @@ def test_what_up_leaves_is_read_back_unchanged(password: str) -> None:
 )
 def test_an_sqlite_file_is_announced_by_its_full_path(url: str, expected: str, tmp_path: Path) -> None:
     assert absolute_database(url) == expected.format(here=tmp_path)
+
+
+@pytest.mark.parametrize(("issuer", "taken"), [("http://127.0.0.1:9/", True), ("http://id.example", False)])
+def test_an_identity_provider_is_asked_over_https_only(
+    monkeypatch: pytest.MonkeyPatch, issuer: str, taken: bool
+) -> None:
+    set_all(monkeypatch, OIDC | {"OIDC_ISSUER": issuer})
+    if taken:
+        assert load_settings().oidc_issuer == issuer.rstrip("/")
+    else:
+        assert refusal().startswith("OIDC_ISSUER: not protected")

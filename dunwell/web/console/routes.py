@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from dunwell.web.console import assets, case, customer, lists, messages, today
+from dunwell.web.console import assets, case, customer, lists, messages, sign_in, today
 
 router = APIRouter()
-for _part in (assets, today, lists, case, customer, messages):
+for _part in (assets, sign_in, today, lists, case, customer, messages):
     router.include_router(_part.router)
