@@ -86,7 +86,7 @@ class Comparison:
         self, invoice_id: str, row: CaseRow, listed: Listed | None, now: datetime, *, thorough: bool
     ) -> Finding | None:
         if listed is not None and listed.problem is not None and await self._runs.fails(invoice_id):
-            remedy = "a person is asked to put the release back, or to end this run"
+            remedy = "the task that does not replay is done again; else a person is asked to look at the release"
             return _finding(Kind.FAILING, row, f"its workflow tasks fail ({listed.problem})", remedy)
         as_listed = (
             cases.is_finished(row) if listed is None else (listed.stage, listed.open) == (row.stage, open_amount(row))

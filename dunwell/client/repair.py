@@ -48,7 +48,7 @@ class Repair:
             Kind.TASK: self._clear_up,
             Kind.STILL: self._clear_up,
             Kind.SILENT: self._clear_up,
-            Kind.FAILING: self._clear_up,
+            Kind.FAILING: self._redo_task,
         }
         mend = mends.get(finding.kind)
         if mend is None:
@@ -135,6 +135,15 @@ class Repair:
             if await self._comparison.agrees(finding.invoice_id):
                 return True
         return False
+
+    async def _redo_task(self, finding: Finding, now: datetime) -> bool:
+        """Have the task done again that does not replay. Where that does not help, a person is asked."""
+        if await self._runs.redo_unreplayable_task(finding.invoice_id):
+            for _ in range(_LOOKS):
+                await asyncio.sleep(_PAUSE)
+                if (await self._runs.memory(finding.invoice_id))[0] is not None:
+                    return True
+        return await self._clear_up(finding, now)
 
     async def _clear_up(self, finding: Finding, now: datetime) -> bool:
         return await asyncio.to_thread(self._overdue.mend, finding, now)

@@ -1,15 +1,24 @@
 """G11 on the real server: a release comes while cases sleep, worker processes change, and the cases go on."""
 
 import asyncio
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 
+from dunwell.client.cases import Cases
+from dunwell.client.comparison import Comparison
+from dunwell.client.repair import Repair
+from dunwell.client.runs import Runs
+from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.domain.terms import Stage
+from dunwell.services.overdue_work import OverdueWork
+from dunwell.store import payments, tasks
+from tests.builders import sample_deps
 from tests.live.plant import PATIENCE, ROOT, Handle, Plant
 from tests.live.test_plant import invoices
+from tests.live.test_restore import handle_of
 from tests.patched import apply, patched
 
 RELEASES = Path(__file__).parent / "releases"
@@ -83,3 +92,26 @@ async def test_an_unguarded_change_is_reported_and_loses_no_case(plant: Plant, t
     await deploy(plant, ROOT)
     async with asyncio.timeout(PATIENCE):
         assert (await case.result()).stage is Stage.PAID
+
+
+async def test_g13_a_task_that_does_not_replay_is_done_again(plant: Plant, tmp_path: Path) -> None:
+    """A task whose commands came in another order than a replay issues them, as decision 33 describes."""
+    [case] = await plant.start(invoices(1), REAL_TIME)
+    await until_asleep(plant, case, Stage.SCHEDULED)
+    await deploy(plant, patched(RELEASES / "another-command.patch", tmp_path / "release"))
+    await case.execute_update("payment_received", PAYMENT | {"amount": "100.00"})
+    await until_asleep(plant, case, Stage.SCHEDULED)
+    await deploy(plant, ROOT)
+    await case.signal("payment_received", PAYMENT | {"payment_id": "p2", "amount": "50.00"})
+    async with asyncio.timeout(PATIENCE):
+        while NONDETERMINISM not in await failures(case):
+            await asyncio.sleep(0.1)
+    deps = sample_deps(plant.database)
+    runs, talk = Runs(plant.client), Cases(plant.client, plant.database)
+    repair = Repair(runs, talk, Comparison(runs, plant.database), OverdueWork(deps), deps)
+    finding = Finding(kind=Kind.FAILING, invoice_id="inv-0", found="its workflow tasks fail", remedy="")
+    assert (await repair.mend(finding, datetime.now(UTC))).mended
+    await plant.until(handle_of(plant), lambda status: str(status.amount_due) == "1050.00")
+    with plant.database.reading() as session:
+        assert payments.reversed_amounts(session, "inv-0").keys() == {"p1", "p2"}
+        assert not tasks.open_tasks(session, "inv-0")
