@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -23,7 +23,7 @@ from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.service import RPCStatusCode
 
 from activities.unsealing import unpacked
-from dunwell.client.server import describe
+from dunwell.client.server import ANSWER, describe
 from dunwell.domain.events import MONEY
 from workflows.messages import MEMORY_QUERY, WORKFLOW_TYPE, Carried, workflow_id
 from workflows.options import AMOUNT_DUE, STAGE
@@ -31,9 +31,6 @@ from workflows.options import AMOUNT_DUE, STAGE
 Signals = dict[tuple[str, bytes], list[RawValue]]
 """Signals, each by its name and content, so that none is sent twice."""
 
-_ANSWER = timedelta(seconds=8)
-"""Less than the ten seconds after which the server hands a query to any worker, together with events that no workflow
-task has had yet: a worker with the run in its cache takes them out of order (docs/decisions/0033-redoing-a-task.md)."""
 _PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Set by the server on a run whose workflow tasks failed several times in a row, until one succeeds."""
 _FAILURES = 5  # in a row, after which the server sets it
@@ -100,7 +97,7 @@ class Runs:
         """What the latest run remembers, or None and why it did not say."""
         try:
             memory: Carried = await self.handle(invoice_id).query(
-                MEMORY_QUERY, result_type=Carried, rpc_timeout=_ANSWER
+                MEMORY_QUERY, result_type=Carried, rpc_timeout=ANSWER
             )
         except (RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             return None, f"it does not answer ({type(error).__name__})"
@@ -126,7 +123,7 @@ class Runs:
             workflow_task_finish_event_id=task,
             request_id=uuid4().hex,
         )
-        await self._client.workflow_service.reset_workflow_execution(request, timeout=_ANSWER)
+        await self._client.workflow_service.reset_workflow_execution(request, timeout=ANSWER)
         return True
 
     async def money_signals(self, history: Sequence[HistoryEvent]) -> Signals:

@@ -22,6 +22,12 @@ _LONGEST_PAUSE = 10.0  # seconds between two tries
 T = TypeVar("T")
 
 
+ANSWER = timedelta(seconds=8)
+"""How long a case has to answer. Less than the ten seconds after which the server hands a query to any worker, together
+with events that no workflow task has had yet: a worker with the run in its cache takes them out of order
+(docs/decisions/0033-redoing-a-task.md)."""
+
+
 class ServerAway(Exception):
     """The Temporal server does not answer, or refuses us. The text is one sentence with what to do."""
 
@@ -34,7 +40,7 @@ class NoAnswer(Exception):
 class Patience:
     """How long to wait: `answer` for a worker's answer to a person, `server` for a server that is away."""
 
-    answer: timedelta = timedelta(seconds=10)
+    answer: timedelta = ANSWER
     server: timedelta = timedelta(minutes=1)
 
 
