@@ -32,6 +32,7 @@ from dunwell.commands import (
     status,
     tasks,
     users,
+    webhooks,
 )
 from dunwell.commands.common import NOT_READY, WithAmounts, error_text
 from dunwell.commands.output import warn
@@ -163,6 +164,20 @@ for _name, _command, _example in (
     ("import", rates.import_rates, "ecb-mro ecb.csv --known-until 2026-12-17 --apply --by treasury"),
 ):
     rates_app.command(_name, epilog=f"Example: python starter.py rates {_name} {_example}")(_command)
+
+webhook_app = typer.Typer(
+    help="Other programs that are told of events as they happen.", rich_markup_mode=None, no_args_is_help=True
+)
+app.add_typer(webhook_app, name="webhook")
+for _name, _command, _example in (
+    ("add", webhooks.add_webhook, "https://billing.example.com/dunwell --events paid,access_changed"),
+    ("list", webhooks.list_webhooks, ""),
+    ("remove", webhooks.remove_webhook, "sub_5f0e3a91c2d4b687"),
+    ("test", webhooks.try_webhook, "sub_5f0e3a91c2d4b687"),
+    ("deliveries", webhooks.show_deliveries, "--state failed"),
+    ("resend", webhooks.resend_failed, "sub_5f0e3a91c2d4b687"),
+):
+    webhook_app.command(_name, epilog=f"Example: python starter.py webhook {_name} {_example}".rstrip())(_command)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
 messages_app.command("whatsapp", epilog="Example: python starter.py messages whatsapp --language es")(

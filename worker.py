@@ -35,6 +35,7 @@ from dunwell.bootstrap import MESSAGES, NotReady, check_schema, connect, make_de
 from dunwell.client import reconciler
 from dunwell.process import MISCONFIGURED, READY, leave
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.webhook_delivery import WebhookDelivery
 from dunwell.settings import Settings, SettingsError, load_settings
 from dunwell.store.private_files import TooOpen, keep_to_owner
 from dunwell.texts.catalogue import Catalogue, CatalogueError
@@ -116,9 +117,11 @@ async def work(settings: Settings) -> None:
     with ThreadPoolExecutor(THREADS) as executor:
         async with make_worker(client, deps, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
+            delivery = asyncio.create_task(WebhookDelivery(deps).run())
             _log.info("%s: works on queue %s, namespace %s", READY, TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("stopping: finishing what is in flight")
+            delivery.cancel()
     deps.database.close()
 
 

@@ -26,6 +26,7 @@ from dunwell.gateways.pay_link import PAY_PATH
 from dunwell.gateways.product_access import HttpProductGateway, NoProduct
 from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
+from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import laws
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
@@ -64,6 +65,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
+        webhook_post=SignedPost(public=not settings.webhook_private_addresses),
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
         laws=_laws(),
         rate_limits=_rate_limits(settings),

@@ -193,6 +193,8 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
     product_access_url: WebAddress | None = Field(default=None, repr=False)
     product_access_secret: Secret | None = None
 
+    webhook_private_addresses: bool = False
+
     metrics_address: HostPort | None = None
     worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
 

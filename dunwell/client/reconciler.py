@@ -25,6 +25,9 @@ _CLOSED_TOGETHER = 500  # addresses in one transaction
 
 _log = logging.getLogger("dunwell.client")
 
+_NO_DIFFERENCE = frozenset({Kind.UNSTARTED, Kind.WEBHOOK})
+"""What is left when database and engine agree."""
+
 
 class Reconciler:
     """One pass after the other. Safe to repeat, and beside cases at work."""
@@ -74,7 +77,7 @@ class Reconciler:
         mended = await gather(self._repair.mend(one, now) for one in report.findings if one not in left)
         report.findings = mended + left
         report.applied = True
-        if lists and all(one.mended or one.kind is Kind.UNSTARTED for one in report.findings):
+        if lists and all(one.mended or one.kind in _NO_DIFFERENCE for one in report.findings):
             await asyncio.to_thread(self._end_own_standstill, now)
 
     def _read_suppressions(self, now: datetime) -> int:

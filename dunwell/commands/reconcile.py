@@ -26,6 +26,8 @@ _TAKES = timedelta(minutes=35)
 _BEGUN_BY = 15.0  # seconds within which a worker should have begun
 _NOT_BEGUN = 2  # events in the history of a run that no worker has begun
 
+_LEFT_TO_PEOPLE = frozenset({Kind.TASK, Kind.CLAIM, Kind.STILL, Kind.WEBHOOK})
+
 Apply = Annotated[bool, typer.Option("--apply", help="Mend what is found. Without it nothing is changed.")]
 
 
@@ -102,4 +104,4 @@ def _outcome(finding: Finding, apply: bool) -> str:
 
 def _is_done(finding: Finding) -> bool:
     """Return whether nothing is left to repair. Findings of the database alone count when no repair failed."""
-    return finding.mended or (finding.failed is None and finding.kind in {Kind.TASK, Kind.CLAIM, Kind.STILL})
+    return finding.mended or (finding.failed is None and finding.kind in _LEFT_TO_PEOPLE)

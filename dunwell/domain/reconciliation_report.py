@@ -28,6 +28,7 @@ class Kind(StrEnum):
     CLAIM = "claim"  # a message whose provider call was begun and never answered
     TASK = "task"  # an open task of a case that has ended
     STILL = "still"  # an open case with nothing to do, and nobody who was asked
+    WEBHOOK = "webhook"  # a subscriber took no notification for three days
 
 
 _DIFFERENCES = frozenset({Kind.CLOSED, Kind.GONE, Kind.ENDED, Kind.APART, Kind.UNKNOWN})

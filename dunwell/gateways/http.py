@@ -76,13 +76,13 @@ def never_left(error: requests.RequestException) -> bool:
         return True
     return any(
         isinstance(cause, (NewConnectionError, ConnectTimeoutError, ssl.SSLCertVerificationError))
-        for cause in _causes(error)
+        for cause in causes(error)
     )
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The errors that caused an error of `requests`: each layer holds the one below as argument or reason."""
     inner = error.reason if isinstance(error, MaxRetryError) else next(iter(error.args), None)
     if isinstance(inner, BaseException):
         yield inner
-        yield from _causes(inner)
+        yield from causes(inner)

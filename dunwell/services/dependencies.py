@@ -15,6 +15,7 @@ from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.policy import Policy, PolicyRef
 from dunwell.gateways.base import BusinessDays, MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import contact_law
 from dunwell.services.our_company import Letterhead, Sender
 from dunwell.store import invoices, policies
@@ -38,6 +39,7 @@ class Dependencies:
     rate_limits     by the name of the provider
     agent_language  the language of our own people
     laws            the law of each country that is known, by its code
+    webhook_post    posts to webhook subscribers
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     """
 
@@ -53,6 +55,7 @@ class Dependencies:
     agent_language: str = "en"
     opt_out: OptOutLinks | None = None
     pay_links: str | None = None
+    webhook_post: SignedPost = field(default_factory=lambda: SignedPost(public=True))
     letterhead: Letterhead = field(default_factory=Letterhead)
     laws: Mapping[str, Jurisdiction] = field(default_factory=dict)
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)

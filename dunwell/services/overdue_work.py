@@ -1,4 +1,6 @@
-"""Finds and repairs work that was left behind: unanswered provider calls, tasks of ended cases, idle cases."""
+"""Finds and repairs work that was left behind: unanswered provider calls, tasks of ended cases, idle cases,
+notifications that no subscriber took.
+"""
 
 from datetime import datetime, timedelta
 
@@ -8,10 +10,10 @@ from dunwell.domain.case import Case
 from dunwell.domain.keys import StepKey, TaskId
 from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.domain.terms import MessageState, ProviderCall
-from dunwell.services import person_tasks
+from dunwell.services import person_tasks, webhook_subscriptions
 from dunwell.services.decision_log import note_message
 from dunwell.services.dependencies import Dependencies
-from dunwell.store import cases, outbox, tasks
+from dunwell.store import cases, notifications, outbox, tasks
 
 _CALL_IS_LOST = timedelta(days=1)
 
@@ -56,7 +58,19 @@ class OverdueWork:
                 for row in kept.values()
                 if row.next_at is None and not cases.has_ended(row) and row.invoice_id not in asked
             ]
-        return claims + late + still
+            webhooks = [
+                Finding(
+                    kind=Kind.WEBHOOK,
+                    invoice_id=invoice_id,
+                    found=f"{count} notifications, the first of {first:%Y-%m-%d}, could not be delivered to "
+                    f"{webhook_subscriptions.host_of(subscription)} within three days",
+                    remedy=f"starter.py webhook resend {subscription.subscription_id}, once it answers; "
+                    "or webhook remove",
+                    subject=subscription.subscription_id,
+                )
+                for subscription, count, invoice_id, first in notifications.failed_by_subscription(session)
+            ]
+        return claims + late + still + webhooks
 
     def mend(self, finding: Finding, now: datetime) -> bool:
         """Repair the finding. False when there is nothing to repair any more, or it cannot be repaired."""

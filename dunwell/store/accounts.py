@@ -8,7 +8,9 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.keys import AccessChangeId, HoldId
+from dunwell.domain.notifications import AccessChanged
 from dunwell.domain.terms import Access, Level
+from dunwell.store import notifications
 from dunwell.store.database import lock_customers
 from dunwell.store.tables import AccessChangeRow, CustomerRow, HoldRow
 
@@ -165,9 +167,10 @@ def _add_change(session: Session, customer_id: str, invoice_id: str, reason: str
     count = session.scalar(
         select(func.count()).select_from(AccessChangeRow).where(AccessChangeRow.customer_id == customer_id)
     )
+    change_id = str(AccessChangeId(customer_id=customer_id, number=(count or 0) + 1, at=now))
     session.add(
         AccessChangeRow(
-            change_id=str(AccessChangeId(customer_id=customer_id, number=(count or 0) + 1, at=now)),
+            change_id=change_id,
             customer_id=customer_id,
             invoice_id=invoice_id,
             access=level,
@@ -177,3 +180,7 @@ def _add_change(session: Session, customer_id: str, invoice_id: str, reason: str
         )
     )
     session.flush()
+    change = AccessChanged(
+        customer_id=customer_id, invoice_id=invoice_id, change_id=change_id, access=level, work_on_hold=work
+    )
+    notifications.tell(session, lambda: [change])

@@ -8,7 +8,9 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
+from dunwell.domain.notifications import changes
 from dunwell.domain.terms import ENDS, DebtorKind, Role
+from dunwell.store import notifications
 from dunwell.store.bulk_rows import Facts, add_all
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 
@@ -44,17 +46,20 @@ _DUE_AT = (
 
 
 def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
-    """Store the copy of a case, unless one with a higher revision is stored."""
+    """Store the copy of a case, unless one with a higher revision is stored, and tell subscribers what changed."""
     row = session.get(CaseRow, case.invoice_id)
     if row is not None and row.revision > case.revision:
         return
+    notifications.tell_change(session, None if row is None else row.state, case)
     session.merge(CaseRow(**_facts(case, rehearsal, now)))
     session.flush()
 
 
 def add(session: Session, new: Iterable[Case], *, rehearsal: bool, now: datetime) -> None:
     """Store the first copies of new cases."""
-    add_all(session, CaseRow, [_facts(case, rehearsal, now) for case in new])
+    every = list(new)
+    add_all(session, CaseRow, [_facts(case, rehearsal, now) for case in every])
+    notifications.tell(session, lambda: [one for case in every for one in changes(None, case)])
 
 
 def _facts(case: Case, rehearsal: bool, now: datetime) -> Facts:

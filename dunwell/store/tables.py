@@ -25,6 +25,7 @@ from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.notifications import DeliveryState, Topic
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
 from dunwell.domain.principals import ApprovalDecision, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
@@ -504,6 +505,53 @@ class ReconciliationRow(Base):
     findings: Mapped[list[Any]]
 
 
+class SubscriptionRow(Base):
+    """A webhook of somebody who is told what happens to cases.
+
+    url         may hold a token in its path or query; findings and errors show its host only
+    secret      signs each request, so it is stored as it is
+    topics      what it is told of
+    rehearsals  whether it is told of rehearsals: its address is on this machine
+    """
+
+    __tablename__ = "subscriptions"
+    subscription_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    secret: Mapped[str]
+    topics: Mapped[list[Any]]
+    rehearsals: Mapped[bool]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class NotificationRow(Base):
+    """What a subscription is told, once for each event, and how far its delivery is.
+
+    event_id  the same for every subscription and every attempt
+    body      the event's own facts, without its id, topic and time
+    since     when it was written down, or when somebody asked for it to be sent again
+    next_at   not before then; of a pending one
+    answer    what came of the last attempt: a status, or the kind of an error
+    """
+
+    __tablename__ = "notifications"
+    delivery_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    subscription_id: Mapped[str] = mapped_column(ForeignKey("subscriptions.subscription_id"))
+    event_id: Mapped[str] = mapped_column(String(40))
+    topic: Mapped[Topic] = mapped_column(Word(Topic, 20))
+    customer_id: Mapped[str | None]
+    invoice_id: Mapped[str | None]
+    body: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+    since: Mapped[datetime]
+    state: Mapped[DeliveryState] = mapped_column(Word(DeliveryState, 12))
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    next_at: Mapped[datetime | None]
+    answer: Mapped[str | None]
+    settled_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("subscription_id", "event_id"),)
+
+
 class RateImportRow(Base):
     """Rates of a base-rate series that a person imported. From `first` to `last` they stand in place of all others.
 
@@ -666,6 +714,9 @@ class ApprovalRow(Base):
     decided_at: Mapped[datetime | None]
 
 
+Index("notifications_due", NotificationRow.state, NotificationRow.next_at)
+Index("notifications_of", NotificationRow.subscription_id, NotificationRow.state, NotificationRow.delivery_id)
+Index("messages_in_order", MessageRow.claimed_at, MessageRow.message_id)
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
 Index("holds_of", HoldRow.invoice_id)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.channels import CAPPED_CALLS, Channel
 from dunwell.domain.events import CONVERSATIONS
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
+from dunwell.store import notifications
 from dunwell.store.tables import CaseRow, TaskRow
 
 _CONTACTS = sorted(CONTACT_TASKS)
@@ -20,12 +21,13 @@ _OF_STEP = select(TaskRow).where(TaskRow.invoice_id == bindparam("invoice_id"), 
 
 
 def add(session: Session, task: TaskRow) -> bool:
-    """Add a task, open. Returns False, and changes nothing, when there is one with this id."""
+    """Add a task, open, and tell subscribers. Returns False, and changes nothing, when there is one with this id."""
     if session.get(TaskRow, task.task_id) is not None:
         return False
     task.state = TaskState.OPEN
     session.add(task)
     session.flush()
+    notifications.tell_task(session, task)
     return True
 
 
@@ -55,6 +57,7 @@ def reopen(session: Session, row: TaskRow, reason: str, now: datetime) -> None:
     row.state, row.reason, row.due_at = TaskState.OPEN, reason, now
     row.outcome, row.closed_at = None, None
     session.flush()
+    notifications.tell_task(session, row)
 
 
 def open_tasks(session: Session, invoice_id: str | None = None) -> Sequence[TaskRow]:

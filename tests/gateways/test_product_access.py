@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from dunwell.domain.terms import Access
 from dunwell.gateways.base import AccessChange, DeliveryError
-from dunwell.gateways.product_access import HttpProductGateway, NoProduct, sign, verify
+from dunwell.gateways.product_access import HttpProductGateway, NoProduct
+from dunwell.gateways.signed_post import sign, verify
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeProduct
 
 SECRET = "shared-secret"

@@ -11,9 +11,11 @@ from dunwell.client.starting import Start
 from dunwell.domain.channels import AddressKind
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
+from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, DebtorKind, Level, Role
+from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from workflows.status import Status
 
@@ -277,7 +279,7 @@ def describe(found: Schema) -> Schema:
                 several = _list(_ref("Invoice"), minItems=1, maxItems=_MOST_INVOICES)
                 shown["requestBody"] = _body({"anyOf": [_ref("Invoice"), several]})
             paths.setdefault(path, {})[method] = shown
-    return found | {"paths": paths, "components": _components()}
+    return found | {"paths": paths, "webhooks": _webhooks(), "components": _components()}
 
 
 def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Schema | None]]) -> Schema:
@@ -311,6 +313,37 @@ def _event(name: str, operation: Schema) -> Schema:
     }
 
 
+def _webhooks() -> Schema:
+    """Return what subscribers are sent: for each event a signed POST."""
+    headers = [
+        {"name": name, "in": "header", "required": True, "schema": _TEXT, "description": about}
+        for name, about in (
+            (SIGNATURE_HEADER, "t=<Unix seconds>,v1=<hex HMAC-SHA256 of t, a full stop and the raw body>"),
+            (IDEMPOTENCY_HEADER, "The event_id: the same for every attempt."),
+        )
+    ]
+    answers = {"2XX": {"description": "Taken. Anything else: the same is sent again, for three days."}}
+    return {
+        model.topic.value: {
+            "post": {
+                "summary": (model.__doc__ or "").partition("\n")[0],
+                "security": [],
+                "parameters": headers,
+                "requestBody": _body(_told(model)),
+                "responses": answers,
+            }
+        }
+        for model in BODIES
+    }
+
+
+def _told(model: type[Notification]) -> Schema:
+    """Return the schema of the body that tells one event."""
+    head = {"event_id": _TEXT, "event": {"const": model.topic.value}, "at": _TIME}
+    facts = _ref(model.__name__)
+    return {"allOf": [_object(head), facts]}
+
+
 def _body(schema: Schema) -> Schema:
     return {"required": True, "content": {"application/json": {"schema": schema}}}
 
@@ -321,6 +354,9 @@ def _components() -> Schema:
     for model in events:
         schemas[model.__name__] = _with_note(schemas[model.__name__])
     status = _schemas([Status, Standstill], "serialization")
+    told = _schemas(list(BODIES), "serialization")
+    for model in BODIES:
+        told[model.__name__].pop("additionalProperties", None)  # the id, topic and time of the event stand beside
     extras = {
         "copied": {"type": "string", "description": "Why this is the database's copy of the case."},
         "remark": {"type": "string", "description": "What else there is to know about what was told."},
@@ -330,7 +366,7 @@ def _components() -> Schema:
         "no_claim": _maybe({"type": "string", "description": "Why there is no claim."}),
     }
     status["Status"]["properties"] |= extras
-    schemas = status | schemas | _answers() | {"Invoice": _invoice()}
+    schemas = told | status | schemas | _answers() | {"Invoice": _invoice()}
     return {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
 
 
