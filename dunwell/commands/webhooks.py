@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from dunwell.bootstrap import make_dependencies
-from dunwell.commands.common import By, Json, from_database, opened_database
+from dunwell.commands.common import Json, from_database, opened_database
 from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.principal import current_principal
 from dunwell.domain.notifications import TOPICS, DeliveryState
 from dunwell.domain.refusal import Refused
 from dunwell.services import webhook_subscriptions
 from dunwell.services.webhook_delivery import WebhookDelivery
 from dunwell.settings import load_settings
-from dunwell.store import notifications, subscriptions
+from dunwell.store import notifications
 from dunwell.views.webhooks import deliveries, subscribed
 
 SubscriptionId = Annotated[
@@ -24,16 +25,17 @@ SubscriptionId = Annotated[
 def add_webhook(
     url: Annotated[str, typer.Argument(metavar="URL", help="https://..., or http:// to 127.0.0.1.")],
     events: Annotated[str, typer.Option("--events", help=f"With commas: {', '.join(TOPICS)}. Default: all.")] = "",
-    by: By = "administrator",
     as_json: Json = False,
 ) -> None:
     """Tell an address of events as they happen. Prints the secret that signs each request, this once."""
     settings = load_settings()
     names = [name.strip() for name in events.split(",") if name.strip()]
-    with opened_database(settings) as database, database.writing() as session:
-        row = webhook_subscriptions.subscribe(
-            session, url, names, by, datetime.now(UTC), private=settings.webhook_private_addresses
-        )
+    with opened_database(settings) as database:
+        principal, now = current_principal(database), datetime.now(UTC)
+        with database.writing() as session:
+            row = webhook_subscriptions.subscribe(
+                session, url, names, principal, now, private=settings.webhook_private_addresses
+            )
     if as_json:
         print_json({"subscription_id": row.subscription_id, "secret": row.secret, "events": row.topics})
         return
@@ -57,8 +59,10 @@ def list_webhooks(as_json: Json = False) -> None:
 
 def remove_webhook(subscription: SubscriptionId) -> None:
     """Tell an address nothing more. What was not delivered yet is dropped, too."""
-    with opened_database(load_settings()) as database, database.writing() as session:
-        subscriptions.remove(session, webhook_subscriptions.find(session, subscription))
+    with opened_database(load_settings()) as database:
+        principal = current_principal(database)
+        with database.writing() as session:
+            webhook_subscriptions.unsubscribe(session, subscription, principal, datetime.now(UTC))
     say(f"{subscription} is removed.")
 
 
@@ -107,7 +111,8 @@ def show_deliveries(
 
 def resend_failed(subscription: SubscriptionId) -> None:
     """Send all again that failed, for another three days: once the address answers again."""
-    with opened_database(load_settings()) as database, database.writing() as session:
-        row = webhook_subscriptions.find(session, subscription)
-        count = notifications.resend_failed(session, row.subscription_id, datetime.now(UTC))
+    with opened_database(load_settings()) as database:
+        principal = current_principal(database)
+        with database.writing() as session:
+            count = webhook_subscriptions.resend(session, subscription, principal, datetime.now(UTC))
     say(f"{count} notifications are sent again; a worker must run.")

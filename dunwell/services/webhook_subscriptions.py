@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.notifications import TOPICS, Topic
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.http import is_loopback
 from dunwell.gateways.public_address import is_public
-from dunwell.store import subscriptions
+from dunwell.store import audit, notifications, subscriptions
 from dunwell.store.tables import SubscriptionRow
 
 _MOST = 20
@@ -21,9 +22,9 @@ _LONGEST_URL = 2_000
 
 
 def subscribe(
-    session: Session, url: str, topics: Sequence[str], by: str, now: datetime, *, private: bool
+    session: Session, url: str, topics: Sequence[str], principal: Principal, now: datetime, *, private: bool
 ) -> SubscriptionRow:
-    """Add a subscription with a new secret. `private`: addresses that are not public are permitted.
+    """Add a subscription with a new secret, audited. `private`: addresses that are not public are permitted.
 
     Raises Refused for an address or a topic that cannot be, and for more than 20 subscriptions.
     """
@@ -38,11 +39,32 @@ def subscribe(
         secret=f"whsec_{token_urlsafe(32)}",
         topics=[topic.value for topic in wanted],
         rehearsals=is_loopback(url),
-        by=by,
+        by=principal.id,
         at=now,
     )
     subscriptions.add(session, row)
+    details = {"host": host_of(row), "events": row.topics}
+    audit.append(session, principal, _object(row), "webhook_added", now, key="added", details=details)
     return row
+
+
+def unsubscribe(session: Session, subscription_id: str, principal: Principal, now: datetime) -> None:
+    """Remove a subscription with all that it was to be told, audited. Raises Refused when there is none."""
+    row = find(session, subscription_id)
+    audit.append(session, principal, _object(row), "webhook_removed", now, key="removed")
+    subscriptions.remove(session, row)
+
+
+def resend(session: Session, subscription_id: str, principal: Principal, now: datetime) -> int:
+    """Send what failed again, for another three days, audited. Returns how many those are.
+
+    Raises Refused when there is no such subscription.
+    """
+    row = find(session, subscription_id)
+    count = notifications.resend_failed(session, row.subscription_id, now)
+    key = f"resent.{now.isoformat()}"
+    audit.append(session, principal, _object(row), "webhook_resent", now, key=key, details={"count": count})
+    return count
 
 
 def find(session: Session, subscription_id: str) -> SubscriptionRow:
@@ -53,6 +75,10 @@ def find(session: Session, subscription_id: str) -> SubscriptionRow:
             "subscription", f"{printable(subscription_id)!r} is not known; `starter.py webhook list` has them"
         )
     return row
+
+
+def _object(row: SubscriptionRow) -> str:
+    return f"webhook/{row.subscription_id}"
 
 
 def host_of(row: SubscriptionRow) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from dunwell.domain.invoice import for_rehearsal
 from dunwell.domain.notifications import PATIENCE, TOPICS, DeliveryState, Topic
+from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.domain.reconciliation_report import Kind
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Level
@@ -18,8 +19,8 @@ from dunwell.gateways.signed_post import SignedPost, verify
 from dunwell.services import person_tasks
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.services.webhook_delivery import WebhookDelivery, body_of
-from dunwell.services.webhook_subscriptions import find, subscribe
-from dunwell.store import accounts, notifications, subscriptions
+from dunwell.services.webhook_subscriptions import find, resend, subscribe, unsubscribe
+from dunwell.store import accounts, audit, notifications
 from dunwell.store.database import Database
 from dunwell.store.tables import NotificationRow, SubscriptionRow
 from dunwell.views.webhooks import deliveries, subscribed
@@ -27,6 +28,7 @@ from tests.builders import an_invoice, at, keep_customer, sample_deps
 from tests.gateways.fakes import HASTY, Answer, FakeProduct
 from tests.services.conftest import MakeOffice, Office
 
+ADMIN = Principal(PrincipalKind.COMMAND, id="ops", name="ops", role=Role.ADMINISTRATOR)
 PERSONAL = ("Ada", "ada@", "Acme", "+49", "Straße")
 
 
@@ -42,7 +44,7 @@ class Clock:
 
 def add(database: Database, url: str, *topics: str) -> SubscriptionRow:
     with database.writing() as session:
-        return subscribe(session, url, topics, "admin", datetime.now(UTC), private=False)
+        return subscribe(session, url, topics, ADMIN, datetime.now(UTC), private=False)
 
 
 def rows(database: Database) -> list[NotificationRow]:
@@ -233,7 +235,7 @@ def test_after_three_days_it_is_given_up_found_and_sent_again_on_request(
     assert "127.0.0.1 within three days" in finding.found
     with database.writing() as session:
         find(session, subscription.subscription_id).url = subscriber.url
-        assert notifications.resend_failed(session, subscription.subscription_id, clock.now) == 1
+        assert resend(session, subscription.subscription_id, ADMIN, clock.now) == 1
     work.deliver_all()
     assert (len(subscriber.requests), rows(database)[0].state) == (1, DeliveryState.DELIVERED)
     assert not [one for one in OverdueWork(sample_deps(database)).find(clock.now) if one.kind is Kind.WEBHOOK]
@@ -269,10 +271,12 @@ def test_a_removed_subscription_leaves_nothing(database: Database, subscriber: F
     subscription = add(database, subscriber.url)
     opened_case(database)
     with database.writing() as session:
-        subscriptions.remove(session, find(session, subscription.subscription_id))
+        unsubscribe(session, subscription.subscription_id, ADMIN, datetime.now(UTC))
     assert rows(database) == []
     with database.reading() as session:
         assert subscribed(session) == []
+        about = audit.read(session, about=f"webhook/{subscription.subscription_id}")
+    assert [(row.principal, row.action) for row in about] == [("ops", "webhook_added"), ("ops", "webhook_removed")]
 
 
 def test_old_deliveries_are_forgotten(database: Database, subscriber: FakeProduct) -> None:
