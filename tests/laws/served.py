@@ -118,7 +118,7 @@ class Served:
     async def _pass_until(self, moment: datetime) -> None:
         while (now := await self.house.now()) < moment:
             look = min((moment, *self._next_looks(now)))
-            await self.house.env.sleep(look - now)
+            await self.house.sleep(look - now)
             await self._bring_post(await self.house.now())
             await self._say_yes()
 

@@ -130,7 +130,7 @@ def utc(text: str) -> datetime:
 async def live_until(house: House, invoice: Invoice, moment: datetime) -> None:
     """From LATER on all is well."""
     await house.start(invoice, real_time=True)
-    await house.env.sleep(moment - await house.now())
+    await house.sleep(moment - await house.now())
 
 
 async def be_gone_until(house: House, moment: datetime) -> None:

@@ -15,7 +15,7 @@ from temporalio.client import Client, WorkflowHistory, WorkflowUpdateFailedError
 from temporalio.common import RawValue
 from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from dunwell.codec import KeyRing, Seal, sealed_with
@@ -82,11 +82,15 @@ class SealedHouse(House):
 async def worked(
     env: WorkflowEnvironment, database: Database, keys: str = "", cached: int = 1000
 ) -> AsyncIterator[SealedHouse]:
-    """cached: how many cases the worker keeps in memory; 0 has it replay the case at each task."""
+    """cached: how many cases the worker keeps in memory; 0 has it replay the case at each task, without the sandbox.
+
+    A sandbox imports the workflow anew at each replay, which takes longer than all else.
+    """
     deps, seal = sample_deps(database), Keys(keys)
     client = _client(env, replace(sealed_with(ring(keys)), payload_codec=seal))
+    runner = SandboxedWorkflowRunner() if cached else UnsandboxedWorkflowRunner()
     with ThreadPoolExecutor(20) as executor:
-        async with make_worker(client, deps, executor, runner=SandboxedWorkflowRunner(), cached_cases=cached):
+        async with make_worker(client, deps, executor, runner=runner, cached_cases=cached):
             house = SealedHouse(env, deps, keys=seal)
             house.handle = client.get_workflow_handle_for(InvoiceDunning.run, workflow_id("inv-1"))
             yield house
