@@ -22,6 +22,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.local.temporal_server import DevServer, free_port
+from dunwell.process import READY
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import sample_deps, the_ladders
@@ -73,6 +74,13 @@ class Plant:
             self.workers.append(
                 subprocess.Popen(command, env=self.environment(), cwd=self.state, stdout=log, stderr=log)
             )
+
+    async def until_ready(self) -> None:
+        """Wait until a worker works: the days of a case pass from its start on, whether anybody works or not."""
+        log = self.state / "worker.log"
+        async with asyncio.timeout(PATIENCE):
+            while f"INFO {READY}" not in log.read_text():
+                await asyncio.sleep(0.05)
 
     def kill_workers(self) -> None:
         """As the power would: no chance to finish anything."""
@@ -159,6 +167,7 @@ async def plant_in(state: Path) -> AsyncIterator[Plant]:
         plant = Plant(state, database, sendgrid, port, server, client)
         plant.start_worker()
         try:
+            await plant.until_ready()
             yield plant
         finally:
             plant.kill_workers()

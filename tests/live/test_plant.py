@@ -142,7 +142,7 @@ async def test_the_temporal_command_line_is_enough(plant: Plant) -> None:
             ],
             check=True,
             capture_output=True,
-            timeout=30,
+            timeout=PATIENCE,
         )
 
     payment = {"payment_id": "p1", "amount": "200.00", "currency": "EUR"}

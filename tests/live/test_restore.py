@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
 from dunwell.client.cases import Cases
+from dunwell.client.server import Patience
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.reconciliation_report import Finding, Kind, Report
@@ -25,7 +26,7 @@ from dunwell.services.recovery import LOST_TEXT
 from dunwell.store import addresses, cases, outbox, payments, standstills, tasks, timeline
 from tests import backups
 from tests.gateways.fakes import Answer
-from tests.live.plant import AS_OF, Handle, Plant
+from tests.live.plant import AS_OF, PATIENCE, Handle, Plant
 from tests.live.test_plant import DAY_A_SECOND, invoices
 from workflows.messages import RECONCILE_SIGNAL, WORKFLOW_TYPE, workflow_id
 from workflows.options import TASK_QUEUE
@@ -61,7 +62,8 @@ def open_tasks(plant: Plant, invoice_id: str = "inv-0") -> list[str]:
 
 async def pay(plant: Plant, amount: str, payment_id: str, invoice_id: str = "inv-0") -> None:
     facts = {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
-    await Cases(plant.client, plant.database).tell(invoice_id, "payment_received", facts)
+    patient = Cases(plant.client, plant.database, Patience(answer=timedelta(seconds=PATIENCE)))
+    await patient.tell(invoice_id, "payment_received", facts)
 
 
 async def listed(plant: Plant, count: int) -> None:

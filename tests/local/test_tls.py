@@ -221,7 +221,7 @@ async def test_no_trust_no_connection(
 def test_the_worker_ends_with_one_sentence(environment: pytest.MonkeyPatch, hall: Hall) -> None:
     environment.setenv("TEMPORAL_TLS_SERVER_CA_CERT_PATH", str(hall.stranger.file))
     ended = subprocess.run(
-        [sys.executable, str(ROOT / "worker.py")], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, str(ROOT / "worker.py")], capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 1
     assert "TEMPORAL_TLS_SERVER_CA_CERT_PATH" in ended.stderr

@@ -18,6 +18,8 @@ from dunwell.local.up import UpError, exclusive
 from dunwell.settings import load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 180
+"""Seconds for programs to start on busy cores, before a test gives up."""
 
 FAKE_WORKER = """
 import os, signal, socket, sys, time
@@ -49,7 +51,7 @@ sys.exit(up.main(Path("fake_worker.py").absolute(), up.RestartLimits(quick_secon
 """
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 90) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = PATIENCE) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen"
@@ -84,7 +86,7 @@ class Up:
 
     def end(self, how: signal.Signals) -> int:
         self.process.send_signal(how)
-        return self.process.wait(90)
+        return self.process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_up_brings_everything_up_keeps_it_up_and_ends_it_in_order(up: Callable[.
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=PATIENCE,
         check=False,
     )
     assert second.returncode == 1
@@ -172,7 +174,7 @@ def test_a_server_of_ones_own_is_used(up: Callable[..., Up]) -> None:
 )
 def test_what_cannot_start_says_so(up: Callable[..., Up], environment: dict[str, str], said: str) -> None:
     running = up(TEMPORAL_ADDRESS="127.0.0.1:1", **environment)
-    assert running.process.wait(90) == 1
+    assert running.process.wait(PATIENCE) == 1
     assert said in running.said()
     assert "Traceback" not in running.said()
 
@@ -241,7 +243,7 @@ def test_e9_an_address_for_metrics_that_is_taken_is_named_in_one_sentence(tmp_pa
             capture_output=True,
             text=True,
             cwd=tmp_path,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
     assert worker.returncode == 78
@@ -265,7 +267,7 @@ def test_e15_a_program_that_starts_up_ends_when_it_is_asked_to(tmp_path: Path, a
             break
     program.send_signal(signal.SIGTERM)
     program.stderr.close()
-    assert program.wait(60) == 0
+    assert program.wait(PATIENCE) == 0
 
 
 def test_slow_deaths_never_end_it(tmp_path: Path) -> None:
