@@ -36,6 +36,7 @@ from workflows.ui_text import summary
 
 ROOT = Path(__file__).parent.parent.parent
 AS_OF = datetime(2027, 2, 22, 8, tzinfo=UTC)
+WORKER_LOG = "worker.log"
 PATIENCE = 120.0
 """Seconds until a test gives up; two quiet cores need a few, this is for busy ones."""
 
@@ -53,6 +54,8 @@ class Plant:
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     tree: Path = ROOT
     """Whose code new workers run."""
+    log_began: int = 0
+    """At which byte of the workers' log the last one began."""
     begun: dict[str, datetime] = field(default_factory=dict)
     """When, by our own clock, it was AS_OF in the case of each invoice."""
 
@@ -69,17 +72,18 @@ class Plant:
 
     def start_worker(self) -> None:
         """One more worker process."""
-        with (self.state / "worker.log").open("ab") as log:
+        with (self.state / WORKER_LOG).open("ab") as log:
+            self.log_began = log.tell()
             command = [sys.executable, str(self.tree / "worker.py")]
             self.workers.append(
                 subprocess.Popen(command, env=self.environment(), cwd=self.state, stdout=log, stderr=log)
             )
 
     async def until_ready(self) -> None:
-        """Wait until a worker works: the days of a case pass from its start on, whether anybody works or not."""
-        log = self.state / "worker.log"
+        """Wait until the last worker works: the days of a case pass, whether anybody works or not."""
+        log = self.state / WORKER_LOG
         async with asyncio.timeout(PATIENCE):
-            while f"INFO {READY}" not in log.read_text():
+            while f"INFO {READY}".encode() not in log.read_bytes()[self.log_began :]:
                 await asyncio.sleep(0.05)
 
     def kill_workers(self) -> None:

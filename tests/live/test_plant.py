@@ -125,6 +125,7 @@ async def test_an_instalment_paid_while_no_worker_ran_is_met(plant: Plant) -> No
     await plant.until_fired(handle)
     await handle.signal("payment_received", {"payment_id": "p1", "amount": "600.00", "currency": "EUR"})
     plant.start_worker()
+    await plant.until_ready()
     await plant.until(handle, lambda status: "1 of 2 instalments are met" in str(status.timeline))
     status = await plant.until(handle, lambda status: status.next_action and "1 of 2" not in status.next_action.why)
     assert (status.stage, "plan_broken" in str(status.timeline)) == (Stage.PLAN, False)

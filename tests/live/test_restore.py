@@ -208,6 +208,7 @@ async def restore_database(plant: Plant, copy: Path) -> None:
     plant.database.close()
     backups.put_back(copy, plant.state / "dunwell.sqlite")
     plant.start_worker()
+    await plant.until_ready()
 
 
 async def test_e14_a_restored_database_stops_everything_until_a_person_reconciles(
@@ -276,7 +277,7 @@ async def test_e14_late_money_does_not_hide_what_the_run_knew_that_has_ended(pla
     await handle.result()
     await restore_database(plant, tmp_path / "older.sqlite")
     await pay(plant, "50.00", "late")
-    assert stored(plant).money.paid == 1250
+    await plant.until(handle_of(plant), lambda _: stored(plant).money.paid == 1250)
     await handle_of(plant).result()
     await agreed(plant, 1)
 
