@@ -161,6 +161,7 @@ for _name, _command, _example in (
     ("values", rates.values, "DE"),
     ("confirm", rates.confirm, "AT lump_sum.business --by legal --source https://www.ris.bka.gv.at"),
     ("check", rates.check, "--all"),
+    ("withdraw", rates.withdraw, "ecb-mro --by treasury"),
     ("import", rates.import_rates, "ecb-mro ecb.csv --known-until 2026-12-17 --apply --by treasury"),
 ):
     rates_app.command(_name, epilog=f"Example: python starter.py rates {_name} {_example}")(_command)

@@ -87,11 +87,11 @@ def test_values_and_confirmation(run: Run) -> None:
 
 
 def test_the_name_that_a_claim_gives_may_be_confirmed_as_it_is(run: Run) -> None:
-    assert run("confirm", "at.lump_sum.business+public.2016-01-01", "--by", "legal").code == 0
-    assert run("confirm", "it-legal-rate.2026-01-01", "--by", "legal").out == (
+    assert run("confirm", "at.lump_sum.business+public.2016-01-01", "--by", "legal", "--source", "RIS").code == 0
+    assert run("confirm", "it-legal-rate.2026-01-01", "--by", "legal", "--source", "GU").out == (
         "it-legal-rate.2026-01-01: 1.60 % from 2026-01-01: confirmed by legal\n"
     )
-    nothing = run("confirm", "AT", "--by", "legal")
+    nothing = run("confirm", "AT", "--by", "legal", "--source", "RIS")
     assert nothing.code == 2
     assert "FIELD is missing" in nothing.err
 
@@ -167,6 +167,22 @@ def test_a_file_of_another_series_is_not_taken_by_mistake(run: Run) -> None:
     assert run("import", "ecb-mro", "deposit.csv", "--apply", "--by", "ops", "--replace").code == 0
 
 
+def test_a_wrong_import_is_withdrawn(run: Run) -> None:
+    Path("deposit.csv").write_text("2026-06-17,2.25\n2026-09-16,2.50\n")
+    before = the(run("--json").json["series"], series="ecb-mro")
+    run("import", "ecb-mro", "deposit.csv", "--apply", "--by", "ops", "--replace")
+    assert the(run("--json").json["series"], series="ecb-mro")["imports"][0]["number"] == 1
+    done = run("withdraw", "ecb-mro", "--by", "treasury")
+    assert (done.code, done.err) == (0, "")
+    assert "2026-09-16" in done.out and "2.50 %" in done.out and "2.65 %" in done.out
+    assert done.out.splitlines()[-1].startswith(
+        "withdrawn: import 1 of ecb-mro, 2026-06-17 to 2026-09-16, by treasury"
+    )
+    assert the(run("--json").json["series"], series="ecb-mro") == before
+    again = run("withdraw", "ecb-mro", "--by", "treasury")
+    assert again.err == "refused: SERIES: 'ecb-mro' has no such import: there are none (starter.py rates --json)\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -176,7 +192,7 @@ def test_a_file_of_another_series_is_not_taken_by_mistake(run: Run) -> None:
         (("import", "ecb-mro", "far.csv"), "refused: FILE: speaks of 2030-01-01, which is more than a year ahead"),
         (("import", "ecb-mro", "good.csv", "--by", "a@b.example", "--apply"), "refused: by: must be a role"),
         (("values", "SG"), "refused: COUNTRY: 'SG' is no country and no series here"),
-        (("confirm", "SG", "x", "--by", "legal"), "refused: COUNTRY: 'SG' is no country"),
+        (("confirm", "SG", "x", "--by", "legal", "--source", "none"), "refused: COUNTRY: 'SG' is no country"),
     ],
 )
 def test_refusals(run: Run, arguments: tuple[str, ...], said: str) -> None:

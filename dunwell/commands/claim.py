@@ -1,14 +1,12 @@
 """The command that shows what may be claimed for an invoice on a day."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Annotated
 
 import typer
 
-from dunwell.commands.common import InvoiceId, Json, from_database
+from dunwell.commands.common import InvoiceId, Json, day_given, from_database
 from dunwell.commands.output import print_json, print_table, say
-from dunwell.domain.refusal import Refused
 from dunwell.settings import load_settings
 from dunwell.views.claim import claim_facts
 from dunwell.views.facts import Facts
@@ -23,7 +21,7 @@ def claim(
 ) -> None:
     """Show what may be claimed on a day: principal, interest by period, lump sum and costs, by which law."""
     settings = load_settings()
-    day = _day(as_of)
+    day = day_given("--as-of", as_of)
     facts = from_database(settings, lambda session: claim_facts(session, invoice, day, settings.sender_country))
     if as_json:
         print_json(facts)
@@ -32,13 +30,6 @@ def claim(
         say(line)
     if facts["periods"]:
         print_table(("from", "to", "days", "balance", "base %", "margin %", "rate %", "interest"), _rows(facts))
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise Refused("--as-of", f"{text!r} is no day: use YYYY-MM-DD") from None
 
 
 def claim_lines(facts: Facts) -> Iterator[str]:

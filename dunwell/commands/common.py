@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -77,6 +77,16 @@ def read_moment(option: str, text: str) -> datetime:
         raise typer.BadParameter(
             f"{option}: {text[:40]!r} is not a time; write 2027-03-01T09:00Z or 2027-03-01"
         ) from None
+
+
+def day_given(option: str, text: str | None) -> date | None:
+    """Return the value of an option as a day; None without one. Raises typer.BadParameter, naming the option."""
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{option}: {text[:40]!r} is no day; write 2026-12-31") from None
 
 
 def without_none(facts: Mapping[str, Any]) -> dict[str, Any]:

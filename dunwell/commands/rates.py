@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from dunwell.commands.common import REFUSED, Json, from_database, opened_database
+from dunwell.commands.common import REFUSED, Json, day_given, from_database, opened_database
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import principal_in
 from dunwell.domain.rate_import import Difference, RateImport
@@ -84,10 +84,10 @@ def values(subject: Subject, as_json: Json = False) -> None:
 def confirm(
     subject: Subject,
     by: CheckedBy,
+    source: Annotated[str, typer.Option("--source", help="Where it was read: an address, or a book and page.")],
     field: Annotated[
         str, typer.Argument(metavar="[FIELD]", help="As `rates values` shows it, or its first words.")
     ] = "",
-    source: Annotated[str | None, typer.Option("--source", help="Where it was read.")] = None,
 ) -> None:
     """Record that somebody checked a value of the law, so that messages to customers may use it.
 
@@ -160,7 +160,7 @@ def import_rates(
     such as 2026-09-16,2.65. In the days that the file speaks of, its rates stand in place of the known ones.
     """
     content, today = _content(file), _today()
-    last = _day(known_until) if known_until else content.last
+    last = day_given("--known-until", known_until) or content.last
     if last < content.last:
         raise Refused("--known-until", f"lies before {content.last}, the last day that the file speaks of")
     if last > today + _FURTHEST:
@@ -195,6 +195,28 @@ def import_rates(
         say("nothing is stored: add --apply --by ROLE")
 
 
+def withdraw(
+    series: Annotated[str, typer.Argument(metavar="SERIES", help="The series, such as ecb-mro.")],
+    by: Annotated[str, typer.Option("--by", help="Who withdraws it: a role or an id.")],
+    number: Annotated[
+        int | None, typer.Option("--import", metavar="NUMBER", help="As `rates --json` has it. Default: the latest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Let an import of rates count no more, because it was wrong, and show what that changes.
+
+    Claims are computed without it from now on. The import stays in the database, with who withdrew it.
+    """
+    with opened_database(load_settings()) as database, database.writing() as session:
+        imported, found = laws.withdraw_import(session, series.lower(), number, by, datetime.now(UTC))
+    if as_json:
+        print_json({"series": imported.series, "withdrawn": imported.number, "differences": found})
+        return
+    rows = [(str(one.day), _percent(one.before), _percent(one.after)) for one in found]
+    print_table(("from", "with it", "without it"), rows, f"{imported.series}: no rate changes")
+    say(f"withdrawn: import {imported.number} of {imported.series}, {imported.first} to {imported.last}, by {by}")
+
+
 def _show(series: str, found: Sequence[Difference], last: date) -> None:
     rows = [(str(one.day), _percent(one.before), _percent(one.after)) for one in found]
     print_table(("from", "known", "in the file"), rows, f"{series}: the file says what is known, through {last}")
@@ -211,13 +233,6 @@ def _content(file: Path) -> RateFile:
         raise Refused("FILE", f"{file.name} cannot be read: {error.strerror}") from None
     except RateFileError as error:
         raise Refused("FILE", f"{file.name} {error}") from None
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"--known-until: {text[:40]!r} is no day; write 2026-12-31") from None
 
 
 def _today() -> date:

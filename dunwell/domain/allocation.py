@@ -14,7 +14,7 @@ class Designation(StrEnum):
 
     BINDS = "binds"
     CREDITOR_MAY_REFUSE = "creditor_may_refuse"  # the payment; who keeps it has accepted the word
-    NEEDS_CONSENT = "needs_consent"  # of the creditor
+    NEEDS_CONSENT = "needs_consent"  # of the creditor, which nobody records here: the word is not followed
     IGNORED = "ignored"
 
 
@@ -48,22 +48,13 @@ class AllocationRule(LegalFact):
             raise ValueError(f"order must name each head once: {', '.join(Head)}")
         return self
 
-    def order_for(self, named: Head | None, accepted: bool | None) -> tuple[Head, ...]:
-        """Return the heads in the order in which a payment meets them.
-
-        named: the head that the customer designated. accepted: what the seller answered; None: nothing.
-        """
-        if named is None or not self._follows(accepted):
+    def order_for(self, named: Head | None) -> tuple[Head, ...]:
+        """Return the heads in the order in which a payment meets them. named: the head that the customer named."""
+        if named is None or not self.follows_the_customer:
             return self.order
         return (named, *(head for head in self.order if head is not named))
 
-    def _follows(self, accepted: bool | None) -> bool:
-        match self.designation:
-            case Designation.BINDS:
-                return True
-            case Designation.CREDITOR_MAY_REFUSE:
-                return accepted is not False
-            case Designation.NEEDS_CONSENT:
-                return accepted is True
-            case Designation.IGNORED:
-                return False
+    @property
+    def follows_the_customer(self) -> bool:
+        """Whether a payment meets first what the customer says that it is for."""
+        return self.designation in (Designation.BINDS, Designation.CREDITOR_MAY_REFUSE)

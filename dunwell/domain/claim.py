@@ -20,7 +20,7 @@ from dunwell.domain.allocation import USUAL_ORDER
 from dunwell.domain.claim_account import ClaimAccount
 from dunwell.domain.claim_history import ClaimHistory, ContractTerms, Cost, InterestTerms, Payment
 from dunwell.domain.claim_rates import ClaimRates, starting_rule
-from dunwell.domain.default_start import due_day, first_day_of_default
+from dunwell.domain.default_start import first_day_of_default
 from dunwell.domain.governing_law import counts_as
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Doubt, LegalFact
@@ -81,6 +81,7 @@ class Claim(Value):
     assumed           why it is provisional
     left_out          what was to be claimed and is not, and why
     basis             citations of the law for each head that was claimed
+    gaps              rules of the law that it leaves out, with what to do about them
     """
 
     currency: str
@@ -101,6 +102,7 @@ class Claim(Value):
     left_out: tuple[str, ...] = ()
     periods: tuple[Period, ...] = ()
     basis: Mapping[Head, tuple[str, ...]] = {}
+    gaps: tuple[str, ...] = ()
 
     @property
     def certainty(self) -> ClaimCertainty:
@@ -222,7 +224,7 @@ class _Computation:
         if day is None or day > self._as_of:
             return
         self._first_day = day
-        self._rates = ClaimRates(law, self._parties, self._terms, due_day(self._history, rule), day)
+        self._rates = ClaimRates(law, self._parties, self._terms, self._history.due_on, day)
         self._accruals = Accruals(self._account, self._rates, self._disputes, day, rule.compounding)
         if self._terms.lump_sum:
             self._lump_sum = LumpSumClaim(self._account, self._disputes, self._history, self._terms, day)
@@ -235,7 +237,7 @@ class _Computation:
 
     def _pay(self, payment: Payment) -> None:
         rule = self._law.allocation_rule(*self._parties, payment.on) if self._law else None
-        order = rule.order_for(payment.designation, payment.accepted) if rule else USUAL_ORDER
+        order = rule.order_for(payment.designation) if rule else USUAL_ORDER
         if rule is not None and self._account.has_more_than_principal:
             self._doubts += rule.doubts()
         self._account.pay(payment.payment_id, Fraction(payment.amount), order)
@@ -272,6 +274,7 @@ class _Computation:
             left_out=(lump_sum.left_out,) if lump_sum and lump_sum.left_out else (),
             periods=_periods(pieces, digits),
             basis=self._basis(pieces),
+            gaps=tuple(dict.fromkeys(row.gap for _, row in self._used(pieces) if row is not None and row.gap)),
         )
 
     def _all_doubts(self, pieces: Sequence[Accrual]) -> tuple[Doubt, ...]:
@@ -279,12 +282,16 @@ class _Computation:
         doubts += [doubt for row in (self._lump_sum.used if self._lump_sum else ()) for doubt in row.doubts()]
         return tuple(dict.fromkeys([*doubts, *self._doubts]))
 
+    def _used(self, pieces: Sequence[Accrual]) -> list[tuple[Head, LegalFact | None]]:
+        """The rows of the law that gave each head."""
+        used: list[tuple[Head, LegalFact | None]] = list(self._cited)
+        used += [(Head.INTEREST, self._rates.rule(piece.first)) for piece in pieces if self._rates]
+        used += [(Head.LUMP_SUM, row) for row in (self._lump_sum.used if self._lump_sum else ())]
+        return used
+
     def _basis(self, pieces: Sequence[Accrual]) -> dict[Head, tuple[str, ...]]:
-        cited: list[tuple[Head, LegalFact | None]] = list(self._cited)
-        cited += [(Head.INTEREST, self._rates.rule(piece.first)) for piece in pieces if self._rates]
-        cited += [(Head.LUMP_SUM, row) for row in (self._lump_sum.used if self._lump_sum else ())]
         basis: dict[Head, dict[str, None]] = {}
-        for head, row in cited:
+        for head, row in self._used(pieces):
             if row is not None and row.basis is not None:
                 basis.setdefault(head, {})[row.basis] = None
         return {head: tuple(citations) for head, citations in basis.items()}

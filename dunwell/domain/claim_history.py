@@ -59,14 +59,12 @@ class Payment(Value):
     """Money that came in for the invoice.
 
     designation  the head that the customer named; None: no word
-    accepted     whether the seller accepted that word; None: nothing was said about it
     """
 
     payment_id: str
     on: date
     amount: Annotated[Decimal, Field(gt=0)]
     designation: Head | None = None
-    accepted: bool | None = None
 
 
 class Reversal(Value):
@@ -108,25 +106,21 @@ class Cost(Value):
 class ClaimHistory(Value):
     """What happened to one invoice. All amounts are in its currency, which has `digits` after the point.
 
-    due_on               the day by which it was to be paid, as last agreed
-    due_on_business_day  `due_on`, or the next business day of the law's country; needed where that law moves it
-    amounts              oldest first; the first row counts for the days before it as well
-    reversals            of the payments here; together not more than the payment
-    noticed_on           the day on which the first reminder after the due date reached the customer
-    scale_asked_on       the day on which a letter asked for the lump sum by scale, where the seller may choose it
+    due_on      the day by which it was to be paid, as last agreed
+    amounts     oldest first; the first row counts for the days before it as well
+    reversals   of the payments here; together not more than the payment
+    noticed_on  the day on which the first reminder after the due date reached the customer
     """
 
     currency: str
     digits: Annotated[int, Field(ge=0, le=4)]
     issued_on: date
     due_on: date
-    due_on_business_day: date | None = None
     amounts: Annotated[tuple[AmountFrom, ...], Field(min_length=1)]
     payments: tuple[Payment, ...] = ()
     reversals: tuple[Reversal, ...] = ()
     disputes: tuple[DisputedSpan, ...] = ()
     noticed_on: date | None = None
-    scale_asked_on: date | None = None
     costs: tuple[Cost, ...] = ()
 
     def amount_on(self, day: date) -> Decimal:

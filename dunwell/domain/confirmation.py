@@ -11,7 +11,7 @@ from dunwell.domain.legal_fact import Certainty, LegalFact
 from dunwell.domain.model import Value
 from dunwell.domain.rate_series import RateSeries
 
-_NOT_THE_VALUE = {"source", "checked_on", "certainty", "certainty_of", "note", "key"}
+_NOT_THE_VALUE = {"source", "checked_on", "certainty", "certainty_of", "note", "gap", "key"}
 """What is said about a value, and does not make it another one."""
 
 _IN_THE_FIELD = ("table", "customers", "valid_from")

@@ -137,7 +137,6 @@ class InterestRule(LegalFact):
     contract_at_most     the highest rate that a contract may give
     fixed_at             the day whose rate is kept; None: each day takes its own
     starts               the first day of default is the earliest of these that is known
-    due_date_moves       whether a due date on a day without business moves to the next business day
     through_payment_day  whether the day of payment bears interest
     open_interest_at_most  the most that may be open of interest, as a multiple of the open principal
     """
@@ -149,7 +148,6 @@ class InterestRule(LegalFact):
     day_count: DayCount = DayCount.ACT_365
     compounding: Compounding = Compounding.NONE
     starts: Annotated[tuple[Begins, ...], Field(min_length=1)]
-    due_date_moves: bool = False
     through_payment_day: bool = True
     open_interest_at_most: Exact | None = None
 

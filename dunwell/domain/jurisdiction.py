@@ -114,13 +114,9 @@ class Jurisdiction(Value):
     def interest_rule(self, customer: DebtorKind, seller: DebtorKind, day: date) -> InterestRule | None:
         return in_force(self.interest, customer, seller, day)
 
-    def lump_sum_rule(
-        self, customer: DebtorKind, seller: DebtorKind, day: date, *, asked: bool = False
-    ) -> LumpSumRule | None:
-        """The lump sum by law; with `asked`, the one that a letter asked for, if the law has such a one."""
-        usual = [row for row in self.lump_sum if not row.once_asked]
-        other = in_force([row for row in self.lump_sum if row.once_asked], customer, seller, day) if asked else None
-        return other or in_force(usual, customer, seller, day)
+    def lump_sum_rule(self, customer: DebtorKind, seller: DebtorKind, day: date) -> LumpSumRule | None:
+        """The lump sum by law, without a letter that asks for another one."""
+        return in_force([row for row in self.lump_sum if not row.once_asked], customer, seller, day)
 
     def fee_rule(self, customer: DebtorKind, seller: DebtorKind, day: date) -> FeeRule | None:
         return in_force(self.fee, customer, seller, day)

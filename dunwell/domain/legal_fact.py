@@ -59,6 +59,7 @@ class LegalFact(Value):
     basis         short citation that letters print, in the languages of the country: "Art. 104 OR / CO"
     source        where it was read: an address, or a book and page
     certainty_of  fields that are less sure, or surer, than the row
+    gap           a rule of the law that the row leaves out, and what to do; staff see it with every claim by it
     key           names the row, such as "de.lump_sum.business+public.2014-07-29"; not written in files
     """
 
@@ -71,6 +72,7 @@ class LegalFact(Value):
     certainty: Certainty
     certainty_of: Mapping[str, Certainty] = {}
     note: str | None = None
+    gap: str | None = None
     key: str = ""
 
     def is_for(self, customer: DebtorKind, seller: DebtorKind) -> bool:

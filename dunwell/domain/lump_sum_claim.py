@@ -56,18 +56,12 @@ class LumpSumClaim:
             self.left_out = "the lump sum is not claimed: the kind of the customer is unknown"
             return
         yield self._first_day, self._note_debt
-        usual = law.lump_sum_rule(customer, seller, self._first_day)
-        scale = law.lump_sum_rule(customer, seller, self._first_day, asked=True)
-        asked_on = self._history.scale_asked_on
-        rules = [(usual, self._first_day)]
-        if asked_on is not None and scale is not usual:
-            rules.append((scale, asked_on))
-        for rule, since in rules:
-            if rule is None:
-                continue
-            day = self._first_day if rule.arises is None else day_after(rule.arises, self._history, start)
-            if day is not None:
-                yield max(day, since, self._first_day), partial(self._owe, rule)
+        rule = law.lump_sum_rule(customer, seller, self._first_day)
+        if rule is None:
+            return
+        day = self._first_day if rule.arises is None else day_after(rule.arises, self._history)
+        if day is not None:
+            yield max(day, self._first_day), partial(self._owe, rule)
 
     def _note_debt(self) -> None:
         open_ = self._account.open[Bucket.PRINCIPAL]

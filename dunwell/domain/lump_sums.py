@@ -52,7 +52,7 @@ class LumpSumRule(LegalFact):
 
     currency     of the amount;  debt_currency  in which the limits of the bands are
     arises       None: on the first day of default; else the day after this, and not before the first day of default
-    once_asked   only once a letter has asked for it, in place of the row without this mark
+    once_asked   only once a letter of a person's own has asked for it; shown, and never claimed by itself
     set_off      whether it is set off against the legal costs of recovery
     """
 

@@ -15,7 +15,8 @@ _DAY = timedelta(days=1)
 class RateImport(Value):
     """The rates of a series from the first of them through `last`, as a publisher's file gives them.
 
-    rates  in per cent a year, by the days on which they took effect; not empty
+    rates   in per cent a year, by the days on which they took effect; not empty
+    number  by which it is withdrawn; None before it is stored
     """
 
     series: str
@@ -24,6 +25,7 @@ class RateImport(Value):
     source: str
     by: Spoken
     at: datetime
+    number: int | None = None
 
     @property
     def first(self) -> date:

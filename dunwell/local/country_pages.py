@@ -167,6 +167,8 @@ def _section(
         yield f"- **{_kinds(row)}**, since {row.valid_from}: {' '.join(told(row))}"  # type: ignore[operator]
         if row.note:
             yield f"  {row.note}"
+        if row.gap:
+            yield f"  **Not computed:** {row.gap}"
         yield f"  *{_cited(row)}*"
     yield ""
 

@@ -1,6 +1,6 @@
 """The laws in force in this installation: the files, the rates imported since, and what people confirmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -34,8 +34,13 @@ def series_files() -> Mapping[str, RateSeries]:
 
 def series_in_force(session: Session) -> dict[str, RateSeries]:
     """Return every base rate with what was imported for it, by name."""
-    imported = rates.imports(session)
-    return {name: with_imports(series, imported.get(name, ())) for name, series in series_files().items()}
+    return _series(session, series_files())
+
+
+def _series(session: Session, names: Iterable[str]) -> dict[str, RateSeries]:
+    """Return these base rates with what was imported for them."""
+    imported = rates.imports(session, names)
+    return {name: with_imports(series_files()[name], imported.get(name, ())) for name in names}
 
 
 def laws_in_force(session: Session) -> dict[str, Jurisdiction]:
@@ -49,7 +54,7 @@ def law_in_force(session: Session, code: str) -> Jurisdiction:
     law = files().get(code)
     if law is None:
         raise Refused("jurisdiction", f"{code} is no law that is known here: {did_you_mean(code, files())}")
-    return confirmed(_with_series(law, series_in_force(session)), rates.confirmations(session))
+    return confirmed(_with_series(law, _series(session, law.series)), rates.confirmations(session))
 
 
 def governing_law(
@@ -117,6 +122,27 @@ def import_rates(session: Session, imported: RateImport) -> list[Difference]:
     if series is None:
         raise Refused("SERIES", f"{imported.series!r} is no series: {did_you_mean(imported.series, series_files())}")
     return differences(series, with_imports(series, [imported]))
+
+
+def withdraw_import(
+    session: Session, series: str, number: int | None, by: str, now: datetime
+) -> tuple[RateImport, list[Difference]]:
+    """Let an import of rates count no more, the latest one of the series without a `number`.
+
+    Returns it, and what that changes. Raises Refused for one that does not exist, and for an unfit `by`.
+    """
+    known = rates.imports(session, [series]).get(series, [])
+    found = [one for one in known if number in (None, one.number)]
+    if not found:
+        numbers = ", ".join(str(one.number) for one in known) or "none"
+        raise Refused("SERIES", f"{series!r} has no such import: there are {numbers} (starter.py rates --json)")
+    try:
+        RateImport.model_validate(found[-1].model_dump() | {"by": by})
+    except ValidationError as error:
+        raise refusal_of(error) from None
+    before = series_in_force(session)[series]
+    rates.withdraw_import(session, found[-1], by, now)
+    return found[-1], differences(before, series_in_force(session)[series])
 
 
 def codes_in_use(session: Session, seller: str | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Imported rates of base-rate series, and confirmations of values of the law."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import select
@@ -28,10 +28,13 @@ def add_import(session: Session, imported: RateImport) -> None:
     session.flush()
 
 
-def imports(session: Session) -> dict[str, list[RateImport]]:
-    """Return every import, by series, oldest first."""
+def imports(session: Session, names: Iterable[str] | None = None) -> dict[str, list[RateImport]]:
+    """Return every import that was not withdrawn, by series, oldest first. names: of these series alone."""
     found: dict[str, list[RateImport]] = {}
-    for row in session.scalars(select(RateImportRow).order_by(RateImportRow.import_id)):
+    query = select(RateImportRow).where(RateImportRow.withdrawn_at.is_(None)).order_by(RateImportRow.import_id)
+    if names is not None:
+        query = query.where(RateImportRow.series.in_(list(names)))
+    for row in session.scalars(query):
         found.setdefault(row.series, []).append(
             RateImport(
                 series=row.series,
@@ -40,9 +43,19 @@ def imports(session: Session) -> dict[str, list[RateImport]]:
                 source=row.source,
                 by=row.by,
                 at=row.at,
+                number=row.import_id,
             )
         )
     return found
+
+
+def withdraw_import(session: Session, imported: RateImport, by: str, now: datetime) -> None:
+    """Note who withdrew an import, which counts no more. Raises LookupError for one that is not in the database."""
+    row = session.get(RateImportRow, imported.number)
+    if row is None:
+        raise LookupError(f"there is no import {imported.number}")
+    row.withdrawn_by, row.withdrawn_at = by, now
+    session.flush()
 
 
 def confirm(session: Session, confirmation: Confirmation) -> None:

@@ -555,7 +555,8 @@ class NotificationRow(Base):
 class RateImportRow(Base):
     """Rates of a base-rate series that a person imported. From `first` to `last` they stand in place of all others.
 
-    rates  the rates in per cent a year, by the days on which they took effect; the first of them is `first`
+    rates         the rates in per cent a year, by the days on which they took effect; the first of them is `first`
+    withdrawn_by  who withdrew the import, which counts no more since `withdrawn_at`
     """
 
     __tablename__ = "rate_imports"
@@ -567,6 +568,8 @@ class RateImportRow(Base):
     source: Mapped[str] = mapped_column(Text)
     by: Mapped[str]
     at: Mapped[datetime]
+    withdrawn_by: Mapped[str | None]
+    withdrawn_at: Mapped[datetime | None]
 
 
 class ConfirmationRow(Base):

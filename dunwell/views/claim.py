@@ -55,6 +55,7 @@ def _facts(invoice_id: str, found: InvoiceClaim) -> Facts:
         "basis": {head.value: list(cited) for head, cited in claim.basis.items()},
         "reasons": list(claim.reasons),
         "left_out": list(claim.left_out),
+        "gaps": list(claim.gaps),
         "lump_sum_apart": None if apart is None else apart.model_dump(mode="json"),
     }
 

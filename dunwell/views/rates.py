@@ -74,7 +74,8 @@ def _series(series: RateSeries, confirmed: _Confirmed, imported: Sequence[RateIm
         "unconfirmed": _open(values),
         "confirmed": [one for one in values if one["confirmed_by"]],
         "imports": [
-            one.model_dump(include={"last", "source", "by", "at"}) | {"first": one.first} for one in imported
+            one.model_dump(include={"number", "last", "source", "by", "at"}) | {"first": one.first}
+            for one in imported
         ],
     }
 

@@ -73,9 +73,9 @@ def an_invoice(amount: str, due_on: str, currency: str = "EUR", digits: int = 2,
     return ClaimHistory.model_validate({**facts, **more})
 
 
-def paid(on: str, amount: str, designation: str | None = None, accepted: bool | None = None) -> dict[str, Any]:
+def paid(on: str, amount: str, designation: str | None = None) -> dict[str, Any]:
     """A payment that is known by its day."""
-    return {"payment_id": on, "on": day(on), "amount": amount, "designation": designation, "accepted": accepted}
+    return {"payment_id": on, "on": day(on), "amount": amount, "designation": designation}
 
 
 def claimed(

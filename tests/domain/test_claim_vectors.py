@@ -1,8 +1,6 @@
 """Claims whose result was published, or was worked out by hand: the numbers are those of the list they come from.
 
-Where a published result rounds in another way, or is wrong, the test says so. Vector 14 (New Zealand's example of its
-Interest on Money Claims Act, 10,323.25) is not here: it needs the deposit rates of 2012, which were not found, and a
-court's daily effective rate, which no law of these files uses.
+Where a published result rounds in another way, or is wrong, the test says so.
 """
 
 from datetime import date
@@ -13,7 +11,9 @@ import pytest
 from dunwell.domain.claim_history import ContractTerms, InterestTerms
 from dunwell.domain.day_count import year_fraction
 from dunwell.domain.interest_rule import DayCount
+from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
+from dunwell.intake.jurisdiction_files import read_jurisdictions
 from tests.domain.claims import STATUTORY, WITH_LUMP_SUM, a_law, above, an_invoice, at, claimed, heads
 
 UK_BANDS = [{"below": "1000", "amount": "40"}, {"below": "10000", "amount": "70"}, {"amount": "100"}]
@@ -77,6 +77,25 @@ def test_13_interest_that_is_added_to_the_debt_each_month() -> None:
     law = a_law(at("6", day_count="30/360", compounding="monthly"))
     claim = claimed(an_invoice("1500", "2026-03-31"), law, "2026-06-15")
     assert str(claim.interest) == "18.83"
+
+
+def test_14_interest_that_is_added_to_the_debt_each_day() -> None:
+    """The deposit rates of 2012 behind New Zealand's published total are not known: it is that of 4.325 % effective.
+
+    A year at the daily rate 4.2343 % / 366 gives that, and the same rate without compounding another total.
+    """
+    history = an_invoice("10000", "2012-03-15", "NZD", amounts=[{"on": date(2000, 1, 1), "amount": "10000"}])
+    daily = at("4.2343", day_count="act/act", compounding="daily", valid_from=date(2000, 1, 1))
+    claim = claimed(history, a_law(daily, currency="NZD"), "2012-12-15")
+    assert str(claim.total) == "10323.25"
+    assert sum(period.days for period in claim.periods) == 275
+    simple = at("4.2343", day_count="act/act", valid_from=date(2000, 1, 1))
+    assert str(claimed(history, a_law(simple, currency="NZD"), "2012-12-15").total) == "10318.15"
+
+
+def test_14_its_own_law_claims_nothing_without_those_rates() -> None:
+    with pytest.raises(Refused, match="deposit rates"):
+        claimed(an_invoice("10000", "2024-03-15", "NZD"), read_jurisdictions()["NZ"], "2024-12-15")
 
 
 def test_15_a_fine_and_one_per_cent_a_month() -> None:

@@ -37,7 +37,7 @@ class Days:
     def __init__(self, history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date) -> None:
         self.history, self.law, self.terms, self.as_of = history, law, terms, as_of
         self.first_rule = rule_on(history.due_on + ONE, law)
-        self.due = (self.first_rule.due_date_moves and history.due_on_business_day) or history.due_on
+        self.due = history.due_on
         self.start = first_day(history, self.first_rule, self.due)
         self.amount = Fraction(history.amounts[0].amount)
         self.open = dict.fromkeys(HEADS, ZERO) | {"principal": self.amount}
@@ -113,7 +113,7 @@ class Days:
     def move_money(self, today: date) -> None:
         for payment in self.history.payments:
             if payment.on == today:
-                order = order_of(self.law, payment.designation, payment.accepted)
+                order = order_of(self.law, payment.designation)
                 self.paid[payment.payment_id] = Paid(Fraction(payment.amount), order)
                 self.meet()
         for reversal in self.history.reversals:
@@ -145,7 +145,7 @@ def claim_by_days(history: ClaimHistory, law: Jurisdiction, terms: ContractTerms
     open_ = days.open
     if days.money >= days.amount:
         rest = days.money - days.amount
-        for head in order_of(law, None, None):
+        for head in order_of(law, None):
             owed = open_[head] + sum(paid.met[head] for paid in days.paid.values())
             open_[head] = ZERO if head == "principal" else max(owed - rest, ZERO)
             rest -= ZERO if head == "principal" else min(owed, rest)
@@ -171,14 +171,9 @@ def first_day(history: ClaimHistory, rule: InterestRule, due: date) -> date:
     return max(min(days), due) + ONE if days else date.max
 
 
-def order_of(law: Jurisdiction, named: str | None, accepted: bool | None) -> list[str]:
+def order_of(law: Jurisdiction, named: str | None) -> list[str]:
     rule = law.allocation[0]
-    follows = {
-        "binds": True,
-        "creditor_may_refuse": accepted is not False,
-        "needs_consent": accepted is True,
-        "ignored": False,
-    }[rule.designation]
+    follows = rule.designation in ("binds", "creditor_may_refuse")
     order = [str(head) for head in rule.order]
     if named is not None and follows:
         order = [named] + [head for head in order if head != named]

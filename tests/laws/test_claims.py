@@ -89,7 +89,6 @@ def laws(draw: st.DrawFn) -> Jurisdiction:
         "day_count": draw(st.sampled_from(DayCount)),
         "compounding": draw(st.sampled_from([*Compounding, *[Compounding.NONE] * 3])),
         "starts": draw(_STARTS),
-        "due_date_moves": draw(st.booleans()),
         "through_payment_day": draw(st.sampled_from([True, True, False])),
         "open_interest_at_most": draw(st.sampled_from([None, None, "0.05", "1"])),
     }
@@ -114,10 +113,7 @@ def histories(draw: st.DrawFn) -> ClaimHistory:
         paid = draw(_cents(1, 200_000))
         on = draw(_HAPPENS)
         named = draw(_maybe(st.sampled_from(Head)))
-        accepted = draw(st.sampled_from([None, True, False]))
-        payments.append(
-            {"payment_id": f"P{number}", "on": on, "amount": paid, "designation": named, "accepted": accepted}
-        )
+        payments.append({"payment_id": f"P{number}", "on": on, "amount": paid, "designation": named})
         left = paid
         for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
             back = min(draw(_cents(1, 200_000)), left)
@@ -145,7 +141,6 @@ def histories(draw: st.DrawFn) -> ClaimHistory:
             "digits": 2,
             "issued_on": _BEGIN,
             "due_on": due_on,
-            "due_on_business_day": due_on + timedelta(days=draw(st.integers(0, 3))),
             "amounts": [{"on": on, "amount": draw(_cents(0, 300_000))} for on in amounts],
             "payments": sorted(payments, key=lambda one: one["on"]),
             "reversals": sorted(reversals, key=lambda one: one["on"]),
