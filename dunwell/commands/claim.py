@@ -28,6 +28,13 @@ def claim(
         return
     for line in claim_lines(facts):
         say(line)
+    if facts["payments"]:
+        heads = ("principal", "interest", "lump_sum", "costs")
+        rows = [
+            (one["payment_id"], one["on"], one["amount"], *(one["met"][head] for head in heads), one["by"])
+            for one in facts["payments"]
+        ]
+        print_table(("payment", "on", "amount", *(f"to {head.replace('_', ' ')}" for head in heads), "by"), rows)
     if facts["periods"]:
         print_table(("from", "to", "days", "balance", "base %", "margin %", "rate %", "interest"), _rows(facts))
 
@@ -48,7 +55,7 @@ def claim_lines(facts: Facts) -> Iterator[str]:
     yield f"  certainty  {facts['certainty']}"
     if facts["customer_kind"] is None:
         yield "  missing    who the customer is: starter.py customer set CUSTOMER --kind business, consumer or public"
-    for reason in (*facts["left_out"], *facts["reasons"]):
+    for reason in (*facts["remarks"], *facts["left_out"], *facts["reasons"], *facts["gaps"]):
         yield f"  note       {reason}"
 
 

@@ -58,6 +58,10 @@ def reverse_payment(
     payment_id: Annotated[str, typer.Argument(metavar="PAYMENT", help="The id it was recorded under.")],
     reason: Reason = "reversed",
     amount: Annotated[str | None, typer.Option("--amount", help="A part of it. Default: all that is left.")] = None,
+    reversed_at: Annotated[
+        str | None,
+        typer.Option("--reversed-at", metavar="TIME", help="The bank's value date. Default: now."),
+    ] = None,
     reversal_id: Annotated[
         str | None,
         typer.Option("--reversal-id", help="The bank's id of this reversal; needed from the second part on."),
@@ -65,7 +69,13 @@ def reverse_payment(
     no_wait: NoWait = False,
 ) -> None:
     """Take a payment back, whole or in part: a returned debit, a chargeback. A paid case opens again."""
-    facts = {"payment_id": payment_id, "reason": reason, "amount": amount, "reversal_id": reversal_id}
+    facts = {
+        "payment_id": payment_id,
+        "reason": reason,
+        "amount": amount,
+        "reversal_id": reversal_id,
+        "reversed_at": read_moment("--reversed-at", reversed_at).isoformat() if reversed_at else None,
+    }
     tell_case(invoice, "payment_reversed", facts, no_wait=no_wait)
 
 

@@ -1,6 +1,7 @@
 """Commands that show one case or the list of cases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -63,7 +64,8 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         say(f"invoice {facts['number']} of {facts['customer']} ({facts['customer_id']})")
     if shown.policy is not None:
         say(f"open    {shown.amount_due} {shown.currency}, due {shown.due_on}")
-    _print_claim(facts)
+    for line in claim_lines(shown, facts):
+        say(line)
     _print_accessory(shown)
     if shown.credit:
         say(f"credit  {shown.credit} {shown.currency}, to be applied or returned")
@@ -95,14 +97,38 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
     print_table(("when (UTC)", "what", "step", "channel", "why"), rows)
 
 
-def _print_claim(facts: Facts) -> None:
-    """What is claimed beside the principal, if anything is."""
+_CLAIMED = ("principal", "interest", "lump_sum", "costs")
+
+
+def claim_lines(shown: Status, facts: Facts) -> Iterator[str]:
+    """Yield what is claimed, if more than the invoice may be, and why its principal is not what is open."""
     claim = facts["claim"]
     if facts["no_claim"]:
-        say(f"claim   not known: {facts['no_claim']}")
-    elif claim and claim["total"] != claim["principal"]:
-        heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in ("interest", "lump_sum", "costs"))
-        say(f"claim   {claim['total']} {claim['currency']} on {claim['as_of']}, with {heads}; {claim['certainty']}")
+        yield f"claim   not known: {facts['no_claim']}"
+        return
+    if not claim or not (claim["total"] != claim["principal"] or claim["lump_sum_apart"] or claim["remarks"]):
+        return
+    heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in _CLAIMED)
+    apart = claim["lump_sum_apart"]
+    beside = f", and {apart['amount']} {apart['currency']} lump sum beside it" if apart else ""
+    disputed = f"; {claim['disputed']} in dispute are no part of it" if Decimal(claim["disputed"]) else ""
+    total = f"{claim['total']} {claim['currency']} on {claim['as_of']}"
+    yield f"claim   {total}, of it {heads}{beside}{disputed}; {claim['certainty']}"
+    why = _why_not_open(shown, claim)
+    for remark in ([why] if why else []) + claim["remarks"]:
+        yield f"        {remark}"
+
+
+def _why_not_open(shown: Status, claim: Facts) -> str | None:
+    """Why the principal of the claim is not what is open."""
+    if shown.amount_due is None or Decimal(claim["principal"]) + Decimal(claim["disputed"]) == shown.amount_due:
+        return None
+    if shown.stage is Stage.WRITTEN_OFF:
+        return "its principal is not asked for any more: it is written off"
+    return (
+        f"its principal is not the {shown.amount_due} that are open, because payments met other heads first "
+        f"(starter.py claim {shown.invoice_id}); the case ends when what is open is paid"
+    )
 
 
 def _print_accessory(shown: Status) -> None:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from pydantic import ConfigDict, Field
 
 from dunwell.domain.accrual import Accrual, Accruals, Disputes
-from dunwell.domain.allocation import USUAL_ORDER
+from dunwell.domain.allocation import USUAL_ORDER, AllocationRule
 from dunwell.domain.claim_account import ClaimAccount
 from dunwell.domain.claim_history import ClaimHistory, ContractTerms, Cost, InterestTerms, Payment
 from dunwell.domain.claim_rates import ClaimRates, starting_rule
@@ -66,6 +66,22 @@ class Period(Value):
     provisional: bool = False
 
 
+class Allocated(Value):
+    """What one payment met, by the day of the claim.
+
+    amount      what came, less what was taken back of it
+    met         of each head, together no more than the amount
+    by          the rule by which it met them in this order
+    """
+
+    payment_id: str
+    on: date
+    amount: Decimal
+    designation: Head | None = None
+    met: Mapping[Head, Decimal]
+    by: str
+
+
 class Claim(Value):
     """What may be claimed on the day `as_of`, in `currency`.
 
@@ -82,6 +98,8 @@ class Claim(Value):
     left_out          what was to be claimed and is not, and why
     basis             citations of the law for each head that was claimed
     gaps              rules of the law that it leaves out, with what to do about them
+    payments          what each payment met
+    remarks           what is easily misunderstood about it: why there is no interest yet, what a dispute changes
     """
 
     currency: str
@@ -103,6 +121,8 @@ class Claim(Value):
     periods: tuple[Period, ...] = ()
     basis: Mapping[Head, tuple[str, ...]] = {}
     gaps: tuple[str, ...] = ()
+    payments: tuple[Allocated, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def certainty(self) -> ClaimCertainty:
@@ -180,6 +200,8 @@ class _Computation:
         self._rates: ClaimRates | None = None
         self._accruals: Accruals | None = None
         self._lump_sum: LumpSumClaim | None = None
+        self._waits_for: str | None = None
+        self._allocated_by: dict[str, str] = {}
 
     def result(self) -> Claim:
         events = sorted(self._events(), key=lambda event: (event.on, event.phase))
@@ -221,6 +243,8 @@ class _Computation:
         rule = starting_rule(law, self._parties, self._history.due_on)
         self._day = _Phase.DAY_WITH_PAYMENT if rule.through_payment_day else _Phase.DAY_WITHOUT_PAYMENT
         day = first_day_of_default(self._history, rule)
+        if day is None:
+            self._waits_for = " or ".join(str(start.event) for start in rule.starts)
         if day is None or day > self._as_of:
             return
         self._first_day = day
@@ -240,6 +264,7 @@ class _Computation:
         order = rule.order_for(payment.designation) if rule else USUAL_ORDER
         if rule is not None and self._account.has_more_than_principal:
             self._doubts += rule.doubts()
+        self._allocated_by[payment.payment_id] = _allocation(rule, payment.designation, order)
         self._account.pay(payment.payment_id, Fraction(payment.amount), order)
 
     # The claim -------------------------------------------------------------------------------------------
@@ -274,8 +299,38 @@ class _Computation:
             left_out=(lump_sum.left_out,) if lump_sum and lump_sum.left_out else (),
             periods=_periods(pieces, digits),
             basis=self._basis(pieces),
+            payments=tuple(self._payments(rule.order if rule else USUAL_ORDER)),
+            remarks=tuple(self._remarks(disputed)),
             gaps=tuple(dict.fromkeys(row.gap for _, row in self._used(pieces) if row is not None and row.gap)),
         )
+
+    def _payments(self, order: Sequence[Head]) -> Iterator[Allocated]:
+        settled, digits = self._account.settled, self._history.digits
+        allocations = self._account.allocations(order)
+        for payment in self._history.payments:
+            if payment.payment_id in allocations:
+                shares = allocations[payment.payment_id]
+                met = _rounded_shares([shares[head] for head in Head], digits)
+                by = _SETTLED if settled else self._allocated_by[payment.payment_id]
+                yield Allocated(
+                    payment_id=payment.payment_id,
+                    on=payment.on,
+                    amount=_rounded(self._account.left_of(payment.payment_id), digits),
+                    designation=payment.designation,
+                    met=dict(zip(Head, met, strict=True)),
+                    by=by,
+                )
+
+    def _remarks(self, disputed: Fraction) -> Iterator[str]:
+        customer, _ = self._kinds
+        as_consumer = " (the customer's kind is unknown, and counts as a private person)" if customer is None else ""
+        if self._waits_for is not None and self._terms.interest is not InterestTerms.NONE:
+            yield f"no interest yet: it begins with {_STARTS.get(self._waits_for, self._waits_for)}{as_consumer}"
+        if disputed and self._first_day is not None:
+            yield (
+                "the part in dispute bears interest for the days before the dispute, which is claimed here; since "
+                "then it bears none, unless the dispute is rejected"
+            )
 
     def _all_doubts(self, pieces: Sequence[Accrual]) -> tuple[Doubt, ...]:
         doubts = [doubt for piece in pieces for doubt in piece.rate.doubts]
@@ -295,6 +350,24 @@ class _Computation:
             if row is not None and row.basis is not None:
                 basis.setdefault(head, {})[row.basis] = None
         return {head: tuple(citations) for head, citations in basis.items()}
+
+
+_SETTLED = "the invoice is paid: its principal is met first, whatever the payments were for"
+_STARTS = {"notice": "a reminder after the due date that reached the customer, and none has"}
+"""In what words the missing events of a law's start are told."""
+
+
+def _allocation(rule: AllocationRule | None, named: Head | None, order: Sequence[Head]) -> str:
+    """By which rule a payment meets the heads in this order."""
+    heads = ", ".join(head.replace("_", " ") for head in order)
+    if rule is None:
+        return f"the usual order, without a law: {heads}"
+    law = rule.basis or "the order of the law as it is known here"
+    if named is None:
+        return f"{law}: {heads}"
+    if rule.follows_the_customer:
+        return f"the customer's word, then {law}: {heads}"
+    return f"{law}: {heads}; the customer's word ({named.replace('_', ' ')}) is not followed"
 
 
 def _law_needed(law: Jurisdiction | None, terms: ContractTerms) -> Jurisdiction | None:

@@ -1,6 +1,6 @@
 """The open heads of one claim and the payments that met them: unrounded, one event at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from fractions import Fraction
 
@@ -27,6 +27,13 @@ def _buckets(order: Sequence[Head]) -> list[Bucket]:
         if head is Head.INTEREST:
             buckets.append(Bucket.CAPITALISED)
     return buckets
+
+
+def _by_head(met: Mapping[Bucket, Fraction]) -> dict[Head, Fraction]:
+    """The same with interest that bears interest itself counted as interest."""
+    found = {head: met[Bucket(head)] for head in Head}
+    found[Head.INTEREST] += met[Bucket.CAPITALISED]
+    return found
 
 
 class _Met:
@@ -104,6 +111,10 @@ class ClaimAccount:
             self.open[bucket] += reopened
         self._use_what_is_free()
 
+    def left_of(self, payment_id: str) -> Fraction:
+        """What came by this payment, less what was taken back of it."""
+        return self._payments[payment_id].left
+
     def heads(self, order: Sequence[Head]) -> dict[Head, Fraction]:
         """Return what is open of each head.
 
@@ -118,6 +129,24 @@ class ClaimAccount:
                 open_[bucket], beyond = open_[bucket] - met, beyond - met
         open_[Bucket.INTEREST] += open_.pop(Bucket.CAPITALISED)
         return {head: open_[Bucket(head)] for head in Head}
+
+    def allocations(self, order: Sequence[Head]) -> dict[str, dict[Head, Fraction]]:
+        """Return what each payment met of each head, by its id, in the order in which they came.
+
+        Once the invoice is settled, they met its principal first, and what was paid beyond it the rest in this order.
+        """
+        if not self.settled:
+            return {name: _by_head(payment.met) for name, payment in self._payments.items()}
+        owed = {bucket: amount + self._met(bucket) for bucket, amount in self.open.items()}
+        owed[Bucket.PRINCIPAL] = self.amount
+        found = {}
+        for name, payment in self._payments.items():
+            left, met = payment.left, dict.fromkeys(Bucket, _NOTHING)
+            for bucket in (Bucket.PRINCIPAL, *(one for one in _buckets(order) if one is not Bucket.PRINCIPAL)):
+                met[bucket] = min(left, owed[bucket])
+                left, owed[bucket] = left - met[bucket], owed[bucket] - met[bucket]
+            found[name] = _by_head(met)
+        return found
 
     @property
     def overpaid(self) -> Fraction:

@@ -216,12 +216,14 @@ class PaymentReversed(Value):
     """Money of a payment was taken back: `amount` of it, or all that is left of it.
 
     `reversal_id` tells several reversals of parts of one payment apart; without it one such reversal is known.
+    `reversed_at` is the bank's value date, from which what was taken back bears interest again; None: now.
     """
 
     payment_id: PaymentId
     reason: Code  # a bank's own reference may be long digits; a reversal must not fail over it
     amount: Amount | None = None
     reversal_id: PaymentId | None = None
+    reversed_at: Moment | None = None
 
     @property
     def key(self) -> str:

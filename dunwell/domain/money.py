@@ -137,7 +137,8 @@ class Money(MutableValue):
         self.check_digits("amount", amount)
         if amount > left:
             raise Refused("amount", f"is more than the {self.shown(left)} that are left of this payment")
-        taken = Reversal(payment_id=payment_id, key=event.key, amount=amount, at=now, reason=event.reason)
+        at = event.reversed_at or now
+        taken = Reversal(payment_id=payment_id, key=event.key, amount=amount, at=at, reason=event.reason)
         self.reversals.append(taken)
         if payment_id in self.payments:
             self.payments[payment_id] -= amount

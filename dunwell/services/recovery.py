@@ -223,4 +223,5 @@ def _as_reversal(row: ReversalRow) -> PaymentReversed:
         reason=row.reason,
         amount=None if row.key == REST else row.amount,
         reversal_id=None if row.key in {REST, PART} else row.key,
+        reversed_at=row.at,
     )

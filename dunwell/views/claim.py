@@ -56,6 +56,8 @@ def _facts(invoice_id: str, found: InvoiceClaim) -> Facts:
         "reasons": list(claim.reasons),
         "left_out": list(claim.left_out),
         "gaps": list(claim.gaps),
+        "remarks": list(claim.remarks),
+        "payments": [one.model_dump(mode="json") for one in claim.payments],
         "lump_sum_apart": None if apart is None else apart.model_dump(mode="json"),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from dunwell.client.customers import Customers
+from dunwell.commands.status import claim_lines
 from dunwell.domain.claim_history import ClaimHistory
 from dunwell.domain.evidence import verify
 from dunwell.domain.policy import Fee, Policy
@@ -21,6 +22,7 @@ from dunwell.views.evidence import as_text, gather
 from dunwell.views.work_list import one_task, open_work
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_ladders
 from tests.services.conftest import Office
+from workflows.status import status_of
 
 Open = Callable[..., Office]
 
@@ -45,6 +47,12 @@ def opened(file_database: Database) -> Open:
 def claimed(office: Office, day: str) -> dict[str, Any]:
     with office.deps.database.reading() as session:
         return claim_facts(session, "inv-1", date.fromisoformat(day), None)
+
+
+def shown(office: Office, day: str) -> list[str]:
+    """The lines about the claim in the status."""
+    status = status_of(office.case, [])
+    return list(claim_lines(status, {"claim": claimed(office, day), "no_claim": None}))
 
 
 def heads(office: Office, day: str) -> tuple[str, str, str, str]:
@@ -84,6 +92,55 @@ def test_a_german_invoice_paid_in_three_parts_across_a_rate_change(opened: Open)
     assert facts["total"] == "3224.76"
     assert facts["basis"]["interest"]
     assert (str(office.case.open_amount), facts["disputed"]) == ("3000.00", "0.00")
+    met = [(one["payment_id"], one["met"]["principal"], one["met"]["interest"]) for one in facts["payments"]]
+    assert met == [("p1", "3872.78", "87.22"), ("p2", "1000.00", "0.00"), ("p3", "1902.47", "97.53")]
+    first, second, _ = (one["by"] for one in facts["payments"])
+    assert first == "§§ 366, 367 BGB: costs, lump sum, interest, principal"
+    assert second == "the customer's word, then §§ 366, 367 BGB: principal, costs, lump sum, interest"
+    assert shown(office, "2026-07-31") == [
+        "claim   3224.76 EUR on 2026-07-31, of it 3224.76 principal, 0.00 interest, 0.00 lump sum, 0.00 costs; "
+        "confirmed",
+        "        its principal is not the 3000.00 that are open, because payments met other heads first (starter.py "
+        "claim inv-1); the case ends when what is open is paid",
+    ]
+
+
+def test_once_it_is_paid_the_payments_met_the_principal_first(opened: Open) -> None:
+    office = opened()
+    paid(office, "4000.00", payment_id="p1")
+    paid(office, "6050.00", payment_id="p2")
+    one, two = claimed(office, "2026-05-31")["payments"]
+    assert (one["met"]["principal"], two["met"]["principal"], two["met"]["lump_sum"]) == (
+        "4000.00",
+        "6000.00",
+        "40.00",
+    )
+    assert two["by"].startswith("the invoice is paid")
+
+
+def test_a_claim_says_why_there_is_no_interest_yet(opened: Open) -> None:
+    consumer = claimed(opened(kind=None), "2026-06-30")
+    assert (consumer["interest"], consumer["first_day"]) == ("0.00", None)
+    assert consumer["remarks"] == [
+        "no interest yet: it begins with a reminder after the due date that reached the customer, and none has (the "
+        "customer's kind is unknown, and counts as a private person)"
+    ]
+
+
+def test_a_claim_says_what_a_dispute_changes(opened: Open) -> None:
+    office = opened()
+    office.record("dispute_opened", "2026-05-11 09:00", reason="quality", opened_by="user", amount="4000.00")
+    facts = claimed(office, "2026-05-31")
+    assert [one["balance"] for one in facts["periods"]] == ["10000.00", "6000.00"]
+    assert facts["remarks"][0].startswith("the part in dispute bears interest for the days before the dispute")
+
+
+def test_a_payment_goes_back_on_the_value_date_of_the_bank(opened: Open) -> None:
+    office = opened()
+    paid(office, "4000.00", "2026-05-10")
+    back = {"payment_id": "p1", "reason": "R01", "reversed_at": "2026-05-12T00:00:00+00:00"}
+    office.record("payment_reversed", "2026-05-20 09:00", **back)
+    assert history(office).reversals[0].on == date(2026, 5, 12)
 
 
 def test_a_british_invoice_due_on_15_december(opened: Open) -> None:
