@@ -341,16 +341,25 @@ def _basic_marks(number: str) -> str:
 
 def spelling(locale: Locale) -> Callable[[str], str]:
     """Return a function that spells the words of a language file as the country of the locale does."""
-    if locale.language == "de" and locale.territory in _NO_ESZETT:
-        return _without_eszett
+    if locale.language == "de" and locale.territory in _SWISS:
+        return _swiss
     return _canadian if (locale.language, locale.territory) == ("fr", "CA") else str
 
 
-_NO_ESZETT = frozenset({"CH", "LI"})
+_SWISS = frozenset({"CH", "LI"})
+_GREETING = re.compile(r"^Guten Tag \{\{ contact_name \}\},$", re.MULTILINE)
+_AFTER_GREETING = re.compile(r"(?<=greeting \}\}\n\n)(?:.+\n)+")
+_FIRST_WORD = re.compile(r"(\A|%\}\n)((?:\{%[^%]*%\})*[a-zäöü])")
 
 
-def _without_eszett(words: str) -> str:
-    return words.replace("ß", "ss")
+def _swiss(words: str) -> str:
+    """Return German words as Switzerland writes them: no ß, no comma after the greeting, and a capital after that."""
+    words = _GREETING.sub("Guten Tag {{ contact_name }}", words.replace("ß", "ss"))
+    return _AFTER_GREETING.sub(lambda found: _FIRST_WORD.sub(_capital, found[0]), words)
+
+
+def _capital(found: re.Match[str]) -> str:
+    return found[1] + found[2][:-1] + found[2][-1].upper()
 
 
 def _canadian(words: str) -> str:

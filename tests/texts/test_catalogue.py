@@ -682,6 +682,27 @@ def test_switzerland_writes_no_eszett_but_keeps_that_of_a_name() -> None:
     assert all("ß" not in label for label in CATALOGUE.labels("de-LI").values())
 
 
+@pytest.mark.parametrize("key", sorted(TRAITS))
+@pytest.mark.parametrize("reminded", [(), (date(2026, 3, 3),)])
+def test_switzerland_writes_no_comma_after_the_greeting_and_goes_on_with_a_capital(
+    key: str, reminded: tuple[date, ...]
+) -> None:
+    claim = {"claims": (claimed(),), "claim_until": date(2026, 3, 26)}
+    swiss = CATALOGUE.compose(key, "de-CH", facts(**OPTIONAL | claim | {"earlier": reminded})).text
+    greeting, first = [line for line in swiss.splitlines() if line.strip()][:2]
+    assert greeting == "Guten Tag Ada Byron"
+    assert first[0].isupper()
+
+
+@LANGUAGES
+def test_a_demand_with_a_claim_asks_for_one_total_and_names_the_invoice_as_its_part(language: str) -> None:
+    known = facts(**OPTIONAL | {"claims": (claimed(),), "claim_until": date(2026, 3, 25)})
+    composed = CATALOGUE.compose("formal-complaint", language, known)
+    bold = [re.sub(r"[^0-9]", "", words) for words in re.findall(r"\*\*([^*\n]*)\*\*", composed.markdown)]
+    assert [words for words in bold if words.endswith(("125234", "120000"))] == ["125234", "125234"]
+    assert len(re.findall(r"1.?252.34", composed.text)) == 2, "the last row of the table, and the sentence that asks"
+
+
 def test_german_keeps_a_day_beside_its_month_and_a_law_beside_its_number() -> None:
     known = facts(claims=(claimed(),), claim_until=date(2026, 3, 26), earlier=(date(2026, 3, 3), date(2026, 3, 17)))
     composed = CATALOGUE.compose("reminder-second", "de", known)
