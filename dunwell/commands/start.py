@@ -29,6 +29,7 @@ from dunwell.commands.common import (
     known_ladders,
     read_moment,
 )
+from dunwell.commands.law_notes import law_notes
 from dunwell.commands.output import local_time, print_json, print_table, say, warn, window
 from dunwell.commands.principal import current_principal
 from dunwell.domain.case import Case
@@ -200,7 +201,8 @@ def show_preview(
             refused.append(RefusedInvoice(invoice.invoice_id, str(problem)))
             continue
         case = foreseen(invoice, policy, now)
-        lines, notes = _previewed(deps, invoice, policy, case, now), list(_notes(deps, registrar, invoice))
+        lines = _previewed(deps, invoice, policy, case, now)
+        notes = list(_notes(deps, registrar, invoice, policy, now))
         if as_json:
             shown.append(_preview_facts(invoice, policy, case, lines, notes))
         else:
@@ -277,14 +279,17 @@ def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:
     return facts | ({} if refusal.value is None else {"value": refusal.value})
 
 
-def _notes(deps: Dependencies, registrar: Registrar, invoice: Invoice) -> Iterator[str]:
-    """Yield notes on what people may not expect in the messages of this invoice."""
+def _notes(
+    deps: Dependencies, registrar: Registrar, invoice: Invoice, policy: Policy, now: datetime
+) -> Iterator[str]:
+    """Yield notes on what people may not expect in the messages of this invoice, and on what the law says of them."""
     if why := registrar.other_language(invoice):
         yield f"language: {why}"
     if invoice.payment_url is None:
         account = deps.sender.account_for(invoice.currency)
         where = f"to our account {grouped_iban(account.iban)}" if account else "by the bank details on the invoice"
         yield f"no payment_url: messages ask for a bank transfer {where}"
+    yield from law_notes(deps, invoice, policy, now)
 
 
 def _print_preview(

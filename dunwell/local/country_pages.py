@@ -348,27 +348,7 @@ def _limitation(row: LegalFact) -> Iterator[str]:
 
 def _contact(row: LegalFact) -> Iterator[str]:
     assert isinstance(row, ContactRule)
-    for limit in row.limits:
-        days = "a day" if limit.days == 1 else f"in {limit.days} days"
-        yield f"{' and '.join(limit.forms).capitalize()}: at most {limit.at_most} {days}."
-    for hours in row.hours:
-        yield f"{', '.join(day.capitalize() for day in hours.days)}: {hours.opens:%H:%M} to {hours.closes:%H:%M}."
-    if not row.holidays:
-        yield "Not on public holidays."
-    if row.days_between:
-        yield f"At least {row.days_between} days between two contacts."
-    if row.rest_days_after_talk:
-        yield f"No call for {row.rest_days_after_talk} days after a talk."
-    if row.notice_days is not None:
-        yield f"A written notice gives {row.notice_days} days."
-    if row.breathing_space_days is not None:
-        yield f"A breathing space of the law lasts {row.breathing_space_days} days, in which nobody is contacted."
-    if row.fields_to_name:
-        yield f"Each contact names: {', '.join(row.fields_to_name)}."
-    if not row.third_parties:
-        yield "Third parties are told nothing."
-    if row.collectors_only:
-        yield "It binds those who collect for others; it is kept here as well."
+    return row.sentences()
 
 
 def main() -> None:

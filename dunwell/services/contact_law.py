@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 from dunwell.domain.business_calendar import BusinessCalendar, LegalHours
 from dunwell.domain.calls import DAY_CLOSES, DAY_OPENS
 from dunwell.domain.channels import Channel
-from dunwell.domain.contact_limits import ContactForm, ContactLimit, ContactRule, Weekday
+from dunwell.domain.contact_limits import ContactForm, ContactLimit, ContactRule, NamedFact, Weekday
 from dunwell.domain.governing_law import SELLER, counts_as
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.terms import DebtorKind
+from dunwell.services.our_company import Sender
 from dunwell.store import outbox, tasks
 
 Wait = tuple[datetime, str]
@@ -50,7 +51,7 @@ def within_hours(calendar: BusinessCalendar, rule: ContactRule | None) -> Busine
         return calendar
     weekdays = list(Weekday)
     hours = {weekdays.index(day): (row.opens, row.closes) for row in rule.hours for day in row.days}
-    legal = LegalHours(hours, _name(rule))
+    legal = LegalHours(hours, name_of(rule))
     try:
         return calendar.inside(legal)
     except ValueError:
@@ -68,12 +69,42 @@ def waits(
         if forms & _concerned(limit):
             yield from _used_up(session, rule, debtor, limit, at)
     if rule.days_between and (made := _contacts(session, debtor, forms, at - timedelta(days=rule.days_between))):
-        why = f"{debtor.customer_id} was contacted less than {rule.days_between} day(s) ago ({_name(rule)})"
+        why = f"{debtor.customer_id} was contacted less than {rule.days_between} day(s) ago ({name_of(rule)})"
         yield made[-1] + timedelta(days=rule.days_between), why
     rest = timedelta(days=rule.rest_days_after_talk)
     if rest and forms & _IN_PERSON and (talks := tasks.talks_with(session, debtor.customer_id, at - rest)):
-        why = f"{debtor.customer_id} was talked with less than {rule.rest_days_after_talk} day(s) ago ({_name(rule)})"
+        why = (
+            f"{debtor.customer_id} was talked with less than {rule.rest_days_after_talk} day(s) ago ({name_of(rule)})"
+        )
         yield talks[-1] + rest, why
+
+
+def facts_to_name(rule: ContactRule | None, sender: Sender) -> dict[NamedFact, str | None]:
+    """Return what each contact must name, as our settings have it; None for what they lack."""
+    ours = {NamedFact.CREDITOR: sender.company, NamedFact.NAME: sender.name, NamedFact.PHONE: sender.phone}
+    return {fact: ours[fact] or None for fact in (rule.fields_to_name if rule else ())}
+
+
+def why_unnamed(rule: ContactRule | None, sender: Sender) -> str | None:
+    """Why nothing may be sent, because our settings lack what each contact must name; None when they have it."""
+    lacking = [fact for fact, value in facts_to_name(rule, sender).items() if value is None]
+    if rule is None or not lacking:
+        return None
+    settings = ", ".join(_SETTING[fact] for fact in lacking)
+    return f"{name_of(rule)} has each contact name: {', '.join(lacking)}; set {settings}"
+
+
+_SETTING = {
+    NamedFact.CREDITOR: "SENDER_COMPANY",
+    NamedFact.NAME: "SENDER_NAME",
+    NamedFact.PHONE: "SENDER_PHONE",
+}
+
+
+def naming(rule: ContactRule | None, sender: Sender, text: str) -> str:
+    """Return a short text with what it must name and does not yet at its end."""
+    missing = [value for value in facts_to_name(rule, sender).values() if value is not None and value not in text]
+    return " ".join([text, ", ".join(missing)]) if missing else text
 
 
 def _concerned(limit: ContactLimit) -> set[ContactForm]:
@@ -91,7 +122,7 @@ def _used_up(
         return
     free = made[-limit.at_most] + span if limit.at_most else at + span
     counted = " or ".join(limit.forms)
-    why = f"{debtor.customer_id} had {len(made)} {counted} in {limit.days} day(s), the most by {_name(rule)}"
+    why = f"{debtor.customer_id} had {len(made)} {counted} in {limit.days} day(s), the most by {name_of(rule)}"
     yield free, why
 
 
@@ -105,5 +136,6 @@ def _contacts(session: Session, debtor: Debtor, forms: Collection[ContactForm], 
     return sorted(made)
 
 
-def _name(rule: ContactRule) -> str:
+def name_of(rule: ContactRule) -> str:
+    """The short name of the law that limits contacts."""
     return rule.basis or rule.key

@@ -16,10 +16,20 @@ from dunwell.domain.address import address_key
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.contact import Contact
+from dunwell.domain.contact_limits import ContactRule
 from dunwell.domain.terms import DEAD_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
-from dunwell.services import asked_claims, attachments, contact_caps, credits, joint_messages, letters, standstill
+from dunwell.services import (
+    asked_claims,
+    attachments,
+    contact_caps,
+    contact_law,
+    credits,
+    joint_messages,
+    letters,
+    standstill,
+)
 from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.attachments import Enclosure
 from dunwell.services.composing import compose, lead_first
@@ -99,6 +109,8 @@ class Claims:
         closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
         if closed:
             return f"the address {closed}"
+        if unnamed := contact_law.why_unnamed(self._contact_rule(dispatch), self._deps.sender):
+            return unnamed
         if channel.facts.tariffs and (expense := costly(address)):
             return f"it is {expense}"
         if channel.facts.form is TextForm.PAPER:
@@ -113,6 +125,9 @@ class Claims:
             return None
         others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
         composed = compose(session, self._deps, lead_first(dispatch, others), contact)
+        rule = self._contact_rule(dispatch)
+        if contact_law.naming(rule, self._deps.sender, composed.short) != composed.short:
+            return "an approved text cannot name what the law has each contact name"
         if self._approved_id(dispatch, channel, composed) is not None:
             return None
         label = channel.facts.label
@@ -120,6 +135,10 @@ class Claims:
             f"{composed.key} has no approved text in {composed.language} for this case, and they have not written by "
             f"{label} within a day"
         )
+
+    def _contact_rule(self, dispatch: Dispatch) -> ContactRule | None:
+        today = dispatch.calendar.local_date(dispatch.now)
+        return contact_law.rule_for(self._deps.laws, dispatch.customer, today)
 
     def _needs_approval(self, session: Session, dispatch: Dispatch, channel: Channel, address: str) -> bool:
         key = address_key(channel, address, rehearsal=dispatch.rehearsal)
@@ -190,6 +209,8 @@ class Claims:
         row.step, row.message = str(lead.execution.key), str(lead.execution.message)
         row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
         row.subject, row.body, row.html = in_form(composed, channel.facts.form)
+        if channel.facts.form is TextForm.SHORT:
+            row.body = contact_law.naming(self._contact_rule(dispatch), self._deps.sender, row.body)
         approved = None
         if self._needs_approval(session, dispatch, channel, address):
             approved = self._approved_id(dispatch, channel, composed)

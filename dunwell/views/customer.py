@@ -10,7 +10,8 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.consent import Consent
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.people import Person, asked
+from dunwell.domain.people import Person, asked, is_third_party
+from dunwell.domain.terms import DebtorKind
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
 from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
 from dunwell.views.account import access_facts
@@ -34,7 +35,7 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
         contacts.people(session, [customer_id])[customer_id],
         contacts.corrections(session, [customer_id]),
     )
-    about = _asked_about(session, rows, people)
+    about = _asked_about(session, rows, people, customer.kind)
     listed = [_invoice(session, row, about[row.invoice_id]) for row in rows]
     pause = customer_pauses.get(session, customer_id)
     return {
@@ -55,9 +56,13 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
     }
 
 
-def _asked_about(session: Session, rows: Sequence[InvoiceRow], people: Sequence[Person]) -> dict[str, list[str]]:
+def _asked_about(
+    session: Session, rows: Sequence[InvoiceRow], people: Sequence[Person], kind: DebtorKind | None
+) -> dict[str, list[str]]:
+    """Who may be written to about each invoice: nobody who is told nothing of a private person's debts."""
     found = contacts.namings(session, rows)
-    return {row.invoice_id: [one.contact_id for one in asked(people, found[row.invoice_id])] for row in rows}
+    told = [one for one in people if not is_third_party(kind, one.contact.role)]
+    return {row.invoice_id: [one.contact_id for one in asked(told, found[row.invoice_id])] for row in rows}
 
 
 def _invoice(session: Session, row: InvoiceRow, people: Sequence[str]) -> Facts:

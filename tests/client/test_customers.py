@@ -10,7 +10,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Stage
+from dunwell.domain.terms import DebtorKind, Role, Stage
 from dunwell.store import addresses, cases, contacts, invoices, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
@@ -214,6 +214,16 @@ def test_b11_without_an_end_a_person_is_asked_once_for_the_customer(database: Da
 
 
 # Reading -----------------------------------------------------------------------------------------------------
+
+
+def test_b1_who_is_told_nothing_of_a_private_persons_debts_is_about_none(database: Database) -> None:
+    boss = a_contact(role=Role.MANAGER)
+    customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(ADA, boss))
+    register(database, bill("a", [ADA]).model_copy(update={"customer": customer}))
+    with database.reading() as session:
+        shown = customer_facts(session, "acme")
+    assert [one["contacts"] for one in shown["invoices"]] == [[ADA_ID]]
+    assert {one["role"]: one["invoices"] for one in shown["contacts"]} == {"accounts_payable": ["a"], "manager": []}
 
 
 def test_b1_a_customer_is_shown_whole(database: Database) -> None:

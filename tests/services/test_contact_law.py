@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact_limits import ContactForm, ContactHours, ContactLimit, ContactRule, Weekday
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Certainty
+from dunwell.domain.policy import Policy
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, sample_deps
@@ -88,11 +90,13 @@ def office(file_database: Database) -> Iterator[Office]:
     yield Office(sample_deps(file_database))
 
 
-def under(office: Office, law: Jurisdiction, kind: DebtorKind | None, **customer: Any) -> Office:
+def under(
+    office: Office, law: Jurisdiction, kind: DebtorKind | None, ladder: Policy = TWO_LETTERS, **customer: Any
+) -> Office:
     """A case of a customer of this kind, under this law."""
     bound = Office(replace(office.deps, laws={law.code: law}))
     people = (a_contact(phone="+4930901820"),)
-    bound.open(an_invoice(customer=a_customer(kind=kind, contacts=people, **customer)), ladder=TWO_LETTERS)
+    bound.open(an_invoice(customer=a_customer(kind=kind, contacts=people, **customer)), ladder=ladder)
     return bound
 
 
@@ -248,3 +252,31 @@ def test_a_limit_on_talks_counts_conversations_and_not_attempts(office: Office) 
     one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="no_answer", by="ana")
     (retry,) = one.tasks()
     assert f"{retry.due_at:%Y-%m-%d %H:%M}" == "2027-03-02 12:00"
+
+
+# What each contact names ----------------------------------------------------------------------------------
+
+NAMES = law_of(fields_to_name=("name", "phone"))
+
+
+def test_nothing_is_sent_that_cannot_name_what_the_law_demands(office: Office) -> None:
+    one = under(office, NAMES, DebtorKind.CONSUMER)
+    one.carry_out("first", FIRST)
+    assert one.messages() == []
+    assert one.entries("withheld")[0].reason.endswith("Act 1 has each contact name: phone; set SENDER_PHONE")
+
+
+@pytest.mark.parametrize("by", [Channel.EMAIL, Channel.SMS])
+def test_each_message_names_who_writes_and_a_phone_number(office: Office, by: Channel) -> None:
+    office.deps = replace(office.deps, sender=replace(office.deps.sender, phone="+7 495 123-45-67"))
+    steps = tuple(step.model_copy(update={"by": (by,)}) for step in TWO_LETTERS.steps)
+    one = under(office, NAMES, DebtorKind.CONSUMER, ladder=TWO_LETTERS.model_copy(update={"steps": steps}))
+    one.carry_out("first", FIRST)
+    (row,) = one.messages()
+    assert row.channel == by and "Ana Lopez" in row.body and "+7 495 123-45-67" in row.body
+
+
+def test_a_company_is_written_to_without_that(office: Office) -> None:
+    one = under(office, NAMES, DebtorKind.BUSINESS)
+    one.carry_out("first", FIRST)
+    assert len(one.messages()) == 1

@@ -1,0 +1,49 @@
+"""What the preview says about the law."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from dunwell.commands.law_notes import law_notes
+from dunwell.domain.terms import DebtorKind
+from dunwell.services.laws import files
+from dunwell.store.database import Database
+from tests.builders import a_customer, an_invoice, sample_deps, the_ladders
+
+NOW = datetime(2027, 2, 20, 12, tzinfo=UTC)
+
+
+Notes = Callable[..., list[str]]
+
+
+@pytest.fixture
+def notes(file_database: Database) -> Notes:
+    deps = replace(sample_deps(file_database), laws=files())
+
+    def of(ladder: str = "gentle-saas", **facts: object) -> list[str]:
+        invoice = an_invoice(**facts)
+        return list(law_notes(deps, invoice, the_ladders()[ladder], NOW))
+
+    return of
+
+
+def test_the_limits_of_contacts_stand_beside_the_hours(notes: Notes) -> None:
+    russian = a_customer(country="RU", time_zone="Europe/Moscow", kind=DebtorKind.CONSUMER)
+    limits, unnamed = notes(customer=russian)
+    assert "contacts by 230-ФЗ: Visits: at most 1 in 7 days. Calls: at most 1 a day. Calls: at most 2 in 7" in limits
+    assert "Each contact names: name, phone." in limits
+    assert unnamed == "nothing can be sent: 230-ФЗ has each contact name: phone; set SENDER_PHONE"
+
+
+def test_what_is_claimed_is_said_before_anything_starts(notes: Notes) -> None:
+    claimed, left = notes("b2b-net30", customer=a_customer(kind=DebtorKind.BUSINESS))
+    assert claimed.startswith(
+        "claimed when it is late, as far as the law allows: interest by law, the lump sum by law"
+    )
+    assert "printed by" in claimed
+    assert left == "what is left of that once the invoice is paid is waived"
+    assert notes(customer=a_customer(kind=DebtorKind.BUSINESS)) == []
+    agreed, _ = notes(customer=a_customer(kind=DebtorKind.BUSINESS), interest="8.5")
+    assert "interest of 8.5 % a year, as agreed; printed by no step" in agreed
