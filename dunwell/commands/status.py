@@ -106,7 +106,11 @@ def claim_lines(shown: Status, facts: Facts) -> Iterator[str]:
     if facts["no_claim"]:
         yield f"claim   not known: {facts['no_claim']}"
         return
-    if not claim or not (claim["total"] != claim["principal"] or claim["lump_sum_apart"] or claim["remarks"]):
+    if not claim:
+        return
+    why = _why_not_open(shown, claim)
+    remarks = ([why] if why else []) + claim["remarks"]
+    if claim["total"] == claim["principal"] and not claim["lump_sum_apart"] and not remarks:
         return
     heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in _CLAIMED)
     apart = claim["lump_sum_apart"]
@@ -114,8 +118,7 @@ def claim_lines(shown: Status, facts: Facts) -> Iterator[str]:
     disputed = f"; {claim['disputed']} in dispute are no part of it" if Decimal(claim["disputed"]) else ""
     total = f"{claim['total']} {claim['currency']} on {claim['as_of']}"
     yield f"claim   {total}, of it {heads}{beside}{disputed}; {claim['certainty']}"
-    why = _why_not_open(shown, claim)
-    for remark in ([why] if why else []) + claim["remarks"]:
+    for remark in remarks:
         yield f"        {remark}"
 
 
