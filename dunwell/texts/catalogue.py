@@ -82,7 +82,6 @@ _ALONE: Mapping[str, object] = {
     "missing": None,
     "iban": None,
     "claims": (),
-    "settled": False,
     "accruing": None,
     "consumer": False,
 }

@@ -699,8 +699,8 @@ def test_a_demand_with_a_claim_asks_for_one_total_and_names_the_invoice_as_its_p
     known = facts(**OPTIONAL | {"claims": (claimed(),), "claim_until": date(2026, 3, 25)})
     composed = CATALOGUE.compose("formal-complaint", language, known)
     bold = [re.sub(r"[^0-9]", "", words) for words in re.findall(r"\*\*([^*\n]*)\*\*", composed.markdown)]
-    assert [words for words in bold if words.endswith(("125234", "120000"))] == ["125234", "125234"]
-    assert len(re.findall(r"1.?252.34", composed.text)) == 2, "the last row of the table, and the sentence that asks"
+    assert {words for words in bold if words.endswith(("125234", "120000"))} == {"125234"}
+    assert re.search(r"1.?200.00", composed.text), "the invoice is a part of it"
 
 
 def test_german_keeps_a_day_beside_its_month_and_a_law_beside_its_number() -> None:
