@@ -186,7 +186,7 @@ def test_a_text_message_asks_for_it_too(office: Office) -> None:
     chased(office, ladder=sms, email=None, phone="+4915112345678")
     office.pay(PAID)
     text = asked(office)
-    assert "invoice 2027-001 is paid. For the delay €52.16 are left" in text and "pay by Apr 17." in text
+    assert "invoice 2027-001 is paid. For the delay €52.16 is left" in text and "pay by Apr 17." in text
     assert office.case.money.claimed == Decimal("52.16")
 
 

@@ -121,6 +121,26 @@ def test_a_warning_names_the_consequence_with_its_date(key: str, language: str, 
     assert expected.brief_on in composed.short
 
 
+_UNLESS_PAID = {
+    "bg": "Без плащане",
+    "de": "Bitte zahlen, sonst",
+    "en": "If unpaid",
+    "es": "Sin pago",
+    "fr": "Sans paiement",
+    "id": "Tanpa pembayaran",
+    "it": "Senza pagamento",
+    "pt-BR": "Sem pagamento",
+    "ru": "Без оплаты",
+}
+
+
+@LANGUAGES
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+def test_a_short_warning_says_what_follows_if_nobody_pays(language: str, consequence: str) -> None:
+    told = CATALOGUE.compose("final-warning", language, facts(**OPTIONAL | {"consequence": consequence}))
+    assert _UNLESS_PAID[language] in spaced(told.short)
+
+
 @LANGUAGES
 def test_the_second_reminder_names_the_first_ones(language: str) -> None:
     earlier = (date(2026, 3, 17), date(2026, 3, 3), date(2026, 3, 3))
@@ -237,6 +257,25 @@ def test_nothing_is_asked_for_before_it_is_due(key: str, others: tuple[OtherInvo
     asked = [spaced(one.text + one.call.partition("\n\n")[0]) for one in (early, late)]
     assert not any(word in asked[0] for word in _AT_ONCE[language])
     assert any(word in asked[1] for word in _AT_ONCE[language])
+
+
+_NOW = {
+    "bg": "сега",
+    "de": "jetzt",
+    "en": " now",
+    "es": "ahora",
+    "fr": "maintenant",
+    "id": "sekarang",
+    "it": " ora",
+    "pt-BR": "agora",
+    "ru": "сейчас",
+}
+
+
+@LANGUAGES
+def test_the_facts_of_a_call_before_the_due_date_ask_for_nothing_now(language: str) -> None:
+    script = CATALOGUE.compose("before-due", language, facts(today=date(2026, 2, 20))).call
+    assert _NOW[language] not in script.split("\n\n")[1]
 
 
 _INVOICE = {
