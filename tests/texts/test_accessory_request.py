@@ -48,7 +48,7 @@ def test_as_an_sms_it_is_one_text_longer_at_most(language: str) -> None:
     assert sms_segments(short) <= EXPECTED[language].sms + 1, short
 
 
-@pytest.mark.parametrize(("language", "says"), [("en", "For the delay €40.00 are"), ("de", "bleiben 40,00 € (")])
+@pytest.mark.parametrize(("language", "says"), [("en", "For the delay €40.00 is"), ("de", "bleiben 40,00 € (")])
 def test_a_lump_sum_in_another_currency_is_all_that_is_left(language: str, says: str) -> None:
     composed = CATALOGUE.compose(
         "accessory-request", language, facts(**PAID | {"claims": (APART,), "currency": "PLN"})
