@@ -97,6 +97,9 @@ class FakeHandle:
             raise RPCError("workflow execution already completed", RPCStatusCode.NOT_FOUND, b"")
         self.temporal.signals.append((self.id, name, content))
 
+    async def query(self, *_: Any, **__: Any) -> Any:
+        raise RPCError("no workflow runs here", RPCStatusCode.NOT_FOUND, b"")
+
 
 @dataclass
 class Site:

@@ -252,6 +252,10 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
 }
 
 
+_OF_KEYS: Mapping[int, tuple[str, Schema | None]] = {
+    401: ("The key is missing, not known, revoked or expired.", None),
+    403: ("The role of the key may not do this.", None),
+}
 _UNDESCRIBED: Mapping[int, tuple[str, Schema | None]] = {200: ("Done.", {"type": "object"}), 422: ("Refused.", None)}
 """The answers of an operation without a row above. A test checks that every operation has one."""
 
@@ -284,14 +288,14 @@ def describe(found: Schema) -> Schema:
 
 def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Schema | None]]) -> Schema:
     guarded = path.startswith("/api/")
-    every = dict(answers) | ({401: ("The token is missing or wrong.", None)} if guarded else {})
+    every = dict(answers) | (_OF_KEYS if guarded else {})
     if guarded:
-        every.setdefault(503, ("No token is set for this service.", None))
+        every.setdefault(503, ("The database is away.", None))
     shown = {key: value for key, value in operation.items() if key not in ("responses", "requestBody", "parameters")}
     parameters = [one for one in operation.get("parameters", ()) if one["name"] != "authorization"]
     return shown | {
         **({"parameters": parameters} if parameters else {}),
-        **({"security": [{"token": []}]} if guarded else {"security": []}),
+        **({"security": [{"key": []}]} if guarded else {"security": []}),
         "responses": {str(status): _answer(meaning, schema) for status, (meaning, schema) in sorted(every.items())},
     }
 
@@ -367,7 +371,7 @@ def _components() -> Schema:
     }
     status["Status"]["properties"] |= extras
     schemas = told | status | schemas | _answers() | {"Invoice": _invoice()}
-    return {"schemas": schemas, "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}}
+    return {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
 
 
 def _schemas(models: list[type[BaseModel]], mode: JsonSchemaMode) -> dict[str, Schema]:
