@@ -14,6 +14,7 @@ import typer
 from dunwell.commands import (
     agreements,
     approval,
+    approvals,
     audit,
     claim,
     customers,
@@ -102,6 +103,9 @@ COMMANDS: tuple[Command, ...] = (
     ("posted", letters.posted, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("amend", decisions.amend, "INV-1 --due-on 2027-04-15"),
     ("write-off", decisions.write_off, "INV-1 --reason small-balance"),
+    ("approvals", approvals.show_approvals, "--json"),
+    ("approve", approvals.approve, "approval-1f2e3d4c5b6a"),
+    ("decline", approvals.decline, "approval-1f2e3d4c5b6a"),
     ("cancel", decisions.cancel, "INV-1 --reason credit-note-881"),
     ("status", status.status, "INV-2026-0417"),
     ("claim", claim.claim, "INV-2026-0417 --as-of 2027-03-31"),

@@ -1,5 +1,6 @@
 """Commands for decisions about an invoice: pause and resume, amend, write off, cancel."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -11,9 +12,13 @@ from dunwell.commands.common import (
     NoWait,
     Reason,
     RequestId,
+    opened_database,
 )
 from dunwell.commands.customers import change
 from dunwell.commands.event_sending import tell_case
+from dunwell.commands.output import say
+from dunwell.commands.principal import current_principal
+from dunwell.services.approvals import Approvals
 from dunwell.settings import load_settings
 
 OneInvoice = Annotated[str | None, typer.Argument(metavar="INVOICE", help="The invoice_id of the invoice file.")]
@@ -84,8 +89,15 @@ def write_off(
     note: Note = None,
     no_wait: NoWait = False,
     request_id: RequestId = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Only ask for it: a manager approves or declines.")] = False,
 ) -> None:
     """Give an invoice up. The case ends and the account is free."""
+    if ask:
+        with opened_database(load_settings()) as database:
+            principal, now = current_principal(database), datetime.now(UTC)
+            approval_id = Approvals(database).request(invoice, "write_off", {"reason": reason}, principal, now)
+        say(f"{approval_id}: waits for a manager; `starter.py approvals` shows it")
+        return
     facts = {"reason": reason, "by": by}
     tell_case(invoice, "write_off", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
 

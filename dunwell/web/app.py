@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunwell.domain.principals import NotAllowed
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
-from dunwell.web.api import accounts, customers
+from dunwell.web.api import accounts, approvals, customers
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
 from dunwell.web.auth import SignInNeeded, principal_of
@@ -61,6 +61,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(pay.router)
     app.include_router(api.router)
     app.include_router(customers.router)
+    app.include_router(approvals.router)
     app.include_router(accounts.router)
     app.include_router(console.router)
     app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)

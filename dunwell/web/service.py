@@ -15,6 +15,7 @@ from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
 from dunwell.gateways.open_id import OpenIdProvider, OpenIdSettings
 from dunwell.services.api_keys import ApiKeys
+from dunwell.services.approvals import Approvals
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.users import Users
@@ -55,6 +56,7 @@ class Service:
     opt_outs: OptOuts
     api_keys: ApiKeys
     users: Users
+    approvals: Approvals
     open_id: OpenIdProvider | None
     keys: Keys
     deps: Dependencies
@@ -90,6 +92,7 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         opt_outs=OptOuts(deps, inbox),
         api_keys=ApiKeys(deps.database),
         users=Users(deps.database),
+        approvals=Approvals(deps.database),
         open_id=OpenIdProvider(keys.open_id) if keys.open_id is not None else None,
         keys=keys,
         deps=deps,

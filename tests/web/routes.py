@@ -33,7 +33,7 @@ def all_routes() -> tuple[Route, ...]:
     service.keys.hosts = frozenset()
     found = []
     for route in _walk(make_app(service).routes):
-        for method in sorted(route.methods - {"HEAD"}):
+        for method in sorted((route.methods or set()) - {"HEAD"}):
             needs = [one.call for one in route.dependant.dependencies]
             if any(isinstance(one, allowed_to_tell) for one in needs):
                 for event in sorted(PERSONAL_DECISIONS):

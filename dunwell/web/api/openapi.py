@@ -17,6 +17,7 @@ from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, DebtorKind, Level, Role
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
+from dunwell.services.approvals import ON_REQUEST
 from workflows.status import Status
 
 Schema = dict[str, Any]
@@ -106,6 +107,14 @@ def _answers() -> dict[str, Schema]:
         "Changed": _object({"done": _list(_TEXT), "invoices": _list(_TEXT), "untold": {"type": "integer"}}),
         "Credit": _object({"invoice_id": _TEXT, "amount": _AMOUNT, "currency": _TEXT, "since": _TIME}),
         "Task": _task(),
+        "Approval": _object(
+            {
+                **dict.fromkeys(("approval_id", "invoice_id", "event", "requested_by"), _TEXT),
+                "content": {"type": "object"},
+                "requested_at": _TIME,
+            },
+            {"decision": _maybe(_TEXT), "decided_by": _maybe(_TEXT), "decided_at": _maybe(_TIME)},
+        ),
         "Health": {"type": "object", "additionalProperties": _TEXT, "description": '"ok", or what is wrong.'},
     }
 
@@ -165,6 +174,7 @@ _CORRECTIONS: Mapping[str, Schema] = {
     "contacts/{contact_id}/open": _object({"by": _WHO}),
 }
 _NO_BODY: Schema = {}
+_ASKED = _object({"invoice_id": _TEXT, "event": _words(ON_REQUEST), "reason": _TEXT})
 _STARTED = "Started"
 _STARTED_OR_PROBLEM: Schema = {"anyOf": [_ref(_STARTED), _ref("Problem")]}
 _CASE_ERRORS = {404: "No such case.", 503: "The database or the Temporal server is away, or nobody answered in time."}
@@ -240,6 +250,23 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         }
         for path in _CORRECTIONS
     },
+    ("get", "/api/approvals"): {200: ("What waits, the oldest first.", _list(_ref("Approval")))},
+    ("post", "/api/approvals"): {
+        201: ("Asked for.", _object({"approval_id": _TEXT})),
+        400: ("The body is no JSON.", None),
+        404: ("No such case, or it has ended.", None),
+        413: ("The body is longer than a megabyte.", None),
+        422: ("Refused, by the field that is wrong.", None),
+    },
+    **{
+        ("post", f"/api/approvals/{{approval_id}}/{decision}"): {
+            200: ("Decided.", _object({"approval_id": _TEXT, "invoice_id": _TEXT, "result": _TEXT})),
+            404: ("No such request.", None),
+            422: ("Decided before, or the case refuses it.", None),
+            503: ("The database or the Temporal server is away, or nobody answered in time.", None),
+        }
+        for decision in ("approve", "decline")
+    },
     ("get", "/livez"): {200: ("The service runs.", _ref("Health"))},
     ("get", "/readyz"): {
         200: ("Webhooks can be taken in.", _ref("Health")),
@@ -277,6 +304,8 @@ def describe(found: Schema) -> Schema:
                 continue
             if body := _CORRECTIONS.get(path.removeprefix("/api/")) if method == "post" else None:
                 shown["requestBody"] = _body(body)
+            if (method, path) == ("post", "/api/approvals"):
+                shown["requestBody"] = _body(_ASKED)
             if path.endswith("/credit_returned"):
                 shown["requestBody"] = _body(_ref(CreditReturned.__name__))
             if path == "/api/invoices":
@@ -288,7 +317,7 @@ def describe(found: Schema) -> Schema:
 
 def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Schema | None]]) -> Schema:
     guarded = path.startswith("/api/")
-    every = dict(answers) | (_OF_KEYS if guarded else {})
+    every = {**answers, **(_OF_KEYS if guarded else {})}
     if guarded:
         every.setdefault(503, ("The database is away.", None))
     shown = {key: value for key, value in operation.items() if key not in ("responses", "requestBody", "parameters")}

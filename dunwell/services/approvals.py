@@ -1,0 +1,138 @@
+"""Requests for approval: somebody asks for what their role may not do, and somebody else decides about it."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.events import parse_event
+from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.services.users import own_approval_allowed
+from dunwell.store import audit, cases, invoices
+from dunwell.store.database import Database
+from dunwell.store.tables import ApprovalRow
+
+ON_REQUEST = ("write_off",)
+"""Events that somebody without the right to tell them may ask for."""
+
+
+class Approvals:
+    """The requests of one database. Blocking; safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def request(self, invoice_id: str, event: str, content: Mapping[str, Any], by: Principal, now: datetime) -> str:
+        """Ask that the case be told this event, and return the id of the request.
+
+        Raises Refused for an event that is not on request or not valid, an unknown or ended case, and a second
+        request for the same.
+        """
+        if event not in ON_REQUEST:
+            raise Refused("event", f"cannot be asked for; on request are {', '.join(ON_REQUEST)}")
+        given = parse_event(event, [dict(content) | {"by": by.label}]).model_dump(mode="json", exclude_none=True)
+        with self._database.reading() as session:
+            invoice = invoices.get_row(session, invoice_id)
+        if invoice is None:
+            raise Refused("invoice", "is not known: start its file first")
+        with self._database.writing(invoice.customer_id) as session:
+            case = cases.get(session, invoice_id)
+            if case is None or case.ended is not None:
+                raise Refused("invoice", "has no open case")
+            waiting = select(ApprovalRow).where(
+                ApprovalRow.invoice_id == invoice_id, ApprovalRow.event == event, ApprovalRow.decision.is_(None)
+            )
+            known = session.scalars(waiting).first()
+            if known is not None:
+                raise Refused("event", f"is asked for already: {known.approval_id} waits for a manager")
+            row = ApprovalRow(
+                approval_id=f"approval-{secrets.token_hex(6)}",
+                invoice_id=invoice_id,
+                event=event,
+                content=given,
+                requested_by=by.id,
+                requested_at=now,
+            )
+            session.add(row)
+            _audited(session, row, by, f"{event}_requested", now)
+        return row.approval_id
+
+    def decide(self, approval_id: str, decision: ApprovalDecision, by: Principal, now: datetime) -> ApprovalRow:
+        """Write what a manager decides, once. Whoever approves has to tell the case then.
+
+        Raises NotAllowed for somebody without the right, and for one's own request unless the house allows that;
+        Refused for a request that is unknown or decided otherwise. The same decision again is answered alike.
+        """
+        by.check(Right.APPROVALS_WRITE)
+        with self._database.reading() as session:
+            customer_id = _customer_of(session, approval_id)
+        with self._database.writing(customer_id) as session:
+            row = session.get(ApprovalRow, approval_id, populate_existing=True)
+            assert row is not None
+            if row.decision is not None:
+                if (row.decision, row.decided_by) == (decision, by.id):
+                    return row
+                raise Refused("decision", f"{approval_id} was {row.decision.value} before")
+            if row.requested_by == by.id and not own_approval_allowed(session):
+                raise NotAllowed(
+                    "Nobody approves their own request: ask another manager, or an administrator, who may allow it "
+                    "for a house with a single manager."
+                )
+            row.decision, row.decided_by, row.decided_at = decision, by.id, now
+            _audited(session, row, by, f"{row.event}_{decision.value}", now)
+            return row
+
+    def take_back(self, approval_id: str, by: Principal, reason: str, now: datetime) -> None:
+        """Open the request again: the case refused what was approved."""
+        with self._database.reading() as session:
+            customer_id = _customer_of(session, approval_id)
+        with self._database.writing(customer_id) as session:
+            row = session.get(ApprovalRow, approval_id, populate_existing=True)
+            assert row is not None
+            row.decision = row.decided_by = row.decided_at = None
+            _audited(session, row, by, f"{row.event}_refused", now, reason)
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Return the requests that nobody has decided, the oldest first."""
+        query = select(ApprovalRow).where(ApprovalRow.decision.is_(None)).order_by(ApprovalRow.requested_at)
+        with self._database.reading() as session:
+            return facts_of(session.scalars(query).all())
+
+
+def facts_of(rows: Sequence[ApprovalRow]) -> list[dict[str, Any]]:
+    """Return the requests as JSON shows them."""
+    return [
+        {
+            "approval_id": row.approval_id,
+            "invoice_id": row.invoice_id,
+            "event": row.event,
+            "content": row.content,
+            "requested_by": row.requested_by,
+            "requested_at": row.requested_at,
+            "decision": row.decision,
+            "decided_by": row.decided_by,
+            "decided_at": row.decided_at,
+        }
+        for row in rows
+    ]
+
+
+def _customer_of(session: Session, approval_id: str) -> str:
+    row = session.get(ApprovalRow, approval_id) if approval_id.isascii() and approval_id.isprintable() else None
+    if row is None:
+        raise Refused("approval", "is not known; `starter.py approvals` shows those that wait")
+    invoice = invoices.get_row(session, row.invoice_id)
+    assert invoice is not None
+    return invoice.customer_id
+
+
+def _audited(
+    session: Session, row: ApprovalRow, by: Principal, action: str, now: datetime, reason: str | None = None
+) -> None:
+    details = {"approval": row.approval_id, "content": row.content}
+    why = reason or row.content.get("reason")
+    audit.append(session, by, f"invoice/{row.invoice_id}", action, now, reason=why, details=details)
