@@ -36,9 +36,7 @@ def show_approvals(as_json: Json = False) -> None:
         )
         for one in found
     ]
-    print_table(
-        ("since (UTC)", "asked by", "what", "invoice", "why", "approval"), rows, "Nothing waits for approval."
-    )
+    print_table(("since (UTC)", "asked by", "what", "invoice", "why", "approval"), rows, "Nothing waits.")
 
 
 def approve(approval: ApprovalId) -> None:
