@@ -48,9 +48,20 @@ from dunwell.gateways.product_access import NoProduct
 from dunwell.intake.invoices import read_file
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.local.demo_customers import STORIES, CaseReader, CaseView, DemoCustomer, Story, UnexpectedError
-from dunwell.local.supervisor import WORKER, WORKER_LOG, Child, GivenUpError, RestartLimits, Supervisor, exit_text
-from dunwell.local.temporal_server import DevServer, ServerError
-from dunwell.process import leave
+from dunwell.local.owner import sign_in_link
+from dunwell.local.supervisor import (
+    ROOT,
+    WORKER,
+    WORKER_LOG,
+    Child,
+    GivenUpError,
+    RestartLimits,
+    Supervisor,
+    exit_text,
+)
+from dunwell.local.temporal_server import DevServer, ServerError, free_port
+from dunwell.local.up import WEB_LOG, WEB_PORT
+from dunwell.process import READY, leave
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import Sender
 from dunwell.store import outbox
@@ -75,6 +86,7 @@ _LOOK_SECONDS = 0.2
 _REDRAW_PER_SECOND = 4
 _WIDE = 140  # characters
 _WORKER_READY_SECONDS = 60.0
+_WEB_READY_SECONDS = 60.0
 
 
 class DemoError(Exception):
@@ -91,6 +103,7 @@ class DemoSystem:
     server: DevServer
     worker: Supervisor
     deps: Dependencies
+    state: Path
 
     def check(self) -> None:
         """Restart the worker if it has ended. Call it on the main thread.
@@ -122,7 +135,24 @@ def running_system(state: Path, *, ui: bool = True) -> Iterator[DemoSystem]:
         worker = Supervisor("worker", launch, RestartLimits())
         stack.callback(worker.stop)
         worker.start()
-        yield DemoSystem(server, worker, deps)
+        yield DemoSystem(server, worker, deps, state)
+
+
+@contextmanager
+def web_service(system: DemoSystem) -> Iterator[str]:
+    """Run the web service for the block. Yields its address. Raises DemoError when it does not start."""
+    address = f"127.0.0.1:{free_port(WEB_PORT)}"
+    environment = _environment(system.state, system.server.address, system.server.namespace, system.deps.database.url)
+    environment |= {"WEB_ADDRESS": address, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    launch = partial(Child.start, system.state / WEB_LOG, environment, "-m", "dunwell.web", folder=system.state)
+    service = Supervisor("web service", launch, RestartLimits())
+    service.start()
+    try:
+        if not service.wait_for_log(f" {READY}: ", _WEB_READY_SECONDS):
+            raise DemoError(f"The web service is not ready after {_WEB_READY_SECONDS:.0f} s.")
+        yield f"http://{address}"
+    finally:
+        service.stop()
 
 
 async def _register(server: DevServer) -> None:
@@ -467,11 +497,16 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
     good = sum(one.trouble is None for one in endings)
     console.print(f"{good} of {len(endings)} cases ended as expected, {time.monotonic() - began:.0f} s in all.")
     if terminal:
-        console.print(f"Look around at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind.")
-        with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
-            while True:
-                system.check()
-                await asyncio.sleep(1)
+        with web_service(system) as url:
+            console.print(f"The console: {url}/console. This link signs you in, once:")
+            console.print(sign_in_link(system.deps.database.url, url), soft_wrap=True)
+            console.print(
+                f"Look around at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
+            )
+            with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
+                while True:
+                    system.check()
+                    await asyncio.sleep(1)
     return good == len(endings)
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from dunwell.gateways import registry
+from dunwell.local.owner import sign_in_link
 from dunwell.local.supervisor import (
     ROOT,
     WORKER,
@@ -149,7 +150,9 @@ def run(worker: Path, limits: RestartLimits, *, web: bool) -> NoReturn:
         stack.enter_context(published(state, variables))
         _wait_until_ready(supervisors)
         stack.callback(say, "Stopping: first the worker, then the server.")
-        say(_banner(settings, state, engine, variables.get("WEB_ADDRESS", settings.web_address) if web else None))
+        served = variables.get("WEB_ADDRESS", settings.web_address) if web else None
+        link = sign_in_link(variables["DATABASE_URL"], settings.public_url or f"http://{served}") if served else None
+        say(_banner(settings, state, engine, served, link))
         while True:
             if engine.supervisor is not None:
                 engine.supervisor.look()
@@ -194,7 +197,7 @@ def _set_up(worker: Path, state: Path, environment: Mapping[str, str]) -> None:
         child.stop()
 
 
-def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) -> str:
+def _banner(settings: Settings, state: Path, engine: Engine, web: str | None, link: str | None) -> str:
     state_prefix = f"DUNWELL_STATE={shlex.quote(str(state))} " if "DUNWELL_STATE" in os.environ else ""
     server = f"{engine.address}, namespace {engine.namespace}" + (
         "" if engine.supervisor else " (yours: by the environment or Temporal's profile file)"
@@ -204,6 +207,8 @@ def _banner(settings: Settings, state: Path, engine: Engine, web: str | None) ->
         ("Temporal UI", engine.ui_url),
         ("Temporal", server),
         ("Web service", f"http://{web} (webhooks, HTTP API)" if web else None),
+        ("Console", f"{settings.public_url or f'http://{web}'}/console" if web else None),
+        ("Sign in there, once", link),
         *_destinations(settings),
         ("Database", _database(absolute_database(settings.database_url))),
         ("State, logs", f"{state} ({', '.join(logs)})"),

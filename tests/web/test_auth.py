@@ -25,7 +25,7 @@ def _on_the_wire(header: str) -> str:
     ],
 )
 def test_the_token_lets_in(header: str, token: str) -> None:
-    check_bearer(header, token, "API_TOKEN")
+    check_bearer(header, token, "CODEC_TOKEN")
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_the_token_lets_in(header: str, token: str) -> None:
 )
 def test_everything_else_is_refused_and_the_token_not_told(header: str, token: str) -> None:
     with pytest.raises(Problem) as refused:
-        check_bearer(header, token, "API_TOKEN")
+        check_bearer(header, token, "CODEC_TOKEN")
     assert refused.value.status == 401
     assert refused.value.headers == {"WWW-Authenticate": "Bearer"}
-    assert "API_TOKEN" in refused.value.reason
+    assert "CODEC_TOKEN" in refused.value.reason
     assert TOKEN not in refused.value.reason
 
 
@@ -65,5 +65,5 @@ def test_the_comparison_takes_as_long_for_every_token(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(hmac, "compare_digest", counted)
     with suppress(Problem):
-        check_bearer(header, TOKEN, "API_TOKEN")
+        check_bearer(header, TOKEN, "CODEC_TOKEN")
     assert compared == [TOKEN.encode()]
