@@ -501,7 +501,7 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
             console.print(f"The console: {url}/console. This link signs you in, once:")
             console.print(sign_in_link(system.deps.database.url, url), soft_wrap=True)
             console.print(
-                f"Look around at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
+                f"Look around there and at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
             )
             with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
                 while True:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.cleaning import is_clean
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
@@ -122,7 +123,7 @@ def facts_of(rows: Sequence[ApprovalRow]) -> list[dict[str, Any]]:
 
 
 def _customer_of(session: Session, approval_id: str) -> str:
-    row = session.get(ApprovalRow, approval_id) if approval_id.isascii() and approval_id.isprintable() else None
+    row = session.get(ApprovalRow, approval_id) if is_clean(approval_id) else None
     if row is None:
         raise Refused("approval", "is not known; `starter.py approvals` shows those that wait")
     invoice = invoices.get_row(session, row.invoice_id)
