@@ -319,7 +319,7 @@ def test_b10_customers_of_one_declared_group_get_one_mail(office: Office) -> Non
     assert "inv-1 (Firm 1)" in mail.body and "inv-2 (Firm 2)" in mail.body
     words = " ".join(mail.body.split())
     assert "Issued to: Firm 0, Firm 1, and Firm 2" in words
-    assert "a contact for the invoices of Firm 0, Firm 1, and Firm 2." in words
+    assert "a contact for invoices to Firm 0, Firm 1, and Firm 2." in words
     with office.deps.database.reading() as session:
         assert [link.invoice_id for link in outbox.links(session, mail.message_id)] == ["inv-0", "inv-1", "inv-2"]
         for number in range(3):
