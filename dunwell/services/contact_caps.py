@@ -108,7 +108,12 @@ def _waits_for_messages(
 ) -> Iterable[tuple[datetime, str]]:
     keys = dispatch.keys(contacts)
     ids = [contact.contact_id for contact in contacts]
-    recent = outbox.to_people(session, keys, ids, dispatch.now - _WEEK)
+    # A case under rehearsal may be months behind another one of its customer, whose messages are in its future.
+    recent = [
+        row
+        for row in outbox.to_people(session, keys, ids, dispatch.now - _WEEK)
+        if row.claimed_at < dispatch.now + _WEEK
+    ]
     ahead = address_queue.ahead(session, deps, dispatch, keys)
     for contact in contacts:
         mine = dispatch.keys([contact])

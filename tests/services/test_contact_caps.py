@@ -160,6 +160,16 @@ def test_b12_an_invoice_that_takes_over_a_joint_message_asks_the_cap(
     assert len(sendgrid.mails) == 1
 
 
+def test_a_case_behind_others_is_not_held_by_messages_of_its_future(make_office: MakeOffice) -> None:
+    """A rehearsed case may be months behind another one of its customer."""
+    office = make_office()
+    behind = begin(office, PAYER, "inv-0")
+    ahead = [begin(office, PAYER, f"inv-{unit}", currency=unit) for unit in ("USD", "CHF", "GBP", "SEK")]
+    for day, one in enumerate(ahead, 6):
+        assert outcome(one, "first-reminder", f"2027-09-0{day} 10:00").status == "done"
+    assert outcome(behind, "first-reminder", FIRST).status == "done"
+
+
 # Within a customer ---------------------------------------------------------------------------------------
 
 
