@@ -22,6 +22,7 @@ from dunwell.commands.output import local_time, print_json, print_table, say
 from dunwell.domain.channels import BY_PERSON
 from dunwell.domain.events import OF_A_TALK
 from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import TaskKind
 from dunwell.settings import load_settings
 from dunwell.store import tasks
 from dunwell.views.facts import Facts
@@ -31,7 +32,7 @@ from dunwell.views.work_list import one_task, open_work
 
 def show_tasks(
     invoice: OnlyInvoice = None,
-    kind: Annotated[str | None, typer.Option("--kind", help="call, visit, meeting, decision or approval.")] = None,
+    kind: Annotated[TaskKind | None, typer.Option("--kind", help="Only tasks of this kind.")] = None,
     due_by: Annotated[str | None, typer.Option("--due-by", metavar="TIME", help="Only what is due by then.")] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="With what to say on the phone.")] = False,
     rehearsals: Annotated[bool, typer.Option("--rehearsals", help="Those of rehearsals, too, marked.")] = False,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
 from dunwell.domain.notifications import changes
-from dunwell.domain.terms import ENDS, DebtorKind, Role
+from dunwell.domain.terms import ENDS, DebtorKind, Role, Stage
 from dunwell.store import notifications
 from dunwell.store.bulk_rows import Facts, add_all
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
@@ -42,6 +42,13 @@ _DUE_AT = (
     )
     .order_by(CaseRow.next_at, CaseRow.invoice_id)
     .limit(100)
+)
+
+
+_WITH_CUSTOMER = (
+    select(CaseRow, InvoiceRow, CustomerRow)
+    .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
+    .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
 )
 
 
@@ -173,14 +180,21 @@ def is_finished(row: CaseRow) -> bool:
     return has_ended(row) and not row.state.get("owed")
 
 
+def page(
+    session: Session, stage: Stage | None, after: str | None, most: int
+) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
+    """Return cases, or those in one stage, with invoice and customer by invoice id: those after `after`."""
+    query = _WITH_CUSTOMER.order_by(CaseRow.invoice_id).limit(most)
+    if stage is not None:
+        query = query.where(CaseRow.stage == stage)
+    if after is not None:
+        query = query.where(CaseRow.invoice_id > after)
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+
 def rows(session: Session, stage: str | None = None) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
     """Return every case, or those in one stage, with invoice and customer; the earliest next action first."""
-    query = (
-        select(CaseRow, InvoiceRow, CustomerRow)
-        .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
-        .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
-        .order_by(CaseRow.next_at.is_(None), CaseRow.next_at, CaseRow.invoice_id)
-    )
+    query = _WITH_CUSTOMER.order_by(CaseRow.next_at.is_(None), CaseRow.next_at, CaseRow.invoice_id)
     if stage:
         query = query.where(CaseRow.stage == stage)
     return [(row[0], row[1], row[2]) for row in session.execute(query)]

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import Select, bindparam, delete, func, or_, select
+from sqlalchemy import Select, and_, bindparam, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
@@ -344,6 +344,29 @@ def unanswered_calls(session: Session, before: datetime) -> Sequence[MessageRow]
     query = select(MessageRow).where(MessageRow.call == ProviderCall.BEGUN, MessageRow.called_at < before)
     found = session.scalars(query.order_by(MessageRow.called_at, MessageRow.message_id))
     return [row for row in found if links(session, row.message_id)]
+
+
+def page(
+    session: Session, invoice_id: str | None, after: tuple[datetime, str] | None, most: int
+) -> Sequence[tuple[MessageRow, list[str]]]:
+    """Return messages, or those of one invoice, with their invoices, in the order in which they were claimed.
+
+    after  time of claim and id of a message: only those behind it
+    """
+    query = select(MessageRow).order_by(MessageRow.claimed_at, MessageRow.message_id).limit(most)
+    if invoice_id is not None:
+        ours = select(MessageInvoiceRow.message_id).where(MessageInvoiceRow.invoice_id == invoice_id)
+        query = query.where(MessageRow.message_id.in_(ours))
+    if after is not None:
+        moment, message_id = after
+        same = and_(MessageRow.claimed_at == moment, MessageRow.message_id > message_id)
+        query = query.where(or_(MessageRow.claimed_at > moment, same))
+    found = session.scalars(query).all()
+    carried = select(MessageInvoiceRow).where(MessageInvoiceRow.message_id.in_([row.message_id for row in found]))
+    invoices: dict[str, list[str]] = {}
+    for link_row in session.scalars(carried.order_by(MessageInvoiceRow.invoice_id)):
+        invoices.setdefault(link_row.message_id, []).append(link_row.invoice_id)
+    return [(row, invoices.get(row.message_id, [])) for row in found]
 
 
 def rows(session: Session, invoice_id: str | None = None) -> Sequence[tuple[MessageRow, list[str], str]]:

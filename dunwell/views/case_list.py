@@ -21,6 +21,17 @@ def listed(session: Session, stage: Stage | None = None) -> list[Facts]:
     return found
 
 
+def case_page(session: Session, stage: Stage | None, after: str | None, most: int) -> list[Facts]:
+    """Cases as `listed` has them, or those of a stage, by invoice id: those after the id `after`, at most `most`."""
+    rows = cases.page(session, stage, after, most)
+    holds = accounts.open_holds_of(session, {customer.customer_id for _, _, customer in rows})
+    return [
+        _case_facts(session, row, invoice, customer)
+        | {"access": accounts.access_by(holds.get(customer.customer_id, [])).value}
+        for row, invoice, customer in rows
+    ]
+
+
 def _case_facts(session: Session, row: CaseRow, invoice: InvoiceRow, customer: CustomerRow) -> Facts:
     case = cases.get(session, row.invoice_id)
     return {

@@ -1,5 +1,7 @@
 """The messages to debtors as people read them, with what became of each."""
 
+from datetime import datetime
+
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import is_rehearsal
@@ -14,6 +16,19 @@ def messages(session: Session, invoice_id: str | None = None) -> list[Facts]:
     if invoice_id is not None:
         find_invoice(session, invoice_id)
     return [_facts(row, carried) for row, carried, _ in outbox.rows(session, invoice_id)]
+
+
+def message_page(
+    session: Session, invoice_id: str | None, after: tuple[datetime, str] | None, most: int
+) -> list[tuple[tuple[datetime, str], Facts]]:
+    """Messages in the order in which they were claimed, at most `most`, each after its time of claim and id.
+
+    after: the last one seen. Raises Refused when nobody registered that invoice.
+    """
+    if invoice_id is not None:
+        find_invoice(session, invoice_id)
+    found = outbox.page(session, invoice_id, after, most)
+    return [((row.claimed_at, row.message_id), _facts(row, carried)) for row, carried in found]
 
 
 def _facts(row: MessageRow, carried: list[str]) -> Facts:

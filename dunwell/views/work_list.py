@@ -54,6 +54,47 @@ def open_work(
     return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
 
 
+Place = tuple[bool, datetime, Decimal, str]
+"""The place of a task on the list: not escalated, the hour, the amount with a minus, the id."""
+
+
+def work_page(
+    session: Session,
+    after: Place | None,
+    most: int,
+    invoice_id: str | None = None,
+    kind: TaskKind | None = None,
+    due_by: datetime | None = None,
+    *,
+    rehearsals: bool = False,
+) -> list[tuple[Place, Facts]]:
+    """Open tasks as `open_work` has them, at most `most`, each after its place; those behind the place `after`.
+
+    A task without an amount of its own is placed by that of its invoice.
+    """
+    if invoice_id is not None:
+        find_invoice(session, invoice_id)
+    opened = [
+        row
+        for row in tasks.open_tasks(session, invoice_id)
+        if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
+    ]
+    known = invoices.get_rows(session, {row.invoice_id for row in opened})
+    wanted: list[tuple[Place, TaskRow | Facts]] = []
+    for row in opened:
+        invoice = known.get(row.invoice_id)
+        if invoice is None or rehearsals or invoice_id is not None or not is_rehearsal(invoice.customer_id):
+            amount = row.amount if row.amount is not None else invoice.amount if invoice else None
+            wanted.append((_place(row.escalated_at, row.due_at, amount, row.task_id), row))
+    if kind in {None, TaskKind.DECISION}:
+        for one in _unknown_kinds(session, invoice_id):
+            if due_by is None or one["due_at"] <= due_by:
+                wanted.append((_urgency(one), one))
+    wanted.sort(key=lambda one: one[0])
+    page = [one for one in wanted if after is None or one[0] > after][:most]
+    return [(place, _facts(session, one) if isinstance(one, TaskRow) else one) for place, one in page]
+
+
 def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
     """Ask once a customer who they are, where more than the principal is claimed and the law goes by their kind.
 
@@ -96,9 +137,13 @@ def one_task(session: Session, task_id: str) -> Facts:
     return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
 
 
-def _urgency(task: Facts) -> tuple[bool, datetime, Decimal, str]:
-    hour = task["due_at"].replace(minute=0, second=0, microsecond=0)
-    return task["escalated_at"] is None, hour, -(task["amount"] or Decimal(0)), task["task_id"]
+def _urgency(task: Facts) -> Place:
+    return _place(task["escalated_at"], task["due_at"], task["amount"], task["task_id"])
+
+
+def _place(escalated_at: datetime | None, due_at: datetime, amount: Decimal | None, task_id: str) -> Place:
+    hour = due_at.replace(minute=0, second=0, microsecond=0)
+    return escalated_at is None, hour, -(amount or Decimal(0)), task_id
 
 
 def _facts(session: Session, row: TaskRow) -> Facts:

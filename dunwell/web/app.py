@@ -18,9 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunwell.domain.principals import NotAllowed
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
-from dunwell.web.api import accounts, approvals, customers
+from dunwell.web.api import accounts, approvals, customers, lists
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
+from dunwell.web.api.paging import UNREADABLE
+from dunwell.web.api.reference import reference
 from dunwell.web.auth import SignInNeeded, principal_of
 from dunwell.web.console import routes as console
 from dunwell.web.console.sign_in import ask_to_sign_in
@@ -28,8 +30,6 @@ from dunwell.web.customer import pay, unsubscribe
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 from dunwell.web.webhooks import routes as webhooks
-
-_UNREADABLE = {"due_by": "is not a time: use ISO 8601 with an offset, such as 2027-03-02T12:00Z"}
 
 _log = logging.getLogger("dunwell.web")
 
@@ -63,7 +63,9 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(customers.router)
     app.include_router(approvals.router)
     app.include_router(accounts.router)
+    app.include_router(lists.router)
     app.include_router(console.router)
+    app.add_api_route("/api/docs", reference, include_in_schema=False)
     app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)
     app.add_api_route("/livez", alive, methods=["GET"], summary="Whether the service itself runs")
     app.add_api_route("/readyz", ready, methods=["GET"], summary="Whether webhooks can be taken in")
@@ -165,4 +167,4 @@ def _described(app: FastAPI) -> dict[str, Any]:
 def _unreadable(_: Request, error: Exception) -> Response:
     """Answer 422 for a parameter that FastAPI could not read, in the shape of every other refusal."""
     place = error.errors()[0]["loc"] if isinstance(error, RequestValidationError) else ("",)
-    return Problem(422, _UNREADABLE.get(str(place[-1]), "cannot be read"), str(place[-1])).response()
+    return Problem(422, UNREADABLE.get(str(place[-1]), "cannot be read"), str(place[-1])).response()

@@ -8,16 +8,19 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from dunwell.client.answers import TellOutcome
 from dunwell.client.starting import Start
-from dunwell.domain.channels import AddressKind
+from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
+from dunwell.domain.principals import PrincipalKind
+from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.standstill import Standstill
-from dunwell.domain.terms import Access, DebtorKind, Level, Role
+from dunwell.domain.terms import Access, DebtorKind, Level, MessageState, Role, Stage
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.services.approvals import ON_REQUEST
+from dunwell.web.api.paging import MOST
 from workflows.status import Status
 
 Schema = dict[str, Any]
@@ -46,6 +49,11 @@ def _maybe(schema: Schema) -> Schema:
 
 def _ref(name: str) -> Schema:
     return {"$ref": _PLACE.format(model=name)}
+
+
+def _page(name: str) -> Schema:
+    """Return the schema of one page of a list, whose answer has the header Link when there is more."""
+    return _list(_ref(name), maxItems=MOST)
 
 
 def _words(kinds: Any) -> Schema:
@@ -115,6 +123,9 @@ def _answers() -> dict[str, Schema]:
             },
             {"decision": _maybe(_TEXT), "decided_by": _maybe(_TEXT), "decided_at": _maybe(_TIME)},
         ),
+        "CaseInList": _case_in_list(),
+        "Message": _message(),
+        "AuditEntry": _audit_entry(),
         "Health": {"type": "object", "additionalProperties": _TEXT, "description": '"ok", or what is wrong.'},
     }
 
@@ -145,6 +156,27 @@ def _customer_view() -> Schema:
     )
 
 
+def _case_in_list() -> Schema:
+    texts = dict.fromkeys(("invoice_id", "number", "customer_id", "customer", "currency"), _TEXT)
+    facts = {**texts, "amount_due": _AMOUNT, "credit": _AMOUNT, "due_on": _DAY, "stage": _words(Stage)}
+    facts |= {"next_step": _maybe(_TEXT), "next_at": _maybe(_TIME), "rehearsal": _FLAG, "access": _words(Access)}
+    return _object(facts | {"standstill": _maybe(_ref("Standstill"))})
+
+
+def _message() -> Schema:
+    texts = dict.fromkeys(("message_id", "step", "contact", "to", "body"), _TEXT)
+    facts = {**texts, "invoices": _list(_TEXT), "channel": _words(Channel), "state": _words(MessageState)}
+    facts |= {"planned_at": _TIME, "rehearsal": _FLAG}
+    return _object(facts, {"reason": _TEXT, "subject": _TEXT, "sent_at": _TIME, "provider_id": _TEXT})
+
+
+def _audit_entry() -> Schema:
+    maybe = dict.fromkeys(("name", "credential", "reason", "request_id"), _maybe(_TEXT))
+    facts = {"entry_id": {"type": "integer"}, "at": _TIME, "kind": _words(PrincipalKind), "principal": _TEXT}
+    facts |= {"role": _maybe(_words(PrincipalRole)), "action": _TEXT, "object": _TEXT, "number": {"type": "integer"}}
+    return _object(facts | maybe | {"details": {"type": "object"}, "hash": _TEXT})
+
+
 def _task() -> Schema:
     texts = ("task_id", "invoice_id", "number", "customer", "step", "kind", "time_zone", "reason")
     maybe = (
@@ -173,10 +205,15 @@ _CORRECTIONS: Mapping[str, Schema] = {
     "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
     "contacts/{contact_id}/open": _object({"by": _WHO}),
 }
+_LINK = '<address of the next page>; rel="next". Without it this is the last page.'
 _NO_BODY: Schema = {}
 _ASKED = _object({"invoice_id": _TEXT, "event": _words(ON_REQUEST), "reason": _TEXT})
 _STARTED = "Started"
 _STARTED_OR_PROBLEM: Schema = {"anyOf": [_ref(_STARTED), _ref("Problem")]}
+_LIST_ERRORS: Mapping[int, tuple[str, Schema | None]] = {
+    422: ("A parameter that is not known or cannot be read.", None),
+    503: ("The database is away.", None),
+}
 _CASE_ERRORS = {404: "No such case.", 503: "The database or the Temporal server is away, or nobody answered in time."}
 _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] = {
     # method and path: status to its meaning and the schema of its body; None: a Problem
@@ -217,12 +254,18 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         422: ("Refused, by the field that is wrong.", None),
         404: ("No such case.", None),
     },
-    ("get", "/api/tasks"): {
-        200: ("The open tasks, the most urgent first.", _list(_ref("Task"))),
-        404: ("No such case.", None),
-        422: ("A parameter that cannot be read.", None),
-        503: ("The database is away.", None),
+    ("get", "/api/cases"): {200: ("The cases, by invoice id.", _page("CaseInList")), **_LIST_ERRORS},
+    ("get", "/api/outbox"): {
+        200: ("The messages, the first claimed first.", _page("Message")),
+        404: ("No such invoice.", None),
+        **_LIST_ERRORS,
     },
+    ("get", "/api/tasks"): {
+        200: ("The open tasks, the most urgent first.", _page("Task")),
+        404: ("No such case.", None),
+        **_LIST_ERRORS,
+    },
+    ("get", "/api/audit"): {200: ("The entries, the oldest first.", _page("AuditEntry")), **_LIST_ERRORS},
     ("get", "/api/accounts/{customer_id}"): {
         200: ("What the account may do, and its credit.", _ref("Account")),
         404: ("No such customer.", None),
@@ -332,7 +375,10 @@ def _operation(path: str, operation: Schema, answers: Mapping[int, tuple[str, Sc
 def _answer(meaning: str, schema: Schema | None) -> Schema:
     if schema is _NO_BODY:
         return {"description": meaning}
-    return {"description": meaning, "content": {"application/json": {"schema": schema or _ref("Problem")}}}
+    found = {"description": meaning, "content": {"application/json": {"schema": schema or _ref("Problem")}}}
+    if schema is not None and "maxItems" in schema:
+        found["headers"] = {"Link": {"description": _LINK, "schema": _TEXT}}
+    return found
 
 
 def _event(name: str, operation: Schema) -> Schema:

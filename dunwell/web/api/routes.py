@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime
 from pydantic_core import to_jsonable_python
 
 from dunwell.client import credits
@@ -28,7 +27,6 @@ from dunwell.intake.text_checks import is_identifier
 from dunwell.services.idempotency import StillRunning
 from dunwell.views.case_status import case_facts
 from dunwell.views.claim import claim_facts
-from dunwell.views.work_list import open_work
 from dunwell.web.auth import allowed, allowed_to_tell, principal_in
 from dunwell.web.request_body import Problem, parse_json, read_body, repeated_key
 from dunwell.web.service import Service, service_of
@@ -277,34 +275,3 @@ def _problem(refused: Refused) -> Problem:
     """Return the answer to a refusal: 404 for an unknown invoice, 422 for everything else."""
     field = _KEY_HEADER if refused.field == "request_id" else refused.field
     return Problem(404 if refused.field == "invoice" else 422, refused.reason, field)
-
-
-# Work for people -----------------------------------------------------------------------------------------
-
-
-@router.get("/tasks", summary="What people have to do", dependencies=[Depends(allowed(Right.TASKS_READ))])
-async def open_tasks(
-    request: Request,
-    kind: str | None = None,
-    due_by: AwareDatetime | None = None,
-    invoice_id: str | None = None,
-    rehearsals: bool = False,
-) -> JSONResponse:
-    """Open calls, visits, meetings and decisions: escalated ones first, then by hour, in each hour the largest amount
-    first. `script` is the call script, `agent_script` the same in your agents' language. Tasks of rehearsals are
-    included only with `rehearsals=true`, and marked: nobody must be called for them. 404: no such invoice.
-    """
-    if invoice_id is not None:
-        _check_id(invoice_id)
-    try:
-        found = await asyncio.to_thread(_open_work, service_of(request), invoice_id, kind, due_by, rehearsals)
-    except Refused as refused:
-        raise _problem(refused) from None
-    return JSONResponse(to_jsonable_python(found))
-
-
-def _open_work(
-    service: Service, invoice_id: str | None, kind: str | None, due_by: datetime | None, rehearsals: bool
-) -> list[dict[str, Any]]:
-    with service.database.reading() as session:
-        return open_work(session, invoice_id, kind, due_by, rehearsals=rehearsals)
