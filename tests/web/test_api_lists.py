@@ -65,14 +65,14 @@ def fill(site: Site, count: int = 5) -> None:
 
 
 @pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize("limit", [1, 2, 5, 6])
-async def test_the_pages_of_a_list_are_the_list(site: Site, path: str, limit: int) -> None:
+async def test_the_pages_of_a_list_are_the_list(site: Site, path: str) -> None:
     fill(site)
-    found = await pages(site, f"{path}?limit={limit}")
-    assert [len(page) for page in found] == ([limit] * (5 // limit) + ([5 % limit] if 5 % limit else []))
     (whole,) = await pages(site, path)
-    assert [one for page in found for one in page] == whole
     assert len({one[LISTS[path]] for one in whole}) == 5
+    for limit in (1, 2, 5, 6):
+        found = await pages(site, f"{path}?limit={limit}")
+        assert [len(page) for page in found] == ([limit] * (5 // limit) + ([5 % limit] if 5 % limit else []))
+        assert [one for page in found for one in page] == whole
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -135,48 +135,46 @@ async def test_tasks_are_by_urgency_whatever_the_page(site: Site) -> None:
     assert "played.x" in [one["task_id"] for one in (await get(site, "/api/tasks?rehearsals=true")).json()]
 
 
-@pytest.mark.parametrize("path", LISTS)
-@pytest.mark.parametrize(
-    ("parameters", "field"),
-    [
-        ("limit=0", "limit"),
-        (f"limit={MOST + 1}", "limit"),
-        ("limit=many", "limit"),
-        ("limit=1&limit=2", "limit"),
-        ("colour=red", "colour"),
-        ("after=", "after"),
-        ("after=%00", "after"),
-        ("after=süd", "after"),
-        ("after=abc", "after"),
-        (f"after={'A' * 2000}", "after"),
-        (f"after={cursor([])}", "after"),
-        (f"after={cursor([1, 2, 3, 4])}", "after"),
-        (f"after={cursor([{}])}", "after"),
-        (f"after={cursor([True, '2027-03-01T09:00Z', 'NaN', 'x'])}", "after"),
-        (f"after={cursor(['2027-03-01', None])}", "after"),
-        (f"after={cursor(['0001-01-01T00:00:00+14:00', 'x'])}", "after"),
-        (f"after={cursor(['x' + chr(0)])}", "after"),
-    ],
+REFUSED = (
+    ("limit=0", "limit"),
+    (f"limit={MOST + 1}", "limit"),
+    ("limit=many", "limit"),
+    ("limit=1&limit=2", "limit"),
+    ("colour=red", "colour"),
+    ("after=", "after"),
+    ("after=%00", "after"),
+    ("after=süd", "after"),
+    ("after=abc", "after"),
+    (f"after={'A' * 2000}", "after"),
+    (f"after={cursor([])}", "after"),
+    (f"after={cursor([1, 2, 3, 4])}", "after"),
+    (f"after={cursor([{}])}", "after"),
+    (f"after={cursor([True, '2027-03-01T09:00Z', 'NaN', 'x'])}", "after"),
+    (f"after={cursor(['2027-03-01', None])}", "after"),
+    (f"after={cursor(['0001-01-01T00:00:00+14:00', 'x'])}", "after"),
+    (f"after={cursor(['x' + chr(0)])}", "after"),
 )
-async def test_a_parameter_that_cannot_be_is_refused(site: Site, path: str, parameters: str, field: str) -> None:
-    answer = await get(site, f"{path}?{parameters}")
-    assert (answer.status_code, answer.json()["field"]) == (422, field)
-    assert answer.json()["reason"]
+"""Parameters that no list takes, and the one that is named."""
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "field"),
-    [
+@pytest.mark.parametrize("path", LISTS)
+async def test_a_parameter_that_cannot_be_is_refused(site: Site, path: str) -> None:
+    for parameters, field in REFUSED:
+        answer = await get(site, f"{path}?{parameters}")
+        assert (answer.status_code, answer.json()["field"]) == (422, field), parameters
+        assert answer.json()["reason"]
+
+
+async def test_a_filter_that_cannot_be_is_refused(site: Site) -> None:
+    for path, status, field in (
         ("/api/cases?stage=gone", 422, "stage"),
         ("/api/tasks?kind=stroll", 422, "kind"),
         ("/api/tasks?rehearsals=perhaps", 422, "rehearsals"),
         ("/api/audit?since=monday", 422, "since"),
         ("/api/outbox?invoice_id=nobody", 404, "invoice"),
-    ],
-)
-async def test_a_filter_that_cannot_be_is_refused(site: Site, path: str, status: int, field: str) -> None:
-    answer = await get(site, path)
-    assert (answer.status_code, answer.json()["field"]) == (status, field)
+    ):
+        answer = await get(site, path)
+        assert (answer.status_code, answer.json()["field"]) == (status, field)
 
 
 async def test_the_reference_is_one_page_that_loads_nothing(site: Site) -> None:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import AwareDatetime
 from sqlalchemy.orm import Session
 
+from dunwell.domain.cleaning import is_clean
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Stage, TaskKind
@@ -125,7 +126,7 @@ async def _read(request: Request, read: Callable[[Session], Items]) -> Items:
 
 
 def _text(value: object) -> str:
-    if not isinstance(value, str) or "\0" in value:
+    if not isinstance(value, str) or not is_clean(value):
         raise TypeError
     return value
 
