@@ -32,7 +32,7 @@ def add_webhook(
     names = [name.strip() for name in events.split(",") if name.strip()]
     with opened_database(settings) as database:
         principal, now = current_principal(database), datetime.now(UTC)
-        with database.writing() as session:
+        with database.writing_beside_customers() as session:
             row = webhook_subscriptions.subscribe(
                 session, url, names, principal, now, private=settings.webhook_private_addresses
             )
@@ -61,7 +61,7 @@ def remove_webhook(subscription: SubscriptionId) -> None:
     """Tell an address nothing more. What was not delivered yet is dropped, too."""
     with opened_database(load_settings()) as database:
         principal = current_principal(database)
-        with database.writing() as session:
+        with database.writing_beside_customers() as session:
             webhook_subscriptions.unsubscribe(session, subscription, principal, datetime.now(UTC))
     say(f"{subscription} is removed.")
 
@@ -69,7 +69,7 @@ def remove_webhook(subscription: SubscriptionId) -> None:
 def try_webhook(subscription: SubscriptionId) -> None:
     """Send an event `test` now, once, and say what the address answered. Exits with 1 unless it took it."""
     settings = load_settings()
-    with opened_database(settings) as database, database.writing() as session:
+    with opened_database(settings) as database, database.writing_beside_customers() as session:
         row = webhook_subscriptions.find(session, subscription)
         test = notifications.add_test(session, row)
     deps = make_dependencies(settings)
@@ -113,6 +113,6 @@ def resend_failed(subscription: SubscriptionId) -> None:
     """Send all again that failed, for another three days: once the address answers again."""
     with opened_database(load_settings()) as database:
         principal = current_principal(database)
-        with database.writing() as session:
+        with database.writing_beside_customers() as session:
             count = webhook_subscriptions.resend(session, subscription, principal, datetime.now(UTC))
     say(f"{count} notifications are sent again; a worker must run.")

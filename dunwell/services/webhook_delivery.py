@@ -80,12 +80,12 @@ class WebhookDelivery:
     def attempt(self, subscription: SubscriptionRow, row: NotificationRow) -> NotificationRow | None:
         """Make one attempt. Returns the row after it; None when another process makes it or has made it."""
         now = self._clock()
-        with self._database.writing(row.customer_id) as session:
+        with self._database.writing_beside_customers() as session:
             taken = notifications.take(session, row.delivery_id, now, now + _LEASE)
         if taken is None:
             return None
         delivered, answer = self._send(subscription, taken)
-        with self._database.writing(row.customer_id) as session:
+        with self._database.writing_beside_customers() as session:
             return notifications.settle(
                 session, row.delivery_id, delivered=delivered, answer=answer, now=self._clock()
             )
