@@ -1,5 +1,6 @@
 """What webhook subscribers are told, and how it reaches them."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from dunwell.domain.reconciliation_report import Kind
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Level
 from dunwell.gateways.signed_post import SignedPost, verify
-from dunwell.services import person_tasks
+from dunwell.services import person_tasks, webhook_delivery
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.services.webhook_delivery import WebhookDelivery, body_of
 from dunwell.services.webhook_subscriptions import find, resend, subscribe, unsubscribe
@@ -265,6 +266,26 @@ def test_one_that_is_away_is_asked_once_in_a_round(file_database: Database, clos
             notifications.add_test(session, subscription)
     delivery(database).deliver(subscription.subscription_id)
     assert [row.attempts for row in rows(database)] == [1, 0, 0]
+
+
+async def test_the_loop_serves_subscribers_beside_one_another(
+    file_database: Database, subscriber: FakeProduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_delivery, "EVERY", 0.02)
+    with FakeProduct() as slow:
+        slow.next(Answer(delay=60))
+        for url in (slow.url, subscriber.url):
+            subscription = add(file_database, url)
+            with file_database.writing() as session:
+                notifications.add_test(session, subscription)
+        post = SignedPost(timeout=30, total=30)
+        work = WebhookDelivery(replace(sample_deps(file_database), webhook_post=post))
+        loop = asyncio.create_task(work.run())
+        async with asyncio.timeout(20):
+            while {row.state for row in rows(file_database)} != {DeliveryState.PENDING, DeliveryState.DELIVERED}:
+                await asyncio.sleep(0.02)
+        loop.cancel()
+    assert (len(slow.requests), len(subscriber.requests)) == (1, 1)
 
 
 def test_a_removed_subscription_leaves_nothing(database: Database, subscriber: FakeProduct) -> None:
