@@ -14,7 +14,6 @@ from rich.table import Table
 
 from dunwell.client.answers import TellOutcome
 from dunwell.domain.cleaning import clean
-from dunwell.domain.policy import Policy
 from workflows.status import Status
 
 _PIPE_WIDTH = 200  # characters of a table that is not shown on a terminal
@@ -82,11 +81,6 @@ def coming_next(status: Status) -> str:
     if action is not None:
         return f"next: {action.name} at {action.at:%Y-%m-%d %H:%M} UTC ({action.why})"
     return "next: nothing, the case has ended" if status.stage.ended else "next: waits for a person"
-
-
-def window(policy: Policy) -> str:
-    """Return the hours of contact, such as 09:00-17:00."""
-    return f"{policy.window[0]:%H:%M}-{policy.window[1]:%H:%M}"
 
 
 def local_time(moment: datetime, zone: str) -> str:

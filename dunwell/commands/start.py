@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dunwell.bootstrap import make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import Cases
+from dunwell.client.previews import contact_hours, notes_on, preview_facts, previewed, what_happens
 from dunwell.client.registration import Registered, Registrar
 from dunwell.client.starting import REHEARSAL_SPEED, Start
 from dunwell.commands.common import (
@@ -29,26 +29,20 @@ from dunwell.commands.common import (
     known_ladders,
     read_moment,
 )
-from dunwell.commands.law_notes import law_notes
-from dunwell.commands.output import local_time, print_json, print_table, say, warn, window
+from dunwell.commands.output import local_time, print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.case import Case
 from dunwell.domain.clock import FASTEST, Clock
 from dunwell.domain.invoice import Customer, Invoice
-from dunwell.domain.ladder import PreviewLine, preview
-from dunwell.domain.next_action import standing
+from dunwell.domain.ladder import PreviewLine
 from dunwell.domain.people_change import Change
 from dunwell.domain.policy import Policy
-from dunwell.domain.recipients import Reach, audience
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Role
 from dunwell.intake.csv_columns import read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
-from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.settings import load_settings
-from dunwell.texts.formatting import grouped_iban
 
 _REFUSALS_SHOWN = 1_000
 _NAMED = 5  # customers named in one line
@@ -201,10 +195,10 @@ def show_preview(
             refused.append(RefusedInvoice(invoice.invoice_id, str(problem)))
             continue
         case = foreseen(invoice, policy, now)
-        lines = _previewed(deps, invoice, policy, case, now)
-        notes = list(_notes(deps, registrar, invoice, policy, now))
+        lines = previewed(deps, invoice, policy, case, now)
+        notes = list(notes_on(deps, registrar, invoice, policy, now))
         if as_json:
-            shown.append(_preview_facts(invoice, policy, case, lines, notes))
+            shown.append(preview_facts(invoice, policy, case, lines, notes))
         else:
             _print_preview(invoice, policy, case, lines, notes)
     if as_json:
@@ -215,81 +209,11 @@ def show_preview(
         raise typer.Exit(REFUSED)
 
 
-def _previewed(
-    deps: Dependencies, invoice: Invoice, policy: Policy, case: Case, now: datetime
-) -> tuple[PreviewLine, ...]:
-    if case.ended:
-        return ()
-    return preview(policy, standing(case), deps.calendar(invoice.customer, policy, invoice, now), now)
-
-
-def _preview_facts(
-    invoice: Invoice, policy: Policy, case: Case, lines: Iterable[PreviewLine], notes: Sequence[str]
-) -> dict[str, Any]:
-    zone = ZoneInfo(invoice.customer.time_zone)
-    return {
-        "invoice_id": invoice.invoice_id,
-        "number": invoice.number,
-        "customer": invoice.customer.name,
-        "amount": invoice.amount,
-        "paid": round(case.money.paid, case.money.digits),
-        "amount_due": case.open_amount,
-        "credit": case.credit,
-        "currency": invoice.currency,
-        "due_on": invoice.due_on,
-        "policy": {"name": policy.name, "version": policy.version},
-        "time_zone": invoice.customer.time_zone,
-        "window": window(policy),
-        "notes": notes,
-        "steps": [_step_facts(invoice, policy, line, zone) for line in lines],
-    }
-
-
-def _step_facts(invoice: Invoice, policy: Policy, line: PreviewLine, zone: ZoneInfo) -> dict[str, Any]:
-    reached = _reached(invoice, policy, line)
-    return line.model_dump() | {
-        "to": list(dict.fromkeys(one.role for one in reached)),
-        "by": list(dict.fromkeys(one.channel for one in reached)),
-        "reached": [one.model_dump() for one in reached],
-        "copies": _copied(invoice, line, reached),
-        "announces": policy.step(line.step).announces,
-        "local": line.at.astimezone(zone).isoformat(),
-    }
-
-
-def _reached(invoice: Invoice, policy: Policy, line: PreviewLine) -> tuple[Reach, ...]:
-    """Return which of the contacts named in the invoice's record a step reaches."""
-    if line.message is None:
-        return ()
-    people = (*(invoice.contacts or ()), *invoice.customer.contacts)
-    return audience(people, line.to, line.by, named_only=policy.named_only)
-
-
-def _copied(invoice: Invoice, line: PreviewLine, reached: Sequence[Reach]) -> list[Role]:
-    """Return the roles that get a copy: they have an e-mail address, and the message itself does not reach them."""
-    people = (*(invoice.contacts or ()), *invoice.customer.contacts)
-    mailed = {one.role for one in people if one.email} - {one.role for one in reached}
-    return [role for role in line.copies if role in mailed]
-
-
 def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:
     if isinstance(refusal, RefusedInvoice):
         return {"where": f"invoice {refusal.invoice_id}", "field": "", "reason": refusal.reason}
     facts = {"where": refusal.where, "field": refusal.field, "reason": refusal.reason}
     return facts | ({} if refusal.value is None else {"value": refusal.value})
-
-
-def _notes(
-    deps: Dependencies, registrar: Registrar, invoice: Invoice, policy: Policy, now: datetime
-) -> Iterator[str]:
-    """Yield notes on what people may not expect in the messages of this invoice, and on what the law says of them."""
-    if why := registrar.other_language(invoice):
-        yield f"language: {why}"
-    if invoice.payment_url is None:
-        account = deps.sender.account_for(invoice.currency)
-        where = f"to our account {grouped_iban(account.iban)}" if account else "by the bank details on the invoice"
-        yield f"no payment_url: messages ask for a bank transfer {where}"
-    yield from law_notes(deps, invoice, policy, now)
 
 
 def _print_preview(
@@ -298,7 +222,8 @@ def _print_preview(
     customer: Customer = invoice.customer
     say(
         f"{invoice.invoice_id}: {_open(case)} due {invoice.due_on}, {customer.name}; "
-        f"ladder {policy.name}@{policy.version}, {customer.time_zone}, contacts {window(policy)} on business days"
+        f"ladder {policy.name}@{policy.version}, {customer.time_zone}, "
+        f"contacts {contact_hours(policy)} on business days"
     )
     for note in notes:
         say(f"  {note}")
@@ -306,7 +231,7 @@ def _print_preview(
         (
             local_time(line.at, customer.time_zone),
             line.step,
-            _what(invoice, policy, line),
+            what_happens(invoice, policy, line),
             line.why,
             "; ".join(line.closed),
         )
@@ -324,29 +249,3 @@ def _open(case: Case) -> str:
         rest = f", {case.credit} too much" if case.credit else f", {case.waived} waived" if case.waived else ""
         return f"wholly paid ({case.money.imported_paid} of {amount}{rest}),"
     return f"{case.open_amount} of {amount} open," if case.money.paid else amount
-
-
-def _what(invoice: Invoice, policy: Policy, line: PreviewLine) -> str:
-    if line.do.value == "skip":
-        return "left out"
-    parts = []
-    reached = _reached(invoice, policy, line)
-    if line.message:
-        parts.append(f"{line.message} {_to_whom(invoice, line, reached)}")
-    parts += [f"announces {step}" for step in policy.step(line.step).announces]
-    copied = _copied(invoice, line, reached)
-    parts += [f"copy to {', '.join(copied)}"] if copied else []
-    parts += [f"access {line.access.value}"] if line.access else []
-    parts += [f"stage {line.stage.value}"] if line.stage else []
-    parts += [f"ends {line.ends.value}"] if line.ends else []
-    parts += ["once our manager says yes"] if line.approval else []
-    return "; ".join(parts)
-
-
-def _to_whom(invoice: Invoice, line: PreviewLine, reached: Sequence[Reach]) -> str:
-    if not invoice.names_contacts:
-        return f"to those of {', '.join(line.to)} who are known, by {' or '.join(line.by)}"
-    if not reached:
-        return "reaches nobody of this invoice: a person is asked"
-    whom = ", ".join(dict.fromkeys(f"{one.role} by {one.channel}" for one in reached))
-    return f"to {whom}" + (", since nobody whom the step names can be reached" if reached[-1].instead else "")

@@ -67,6 +67,13 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
     )
 
 
+def read_titles(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> list[str]:
+    """Return the titles of the columns of a CSV file; empty where it has no readable first row."""
+    lines = Lines(StringIO(decoded.text, newline=""))
+    first = _next_row(lines, asked.separator or _separator(lines, mapped))
+    return first.cells if isinstance(first, _Row) else []
+
+
 def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row], header: Header) -> Dialect:
     decimals, days = asked.decimals, asked.days
     if decimals.kind is None:

@@ -49,7 +49,12 @@ def read_file(path: str, asked: Dialect | None = None, mapped: ColumnMap | None 
 
 
 def read_content(
-    content: bytes, name: str, asked: Dialect | None = None, mapped: ColumnMap | None = None
+    content: bytes,
+    name: str,
+    asked: Dialect | None = None,
+    mapped: ColumnMap | None = None,
+    *,
+    documents: bool = True,
 ) -> InvoiceFile:
     """Read the invoices of a file. Bad content gives refusals; a bad record does not affect others.
 
@@ -59,6 +64,7 @@ def read_content(
              the working folder for "-"
     asked    the dialect of a CSV file; what it leaves open is determined from the file
     mapped   the fields that the columns of a CSV file hold
+    documents  whether a record may name a file of this machine as its `document`
 
     A record with several problems gives several refusals with the same `where`. Records that share an invoice_id, or
     disagree about a customer, are all refused. Raises Refused when `asked` or `mapped` are given for a file that is
@@ -72,7 +78,7 @@ def read_content(
         raise Refused(option, "is for CSV only, and this file is JSON: leave it out")
     folder = Path() if name == "-" else Path(name).parent
     records = [item for item in table.records if isinstance(item, Record)]
-    found = iter(parse_records(records, folder))
+    found = iter(parse_records(records, folder if documents else None))
     invoices: list[Invoice] = []
     refusals: dict[Refusal, None] = {}  # a refusal that several records share appears once
     for item in table.records:

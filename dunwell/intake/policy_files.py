@@ -22,13 +22,20 @@ def traits_of(catalogue: Catalogue) -> dict[str, Trait]:
 def read_ladder(path: Path, traits: Mapping[str, Trait]) -> Policy:
     """Read one policy file. Raises PolicyError with every problem of the file."""
     try:
-        data = parse_toml(path.read_bytes())
+        content = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
+        raise _unreadable(str(path), f"cannot be read: {error.strerror}") from error
+    return read_ladder_text(content, str(path), traits)
+
+
+def read_ladder_text(content: bytes, name: str, traits: Mapping[str, Trait]) -> Policy:
+    """Read the content of a policy file. `name` is how problems name it. Raises PolicyError with every problem."""
+    try:
+        data = parse_toml(content)
     except TomlFault as error:
-        raise _unreadable(path, str(error)) from None
+        raise _unreadable(name, str(error)) from None
     laws = read_jurisdictions() if data.get("jurisdictions") else {}  # thirty files, which few ladders need
-    return parse_policy(data, str(path), traits, laws)
+    return parse_policy(data, name, traits, laws)
 
 
 def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str, Policy]:
@@ -36,5 +43,5 @@ def read_ladders(traits: Mapping[str, Trait], folder: Path = FOLDER) -> dict[str
     return {path.stem: read_ladder(path, traits) for path in sorted(folder.glob("*.toml"))}
 
 
-def _unreadable(path: Path, reason: str) -> PolicyError:
-    return PolicyError((Problem(file=str(path), step=None, reason=reason),))
+def _unreadable(name: str, reason: str) -> PolicyError:
+    return PolicyError((Problem(file=name, step=None, reason=reason),))

@@ -51,7 +51,7 @@ async def open_service(settings: Settings) -> Service:
     ladders = read_ladders(traits_of(deps.catalogue))
     check_schema(deps.database)
     client = await Client.connect(**temporal_connect(settings), data_converter=data_converter(settings), lazy=True)
-    return make_service(client, deps, ladders, Cases(client, deps.database, _PATIENCE), keys)
+    return make_service(client, deps, ladders, Cases(client, deps.database, _PATIENCE), keys, settings)
 
 
 def full_app(service: Service, settings: Settings) -> FastAPI:

@@ -14,6 +14,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
 from dunwell.gateways.open_id import OpenIdProvider, OpenIdSettings
+from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.services.api_keys import ApiKeys
 from dunwell.services.approvals import Approvals
 from dunwell.services.dependencies import Dependencies
@@ -61,6 +62,7 @@ class Service:
     keys: Keys
     deps: Dependencies
     ladders: Mapping[str, Policy]
+    settings: SharedSettings
     seller: str | None = None
     """The setting SENDER_COUNTRY."""
 
@@ -78,8 +80,15 @@ class Service:
         return await asyncio.to_thread(self.database.problem)
 
 
-def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy], cases: Cases, keys: Keys) -> Service:
-    """Make the service. Opens no connection."""
+def make_service(
+    client: Client,
+    deps: Dependencies,
+    ladders: dict[str, Policy],
+    cases: Cases,
+    keys: Keys,
+    settings: SharedSettings | None = None,
+) -> Service:
+    """Make the service. Opens no connection. settings: by default those of the environment."""
     inbox, connection = Inbox(deps.database), TemporalConnection(client)
     return Service(
         connection=connection,
@@ -97,6 +106,7 @@ def make_service(client: Client, deps: Dependencies, ladders: dict[str, Policy],
         keys=keys,
         deps=deps,
         ladders=ladders,
+        settings=settings or SharedSettings(),
         seller=deps.sender.country,
     )
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dunwell.commands.law_notes import law_notes
+from dunwell.views.law_notes import law_notes
 from dunwell.domain.terms import DebtorKind
 from dunwell.services.laws import files
 from dunwell.store.database import Database

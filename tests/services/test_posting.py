@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from dunwell.commands.letters import letter_facts, to_post
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.policy import Policy
@@ -21,6 +20,7 @@ from dunwell.services.our_company import Letterhead
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
 from dunwell.store import outbox
 from dunwell.store.database import Database
+from dunwell.views.letters import letter_facts, to_post
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders
 from tests.services.conftest import DyingWorker, Office, WorkerDied
 

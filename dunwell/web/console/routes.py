@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from dunwell.web.console import assets, case, customer, lists, messages, sign_in, today
+from dunwell.web.console import assets, case, customer, invoices, letters, lists, messages, policies, sign_in, today
 
 router = APIRouter()
-for _part in (assets, sign_in, today, lists, case, customer, messages):
+for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices):
     router.include_router(_part.router)

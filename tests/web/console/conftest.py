@@ -19,6 +19,7 @@ from temporalio.client import Client
 
 from dunwell.client.cases import Cases
 from dunwell.domain.principals import Principal, PrincipalKind, Role
+from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.store.database import Database
 from dunwell.web import auth
 from dunwell.web.app import make_app
@@ -39,6 +40,7 @@ class Site:
     app: FastAPI
     engine: Engine
     database: Database
+    settings: SharedSettings
     role: Role | None = Role.MANAGER
 
     @property
@@ -56,13 +58,15 @@ class Site:
 _principal_of = auth.principal_of
 
 
-def site_on(database: Database) -> Site:
+def site_on(database: Database, folder: Path) -> Site:
     deps = sample_deps(database)
     engine = Engine(deps, lambda: NOW)
     client = cast(Client, engine)
-    app = make_app(make_service(client, deps, the_ladders(), Cases(client, database), Keys()))
+    settings = SharedSettings(dunwell_state=folder)
+    service = make_service(client, deps, the_ladders(), Cases(client, database), Keys(), settings)
+    app = make_app(service)
     app.state.clock = lambda: NOW
-    site = Site(app, engine, database)
+    site = Site(app, engine, database, settings)
     app.state.site = site
     return site
 
@@ -96,7 +100,7 @@ def site(filled_file: Path, tmp_path: Path) -> Iterator[Site]:
     """A town of its own for each test, in process."""
     shutil.copy(filled_file, tmp_path / "town.sqlite")
     database = Database(f"sqlite:///{tmp_path}/town.sqlite")
-    yield site_on(database)
+    yield site_on(database, tmp_path)
     database.close()
 
 
@@ -123,7 +127,7 @@ def running(filled_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     file = tmp_path_factory.mktemp("running") / "town.sqlite"
     shutil.copy(filled_file, file)
     database = Database(f"sqlite:///{file}")
-    site = site_on(database)
+    site = site_on(database, file.parent)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(site.app, log_level="warning", access_log=False))

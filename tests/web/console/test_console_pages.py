@@ -1,12 +1,17 @@
 """The pages over HTTP: what they show, what their forms do, and what becomes of a refusal."""
 
 import re
+from html import unescape
+from io import BytesIO
+from pathlib import Path
 
 import httpx
 import pytest
+from pypdf import PdfReader, PdfWriter
 
 from dunwell.domain.principals import Role
-from dunwell.store import cases, notes, tasks
+from dunwell.domain.terms import MessageState
+from dunwell.store import cases, notes, outbox, tasks
 from dunwell.store.tables import ContactRow, MessageRow, NoteRow
 from tests.web.console.conftest import Site
 
@@ -28,6 +33,10 @@ PAGES = (
     "/console/customers/brightwater",
     "/console/messages",
     "/console/messages?state=unknown",
+    "/console/letters",
+    "/console/policies",
+    "/console/policies/gradual-pressure",
+    "/console/invoices",
 )
 """A page of every kind, and a case in each stage."""
 
@@ -310,10 +319,12 @@ async def test_a_person_says_what_became_of_a_message(http: httpx.AsyncClient, s
 
 async def test_an_auditor_reads_and_is_offered_no_form(http: httpx.AsyncClient, site: Site) -> None:
     site.role = Role.AUDITOR
-    for path in PAGES:
+    assert (await http.get("/console/invoices")).status_code == 403
+    for path in PAGES[:-1]:
         answer = await http.get(path)
         posts = set(re.findall(r'action="([^"]+)" method="post"', answer.text))
-        assert (answer.status_code, posts) == (200, {"/console/sign-out"}), path
+        posts -= {"/console/sign-out", "/console/policies/check#check-title"}  # neither writes anything
+        assert (answer.status_code, posts) == (200, set()), path
     refused = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "x"})
     assert refused.status_code == 403 and "auditor" in refused.text
     assert not site.engine.told
@@ -332,6 +343,109 @@ async def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
         http.headers["Sec-Fetch-Site"] = "cross-site"
         answer = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "x"})
     assert answer.status_code == 403 and not site.engine.told
+
+
+async def test_what_was_typed_outlives_a_session_that_ended(site: Site) -> None:
+    form = f"/console/cases/{CHASED}/promise_to_pay"
+    async with site.browse() as http:
+        typed = hidden((await http.get(f"/console/cases/{CHASED}")).text, form)
+        typed |= {"date": "2027-04-01", "promised_by": "executive", "note": 'he said "soon" & <rang off>'}
+        site.role = None
+        ended = await http.post(form, data=typed)
+        assert ended.status_code == 401 and "Nothing was saved, and nothing is lost" in ended.text
+        kept = {name: unescape(value) for name, value in hidden(ended.text, form).items()}
+        assert kept == typed and not site.engine.told
+        site.role = Role.MANAGER
+        assert (await http.post(form, data=kept)).status_code == 303
+    assert len(site.engine.told) == 1
+
+
+# New invoices, letters, policies -------------------------------------------------------------------------
+
+_HEAD = "invoice_id;number;customer_id;customer_name;country;accounts_payable_name;accounts_payable_email;Summe"
+_FILE = f"""{_HEAD};currency;issued_on;due_on
+N-1;N/1;nord;Nordwind KG;DE;Ida Nord;ida@nordwind.example;1.200,50;EUR;01.03.2027;31.03.2027
+N-2;N/2;nord;Nordwind KG;DE;Ida Nord;ida@nordwind.example;-5,00;EUR;01.03.2027;31.03.2027
+"""
+
+
+async def test_a_file_is_read_then_mapped_then_started_once(http: httpx.AsyncClient, site: Site) -> None:
+    first = await http.post("/console/invoices/preview", files={"file": ("märz.csv", _FILE.encode())})
+    assert first.status_code == 422 and "Missing: &#39;amount&#39;" in first.text and not site.engine.started
+    places = [int(number) for number in re.findall(r'name="map\.(\d+)"', first.text)]
+    title = {n: re.search(rf'name="title\.{n}" value="([^"]*)"', first.text)[1] for n in places}  # type: ignore[index]
+    mapped = _fields(first.text) | {f"map.{n}": "amount" if title[n] == "Summe" else "" for n in places}
+    second = await http.post("/console/invoices/preview", data=mapped)
+    assert "1 invoice can be started" in second.text and "1,200.50 EUR" in second.text
+    assert "semicolon" in second.text and "-5,00" in second.text and "1 problem" in second.text
+    start = hidden(second.text, "/console/invoices/start")
+    start |= {name: value for name, value in _fields(second.text).items() if name.startswith(("title.", "map."))}
+    for said in ("started", "already running"):
+        answer = await http.post("/console/invoices/start", data=start)
+        assert answer.status_code == 200 and said in answer.text
+    assert set(site.engine.started) == {"N-1"}
+
+
+def _fields(text: str) -> dict[str, str]:
+    """The hidden fields of the page's form for the columns."""
+    return dict(re.findall(r'type="hidden" name="([\w.]+)" value="([^"]*)"', text))
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "said"),
+    [
+        (("x.csv", b""), 200, "0 invoices can be started"),
+        (("x.json", b"[1, {"), 422, "What is wrong"),
+        (("x.csv", b"a" * 700_001), 413, "longer than 700000 bytes"),
+        (("x.jsonl", b'{"invoice_id": "x", "document": "/etc/hostname"}'), 422, "What is wrong"),
+        (("", b"x"), 422, "No file was chosen"),
+    ],
+)
+async def test_a_file_that_is_none_is_said_to_be_none(
+    http: httpx.AsyncClient, file: tuple[str, bytes], status: int, said: str
+) -> None:
+    answer = await http.post("/console/invoices/preview", files={"file": file})
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+async def test_a_policy_is_checked_in_the_checkers_words(http: httpx.AsyncClient) -> None:
+    good = Path("policies/gentle-saas.toml").read_text(encoding="utf-8")
+    answer = await http.post("/console/policies/check", data={"text": good})
+    assert answer.status_code == 200 and "It can be used: gentle-saas" in answer.text
+    answer = await http.post("/console/policies/check", data={"text": good.replace('when = "due', 'when = "dew', 1)})
+    assert answer.status_code == 422 and "It cannot be used" in answer.text and "dew" in answer.text
+
+
+async def test_a_policy_is_shown_for_an_invoice_of_ones_own(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/console/policies/gentle-saas?due=2027-12-20&country=BR&amount=500")).text
+    assert "Tue 21 Dec 2027" in text
+    assert (await http.get("/console/policies/gentle-saas?country=ZZ")).status_code == 422
+    assert (await http.get("/console/policies/none")).status_code == 404
+
+
+async def test_letters_are_printed_in_one_file_and_marked_as_posted(site: Site, tmp_path: Path) -> None:
+    folder = site.settings.dunwell_state / "letters"
+    folder.mkdir(parents=True)
+    with site.database.writing("lindenhof") as session:
+        row = next(row for row in outbox.of_invoice(session, CHASED) if row.channel == "letter")
+        row.state, row.provider, row.provider_id = (
+            MessageState.ACCEPTED,
+            "print-folder",
+            f"2027-03-17-{row.message_id}.pdf",
+        )
+        name, message_id = row.provider_id, row.message_id
+    one = PdfWriter()
+    one.add_blank_page(200, 200)
+    one.write(folder / name)
+    async with site.browse() as http:
+        assert "1 letter to post" in (await http.get("/console/letters")).text
+        printed = await http.get("/console/letters/print")
+        assert len(PdfReader(BytesIO(printed.content)).pages) == 1
+        assert (await http.post("/console/letters/posted", data={})).status_code == 422
+        for _ in range(2):
+            answer = await http.post("/console/letters/posted", data={f"letter.{message_id}": "yes"})
+            assert answer.status_code == 303
+        assert "0 letters to post" in (await http.get("/console/letters")).text
 
 
 # What is not there ---------------------------------------------------------------------------------------
