@@ -381,7 +381,7 @@ async def test_a_file_is_read_then_mapped_then_started(http: httpx.AsyncClient, 
     start = hidden(second.text, "/console/invoices/start")
     start |= {name: value for name, value in _fields(second.text).items() if name.startswith(("title.", "map."))}
     answer = await http.post("/console/invoices/start", data=start)
-    assert answer.status_code == 200 and "<b>1</b> started" in answer.text and "-5,00" in answer.text
+    assert answer.status_code == 200 and "<b>1</b> started" in answer.text
     assert site.engine.started == ["N-1"]
     assert "Nordwind KG" in (await http.get("/console/cases?q=N/1")).text
 
