@@ -18,9 +18,7 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.principals import NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import problem_of
-from dunwell.web.auth import SIGN_IN, SignInNeeded
 from dunwell.web.console.formats import FILTERS
-from dunwell.web.console.forms import FORM_ID, SEEN, read_form
 from dunwell.web.request_body import Problem
 
 HERE = Path(__file__).parent
@@ -45,7 +43,6 @@ NAVIGATION = (
     ("/invoices", "New invoices", Right.INVOICES_WRITE),
 )
 """Address, name and right of the pages that every page leads to."""
-_FORM = "application/x-www-form-urlencoded"
 _UNKNOWN = frozenset({"invoice", "customer", "contact", "task", "message"})
 """The fields of refusals that say that there is no such thing."""
 
@@ -61,7 +58,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(FILTERS)
-    made.globals.update(Right=Right, prefix=PREFIX, navigation=NAVIGATION, sign_in=SIGN_IN)
+    made.globals.update(Right=Right, prefix=PREFIX, navigation=NAVIGATION)
     return made
 
 
@@ -134,28 +131,11 @@ class ConsoleRoute(APIRoute):
 async def _answered(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
     try:
         return await handle(request)
-    except SignInNeeded:
-        if request.method != "POST" or not request.headers.get("Content-Type", "").startswith(_FORM):
-            raise
-        return await _kept_form(request)
     except (Problem, NotAllowed, Refused, NoAnswer, ServerAway, RequestValidationError, SQLAlchemyError) as error:
         status, reason = _said(error)
         response = problem_page(request, status, _TITLES.get(status, "A problem"), reason)
         response.headers.update((error.headers if isinstance(error, Problem) else None) or {})
         return response
-
-
-async def _kept_form(request: Request) -> Response:
-    """Return a page that keeps what was typed when the session has ended meanwhile, to be sent after signing in.
-
-    Only our own pages come here: a form of another site was refused before.
-    """
-    try:
-        typed = await read_form(request)
-    except Problem as problem:
-        return problem_page(request, problem.status, _TITLES.get(problem.status, "A problem"), problem.reason)
-    shown = {name: text for name, text in typed.items() if text and name not in {FORM_ID, SEEN}}
-    return page(request, "signed_out.html", None, 401, typed=typed, shown=shown, action=request.url.path)
 
 
 def _said(error: Exception) -> tuple[int, str]:

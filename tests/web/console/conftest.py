@@ -5,7 +5,7 @@ import shutil
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -76,12 +76,18 @@ async def _signed_in(request: Request) -> Principal:
     return await _principal_of(request) if site is None or site.role is None else site.principal
 
 
-@pytest.fixture(autouse=True, scope="session")
-def signed_in() -> Iterator[None]:
+@contextmanager
+def sitting() -> Iterator[None]:
     """Whoever asks is signed in by the role of the site."""
     auth.principal_of = _signed_in
     yield
     auth.principal_of = _principal_of
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signed_in() -> Iterator[None]:
+    with sitting():
+        yield
 
 
 @pytest.fixture(scope="session")
