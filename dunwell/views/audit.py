@@ -1,11 +1,14 @@
 """The audit as people and programs read it."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.principals import PrincipalKind
 from dunwell.store import audit, users
+from dunwell.store.tables import AuditRow
 from dunwell.views.facts import Facts
 
 
@@ -22,7 +25,25 @@ def audit_facts(
 
     name  the user's own, where the principal is a user; it stays on pages and in answers to those who may read it
     """
-    rows = audit.read(session, about=about, who=who, since=since, after=after, limit=limit)
+    return _facts(session, audit.read(session, about=about, who=who, since=since, after=after, limit=limit))
+
+
+def latest_entries(session: Session, *, about: str, who: str, before: int, limit: int) -> list[Facts]:
+    """Return the entries about an object and by a principal, each if given, the latest first.
+
+    before: only those before the entry of this id; 0 begins with the latest.
+    """
+    query = select(AuditRow).order_by(AuditRow.entry_id.desc()).limit(limit)
+    if about:
+        query = query.where(AuditRow.object == about)
+    if who:
+        query = query.where(AuditRow.principal == who)
+    if before:
+        query = query.where(AuditRow.entry_id < before)
+    return _facts(session, session.scalars(query).all())
+
+
+def _facts(session: Session, rows: Iterable[AuditRow]) -> list[Facts]:
     names = {one.user_id: one.name for one in users.all_users(session)}
     return [
         {

@@ -24,6 +24,7 @@ from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.evidence import as_text, gather
 from dunwell.views.lookup import find_invoice
+from dunwell.views.user_names import user_names, with_user_names
 from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.console.case_picture import case_picture
@@ -155,9 +156,12 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
         _, case = _case(session, invoice_id)
         invoice = find_invoice(session, invoice_id)
         customer = invoices.customer_row(session, invoice.customer_id)
-        steps = _steps(service, session, case, at)
+        steps, names = _steps(service, session, case, at), user_names(session)
         return {
             "status": status,
+            "timeline": [
+                line.model_copy(update={"reason": with_user_names(line.reason, names)}) for line in status.timeline
+            ],
             "case": case,
             "invoice": invoice,
             "customer": customer,
@@ -169,6 +173,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "tasks": work_of(session, [invoice_id]),
             "messages": outbox.of_invoice(session, invoice_id)[::-1],
             "notes": {one.note_id: one for one in notes.of_invoice(session, invoice_id)},
+            "users": names,
             "credits_beside": credit_beside(session, invoice),
             "seen": timeline.last_number(session, invoice_id),
             **claim_or_reason(session, invoice_id, service.seller, today_of(session, case, at)),

@@ -19,6 +19,7 @@ from dunwell.store import cases, invoices, notes, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
+from dunwell.views.user_names import user_names, with_user_names
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import (
     CONTACT_FORMS,
@@ -229,9 +230,9 @@ def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
         facts = customer_facts(session, customer_id)
         ids = [one["invoice_id"] for one in facts["invoices"]]
         numbers = {one["invoice_id"]: one["number"] for one in facts["invoices"]}
-        names = {one["contact_id"]: one["name"] for one in facts["contacts"]}
+        names, users = {one["contact_id"]: one["name"] for one in facts["contacts"]}, user_names(session)
         entries = [
-            (invoice_id, entry.model_copy(update={"reason": with_names(entry.reason, customer_id, names)}))
+            (invoice_id, entry.model_copy(update={"reason": _readable(entry.reason, customer_id, names, users)}))
             for invoice_id, written in timeline.read_all(session, ids).items()
             for _, entry in written
         ]
@@ -247,9 +248,15 @@ def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
             "messages": messages if all_of == "messages" else messages[:_MESSAGES],
             "messages_total": len(messages),
             "notes": written,
+            "users": users,
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
         }
+
+
+def _readable(reason: str, customer_id: str, names: Mapping[str, str], users: Mapping[str, str]) -> str:
+    """Return a reason with the names of the customer's people and of ours."""
+    return with_user_names(with_names(reason, customer_id, dict(names)), users)
 
 
 def _promises(session: Session, invoice_ids: list[str]) -> list[tuple[str, str, Any]]:

@@ -41,6 +41,7 @@ NAVIGATION = (
     ("/letters", "Letters", Right.LETTERS_READ),
     ("/policies", "Policies", Right.POLICIES_READ),
     ("/invoices", "New invoices", Right.INVOICES_WRITE),
+    ("/audit", "Audit", Right.AUDIT_READ),
 )
 """Address, name and right of the pages that every page leads to."""
 _UNKNOWN = frozenset({"invoice", "customer", "contact", "task", "message"})

@@ -2,8 +2,20 @@
 
 from fastapi import APIRouter
 
-from dunwell.web.console import assets, case, customer, invoices, letters, lists, messages, policies, sign_in, today
+from dunwell.web.console import (
+    assets,
+    audit,
+    case,
+    customer,
+    invoices,
+    letters,
+    lists,
+    messages,
+    policies,
+    sign_in,
+    today,
+)
 
 router = APIRouter()
-for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices):
+for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices, audit):
     router.include_router(_part.router)

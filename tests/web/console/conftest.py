@@ -42,11 +42,14 @@ class Site:
     database: Database
     settings: SharedSettings
     role: Role | None = Role.MANAGER
+    user_id: str | None = None
 
     @property
     def principal(self) -> Principal:
         assert self.role is not None
-        return Principal(kind=PrincipalKind.PERSON, id=f"{self.role.value}-1", name="Ana López", role=self.role)
+        return Principal(
+            kind=PrincipalKind.PERSON, id=self.user_id or f"{self.role.value}-1", name="Ana López", role=self.role
+        )
 
     @asynccontextmanager
     async def browse(self) -> AsyncIterator[httpx.AsyncClient]:

@@ -11,8 +11,9 @@ from pypdf import PdfReader, PdfWriter
 from dunwell.domain.principals import Role
 from dunwell.domain.terms import MessageState
 from dunwell.store import cases, notes, outbox, tasks
-from dunwell.store.tables import ContactRow, MessageRow, NoteRow
+from dunwell.store.tables import ContactRow, MessageRow, NoteRow, UserRow
 from tests.web.console.conftest import Site
+from tests.web.console.town import NOW
 
 PROMISED, CHASED, PAUSED = "BRI-2027-041", "LIN-2027-007", "BRI-2027-033"
 PAGES = (
@@ -35,6 +36,7 @@ PAGES = (
     "/console/letters",
     "/console/policies",
     "/console/policies/gradual-pressure",
+    "/console/audit",
     "/console/invoices",
 )
 """A page of every kind, and a case in each stage."""
@@ -342,6 +344,18 @@ async def test_a_form_of_another_site_changes_nothing(site: Site) -> None:
         http.headers["Sec-Fetch-Site"] = "cross-site"
         answer = await http.post(f"/console/cases/{CHASED}/pause", data={"reason": "x"})
     assert answer.status_code == 403 and not site.engine.told
+
+
+async def test_what_somebody_did_bears_their_name_there_and_in_the_audit(http: httpx.AsyncClient, site: Site) -> None:
+    with site.database.writing_beside_customers() as session:
+        facts = {"email": "ana@dunwell.example", "name": "Ana López", "role": Role.MANAGER, "created_at": NOW}
+        session.add(UserRow(user_id="user-0badcafe", **facts))
+    site.user_id = "user-0badcafe"
+    await _fill(http, f"/console/cases/{CHASED}", f"/console/cases/{CHASED}/pause", reason="hardship")
+    text = (await http.get(f"/console/cases/{CHASED}")).text
+    assert "Paused by Ana López: hardship" in text and "user-0badcafe" not in text
+    text = (await http.get(f"/console/audit?about=invoice/{CHASED}")).text
+    assert "Ana López" in text and "pause" in text and "hardship" in text
 
 
 # New invoices, letters, policies -------------------------------------------------------------------------
