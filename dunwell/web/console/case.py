@@ -24,7 +24,7 @@ from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.evidence import as_text, gather
 from dunwell.views.lookup import find_invoice
-from dunwell.views.user_names import user_names, with_user_names
+from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.console.case_picture import case_picture
@@ -170,7 +170,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "next_step": next((one.step for one in steps if one.place is Place.NEXT), None),
             "picture": case_picture(steps, case.due_on, at, customer.time_zone) if steps else "",
             "standstill": standstills.in_force(session),
-            "tasks": work_of(session, [invoice_id]),
+            "tasks": reasons_named(work_of(session, [invoice_id]), names),
             "messages": outbox.of_invoice(session, invoice_id)[::-1],
             "notes": {one.note_id: one for one in notes.of_invoice(session, invoice_id)},
             "users": names,

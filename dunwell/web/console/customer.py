@@ -19,7 +19,7 @@ from dunwell.store import cases, invoices, notes, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
-from dunwell.views.user_names import user_names, with_user_names
+from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import (
     CONTACT_FORMS,
@@ -239,6 +239,7 @@ def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
         entries.sort(key=lambda pair: pair[1].at, reverse=True)
         written = {one.note_id: one for invoice_id in ids for one in notes.of_invoice(session, invoice_id)}
         messages = facts["messages"][::-1]
+        facts["tasks"] = reasons_named(facts["tasks"], users)
         return {
             "customer": facts,
             "zone": facts["time_zone"],

@@ -16,6 +16,7 @@ from dunwell.domain.terms import TaskKind
 from dunwell.store import invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
+from dunwell.views.user_names import reasons_named, user_names
 from dunwell.views.waiting import what_waits
 from dunwell.views.work_list import one_task
 from dunwell.web.auth import allowed
@@ -124,7 +125,7 @@ def _counted(tasks: list[QueuedTask]) -> list[tuple[str, str, int]]:
 
 
 def _selected(session: Session, task_id: str) -> Facts:
-    facts = one_task(session, task_id)
+    (facts,) = reasons_named([one_task(session, task_id)], user_names(session))
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
 
