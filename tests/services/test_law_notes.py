@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dunwell.views.law_notes import law_notes
 from dunwell.domain.terms import DebtorKind
 from dunwell.services.laws import files
 from dunwell.store.database import Database
+from dunwell.views.law_notes import law_notes
 from tests.builders import a_customer, an_invoice, sample_deps, the_ladders
 
 NOW = datetime(2027, 2, 20, 12, tzinfo=UTC)
