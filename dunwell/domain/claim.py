@@ -82,6 +82,18 @@ class Allocated(Value):
     by: str
 
 
+class Accessories(Value):
+    """What is owed beside the amount due, for which all that was paid counts first.
+
+    A law may let a payment meet interest or costs before the principal. Who is asked for the amount due owes those
+    beside it, whatever the payment met.
+    """
+
+    interest: Decimal
+    lump_sum: Decimal
+    costs: Decimal
+
+
 class Claim(Value):
     """What may be claimed on the day `as_of`, in `currency`.
 
@@ -89,6 +101,7 @@ class Claim(Value):
     disputed          the part of the principal that is in dispute; not part of the total
     interest, lump_sum, costs  what is open of each
     total             principal, interest, lump sum and costs
+    beside            what is owed beside the amount due; with that it adds up to the same total
     lump_sum_apart    the lump sum where the law names it in another currency
     settled           as much was paid as the invoice: the rest is an accessory claim, and nothing more accrues
     overpaid          what was paid beyond all of it
@@ -111,6 +124,7 @@ class Claim(Value):
     lump_sum: Decimal
     costs: Decimal
     total: Decimal
+    beside: Accessories
     lump_sum_apart: SumApart | None = None
     settled: bool
     overpaid: Decimal
@@ -275,9 +289,8 @@ class _Computation:
         heads = account.heads(rule.order if rule else USUAL_ORDER)
         disputed = self._disputes.part(self._as_of, heads[Head.PRINCIPAL])
         heads[Head.PRINCIPAL] -= disputed
-        # The interest comes last, so that what rounding leaves over stays in it.
-        order = (Head.PRINCIPAL, Head.LUMP_SUM, Head.COSTS, Head.INTEREST)
-        shown = dict(zip(order, _rounded_shares([heads[head] for head in order], digits), strict=True))
+        shown = _rounded_heads(heads, digits)
+        beside = _rounded_heads(account.beside_amount_due(rule.order if rule else USUAL_ORDER), digits)
         pieces = self._accruals.pieces if self._accruals else []
         lump_sum = self._lump_sum
         return Claim(
@@ -290,6 +303,9 @@ class _Computation:
             lump_sum=shown[Head.LUMP_SUM],
             costs=shown[Head.COSTS],
             total=_rounded(sum(heads.values(), _NOTHING), digits),
+            beside=Accessories(
+                interest=beside[Head.INTEREST], lump_sum=beside[Head.LUMP_SUM], costs=beside[Head.COSTS]
+            ),
             lump_sum_apart=lump_sum.apart if lump_sum else None,
             settled=account.settled,
             overpaid=_rounded(account.overpaid, digits),
@@ -399,6 +415,12 @@ def _periods(pieces: Sequence[Accrual], digits: int) -> tuple[Period, ...]:
         )
         for piece, amount in zip(pieces, amounts, strict=True)
     )
+
+
+def _rounded_heads(heads: Mapping[Head, Fraction], digits: int) -> dict[Head, Decimal]:
+    """The heads rounded so that they add up to their sum, rounded once. What is left over stays in the interest."""
+    order = (Head.PRINCIPAL, Head.LUMP_SUM, Head.COSTS, Head.INTEREST)
+    return dict(zip(order, _rounded_shares([heads[head] for head in order], digits), strict=True))
 
 
 def _rounded_shares(parts: Sequence[Fraction], digits: int) -> list[Decimal]:

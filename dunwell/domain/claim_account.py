@@ -120,15 +120,17 @@ class ClaimAccount:
 
         Once the invoice is settled, its principal is met, and what was paid beyond it meets the rest in this order.
         """
-        open_ = dict(self.open)
-        if self.settled:
-            open_ = {bucket: amount + self._met(bucket) for bucket, amount in self.open.items()}
-            open_[Bucket.PRINCIPAL], beyond = _NOTHING, self.paid - self.amount
-            for bucket in _buckets(order):
-                met = min(open_[bucket], beyond)
-                open_[bucket], beyond = open_[bucket] - met, beyond - met
-        open_[Bucket.INTEREST] += open_.pop(Bucket.CAPITALISED)
-        return {head: open_[Bucket(head)] for head in Head}
+        return self.beside_amount_due(order) if self.settled else _by_head(self.open)
+
+    def beside_amount_due(self, order: Sequence[Head]) -> dict[Head, Fraction]:
+        """Return the same where all that was paid counts for the principal first; the heads have the same sum."""
+        open_ = {bucket: amount + self._met(bucket) for bucket, amount in self.open.items()}
+        open_[Bucket.PRINCIPAL] = max(self.amount - self.paid, _NOTHING)
+        beyond = max(self.paid - self.amount, _NOTHING)
+        for bucket in _buckets(order):
+            met = _NOTHING if bucket is Bucket.PRINCIPAL else min(open_[bucket], beyond)
+            open_[bucket], beyond = open_[bucket] - met, beyond - met
+        return _by_head(open_)
 
     def allocations(self, order: Sequence[Head]) -> dict[str, dict[Head, Fraction]]:
         """Return what each payment met of each head, by its id, in the order in which they came.

@@ -131,19 +131,20 @@ def _claimed(session: Session, dispatch: Dispatch, claim: Claim, *, interest: bo
     row = invoices.get_row(session, dispatch.case.invoice_id)
     if row is None:
         return None
-    accrued = claim.interest if interest else Decimal(0)
+    beside = claim.beside
+    accrued = beside.interest if interest else Decimal(0)
     apart = claim.lump_sum_apart if lump_sum else None
-    fixed = claim.lump_sum if lump_sum else Decimal(0)
-    if not (accrued or fixed or apart or claim.costs):
+    fixed = beside.lump_sum if lump_sum else Decimal(0)
+    if not (accrued or fixed or apart or beside.costs):
         return None
-    heads = {Head.INTEREST: accrued, Head.LUMP_SUM: fixed or apart, Head.COSTS: claim.costs}
+    heads = {Head.INTEREST: accrued, Head.LUMP_SUM: fixed or apart, Head.COSTS: beside.costs}
     basis = dict.fromkeys(one for head, amount in heads.items() if amount for one in claim.basis.get(head, ()))
     return Claimed(
         number=row.number,
         interest=accrued,
         rate=_one_rate(claim.periods),
         since=claim.first_day,
-        costs=claim.costs,
+        costs=beside.costs,
         currency=claim.currency,
         digits=claim.digits,
         lump_sum=apart.amount if apart else fixed,
@@ -154,7 +155,7 @@ def _claimed(session: Session, dispatch: Dispatch, claim: Claim, *, interest: bo
 
 
 def _accruing(claim: Claim) -> AccruingInterest | None:
-    if claim.first_day is None or not claim.periods or not claim.interest:
+    if claim.first_day is None or not claim.periods or not claim.beside.interest:
         return None
     last = claim.periods[-1]
     return AccruingInterest(since=claim.first_day, rate=last.rate, basis=claim.basis.get(Head.INTEREST, ()))

@@ -1,6 +1,6 @@
 """The claim of one invoice on a day: what its case and the database know, by the law that governs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -112,8 +112,12 @@ def _terms(session: Session, row: InvoiceRow, policy: Policy) -> ContractTerms:
 
 
 def today_of(session: Session, case: Case, now: datetime) -> date:
-    """Return the customer's date at `now`."""
-    return now.astimezone(ZoneInfo(invoices.customer_row(session, case.customer_id).time_zone)).date()
+    """Return the customer's date at `now`, or that of the case's last claim if it is later.
+
+    A step that began before something was recorded is written down after it, and must not undo what that came to.
+    """
+    day = now.astimezone(ZoneInfo(invoices.customer_row(session, case.customer_id).time_zone)).date()
+    return day if case.last_claim is None else max(day, case.last_claim.as_of)
 
 
 # What happened --------------------------------------------------------------------------------------------
@@ -128,7 +132,15 @@ def history_of(
     sending: tuple[str, date] | None = None,
 ) -> ClaimHistory:
     """Return what happened to the invoice, by the days of the customer's own time zone."""
-    days = _Days(ZoneInfo(customer.time_zone))
+    zone = ZoneInfo(customer.time_zone)
+    warned = [row.settled_at for _, row in outbox.delivered_warnings(session, case.invoice_id) if row.settled_at]
+    costs = _costs(session, case, policy, customer, law, _Days(zone), sending)
+    return history_of_case(case, zone, warned, tuple(costs))
+
+
+def history_of_case(case: Case, zone: ZoneInfo, warned: Iterable[datetime], costs: tuple[Cost, ...]) -> ClaimHistory:
+    """Return the same from what a case keeps, the times at which its warnings arrived, and what was charged."""
+    days = _Days(zone)
     payments = tuple(
         Payment(
             payment_id=receipt.payment_id,
@@ -138,9 +150,6 @@ def history_of(
         )
         for receipt in case.money.receipts
     )
-    warned = [
-        days.of(row.settled_at) for _, row in outbox.delivered_warnings(session, case.invoice_id) if row.settled_at
-    ]
     return ClaimHistory(
         currency=case.currency,
         digits=case.money.digits,
@@ -150,8 +159,8 @@ def history_of(
         payments=payments,
         reversals=tuple(_reversals(case, days, payments)),
         disputes=tuple(_disputes(case, days)),
-        noticed_on=min((day for day in warned if day > case.due_on), default=None),
-        costs=tuple(_costs(session, case, policy, customer, law, days, sending)),
+        noticed_on=min((day for day in map(days.of, warned) if day > case.due_on), default=None),
+        costs=costs,
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import DebtorKind
+from dunwell.services import case_claim
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
@@ -181,6 +182,31 @@ def test_a_total_that_a_message_named_settles_everything(
     office.pay("2026-04-07 09:00", amount)
     assert (office.case.stage, office.case.credit) == ("paid", Decimal(credit))
     assert [entry.reason.partition(" (")[0] for entry in office.entries("accessory")] == left
+
+
+def test_a_part_that_met_lump_sum_and_interest_by_law_does_not_make_the_total_smaller(office: Office) -> None:
+    """Of the 200.00 the law lets 46.08 meet those; the message counts them all for the invoice, and says 1,000.00."""
+    begin(office)
+    office.carry_out("notice", NOTICE)
+    office.pay("2026-03-20 09:00", "200.00", payment_id="part")
+    body = claimed(office)
+    assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €11.67" in body
+    assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in body
+    assert "Together with the invoice, if paid by April 8, 2026 · €1,051.67" in body
+    office.pay("2026-04-08 09:00", "1051.67", payment_id="rest")
+    assert (office.case.stage, office.case.credit, office.case.accessory) == ("paid", Decimal(0), None)
+
+
+def test_a_step_that_is_written_down_late_does_not_turn_the_claim_back(office: Office) -> None:
+    """It began before a part of the payment went back: of the credit by then, some would have met no interest."""
+    claimed(begin(office))
+    office.pay("2026-04-10 09:00", "1900.00")
+    office.record("payment_reversed", "2026-04-12 09:00", payment_id="p1", reason="R01", amount="100.00")
+    before = office.case.money.beside_principal, office.case.credit, office.case.last_claim
+    assert before[0] == Decimal("53.17") > office.case.money.claimed
+    with office.deps.database.writing(office.case.customer_id) as session:
+        case_claim.keep(session, office.deps, office.case, at("2026-04-11 09:00"))
+    assert (office.case.money.beside_principal, office.case.credit, office.case.last_claim) == before
 
 
 def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(office: Office) -> None:
