@@ -10,6 +10,7 @@ was paid as the invoice amounts to, nothing more accrues: the principal is met, 
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 from dunwell.domain.claim_history import ClaimHistory, ContractTerms, Reversal
@@ -22,21 +23,30 @@ HEADS = ["principal", "interest", "capitalised", "lump_sum", "costs"]
 
 @dataclass
 class Paid:
+    """A payment: what is left of it, what of that met nothing yet, and what the rest met."""
+
     left: Fraction
+    free: Fraction
     order: list[str]
     met: dict[str, Fraction] = field(default_factory=lambda: dict.fromkeys(HEADS, ZERO))
 
-    @property
-    def free(self) -> Fraction:
-        return self.left - sum(self.met.values())
+    def meets(self, head: str, amount: Fraction) -> None:
+        self.met[head] += amount
+        self.free -= amount
 
 
 class Days:
-    """The claim from the day of the invoice to `as_of`; `open` and `accrued` are unrounded."""
+    """The claim from the day of the invoice to `as_of`; `open` and `accrued` are unrounded.
 
-    def __init__(self, history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date) -> None:
-        self.history, self.law, self.terms, self.as_of = history, law, terms, as_of
-        self.first_rule = rule_on(history.due_on + ONE, law)
+    customer: the kind of the customer; None when nobody said it, who is treated as a consumer and owes no lump sum.
+    """
+
+    def __init__(
+        self, history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date, customer: str | None
+    ) -> None:
+        self.history, self.law, self.terms, self.as_of = history, of_party(law, customer or "consumer"), terms, as_of
+        self.owes_lump_sum = terms.lump_sum and customer is not None
+        self.first_rule = rule_on(history.due_on + ONE, self.law)
         self.due = history.due_on
         self.start = first_day(history, self.first_rule, self.due)
         self.amount = Fraction(history.amounts[0].amount)
@@ -69,16 +79,25 @@ class Days:
                 self.amount = Fraction(row.amount)
                 for paid in reversed(self.paid.values()):  # what met more than there is now is free again
                     freed = min(paid.met["principal"], max(-self.open["principal"], ZERO))
-                    paid.met["principal"] -= freed
+                    paid.meets("principal", -freed)
                     self.open["principal"] += freed
-        self.meet()
+                self.meet()
 
     def owe(self, today: date) -> None:
-        debt = self.open["principal"] - disputed(self.history, today, self.as_of, self.open["principal"])
-        if today == self.start and self.terms.lump_sum and debt and self.money < self.amount:
-            self.open["lump_sum"] += Fraction(self.law.lump_sum[0].amount or 0)
-        self.open["costs"] += sum(Fraction(cost.amount) for cost in self.history.costs if cost.on == today)
+        if today == self.start and self.owes_lump_sum and self.money < self.amount:
+            debt = self.open["principal"] - disputed(self.history, today, self.as_of, self.open["principal"])
+            self.open["lump_sum"] += self.lump_sum(debt) if debt else ZERO
+        for cost in self.history.costs:
+            self.open["costs"] += Fraction(cost.amount) if cost.on == today else ZERO
         self.meet()
+
+    def lump_sum(self, debt: Fraction) -> Fraction:
+        """Of a debt of that size; nothing where the law names it in another currency than the invoice's."""
+        row = self.law.lump_sum[0]
+        if row.currency != self.history.currency:
+            return ZERO
+        fits = (band for band in row.bands if band.below is None or debt < Fraction(band.below))
+        return Fraction(row.amount if row.amount is not None else next(fits).amount)
 
     def accrue(self, today: date) -> None:
         if today < self.start:
@@ -114,7 +133,8 @@ class Days:
         for payment in self.history.payments:
             if payment.on == today:
                 order = order_of(self.law, payment.designation)
-                self.paid[payment.payment_id] = Paid(Fraction(payment.amount), order)
+                amount = Fraction(payment.amount)
+                self.paid[payment.payment_id] = Paid(amount, amount, order)
                 self.meet()
         for reversal in self.history.reversals:
             if reversal.on == today:
@@ -124,31 +144,44 @@ class Days:
     def meet(self) -> None:
         """What met nothing yet meets what is open."""
         for paid in self.paid.values():
-            for head in paid.order:
+            for head in paid.order if paid.free else ():
                 met = min(paid.free, self.open[head])
-                paid.met[head] += met
+                paid.meets(head, met)
                 self.open[head] -= met
 
     def take_back(self, reversal: Reversal) -> None:
         paid = self.paid[reversal.payment_id]
         paid.left -= Fraction(reversal.amount)
+        paid.free -= Fraction(reversal.amount)
         for head in reversed(paid.order):
             undone = min(paid.met[head], max(-paid.free, ZERO))
-            paid.met[head] -= undone
+            paid.meets(head, -undone)
             self.open[head] += undone
 
 
-def claim_by_days(history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date) -> dict[str, Fraction]:
-    """What is open of each head at the end of `as_of`, unrounded; `accrued` is all interest there ever was."""
-    days = Days(history, law, terms, as_of)
+def claim_by_days(
+    history: ClaimHistory,
+    law: Jurisdiction,
+    terms: ContractTerms,
+    as_of: date,
+    customer: str | None = "business",
+) -> dict[str, Fraction]:
+    """What is open of each head at the end of `as_of`, unrounded.
+
+    accrued: all interest there ever was; overpaid: what was paid beyond all that was owed;
+    beside: what is owed beside the principal where all that was paid counts for that first.
+    """
+    days = Days(history, law, terms, as_of, customer)
     days.count()
-    open_ = days.open
-    if days.money >= days.amount:
-        rest = days.money - days.amount
-        for head in order_of(law, None):
-            owed = open_[head] + sum(paid.met[head] for paid in days.paid.values())
-            open_[head] = ZERO if head == "principal" else max(owed - rest, ZERO)
-            rest -= ZERO if head == "principal" else min(owed, rest)
+    for paid in days.paid.values():
+        assert min(*paid.met.values(), paid.free) >= 0 and sum(paid.met.values()) + paid.free == paid.left
+    beside, rest = {}, max(days.money - days.amount, ZERO)
+    for head in order_of(days.law, None):
+        if head != "principal":
+            owed = days.open[head] + sum(paid.met[head] for paid in days.paid.values())
+            beside[head] = max(owed - rest, ZERO)
+            rest -= min(owed, rest)
+    open_ = days.open if days.money < days.amount else {"principal": ZERO} | beside
     in_dispute = disputed(history, as_of, as_of, open_["principal"])
     return {
         "principal": open_["principal"] - in_dispute,
@@ -156,8 +189,39 @@ def claim_by_days(history: ClaimHistory, law: Jurisdiction, terms: ContractTerms
         "interest": open_["interest"] + open_["capitalised"],
         "lump_sum": open_["lump_sum"],
         "costs": open_["costs"],
+        "beside": sum(beside.values(), ZERO),
         "accrued": days.accrued,
+        "overpaid": sum((paid.free for paid in days.paid.values()), ZERO),
     }
+
+
+def shown(counted: dict[str, Fraction], digits: int) -> dict[str, Decimal]:
+    """The heads as a person reads them: they add up to the total, which is rounded once, half up.
+
+    Principal, lump sum and costs come first, so that what rounding leaves over stays in the interest.
+    """
+    heads, so_far, read = ("principal", "lump_sum", "costs", "interest"), ZERO, Decimal(0)
+    found = {}
+    for head in heads:
+        so_far += counted[head]
+        found[head] = rounded(so_far, digits) - read
+        read += found[head]
+    return found | {"total": read, "disputed": rounded(counted["disputed"], digits)}
+
+
+def rounded(amount: Fraction, digits: int) -> Decimal:
+    """Half up, of an amount that is not negative."""
+    units, rest = divmod(amount * 10**digits, 1)
+    return Decimal(units + (rest * 2 >= 1)).scaleb(-digits)
+
+
+def of_party(law: Jurisdiction, customer: str) -> Jurisdiction:
+    """The law with those rows alone that hold for such a customer."""
+    rows = {
+        name: tuple(row for row in getattr(law, name) if customer in row.customers)
+        for name in ("interest", "lump_sum", "allocation")
+    }
+    return law.model_copy(update=rows)
 
 
 def rule_on(day: date, law: Jurisdiction) -> InterestRule:
@@ -202,11 +266,8 @@ def rate_on(day: date, rate: Rate, law: Jurisdiction) -> Fraction:
         "on_first_day": first_of_half,
         "before_half": first_of_half - ONE,
     }[rate.lookup]
-    base = Fraction(0)
-    for step in law.series[str(rate.series)].rates:
-        if step.valid_from <= looked_up:
-            base = Fraction(step.rate)
-    return max(base * Fraction(rate.factor) + Fraction(rate.margin), Fraction(0))
+    steps = [step for step in law.series[str(rate.series)].rates if step.valid_from <= looked_up]
+    return max(Fraction(steps[-1].rate) * Fraction(rate.factor) + Fraction(rate.margin), Fraction(0))
 
 
 def part_of_year(day: date, count: str, start: date) -> Fraction:

@@ -23,6 +23,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said, StepOutcome
 from dunwell.domain.terms import Late, Level, Stage
 from tests.builders import the_traits
+from tests.laws.owed import Owed
 
 Fate = Literal["delivered", "bounced", "silent"]
 FATES: tuple[Fate, ...] = ("delivered", "delivered", "bounced", "silent")
@@ -87,6 +88,8 @@ class Life:
     post_from: datetime | None = None
     """The post comes once a day, counted from then; None: whenever there is some."""
     refused: int = 0
+    owed: Owed | None = None
+    """What its customer owes beside the principal, too; None: only the principal is claimed."""
     _reached: dict[str, int] = field(default_factory=dict)
     _mail: list[tuple[datetime, int, str, Fate, int]] = field(default_factory=list)
     _round: int = 1
@@ -109,6 +112,7 @@ class Life:
                 self._hear(happening)
         self._advance(self.now + self.quiet)
         self._law_g4_nothing_is_lost()
+        self._law_g10_claim()
 
     # The workflow's loop ---------------------------------------------------------------------------------
 
@@ -148,6 +152,7 @@ class Life:
             len(case.agreements.promises),
             case.agreements.plan is not None,
         )
+        owed_before, over = self._owed_in_all(), case.ended is not None
         try:
             said = case.apply(parse_event(happening.name, [happening.content]), self.now)
         except Refused:
@@ -155,6 +160,8 @@ class Life:
             assert case.model_dump_json() == before, f"G12: refused, and changed by {happening}"
             said = []
         self._count_money(happening, said)
+        if self.owed and said:
+            self._book(self.owed, happening, owed_before, over=over)
         if len(case.agreements.promises) > promises or (case.agreements.plan and not planned):
             self.earlier = set(self.live)
         self._follow()
@@ -173,6 +180,19 @@ class Life:
             if not self.live[payment]:
                 del self.live[payment]
                 self.gone.add(payment)
+
+    def _owed_in_all(self) -> Decimal | None:
+        """None where a rest is given up, whose days count again once it is not."""
+        if self.owed is None or self.owed.given_up:
+            return None
+        return self.owed.balance(self.case, self.owed.day(self.now))
+
+    def _book(self, owed: Owed, happening: Happening, before: Decimal | None, *, over: bool) -> None:
+        paid = owed.paid
+        owed.book(happening.name, happening.content, self.now, over=over)
+        after = self._owed_in_all()
+        if happening.name == "payment_reversed" and before is not None and after is not None:
+            owed.law_g10_what_is_taken_back_is_owed_again(before, after, paid - owed.paid)
 
     def _follow(self) -> None:
         if (
@@ -310,6 +330,8 @@ class Life:
         if rung is not None and round_ != self.case.progress.round:
             return  # of a round that is over: it proves nothing, and reaches no further
         if fate == "delivered":
+            if self.owed and rung is not None and rung.warning:
+                self.owed.warned_at.append(at)
             if rung is not None and rung.warning:
                 self.arrived[step] = at
             self.case.outstanding.blocked_until = None
@@ -326,6 +348,8 @@ class Life:
         key = message.ladder.message if message.ladder else next_action.answer_message(message.step)
         if message.ladder is not None or the_traits()[str(key)].asks:
             self._law_g1_silent(message.step)
+        if message.ladder is not None and message.ladder.claims:
+            self._law_g10_claim(self.policy.pay_days)
         if message.ladder is not None and not message.again:
             self._law_g5_gap(message)
             self._law_g4_in_its_time(message.ladder)
@@ -409,6 +433,7 @@ class Life:
     def _state_laws(self) -> Iterator[Any]:
         yield self._law_g7_back_at_once
         yield self._law_g10_exact_money
+        yield self._law_g10_claim
 
     def _law_g7_back_at_once(self) -> None:
         case = self.case
@@ -440,6 +465,12 @@ class Life:
             assert self._came < case.agreements.plan.owed_by(case.agreements.plan.met + 1), (
                 "G10: an instalment that came is not counted"
             )
+
+    def _law_g10_claim(self, days_ahead: int = 0) -> None:
+        """By heads, today or so many days ahead."""
+        if self.owed is not None:
+            claim = self.owed.law_g10_heads(self.case, self.owed.day(self.now) + timedelta(days=days_ahead))
+            self.owed.law_g10_nothing_of_interest_holds(self.case, claim)
 
     @property
     def _came(self) -> Decimal:

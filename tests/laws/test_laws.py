@@ -10,16 +10,30 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from dunwell.domain.business_calendar import BusinessCalendar
+from dunwell.domain.case import Case
+from dunwell.domain.claim_history import AmountFrom, ContractTerms, InterestTerms
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import Head
+from dunwell.domain.rate_series import RateStep
+from dunwell.domain.terms import DebtorKind, Head
+from dunwell.services.laws import files
 from tests.laws.ladders import ladders
 from tests.laws.life import FATES, Delivery, Happening, Life, a_case_for
+from tests.laws.owed import Owed
 
 SEQUENCES = int(os.environ.get("LAWS", "300"))
 
 BEGIN = datetime(2027, 2, 8, 8, tzinfo=UTC)
 _ZONES = ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland", "America/St_Johns", "Asia/Riyadh"]
-_CURRENCIES = st.sampled_from([("EUR", 2), ("EUR", 2), ("JPY", 0), ("KWD", 3)])
+_CURRENCIES = st.sampled_from([("EUR", 2), ("EUR", 2), ("EUR", 2), ("GBP", 2), ("GBP", 2), ("JPY", 0), ("KWD", 3)])
+_KINDS = st.sampled_from([*[DebtorKind.BUSINESS] * 3, DebtorKind.CONSUMER, None])
+_TERMS = st.one_of(
+    st.builds(
+        ContractTerms, interest=st.just(InterestTerms.STATUTORY), lump_sum=st.sampled_from([True, True, False])
+    ),
+    st.builds(ContractTerms, interest=st.just(InterestTerms.CONTRACT), contract_rate=st.just(Decimal("8.5"))),
+)
+_BASES = st.lists(st.tuples(st.integers(0, 900), st.integers(-100, 900)), max_size=4)
+"""Base rates yet to come: after how many days, in hundredths of a per cent."""
 _WEEKENDS = st.sampled_from([frozenset({5, 6}), frozenset({4, 5}), frozenset({6})])
 _HOLIDAYS = st.dictionaries(st.integers(0, 150), st.just("a holiday"), max_size=12)
 _WAITS = st.one_of(st.integers(0, 8), st.integers(0, 240), st.integers(200, 1500))
@@ -32,8 +46,9 @@ def _total(digits: int) -> Decimal:
 
 
 def _amounts(digits: int) -> st.SearchStrategy[str]:
-    cents = st.one_of(st.integers(1, 1300), st.sampled_from([100, 300, 600, 900, 1000, 1200]))
-    return cents.map(lambda count: str(Decimal(count).quantize(Decimal(1).scaleb(-digits))))
+    whole = st.one_of(st.integers(1, 1300), st.sampled_from([100, 300, 600, 900, 1000, 1200]))
+    fine = st.integers(1, 1300 * 10**digits).map(lambda units: Decimal(units).scaleb(-digits))
+    return st.one_of(whole, whole, fine).map(lambda amount: str(round(Decimal(amount), digits)))
 
 
 @st.composite
@@ -88,6 +103,41 @@ def _happenings(draw: st.DrawFn, currency: str, digits: int) -> list[Happening]:
 
 
 @st.composite
+def _parts(draw: st.DrawFn, currency: str, digits: int) -> list[Happening]:
+    """A part is paid after the due date, for a head or for none, and some of it goes back."""
+    paid, back = sorted(draw(st.tuples(*[st.integers(1, 1300 * 10**digits)] * 2)), reverse=True)
+    money = {"payment_id": "part", "amount": str(Decimal(paid).scaleb(-digits)), "currency": currency}
+    gone = {"payment_id": "part", "reason": "R01", "amount": str(Decimal(back).scaleb(-digits))}
+    head = draw(st.sampled_from([None, *Head]))
+    return [
+        Happening(draw(st.integers(600, 1500)), "payment_received", money | {"designation": head}),
+        Happening(draw(_WAITS), "payment_reversed", gone),
+    ]
+
+
+@st.composite
+def _owed(draw: st.DrawFn, case: Case, zone: ZoneInfo) -> Owed:
+    """German law, or for pounds British law, with base rates that change while the case is open."""
+    law = files()["GB" if case.currency == "GBP" else "DE"]
+    name = "boe-bank-rate" if case.currency == "GBP" else "de-base"
+    coming = {BEGIN.date() + timedelta(days=days): Decimal(rate).scaleb(-2) for days, rate in draw(_BASES)}
+    steps = [RateStep(valid_from=day, rate=rate) for day, rate in sorted(coming.items())]
+    series = law.series[name].model_copy(update={"rates": (*law.series[name].rates, *steps)})
+    return Owed(
+        law=law.model_copy(update={"series": {name: series}}),
+        kind=draw(_KINDS),
+        terms=draw(_TERMS),
+        zone=zone,
+        currency=case.currency,
+        digits=case.money.digits,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        tolerance=case.tolerance,
+        amounts=[AmountFrom(on=case.issued_on, amount=case.money.amount)],
+    )
+
+
+@st.composite
 def lives(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     policy: Policy = draw(ladders())
     currency, digits = draw(_CURRENCIES)
@@ -103,7 +153,12 @@ def lives(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     case = a_case_for(
         policy, currency=currency, digits=digits, issued_on=date(2027, 2, 1), due_on=due, amount=_total(digits)
     )
-    return Life(policy, calendar, case, BEGIN, draw(_DELIVERIES)), draw(_happenings(currency, digits))
+    life = Life(policy, calendar, case, BEGIN, draw(_DELIVERIES), owed=draw(_owed(case, calendar.zone)))
+    happenings = draw(_happenings(currency, digits))
+    if draw(st.booleans()):
+        place = draw(st.integers(0, len(happenings)))
+        happenings[place:place] = draw(_parts(currency, digits))
+    return life, happenings
 
 
 @settings(
