@@ -6,6 +6,7 @@ is restored from a copy the lines of the lost time are carried over, so that non
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,27 @@ class _Trigger:
     value: str
     changed: str | None = None
     part: str = "NULL"
+
+
+_OWED = (
+    "paid",
+    "amount",
+    "earlier_amounts",
+    "dispute",
+    "past_disputes",
+    "due_on",
+    "ended",
+    "claimed",
+    "beside_principal",
+    "last_claim",
+)
+"""What a case keeps of what is owed, and the claim that was computed of it and of the payments."""
+
+
+def _object(fields: Sequence[str]) -> str:
+    """An expression over NEW: these fields of its state as one JSON object."""
+    texts = (f"""'"{name}": ' || coalesce(CAST(NEW.state -> '{name}' AS text), 'null')""" for name in fields)
+    return f"""'{{' || {" || ', ' || ".join(texts)} || '}}'"""
 
 
 _TRIGGERS = {
@@ -50,6 +72,8 @@ _TRIGGERS = {
     "round": _Trigger(
         "UPDATE OF state ON cases", "round", "NEW.invoice_id", "NEW.state ->> 'round'", "NEW.state ->> 'round'"
     ),
+    "owed": _Trigger("UPDATE OF state ON cases", "owed", "NEW.invoice_id", _object(_OWED), _object(_OWED)),
+    "owed_first": _Trigger("INSERT ON cases", "owed", "NEW.invoice_id", _object(_OWED)),
     "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 

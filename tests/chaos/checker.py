@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from tests.chaos.claims import Debt
 from tests.chaos.records import TEXTS, Records, Row, moment, round_of
+from tests.laws.claims_by_day import rounded
 
 _ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
@@ -28,8 +31,23 @@ _HOLIDAYS: Mapping[str, frozenset[date]] = {
     "DE": _days((3, 26), (3, 29), (5, 6), (5, 17)),
     "US": _days((5, 31), (6, 18), (7, 5)),
     "JP": _days((3, 22), (4, 29), (5, 3), (5, 4), (5, 5), (7, 19)),
+    "GB": _days((3, 26), (5, 3), (5, 31)),
+    "CL": _days((3, 26), (5, 21), (6, 21), (6, 28), (7, 16)),
 }
 """Holidays of the whole country on weekdays from March to July 2027, copied by hand from official lists."""
+
+_COMPUTED = ("last_claim", "beside_principal")
+"""What a case keeps of a claim that was computed."""
+
+_TWO_DAYS = timedelta(days=2)
+_MESSAGES = frozenset({"email", "sms", "whatsapp"})
+_LIMITS: Mapping[str, tuple[tuple[frozenset[str], int], ...]] = {
+    "CL": ((frozenset({"call", "visit"}), 1), (_MESSAGES | {"letter"}, 2)),
+    "US": ((frozenset({"call"}), 7),),
+}
+"""How often the law of a country lets private persons be contacted in any seven days, in all by these forms."""
+_APART: Mapping[str, timedelta] = {"CL": _TWO_DAYS}
+"""How far apart contacts of one form are by that law."""
 
 
 @dataclass(frozen=True)
@@ -271,6 +289,41 @@ def decent_hours(records: Records) -> Iterator[str]:
                 yield f"{contact} got {count} messages in the 7 days to {end:%d %b %H:%M}, cap {cap}"
 
 
+def limits_of_law(records: Records) -> Iterator[str]:
+    """G5: no private person, nor anybody who may be one, is contacted more often than the law of the country says.
+
+    All people of a customer together, about whatever invoice. Our own account manager is none of them.
+    """
+    made = defaultdict[str, list[tuple[datetime, str]]](list)
+    for row in records.messages.values():
+        if row["state"] not in _GONE and row["call"] != "refused" and ".account_manager" not in row["contact_id"]:
+            made[row["customer_id"]].append((moment(row["claimed_at"]), row["channel"]))
+    for task in records.tasks:
+        if task["kind"] in {"call", "visit"} and task["state"] != "withdrawn":
+            customer_id = records.cases[task["invoice_id"]]["customer_id"]
+            made[customer_id].append((moment(task["due_at"]), task["kind"]))
+    for customer_id, contacts in made.items():
+        customer = records.customers[customer_id]
+        if customer["kind"] in {None, "consumer"}:
+            yield from _over_the_limit(customer, sorted(contacts))
+
+
+def _over_the_limit(customer: Row, contacts: list[tuple[datetime, str]]) -> Iterator[str]:
+    name, country = customer["customer_id"], customer["country"]
+    for forms, most in _LIMITS.get(country, ()):
+        times = [at for at, form in contacts if form in forms]
+        for end in times:
+            count = sum(end - _WEEK < at <= end for at in times)
+            if count > most:
+                what = f"{count} of {', '.join(sorted(forms))} in the 7 days to {end:%d %b %H:%M}"
+                yield f"{name} got {what}, the law of {country} allows {most}"
+    for forms in (_MESSAGES, {"letter"}, {"call"}, {"visit"}):
+        times = [at for at, form in contacts if form in forms]
+        for earlier, later in pairwise(times):
+            if later - earlier < _APART.get(country, timedelta()):
+                yield f"{name} got two of {', '.join(sorted(forms))} {later - earlier} apart, on {later:%d %b %H:%M}"
+
+
 def back_at_once(records: Records) -> Iterator[str]:
     """G7: no hold of a case that is over otherwise than by hand-over; access is the worst of the holds left."""
     worst = Counter[str]()
@@ -358,6 +411,83 @@ def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
     return sum(paid.values(), Decimal(0)) - sum(back.values(), Decimal(0))
 
 
+def claim_by_heads(records: Records) -> Iterator[str]:
+    """G10: each claim that was kept is what the payments and the law make it, and a paid invoice has ended."""
+    last = dict[str, Debt]()
+    for line in records.audit:
+        if line["kind"] != "owed":
+            continue
+        name = line["key"]
+        before, debt = last.get(name), Debt(records, name, line)
+        last[name] = debt
+        if Decimal(debt.facts["paid"]) != debt.paid:
+            continue  # a run that an operator reset, which has not been told yet
+        if debt.open == 0 and debt.facts["ended"] not in _ENDS - {"handed_over"}:
+            yield f"{name}: {debt.paid} of {debt.facts['amount']} is paid, and the case has not ended"
+        computed = before is None or any(before.facts[what] != debt.facts[what] for what in _COMPUTED)
+        if debt.law is not None and debt.facts["last_claim"] and computed:
+            yield from _wrong_claim(name, debt, debt.facts["last_claim"])
+    for name, debt in last.items():
+        if debt.law is not None and debt.facts["last_claim"] is None:
+            yield f"{name}: no claim is kept"
+
+
+def _wrong_claim(name: str, debt: Debt, kept: Row) -> Iterator[str]:
+    day = date.fromisoformat(kept["as_of"])
+    right = debt.claim(day)
+    for head, amount in right.items():
+        if Decimal(kept[head]) != amount:
+            yield f"{name}: {kept[head]} of {head} is claimed on {day}, by law it is {amount}"
+    beyond, counted = debt.paid - Decimal(debt.facts["amount"]), debt.counted(day)
+    met = max(
+        beyond - rounded(counted["overpaid"], debt.digits), min(beyond, Decimal(debt.facts["claimed"])), Decimal(0)
+    )
+    met = Decimal(0) if debt.open or debt.facts["ended"] == "cancelled" else met
+    if Decimal(debt.facts["beside_principal"]) != met:
+        yield f"{name}: {debt.facts['beside_principal']} counts as paid beside the principal, by law it is {met}"
+
+
+def what_was_asked(records: Records) -> Iterator[str]:
+    """G10: a message asks for what was open then, and claims beside it what the law gives up to its day."""
+    carried = defaultdict[str, list[Row]](list)
+    for link in records.links:
+        carried[link["message_id"]].append(link)
+    for message_id, links in carried.items():
+        row, claims = records.messages[message_id], records.lines_of["claim", message_id]
+        if row["asks"] and row["body"] and row["state"] != "withheld" and claims:
+            found = [list(_wrong_sums(records, row, links, line)) for line in claims]
+            yield from min(found, key=len)  # it was written at one of them
+
+
+def _wrong_sums(records: Records, row: Row, links: list[Row], claimed_at: Row) -> Iterator[str]:
+    """What is wrong with a message that was written when the audit's line `claimed_at` was."""
+    asked = beside = Decimal(0)
+    for link in links:
+        lines = records.lines_of["owed", link["invoice_id"]]
+        line = [one for one in lines if one["seq"] < claimed_at["seq"]][-1]
+        debt = Debt(records, link["invoice_id"], line | {"seq": claimed_at["seq"]})
+        asked += debt.asked
+        claimed = Decimal(str(link["claimed"] or 0))
+        beside += claimed
+        right = _beside(records, debt, link)
+        if claimed != right and (claimed or not debt.may_be_left_out):
+            until = link["claim_until"]
+            yield f"{row['message_id']} claims {claimed} beside {debt.name} until {until}, by law it is {right}"
+    if Decimal(row["amount"]) != asked:
+        yield f"{row['message_id']} asks for {row['amount']}, {asked} was open"
+    if beside and f"{asked + beside:,.2f}" not in row["body"]:
+        yield f"{row['message_id']} does not name the {asked + beside} that settles everything"
+
+
+def _beside(records: Records, debt: Debt, link: Row) -> Decimal:
+    """What a message has to claim beside what is open of the invoice; nothing where its step does not."""
+    steps = {step["id"]: step for step in records.policy(debt.name)["steps"]}
+    step = steps.get(link["step"].partition(".")[0])
+    if link["claimed"] is None or debt.law is None or step is None or not step["lump_sum"]:
+        return Decimal(0)
+    return rounded(debt.counted(date.fromisoformat(link["claim_until"]))["beside"], debt.digits)
+
+
 def nothing_stands_still(records: Records) -> Iterator[str]:
     """G13: each open case runs, and has an action to come or a person's open task; nothing is tried for ever."""
     for looks in records.standing():
@@ -379,8 +509,11 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G3 once": once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
+    "G5 limits of law": limits_of_law,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
+    "G10 claim by heads": claim_by_heads,
+    "G10 what was asked": what_was_asked,
     "G13 nothing stands still": nothing_stands_still,
 }

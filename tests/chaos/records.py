@@ -140,6 +140,25 @@ class Records:
         return carried
 
     @cached_property
+    def links_of(self) -> dict[str, list[Row]]:
+        """By invoice."""
+        found = defaultdict(list)
+        for link in self.links:
+            found[link["invoice_id"]].append(link)
+        return found
+
+    @cached_property
+    def payments(self) -> dict[tuple[str, str], Row]:
+        """By invoice and the name that the audit has for each."""
+        return {(row["invoice_id"], row["payment_id"]): row for row in self.rows("SELECT * FROM payments")}
+
+    @cached_property
+    def reversals(self) -> dict[tuple[str, str], Row]:
+        """By the same."""
+        rows = self.rows("SELECT * FROM payment_reversals")
+        return {(row["invoice_id"], f"{row['payment_id']} {row['key']}"): row for row in rows}
+
+    @cached_property
     def tasks(self) -> list[Row]:
         return self.rows("SELECT * FROM tasks")
 
@@ -147,6 +166,14 @@ class Records:
     def audit(self) -> list[Row]:
         """In the order of the database's own writes."""
         return self.rows("SELECT * FROM chaos_audit ORDER BY seq")
+
+    @cached_property
+    def lines_of(self) -> dict[tuple[str, str], list[Row]]:
+        """The audit's lines by kind and key."""
+        found = defaultdict(list)
+        for line in self.audit:
+            found[line["kind"], line["key"]].append(line)
+        return found
 
     @property
     def end(self) -> int:

@@ -242,7 +242,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
             await _bring_back(operator)
         await standing.look(state, plant.database, handles)
         await operator.resume(handles)
-        await _end_all(chance, handles)
+        await _end_all(chance, invoices, handles)
         ended = await _wait_for_ends(plan, handles)
         await standing.look(state, plant.database, handles)
         await _keep(state, plant, handles, ended)
@@ -452,14 +452,15 @@ def _is_settled(finding: Finding) -> bool:
     return finding.mended and finding.kind not in {Difference.SILENT, Difference.FAILING}
 
 
-async def _end_all(chance: random.Random, handles: dict[str, Handle]) -> None:
+async def _end_all(chance: random.Random, invoices: Sequence[Invoice], handles: dict[str, Handle]) -> None:
     """Pay or cancel whatever still runs."""
-    await asyncio.gather(*(_end(chance.random() < 0.6, name, handle) for name, handle in handles.items()))
+    await asyncio.gather(*(_end(chance.random() < 0.6, one, handles[one.invoice_id]) for one in invoices))
 
 
-async def _end(by_money: bool, name: str, handle: Handle) -> None:
+async def _end(by_money: bool, invoice: Invoice, handle: Handle) -> None:
     if by_money:
-        content = {"payment_id": f"{name}.last", "amount": str(town.AMOUNT), "currency": "EUR"}
+        amount, payment_id = town.LAST, f"{invoice.invoice_id}.last"
+        content = {"payment_id": payment_id, "amount": str(amount), "currency": invoice.currency}
         await _tell(handle, "payment_received", content)
     else:
         await _tell(handle, "cancel", {"reason": "run-over", "by": "agent.1"})

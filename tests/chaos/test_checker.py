@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dunwell.domain.policy import Policy
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import the_ladders
@@ -17,35 +18,59 @@ from tests.chaos import audit
 from tests.chaos.checker import check
 from tests.chaos.records import Records
 
-_MAILS = ("m1", "m2", "m3")
+_MAILS = ("m1", "m2", "m3", "n1")
+
+_CUSTOMERS = {"inv-1": "c1", "inv-2": "c1", "inv-3": "c2"}
+_KEPT_CLAIM = {
+    "as_of": "2027-03-20",
+    "principal": "1043.11",
+    "disputed": "0.00",
+    "interest": "3.01",
+    "lump_sum": "0.00",
+    "costs": "0.00",
+    "total": "1046.12",
+}
+"""By 10 March 3.11 of interest had accrued; the 200.00 met 40.00 of lump sum, that, and 156.89 of the principal."""
 
 _CARRIED = "INSERT INTO message_invoices(invoice_id, step, contact_id, channel, message_id, warning) VALUES"
 
 
-def _message(id_: str, step: str, day: str, *, warning: bool = True, state: str = "delivered") -> list[str]:
-    """Claimed by inv-1 at 10:00 in Berlin, then known to be `state` five minutes later."""
+def _message(
+    id_: str, step: str, day: str, *, warning: bool = True, state: str = "delivered", invoice: str = "inv-1"
+) -> list[str]:
+    """Claimed by `invoice` at 10:00 in Berlin, then known to be `state` five minutes later."""
+    customer = _CUSTOMERS[invoice]
     return [
         "INSERT INTO messages(message_id, customer_id, step, message, channel, contact_id, address, subject, body,"
         " asks, amount, state, call, called_at, planned_at, claimed_at) VALUES"
-        f" ('{id_}', 'c1', '{step}', '{step}', 'email', 'c1.ap', 'ap@c1.example', 's', 'b', 1, '1200.00', 'claimed',"
+        f" ('{id_}', '{customer}', '{step}', '{step}', 'email', '{customer}.ap', 'ap@{customer}.example', 's', 'b',"
+        " 1, '1200.00', 'claimed',"
         f" 'begun', '{day} 09:00:00', '{day} 09:00:00', '{day} 09:00:00')",
-        f"{_CARRIED} ('inv-1', '{step}', 'c1.ap', 'email', '{id_}', {int(warning)})",
+        f"{_CARRIED} ('{invoice}', '{step}', '{customer}.ap', 'email', '{id_}', {int(warning)})",
         f"UPDATE messages SET state='{state}', settled_at='{day} 09:05:00' WHERE message_id='{id_}'",
     ]
 
 
 def _good() -> list[str]:
-    """inv-1 is warned twice, restricted, paid and freed; inv-2 is handed over after the whole ladder."""
-    ladder = the_ladders()["gentle-saas"]
-    body = ladder.model_dump_json().replace("'", "''")
+    """inv-1 is warned twice, restricted, paid and freed; inv-2 is handed over after the whole ladder.
+
+    inv-3 is under German law: a part is paid, and a message claims interest and lump sum beside the rest.
+    """
+    ladder, claiming = the_ladders()["gentle-saas"], the_ladders()["gradual-pressure"]
+    bodies = [one.model_dump_json().replace("'", "''") for one in (ladder, claiming)]
     steps = [{"step": s.id, "outcome": "done"} for s in ladder.steps]
 
-    def case(name: str, stage: str, paid: str, count: int) -> str:
-        state = json.dumps({"paid": paid, "amount": "1200.00", "redo": [], "round": 1, "steps": steps[:count]})
+    def case(name: str) -> str:
+        state = json.dumps(_state("0.00", [], None))
         return (
             "INSERT INTO cases(invoice_id, customer_id, stage, rehearsal, revision, state, updated_at)"
-            f" VALUES ('{name}', 'c1', '{stage}', 1, 1, '{state}', '2027-03-23 09:00:00')"
+            f" VALUES ('{name}', '{_CUSTOMERS[name]}', 'scheduled', 1, 1, '{state}', '2027-03-01 09:00:00')"
         )
+
+    def came_to(name: str, stage: str, paid: str, count: int, claim: dict[str, str] | None = None) -> str:
+        ended = None if stage == "chasing" else stage
+        state = json.dumps(_state(paid, steps[:count], ended) | {"last_claim": claim})
+        return f"UPDATE cases SET stage='{stage}', state='{state}' WHERE invoice_id='{name}'"
 
     def line(name: str, seq: int, kind: str) -> str:
         return (
@@ -53,11 +78,13 @@ def _good() -> list[str]:
             f" VALUES ('{name}', {seq}, 'k{seq}', '2027-03-02 09:00:00', '{kind}', 'because')"
         )
 
-    def invoice(name: str) -> str:
+    def invoice(name: str, policy: Policy = ladder) -> str:
+        claims = "'DE', 'statutory', 'statutory'" if policy is claiming else "NULL, NULL, NULL"
         return (
             "INSERT INTO invoices(invoice_id, number, customer_id, amount, currency, digits, issued_on, due_on,"
-            f" policy_name, policy_version) VALUES ('{name}', 'N', 'c1', '1200.00', 'EUR', 2, '2027-02-01',"
-            " '2027-03-01', 'gentle-saas', 1)"
+            " policy_name, policy_version, jurisdiction, interest, lump_sum)"
+            f" VALUES ('{name}', 'N', '{_CUSTOMERS[name]}', '1200.00', 'EUR', 2, '2027-02-01', '2027-03-01',"
+            f" '{policy.name}', {policy.version}, {claims})"
         )
 
     def task(step: str) -> str:
@@ -73,11 +100,15 @@ def _good() -> list[str]:
         )
 
     return [
-        f"INSERT INTO policies VALUES ('gentle-saas', 1, 'd', '{body}')",
-        "INSERT INTO customers(customer_id, name, country, time_zone, language)"
-        " VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en')",
+        f"INSERT INTO policies VALUES ('gentle-saas', 1, 'd', '{bodies[0]}')",
+        f"INSERT INTO policies VALUES ('gradual-pressure', {claiming.version}, 'd', '{bodies[1]}')",
+        "INSERT INTO customers(customer_id, name, country, time_zone, language, kind)"
+        " VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en', NULL),"
+        " ('c2', 'B', 'DE', 'Europe/Berlin', 'en', 'business')",
         invoice("inv-1"),
         invoice("inv-2"),
+        invoice("inv-3", claiming),
+        *map(case, _CUSTOMERS),
         *_message("m1", "first-reminder", "2027-03-02"),
         *_message("m2", "second-reminder", "2027-03-16"),
         "INSERT INTO holds VALUES ('inv-1.restricted.1', 'c1', 'inv-1', 'restricted', 'r', '2027-03-22 09:00:00',"
@@ -88,14 +119,38 @@ def _good() -> list[str]:
         " VALUES ('inv-1', 'p1', '1200.00', 'EUR', '2027-03-23 09:00:00')",
         "UPDATE holds SET released_at='2027-03-23 09:00:00'",
         change(2, "full"),
+        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at)"
+        " VALUES ('inv-3', 'p2', '200.00', 'EUR', '2027-03-10 09:00:00')",
+        *_message("n1", "hand-over", "2027-03-24", invoice="inv-3"),
+        "UPDATE messages SET amount='1000.00', body='Together 1,050.03' WHERE message_id='n1'",
+        "UPDATE message_invoices SET claimed='50.03', claim_until='2027-04-02' WHERE message_id='n1'",
         *(_kept(id_) for id_ in _MAILS),
         *(task(s.id) for s in ladder.steps),
         line("inv-1", 1, "opened"),
         line("inv-1", 2, "ended"),
         line("inv-2", 1, "opened"),
-        case("inv-1", "paid", "1200.00", 3),
-        case("inv-2", "handed_over", "0.00", 5),
+        came_to("inv-1", "paid", "1200.00", 3),
+        came_to("inv-2", "handed_over", "0.00", 5),
+        came_to("inv-3", "chasing", "200.00", 0, _KEPT_CLAIM),
     ]
+
+
+def _state(paid: str, steps: list[dict[str, str]], ended: str | None) -> dict[str, object]:
+    return {
+        "paid": paid,
+        "amount": "1200.00",
+        "earlier_amounts": [],
+        "dispute": None,
+        "past_disputes": [],
+        "due_on": "2027-03-01",
+        "ended": ended,
+        "claimed": "0.00",
+        "beside_principal": "0.00",
+        "last_claim": None,
+        "redo": [],
+        "round": 1,
+        "steps": steps,
+    }
 
 
 def _kept(id_: str) -> str:
@@ -151,12 +206,13 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mails = [_log_line(id_) + "".join(_log_line(id_, event, **more) for event, more in reports) for id_ in _MAILS]
     (folder / "providers.jsonl").write_text("".join(mails))
     (folder / "standing.jsonl").write_text(_stood(_AT_WORK, _AT_WORK))
-    for name, kinds in (("inv-1", ("opened", "ended")), ("inv-2", ("opened",))):
+    for name, kinds in (("inv-1", ("opened", "ended")), ("inv-2", ("opened",)), ("inv-3", ())):
         nothing = {"step": None, "channel": None, "ref": None}
         told = [{"at": "2027-03-02T09:00:00Z", "kind": kind, "reason": "because"} | nothing for kind in kinds]
         _write(folder, "statuses", name, json.dumps({"timeline": told}))
     _write(folder, "histories", "inv-1", _signalled(("payment_received", {"payment_id": "p1", "amount": "1200.00"})))
     _write(folder, "histories", "inv-2", _signalled())
+    _write(folder, "histories", "inv-3", _signalled(("payment_received", {"payment_id": "p2", "amount": "200.00"})))
     return folder
 
 
@@ -224,6 +280,37 @@ def _two_people_at_one_address(folder: Path) -> None:
 def _too_many_letters(folder: Path) -> None:
     for number in range(5):
         _sql(folder, *_message(f"x{number}", f"answer~{number}", "2027-04-06", warning=False))
+
+
+def _changed(name: str, **facts: object) -> Callable[[Path], None]:
+    """What the case keeps is changed."""
+    fields = "".join(f", '$.{key}', json('{json.dumps(value)}')" for key, value in facts.items())
+    return _done(f"UPDATE cases SET state=json_set(state{fields}) WHERE invoice_id='{name}'")
+
+
+def _claim_kept(**heads: str) -> Callable[[Path], None]:
+    return _changed("inv-3", last_claim=_KEPT_CLAIM | heads)
+
+
+def _paid_and_open(folder: Path) -> None:
+    """All of inv-3 is paid, and its case waits for the interest."""
+    _sql(
+        folder,
+        "INSERT INTO payments(invoice_id, payment_id, amount, currency, received_at)"
+        " VALUES ('inv-3', 'p3', '1000.00', 'EUR', '2027-03-25 09:00:00')",
+    )
+    _changed("inv-3", paid="1200.00")(folder)
+
+
+def _in_chile(*days: str, kind: str = "consumer") -> Callable[[Path], None]:
+    """inv-1 is owed by somebody in Chile, who gets an e-mail on each of these days as well."""
+
+    def edit(folder: Path) -> None:
+        _sql(folder, f"UPDATE customers SET country='CL', kind='{kind}' WHERE customer_id='c1'")
+        for number, day in enumerate(days):
+            _sql(folder, *_message(f"x{number}", f"answer~{number}", day, warning=False))
+
+    return edit
 
 
 _REVERSED = ("payment_reversed", {"payment_id": "p1"})
@@ -334,6 +421,42 @@ VIOLATIONS = {
     "a reversal signalled and not booked": ("G10", "0 was signalled", _history(_PAID, _REVERSED)),
     "a part taken back and not booked": ("G10", "900.00 was signalled", _history(_PAID, _PART, _PART)),
     "a part taken back by another id": ("G10", "600.00 was signalled", _history(_PAID, _PART, _OTHER_PART)),
+    "a head that is not what the law gives": ("G10", "6.02 of interest is claimed", _claim_kept(interest="6.02")),
+    "heads that do not add up": ("G10", "1050.00 of total is claimed", _claim_kept(total="1050.00")),
+    "a claim that nobody kept": ("G10", "no claim is kept", _changed("inv-3", last_claim=None)),
+    "interest that keeps a paid case open": ("G10", "the case has not ended", _paid_and_open),
+    "money that met no interest": (
+        "G10",
+        "5.00 counts as paid",
+        _changed("inv-3", beside_principal="5.00", claimed="1"),
+    ),
+    "a claim that a message doubles": (
+        "G10",
+        "claims 100.06 beside inv-3",
+        _done("UPDATE message_invoices SET claimed='100.06' WHERE message_id='n1'"),
+    ),
+    "a message that claims nothing": (
+        "G10",
+        "claims 0 beside inv-3",
+        _done("UPDATE message_invoices SET claimed='0' WHERE message_id='n1'"),
+    ),
+    "a message that asks for what was paid": (
+        "G10",
+        "n1 asks for 1200.00, 1000.00 was open",
+        _done("UPDATE messages SET amount='1200.00' WHERE message_id='n1'"),
+    ),
+    "a total that is not printed": (
+        "G10",
+        "n1 does not name the 1050.03",
+        _done("UPDATE messages SET body='Together 1,000.00' WHERE message_id='n1'"),
+    ),
+    "more messages than a law allows": (
+        "G5",
+        "law of CL allows 2",
+        _in_chile("2027-04-06", "2027-04-08", "2027-04-12"),
+    ),
+    "messages that a law wants apart": ("G5", "1 day, 0:00:00 apart", _in_chile("2027-04-06", "2027-04-07")),
+    "more calls than a law allows": ("G5", "5 of call, visit in the 7 days", _in_chile()),
     "a case that nobody was asked about": ("G13", "nobody was asked", _stands(planned=False)),
     "a case that was taken from the engine": ("G13", "does not run it", _stands(running=False)),
     "an activity that is tried for ever": ("G13", "an activity 30 times", _stands(attempts=30)),
@@ -354,7 +477,7 @@ def _drop_report(folder: Path, id_: str) -> None:
 def test_a_good_run_passes(copy: Path) -> None:
     verdict = check(copy)
     assert (verdict.violations, verdict.running) == ([], ())
-    assert {(tally.cases, tally.contacts) for tally in verdict.tallies} == {(2, 8)}
+    assert {(tally.cases, tally.contacts) for tally in verdict.tallies} == {(3, 9)}
 
 
 def test_a_report_of_an_sms_nobody_knows_yet_may_wait(copy: Path) -> None:
@@ -365,6 +488,11 @@ def test_a_report_of_an_sms_nobody_knows_yet_may_wait(copy: Path) -> None:
         """ 'delivered', '{"news": {"provider_id": "SM1"}}', '2027-03-02 09:05:00')""",
     )
     _logged(_log_line("SM1", "heard", "twilio", status="delivered", word="delivered"))(copy)
+    assert check(copy).violations == []
+
+
+def test_companies_are_contacted_as_their_ladder_says(copy: Path) -> None:
+    _in_chile(kind="business")(copy)
     assert check(copy).violations == []
 
 

@@ -9,12 +9,40 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from dunwell.domain.invoice import Customer, Invoice
-from dunwell.domain.terms import Role
+from dunwell.domain.terms import DebtorKind, Role
 from tests.builders import a_contact, a_customer, an_invoice
 
-COUNTRIES = (("DE", "Europe/Berlin"), ("US", "America/New_York"), ("JP", "Asia/Tokyo"))
 _LADDERS = ("gentle-saas", "latam-whatsapp", "gradual-pressure", "freelance-milestones")
+_CLAIMING = ("b2b-net30", "b2b-net30", "gradual-pressure", "gradual-pressure", "gentle-saas", "freelance-milestones")
+"""Most of them ask for interest and lump sum at their end."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where customers are, and as what. law: by which interest and lump sum are claimed; None: neither is.
+
+    The law of the country limits how often a consumer is contacted, and whoever does not say what they are.
+    """
+
+    country: str
+    zone: str
+    ladders: tuple[str, ...] = _LADDERS
+    kind: DebtorKind | None = None
+    law: str | None = None
+    currency: str = "EUR"
+
+
+PLACES = (
+    Place("DE", "Europe/Berlin", _CLAIMING, DebtorKind.BUSINESS, law="DE"),
+    Place("GB", "Europe/London", _CLAIMING, DebtorKind.BUSINESS, law="GB", currency="GBP"),
+    Place("DE", "Europe/Berlin", ("consumer",), DebtorKind.CONSUMER, law="DE"),
+    Place("CL", "America/Santiago", ("consumer", "gentle-saas"), DebtorKind.CONSUMER),
+    Place("US", "America/New_York"),
+    Place("JP", "Asia/Tokyo"),
+)
 AMOUNT = Decimal("1200.00")
+LAST = Decimal("1500.50")
+"""Enough for whatever an invoice was amended to."""
 BEGINS = datetime(2027, 2, 22, 8, tzinfo=UTC)
 """When the clock of every case begins."""
 NEW_RECORD = "a newer record"
@@ -47,28 +75,30 @@ def invoices(chance: random.Random, count: int) -> list[Invoice]:
     """`count` invoices of customers who have one to ten each."""
     made: list[Invoice] = []
     while len(made) < count:
-        customer = _customer(chance, f"c{len(made)}")
-        ladder = chance.choice(_LADDERS)
+        place = chance.choice(PLACES)
+        customer = _customer(chance, place, f"c{len(made)}")
+        claims = "statutory" if place.law else None
+        facts: dict[str, Any] = {"customer": customer, "policy": chance.choice(place.ladders)}
+        facts |= {"currency": place.currency, "jurisdiction": place.law, "interest": claims, "lump_sum": claims}
         for _ in range(min(chance.choice((1, 1, 1, 2, 3, 5, 10)), count - len(made))):
-            name = f"inv-{len(made)}"
-            made.append(an_invoice(invoice_id=name, number=f"N{len(made)}", customer=customer, policy=ladder))
+            made.append(an_invoice(invoice_id=f"inv-{len(made)}", number=f"N{len(made)}", **facts))
     return made
 
 
-def _customer(chance: random.Random, name: str) -> Customer:
-    country, zone = chance.choice(COUNTRIES)
+def _customer(chance: random.Random, place: Place, name: str) -> Customer:
     people = []
-    for place, role in enumerate((Role.ACCOUNTS_PAYABLE, Role.USER, Role.MANAGER, Role.ACCOUNT_MANAGER)):
-        phone = f"+1555{chance.randrange(10**6):06}{place}" if chance.random() < 0.4 else None
+    for number, role in enumerate((Role.ACCOUNTS_PAYABLE, Role.USER, Role.MANAGER, Role.ACCOUNT_MANAGER)):
+        phone = f"+1555{chance.randrange(10**6):06}{number}" if chance.random() < 0.4 else None
         email = f"{role.value}@{name}.example" if phone is None or chance.random() < 0.8 else None
         agreed = "2027-01-15 order form" if phone and int(phone[-2]) % 2 else None
         facts: dict[str, Any] = {"email": email, "phone": phone, "whatsapp_opt_in": agreed}
         people.append(a_contact(role, contact_id=f"{name}.{role.value}", **facts))
-    return a_customer(customer_id=name, country=country, time_zone=zone, contacts=tuple(people))
+    where = {"country": place.country, "time_zone": place.zone, "kind": place.kind}
+    return a_customer(customer_id=name, contacts=tuple(people), **where)
 
 
-_MONEY = ("part", "full", "bounced", "charged-back", "none")
-_HEADS = (None, None, "principal", "interest", "costs")
+_MONEY = ("part", "full", "more", "bounced", "charged-back", "parts-taken-back", "none")
+_HEADS = (None, None, "principal", "interest", "lump_sum", "costs")
 """What debtors say that they pay."""
 _WORDS = (
     "promise",
@@ -79,6 +109,7 @@ _WORDS = (
     "plan-missed",
     "plan-replaced",
     "moved-due-date",
+    "other-amount",
     "contact-left",
     "thought-better",
     "none",
@@ -114,8 +145,15 @@ def _story(  # noqa: PLR0912 - one a story
     def deed(after: float, signal: str, **content: Any) -> Deed:
         return Deed(who, after, signal, content)
 
-    def money(name: str, amount: Decimal = AMOUNT) -> dict[str, str]:
-        return {"payment_id": f"{who}.{name}", "amount": str(amount), "currency": "EUR"}
+    def money(name: str, amount: Decimal = AMOUNT, head: str | None = None) -> dict[str, str]:
+        paid = {"payment_id": f"{who}.{name}", "amount": str(amount), "currency": invoice.currency}
+        return paid | ({"designation": head} if head else {})
+
+    def taken_back(after: float, name: str, number: int, amount: str) -> Iterator[Deed]:
+        """A part of that payment goes back, told twice."""
+        for again in (0, 0.002):
+            ids = {"payment_id": f"{who}.{name}", "reversal_id": f"{who}.{name}.{number}"}
+            yield deed(after + again, "payment_reversed", **ids, amount=amount, reason="R01")
 
     def plan(moment: float, *days: int) -> Deed:
         """The whole invoice in equal parts, each due so many days after `moment`."""
@@ -125,8 +163,7 @@ def _story(  # noqa: PLR0912 - one a story
 
     match story:
         case "part":
-            head = chance.choice(_HEADS)
-            part = money("part", Decimal("200.00")) | ({"designation": head} if head else {})
+            part = money("part", Decimal("200.00"), chance.choice(_HEADS))
             yield deed(begin, "payment_received", **part)
             yield deed(begin, "payment_received", **part)
         case "promise":
@@ -152,10 +189,17 @@ def _story(  # noqa: PLR0912 - one a story
             # Two parts of one payment go back, each told twice; at times that is all of it.
             yield deed(begin, "payment_received", **money("charged"))
             for number, amount in enumerate(("300.00", chance.choice(("300.00", "900.00")))):
-                for again in (0, 0.002):
-                    ids = {"payment_id": f"{who}.charged", "reversal_id": f"{who}.charged.{number}"}
-                    after = begin + 0.005 + number / 50 + again
-                    yield deed(after, "payment_reversed", **ids, amount=amount, reason="R01")
+                yield from taken_back(begin + 0.005 + number / 50, "charged", number, amount)
+        case "parts-taken-back":
+            # Parts for a head each; of the first some goes back before the second comes, of both some later.
+            yield deed(begin, "payment_received", **money("first", Decimal("500.00"), chance.choice(_HEADS)))
+            yield from taken_back(begin + 0.05, "first", 0, "120.55")
+            yield deed(begin + 0.1, "payment_received", **money("second", Decimal("300.00"), chance.choice(_HEADS)))
+            yield from taken_back(begin + 0.15, "first", 1, chance.choice(("79.45", "379.45")))
+            yield from taken_back(begin + 0.2, "second", 0, "0.01")
+        case "more":
+            # Interest and lump sum, too, or a part of them.
+            yield deed(begin, "payment_received", **money("more", AMOUNT + chance.choice((40, 60, 100))))
         case "plan-kept":
             yield plan(begin * 0.7, 3, 8, 14)
             for number, days in enumerate((2, 7, 13)):
@@ -170,6 +214,8 @@ def _story(  # noqa: PLR0912 - one a story
         case "moved-due-date":
             moved = begin * 0.7
             yield deed(moved, "invoice_amended", due_on=at.day(moved, chance.choice((3, 20))), by="agent.1")
+        case "other-amount":
+            yield deed(begin * 0.8, "invoice_amended", amount=chance.choice(("900.00", f"{LAST}")), by="agent.1")
         case "contact-left":
             yield deed(begin * 0.8, NEW_RECORD)
         case "thought-better":
@@ -197,13 +243,13 @@ def _watch(chance: random.Random, invoices: Sequence[Invoice]) -> Watch:
         sees=sees,
         number=1 if sees == "refusal" else chance.choice((1, 2, 3, 4)),
         addresses=tuple(address for one in debtors for address in (one.email, one.phone) if address),
-        payments=tuple(_whole(one.invoice_id) for one in invoices if chance.random() < 0.85),
+        payments=tuple(_whole(one) for one in invoices if chance.random() < 0.85),
     )
 
 
-def _whole(invoice_id: str) -> Deed:
-    content = {"payment_id": f"{invoice_id}.watched", "amount": str(AMOUNT), "currency": "EUR"}
-    return Deed(invoice_id, 0.0, "payment_received", content)
+def _whole(invoice: Invoice) -> Deed:
+    content = {"payment_id": f"{invoice.invoice_id}.watched", "amount": str(AMOUNT), "currency": invoice.currency}
+    return Deed(invoice.invoice_id, 0.0, "payment_received", content)
 
 
 def without_one(invoice: Invoice) -> Invoice:
