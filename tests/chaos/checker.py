@@ -317,11 +317,11 @@ def _over_the_limit(customer: Row, contacts: list[tuple[datetime, str]]) -> Iter
             if count > most:
                 what = f"{count} of {', '.join(sorted(forms))} in the 7 days to {end:%d %b %H:%M}"
                 yield f"{name} got {what}, the law of {country} allows {most}"
-    for forms in (_MESSAGES, {"letter"}, {"call"}, {"visit"}):
-        times = [at for at, form in contacts if form in forms]
+    for alike in (_MESSAGES, *map(frozenset, (["letter"], ["call"], ["visit"]))):
+        times = [at for at, form in contacts if form in alike]
         for earlier, later in pairwise(times):
             if later - earlier < _APART.get(country, timedelta()):
-                yield f"{name} got two of {', '.join(sorted(forms))} {later - earlier} apart, on {later:%d %b %H:%M}"
+                yield f"{name} got two of {', '.join(sorted(alike))} {later - earlier} apart, on {later:%d %b %H:%M}"
 
 
 def back_at_once(records: Records) -> Iterator[str]:
@@ -480,10 +480,13 @@ def _wrong_sums(records: Records, row: Row, links: list[Row], claimed_at: Row) -
 
 
 def _beside(records: Records, debt: Debt, link: Row) -> Decimal:
-    """What a message has to claim beside what is open of the invoice; nothing where its step does not."""
+    """What a message has to claim beside what is open of the invoice; nothing where its step does not.
+
+    A message with a claim that is no step of the ladder asks for what is left once the invoice is paid.
+    """
     steps = {step["id"]: step for step in records.policy(debt.name)["steps"]}
     step = steps.get(link["step"].partition(".")[0])
-    if link["claimed"] is None or debt.law is None or step is None or not step["lump_sum"]:
+    if link["claimed"] is None or debt.law is None or (step is not None and not step["lump_sum"]):
         return Decimal(0)
     return rounded(debt.counted(date.fromisoformat(link["claim_until"]))["beside"], debt.digits)
 

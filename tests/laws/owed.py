@@ -160,7 +160,7 @@ class Owed:
             return [AmountFrom(on=self.issued_on, amount=Decimal(0))]
         if not self.given_up:
             return self.amounts
-        last = max(one.on for one in [*self.amounts, *self.payments])
+        last = max([row.on for row in self.amounts] + [payment.on for payment in self.payments])
         return [*self.amounts, AmountFrom(on=last, amount=self.amount - self.given_up)]
 
     def counted(self, day: date) -> dict[str, Fraction]:
