@@ -475,7 +475,8 @@ def _wrong_sums(records: Records, row: Row, links: list[Row], claimed_at: Row) -
             yield f"{row['message_id']} claims {claimed} beside {debt.name} until {until}, by law it is {right}"
     if Decimal(row["amount"]) != asked:
         yield f"{row['message_id']} asks for {row['amount']}, {asked} was open"
-    if beside and f"{asked + beside:,.2f}" not in row["body"]:
+    digits = records.invoices[links[0]["invoice_id"]]["digits"]
+    if beside and f"{asked + beside:,.{digits}f}" not in row["body"]:
         yield f"{row['message_id']} does not name the {asked + beside} that settles everything"
 
 

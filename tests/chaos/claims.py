@@ -41,6 +41,11 @@ LAWS: Mapping[tuple[str, str], Jurisdiction] = {
         allocation={"order": ["interest", "principal", "lump_sum", "costs"], "designation": "binds"},
         currency="GBP",
     ),
+    ("GB", "consumer"): a_law(
+        {"contract_only": True, "starts": _FROM_DEFAULT},
+        lump_sum=[{"amount": "0"}],
+        allocation={"order": ["interest", "principal", "lump_sum", "costs"], "designation": "binds"},
+    ),
 }
 """By country and kind of customer, with the rates of 2027: base 1.52 and 9 or 5 per cent, Bank Rate 3.75 and 8."""
 

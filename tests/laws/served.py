@@ -26,7 +26,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.keys import StepKey
-from dunwell.domain.terms import MessageState
+from dunwell.domain.terms import DebtorKind, MessageState
 from dunwell.services import delivery_reports
 from dunwell.store import cases, outbox, tasks
 from dunwell.store.database import Database
@@ -221,10 +221,14 @@ class Served:
 
 
 def invoice_of(life: Life, people: tuple[Contact, ...]) -> Invoice:
-    """The bill that the life's case is about."""
-    case = life.case
+    """The bill that the life's case is about. Of a life that owes more than the principal, more is claimed by law."""
+    case, owed = life.case, life.owed
+    claims, kind = "none" if owed is None else "statutory", owed and (owed.kind or DebtorKind.CONSUMER)
     return an_invoice(
-        customer=a_customer(time_zone=life.calendar.zone.key, contacts=people),
+        customer=a_customer(time_zone=life.calendar.zone.key, contacts=people, kind=kind),
+        jurisdiction=owed and owed.law.code,
+        interest=claims,
+        lump_sum=claims,
         amount=case.money.amount,
         currency=case.currency,
         digits=case.money.digits,

@@ -29,7 +29,7 @@ from tests.builders import a_contact, the_ladders
 from tests.chaos import audit, checker
 from tests.chaos.records import Records, moment
 from tests.gateways.fakes import Answer
-from tests.laws.life import Happening, Life, begun
+from tests.laws.life import Delivery, Happening, Life, begun
 from tests.laws.served import served
 from tests.laws.test_laws import BEGIN, lives
 from tests.replay import tasks
@@ -140,7 +140,8 @@ def test_the_workflow_tells_the_story_of_the_model(
 ) -> None:
     """Every message arrives, sooner or later; nothing happens while a step is being carried out."""
     life, happenings = drawn[0], at_rest(drawn[1])
-    life = replace(life, policy=plain(life.policy), deliveries=[("delivered", h) for _, h in life.deliveries])
+    reported: list[Delivery] = [("delivered", hours) for _, hours in life.deliveries]
+    life = replace(life, policy=plain(life.policy), deliveries=reported, owed=None)
     life.quiet, life.post_from, life.case.customer_id = _QUIET, BEGIN, "rehearsal.acme"
     told = asyncio.run(by_workflow(deepcopy(life), happenings, make_folder()))
     assert told == by_model(life, happenings)
@@ -159,6 +160,8 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
     yield from indecent(records, life.calendar, life.policy.contacts_per_week)
     yield from checker.back_at_once(records)
     yield from checker.explained_alike(records)
+    yield from checker.claim_by_heads(records)
+    yield from checker.what_was_asked(records)
     came, went = (
         sum((Decimal(row["amount"]) for row in records.rows(f"SELECT amount FROM {table}")), Decimal(0))
         for table in ("payments", "payment_reversals")
