@@ -70,7 +70,7 @@ class Debt:
     def law(self) -> Jurisdiction | None:
         """None: nothing beside the principal is claimed."""
         invoice = self._invoice
-        if invoice["interest"] is None:
+        if invoice["interest"] in {None, "none"}:
             return None
         return LAWS[invoice["jurisdiction"], self._kind]
 
