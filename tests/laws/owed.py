@@ -183,6 +183,8 @@ class Owed:
         assert beside == rounded(counted["beside"], self.digits), f"G10: {beside} beside the amount due"
         assert claim.overpaid == rounded(counted["overpaid"], self.digits), f"G10: {claim.overpaid} paid too much"
         assert min(told.values()) >= 0, f"G10: {told}"
+        for one in claim.payments:
+            assert sum(one.met.values()) <= one.amount, f"G10: {one} met more than came"
         return claim
 
     def law_g10_nothing_of_interest_holds(self, case: Case, claim: Claim) -> None:
