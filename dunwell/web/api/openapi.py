@@ -16,7 +16,7 @@ from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.standstill import Standstill
-from dunwell.domain.terms import Access, DebtorKind, Level, MessageState, Role, Stage
+from dunwell.domain.terms import Access, DebtorKind, Head, Level, MessageState, Role, Stage
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.services.approvals import ON_REQUEST
@@ -137,12 +137,16 @@ def _claim() -> Schema:
         {"from": _DAY, "to": _DAY, "days": {"type": "integer"}, "balance": _AMOUNT, **rates}
         | {"rate": {"type": "string", "description": "Per cent a year."}, "amount": _AMOUNT}
     )
-    lists = dict.fromkeys(("reasons", "left_out"), _list(_TEXT))
+    lists = dict.fromkeys(("reasons", "left_out", "gaps", "remarks"), _list(_TEXT))
+    payment = _object(
+        {"payment_id": _TEXT, "on": _DAY, "amount": _AMOUNT, "designation": _maybe(_words(Head)), "by": _TEXT}
+        | {"met": _object(dict.fromkeys(map(str, Head), _AMOUNT))}
+    )
     return _object(
         {"invoice_id": _TEXT, "as_of": _DAY, "currency": _TEXT, **amounts, "certainty": _words(ClaimCertainty)}
         | {"periods": _list(period), "jurisdiction": _maybe(_TEXT), "customer_kind": _maybe(_words(DebtorKind))}
         | {"first_day": _maybe(_DAY), "basis": {"type": "object", "additionalProperties": _list(_TEXT)}, **lists}
-        | {"lump_sum_apart": _maybe(_object({"amount": _AMOUNT, "currency": _TEXT}))}
+        | {"lump_sum_apart": _maybe(_object({"amount": _AMOUNT, "currency": _TEXT})), "payments": _list(payment)}
     )
 
 
