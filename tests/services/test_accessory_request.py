@@ -77,7 +77,7 @@ def test_one_message_thanks_for_the_payment_and_asks_for_what_is_left(office: Of
     assert (office.case.stage, office.case.open_amount, office.access()) == (Stage.PAID, Decimal(0), "full")
     assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["accessory-request"]
     text = asked(office)
-    assert "Thank you: invoice 2027-001 is paid; about €52.16 for the delay" in text
+    assert "Thank you: invoice 2027-001 is paid; left for the delay: €52.16" in text
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.16" in text
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in text
     assert "Total, if paid by April 17, 2026 · €52.16" in text and "Together with" not in text
