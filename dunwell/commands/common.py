@@ -21,6 +21,7 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.jurisdiction_file import LawError
 from dunwell.domain.ladder_problems import PolicyError
 from dunwell.domain.policy import Policy
+from dunwell.domain.principals import NotAllowed
 from dunwell.domain.refusal import Refused
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.idempotency import StillRunning
@@ -152,7 +153,7 @@ def check_set_up(database: Database) -> None:
 def error_text(error: Exception) -> tuple[str, int] | None:
     """Return the text and the exit code of an expected failure; None for any other exception, which is a bug."""
     match error:
-        case Refused():
+        case Refused() | NotAllowed():
             return f"refused: {error}", REFUSED
         case NoAnswer() | StillRunning():
             return str(error), REFUSED

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dunwell.commands.common import REFUSED, error_text
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
 from dunwell.services.approvals import Approvals
@@ -14,7 +15,7 @@ from dunwell.store import audit
 from dunwell.store.database import Database
 from tests.web.conftest import Site
 from tests.web.described import check_described
-from tests.web.principals import OPERATOR, bearer
+from tests.web.principals import OPERATOR, bearer, from_our_page, sign_in
 from tests.web.test_api import Open, api, written  # noqa: F401
 from tests.workflows.conftest import house, time_skipping  # noqa: F401
 
@@ -99,3 +100,35 @@ def test_what_cannot_be_asked_for(site: Site) -> None:
     with pytest.raises(Refused, match="is not known"):
         approvals.decide("approval-\0", ApprovalDecision.APPROVED, OPERATOR, NOW)
     assert approvals.request("inv-1", "write_off", {"reason": "x"}, ADA, NOW) != approval_id
+
+
+def test_the_command_line_says_who_may_not(site: Site) -> None:
+    approvals, approval_id = asked(site)
+    with pytest.raises(NotAllowed) as refused:
+        approvals.decide(approval_id, ApprovalDecision.APPROVED, ADA, NOW)
+    text, code = error_text(refused.value) or ("", 0)
+    assert code == REFUSED and text.startswith("refused: Nobody approves their own request")
+
+
+async def test_on_the_page_an_agent_asks_and_somebody_else_decides(site: Site) -> None:
+    site.case()
+    headers = {role: from_our_page(sign_in(site.database, role)) for role in (Role.AGENT, Role.MANAGER)}
+
+    async def post(path: str, role: Role, **form: str) -> tuple[int, str]:
+        answer = await site.http.post(f"/console/approvals{path}", data=form, headers=headers[role])
+        return answer.status_code, answer.text
+
+    wrong = await post("", Role.AGENT, invoice_id="no<b>dy", reason="insolvent")
+    assert wrong[0] == 422 and "is not known" in wrong[1] and "no&lt;b&gt;dy" in wrong[1]
+    for role, status in ((Role.AGENT, 303), (Role.MANAGER, 422)):  # the second asks for what is asked for already
+        assert (await post("", role, invoice_id="inv-1", reason="insolvent"))[0] == status
+    ((approval_id,),) = [[one["approval_id"] for one in site.service.approvals.waiting()]]
+    shown = {role: (await site.http.get("/console/approvals", headers=headers[role])).text for role in headers}
+    assert all("Asked for by Agent" in text for text in shown.values())
+    assert ["/approve" in text for text in shown.values()] == [False, True]
+    assert (await post(f"/{approval_id}/decline", Role.AGENT))[0] == 403
+    Users(site.database).set_role("agent@example.com", Role.MANAGER, OPERATOR, datetime.now(UTC))
+    own = await post(f"/{approval_id}/approve", Role.AGENT)
+    assert own[0] == 403 and "Nobody approves their own request" in own[1]
+    assert (await post(f"/{approval_id}/decline", Role.MANAGER))[0] == 303
+    assert not site.service.approvals.waiting()

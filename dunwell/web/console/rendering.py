@@ -40,6 +40,7 @@ NAVIGATION = (
     ("/messages", "Messages", Right.MESSAGES_READ),
     ("/letters", "Letters", Right.LETTERS_READ),
     ("/policies", "Policies", Right.POLICIES_READ),
+    ("/approvals", "Approvals", Right.APPROVALS_READ),
     ("/invoices", "New invoices", Right.INVOICES_WRITE),
     ("/audit", "Audit", Right.AUDIT_READ),
 )

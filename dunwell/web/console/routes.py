@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from dunwell.web.console import (
+    approvals,
     assets,
     audit,
     case,
@@ -17,5 +18,5 @@ from dunwell.web.console import (
 )
 
 router = APIRouter()
-for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices, audit):
+for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices, audit, approvals):
     router.include_router(_part.router)

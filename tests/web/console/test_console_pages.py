@@ -29,6 +29,7 @@ PAGES = (
     "/console/cases/LIN-2027-020",
     f"/console/cases/{CHASED}/preview?step=hand-over",
     "/console/customers",
+    "/console/approvals",
     "/console/customers/lindenhof",
     "/console/customers/brightwater",
     "/console/messages",

@@ -1,0 +1,109 @@
+"""The page of requests for approval: an agent asks, a manager decides."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from dunwell.client import approvals as client
+from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.services.approvals import Approvals
+from dunwell.store import users
+from dunwell.web.auth import allowed
+from dunwell.web.console.forms import read_form
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+
+HERE = f"{PREFIX}/approvals"
+_DONE = {
+    "asked": "A manager sees it on this page.",
+    "approved": "It is approved and done.",
+    "declined": "It is declined: nothing is done.",
+}
+
+router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=False)
+
+
+@router.get("")
+async def show(
+    request: Request,
+    principal: Annotated[Principal, Depends(allowed(Right.APPROVALS_READ))],
+    invoice: str = "",
+    done: str = "",
+) -> Response:
+    """Show what waits. `invoice` fills in the form that asks for a write-off."""
+    return await _shown(request, principal, typed={"invoice_id": invoice}, done=_DONE.get(done))
+
+
+@router.post("")
+async def ask(request: Request, principal: Annotated[Principal, Depends(allowed(Right.CASES_WRITE))]) -> Response:
+    """Ask for a write-off."""
+    typed, known = await read_form(request), service_of(request).approvals
+    content = {"reason": typed.get("reason", "")}
+    try:
+        await asyncio.to_thread(
+            known.request, typed.get("invoice_id", ""), "write_off", content, principal, now(request)
+        )
+    except Refused as refused:
+        return await _shown(request, principal, typed=typed, error=refused, status=422)
+    return redirect(HERE, done="asked")
+
+
+@router.post("/{approval_id}/{decision}")
+async def decide(
+    request: Request,
+    approval_id: str,
+    decision: str,
+    principal: Annotated[Principal, Depends(allowed(Right.APPROVALS_WRITE))],
+) -> Response:
+    """Approve a request, which has it done, or decline it."""
+    service = service_of(request)
+    try:
+        if decision == "approve":
+            await service.connection.ensure()
+            await client.approve(service.cases, service.approvals, approval_id, principal)
+            return redirect(HERE, done="approved")
+        if decision != "decline":
+            raise Problem(404, "There is no such form.")
+        await asyncio.to_thread(
+            service.approvals.decide, approval_id, ApprovalDecision.DECLINED, principal, now(request)
+        )
+    except NotAllowed as refused:
+        return await _shown(request, principal, problem=str(refused), status=403)
+    except Refused as refused:
+        return await _shown(request, principal, problem=f"{refused.reason}.", status=422)
+    return redirect(HERE, done="declined")
+
+
+async def _shown(
+    request: Request,
+    principal: Principal,
+    typed: dict[str, str] | None = None,
+    error: Refused | None = None,
+    problem: str | None = None,
+    status: int = 200,
+    done: str | None = None,
+) -> Response:
+    found = await asyncio.to_thread(_waiting, service_of(request))
+    return page(
+        request,
+        "approvals.html",
+        principal,
+        status,
+        found=found,
+        typed=typed or {},
+        error=error,
+        problem=problem,
+        done=done,
+    )
+
+
+def _waiting(service: Service) -> list[dict[str, Any]]:
+    """Return the requests that wait, each with the name of who asks."""
+    with service.database.reading() as session:
+        names = {one.user_id: one.name for one in users.all_users(session)}
+    waiting = Approvals(service.database).waiting()
+    return [one | {"asker": names.get(one["requested_by"], one["requested_by"])} for one in waiting]
