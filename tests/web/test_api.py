@@ -397,7 +397,7 @@ async def test_a1_a_refused_request_leaves_its_key_free(api: Open) -> None:
 async def test_a1_while_the_first_request_runs_its_repetition_waits(site: Site) -> None:
     site.case()
     first = Request.of(
-        principal="api",
+        principal="administrator",
         invoice_id="inv-1",
         event="resume",
         key="k",
