@@ -25,7 +25,7 @@ T = TypeVar("T")
 ANSWER = timedelta(seconds=8)
 """How long a case has to answer. Less than the ten seconds after which the server hands a query to any worker, with
 events that no workflow task has had yet: a worker with the run in its cache takes them out of order
-(docs/decisions/0033-redoing-a-task.md)."""
+(docs/decisions/0036-redoing-a-task.md)."""
 
 
 class ServerAway(Exception):

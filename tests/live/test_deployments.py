@@ -95,7 +95,7 @@ async def test_an_unguarded_change_is_reported_and_loses_no_case(plant: Plant, t
 
 
 async def test_g13_a_task_that_does_not_replay_is_done_again(plant: Plant, tmp_path: Path) -> None:
-    """A task whose commands came in another order than a replay issues them, as decision 33 describes."""
+    """A task whose commands came in another order than a replay issues them, as decision 36 describes."""
     [case] = await plant.start(invoices(1), REAL_TIME)
     await until_asleep(plant, case, Stage.SCHEDULED)
     await deploy(plant, patched(RELEASES / "another-command.patch", tmp_path / "release"))
