@@ -183,7 +183,7 @@ def _promised(deps: Dependencies) -> None:
 def _plan(deps: Dependencies) -> None:
     office = _live(deps, _invoice("HAN-2027-101", _HANSEN, 3000, date(2027, 2, 15)), _OPENED)
     rows = [{"date": "2027-04-05", "amount": "1500.00"}, {"date": "2027-05-03", "amount": "1500.00"}]
-    _tell(office, "payment_plan_agreed", "2027-03-18 13:00", instalments=rows, by="agent-3")
+    _tell(office, "payment_plan_agreed", "2027-03-08 13:00", instalments=rows, by="agent-3")
 
 
 def _disputed(deps: Dependencies) -> None:
@@ -197,7 +197,7 @@ def _paused(deps: Dependencies) -> None:
 
 
 def _restricted(deps: Dependencies) -> None:
-    _live(deps, _invoice("BRI-2027-015", _BRIGHTWATER, 2390, date(2027, 2, 1), "gentle-saas"))
+    _live(deps, _invoice("BRI-2027-015", _BRIGHTWATER, 2390, date(2027, 2, 15), "gentle-saas"))
 
 
 def _legal(deps: Dependencies) -> None:
