@@ -33,6 +33,11 @@ SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
 _HOST = "http://127.0.0.1"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the browser's tests behind all others: once it runs, asyncio takes its thread's loop for a running one."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @dataclass
 class Site:
     """The console over a town. `role` is that of whoever is signed in; None: nobody is."""
