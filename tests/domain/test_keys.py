@@ -174,6 +174,8 @@ ADDRESSES = {
     "dunwell/gateways/sendgrid/client.py": "an e-mail address",
     "dunwell/gateways/sendgrid/webhook.py": "an e-mail address",
     "dunwell/services/mail_headers.py": "an e-mail address",
+    "dunwell/services/users.py": "an e-mail address",
+    "dunwell/services/webhook_subscriptions.py": "a web address",
 }
 """Modules that look for the sign in another kind of text."""
 
