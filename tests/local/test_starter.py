@@ -322,7 +322,7 @@ def test_a_part_taken_back_the_head_that_was_paid_and_the_claim(here: Place, run
     facts = run("claim", "PART-1", "--json").json
     assert {"currency", "principal", "disputed", "interest", "lump_sum", "costs"} <= facts.keys()
     assert {"total", "certainty", "periods"} <= facts.keys()
-    assert run("claim", "PART-1", "--as-of", "31.12.2026").err.startswith("refused: --as-of: '31.12.2026' is no day")
+    assert "--as-of: '31.12.2026' is no day; write 2026-12-31" in run("claim", "PART-1", "--as-of", "31.12.2026").err
     assert run("claim", "PART-9").code == 1
 
 
