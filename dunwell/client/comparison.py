@@ -56,7 +56,8 @@ class Comparison:
         with self._database.reading() as session:
             return {row.invoice_id: row for row in cases.all_rows(session)}
 
-    def _row(self, invoice_id: str) -> CaseRow | None:
+    def row(self, invoice_id: str) -> CaseRow | None:
+        """The database's row of a case; None: nobody registered it."""
         with self._database.reading() as session:
             return cases.get_row(session, invoice_id)
 
@@ -69,7 +70,7 @@ class Comparison:
     async def _ended(self, invoice_id: str) -> Finding | None:
         """A case that has ended in both, of which a restored database lacks late money or lines of its timeline."""
         memory, _ = await self._runs.memory(invoice_id)
-        row = await asyncio.to_thread(self._row, invoice_id)
+        row = await asyncio.to_thread(self.row, invoice_id)
         if row is None or memory is None or memory.written is None:
             return None
         lines = await asyncio.to_thread(self._lost_lines, memory)
@@ -96,7 +97,7 @@ class Comparison:
         status = await self._runs.status(invoice_id)
         if status is _RUNNING:
             return await self._compare(invoice_id)
-        again = await asyncio.to_thread(self._row, invoice_id)  # it may have ended meanwhile
+        again = await asyncio.to_thread(self.row, invoice_id)  # it may have ended meanwhile
         return None if again is None or cases.is_finished(again) else self._without_run(again, status, now)
 
     def _without_run(self, row: CaseRow, status: WorkflowExecutionStatus | None, now: datetime) -> Finding | None:
@@ -119,7 +120,7 @@ class Comparison:
         """The finding about a case that was opened and has no invoice; None if it waits for its registration."""
         if await self._runs.status(invoice_id) is not _RUNNING:
             return None
-        row = await asyncio.to_thread(self._row, invoice_id)
+        row = await asyncio.to_thread(self.row, invoice_id)
         memory, _ = await self._runs.memory(invoice_id)
         if row is not None or memory is None:
             return None

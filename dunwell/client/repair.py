@@ -18,7 +18,6 @@ from dunwell.services.overdue_work import OverdueWork
 from dunwell.services.recording import Recording
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import cases
-from dunwell.store.tables import CaseRow
 from workflows.messages import RECONCILE_SIGNAL, Carried
 
 _LOOKS = 20
@@ -84,7 +83,7 @@ class Repair:
             await asyncio.to_thread(self._write, memory, now)
 
     def _rest(self, finding: Finding, end: str, now: datetime) -> None:
-        row = self._row(finding.invoice_id)
+        row = self._comparison.row(finding.invoice_id)
         if row is None:
             return
         at = row.updated_at if row.rehearsal else now
@@ -108,11 +107,11 @@ class Repair:
         if memory is None:
             return False
         await asyncio.to_thread(self._write, memory, now)
-        row = await asyncio.to_thread(self._row, finding.invoice_id)
+        row = await asyncio.to_thread(self._comparison.row, finding.invoice_id)
         return row is not None and cases.is_finished(row)
 
     def _write(self, memory: Carried, now: datetime) -> None:
-        row = self._row(memory.case.invoice_id)
+        row = self._comparison.row(memory.case.invoice_id)
         rehearsal = row is not None and row.rehearsal
         at = max((entry.at for entry in memory.timeline), default=now) if rehearsal else now
         request = RecordRequest.whole(
@@ -123,10 +122,6 @@ class Repair:
             written=memory.written or memory.case.mark,
         )
         Recording(self._deps).record(request, Attempt(at))
-
-    def _row(self, invoice_id: str) -> CaseRow | None:
-        with self._database.reading() as session:
-            return cases.get_row(session, invoice_id)
 
     async def _bring_together(self, finding: Finding, _now: datetime) -> bool:
         await self._runs.handle(finding.invoice_id).signal(RECONCILE_SIGNAL)

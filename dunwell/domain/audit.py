@@ -5,13 +5,12 @@ breaks the chain. The chain cannot show that its last entries were removed, or t
 that, somebody else has to keep its last hash.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from dunwell.domain.evidence import FIRST, plain
+from dunwell.domain.evidence import FIRST, canonical, plain
 from dunwell.domain.model import Value
 from dunwell.domain.principals import PrincipalKind, Role
 
@@ -42,9 +41,7 @@ class AuditEntry(Value):
 
 def seal(entry: AuditEntry, prev: str) -> str:
     """Return the hash of an entry that follows the one with the hash `prev`; FIRST stands before the first."""
-    record = {**plain(entry), "prev": prev}
-    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return sha256(canonical.encode()).hexdigest()
+    return sha256(canonical({**plain(entry), "prev": prev})).hexdigest()
 
 
 def broken(entries: Iterable[tuple[AuditEntry, str, str]]) -> str | None:

@@ -115,14 +115,15 @@ def digest(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _canonical(value: object) -> bytes:
+def canonical(value: object) -> bytes:
+    """JSON to make a hash of: the same bytes for the same value. Raises ValueError for a float that is no number."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def _append(lines: list[bytes], seq: int, fact: Fact, prev: str) -> str:
     record = {"seq": seq, "kind": fact.kind, "at": plain(fact.at), "data": plain(fact.data), "prev": prev}
-    sealed = sha256(_canonical(record)).hexdigest()
-    lines.append(_canonical(record | {"hash": sealed}) + b"\n")
+    sealed = sha256(canonical(record)).hexdigest()
+    lines.append(canonical(record | {"hash": sealed}) + b"\n")
     return sealed
 
 
@@ -130,7 +131,7 @@ def _read(number: int, line: bytes) -> Mapping[str, Any]:
     """One line that is whole and sealed by its own hash."""
     try:
         record = json.loads(line.decode())
-        same = _canonical(record) == line
+        same = canonical(record) == line
     except (ValueError, RecursionError):
         raise Broken(number, "is no record: it was changed, or does not belong here") from None
     if not isinstance(record, dict) or record.keys() != _FIELDS:
@@ -138,7 +139,7 @@ def _read(number: int, line: bytes) -> Mapping[str, Any]:
     if not same:
         raise Broken(number, "is not written as it was: spaces, order of fields or spelling were changed")
     content = {name: value for name, value in record.items() if name != "hash"}
-    sealed = sha256(_canonical(content)).hexdigest()
+    sealed = sha256(canonical(content)).hexdigest()
     if record["hash"] != sealed:
         raise Broken(number, f"was changed: its content has the hash {sealed}, and it says {record['hash']}")
     if not isinstance(record["data"], dict):

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from threading import Lock
 from typing import Any
 from zlib import crc32
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dunwell.domain.evidence import digest
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
 from dunwell.store import api_keys, audit
@@ -64,10 +64,6 @@ def checksum(text: str) -> str:
     return digits
 
 
-def _hash(key: str) -> str:
-    return sha256(key.encode()).hexdigest()
-
-
 class ApiKeys:
     """The keys of one database. Blocking; safe to share between threads."""
 
@@ -97,7 +93,7 @@ class ApiKeys:
             if live and live[0].role is not role:
                 raise Refused("role", f"{name} is {live[0].role.value}: keys of one name have one role")
             row = ApiKeyRow(
-                key_id=key_id, name=name, role=role, key_hash=_hash(key), created_at=now, expires_at=expires
+                key_id=key_id, name=name, role=role, key_hash=digest(key), created_at=now, expires_at=expires
             )
             api_keys.add(session, row)
         return NewKey(key_id, key)
@@ -125,7 +121,7 @@ class ApiKeys:
         """Return whose key this is; None when it is none, or not live. Notes its use, once a minute."""
         if not is_well_formed(key):
             return None
-        row = self._row(_hash(key))
+        row = self._row(digest(key))
         if row is None or not api_keys.is_live(row, now):
             return None
         self._note_use(row.key_id, now)
@@ -134,7 +130,7 @@ class ApiKeys:
     def recall(self, key: str, now: datetime) -> Principal | None:
         """Return the same without asking the database; None when it has to be asked. Does not block."""
         with self._lock:
-            until, row = self._known.get(_hash(key), (0.0, None))
+            until, row = self._known.get(digest(key), (0.0, None))
             noted = self._noted.get(row.key_id) if row is not None else None
         if row is None or noted is None or self._clock() >= until or now - noted >= _USE_EXACT_TO:
             return None

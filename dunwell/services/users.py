@@ -4,11 +4,11 @@ import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.evidence import digest
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
 from dunwell.intake import address_checks, text_checks
@@ -162,7 +162,7 @@ class Users:
     def link_sets_password(self, token: str, now: datetime) -> bool | None:
         """Return whether this link is for choosing a password; None when it cannot be used (any more)."""
         with self._database.reading() as session:
-            row = users.link(session, hash_of(token), now)
+            row = users.link(session, digest(token), now)
             return None if row is None else row.sets_password
 
     def use_link(self, token: str, password: str | None, now: datetime) -> SignedIn:
@@ -171,7 +171,7 @@ class Users:
         Raises SignInRefused for a link that cannot be used, Refused for a password that will not do.
         """
         with self._database.reading() as session:
-            link = users.link(session, hash_of(token), now)
+            link = users.link(session, digest(token), now)
             row = users.get(session, link.user_id) if link is not None else None
         if link is None or row is None:
             raise SignInRefused("This link was used before, or its time is over: ask an administrator for a new one.")
@@ -193,12 +193,12 @@ class Users:
     def sign_out(self, token: str) -> None:
         """End the session of this cookie."""
         with self._database.writing_beside_customers() as session:
-            users.end_session(session, hash_of(token))
+            users.end_session(session, digest(token))
 
     def principal(self, token: str, now: datetime) -> Principal | None:
         """Return whose session this is; None when it is over. Notes that the session is used, once a minute."""
         with self._database.reading() as session:
-            found = users.live_session(session, hash_of(token))
+            found = users.live_session(session, digest(token))
         if found is None:
             return None
         row, user = found
@@ -219,11 +219,6 @@ def of_login(session: Session, login: str) -> Principal | None:
     return _principal(row) if row is not None else None
 
 
-def hash_of(token: str) -> str:
-    """Return what is stored of a token."""
-    return sha256(token.encode()).hexdigest()
-
-
 def own_approval_allowed(session: Session) -> bool:
     """Whether one person may both ask for something and approve it."""
     return users.is_on(session, OWN_APPROVAL)
@@ -232,7 +227,7 @@ def own_approval_allowed(session: Session) -> bool:
 def _new_link(session: Session, user_id: str, now: datetime, *, sets_password: bool) -> str:
     token = secrets.token_urlsafe(32)
     row = SignInLinkRow(
-        link_hash=hash_of(token), user_id=user_id, sets_password=sets_password, expires_at=now + LINK_LASTS
+        link_hash=digest(token), user_id=user_id, sets_password=sets_password, expires_at=now + LINK_LASTS
     )
     users.put_link(session, row)
     return token
@@ -245,7 +240,7 @@ def _begin(session: Session, user_id: str, by: str, now: datetime) -> SignedIn:
         raise SignInRefused("This e-mail address and password do not belong together.")
     users.drop_old_sessions(session, now - WHOLE, now - IDLE)
     token = secrets.token_urlsafe(32)
-    row = SessionRow(session_hash=hash_of(token), user_id=user_id, started_at=now, seen_at=now)
+    row = SessionRow(session_hash=digest(token), user_id=user_id, started_at=now, seen_at=now)
     users.add_session(session, row)
     principal = _principal(user, row)
     _audited(session, principal, user_id, "signed_in", now, {"by": by})

@@ -115,9 +115,14 @@ def read(
     who: str | None = None,
     since: datetime | None = None,
     after: int = 0,
+    before: int | None = None,
     limit: int | None = None,
+    latest_first: bool = False,
 ) -> Sequence[AuditRow]:
-    """Return entries, the oldest first: about an object, by a principal, since a time, after the entry of an id."""
+    """Return entries about an object, by a principal, since a time, after and before the entries of two ids.
+
+    The oldest comes first, or the latest.
+    """
     wanted: list[ColumnElement[bool]] = [AuditRow.entry_id > after]
     if about is not None:
         wanted.append(AuditRow.object == about)
@@ -125,7 +130,10 @@ def read(
         wanted.append(AuditRow.principal == who)
     if since is not None:
         wanted.append(AuditRow.at >= since)
-    return session.scalars(select(AuditRow).where(*wanted).order_by(AuditRow.entry_id).limit(limit)).all()
+    if before is not None:
+        wanted.append(AuditRow.entry_id < before)
+    order = AuditRow.entry_id.desc() if latest_first else AuditRow.entry_id.asc()
+    return session.scalars(select(AuditRow).where(*wanted).order_by(order).limit(limit)).all()
 
 
 def verify(session: Session, about: str | None = None) -> Iterator[tuple[str, str]]:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.principals import PrincipalKind
-from dunwell.store import audit, users
+from dunwell.store import audit
 from dunwell.store.tables import AuditRow
 from dunwell.views.facts import Facts
+from dunwell.views.user_names import user_names
 
 
 def audit_facts(
@@ -33,18 +33,14 @@ def latest_entries(session: Session, *, about: str, who: str, before: int, limit
 
     before: only those before the entry of this id; 0 begins with the latest.
     """
-    query = select(AuditRow).order_by(AuditRow.entry_id.desc()).limit(limit)
-    if about:
-        query = query.where(AuditRow.object == about)
-    if who:
-        query = query.where(AuditRow.principal == who)
-    if before:
-        query = query.where(AuditRow.entry_id < before)
-    return _facts(session, session.scalars(query).all())
+    rows = audit.read(
+        session, about=about or None, who=who or None, before=before or None, limit=limit, latest_first=True
+    )
+    return _facts(session, rows)
 
 
 def _facts(session: Session, rows: Iterable[AuditRow]) -> list[Facts]:
-    names = {one.user_id: one.name for one in users.all_users(session)}
+    names = user_names(session)
     return [
         {
             "entry_id": row.entry_id,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.store.tables import ContactRow, CustomerRow, InvoiceRow, TaskRow
+from dunwell.views.work_list import amount_of, place
 
 _SOON = timedelta(hours=12)
 
@@ -45,12 +46,6 @@ class QueuedTask:
     requested: bool
     reason: str
 
-    @property
-    def order(self) -> tuple[bool, datetime, Decimal, str]:
-        """Escalated ones first, then by hour, in each hour the largest amount first."""
-        hour = self.due_at.replace(minute=0, second=0, microsecond=0)
-        return self.escalated_at is None, hour, -(self.amount or Decimal(0)), self.task_id
-
 
 def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) -> list[QueuedTask]:
     """Return the open tasks of a kind, or all, the most urgent first; none of rehearsals."""
@@ -68,7 +63,7 @@ def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) 
         for task, invoice, customer, name in session.execute(query)
         if invoice is None or not is_rehearsal(invoice.customer_id)
     ]
-    return sorted(found, key=lambda one: one.order)
+    return sorted(found, key=lambda one: place(one.escalated_at, one.due_at, one.amount, one.task_id))
 
 
 def open_count(session: Session) -> int:
@@ -79,7 +74,7 @@ def open_count(session: Session) -> int:
 def _task(
     row: TaskRow, invoice: InvoiceRow | None, customer: CustomerRow | None, contact: str | None, now: datetime
 ) -> QueuedTask:
-    amount = row.amount if row.amount is not None else invoice.amount if invoice else None
+    amount = amount_of(row, invoice)
     return QueuedTask(
         task_id=row.task_id,
         kind=row.kind,

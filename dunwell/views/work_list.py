@@ -17,7 +17,7 @@ from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits
 from dunwell.services.claims import claims_by_kind
 from dunwell.store import addresses, cases, contacts, invoices, tasks
-from dunwell.store.tables import TaskRow
+from dunwell.store.tables import InvoiceRow, TaskRow
 from dunwell.views.case_status import named_reasons
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
@@ -41,15 +41,7 @@ def open_work(
     rehearsals: those of rehearsals, too, whose names and numbers are real and must not be called. One invoice that
     is asked for by its id shows its tasks whatever it is. Raises Refused when nobody registered that invoice.
     """
-    if invoice_id is not None:
-        find_invoice(session, invoice_id)
-    wanted = [
-        row
-        for row in tasks.open_tasks(session, invoice_id)
-        if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
-    ]
-    asked = _unknown_kinds(session, invoice_id) if kind in {None, TaskKind.DECISION} else []
-    asked = [one for one in asked if due_by is None or one["due_at"] <= due_by]
+    wanted, asked = _wanted(session, invoice_id, kind, due_by)
     found = sorted([*(_facts(session, row) for row in wanted), *asked], key=_urgency)
     return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
 
@@ -72,6 +64,23 @@ def work_page(
 
     A task without an amount of its own is placed by that of its invoice.
     """
+    opened, asked = _wanted(session, invoice_id, kind, due_by)
+    known = invoices.get_rows(session, {row.invoice_id for row in opened})
+    wanted: list[tuple[Place, TaskRow | Facts]] = []
+    for row in opened:
+        invoice = known.get(row.invoice_id)
+        if invoice is None or rehearsals or invoice_id is not None or not is_rehearsal(invoice.customer_id):
+            wanted.append((place(row.escalated_at, row.due_at, amount_of(row, invoice), row.task_id), row))
+    wanted += [(_urgency(one), one) for one in asked]
+    wanted.sort(key=lambda one: one[0])
+    page = [one for one in wanted if after is None or one[0] > after][:most]
+    return [(place, _facts(session, one) if isinstance(one, TaskRow) else one) for place, one in page]
+
+
+def _wanted(
+    session: Session, invoice_id: str | None, kind: str | None, due_by: datetime | None
+) -> tuple[list[TaskRow], list[Facts]]:
+    """The open tasks, and the questions who a customer is. Raises Refused when nobody registered the invoice."""
     if invoice_id is not None:
         find_invoice(session, invoice_id)
     opened = [
@@ -79,20 +88,8 @@ def work_page(
         for row in tasks.open_tasks(session, invoice_id)
         if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
     ]
-    known = invoices.get_rows(session, {row.invoice_id for row in opened})
-    wanted: list[tuple[Place, TaskRow | Facts]] = []
-    for row in opened:
-        invoice = known.get(row.invoice_id)
-        if invoice is None or rehearsals or invoice_id is not None or not is_rehearsal(invoice.customer_id):
-            amount = row.amount if row.amount is not None else invoice.amount if invoice else None
-            wanted.append((_place(row.escalated_at, row.due_at, amount, row.task_id), row))
-    if kind in {None, TaskKind.DECISION}:
-        for one in _unknown_kinds(session, invoice_id):
-            if due_by is None or one["due_at"] <= due_by:
-                wanted.append((_urgency(one), one))
-    wanted.sort(key=lambda one: one[0])
-    page = [one for one in wanted if after is None or one[0] > after][:most]
-    return [(place, _facts(session, one) if isinstance(one, TaskRow) else one) for place, one in page]
+    asked = _unknown_kinds(session, invoice_id) if kind in {None, TaskKind.DECISION} else []
+    return opened, [one for one in asked if due_by is None or one["due_at"] <= due_by]
 
 
 def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
@@ -138,10 +135,16 @@ def one_task(session: Session, task_id: str) -> Facts:
 
 
 def _urgency(task: Facts) -> Place:
-    return _place(task["escalated_at"], task["due_at"], task["amount"], task["task_id"])
+    return place(task["escalated_at"], task["due_at"], task["amount"], task["task_id"])
 
 
-def _place(escalated_at: datetime | None, due_at: datetime, amount: Decimal | None, task_id: str) -> Place:
+def amount_of(row: TaskRow, invoice: InvoiceRow | None) -> Decimal | None:
+    """The amount of a task: its own, else what its invoice was over."""
+    return row.amount if row.amount is not None else invoice.amount if invoice else None
+
+
+def place(escalated_at: datetime | None, due_at: datetime, amount: Decimal | None, task_id: str) -> Place:
+    """The place of a task on the list: escalated ones first, then by hour, in each hour the largest amount first."""
     hour = due_at.replace(minute=0, second=0, microsecond=0)
     return escalated_at is None, hour, -(amount or Decimal(0)), task_id
 

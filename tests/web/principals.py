@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from dunwell.domain.evidence import digest
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.services.api_keys import PREFIX, checksum
-from dunwell.services.users import hash_of
 from dunwell.store.database import Database
 from dunwell.store.tables import ApiKeyRow, SessionRow, UserRow
 
@@ -53,7 +53,7 @@ def sign_in(database: Database, role: Role, *, secure: bool = True) -> dict[str,
             row.created_at = now
             session.add(row)
             session.flush()
-        session.merge(SessionRow(session_hash=hash_of(token), user_id=user_id, started_at=now, seen_at=now))
+        session.merge(SessionRow(session_hash=digest(token), user_id=user_id, started_at=now, seen_at=now))
     return {"Cookie": f"{'__Host-dunwell' if secure else 'dunwell'}={token}"}
 
 

@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
+from dunwell.domain.evidence import digest
 from dunwell.domain.refusal import Refused
 from dunwell.gateways.open_id import OpenIdProvider, ProviderFailed
-from dunwell.services.users import WHOLE, SignedIn, SignInRefused, hash_of
+from dunwell.services.users import WHOLE, SignedIn, SignInRefused
 from dunwell.store import users
 from dunwell.store.tables import SignInStateRow
 from dunwell.web.allowed_hosts import LOOPBACK, host_of
@@ -143,7 +144,7 @@ async def to_provider(request: Request, provider: Provider) -> Response:
     except ProviderFailed as failed:
         return _sign_in_page(request, 503, problem=str(failed))
     row = SignInStateRow(
-        state_hash=hash_of(state), nonce=nonce, verifier=verifier, expires_at=now(request) + _ANSWERED_WITHIN
+        state_hash=digest(state), nonce=nonce, verifier=verifier, expires_at=now(request) + _ANSWERED_WITHIN
     )
     await asyncio.to_thread(_keep_state, service_of(request), row, request)
     response = RedirectResponse(address, 303, HEADERS)
@@ -178,7 +179,7 @@ def _take_state(service: Service, state: str, request: Request) -> tuple[str, st
     if not state:
         return None
     with service.database.writing_beside_customers() as session:
-        return users.take_state(session, hash_of(state), now(request))
+        return users.take_state(session, digest(state), now(request))
 
 
 def _state_cookie(request: Request) -> str:
