@@ -22,6 +22,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 from dunwell.domain.address import address_key
+from dunwell.domain.bank_entry import Direction, EntryState, StatementFormat
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
@@ -717,6 +718,68 @@ class ApprovalRow(Base):
     decided_at: Mapped[datetime | None]
 
 
+class StatementRow(Base):
+    """A file with bank statements that was booked.
+
+    statement_id  a digest of the file
+    name          the file's own name
+    format        what it was read as, such as camt.053
+    entries       how many movements it tells, those that other files had told before included
+    problems      what was wrong with it, if a person accepted it in part
+    """
+
+    __tablename__ = "statements"
+    statement_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str]
+    format: Mapped[StatementFormat] = mapped_column(Word(StatementFormat, 20))
+    entries: Mapped[int]
+    problems: Mapped[list[Any]]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
+class BankEntryRow(Base):
+    """A movement on a bank account that may concern invoices: `dunwell.domain.bank_entry.BankEntry` explains it.
+
+    state  what became of it
+    at     when it was read
+    """
+
+    __tablename__ = "bank_entries"
+    identity: Mapped[str] = mapped_column(String(40), primary_key=True)
+    statement_id: Mapped[str] = mapped_column(ForeignKey("statements.statement_id"))
+    account: Mapped[str] = mapped_column(String(50))
+    reference: Mapped[str | None]
+    booked_on: Mapped[date]
+    value_on: Mapped[date | None]
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    direction: Mapped[Direction] = mapped_column(Word(Direction, 3))
+    reversal: Mapped[bool]
+    references: Mapped[list[Any]]
+    text: Mapped[str] = mapped_column(Text)
+    end_to_end_id: Mapped[str | None]
+    payer_name: Mapped[str | None]
+    payer_iban: Mapped[str | None] = mapped_column(String(50))
+    charges: Mapped[Decimal | None]
+    instructed_amount: Mapped[Decimal | None]
+    instructed_currency: Mapped[str | None] = mapped_column(String(3))
+    batch: Mapped[str | None] = mapped_column(String(40))
+    batch_amount: Mapped[Decimal | None]
+    state: Mapped[EntryState] = mapped_column(Word(EntryState, 12))
+    at: Mapped[datetime]
+
+
+class StatementLayoutRow(Base):
+    """How the CSV files of a bank are read: their columns, decimal sign and order of dates."""
+
+    __tablename__ = "statement_layouts"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    body: Mapped[dict[str, Any]]
+    by: Mapped[str]
+    at: Mapped[datetime]
+
+
 Index("notifications_due", NotificationRow.state, NotificationRow.next_at)
 Index("notifications_of", NotificationRow.subscription_id, NotificationRow.state, NotificationRow.delivery_id)
 Index("messages_in_order", MessageRow.claimed_at, MessageRow.message_id)
@@ -731,3 +794,6 @@ Index("customers_of_group", CustomerRow.group)
 Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)
 Index("told_of", ToldRow.invoice_id, ToldRow.digest)
+Index("bank_entries_of", BankEntryRow.account, BankEntryRow.booked_on)
+Index("bank_entries_in_state", BankEntryRow.state, BankEntryRow.booked_on)
+Index("bank_entries_end_to_end", BankEntryRow.end_to_end_id)

@@ -1,0 +1,64 @@
+"""Bank statements and the movements they tell. An entry is stored once, however many files tell it."""
+
+from collections.abc import Collection, Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.bank_entry import BankEntry, EntryState
+from dunwell.domain.refusal import Refused
+from dunwell.store.bulk_rows import add_all
+from dunwell.store.tables import BankEntryRow, StatementRow
+
+_AT_ONCE = 500
+_STORED = tuple(name for name in BankEntry.model_fields if name != "pending")  # pending entries are not stored
+
+
+def add_statement(session: Session, statement: StatementRow, entries: Sequence[BankEntry]) -> None:
+    """Store a statement and its new entries as unmatched. None of the entries may be known or pending."""
+    session.add(statement)
+    session.flush()
+    more = {"statement_id": statement.statement_id, "state": EntryState.UNMATCHED, "at": statement.at}
+    facts = [{name: getattr(entry, name) for name in _STORED} | more for entry in entries]
+    for one in facts:
+        one["references"] = list(one["references"])
+    add_all(session, BankEntryRow, facts)
+
+
+def statement(session: Session, statement_id: str) -> StatementRow | None:
+    """Return the statement of this digest; None when no such file was booked."""
+    return session.get(StatementRow, statement_id)
+
+
+def known(session: Session, identities: Collection[str]) -> dict[str, BankEntryRow]:
+    """Return those of the entries that are stored, by identity."""
+    wanted, found = list(identities), {}
+    for first in range(0, len(wanted), _AT_ONCE):
+        some = select(BankEntryRow).where(BankEntryRow.identity.in_(wanted[first : first + _AT_ONCE]))
+        found.update({row.identity: row for row in session.scalars(some)})
+    return found
+
+
+def find(session: Session, identity: str) -> BankEntryRow:
+    """Return the entry of this identity. Raises Refused for an unknown one."""
+    row = session.get(BankEntryRow, identity)
+    if row is None:
+        raise Refused("entry", "is not known: `starter.py unmatched` lists the entries that wait for a decision")
+    return row
+
+
+def in_state(session: Session, states: Iterable[EntryState]) -> Sequence[BankEntryRow]:
+    """Return the entries in one of the states, the oldest first."""
+    query = select(BankEntryRow).where(BankEntryRow.state.in_(list(states)))
+    return session.scalars(query.order_by(BankEntryRow.booked_on, BankEntryRow.identity)).all()
+
+
+def settle(session: Session, identity: str, state: EntryState) -> None:
+    """Note what became of an entry. Raises Refused for an unknown one."""
+    find(session, identity).state = state
+    session.flush()
+
+
+def entry_of(row: BankEntryRow) -> BankEntry:
+    """Return the stored row as the value that matching works on."""
+    return BankEntry(**{name: getattr(row, name) for name in _STORED})
