@@ -29,7 +29,7 @@ from dunwell.views.customer import customer_facts
 from dunwell.views.evidence import gather
 from dunwell.web.service import Keys
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps, the_catalogue, the_ladders
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 from tests.web.conftest import FakeTemporal, browse, serve
 
 PAGER = Channel("pager")
@@ -43,12 +43,12 @@ def a_database(folder: Path, name: str) -> Database:
     return database
 
 
-def an_office(folder: Path, name: str, phone: str = PHONE) -> Office:
+def a_harness(folder: Path, name: str, phone: str = PHONE) -> ServiceHarness:
     """A case on the ladder that pages first, after its first step."""
-    office = Office(sample_deps(a_database(folder, name)))
-    office.open(an_invoice(policy="paging", customer=a_customer(contacts=(a_contact(phone=phone),))))
-    office.carry_out("first", FIRST)
-    return office
+    harness = ServiceHarness(sample_deps(a_database(folder, name)))
+    harness.open(an_invoice(policy="paging", customer=a_customer(contacts=(a_contact(phone=phone),))))
+    harness.carry_out("first", FIRST)
+    return harness
 
 
 def ladder_check(folder: Path) -> None:
@@ -82,7 +82,7 @@ def preview(folder: Path) -> None:
 
 
 def rehearsal(folder: Path) -> None:
-    """The provider in earnest; a rehearsal, and a house without a provider, reach the outbox."""
+    """The real provider; a rehearsal, or an installation without that provider, gets the outbox."""
     deps = make_dependencies(Settings(dunwell_state=folder))
     assert deps.gateway(PAGER, rehearsal=False).name == "beeper"
     assert isinstance(deps.gateway(PAGER, rehearsal=True), OutboxGateway)
@@ -90,38 +90,38 @@ def rehearsal(folder: Path) -> None:
 
 
 def outbox_rows(folder: Path) -> None:
-    assert an_office(folder, "good").states() == {"accounts_payable pager": "delivered"}
-    (row,) = an_office(folder, "text").messages()
+    assert a_harness(folder, "good").states() == {"accounts_payable pager": "delivered"}
+    (row,) = a_harness(folder, "text").messages()
     assert row.html is None and row.subject == "" and "2027-001" in row.body
-    dead = an_office(folder, "dead", DEAD)  # its provider's test number is refused: the next channel gets it
+    dead = a_harness(folder, "dead", DEAD)  # its provider's test number is refused: the next channel gets it
     assert dead.states() == {"accounts_payable pager": "failed", "accounts_payable email": "delivered"}
 
 
 def caps(folder: Path) -> None:
-    office = an_office(folder, "caps")
+    harness = a_harness(folder, "caps")
     bill = an_invoice(
         invoice_id="inv-2", number="2", policy="paging", customer=a_customer(contacts=(a_contact(phone=PHONE),))
     )
-    office.open(bill)
-    answer = office.carry_out("first", "2027-03-02 10:00")
+    harness.open(bill)
+    answer = harness.carry_out("first", "2027-03-02 10:00")
     assert answer.outcome is not None and answer.outcome.status == "delayed"
 
 
 def evidence(folder: Path) -> None:
-    office = an_office(folder, "evidence")
-    office.carry_out("last", "2027-03-10 09:00")
-    with office.deps.database.reading() as session:
+    harness = a_harness(folder, "evidence")
+    harness.carry_out("last", "2027-03-10 09:00")
+    with harness.deps.database.reading() as session:
         assert len(outbox.delivered_warnings(session, "inv-1")) == 2  # what was read there is proof
-    assert b'"pager"' in gather(office.deps.database, "inv-1")
+    assert b'"pager"' in gather(harness.deps.database, "inv-1")
 
 
 def webhook(folder: Path) -> None:
-    office = an_office(folder, "webhook")
-    with office.deps.database.writing() as session:
+    harness = a_harness(folder, "webhook")
+    with harness.deps.database.writing() as session:
         (found,) = outbox.of_invoice(session, "inv-1")
         found.state, found.provider_id = MessageState.ACCEPTED, "beep-1"
-    asyncio.run(_told(office.deps.database))
-    assert office.states() == {"accounts_payable pager": "delivered"}
+    asyncio.run(_told(harness.deps.database))
+    assert harness.states() == {"accounts_payable pager": "delivered"}
 
 
 async def _told(database: Database) -> None:
@@ -133,8 +133,8 @@ async def _told(database: Database) -> None:
 
 
 def stop(folder: Path) -> None:
-    office = an_office(folder, "stop")
-    with office.deps.database.writing() as session:
+    harness = a_harness(folder, "stop")
+    with harness.deps.database.writing() as session:
         addresses.close(session, PAGER, PHONE, "stopped", at(FIRST))
         assert addresses.why_closed(session, Channel.SMS, PHONE) is None
         facts: Any = customer_facts(session, "acme")

@@ -62,7 +62,7 @@ async def describe(*_: object) -> DescribeWorkflowExecutionResponse:
     return found
 
 
-class House:
+class BulkHarness:
     """A registrar and a client of the fake server, on one database."""
 
     def __init__(self, database: Database) -> None:
@@ -82,9 +82,9 @@ class House:
 
 
 @pytest.fixture
-def house(database: Database, monkeypatch: pytest.MonkeyPatch) -> House:
+def harness(database: Database, monkeypatch: pytest.MonkeyPatch) -> BulkHarness:
     monkeypatch.setattr(server, "describe", describe)
-    return House(database)
+    return BulkHarness(database)
 
 
 def bills(count: int) -> list[Invoice]:
@@ -98,36 +98,36 @@ def ids(found: Sequence[Invoice]) -> set[str]:
 
 
 @pytest.mark.parametrize("count", [0, 1, 50, 51, 130])
-async def test_every_invoice_is_started_once(house: House, count: int) -> None:
+async def test_every_invoice_is_started_once(harness: BulkHarness, count: int) -> None:
     found = bills(count)
-    assert await house.start(found) == ([Start.STARTED] * count, None)
-    assert house.server.started.keys() == ids(found)
-    assert await house.start(found) == ([Start.RUNNING] * count, None)
+    assert await harness.start(found) == ([Start.STARTED] * count, None)
+    assert harness.server.started.keys() == ids(found)
+    assert await harness.start(found) == ([Start.RUNNING] * count, None)
 
 
 @pytest.mark.parametrize("patience", [0, 1, 49, 50, 75, 100, 129])
-async def test_what_an_outage_left_starts_when_the_file_is_repeated(house: House, patience: int) -> None:
+async def test_what_an_outage_left_starts_when_the_file_is_repeated(harness: BulkHarness, patience: int) -> None:
     found = bills(130)
-    house.server.patience = patience
-    results, away = await house.start(found)
+    harness.server.patience = patience
+    results, away = await harness.start(found)
     assert away is not None
     assert results.count(Start.STARTED) == patience
     left = [one for one in results if isinstance(one, RefusedInvoice)]
     assert left
     assert all("registered but not started" in one.reason for one in left)
-    house.server.patience = 10_000
-    results, away = await house.start(found)
+    harness.server.patience = 10_000
+    results, away = await harness.start(found)
     assert (results.count(Start.RUNNING), results.count(Start.STARTED), away) == (patience, 130 - patience, None)
-    assert house.server.started.keys() == ids(found)
+    assert harness.server.started.keys() == ids(found)
 
 
-async def test_whatever_is_registered_and_was_not_started_can_be_started(house: House) -> None:
+async def test_whatever_is_registered_and_was_not_started_can_be_started(harness: BulkHarness) -> None:
     """The program died between the two: what it wrote is all that a new one finds."""
     found = bills(60)
-    house.registrar.register_all(found[:50], NOW)
-    again = House(house.database)
+    harness.registrar.register_all(found[:50], NOW)
+    again = BulkHarness(harness.database)
     assert await again.start(found) == ([Start.STARTED] * 60, None)
-    with house.database.reading() as session:
+    with harness.database.reading() as session:
         kept = cases.get_rows(session, [one.invoice_id for one in found])
     openings = {name: begin.opening for name, begin in again.server.started.items()}
     for name, row in kept.items():
@@ -137,11 +137,11 @@ async def test_whatever_is_registered_and_was_not_started_can_be_started(house: 
         assert [entry.kind for entry in opening.answer.entries] == ["opened"]
 
 
-async def test_a_rehearsals_clock_stands_still_until_its_case_starts(house: House) -> None:
+async def test_a_rehearsals_clock_stands_still_until_its_case_starts(harness: BulkHarness) -> None:
     long_ago = datetime.now(UTC) - timedelta(minutes=5)
     before = datetime.now(UTC)
-    await house.start(bills(3), Clock(rehearsal=True, speed=86_400, real=long_ago, case=NOW))
-    for begin in house.server.started.values():
+    await harness.start(bills(3), Clock(rehearsal=True, speed=86_400, real=long_ago, case=NOW))
+    for begin in harness.server.started.values():
         assert begin.clock.real is not None
         assert before <= begin.clock.real <= datetime.now(UTC)
         assert begin.clock.case == NOW

@@ -15,7 +15,7 @@ from dunwell.store.schema import migrate
 from tests.fuzz import files, service, talk
 from tests.fuzz.tally import Tally
 from tests.web.conftest import FakeTemporal, Site, a_key, browse, keys_for, serve
-from tests.workflows.house import House, house_on, time_skipping_server
+from tests.workflows.harness import CaseHarness, harness_on, time_skipping_server
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Counts:
 
 
 @asynccontextmanager
-async def _house(folder: Path) -> AsyncIterator[House]:
+async def _harness(folder: Path) -> AsyncIterator[CaseHarness]:
     database = Database(f"sqlite:///{folder}/dunwell.sqlite")
     migrate(database)
-    async with time_skipping_server() as env, house_on(env, database) as house:
-        yield house
+    async with time_skipping_server() as env, harness_on(env, database) as harness:
+        yield harness
     database.close()
 
 
@@ -44,11 +44,11 @@ async def fuzz(counts: Counts, seed: int) -> list[Tally]:
         folder = Path(name)
         found = [files.invoice_files(Random(seed), counts.invoices, folder)]
         found.append(files.policies(Random(seed), counts.policies, folder))
-        async with _house(folder) as house:
-            found.append(await talk.fuzz_case(house, Random(seed), counts.messages))
+        async with _harness(folder) as harness:
+            found.append(await talk.fuzz_case(harness, Random(seed), counts.messages))
             key = a_key()
             patience = Patience(answer=timedelta(seconds=5), server=timedelta(seconds=5))
-            web = serve(house.env.client, house.deps.database, keys_for(key), patience)
+            web = serve(harness.env.client, harness.deps.database, keys_for(key), patience)
             found.append(await asyncio.to_thread(service.described_doors, web, counts.operations))
             async with browse(web) as http:
                 site = Site(web, http, FakeTemporal(), key)

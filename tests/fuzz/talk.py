@@ -17,7 +17,7 @@ from dunwell.domain.terms import ENDS, Stage
 from tests.builders import an_invoice
 from tests.fuzz.nonsense import mutated, value
 from tests.fuzz.tally import Tally
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 
 _GOOD: dict[str, Any] = {
     "payment_received": {"payment_id": "p1", "amount": "1.00", "currency": "EUR", "method": "card"},
@@ -44,31 +44,31 @@ _A_LIFE = 100
 """So many messages to one case."""
 
 
-async def fuzz_case(house: House, random: Random, count: int) -> Tally:
+async def fuzz_case(harness: CaseHarness, random: Random, count: int) -> Tally:
     """Each case must answer at the end, take a payment and finish; no workflow task may have failed."""
     tally = Tally("signals and updates")
     life = 0
     while tally.tried < count:
         life += 1
         invoice_id = f"inv-{life}"
-        await house.start(an_invoice(invoice_id=invoice_id, number=invoice_id))
+        await harness.start(an_invoice(invoice_id=invoice_id, number=invoice_id))
         for _ in range(min(_A_LIFE, count - tally.tried)):
-            if not await _say(house, random, tally):
+            if not await _say(harness, random, tally):
                 break
-        await _close(house, tally)
+        await _close(harness, tally)
     return tally
 
 
-async def _say(house: House, random: Random, tally: Tally) -> bool:
+async def _say(harness: CaseHarness, random: Random, tally: Tally) -> bool:
     """Tell one thing. False when the case has ended by it, as a payment may do."""
     name = random.choice(list(EVENTS) if random.random() < 0.95 else _OTHER_NAMES)
     arguments = [_argument(random, name) for _ in range(random.choice([1, 1, 1, 1, 1, 1, 0, 2]))]
     tally.tried += 1
     try:
         if random.random() < 0.5:
-            await house.case.signal(name, args=arguments)
+            await harness.case.signal(name, args=arguments)
         else:
-            await asyncio.wait_for(house.case.execute_update(name, args=arguments), 30)
+            await asyncio.wait_for(harness.case.execute_update(name, args=arguments), 30)
     except WorkflowUpdateFailedError:
         tally.refused += 1
     except RPCError as error:
@@ -99,17 +99,17 @@ def _argument(random: Random, name: str) -> Any:
     return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=json.dumps(content).encode()))
 
 
-async def _close(house: House, tally: Tally) -> None:
+async def _close(harness: CaseHarness, tally: Tally) -> None:
     """The case is still there: it says how it stands and is paid."""
     try:
         async with asyncio.timeout(30):
-            status = await house.status()
+            status = await harness.status()
             if status.stage not in ENDS:
                 amount = str(max(Decimal(status.amount_due or 0), Decimal("0.01")))
-                await house.tell("payment_received", payment_id="the-last", amount=amount, currency="EUR")
-            outcome = await house.case.result()
+                await harness.tell("payment_received", payment_id="the-last", amount=amount, currency="EUR")
+            outcome = await harness.case.result()
             tally.wedged += status.stage not in ENDS and outcome.stage is not Stage.PAID
     except TimeoutError:
         tally.wedged += 1
     failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
-    tally.crashes += sum([event.event_type == failed async for event in house.case.fetch_history_events()])
+    tally.crashes += sum([event.event_type == failed async for event in harness.case.fetch_history_events()])

@@ -32,7 +32,7 @@ from dunwell.settings import SettingsError
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import an_invoice, sample_deps, the_ladders
-from tests.workflows.house import AS_OF
+from tests.workflows.harness import AS_OF
 from worker import make_worker, start_watch
 from workflows.delivery_watch import WATCH_ID
 from workflows.invoice_dunning import InvoiceDunning

@@ -35,7 +35,7 @@ from tests.builders import a_customer, an_invoice
 from tests.gateways.fakes import Answer
 from tests.laws.life import Fate, Happening, Life
 from tests.laws.witness import Witness, providers
-from tests.workflows.house import House, house_on, time_skipping_server
+from tests.workflows.harness import CaseHarness, harness_on, time_skipping_server
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart
 from workflows.options import TASK_QUEUE
@@ -70,7 +70,7 @@ class DrawnDays:
 class Served:
     """One life on one server. `begin` is the model's first moment; the post is looked through once a day."""
 
-    house: House
+    harness: CaseHarness
     life: Life
     begin: datetime
     witness: Witness
@@ -94,19 +94,19 @@ class Served:
                 await self._tell(happening.name, happening.content)
         await self._pass_until(at + self.life.quiet)
         if self.case.finished:
-            self.witness.keep_status(_INVOICE, await self.house.status())
-            self.witness.keep_history(_INVOICE, await self.house.case.fetch_history())
+            self.witness.keep_status(_INVOICE, await self.harness.status())
+            self.witness.keep_history(_INVOICE, await self.harness.case.fetch_history())
 
     @property
     def case(self) -> Case:
-        with self.house.deps.database.reading() as session:
+        with self.harness.deps.database.reading() as session:
             case = cases.get(session, _INVOICE)
         assert case is not None
         return case
 
     def contacts(self) -> Iterator[tuple[datetime, str]]:
         """Every letter and call that left, with its moment."""
-        with self.house.deps.database.reading() as session:
+        with self.harness.deps.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.state != MessageState.WITHHELD and not StepKey.parse(row.step).copied:
                     yield row.claimed_at, row.step
@@ -116,15 +116,15 @@ class Served:
     # Time ------------------------------------------------------------------------------------------------
 
     async def _pass_until(self, moment: datetime) -> None:
-        while (now := await self.house.now()) < moment:
+        while (now := await self.harness.now()) < moment:
             look = min((moment, *self._next_looks(now)))
-            await self.house.sleep(look - now)
-            await self._bring_post(await self.house.now())
+            await self.harness.sleep(look - now)
+            await self._bring_post(await self.harness.now())
             await self._say_yes()
 
     def _next_looks(self, now: datetime) -> Iterator[datetime]:
         """The rounds of the post after which something may have left, or has to be reported."""
-        with self.house.deps.database.reading() as session:
+        with self.harness.deps.database.reading() as session:
             row = cases.get_row(session, _INVOICE)
             acts_at = row.next_at if row else None
         waiting = [at for message, (at, _) in self._due.items() if message not in self._reported]
@@ -135,17 +135,17 @@ class Served:
 
     async def _be_gone_until(self, moment: datetime) -> None:
         """Server and worker are lost; what falls due meanwhile is found late."""
-        await self.house.pass_time(seconds=_AT_WORK)
-        gone = moment - await self.house.now()
+        await self.harness.pass_time(seconds=_AT_WORK)
+        gone = moment - await self.harness.now()
         try:
-            await self.house.outage(seconds=gone.total_seconds())
+            await self.harness.outage(seconds=gone.total_seconds())
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             await self._pass_until(moment)
             return
         self._told = True
-        await self._bring_post(await self.house.now())
+        await self._bring_post(await self.harness.now())
 
     # News ------------------------------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Served:
         """Whether anybody heard it."""
         self._told = True
         try:
-            await self.house.case.signal(name, content)
+            await self.harness.case.signal(name, content)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
@@ -166,10 +166,10 @@ class Served:
         return True
 
     async def _reopen(self, name: str, content: dict[str, Any]) -> None:
-        self.house.handle = await self.house.env.client.start_workflow(
+        self.harness.handle = await self.harness.env.client.start_workflow(
             InvoiceDunning.run,
-            CaseStart(invoice_id=_INVOICE, clock=self.house.clock),
-            id=self.house.case.id,
+            CaseStart(invoice_id=_INVOICE, clock=self.harness.clock),
+            id=self.harness.case.id,
             task_queue=TASK_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
             start_signal=name,
@@ -188,7 +188,7 @@ class Served:
             sleep(0.01)  # what is refused never is
 
     async def _say_yes(self) -> None:
-        with self.house.deps.database.reading() as session:
+        with self.harness.deps.database.reading() as session:
             asked = [task.task_id for task in tasks.open_tasks(session, _INVOICE) if task.kind == "approval"]
         for task in asked:
             await self._signal("call_outcome", {"task_id": task, "outcome": "approved", "by": "head-of-sales"})
@@ -196,7 +196,7 @@ class Served:
     async def _bring_post(self, now: datetime) -> None:
         """Say what became of each message whose time has come, to the case, or to the database when it is over."""
         theirs = dict[str, str]()  # what its provider calls it
-        with self.house.deps.database.reading() as session:
+        with self.harness.deps.database.reading() as session:
             for row in outbox.of_invoice(session, _INVOICE):
                 if row.message_id not in self._due:
                     fate, hours = self.life.deliveries.pop(0) if self.life.deliveries else self.life.fallback
@@ -214,7 +214,7 @@ class Served:
         content = {"message_id": message, "status": state.value, "at": now.isoformat()}
         if await self._signal("delivery_report", content):
             return
-        with self.house.deps.database.writing(self.life.case.customer_id) as session:
+        with self.harness.deps.database.writing(self.life.case.customer_id) as session:
             row = outbox.get(session, message)
             assert row is not None
             delivery_reports.report(session, row, state, None, now, now)
@@ -251,11 +251,11 @@ async def served(
     async with time_skipping_server() as env:
         with providers(witness, troubles) as gateways:
             days = DrawnDays(life.calendar)
-            async with house_on(env, database, rehearsal_gateways=gateways, business_days=days) as house:
-                house.clock = Clock(rehearsal=True, speed=1, real=await env.get_current_time(), case=begin)
-                registrar = Registrar(house.deps, {life.policy.name: life.policy})
-                registered = registrar.register(invoice_of(life, people), begin, house.clock)
+            async with harness_on(env, database, rehearsal_gateways=gateways, business_days=days) as harness:
+                harness.clock = Clock(rehearsal=True, speed=1, real=await env.get_current_time(), case=begin)
+                registrar = Registrar(harness.deps, {life.policy.name: life.policy})
+                registered = registrar.register(invoice_of(life, people), begin, harness.clock)
                 assert registered.start is not None
-                await house.begin(registered.start)
-                yield Served(house, life, begin, witness)
+                await harness.begin(registered.start)
+                yield Served(harness, life, begin, witness)
     database.close()

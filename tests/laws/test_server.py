@@ -195,7 +195,7 @@ def indecent(records: Records, calendar: BusinessCalendar, cap: int) -> Iterator
 async def judged(life: Life, happenings: list[Happening], folder: Path, troubles: list[Answer]) -> list[str]:
     async with asyncio.timeout(_PATIENCE), served(life, BEGIN, folder, PEOPLE, troubles) as lived:
         await lived.live_through(happenings)
-        history = await lived.house.case.fetch_history()
+        history = await lived.harness.case.fetch_history()
         idle = [f"event {event}: a quiet task" for event in tasks.quiet(history)]
         return [*broken(Records(folder), lived.case, life), *idle]
 

@@ -24,7 +24,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from dunwell.store.tables import CustomerRow, PolicyRow
 from tests.builders import an_invoice, at, sample_deps, the_ladders
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 LIVES = max(int(os.environ.get("LAWS", "300")) // 12, 10)
 
@@ -43,7 +43,7 @@ _MOVES = st.one_of(
 class Life:
     """A case whose activities run one by one, each for the last time it is tried as a whole."""
 
-    office: Office
+    harness: ServiceHarness
     now: datetime
     wordless: bool = False
     paid: int = 0
@@ -64,7 +64,7 @@ class Life:
             case "mend":
                 self._mend()
             case "bounce":
-                for row in self.office.messages()[-1:]:
+                for row in self.harness.messages()[-1:]:
                     self._tell(
                         "delivery_report", message_id=row.message_id, status="bounced", at=self.now.isoformat()
                     )
@@ -72,7 +72,7 @@ class Life:
                 self._tell(*self._said(move, day))
 
     def _said(self, move: str, day: date) -> tuple[str, dict[str, Any]]:
-        half = {"amount": str(self.office.case.open_amount / 2)}
+        half = {"amount": str(self.harness.case.open_amount / 2)}
         later = (day + timedelta(days=30)).isoformat()
         self.paid += move == "pay"
         payment = f"p{self.paid}"
@@ -95,20 +95,20 @@ class Life:
 
     def _tell(self, name: str, said: dict[str, Any] | None = None, **content: Any) -> None:
         try:
-            answer = self.office.record(name, self._when, **(said or content))
+            answer = self.harness.record(name, self._when, **(said or content))
         except Refused:
             return
         self._take_newer_case(answer)
 
     def _act(self) -> None:
-        action = self.office.case.next_action
+        action = self.harness.case.next_action
         if action is None:
             return
         self.now = max(self.now, action.at)
         if action.step not in next_action.DATES:
-            self._take_newer_case(self.office.carry_out(action.step, self._when))
+            self._take_newer_case(self.harness.carry_out(action.step, self._when))
         else:
-            case = self.office.case
+            case = self.harness.case
             due: Callable[[datetime], object] = {
                 next_action.PROMISE_DUE: case.promise_due,
                 next_action.INSTALMENT_DUE: case.instalment_due,
@@ -119,23 +119,25 @@ class Life:
         self.plan()
 
     def plan(self) -> None:
-        request = self.office.request("pause", self._when, {}, []).model_copy(update={"event": None, "content": None})
-        self._take_newer_case(self.office.write(request, self._when))
+        request = self.harness.request("pause", self._when, {}, []).model_copy(
+            update={"event": None, "content": None}
+        )
+        self._take_newer_case(self.harness.write(request, self._when))
 
     def _take_newer_case(self, answer: Any) -> None:
         if answer.newer is not None:
-            self.office.case = answer.newer
-        self.office.case.next_action = answer.next_action
+            self.harness.case = answer.newer
+        self.harness.case.next_action = answer.next_action
 
     def _change(self, statement: Any) -> None:
-        with self.office.deps.database.writing() as session:
+        with self.harness.deps.database.writing() as session:
             session.execute(statement)
-        self.office.deps = replace(self.office.deps, _policies={})
+        self.harness.deps = replace(self.harness.deps, _policies={})
 
     def _mend(self) -> None:
         self.wordless = False
         self._change(update(CustomerRow).values(time_zone="Europe/Berlin"))
-        with self.office.deps.database.writing() as session:
+        with self.harness.deps.database.writing() as session:
             policies.register(session, the_ladders()["gentle-saas"])
 
     @property
@@ -143,8 +145,8 @@ class Life:
         return f"{self.now:%Y-%m-%d %H:%M}"
 
     def law(self, move: str) -> None:
-        case = self.office.case
-        stands = case.next_action is None and not self.office.tasks() and not case.ended
+        case = self.harness.case
+        stands = case.next_action is None and not self.harness.tasks() and not case.ended
         assert not stands, f"G13: after {move} nothing is to come, nobody is asked, and the case is {case.stage}"
 
 
@@ -161,10 +163,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def begun(template: Path) -> Iterator[Life]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         database = Database(f"sqlite:///{shutil.copy(template, folder)}")
-        office = Office(sample_deps(database))
-        office.open(an_invoice())
-        office.attempt = TRIES
-        life, gather = Life(office, at("2027-03-02 09:00")), message_facts.gather
+        harness = ServiceHarness(sample_deps(database))
+        harness.open(an_invoice())
+        harness.attempt = TRIES
+        life, gather = Life(harness, at("2027-03-02 09:00")), message_facts.gather
 
         def gather_if_there(*given: Any, **named: Any) -> Any:
             if life.wordless:
@@ -193,6 +195,6 @@ def test_t3_a_case_never_stands_still_unseen_and_no_activity_fails_for_want_of_a
 
 def test_t3_the_law_notices_a_case_that_stands_still(template: Path) -> None:
     with begun(template) as life:
-        life.office.case.next_action = None
+        life.harness.case.next_action = None
         with pytest.raises(AssertionError, match="G13"):
             life.law("nothing")

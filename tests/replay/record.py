@@ -17,7 +17,7 @@ from temporalio.client import WorkflowHistory
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.replay import commands
-from tests.workflows.house import house_on, time_skipping_server
+from tests.workflows.harness import harness_on, time_skipping_server
 from tests.workflows.lives import LIVES
 
 FOLDER = Path(__file__).parent
@@ -30,10 +30,10 @@ async def lived(name: str) -> WorkflowHistory:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(f"sqlite:///{folder}/record.sqlite")
         migrate(database)
-        async with time_skipping_server() as env, house_on(env, database) as house:
-            await LIVES[name](house)
-            await house.case.result()
-            history = await house.case.fetch_history()
+        async with time_skipping_server() as env, harness_on(env, database) as harness:
+            await LIVES[name](harness)
+            await harness.case.result()
+            history = await harness.case.fetch_history()
         database.close()
     return history
 

@@ -53,8 +53,8 @@ T = TypeVar("T")
 
 
 @dataclass
-class Office:
-    """One desk and the case it works on; `case` is what its workflow would know, `copy` what that knows is stored."""
+class ServiceHarness:
+    """The services, and the case that they work on; `case` is what its workflow would know, `copy` what that knows is stored."""
 
     deps: Dependencies
     case: Case = field(init=False)
@@ -232,28 +232,28 @@ def file_database(empty_file: Path, tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-class MakeOffice(Protocol):
-    """An office with gateways of the test's choice; the outbox where nothing else is given."""
+class MakeHarness(Protocol):
+    """A harness with gateways of the test's choice; the outbox where nothing else is given."""
 
     def __call__(
         self,
         email: MessageGateway | None = None,
         sms: MessageGateway | None = None,
         access: ProductGateway | None = None,
-    ) -> Office: ...
+    ) -> ServiceHarness: ...
 
 
 @pytest.fixture
-def make_office(file_database: Database) -> MakeOffice:
+def make_harness(file_database: Database) -> MakeHarness:
     def make(
         email: MessageGateway | None = None, sms: MessageGateway | None = None, access: ProductGateway | None = None
-    ) -> Office:
-        return Office(sample_deps(file_database, email=email, sms=sms, product=access))
+    ) -> ServiceHarness:
+        return ServiceHarness(sample_deps(file_database, email=email, sms=sms, product=access))
 
     return make
 
 
 @pytest.fixture
-def office(make_office: MakeOffice) -> Office:
+def harness(make_harness: MakeHarness) -> ServiceHarness:
     """Everything by the outbox, which delivers at once."""
-    return make_office()
+    return make_harness()

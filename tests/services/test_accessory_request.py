@@ -13,7 +13,7 @@ from dunwell.domain.policy import Policy
 from dunwell.domain.terms import DebtorKind, Stage
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 from tests.services.languages import spaced
 
 ASKS_ONCE = """
@@ -44,39 +44,39 @@ CLAIM, PAID = "2026-04-01 08:00", "2026-04-07 08:00"
 
 
 @pytest.fixture
-def office(file_database: Database) -> Iterator[Office]:
+def harness(file_database: Database) -> Iterator[ServiceHarness]:
     deps = sample_deps(file_database)
-    yield Office(replace(deps, sender=replace(deps.sender, country="DE")))
+    yield ServiceHarness(replace(deps, sender=replace(deps.sender, country="DE")))
 
 
 def chased(
-    office: Office, kind: DebtorKind | None = DebtorKind.BUSINESS, ladder: Policy = LADDER, **changes: Any
+    harness: ServiceHarness, kind: DebtorKind | None = DebtorKind.BUSINESS, ladder: Policy = LADDER, **changes: Any
 ) -> None:
     customer = a_customer(kind=kind, contacts=(a_contact(**changes),))
     bill = an_invoice(customer=customer, issued_on=date(2026, 2, 1), due_on=date(2026, 3, 2))
-    office.open(bill, at("2026-02-20 12:00"), ladder)
-    office.carry_out("claim", CLAIM)
+    harness.open(bill, at("2026-02-20 12:00"), ladder)
+    harness.carry_out("claim", CLAIM)
 
 
-def asked(office: Office, when: str = "2026-04-07 09:00") -> str:
+def asked(harness: ServiceHarness, when: str = "2026-04-07 09:00") -> str:
     """The text that leaves when the answer that is owed is carried out."""
-    action = office.case.next_action
+    action = harness.case.next_action
     assert action is not None and action.step.startswith("accessory-request~")
-    office.carry_out(action.step, when)
-    (row,) = office.messages(action.step)
+    harness.carry_out(action.step, when)
+    (row,) = harness.messages(action.step)
     return spaced(row.subject + "\n" + row.body)
 
 
-def said(office: Office) -> list[str]:
-    return [entry.reason for entry in office.entries("accessory")]
+def said(harness: ServiceHarness) -> list[str]:
+    return [entry.reason for entry in harness.entries("accessory")]
 
 
-def test_one_message_thanks_for_the_payment_and_asks_for_what_is_left(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    assert (office.case.stage, office.case.open_amount, office.access()) == (Stage.PAID, Decimal(0), "full")
-    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["accessory-request"]
-    text = asked(office)
+def test_one_message_thanks_for_the_payment_and_asks_for_what_is_left(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    assert (harness.case.stage, harness.case.open_amount, harness.access()) == (Stage.PAID, Decimal(0), "full")
+    assert [owed.partition("~")[0] for owed in harness.case.outstanding.owed] == ["accessory-request"]
+    text = asked(harness)
     assert "Thank you: invoice 2027-001 is paid; left for the delay: €52.16" in text
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.16" in text
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in text
@@ -85,112 +85,112 @@ def test_one_message_thanks_for_the_payment_and_asks_for_what_is_left(office: Of
     assert "1,252" not in text and "We ask for this only once" in text
 
 
-def test_after_that_it_is_let_go_and_nothing_more_happens(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    asked(office)
-    assert said(office) == [
+def test_after_that_it_is_let_go_and_nothing_more_happens(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    asked(harness)
+    assert said(harness) == [
         "52.16 EUR are left beside the principal (12.16 interest, 40.00 lump sum, 0.00 costs; confirmed): "
         "to be asked for once, by the ladder's rule",
         "52.16 EUR were asked for, by 2026-04-17; what does not come is waived",
     ]
-    assert (office.case.accessory_asked_on, office.case.next_action) == (date(2026, 4, 7), None)
-    assert office.case.finished and office.tasks() == [] and office.case.holds == []
-    assert len(office.messages()) == 2
+    assert (harness.case.accessory_asked_on, harness.case.next_action) == (date(2026, 4, 7), None)
+    assert harness.case.finished and harness.tasks() == [] and harness.case.holds == []
+    assert len(harness.messages()) == 2
 
 
-def test_what_comes_of_it_is_no_credit(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    asked(office)
-    office.pay("2026-04-15 08:00", "52.16", "p2")
-    assert (office.case.credit, office.case.accessory, office.case.finished) == (Decimal(0), None, True)
-    assert "52.16 EUR of what was paid met interest, lump sum and costs: that is no credit" in said(office)
+def test_what_comes_of_it_is_no_credit(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    asked(harness)
+    harness.pay("2026-04-15 08:00", "52.16", "p2")
+    assert (harness.case.credit, harness.case.accessory, harness.case.finished) == (Decimal(0), None, True)
+    assert "52.16 EUR of what was paid met interest, lump sum and costs: that is no credit" in said(harness)
 
 
 @pytest.mark.parametrize("more", ["52.16", "45.00"], ids=["all of it", "so much that less than the floor is left"])
-def test_nothing_is_asked_for_when_it_was_paid_before_the_message_left(office: Office, more: str) -> None:
-    chased(office)
-    office.pay(PAID)
-    office.pay("2026-04-07 08:30", more, "p2")
-    assert (office.case.finished, office.case.next_action, office.case.outstanding.owed) == (True, None, [])
+def test_nothing_is_asked_for_when_it_was_paid_before_the_message_left(harness: ServiceHarness, more: str) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    harness.pay("2026-04-07 08:30", more, "p2")
+    assert (harness.case.finished, harness.case.next_action, harness.case.outstanding.owed) == (True, None, [])
 
 
-def test_a_step_in_flight_finds_that_it_was_paid(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    before = office.case.model_copy(deep=True)
+def test_a_step_in_flight_finds_that_it_was_paid(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    before = harness.case.model_copy(deep=True)
     action = before.next_action
     assert action is not None
-    office.pay("2026-04-07 08:30", "52.16", "p2")
-    office.carry_out(action.step, "2026-04-07 09:00", before)
-    assert len(office.messages()) == 1 and office.case.finished
+    harness.pay("2026-04-07 08:30", "52.16", "p2")
+    harness.carry_out(action.step, "2026-04-07 09:00", before)
+    assert len(harness.messages()) == 1 and harness.case.finished
 
 
-def test_a_payment_that_the_bank_takes_back_takes_the_question_with_it(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    owed = office.case.outstanding.owed[0]
-    office.record("payment_reversed", "2026-04-07 08:30", payment_id="p1", reason="R01")
-    assert (office.case.stage, office.case.accessory, office.case.outstanding.owed) == ("chasing", None, [])
-    office.carry_out(owed, "2026-04-07 09:00")
-    assert len(office.messages()) == 1
+def test_a_payment_that_the_bank_takes_back_takes_the_question_with_it(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    owed = harness.case.outstanding.owed[0]
+    harness.record("payment_reversed", "2026-04-07 08:30", payment_id="p1", reason="R01")
+    assert (harness.case.stage, harness.case.accessory, harness.case.outstanding.owed) == ("chasing", None, [])
+    harness.carry_out(owed, "2026-04-07 09:00")
+    assert len(harness.messages()) == 1
 
 
-def test_it_is_asked_for_once_also_when_the_invoice_is_paid_twice(office: Office) -> None:
-    chased(office)
-    office.pay(PAID)
-    asked(office)
-    office.record("payment_reversed", "2026-04-20 08:30", payment_id="p1", reason="R01")
-    office.pay("2026-05-04 08:00", "1200.00", "p2")
-    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["thank-you"]
-    assert said(office)[-1].endswith("waived, because it was asked for on 2026-04-07 already")
+def test_it_is_asked_for_once_also_when_the_invoice_is_paid_twice(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay(PAID)
+    asked(harness)
+    harness.record("payment_reversed", "2026-04-20 08:30", payment_id="p1", reason="R01")
+    harness.pay("2026-05-04 08:00", "1200.00", "p2")
+    assert [owed.partition("~")[0] for owed in harness.case.outstanding.owed] == ["thank-you"]
+    assert said(harness)[-1].endswith("waived, because it was asked for on 2026-04-07 already")
 
 
-def test_below_the_floor_the_customer_is_thanked_and_nothing_else(office: Office) -> None:
-    chased(office, ladder=LADDER.model_copy(update={"accessory_floor": Decimal("52.17")}))
-    office.pay(PAID)
-    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["thank-you"]
-    assert said(office)[0].endswith("waived, by less than the ladder's floor of 52.17")
+def test_below_the_floor_the_customer_is_thanked_and_nothing_else(harness: ServiceHarness) -> None:
+    chased(harness, ladder=LADDER.model_copy(update={"accessory_floor": Decimal("52.17")}))
+    harness.pay(PAID)
+    assert [owed.partition("~")[0] for owed in harness.case.outstanding.owed] == ["thank-you"]
+    assert said(harness)[0].endswith("waived, by less than the ladder's floor of 52.17")
 
 
-def test_a_private_person_is_asked_only_for_what_a_law_names(office: Office) -> None:
-    chased(office, DebtorKind.CONSUMER, LADDER.model_copy(update={"accessory_floor": Decimal("1.00")}))
-    office.pay(PAID)
-    text = asked(office)
+def test_a_private_person_is_asked_only_for_what_a_law_names(harness: ServiceHarness) -> None:
+    chased(harness, DebtorKind.CONSUMER, LADDER.model_copy(update={"accessory_floor": Decimal("1.00")}))
+    harness.pay(PAID)
+    text = asked(harness)
     assert "6.27%" in text and "§§ 286, 288 Abs. 1 BGB" in text and "Fixed sum" not in text
 
 
-def test_nobody_can_be_reached_and_it_is_let_go(office: Office) -> None:
-    chased(office)
-    (row,) = office.messages("claim")
-    office.report(row, "bounced", "2026-04-01 09:00", "550")
-    office.pay(PAID)
-    action = office.case.next_action
+def test_nobody_can_be_reached_and_it_is_let_go(harness: ServiceHarness) -> None:
+    chased(harness)
+    (row,) = harness.messages("claim")
+    harness.report(row, "bounced", "2026-04-01 09:00", "550")
+    harness.pay(PAID)
+    action = harness.case.next_action
     assert action is not None
-    office.carry_out(action.step, "2026-04-07 09:00")
-    assert said(office)[-1] == "52.16 EUR are waived: no message about them could leave"
-    assert office.case.finished and office.case.accessory is not None and office.case.accessory.rule == "waive"
-    assert [task for task in office.tasks() if "accessory" in task.reason] == []
+    harness.carry_out(action.step, "2026-04-07 09:00")
+    assert said(harness)[-1] == "52.16 EUR are waived: no message about them could leave"
+    assert harness.case.finished and harness.case.accessory is not None and harness.case.accessory.rule == "waive"
+    assert [task for task in harness.tasks() if "accessory" in task.reason] == []
 
 
-def test_it_waits_for_office_hours_and_the_caps_as_every_message_does(office: Office) -> None:
-    chased(office)
-    office.pay("2026-04-10 20:00")
-    action = office.case.next_action
+def test_it_waits_for_office_hours_and_the_caps_as_every_message_does(harness: ServiceHarness) -> None:
+    chased(harness)
+    harness.pay("2026-04-10 20:00")
+    action = harness.case.next_action
     assert action is not None and (action.step, action.at) == ("accessory-request~2", at("2026-04-13 07:00"))
 
 
-def test_a_text_message_asks_for_it_too(office: Office) -> None:
+def test_a_text_message_asks_for_it_too(harness: ServiceHarness) -> None:
     sms = a_ladder(ASKS_ONCE.replace('by = ["email"]', 'by = ["sms"]'))
-    chased(office, ladder=sms, email=None, phone="+4915112345678")
-    office.pay(PAID)
-    text = asked(office)
+    chased(harness, ladder=sms, email=None, phone="+4915112345678")
+    harness.pay(PAID)
+    text = asked(harness)
     assert "invoice 2027-001 is paid. For the delay €52.16 is left" in text and "pay by Apr 17." in text
-    assert office.case.money.claimed == Decimal("52.16")
+    assert harness.case.money.claimed == Decimal("52.16")
 
 
-def test_an_invoice_that_was_paid_before_it_came_is_not_asked_about(office: Office) -> None:
+def test_an_invoice_that_was_paid_before_it_came_is_not_asked_about(harness: ServiceHarness) -> None:
     bill = an_invoice(
         customer=a_customer(kind=DebtorKind.BUSINESS),
         issued_on=date(2026, 2, 1),
@@ -199,5 +199,5 @@ def test_an_invoice_that_was_paid_before_it_came_is_not_asked_about(office: Offi
             paid=(EarlierPayment(payment_id="p0", amount=Decimal("1200.00"), received_at=at("2026-04-01 09:00")),)
         ),
     )
-    office.open(bill, at("2026-04-20 12:00"), LADDER)
-    assert office.case.outstanding.owed == []
+    harness.open(bill, at("2026-04-20 12:00"), LADDER)
+    assert harness.case.outstanding.owed == []

@@ -14,7 +14,7 @@ from dunwell.services import case_claim
 from dunwell.store import outbox
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 from tests.services.languages import spaced
 
 CLAIMING = a_ladder("""
@@ -76,43 +76,43 @@ NOTICE, CLAIM = "2026-03-03 09:00", "2026-04-01 08:00"
 
 
 @pytest.fixture
-def office(file_database: Database) -> Iterator[Office]:
+def harness(file_database: Database) -> Iterator[ServiceHarness]:
     deps = sample_deps(file_database)
-    yield Office(replace(deps, sender=replace(deps.sender, country="DE")))
+    yield ServiceHarness(replace(deps, sender=replace(deps.sender, country="DE")))
 
 
 def begin(
-    office: Office, kind: DebtorKind | None = DebtorKind.BUSINESS, ladder: Policy = CLAIMING, **changes: Any
-) -> Office:
+    harness: ServiceHarness, kind: DebtorKind | None = DebtorKind.BUSINESS, ladder: Policy = CLAIMING, **changes: Any
+) -> ServiceHarness:
     facts: dict[str, Any] = {"customer": a_customer(kind=kind, contacts=(a_contact(phone="+4915112345678"),))}
     bill = an_invoice(**facts | {"issued_on": date(2026, 2, 1), "due_on": DUE} | changes)
-    office.open(bill, at("2026-02-20 12:00"), ladder)
-    return office
+    harness.open(bill, at("2026-02-20 12:00"), ladder)
+    return harness
 
 
-def claimed(office: Office, step: str = "claim", when: str = CLAIM) -> str:
+def claimed(harness: ServiceHarness, step: str = "claim", when: str = CLAIM) -> str:
     """The body of the step's message."""
-    office.carry_out("notice", NOTICE)
+    harness.carry_out("notice", NOTICE)
     if step == "claim":
-        office.carry_out("claim", when)
-    (row,) = office.messages(step)
+        harness.carry_out("claim", when)
+    (row,) = harness.messages(step)
     return spaced(row.body)
 
 
-def test_a_notice_announces_interest_and_claims_nothing(office: Office) -> None:
-    body = claimed(begin(office), "notice")
+def test_a_notice_announces_interest_and_claims_nothing(harness: ServiceHarness) -> None:
+    body = claimed(begin(harness), "notice")
     assert "Interest of 10.27% a year has been accruing on invoice" in body and "since March 3, 2026" in body
     assert "(§§ 286, 288 Abs. 2 BGB)" in body and "Total, if paid by" not in body
-    assert office.case.money.claimed == 0
+    assert harness.case.money.claimed == 0
 
 
-def test_a_company_is_asked_for_interest_and_the_lump_sum_with_its_law(office: Office) -> None:
-    body = claimed(begin(office))
+def test_a_company_is_asked_for_interest_and_the_lump_sum_with_its_law(harness: ServiceHarness) -> None:
+    body = claimed(begin(harness))
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €12.49" in body
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in body
     assert "Invoice 2027-001 · €1,200.00" in body and "Total, if paid by April 8, 2026 · €1,252.49" in body
     assert "Legal basis: §§ 286, 288 Abs. 2 BGB, § 288 Abs. 5 BGB." in body
-    assert (office.case.money.claimed, office.case.money.claim_until) == (Decimal("52.49"), date(2026, 4, 8))
+    assert (harness.case.money.claimed, harness.case.money.claim_until) == (Decimal("52.49"), date(2026, 4, 8))
 
 
 @pytest.mark.parametrize(
@@ -131,40 +131,40 @@ def test_a_company_is_asked_for_interest_and_the_lump_sum_with_its_law(office: O
     ],
 )
 def test_who_owes_what(
-    office: Office, kind: DebtorKind | None, changes: dict[str, Any], says: str, silent: str
+    harness: ServiceHarness, kind: DebtorKind | None, changes: dict[str, Any], says: str, silent: str
 ) -> None:
-    body = claimed(begin(office, kind, **changes))
+    body = claimed(begin(harness, kind, **changes))
     assert says in body and silent not in body
 
 
-def test_an_unconfirmed_figure_enters_no_message_and_the_timeline_says_why(office: Office) -> None:
+def test_an_unconfirmed_figure_enters_no_message_and_the_timeline_says_why(harness: ServiceHarness) -> None:
     customer = a_customer(country="NL", kind=DebtorKind.CONSUMER, contacts=(a_contact(),))
-    body = claimed(begin(office, customer=customer))
+    body = claimed(begin(harness, customer=customer))
     assert "Together with" not in body
-    assert "before somebody confirms it (starter.py rates confirm)" in office.entries("claim")[-1].reason
+    assert "before somebody confirms it (starter.py rates confirm)" in harness.entries("claim")[-1].reason
 
 
-def test_without_a_law_the_message_leaves_without_a_claim(office: Office) -> None:
-    office.deps = replace(office.deps, sender=replace(office.deps.sender, country=None))
-    body = claimed(begin(office))
+def test_without_a_law_the_message_leaves_without_a_claim(harness: ServiceHarness) -> None:
+    harness.deps = replace(harness.deps, sender=replace(harness.deps.sender, country=None))
+    body = claimed(begin(harness))
     assert "Together with" not in body and "€1,200.00" in body
-    assert office.entries("claim")[-1].reason.startswith("nothing beside the invoice is claimed: ")
+    assert harness.entries("claim")[-1].reason.startswith("nothing beside the invoice is claimed: ")
 
 
-def test_the_fees_of_this_step_and_of_earlier_ones_are_claimed(office: Office) -> None:
-    body = claimed(begin(office, ladder=FEES))
+def test_the_fees_of_this_step_and_of_earlier_ones_are_claimed(harness: ServiceHarness) -> None:
+    body = claimed(begin(harness, ladder=FEES))
     assert "Costs of reminders for invoice 2027-001 · €0.70" in body and "€1,200.70" in body
-    office.carry_out("last", "2026-04-15 08:00")
-    (row,) = office.messages("last")
+    harness.carry_out("last", "2026-04-15 08:00")
+    (row,) = harness.messages("last")
     assert "Costs of reminders for invoice 2027-001 · €1.30" in spaced(row.body)
-    assert office.case.money.claimed == Decimal("1.30")
+    assert harness.case.money.claimed == Decimal("1.30")
 
 
-def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
+def test_an_sms_asks_for_the_invoice_alone(harness: ServiceHarness) -> None:
     customer = a_customer(kind=DebtorKind.BUSINESS, contacts=(a_contact(email=None, phone="+4915112345678"),))
-    body = claimed(begin(office, customer=customer))
+    body = claimed(begin(harness, customer=customer))
     assert "1,200.00" in body and "52" not in body and "40.00" not in body
-    assert office.case.money.claimed == 0
+    assert harness.case.money.claimed == 0
 
 
 @pytest.mark.parametrize(
@@ -176,51 +176,53 @@ def test_an_sms_asks_for_the_invoice_alone(office: Office) -> None:
     ],
 )
 def test_a_total_that_a_message_named_settles_everything(
-    office: Office, amount: str, credit: str, left: list[str]
+    harness: ServiceHarness, amount: str, credit: str, left: list[str]
 ) -> None:
-    claimed(begin(office))
-    office.pay("2026-04-07 09:00", amount)
-    assert (office.case.stage, office.case.credit) == ("paid", Decimal(credit))
-    assert [entry.reason.partition(" (")[0] for entry in office.entries("accessory")] == left
+    claimed(begin(harness))
+    harness.pay("2026-04-07 09:00", amount)
+    assert (harness.case.stage, harness.case.credit) == ("paid", Decimal(credit))
+    assert [entry.reason.partition(" (")[0] for entry in harness.entries("accessory")] == left
 
 
-def test_a_part_that_met_lump_sum_and_interest_by_law_does_not_make_the_total_smaller(office: Office) -> None:
+def test_a_part_that_met_lump_sum_and_interest_by_law_does_not_make_the_total_smaller(
+    harness: ServiceHarness,
+) -> None:
     """Of the 200.00 the law lets 46.08 meet those; the message counts them all for the invoice, and says 1,000.00."""
-    begin(office)
-    office.carry_out("notice", NOTICE)
-    office.pay("2026-03-20 09:00", "200.00", payment_id="part")
-    body = claimed(office)
+    begin(harness)
+    harness.carry_out("notice", NOTICE)
+    harness.pay("2026-03-20 09:00", "200.00", payment_id="part")
+    body = claimed(harness)
     assert "Interest on invoice 2027-001 since March 3, 2026, 10.27% a year · €11.67" in body
     assert "Fixed sum for late payment of invoice 2027-001 · €40.00" in body
     assert (
         "Invoice 2027-001, the part to pay now · €1,000.00" in body
         and "Total, if paid by April 8, 2026 · €1,051.67" in body
     )
-    office.pay("2026-04-08 09:00", "1051.67", payment_id="rest")
-    assert (office.case.stage, office.case.credit, office.case.accessory) == ("paid", Decimal(0), None)
+    harness.pay("2026-04-08 09:00", "1051.67", payment_id="rest")
+    assert (harness.case.stage, harness.case.credit, harness.case.accessory) == ("paid", Decimal(0), None)
 
 
-def test_a_step_that_is_written_down_late_does_not_turn_the_claim_back(office: Office) -> None:
+def test_a_step_that_is_written_down_late_does_not_turn_the_claim_back(harness: ServiceHarness) -> None:
     """It began before a part of the payment went back: of the credit by then, some would have met no interest."""
-    claimed(begin(office))
-    office.pay("2026-04-10 09:00", "1900.00")
-    office.record("payment_reversed", "2026-04-12 09:00", payment_id="p1", reason="R01", amount="100.00")
-    before = office.case.money.beside_principal, office.case.credit, office.case.last_claim
-    assert before[0] == Decimal("53.17") > office.case.money.claimed
-    with office.deps.database.writing(office.case.customer_id) as session:
-        case_claim.keep(session, office.deps, office.case, at("2026-04-11 09:00"))
-    assert (office.case.money.beside_principal, office.case.credit, office.case.last_claim) == before
+    claimed(begin(harness))
+    harness.pay("2026-04-10 09:00", "1900.00")
+    harness.record("payment_reversed", "2026-04-12 09:00", payment_id="p1", reason="R01", amount="100.00")
+    before = harness.case.money.beside_principal, harness.case.credit, harness.case.last_claim
+    assert before[0] == Decimal("53.17") > harness.case.money.claimed
+    with harness.deps.database.writing(harness.case.customer_id) as session:
+        case_claim.keep(session, harness.deps, harness.case, at("2026-04-11 09:00"))
+    assert (harness.case.money.beside_principal, harness.case.credit, harness.case.last_claim) == before
 
 
-def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(office: Office) -> None:
-    begin(office)
-    other = begin(Office(office.deps), invoice_id="inv-2", number="INV-2", amount=Decimal(600))
+def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_message(harness: ServiceHarness) -> None:
+    begin(harness)
+    other = begin(ServiceHarness(harness.deps), invoice_id="inv-2", number="INV-2", amount=Decimal(600))
     for step, when in (("notice", NOTICE), ("claim", CLAIM)):
-        for one in (office, other):
+        for one in (harness, other):
             one.carry_out(step, when)
-    (row,) = office.messages("claim")
+    (row,) = harness.messages("claim")
     text = spaced(row.body)
     assert "INV-2 since March 3, 2026, 10.27% a year · €6.25" in text and "April 8, 2026 · €1,898.74" in text
-    with office.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         assert outbox.claimed_by(session, "inv-2", "claim") == (Decimal("46.25"), date(2026, 4, 8))
-    assert (office.case.money.claimed, other.case.money.claimed) == (Decimal("52.49"), Decimal("46.25"))
+    assert (harness.case.money.claimed, other.case.money.claimed) == (Decimal("52.49"), Decimal("46.25"))

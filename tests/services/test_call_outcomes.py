@@ -15,7 +15,7 @@ from dunwell.services.task_escalation import escalate
 from dunwell.store import addresses, tasks
 from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, an_invoice, at, the_ladders
-from tests.services.conftest import MakeOffice, Office
+from tests.services.conftest import MakeHarness, ServiceHarness
 from tests.services.test_steps import with_contacts
 
 AP, MANAGER = Role.ACCOUNTS_PAYABLE, Role.MANAGER
@@ -24,27 +24,27 @@ TASK = "inv-1.promise-call.accounts_payable"
 PHONE = "+34600123456"
 
 
-def called(office: Office, *contacts: Contact) -> Office:
+def called(harness: ServiceHarness, *contacts: Contact) -> ServiceHarness:
     """A case that has had its letter and now a call; by the ladder with a rest of one day after a conversation."""
     people = contacts or (a_contact(AP, phone=PHONE), a_contact(MANAGER))
-    office.open(with_contacts(*people, policy="gradual-pressure"))
+    harness.open(with_contacts(*people, policy="gradual-pressure"))
     for step, when in (("early-call", "2027-02-24 09:00"), ("due-call", "2027-03-01 11:00")):
-        office.carry_out(step, when)
-    office.carry_out("letter", "2027-03-02 09:00")
-    office.carry_out("promise-call", CALLED)
-    return office
+        harness.carry_out(step, when)
+    harness.carry_out("letter", "2027-03-02 09:00")
+    harness.carry_out("promise-call", CALLED)
+    return harness
 
 
-def tell(office: Office, outcome: str, when: str, task: str = TASK, **facts: Any) -> str:
+def tell(harness: ServiceHarness, outcome: str, when: str, task: str = TASK, **facts: Any) -> str:
     """What came of the call, and what the case waits for then: "step at day hour"."""
-    answer = office.record("call_outcome", when, task_id=task, outcome=outcome, by="agent-7", **facts)
+    answer = harness.record("call_outcome", when, task_id=task, outcome=outcome, by="agent-7", **facts)
     if answer.next_action is None:
         return "nothing"
     return f"{answer.next_action.step} {answer.next_action.at:%m-%d %H:%M}"
 
 
-def still_to_do(office: Office) -> list[str]:
-    return [f"{task.task_id.partition('.')[2]} {task.due_at:%m-%d %H:%M}" for task in office.tasks()]
+def still_to_do(harness: ServiceHarness) -> list[str]:
+    return [f"{task.task_id.partition('.')[2]} {task.due_at:%m-%d %H:%M}" for task in harness.tasks()]
 
 
 LADDER = "demand-call 03-04 10:00"  # what comes next if the call changes nothing
@@ -98,11 +98,11 @@ LADDER = "demand-call 03-04 10:00"  # what comes next if the call changes nothin
     ],
 )
 def test_what_an_outcome_leads_to(
-    office: Office, outcome: str, facts: dict[str, Any], next_step: str, left: list[str]
+    harness: ServiceHarness, outcome: str, facts: dict[str, Any], next_step: str, left: list[str]
 ) -> None:
-    called(office)
-    assert tell(office, outcome, "2027-03-03 10:30", **facts) == next_step
-    assert still_to_do(office) == left
+    called(harness)
+    assert tell(harness, outcome, "2027-03-03 10:30", **facts) == next_step
+    assert still_to_do(harness) == left
 
 
 @pytest.mark.parametrize(
@@ -114,57 +114,59 @@ def test_what_an_outcome_leads_to(
     ],
     ids=["past", "too far", "not asked for"],
 )
-def test_a_call_back_that_cannot_be_meant_is_refused(office: Office, facts: dict[str, Any], reason: str) -> None:
-    called(office)
+def test_a_call_back_that_cannot_be_meant_is_refused(
+    harness: ServiceHarness, facts: dict[str, Any], reason: str
+) -> None:
+    called(harness)
     with pytest.raises(Refused, match=reason):
-        tell(office, when="2027-03-03 10:30", **facts)
-    assert [task.task_id for task in office.tasks()] == [TASK]
+        tell(harness, when="2027-03-03 10:30", **facts)
+    assert [task.task_id for task in harness.tasks()] == [TASK]
 
 
-def test_nobody_answers_three_times_and_the_ladder_goes_on(office: Office) -> None:
-    called(office)
-    assert tell(office, "no_answer", "2027-03-03 10:10") == LADDER
-    assert tell(office, "no_answer", "2027-03-03 12:20", f"{TASK}~2") == LADDER
-    assert tell(office, "no_answer", "2027-03-03 14:30", f"{TASK}~3") == LADDER
-    assert office.tasks() == []
-    said = [entry.reason for entry in office.entries("call")]
+def test_nobody_answers_three_times_and_the_ladder_goes_on(harness: ServiceHarness) -> None:
+    called(harness)
+    assert tell(harness, "no_answer", "2027-03-03 10:10") == LADDER
+    assert tell(harness, "no_answer", "2027-03-03 12:20", f"{TASK}~2") == LADDER
+    assert tell(harness, "no_answer", "2027-03-03 14:30", f"{TASK}~3") == LADDER
+    assert harness.tasks() == []
+    said = [entry.reason for entry in harness.entries("call")]
     assert "nobody answered in 3 calls for promise-call; the ladder goes on" in said
 
 
-def test_the_next_step_ends_the_tries_of_the_one_before(office: Office) -> None:
-    called(office)
-    tell(office, "no_answer", "2027-03-03 15:00")
-    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-04 08:00"]
-    office.carry_out("demand-call", "2027-03-04 10:00")
-    assert [task.step for task in office.tasks()] == ["demand-call", "demand-call"]
+def test_the_next_step_ends_the_tries_of_the_one_before(harness: ServiceHarness) -> None:
+    called(harness)
+    tell(harness, "no_answer", "2027-03-03 15:00")
+    assert still_to_do(harness) == ["promise-call.accounts_payable~2 03-04 08:00"]
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    assert [task.step for task in harness.tasks()] == ["demand-call", "demand-call"]
 
 
-def test_the_same_outcome_heard_twice_leads_to_one_more_call(office: Office) -> None:
-    called(office)
+def test_the_same_outcome_heard_twice_leads_to_one_more_call(harness: ServiceHarness) -> None:
+    called(harness)
     for _ in range(2):
-        tell(office, "no_answer", "2027-03-03 10:30")
-    assert len(office.tasks()) == 1
-    tell(office, "reached", "2027-03-03 10:40")  # and another one for a task that is done is noted only
-    assert "this task was done before" in office.entries("task")[-1].reason
+        tell(harness, "no_answer", "2027-03-03 10:30")
+    assert len(harness.tasks()) == 1
+    tell(harness, "reached", "2027-03-03 10:40")  # and another one for a task that is done is noted only
+    assert "this task was done before" in harness.entries("task")[-1].reason
 
 
-def test_a_wrong_number_is_called_and_written_to_no_more(office: Office) -> None:
-    called(office)
-    tell(office, "wrong_number", "2027-03-03 10:30")
-    office.carry_out("promise-call", "2027-03-03 10:30")
-    assert [task.contact_id for task in office.tasks()] == ["acme.manager.1"]
-    with office.deps.database.reading() as session:
+def test_a_wrong_number_is_called_and_written_to_no_more(harness: ServiceHarness) -> None:
+    called(harness)
+    tell(harness, "wrong_number", "2027-03-03 10:30")
+    harness.carry_out("promise-call", "2027-03-03 10:30")
+    assert [task.contact_id for task in harness.tasks()] == ["acme.manager.1"]
+    with harness.deps.database.reading() as session:
         for channel in (Channel.CALL, Channel.SMS):
             assert addresses.why_closed(session, channel, PHONE) == "is a wrong number"
-    office.carry_out("demand-call", "2027-03-04 10:00")
-    assert {task.contact_id for task in office.tasks()} == {"acme.manager.1"}
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    assert {task.contact_id for task in harness.tasks()} == {"acme.manager.1"}
 
 
-def test_a_wrong_number_of_the_last_one_asks_a_person(office: Office) -> None:
-    called(office, a_contact(AP, phone=PHONE))
-    tell(office, "wrong_number", "2027-03-03 10:30")
-    office.carry_out("promise-call", "2027-03-03 10:30")
-    (task,) = office.tasks()
+def test_a_wrong_number_of_the_last_one_asks_a_person(harness: ServiceHarness) -> None:
+    called(harness, a_contact(AP, phone=PHONE))
+    tell(harness, "wrong_number", "2027-03-03 10:30")
+    harness.carry_out("promise-call", "2027-03-03 10:30")
+    (task,) = harness.tasks()
     assert (task.kind, task.contact_id) == ("call", "acme.accounts_payable.1")
     assert "nobody could be reached" in task.reason
 
@@ -183,47 +185,49 @@ def test_a_wrong_number_of_the_last_one_asks_a_person(office: Office) -> None:
     ids=["a promise", "a part", "all of it", "a dispute"],
 )
 @pytest.mark.parametrize("outcome", ["written_promise_owed", "paid"])
-def test_what_was_awaited_comes(office: Office, outcome: str, name: str, content: dict[str, Any], step: str) -> None:
-    called(office)
-    tell(office, outcome, "2027-03-03 10:30")
-    answer = office.record(name, "2027-03-04 09:00", **content)
+def test_what_was_awaited_comes(
+    harness: ServiceHarness, outcome: str, name: str, content: dict[str, Any], step: str
+) -> None:
+    called(harness)
+    tell(harness, outcome, "2027-03-03 10:30")
+    answer = harness.record(name, "2027-03-04 09:00", **content)
     assert (answer.next_action and answer.next_action.step) == step
-    assert office.case.agreements.awaited is None
+    assert harness.case.agreements.awaited is None
 
 
-def test_they_say_paid_a_third_time_and_nobody_waits(office: Office) -> None:
-    called(office)
+def test_they_say_paid_a_third_time_and_nobody_waits(harness: ServiceHarness) -> None:
+    called(harness)
     for number, when in ((1, "2027-03-03 10:30"), (2, "2027-03-08 10:30")):
-        assert PAYMENT_WAIT_OVER in tell(office, "paid", when)
-        missing = office.case.wait_over(at(when) + timedelta(days=3))
+        assert PAYMENT_WAIT_OVER in tell(harness, "paid", when)
+        missing = harness.case.wait_over(at(when) + timedelta(days=3))
         assert [said.kind for said in missing] == ["payment_missing"], number
-    assert PAYMENT_WAIT_OVER not in tell(office, "paid", "2027-03-15 10:30")
+    assert PAYMENT_WAIT_OVER not in tell(harness, "paid", "2027-03-15 10:30")
 
 
-def test_a_refusal_before_the_due_date_hurries_nothing_that_speaks_of_it(office: Office) -> None:
-    office.open(with_contacts(a_contact(AP, phone=PHONE), policy="gradual-pressure"))
-    office.carry_out("early-call", "2027-02-24 09:00")
-    assert tell(office, "refused", "2027-02-24 09:10", "inv-1.early-call.accounts_payable") == "due-call 03-01 11:00"
+def test_a_refusal_before_the_due_date_hurries_nothing_that_speaks_of_it(harness: ServiceHarness) -> None:
+    harness.open(with_contacts(a_contact(AP, phone=PHONE), policy="gradual-pressure"))
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    assert tell(harness, "refused", "2027-02-24 09:10", "inv-1.early-call.accounts_payable") == "due-call 03-01 11:00"
 
 
-def test_a_refusal_brings_no_consequence_sooner(office: Office) -> None:
-    called(office)
-    office.carry_out("demand-call", "2027-03-04 10:00")
-    assert tell(office, "refused", "2027-03-04 10:05", "inv-1.demand-call.manager") == "complaint 03-05 10:00"
-    office.carry_out("complaint", "2027-03-05 10:00")
+def test_a_refusal_brings_no_consequence_sooner(harness: ServiceHarness) -> None:
+    called(harness)
+    harness.carry_out("demand-call", "2027-03-04 10:00")
+    assert tell(harness, "refused", "2027-03-04 10:05", "inv-1.demand-call.manager") == "complaint 03-05 10:00"
+    harness.carry_out("complaint", "2027-03-05 10:00")
     hand_over = "hand-over 03-19 09:00"  # ten business days after the complaint that announced it
-    assert tell(office, "refused", "2027-03-05 10:05", "inv-1.demand-call.accounts_payable") == hand_over
+    assert tell(harness, "refused", "2027-03-05 10:05", "inv-1.demand-call.accounts_payable") == hand_over
 
 
 # How often ------------------------------------------------------------------------------------------------
 
 
-def with_rest(office: Office, days: int, **changes: Any) -> None:
+def with_rest(harness: ServiceHarness, days: int, **changes: Any) -> None:
     """The ladder of this case, with another rest after a conversation."""
     policy = the_ladders()["gradual-pressure"]
     rules = policy.calls.model_copy(update={"rest_after_conversation_days": days})
     changed = policy.model_copy(update={"calls": rules} | changes)
-    office.deps._policies[office.case.policy] = changed
+    harness.deps._policies[harness.case.policy] = changed
 
 
 @pytest.mark.parametrize(
@@ -237,62 +241,62 @@ def with_rest(office: Office, days: int, **changes: Any) -> None:
     ],
 )
 def test_the_rest_after_a_conversation(
-    office: Office, outcome: str, days: int, status: str, until: str | None
+    harness: ServiceHarness, outcome: str, days: int, status: str, until: str | None
 ) -> None:
-    called(office)
-    with_rest(office, days)
-    tell(office, outcome, "2027-03-03 10:30")
-    answer = office.carry_out("demand-call", "2027-03-04 11:30")
+    called(harness)
+    with_rest(harness, days)
+    tell(harness, outcome, "2027-03-03 10:30")
+    answer = harness.carry_out("demand-call", "2027-03-04 11:30")
     assert answer.outcome is not None
     assert (answer.outcome.status, answer.outcome.until) == (status, at(until) if until else None)
 
 
-def test_what_they_asked_for_needs_no_rest(office: Office) -> None:
-    called(office)
-    with_rest(office, 7)
-    tell(office, "call_back", "2027-03-03 10:30", call_back_at="2027-03-04T09:00:00Z")
-    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-04 09:00"]
-    office.record("promise_to_pay", "2027-03-03 11:00", date="2027-03-08", promised_by="user")
-    assert len(office.tasks()) == 1  # nobody takes back the hour that was agreed
-    office.pay("2027-03-04 08:00")
-    assert office.tasks() == []
+def test_what_they_asked_for_needs_no_rest(harness: ServiceHarness) -> None:
+    called(harness)
+    with_rest(harness, 7)
+    tell(harness, "call_back", "2027-03-03 10:30", call_back_at="2027-03-04T09:00:00Z")
+    assert still_to_do(harness) == ["promise-call.accounts_payable~2 03-04 09:00"]
+    harness.record("promise_to_pay", "2027-03-03 11:00", date="2027-03-08", promised_by="user")
+    assert len(harness.tasks()) == 1  # nobody takes back the hour that was agreed
+    harness.pay("2027-03-04 08:00")
+    assert harness.tasks() == []
 
 
-def test_a_try_too_many_in_a_week_waits_for_the_week_to_pass(office: Office) -> None:
-    called(office)
-    with_rest(office, 0, calls_per_week=1)  # this call; those that were replaced were not made
-    tell(office, "no_answer", "2027-03-03 10:30")
-    assert still_to_do(office) == ["promise-call.accounts_payable~2 03-10 10:00"]
+def test_a_try_too_many_in_a_week_waits_for_the_week_to_pass(harness: ServiceHarness) -> None:
+    called(harness)
+    with_rest(harness, 0, calls_per_week=1)  # this call; those that were replaced were not made
+    tell(harness, "no_answer", "2027-03-03 10:30")
+    assert still_to_do(harness) == ["promise-call.accounts_payable~2 03-10 10:00"]
 
 
 # What to say ----------------------------------------------------------------------------------------------
 
 
-def test_a_script_in_the_debtors_language_and_in_ours(make_office: MakeOffice) -> None:
-    office = make_office()
+def test_a_script_in_the_debtors_language_and_in_ours(make_harness: MakeHarness) -> None:
+    harness = make_harness()
     spanish = with_contacts(a_contact(AP), policy="gradual-pressure")
-    office.open(spanish.model_copy(update={"customer": spanish.customer.model_copy(update={"language": "es"})}))
-    office.carry_out("early-call", "2027-02-24 09:00")
-    (task,) = office.tasks()
+    harness.open(spanish.model_copy(update={"customer": spanish.customer.model_copy(update={"language": "es"})}))
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    (task,) = harness.tasks()
     assert task.agent_script is not None
     assert ("Buenos" in task.script or "Buenas" in task.script, "Good day" in task.agent_script) == (True, True)
     assert (task.amount, task.currency) == (Decimal("1200.00"), "EUR")
 
 
-def test_one_script_where_both_speak_the_same(office: Office) -> None:
-    assert called(office).tasks()[0].agent_script is None
+def test_one_script_where_both_speak_the_same(harness: ServiceHarness) -> None:
+    assert called(harness).tasks()[0].agent_script is None
 
 
-def test_a_script_never_asks_for_what_came_in(office: Office) -> None:
-    called(office)
-    office.pay("2027-03-03 10:20", "200.00")
-    (task,) = office.tasks()
+def test_a_script_never_asks_for_what_came_in(harness: ServiceHarness) -> None:
+    called(harness)
+    harness.pay("2027-03-03 10:20", "200.00")
+    (task,) = harness.tasks()
     assert task.amount == Decimal("1000.00")
     assert "1,000.00" in task.script
 
 
-def test_a_call_asks_what_the_trade_asks_and_knows_the_answers(office: Office) -> None:
-    script = called(office).tasks()[0].script
+def test_a_call_asks_what_the_trade_asks_and_knows_the_answers(harness: ServiceHarness) -> None:
+    script = called(harness).tasks()[0].script
     facts = ("2027-001", "1,200.00", "Accounts_Payable Person", "March 1, 2027")
     for said in (*facts, "What is the reason", "on which day, which amount", "in writing"):
         assert said in script, said
@@ -301,33 +305,33 @@ def test_a_call_asks_what_the_trade_asks_and_knows_the_answers(office: Office) -
 
 
 @pytest.mark.parametrize("kind", [Channel.VISIT, Channel.MEETING])
-def test_visits_and_meetings_are_tasks_of_their_own(office: Office, kind: Channel) -> None:
-    office.open(with_contacts(a_contact(AP), policy="gradual-pressure"))
+def test_visits_and_meetings_are_tasks_of_their_own(harness: ServiceHarness, kind: Channel) -> None:
+    harness.open(with_contacts(a_contact(AP), policy="gradual-pressure"))
     policy = the_ladders()["gradual-pressure"]
     steps = (policy.steps[0].model_copy(update={"by": (kind,)}), *policy.steps[1:])
-    office.deps._policies[office.case.policy] = policy.model_copy(update={"steps": steps})
-    office.carry_out("early-call", "2027-02-24 09:00")
-    (task,) = office.tasks()
+    harness.deps._policies[harness.case.policy] = policy.model_copy(update={"steps": steps})
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    (task,) = harness.tasks()
     assert (task.kind, task.task_id) == (kind.value, f"inv-1.early-call.accounts_payable.{kind.value}")
     assert task.script
-    assert office.messages() == []
+    assert harness.messages() == []
 
 
-def test_a_call_that_money_made_needless_is_not_asked_for(office: Office) -> None:
-    case = office.open(with_contacts(a_contact(AP), policy="gradual-pressure")).model_copy(deep=True)
-    office.carry_out("early-call", "2027-02-24 09:00")
-    before = office.case.model_copy(deep=True)
-    office.pay("2027-03-01 10:59")
-    office.carry_out("due-call", "2027-03-01 11:00", before)
+def test_a_call_that_money_made_needless_is_not_asked_for(harness: ServiceHarness) -> None:
+    case = harness.open(with_contacts(a_contact(AP), policy="gradual-pressure")).model_copy(deep=True)
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    before = harness.case.model_copy(deep=True)
+    harness.pay("2027-03-01 10:59")
+    harness.carry_out("due-call", "2027-03-01 11:00", before)
     assert case.money.paid == 0
-    assert office.tasks() == []
+    assert harness.tasks() == []
 
 
 # Late ones ------------------------------------------------------------------------------------------------
 
 
-def watch(office: Office, when: str) -> None:
-    escalate(office.deps, office.attempt_at(when))
+def watch(harness: ServiceHarness, when: str) -> None:
+    escalate(harness.deps, harness.attempt_at(when))
 
 
 @pytest.mark.parametrize(
@@ -337,12 +341,12 @@ def watch(office: Office, when: str) -> None:
         ("2027-03-03 14:01", True),
     ],
 )
-def test_a_late_call_goes_to_a_manager(office: Office, when: str, escalated: bool) -> None:
-    called(office)
-    watch(office, when)
-    watch(office, when)
-    assert [task.escalated_at for task in office.tasks()] == [at(when) if escalated else None]
-    said = [entry.reason for entry in office.entries("escalated")]
+def test_a_late_call_goes_to_a_manager(harness: ServiceHarness, when: str, escalated: bool) -> None:
+    called(harness)
+    watch(harness, when)
+    watch(harness, when)
+    assert [task.escalated_at for task in harness.tasks()] == [at(when) if escalated else None]
+    said = [entry.reason for entry in harness.entries("escalated")]
     assert said == (
         ["escalated: call acme.accounts_payable.1 for promise-call, due 2027-03-03 10:00 UTC, is 4 open hours late"]
         if escalated
@@ -350,26 +354,26 @@ def test_a_late_call_goes_to_a_manager(office: Office, when: str, escalated: boo
     )
 
 
-def test_nights_and_weekends_are_no_lateness(office: Office) -> None:
-    called(office)
-    tell(office, "call_back", "2027-03-03 10:30", call_back_at="2027-03-05T15:00:00Z")
-    watch(office, "2027-03-08 10:59")  # one hour on Friday before closing, three on Monday
-    assert office.tasks()[0].escalated_at is None
-    watch(office, "2027-03-08 11:01")
-    assert office.tasks()[0].escalated_at is not None
+def test_nights_and_weekends_are_no_lateness(harness: ServiceHarness) -> None:
+    called(harness)
+    tell(harness, "call_back", "2027-03-03 10:30", call_back_at="2027-03-05T15:00:00Z")
+    watch(harness, "2027-03-08 10:59")  # one hour on Friday before closing, three on Monday
+    assert harness.tasks()[0].escalated_at is None
+    watch(harness, "2027-03-08 11:01")
+    assert harness.tasks()[0].escalated_at is not None
 
 
-def test_a_rehearsal_has_no_manager_to_tell(office: Office) -> None:
-    office.open(an_invoice(policy="gradual-pressure"), rehearsal=True)
-    office.carry_out("early-call", "2027-02-24 09:00", rehearsal=True)
-    watch(office, "2027-02-26 09:00")
-    assert [task.escalated_at for task in office.tasks()] == [None]
+def test_a_rehearsal_has_no_manager_to_tell(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(policy="gradual-pressure"), rehearsal=True)
+    harness.carry_out("early-call", "2027-02-24 09:00", rehearsal=True)
+    watch(harness, "2027-02-26 09:00")
+    assert [task.escalated_at for task in harness.tasks()] == [None]
 
 
-def test_the_store_knows_the_last_conversation_of_a_contact(office: Office) -> None:
-    called(office)
-    tell(office, "reached", "2027-03-03 10:30")
-    with office.deps.database.reading() as session:
+def test_the_store_knows_the_last_conversation_of_a_contact(harness: ServiceHarness) -> None:
+    called(harness)
+    tell(harness, "reached", "2027-03-03 10:30")
+    with harness.deps.database.reading() as session:
         row = session.get(TaskRow, TASK)
         assert row is not None
         assert (row.result, row.state) == ("reached", "done")

@@ -6,7 +6,7 @@ from dunwell.domain.events import parse_event
 from dunwell.domain.refusal import Refused
 from dunwell.store.database import Database
 from tests.builders import a_ladder, an_invoice, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 LADDER = a_ladder("""
 name = "asking"
@@ -65,33 +65,33 @@ TASK = "inv-1.restrict.approve"
 
 
 @pytest.fixture
-def asking(office: Office) -> Office:
+def asking(harness: ServiceHarness) -> ServiceHarness:
     """The restriction's turn has come, and our manager is asked."""
-    office.open(ladder=LADDER)
+    harness.open(ladder=LADDER)
     for step, when in (("welcome", FIRST), ("first", FIRST), ("second", SECOND), ("restrict", RESTRICT)):
-        office.carry_out(step, when)
-    return office
+        harness.carry_out(step, when)
+    return harness
 
 
-def decide(office: Office, outcome: str, when: str = NEXT_DAY, task: str = TASK) -> str:
+def decide(harness: ServiceHarness, outcome: str, when: str = NEXT_DAY, task: str = TASK) -> str:
     """What comes next once that was recorded, and when."""
-    coming = office.record("call_outcome", when, task_id=task, outcome=outcome, by="head-of-sales").next_action
+    coming = harness.record("call_outcome", when, task_id=task, outcome=outcome, by="head-of-sales").next_action
     return f"{coming.step} {coming.at:%Y-%m-%d %H:%M}" if coming else "nothing"
 
 
-def test_the_step_waits_and_a_task_asks(asking: Office) -> None:
+def test_the_step_waits_and_a_task_asks(asking: ServiceHarness) -> None:
     assert [(task.task_id, task.kind) for task in asking.tasks()] == [(TASK, "approval")]
     assert asking.access() == "full" and not asking.messages("restrict")
     (blocked,) = asking.entries("blocked")
     assert blocked.reason.startswith(f"restricted waits for our manager's yes (task {TASK}) (until 2027-04-12")
 
 
-def test_it_asks_once_however_often_the_step_is_looked_at(asking: Office) -> None:
+def test_it_asks_once_however_often_the_step_is_looked_at(asking: ServiceHarness) -> None:
     asking.carry_out("restrict", "2027-03-22 09:00")
     assert len(asking.entries("task")) == 1 and len(asking.tasks()) == 1
 
 
-def test_a_yes_lets_it_happen(asking: Office) -> None:
+def test_a_yes_lets_it_happen(asking: ServiceHarness) -> None:
     assert decide(asking, "approved") == f"restrict {NEXT_DAY}"  # at its next open hour
     answer = asking.carry_out("restrict", NEXT_DAY)
     assert answer.outcome is not None and answer.outcome.status == "done"
@@ -99,7 +99,7 @@ def test_a_yes_lets_it_happen(asking: Office) -> None:
     assert "restrict: yes, by head-of-sales" in [entry.reason for entry in asking.entries("approved")]
 
 
-def test_a_no_leaves_it_out_and_the_ladder_goes_on(asking: Office) -> None:
+def test_a_no_leaves_it_out_and_the_ladder_goes_on(asking: ServiceHarness) -> None:
     assert decide(asking, "declined") == "last 2027-03-23 09:00"
     assert asking.access() == "full" and not asking.tasks()
     assert [entry.reason for entry in asking.entries("declined")] == [
@@ -107,7 +107,7 @@ def test_a_no_leaves_it_out_and_the_ladder_goes_on(asking: Office) -> None:
     ]
 
 
-def test_a_yes_is_no_proof(asking: Office) -> None:
+def test_a_yes_is_no_proof(asking: ServiceHarness) -> None:
     """G2 is judged when the step happens: a warning that came back meanwhile blocks it."""
     decide(asking, "approved")
     asking.report(asking.messages("second")[0], "bounced", NEXT_DAY)
@@ -124,7 +124,7 @@ def test_a_yes_is_no_proof(asking: Office) -> None:
         pytest.param("reached", TASK, "outcome", id="a call's outcome is no decision"),
     ],
 )
-def test_what_is_no_decision_is_refused(asking: Office, outcome: str, task: str, field: str) -> None:
+def test_what_is_no_decision_is_refused(asking: ServiceHarness, outcome: str, task: str, field: str) -> None:
     event = parse_event("call_outcome", [{"task_id": task, "outcome": outcome, "by": "agent"}])
     before = asking.case.model_dump()
     with pytest.raises(Refused) as refused:
@@ -132,14 +132,14 @@ def test_what_is_no_decision_is_refused(asking: Office, outcome: str, task: str,
     assert refused.value.field == field and asking.case.model_dump() == before
 
 
-def test_nobody_has_to_decide_about_a_paid_invoice(asking: Office) -> None:
+def test_nobody_has_to_decide_about_a_paid_invoice(asking: ServiceHarness) -> None:
     asking.pay(NEXT_DAY)
     assert not asking.tasks()
     with pytest.raises(Refused, match="has ended"):
         decide(asking, "approved")
 
 
-def test_after_a_reversal_the_question_is_asked_anew(asking: Office) -> None:
+def test_after_a_reversal_the_question_is_asked_anew(asking: ServiceHarness) -> None:
     decide(asking, "approved")
     asking.carry_out("restrict", NEXT_DAY)
     asking.pay("2027-03-17 09:00")
@@ -152,7 +152,7 @@ def test_after_a_reversal_the_question_is_asked_anew(asking: Office) -> None:
     assert asking.access() == "restricted"
 
 
-def test_what_the_ladder_writes_off_holds_nothing_any_more(asking: Office) -> None:
+def test_what_the_ladder_writes_off_holds_nothing_any_more(asking: ServiceHarness) -> None:
     """G7: the case ends in a step of its ladder, and no event comes after it."""
     decide(asking, "approved")
     asking.carry_out("restrict", NEXT_DAY)
@@ -162,7 +162,7 @@ def test_what_the_ladder_writes_off_holds_nothing_any_more(asking: Office) -> No
 
 
 def test_a_customer_is_welcomed_once(file_database: Database) -> None:
-    one, two = Office(sample_deps(file_database)), Office(sample_deps(file_database))
+    one, two = ServiceHarness(sample_deps(file_database)), ServiceHarness(sample_deps(file_database))
     one.open(ladder=LADDER)
     assert one.carry_out("welcome", WELCOME).outcome.status == "done"  # type: ignore[union-attr]
     two.open(an_invoice(invoice_id="inv-2", number="2027-002"), ladder=LADDER)
@@ -173,7 +173,7 @@ def test_a_customer_is_welcomed_once(file_database: Database) -> None:
 
 
 def test_a_welcome_that_came_back_was_none(file_database: Database) -> None:
-    one, two = Office(sample_deps(file_database)), Office(sample_deps(file_database))
+    one, two = ServiceHarness(sample_deps(file_database)), ServiceHarness(sample_deps(file_database))
     one.open(ladder=LADDER)
     one.carry_out("welcome", WELCOME)
     one.report(one.messages()[0], "bounced", "2027-02-02 11:00")

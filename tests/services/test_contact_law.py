@@ -15,7 +15,7 @@ from dunwell.domain.policy import Policy
 from dunwell.domain.terms import DebtorKind, Role
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 TWO_LETTERS = a_ladder("""
 name = "two-letters"
@@ -86,15 +86,15 @@ WEEKLY = law_of(limits=(limit(ContactForm.MESSAGES, at_most=1, days=7),))
 
 
 @pytest.fixture
-def office(file_database: Database) -> Iterator[Office]:
-    yield Office(sample_deps(file_database))
+def harness(file_database: Database) -> Iterator[ServiceHarness]:
+    yield ServiceHarness(sample_deps(file_database))
 
 
 def under(
-    office: Office, law: Jurisdiction, kind: DebtorKind | None, ladder: Policy = TWO_LETTERS, **customer: Any
-) -> Office:
+    harness: ServiceHarness, law: Jurisdiction, kind: DebtorKind | None, ladder: Policy = TWO_LETTERS, **customer: Any
+) -> ServiceHarness:
     """A case of a customer of this kind, under this law."""
-    bound = Office(replace(office.deps, laws={law.code: law}))
+    bound = ServiceHarness(replace(harness.deps, laws={law.code: law}))
     people = (a_contact(phone="+4930901820"),)
     bound.open(an_invoice(customer=a_customer(kind=kind, contacts=people, **customer)), ladder=ladder)
     return bound
@@ -110,9 +110,9 @@ def under(
     ],
 )
 def test_a_law_on_messages_holds_beside_the_ladder(
-    office: Office, kind: DebtorKind | None, country: str, status: str
+    harness: ServiceHarness, kind: DebtorKind | None, country: str, status: str
 ) -> None:
-    one = under(office, WEEKLY, kind, country=country)
+    one = under(harness, WEEKLY, kind, country=country)
     one.carry_out("first", FIRST)
     found = one.carry_out("second", SECOND).outcome
     assert found is not None and found.status == status
@@ -123,35 +123,35 @@ def test_a_law_on_messages_holds_beside_the_ladder(
         ]
 
 
-def test_it_counts_every_invoice_and_every_person_of_the_customer(office: Office) -> None:
-    one = under(office, WEEKLY, DebtorKind.CONSUMER)
+def test_it_counts_every_invoice_and_every_person_of_the_customer(harness: ServiceHarness) -> None:
+    one = under(harness, WEEKLY, DebtorKind.CONSUMER)
     one.carry_out("first", FIRST)
-    other = Office(one.deps)
+    other = ServiceHarness(one.deps)
     customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(a_contact(number=2),))
     other.open(an_invoice(invoice_id="inv-2", number="2", customer=customer), ladder=TWO_LETTERS)
     found = other.carry_out("first", SECOND).outcome
     assert found is not None and found.status == "delayed"
 
 
-def test_days_between_two_messages(office: Office) -> None:
-    one = under(office, law_of(days_between=2), DebtorKind.CONSUMER)
+def test_days_between_two_messages(harness: ServiceHarness) -> None:
+    one = under(harness, law_of(days_between=2), DebtorKind.CONSUMER)
     one.carry_out("first", FIRST)
     found = one.carry_out("second", SECOND).outcome
     assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-04 09:00"
 
 
-def test_a_message_waits_for_the_hours_of_the_law(office: Office) -> None:
+def test_a_message_waits_for_the_hours_of_the_law(harness: ServiceHarness) -> None:
     hours = ContactHours(days=tuple(Weekday)[:5], opens=time(11), closes=time(20))
-    one = under(office, law_of(hours=(hours,)), DebtorKind.CONSUMER)
+    one = under(harness, law_of(hours=(hours,)), DebtorKind.CONSUMER)
     found = one.carry_out("first", FIRST).outcome
     assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-02 10:00"
     assert one.entries("delayed")[0].reason.startswith("outside the hours of Act 1: waits for the next open hour")
     assert one.case.next_action is not None and f"{one.case.next_action.at:%H:%M}" == "10:00"
 
 
-def test_a_window_outside_the_hours_of_the_law_gives_way_to_them(office: Office) -> None:
+def test_a_window_outside_the_hours_of_the_law_gives_way_to_them(harness: ServiceHarness) -> None:
     hours = ContactHours(days=tuple(Weekday)[:5], opens=time(18), closes=time(20))
-    one = under(office, law_of(hours=(hours,)), DebtorKind.CONSUMER)
+    one = under(harness, law_of(hours=(hours,)), DebtorKind.CONSUMER)
     found = one.carry_out("first", FIRST).outcome
     assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-02 17:00"
 
@@ -182,9 +182,9 @@ late = "shift"
 """)
 
 
-def test_collection_waits_for_the_days_of_written_notice_that_the_law_gives(office: Office) -> None:
+def test_collection_waits_for_the_days_of_written_notice_that_the_law_gives(harness: ServiceHarness) -> None:
     law = law_of(notice_days=14)
-    bound = Office(replace(office.deps, laws={law.code: law}))
+    bound = ServiceHarness(replace(harness.deps, laws={law.code: law}))
     bound.open(an_invoice(customer=a_customer(kind=DebtorKind.CONSUMER)), ladder=HANDING_OVER)
     bound.carry_out("warning", FIRST)
     (row,) = bound.messages("warning")
@@ -196,7 +196,9 @@ def test_collection_waits_for_the_days_of_written_notice_that_the_law_gives(offi
     assert found is not None and found.status == "done"
 
 
-def test_who_is_no_party_is_not_written_to_once_the_customer_is_known_to_be_a_private_person(office: Office) -> None:
+def test_who_is_no_party_is_not_written_to_once_the_customer_is_known_to_be_a_private_person(
+    harness: ServiceHarness,
+) -> None:
     to_both = TWO_LETTERS.model_copy(
         update={
             "steps": tuple(
@@ -206,7 +208,7 @@ def test_who_is_no_party_is_not_written_to_once_the_customer_is_known_to_be_a_pr
     )
     told = {}
     for kind in (DebtorKind.BUSINESS, DebtorKind.CONSUMER):
-        one, name = Office(office.deps), f"inv-{kind}"
+        one, name = ServiceHarness(harness.deps), f"inv-{kind}"
         people = tuple(
             a_contact(role, contact_id=f"c-{kind}.{role}.1", email=f"{role}@{kind}.example")
             for role in (Role.ACCOUNTS_PAYABLE, Role.MANAGER)
@@ -218,16 +220,16 @@ def test_who_is_no_party_is_not_written_to_once_the_customer_is_known_to_be_a_pr
     assert [len(found) for found in told.values()] == [2, 1]
 
 
-def calling(office: Office, law: Jurisdiction) -> Office:
-    bound = Office(replace(office.deps, laws={law.code: law}))
+def calling(harness: ServiceHarness, law: Jurisdiction) -> ServiceHarness:
+    bound = ServiceHarness(replace(harness.deps, laws={law.code: law}))
     customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(a_contact(phone="+4930901820"),))
     bound.open(an_invoice(customer=customer), ladder=CALLS)
     return bound
 
 
-def test_a_second_attempt_waits_for_the_law(office: Office) -> None:
+def test_a_second_attempt_waits_for_the_law(harness: ServiceHarness) -> None:
     law = law_of(limits=(limit(ContactForm.CALLS, ContactForm.VISITS, at_most=1, days=7),))
-    one = calling(office, law)
+    one = calling(harness, law)
     one.carry_out("call", FIRST)
     (task,) = one.tasks()
     one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="no_answer", by="ana")
@@ -235,8 +237,8 @@ def test_a_second_attempt_waits_for_the_law(office: Office) -> None:
     assert f"{retry.due_at:%Y-%m-%d %H:%M}" == "2027-03-09 09:00"
 
 
-def test_after_a_talk_nobody_is_called_for_the_days_of_the_law(office: Office) -> None:
-    one = calling(office, law_of(rest_days_after_talk=7))
+def test_after_a_talk_nobody_is_called_for_the_days_of_the_law(harness: ServiceHarness) -> None:
+    one = calling(harness, law_of(rest_days_after_talk=7))
     one.carry_out("call", FIRST)
     (task,) = one.tasks()
     one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="refused", by="ana")
@@ -245,8 +247,8 @@ def test_after_a_talk_nobody_is_called_for_the_days_of_the_law(office: Office) -
     assert "was talked with less than 7 day(s) ago (Act 1)" in one.entries("delayed")[-1].reason
 
 
-def test_a_limit_on_talks_counts_conversations_and_not_attempts(office: Office) -> None:
-    one = calling(office, law_of(limits=(limit(ContactForm.TALKS, at_most=1, days=1),)))
+def test_a_limit_on_talks_counts_conversations_and_not_attempts(harness: ServiceHarness) -> None:
+    one = calling(harness, law_of(limits=(limit(ContactForm.TALKS, at_most=1, days=1),)))
     one.carry_out("call", FIRST)
     (task,) = one.tasks()
     one.record("call_outcome", "2027-03-02 10:00", task_id=task.task_id, outcome="no_answer", by="ana")
@@ -259,24 +261,24 @@ def test_a_limit_on_talks_counts_conversations_and_not_attempts(office: Office) 
 NAMES = law_of(fields_to_name=("name", "phone"))
 
 
-def test_nothing_is_sent_that_cannot_name_what_the_law_demands(office: Office) -> None:
-    one = under(office, NAMES, DebtorKind.CONSUMER)
+def test_nothing_is_sent_that_cannot_name_what_the_law_demands(harness: ServiceHarness) -> None:
+    one = under(harness, NAMES, DebtorKind.CONSUMER)
     one.carry_out("first", FIRST)
     assert one.messages() == []
     assert one.entries("withheld")[0].reason.endswith("Act 1 has each contact name: phone; set SENDER_PHONE")
 
 
 @pytest.mark.parametrize("by", [Channel.EMAIL, Channel.SMS])
-def test_each_message_names_who_writes_and_a_phone_number(office: Office, by: Channel) -> None:
-    office.deps = replace(office.deps, sender=replace(office.deps.sender, phone="+7 495 123-45-67"))
+def test_each_message_names_who_writes_and_a_phone_number(harness: ServiceHarness, by: Channel) -> None:
+    harness.deps = replace(harness.deps, sender=replace(harness.deps.sender, phone="+7 495 123-45-67"))
     steps = tuple(step.model_copy(update={"by": (by,)}) for step in TWO_LETTERS.steps)
-    one = under(office, NAMES, DebtorKind.CONSUMER, ladder=TWO_LETTERS.model_copy(update={"steps": steps}))
+    one = under(harness, NAMES, DebtorKind.CONSUMER, ladder=TWO_LETTERS.model_copy(update={"steps": steps}))
     one.carry_out("first", FIRST)
     (row,) = one.messages()
     assert row.channel == by and "Ana Lopez" in row.body and "+7 495 123-45-67" in row.body
 
 
-def test_a_company_is_written_to_without_that(office: Office) -> None:
-    one = under(office, NAMES, DebtorKind.BUSINESS)
+def test_a_company_is_written_to_without_that(harness: ServiceHarness) -> None:
+    one = under(harness, NAMES, DebtorKind.BUSINESS)
     one.carry_out("first", FIRST)
     assert len(one.messages()) == 1

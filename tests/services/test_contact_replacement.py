@@ -6,7 +6,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.terms import Role
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 AP, USER = Role.ACCOUNTS_PAYABLE, Role.USER
 ADA = a_contact(AP, name="Ada Lind", email="ada@acme.example", phone="+4915111111111")
@@ -20,94 +20,94 @@ def of(*people: Contact, policy: str = "gentle-saas") -> Invoice:
     return an_invoice(customer=a_customer(contacts=people), policy=policy)
 
 
-def record(office: Office, *people: Contact, when: str = "2027-02-25 09:00") -> list[str]:
+def record(harness: ServiceHarness, *people: Contact, when: str = "2027-02-25 09:00") -> list[str]:
     """The next export; returns the cases that have to hear of it."""
-    renewed = of(*people, policy=office.case.policy.name)
-    return list(Registrar(office.deps, the_ladders()).register(renewed, at(when)).tell)
+    renewed = of(*people, policy=harness.case.policy.name)
+    return list(Registrar(harness.deps, the_ladders()).register(renewed, at(when)).tell)
 
 
-def with_call(office: Office, *people: Contact) -> None:
+def with_call(harness: ServiceHarness, *people: Contact) -> None:
     """A case in which the first of these people is to be called."""
-    office.open(of(*people, policy=LADDER))
-    office.carry_out(CALL, "2027-02-24 09:00")
-    assert [task.contact_id for task in office.tasks()] == [people[0].contact_id]
+    harness.open(of(*people, policy=LADDER))
+    harness.carry_out(CALL, "2027-02-24 09:00")
+    assert [task.contact_id for task in harness.tasks()] == [people[0].contact_id]
 
 
-def test_b1_a_pending_call_goes_to_a_colleague_at_once(office: Office) -> None:
-    with_call(office, ADA, UMA)
-    assert record(office, BOB.model_copy(update={"contact_id": ADA.contact_id}), UMA) == []
-    (task,) = office.tasks()
+def test_b1_a_pending_call_goes_to_a_colleague_at_once(harness: ServiceHarness) -> None:
+    with_call(harness, ADA, UMA)
+    assert record(harness, BOB.model_copy(update={"contact_id": ADA.contact_id}), UMA) == []
+    (task,) = harness.tasks()
     assert task.contact_id == "acme.accounts_payable.2"
     assert "Bob Moss" in task.script or "Bob" in task.script
     assert any(
-        "instead: acme.accounts_payable.1 is not written to any more" in one.reason for one in office.entries()
+        "instead: acme.accounts_payable.1 is not written to any more" in one.reason for one in harness.entries()
     )
 
 
-def test_b1_without_a_colleague_the_call_is_called_off_and_the_step_looks_further(office: Office) -> None:
-    with_call(office, ADA, UMA.model_copy(update={"phone": None}))
-    assert record(office, UMA.model_copy(update={"phone": None})) == ["inv-1"]
-    assert [task.contact_id for task in office.tasks()] == ["acme.accounts_payable.1"]  # in the list until then
-    answer = office.record("contacts_changed", "2027-02-25 09:01", by="billing")
-    assert (office.tasks(), answer.not_arrived) == ([], CALL)
+def test_b1_without_a_colleague_the_call_is_called_off_and_the_step_looks_further(harness: ServiceHarness) -> None:
+    with_call(harness, ADA, UMA.model_copy(update={"phone": None}))
+    assert record(harness, UMA.model_copy(update={"phone": None})) == ["inv-1"]
+    assert [task.contact_id for task in harness.tasks()] == ["acme.accounts_payable.1"]  # in the list until then
+    answer = harness.record("contacts_changed", "2027-02-25 09:01", by="billing")
+    assert (harness.tasks(), answer.not_arrived) == ([], CALL)
 
 
-def test_b1_a_step_that_reached_nobody_looks_for_who_is_named_now(office: Office) -> None:
+def test_b1_a_step_that_reached_nobody_looks_for_who_is_named_now(harness: ServiceHarness) -> None:
     nobody = ADA.model_copy(update={"email": "bounce@acme.example", "phone": None})
-    office.open(of(nobody))
-    office.carry_out("first-reminder", "2027-03-02 09:00")
-    assert [task.task_id.endswith(".unreachable") for task in office.tasks()] == [True]
-    assert record(office, BOB.model_copy(update={"phone": None}), when="2027-03-03 09:00") == ["inv-1"]
-    answer = office.record("contacts_changed", "2027-03-03 09:01", by="billing")
-    assert (office.tasks(), answer.not_arrived) == ([], "first-reminder")
-    office.carry_out("first-reminder", "2027-03-03 09:02")
-    assert {row.address: row.state for row in office.messages()} == {
+    harness.open(of(nobody))
+    harness.carry_out("first-reminder", "2027-03-02 09:00")
+    assert [task.task_id.endswith(".unreachable") for task in harness.tasks()] == [True]
+    assert record(harness, BOB.model_copy(update={"phone": None}), when="2027-03-03 09:00") == ["inv-1"]
+    answer = harness.record("contacts_changed", "2027-03-03 09:01", by="billing")
+    assert (harness.tasks(), answer.not_arrived) == ([], "first-reminder")
+    harness.carry_out("first-reminder", "2027-03-03 09:02")
+    assert {row.address: row.state for row in harness.messages()} == {
         "bounce@acme.example": "bounced",
         "bob@acme.example": "delivered",
     }
 
 
-def test_b6_a_corrected_address_gets_what_came_back_from_the_old_one_and_only_once(office: Office) -> None:
+def test_b6_a_corrected_address_gets_what_came_back_from_the_old_one_and_only_once(harness: ServiceHarness) -> None:
     wrong = ADA.model_copy(update={"email": "bounce@acme.example", "phone": None})
-    office.open(of(wrong))
-    office.carry_out("first-reminder", "2027-03-02 09:00")
-    changed = Customers(office.deps).set_contact(ADA.contact_id, {"email": "ada@acme.example"}, "agent-7")
+    harness.open(of(wrong))
+    harness.carry_out("first-reminder", "2027-03-02 09:00")
+    changed = Customers(harness.deps).set_contact(ADA.contact_id, {"email": "ada@acme.example"}, "agent-7")
     assert changed.invoices == ("inv-1",)
     for minute in (1, 2):
-        office.record("contacts_changed", f"2027-03-03 09:0{minute}", by="agent-7")
-        office.carry_out("first-reminder", f"2027-03-03 09:0{minute}")
-    assert {(row.address, row.state) for row in office.messages()} == {
+        harness.record("contacts_changed", f"2027-03-03 09:0{minute}", by="agent-7")
+        harness.carry_out("first-reminder", f"2027-03-03 09:0{minute}")
+    assert {(row.address, row.state) for row in harness.messages()} == {
         ("bounce@acme.example", "bounced"),
         ("ada@acme.example", "delivered"),
     }
-    assert len({row.message_id for row in office.messages()}) == 2
-    assert office.tasks() == []
+    assert len({row.message_id for row in harness.messages()}) == 2
+    assert harness.tasks() == []
 
 
-def test_b1_nobody_who_left_gets_the_next_letter(office: Office) -> None:
-    office.open(of(ADA, BOB))
-    office.carry_out("first-reminder", "2027-03-02 09:00")
-    record(office, BOB.model_copy(update={"contact_id": ADA.contact_id}))
+def test_b1_nobody_who_left_gets_the_next_letter(harness: ServiceHarness) -> None:
+    harness.open(of(ADA, BOB))
+    harness.carry_out("first-reminder", "2027-03-02 09:00")
+    record(harness, BOB.model_copy(update={"contact_id": ADA.contact_id}))
     second = the_ladders()["gentle-saas"].steps[1].id
-    office.carry_out(second, "2027-03-09 09:00")
-    assert {row.address for row in office.messages(second)} <= {"bob@acme.example"}
-    assert {row.address for row in office.messages("first-reminder")} == {"ada@acme.example", "bob@acme.example"}
+    harness.carry_out(second, "2027-03-09 09:00")
+    assert {row.address for row in harness.messages(second)} <= {"bob@acme.example"}
+    assert {row.address for row in harness.messages("first-reminder")} == {"ada@acme.example", "bob@acme.example"}
 
 
-def test_b1_a_contact_that_is_closed_by_hand_hands_over_calls(office: Office) -> None:
-    office.open(of(ADA, policy=LADDER))
-    office.carry_out(CALL, "2027-02-24 09:00")
-    record(office, ADA, BOB)
-    Customers(office.deps).close_contact(ADA.contact_id, "left", "agent-7")
-    assert {task.contact_id for task in office.tasks()} == {BOB.contact_id}
+def test_b1_a_contact_that_is_closed_by_hand_hands_over_calls(harness: ServiceHarness) -> None:
+    harness.open(of(ADA, policy=LADDER))
+    harness.carry_out(CALL, "2027-02-24 09:00")
+    record(harness, ADA, BOB)
+    Customers(harness.deps).close_contact(ADA.contact_id, "left", "agent-7")
+    assert {task.contact_id for task in harness.tasks()} == {BOB.contact_id}
 
 
-def test_b11_nothing_leaves_while_the_customer_rests_even_if_the_case_was_not_told(office: Office) -> None:
-    office.open(of(ADA))
-    Customers(office.deps).pause("acme", "illness", "agent-7")
-    answer = office.carry_out("first-reminder", "2027-03-02 09:00")
+def test_b11_nothing_leaves_while_the_customer_rests_even_if_the_case_was_not_told(harness: ServiceHarness) -> None:
+    harness.open(of(ADA))
+    Customers(harness.deps).pause("acme", "illness", "agent-7")
+    answer = harness.carry_out("first-reminder", "2027-03-02 09:00")
     assert answer.outcome is not None and answer.outcome.status == "delayed"
-    assert office.messages() == []
-    assert any("the whole customer rests (illness, by agent-7)" in one.reason for one in office.entries())
-    office.pay("2027-03-02 10:00")  # a payment still counts
-    assert office.case.ended is not None
+    assert harness.messages() == []
+    assert any("the whole customer rests (illness, by agent-7)" in one.reason for one in harness.entries())
+    harness.pay("2027-03-02 10:00")  # a payment still counts
+    assert harness.case.ended is not None

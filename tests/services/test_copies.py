@@ -11,7 +11,7 @@ from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
 from tests.gateways.fakes import Answer, FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, WorkerDied, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, WorkerDied, by_sendgrid
 
 AP, USER, MANAGER, OURS = Role.ACCOUNTS_PAYABLE, Role.USER, Role.MANAGER, Role.ACCOUNT_MANAGER
 DEAD = "bounce@acme.example"
@@ -40,13 +40,13 @@ message = "reminder-second"
 LETTER, REPEAT = "2027-03-02 09:00", "2027-03-05 09:00"
 
 
-def begin(office: Office, *contacts: Contact, invoice: str = "inv-1") -> None:
+def begin(harness: ServiceHarness, *contacts: Contact, invoice: str = "inv-1") -> None:
     customer = a_customer(contacts=contacts or (a_contact(AP), a_contact(MANAGER), a_contact(OURS)))
-    office.open(an_invoice(invoice_id=invoice, number=invoice, customer=customer), ladder=LADDER)
+    harness.open(an_invoice(invoice_id=invoice, number=invoice, customer=customer), ladder=LADDER)
 
 
-def copies(office: Office, step: str = "letter") -> dict[str, MessageRow]:
-    return {row.contact_id.split(".")[1]: row for row in office.messages(f"{step}.copy", copies=True)}
+def copies(harness: ServiceHarness, step: str = "letter") -> dict[str, MessageRow]:
+    return {row.contact_id.split(".")[1]: row for row in harness.messages(f"{step}.copy", copies=True)}
 
 
 @pytest.mark.parametrize(
@@ -64,45 +64,45 @@ def copies(office: Office, step: str = "letter") -> dict[str, MessageRow]:
         ([a_contact(AP, email=DEAD), a_contact(MANAGER), a_contact(OURS)], {"account_manager", "manager"}),
     ],
 )
-def test_who_gets_a_copy(office: Office, contacts: list[Contact], copied: set[str]) -> None:
-    begin(office, *contacts)
-    office.carry_out("letter", LETTER)
-    served = {row.contact_id.split(".")[1] for row in office.messages("letter") if row.state == "delivered"}
-    assert set(copies(office)) == copied - served
+def test_who_gets_a_copy(harness: ServiceHarness, contacts: list[Contact], copied: set[str]) -> None:
+    begin(harness, *contacts)
+    harness.carry_out("letter", LETTER)
+    served = {row.contact_id.split(".")[1] for row in harness.messages("letter") if row.state == "delivered"}
+    assert set(copies(harness)) == copied - served
 
 
-def test_a_copy_says_whose_letter_it_is_and_is_else_the_same(office: Office) -> None:
-    begin(office)
-    office.carry_out("letter", LETTER)
-    (letter,), copy = office.messages("letter"), copies(office)["manager"]
+def test_a_copy_says_whose_letter_it_is_and_is_else_the_same(harness: ServiceHarness) -> None:
+    begin(harness)
+    harness.carry_out("letter", LETTER)
+    (letter,), copy = harness.messages("letter"), copies(harness)["manager"]
     label = f"Copy for your information: this message went to {a_contact(AP).name}."
     assert (copy.subject, copy.body) == (letter.subject, f"{label}\n\n{letter.body}")
     assert label in str(copy.html) and label not in str(letter.html)
     assert letter.asks and not copy.asks
 
 
-def test_a_copy_is_no_warning(office: Office) -> None:
-    begin(office)
-    office.carry_out("letter", LETTER)
-    office.carry_out("repeat", REPEAT)
-    with office.deps.database.reading() as session:
+def test_a_copy_is_no_warning(harness: ServiceHarness) -> None:
+    begin(harness)
+    harness.carry_out("letter", LETTER)
+    harness.carry_out("repeat", REPEAT)
+    with harness.deps.database.reading() as session:
         assert {step for step, _ in outbox.warnings(session, "inv-1")} == {"letter", "repeat"}
-        assert len(office.messages(copies=True)) > len(outbox.warnings(session, "inv-1"))
+        assert len(harness.messages(copies=True)) > len(outbox.warnings(session, "inv-1"))
 
 
-def test_a_copy_that_bounces_goes_no_further(office: Office) -> None:
-    begin(office, a_contact(AP), a_contact(MANAGER, email=DEAD, phone=PHONE), a_contact(OURS))
-    assert office.carry_out("letter", LETTER).outcome is not None
-    assert copies(office)["manager"].state == "bounced"
-    answer = office.report(copies(office)["account_manager"], "bounced", "2027-03-02 10:00")
-    assert (answer.not_arrived, office.case.outstanding.again) == (None, [])
-    assert [row.channel for row in office.messages(copies=True)] == ["email"] * 3
+def test_a_copy_that_bounces_goes_no_further(harness: ServiceHarness) -> None:
+    begin(harness, a_contact(AP), a_contact(MANAGER, email=DEAD, phone=PHONE), a_contact(OURS))
+    assert harness.carry_out("letter", LETTER).outcome is not None
+    assert copies(harness)["manager"].state == "bounced"
+    answer = harness.report(copies(harness)["account_manager"], "bounced", "2027-03-02 10:00")
+    assert (answer.not_arrived, harness.case.outstanding.again) == (None, [])
+    assert [row.channel for row in harness.messages(copies=True)] == ["email"] * 3
 
 
-def test_nobody_gets_a_copy_too_soon_and_the_step_is_done_all_the_same(office: Office) -> None:
+def test_nobody_gets_a_copy_too_soon_and_the_step_is_done_all_the_same(harness: ServiceHarness) -> None:
     """The manager has had this week's four messages about other invoices."""
-    begin(office)
-    with office.deps.database.writing("acme") as session:
+    begin(harness)
+    with harness.deps.database.writing("acme") as session:
         for number in range(4):
             row = MessageRow(message_id=f"m{number}", customer_id="acme", step="x", message="reminder-first")
             row.channel, row.contact_id, row.address, row.subject, row.body = (
@@ -115,42 +115,42 @@ def test_nobody_gets_a_copy_too_soon_and_the_step_is_done_all_the_same(office: O
             row.asks, row.amount, row.state, row.call = True, 1, "delivered", "answered"  # type: ignore[assignment]
             row.planned_at = row.claimed_at = at(f"2027-02-2{5 + number} 09:00")
             outbox.add(session, row)
-    answer = office.carry_out("letter", LETTER)
+    answer = harness.carry_out("letter", LETTER)
     assert answer.outcome is not None and answer.outcome.status == "done"
-    assert set(copies(office)) == {"account_manager"}
-    assert [entry.reason for entry in office.entries("withheld")] == [
+    assert set(copies(harness)) == {"account_manager"}
+    assert [entry.reason for entry in harness.entries("withheld")] == [
         "no copy: acme.manager.1 had 4 messages in 7 days"
     ]
 
 
-def test_money_silences_copies_too(make_office: MakeOffice) -> None:
+def test_money_silences_copies_too(make_harness: MakeHarness) -> None:
     """G1: the payment is recorded between the letter and its copies."""
 
     class PaidMeanwhile(OutboxGateway):
         def send(self, envelope):  # type: ignore[no-untyped-def]
             receipt = super().send(envelope)
-            office.pay(LETTER)
+            harness.pay(LETTER)
             return receipt
 
-    office = make_office(email=PaidMeanwhile(Channel.EMAIL))
-    begin(office)
-    office.carry_out("letter", LETTER)
-    assert [row.step for row in office.messages(copies=True)] == ["letter"]
+    harness = make_harness(email=PaidMeanwhile(Channel.EMAIL))
+    begin(harness)
+    harness.carry_out("letter", LETTER)
+    assert [row.step for row in harness.messages(copies=True)] == ["letter"]
 
 
-def test_no_step_waits_for_a_copy(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+def test_no_step_waits_for_a_copy(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
     """The provider has trouble just when the copies are to leave: they are given up, the step is done."""
     sendgrid.next(Answer(), Answer(503), Answer(503))
-    office = make_office(email=by_sendgrid(sendgrid))
-    begin(office)
-    answer = office.carry_out("letter", LETTER)
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    begin(harness)
+    answer = harness.carry_out("letter", LETTER)
     assert answer.outcome is not None and answer.outcome.status == "done"
-    assert {row.state for row in copies(office).values()} == {"failed"}
+    assert {row.state for row in copies(harness).values()} == {"failed"}
 
 
 def test_one_copy_tells_of_all_invoices_of_the_letter(file_database: Database) -> None:
     """G5: the accountant gets one letter about both invoices, and so does who reads along."""
-    one, two = Office(sample_deps(file_database)), Office(sample_deps(file_database))
+    one, two = ServiceHarness(sample_deps(file_database)), ServiceHarness(sample_deps(file_database))
     begin(one)
     begin(two, invoice="inv-2")
     one.carry_out("letter", LETTER)
@@ -171,18 +171,18 @@ def test_b9_the_copy_is_the_message_that_was_sent(
         raise WorkerDied
 
     deps = sample_deps(file_database)
-    offices = {f"inv-{number}": Office(deps) for number in (1, 2, 3)}
-    for name, one in offices.items():
+    harnesses = {f"inv-{number}": ServiceHarness(deps) for number in (1, 2, 3)}
+    for name, one in harnesses.items():
         begin(one, invoice=name)
     with monkeypatch.context() as broken, pytest.raises(WorkerDied):
         broken.setattr("dunwell.services.copies.Copies.send", die)
-        offices[sender].carry_out("letter", LETTER)
-    offices[bringer].carry_out("letter", "2027-03-02 09:01")
-    (letter,), copy = offices[sender].messages("letter"), copies(offices[bringer])["manager"]
+        harnesses[sender].carry_out("letter", LETTER)
+    harnesses[bringer].carry_out("letter", "2027-03-02 09:01")
+    (letter,), copy = harnesses[sender].messages("letter"), copies(harnesses[bringer])["manager"]
     assert (copy.subject, copy.body.partition("\n\n")[2]) == (letter.subject, letter.body)
-    for one in offices.values():
+    for one in harnesses.values():
         one.carry_out("letter", "2027-03-02 09:02")
-    assert len({row.message_id for one in offices.values() for row in one.messages(copies=True)}) == 3
+    assert len({row.message_id for one in harnesses.values() for row in one.messages(copies=True)}) == 3
 
 
 def test_b9_no_copy_of_a_message_that_is_no_longer_true(
@@ -193,7 +193,7 @@ def test_b9_no_copy_of_a_message_that_is_no_longer_true(
     def die(*_: object) -> None:
         raise WorkerDied
 
-    one, two = Office(sample_deps(file_database)), Office(sample_deps(file_database))
+    one, two = ServiceHarness(sample_deps(file_database)), ServiceHarness(sample_deps(file_database))
     begin(one)
     begin(two, invoice="inv-2")
     with monkeypatch.context() as broken, pytest.raises(WorkerDied):
@@ -205,16 +205,16 @@ def test_b9_no_copy_of_a_message_that_is_no_longer_true(
     assert "what is asked for has changed" in one.entries("withheld")[0].reason
 
 
-def test_b3_whoever_has_the_message_gets_no_copy_in_another_role(office: Office) -> None:
+def test_b3_whoever_has_the_message_gets_no_copy_in_another_role(harness: ServiceHarness) -> None:
     """Ada pays the invoices and is the manager who reads along."""
-    begin(office, a_contact(AP, email="ada@acme.example"), a_contact(MANAGER, email="Ada@acme.example"))
-    office.carry_out("letter", LETTER)
-    assert (copies(office), len(office.messages())) == ({}, 1)
+    begin(harness, a_contact(AP, email="ada@acme.example"), a_contact(MANAGER, email="Ada@acme.example"))
+    harness.carry_out("letter", LETTER)
+    assert (copies(harness), len(harness.messages())) == ({}, 1)
 
 
-def test_a_closed_mailbox_gets_no_copy(office: Office) -> None:
-    begin(office)
-    with office.deps.database.writing("acme") as session:
+def test_a_closed_mailbox_gets_no_copy(harness: ServiceHarness) -> None:
+    begin(harness)
+    with harness.deps.database.writing("acme") as session:
         addresses.close(session, Channel.EMAIL, "manager1@acme.example", "stopped", at("2027-02-21 12:00"))
-    office.carry_out("letter", LETTER)
-    assert set(copies(office)) == {"account_manager"}
+    harness.carry_out("letter", LETTER)
+    assert set(copies(harness)) == {"account_manager"}

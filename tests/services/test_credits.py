@@ -16,7 +16,7 @@ from dunwell.store.database import Database
 from dunwell.store.tables import CreditUseRow, PaymentRow, TaskRow
 from dunwell.views.work_list import open_work
 from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
 THREE = Decimal("300.00")
@@ -24,25 +24,25 @@ ONE = a_customer(contacts=(a_contact(),))
 BETA = another_customer("beta", contacts=(a_contact(contact_id="beta.accounts_payable.1", email="a@beta.example"),))
 
 
-def an_office(database: Database, invoice_id: str, amount: str = "300.00", **changes: Any) -> Office:
+def a_harness(database: Database, invoice_id: str, amount: str = "300.00", **changes: Any) -> ServiceHarness:
     """A case beside the others of the same desk; nothing is paid of it."""
-    office = Office(sample_deps(database))
+    harness = ServiceHarness(sample_deps(database))
     facts = {"customer": ONE, "invoice_id": invoice_id, "number": invoice_id, "amount": Decimal(amount)}
-    office.open(an_invoice(**facts | changes))
-    return office
+    harness.open(an_invoice(**facts | changes))
+    return harness
 
 
 @pytest.fixture
-def paid_too_much(file_database: Database) -> Office:
+def paid_too_much(file_database: Database) -> ServiceHarness:
     """1200.00 were owed, and 1500.00 came."""
-    office = an_office(file_database, "A", "1200.00")
-    office.pay("2027-02-25 09:00", "1500.00")
-    return office
+    harness = a_harness(file_database, "A", "1200.00")
+    harness.pay("2027-02-25 09:00", "1500.00")
+    return harness
 
 
 @pytest.fixture
-def other(file_database: Database, paid_too_much: Office) -> Office:
-    return an_office(file_database, "B")
+def other(file_database: Database, paid_too_much: ServiceHarness) -> ServiceHarness:
+    return a_harness(file_database, "B")
 
 
 def credit_task(database: Database, invoice_id: str = "A") -> TaskRow:
@@ -59,8 +59,10 @@ def stored(database: Database, invoice_id: str) -> Case:
     return case
 
 
-def applied(office: Office, when: str, amount: str = "300.00", credit_id: str = "c1", giver: str = "A") -> None:
-    office.record(
+def applied(
+    harness: ServiceHarness, when: str, amount: str = "300.00", credit_id: str = "c1", giver: str = "A"
+) -> None:
+    harness.record(
         "credit_applied", when, credit_id=credit_id, from_invoice=giver, amount=amount, currency="EUR", by="agent-7"
     )
 
@@ -68,7 +70,7 @@ def applied(office: Office, when: str, amount: str = "300.00", credit_id: str = 
 # What it holds back --------------------------------------------------------------------------------------
 
 
-def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: Office) -> None:
+def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: ServiceHarness) -> None:
     task = credit_task(paid_too_much.deps.database)
     assert (task.state, task.kind, task.amount, task.outlives_case) == ("open", "decision", THREE, True)
     assert task.reason.startswith("credit to apply or return: 300.00 EUR")
@@ -77,12 +79,12 @@ def test_a11_credit_raises_a_task_that_says_what_to_do(paid_too_much: Office) ->
 
 
 def test_a11_a_restriction_that_credit_covers_is_asked_about_at_once(file_database: Database) -> None:
-    earlier = an_office(file_database, "B0", due_on=date(2027, 2, 20))
-    restricted = an_office(file_database, "B")
+    earlier = a_harness(file_database, "B0", due_on=date(2027, 2, 20))
+    restricted = a_harness(file_database, "B")
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
         restricted.carry_out(step, when)
     assert restricted.access() == "restricted"
-    giver = an_office(file_database, "A", "1200.00")
+    giver = a_harness(file_database, "A", "1200.00")
     giver.pay("2027-03-23 09:00", "1500.00")
     with file_database.reading() as session:
         (shown,) = [one for one in open_work(session) if one["task_id"] == "A.credit"]
@@ -96,14 +98,14 @@ def test_a11_a_restriction_that_credit_covers_is_asked_about_at_once(file_databa
 
 def test_a11_the_task_names_what_the_credit_can_pay_as_a_whole(file_database: Database) -> None:
     for number, amount in (("B", "200.00"), ("C", "250.00"), ("D", "100.00")):
-        an_office(file_database, number, amount)
-    giver = an_office(file_database, "A", "1200.00")
+        a_harness(file_database, number, amount)
+    giver = a_harness(file_database, "A", "1200.00")
     giver.pay("2027-03-23 09:00", "1500.00")
     reason = credit_task(file_database).reason
     assert "starter.py apply-credit A B (pays it); starter.py apply-credit A D (pays it)." in reason
 
 
-def test_a11_no_reminder_while_credit_covers_what_is_asked_for(other: Office) -> None:
+def test_a11_no_reminder_while_credit_covers_what_is_asked_for(other: ServiceHarness) -> None:
     answer = other.carry_out("first-reminder", FIRST)
     assert answer.outcome is not None
     assert (answer.outcome.status, other.messages(), other.case.progress.steps) == ("blocked", [], [])
@@ -117,10 +119,10 @@ def test_a11_no_reminder_while_credit_covers_what_is_asked_for(other: Office) ->
 
 
 def test_a11_no_consequence_while_credit_covers_what_is_asked_for(file_database: Database) -> None:
-    other = an_office(file_database, "B")
+    other = a_harness(file_database, "B")
     other.carry_out("first-reminder", FIRST)
     other.carry_out("second-reminder", SECOND)
-    giver = an_office(file_database, "A", "1200.00")
+    giver = a_harness(file_database, "A", "1200.00")
     giver.pay("2027-03-20 09:00", "1500.00")
     answer = other.carry_out("restrict", RESTRICT)
     assert answer.outcome is not None
@@ -129,42 +131,42 @@ def test_a11_no_consequence_while_credit_covers_what_is_asked_for(file_database:
 
 @pytest.mark.parametrize("amount", ["300.01", "1200.00"])
 def test_a11_credit_that_does_not_reach_holds_nothing_back(
-    file_database: Database, paid_too_much: Office, amount: str
+    file_database: Database, paid_too_much: ServiceHarness, amount: str
 ) -> None:
-    other = an_office(file_database, "B", amount)
+    other = a_harness(file_database, "B", amount)
     other.carry_out("first-reminder", FIRST)
     assert len(other.messages("first-reminder")) == 1
 
 
 def test_a11_credit_in_another_currency_or_of_another_customer_holds_nothing_back(
-    file_database: Database, paid_too_much: Office
+    file_database: Database, paid_too_much: ServiceHarness
 ) -> None:
-    abroad = an_office(file_database, "C", currency="CHF")
+    abroad = a_harness(file_database, "C", currency="CHF")
     abroad.carry_out("first-reminder", FIRST)
-    stranger = an_office(file_database, "D", customer=BETA)
+    stranger = a_harness(file_database, "D", customer=BETA)
     stranger.carry_out("first-reminder", "2027-03-08 09:00")
-    assert [len(office.messages()) for office in (abroad, stranger)] == [1, 1]
+    assert [len(harness.messages()) for harness in (abroad, stranger)] == [1, 1]
 
 
 def test_a11_credit_covers_what_is_due_first_and_no_more_than_it_could_pay(file_database: Database) -> None:
-    later = an_office(file_database, "B")
-    sooner = an_office(file_database, "C", due_on=date(2027, 2, 26))
-    an_office(file_database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
-    for office in (later, sooner):
-        office.carry_out("first-reminder", FIRST)
+    later = a_harness(file_database, "B")
+    sooner = a_harness(file_database, "C", due_on=date(2027, 2, 26))
+    a_harness(file_database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
+    for harness in (later, sooner):
+        harness.carry_out("first-reminder", FIRST)
     assert (len(later.messages()), len(sooner.messages())) == (1, 0)
 
 
 def test_a11_a_joint_message_leaves_out_what_credit_covers(file_database: Database) -> None:
-    an_office(file_database, "B", due_on=date(2027, 3, 1))
-    larger = an_office(file_database, "C", "500.00")
-    an_office(file_database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
+    a_harness(file_database, "B", due_on=date(2027, 3, 1))
+    larger = a_harness(file_database, "C", "500.00")
+    a_harness(file_database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
     larger.carry_out("first-reminder", FIRST)
     (message,) = larger.messages()
     assert message.amount == Decimal("500.00")
 
 
-def test_a11_who_closes_the_task_has_decided_and_the_steps_go_on(other: Office) -> None:
+def test_a11_who_closes_the_task_has_decided_and_the_steps_go_on(other: ServiceHarness) -> None:
     other.carry_out("first-reminder", FIRST)
     with other.deps.database.writing("acme") as session:
         task, case = tasks.get(session, "A.credit"), cases.get(session, "A")
@@ -175,7 +177,7 @@ def test_a11_who_closes_the_task_has_decided_and_the_steps_go_on(other: Office) 
     assert len(other.messages()) == 1
 
 
-def test_a11_whoever_is_to_call_reads_that_credit_covers_it(other: Office) -> None:
+def test_a11_whoever_is_to_call_reads_that_credit_covers_it(other: ServiceHarness) -> None:
     """A call that was asked for before the credit came."""
     call = TaskRow(
         task_id="B.call",
@@ -200,7 +202,7 @@ def test_a11_whoever_is_to_call_reads_that_credit_covers_it(other: Office) -> No
 # Where it goes -------------------------------------------------------------------------------------------
 
 
-def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: Office) -> None:
+def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: ServiceHarness) -> None:
     database = other.deps.database
     applied(other, FIRST)
     assert (other.case.stage, str(other.case.open_amount)) == ("paid", "0.00")
@@ -213,7 +215,7 @@ def test_a11_applied_credit_pays_one_invoice_and_is_gone_from_the_other(other: O
     assert "300.00 EUR paid by credit c1 of invoice A, applied by agent-7" in [one.reason for one in other.entries()]
 
 
-def test_a11_a_part_of_the_credit_may_be_applied(other: Office) -> None:
+def test_a11_a_part_of_the_credit_may_be_applied(other: ServiceHarness) -> None:
     applied(other, FIRST, "100.00")
     task = credit_task(other.deps.database)
     assert (str(other.case.open_amount), task.state, task.amount) == ("200.00", "open", Decimal("200.00"))
@@ -231,11 +233,11 @@ def test_a11_a_part_of_the_credit_may_be_applied(other: Office) -> None:
     ],
 )
 def test_a11_credit_that_is_not_there_is_refused(
-    other: Office, changes: dict[str, Any], field: str, reason: str
+    other: ServiceHarness, changes: dict[str, Any], field: str, reason: str
 ) -> None:
     database = other.deps.database
-    an_office(database, "D", customer=BETA)
-    an_office(database, "E", currency="CHF")
+    a_harness(database, "D", customer=BETA)
+    a_harness(database, "E", currency="CHF")
     facts = {"credit_id": "c1", "from_invoice": "A", "amount": THREE, "currency": "EUR", "by": "agent-7"}
     event = CreditApplied.model_validate(facts | changes)
     with database.writing("acme") as session, pytest.raises(Refused, match=reason) as refused:
@@ -246,9 +248,9 @@ def test_a11_credit_that_is_not_there_is_refused(
 
 def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
     """On either kind of database."""
-    an_office(database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
-    an_office(database, "B")
-    third = an_office(database, "C")
+    a_harness(database, "A", "1200.00").pay("2027-02-25 09:00", "1500.00")
+    a_harness(database, "B")
+    third = a_harness(database, "C")
     event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
     with database.writing("acme") as session:
         for _ in range(2):
@@ -261,7 +263,7 @@ def test_a11_the_same_credit_is_never_spent_twice(database: Database) -> None:
         assert (payments.paid(session, "B"), payments.paid(session, "C")) == (THREE, Decimal(0))
 
 
-def test_a11_a_case_that_still_runs_hears_what_it_gave(other: Office, paid_too_much: Office) -> None:
+def test_a11_a_case_that_still_runs_hears_what_it_gave(other: ServiceHarness, paid_too_much: ServiceHarness) -> None:
     applied(other, FIRST)
     assert paid_too_much.case.money.given == 0  # what its workflow knows
     answer = paid_too_much.pay("2027-03-03 09:00", "10.00", "p2")
@@ -269,7 +271,7 @@ def test_a11_a_case_that_still_runs_hears_what_it_gave(other: Office, paid_too_m
     assert str(stored(other.deps.database, "A").credit) == "10.00"
 
 
-def test_a11_credit_taken_back_is_credit_again(other: Office) -> None:
+def test_a11_credit_taken_back_is_credit_again(other: ServiceHarness) -> None:
     applied(other, FIRST)
     other.record("payment_reversed", "2027-03-03 09:00", payment_id="c1", reason="credit-withdrawn")
     assert (str(other.case.open_amount), other.case.ended) == ("300.00", None)
@@ -277,7 +279,9 @@ def test_a11_credit_taken_back_is_credit_again(other: Office) -> None:
     assert credit_task(other.deps.database).state == "open"
 
 
-def test_a_part_of_the_credit_taken_back_is_credit_again(other: Office, paid_too_much: Office) -> None:
+def test_a_part_of_the_credit_taken_back_is_credit_again(
+    other: ServiceHarness, paid_too_much: ServiceHarness
+) -> None:
     database = other.deps.database
     applied(other, FIRST)
     for reversal_id, amount in (("r1", "100.00"), ("r1", "100.00"), ("r2", "50.00")):
@@ -294,7 +298,9 @@ def test_a_part_of_the_credit_taken_back_is_credit_again(other: Office, paid_too
     assert (str(other.case.open_amount), str(stored(database, "A").credit)) == ("300.00", "300.00")
 
 
-def test_a_part_of_the_credit_was_taken_back_and_then_its_cover(other: Office, paid_too_much: Office) -> None:
+def test_a_part_of_the_credit_was_taken_back_and_then_its_cover(
+    other: ServiceHarness, paid_too_much: ServiceHarness
+) -> None:
     applied(other, FIRST)
     part = {"payment_id": "c1", "reason": "credit-withdrawn", "amount": "100.00"}
     other.record("payment_reversed", "2027-03-03 09:00", **part)
@@ -305,7 +311,7 @@ def test_a_part_of_the_credit_was_taken_back_and_then_its_cover(other: Office, p
     assert "150.00 EUR of this invoice's credit" in task.reason and "had gone: 200.00 to B" in task.reason
 
 
-def test_a11_returned_credit_counts_once_and_holds_nothing_back(other: Office) -> None:
+def test_a11_returned_credit_counts_once_and_holds_nothing_back(other: ServiceHarness) -> None:
     database = other.deps.database
     with database.writing("acme") as session:
         for _ in range(2):
@@ -320,7 +326,9 @@ def test_a11_returned_credit_counts_once_and_holds_nothing_back(other: Office) -
 # When the money behind it is taken back ------------------------------------------------------------------
 
 
-def test_a11_a_payment_reversed_after_its_credit_was_applied(other: Office, paid_too_much: Office) -> None:
+def test_a11_a_payment_reversed_after_its_credit_was_applied(
+    other: ServiceHarness, paid_too_much: ServiceHarness
+) -> None:
     """The invoice that was paid by credit stays paid until a person decides; the other asks for its own sum only."""
     database = other.deps.database
     applied(other, FIRST)
@@ -343,7 +351,9 @@ def test_a11_a_payment_reversed_after_its_credit_was_applied(other: Office, paid
     assert task.state == "withdrawn"
 
 
-def test_a11_money_that_comes_again_covers_the_credit_again(other: Office, paid_too_much: Office) -> None:
+def test_a11_money_that_comes_again_covers_the_credit_again(
+    other: ServiceHarness, paid_too_much: ServiceHarness
+) -> None:
     applied(other, FIRST)
     paid_too_much.record("payment_reversed", "2027-03-03 09:00", payment_id="p1", reason="R01")
     paid_too_much.pay("2027-03-04 09:00", "1500.00", "p2")
@@ -360,32 +370,32 @@ def test_a11_money_that_comes_again_covers_the_credit_again(other: Office, paid_
 
 
 def test_a17_a_doubtful_payment_raises_a_task_and_counts(file_database: Database) -> None:
-    office = an_office(file_database, "A", "1200.00")
-    office.pay(FIRST, "120000.00", "bank 7/31")
-    assert office.case.stage == "paid"
-    (task,) = [task for task in office.tasks() if ".check." in task.task_id]
+    harness = a_harness(file_database, "A", "1200.00")
+    harness.pay(FIRST, "120000.00", "bank 7/31")
+    assert harness.case.stage == "paid"
+    (task,) = [task for task in harness.tasks() if ".check." in task.task_id]
     assert task.reason.startswith("check this payment: bank 7/31 of 120000.00 EUR is more than twice the 1200.00 EUR")
     assert "reverse-payment A 'bank 7/31'" in task.reason
     assert task.outlives_case
-    office.record("payment_reversed", "2027-03-03 09:00", payment_id="bank 7/31", reason="wrong")
-    assert [task for task in office.tasks() if ".check." in task.task_id] == []
+    harness.record("payment_reversed", "2027-03-03 09:00", payment_id="bank 7/31", reason="wrong")
+    assert [task for task in harness.tasks() if ".check." in task.task_id] == []
 
 
 def test_a17_what_a_provider_dates_far_ahead_counts_and_is_checked(file_database: Database) -> None:
-    office = an_office(file_database, "A", "1200.00")
+    harness = a_harness(file_database, "A", "1200.00")
     facts = {"payment_id": "p1", "amount": "10.00", "currency": "EUR", "received_at": "2030-01-01T00:00:00Z"}
-    office.record("payment_received", FIRST, **facts, from_provider=True)
-    assert str(office.case.open_amount) == "1190.00"
-    assert [task.task_id.partition(".check.")[0] for task in office.tasks() if "dated 2030-01-01" in task.reason] == [
-        "A"
-    ]
+    harness.record("payment_received", FIRST, **facts, from_provider=True)
+    assert str(harness.case.open_amount) == "1190.00"
+    assert [
+        task.task_id.partition(".check.")[0] for task in harness.tasks() if "dated 2030-01-01" in task.reason
+    ] == ["A"]
 
 
 def test_a12_money_for_a_cancelled_invoice_raises_the_task_of_its_credit(file_database: Database) -> None:
-    office = an_office(file_database, "A", "1200.00")
-    office.pay(FIRST, "200.00")
-    office.record("cancel", "2027-03-03 09:00", reason="wrong", by="billing")
-    office.pay("2027-03-04 09:00", "300.00", "p2")
+    harness = a_harness(file_database, "A", "1200.00")
+    harness.pay(FIRST, "200.00")
+    harness.record("cancel", "2027-03-03 09:00", reason="wrong", by="billing")
+    harness.pay("2027-03-04 09:00", "300.00", "p2")
     task = credit_task(file_database)
     assert (task.state, task.amount) == ("open", Decimal("500.00"))
     assert "were paid for a cancelled invoice" in task.reason
@@ -394,7 +404,7 @@ def test_a12_money_for_a_cancelled_invoice_raises_the_task_of_its_credit(file_da
 # When one side was restored from an older copy -----------------------------------------------------------
 
 
-def test_a11_a_database_restored_from_before_the_credit_was_applied(other: Office) -> None:
+def test_a11_a_database_restored_from_before_the_credit_was_applied(other: ServiceHarness) -> None:
     database = other.deps.database
     applied(other, FIRST)
     with database.writing("acme") as session:
@@ -407,7 +417,7 @@ def test_a11_a_database_restored_from_before_the_credit_was_applied(other: Offic
     assert str(stored(database, "A").credit) == "0.00"
 
 
-def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(other: Office) -> None:
+def test_a11_a_case_that_never_heard_of_its_credit_learns_it_from_the_ledger(other: ServiceHarness) -> None:
     """The database took it, and the worker ended before the case counted it."""
     event = CreditApplied(credit_id="c1", from_invoice="A", amount=THREE, currency="EUR", by="agent-7")
     with other.deps.database.writing("acme") as session:

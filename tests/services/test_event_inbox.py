@@ -12,7 +12,7 @@ from dunwell.services.provider_event import owners_of
 from dunwell.store import accounts
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 NOW = "2027-03-02 09:00"
 
@@ -20,10 +20,10 @@ NOW = "2027-03-02 09:00"
 def test_a_message_recorded_between_look_and_lock_is_reported_under_its_customers_lock(
     file_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    office = Office(sample_deps(file_database))
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
-    office.carry_out("first-reminder", NOW)
-    (sent,) = office.messages()
+    harness = ServiceHarness(sample_deps(file_database))
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    harness.carry_out("first-reminder", NOW)
+    (sent,) = harness.messages()
     looks, locked = list[tuple[str, ...]](), list[tuple[str, ...]]()
 
     def looked_too_early(session: Session, event: ProviderEvent) -> tuple[str, ...]:

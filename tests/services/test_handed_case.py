@@ -20,35 +20,35 @@ from dunwell.store.tables import CaseRow
 from tests import backups
 from tests.builders import at, sample_deps
 from tests.gateways.fakes import FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 
 FIRST, SECOND = "2027-03-02 09:00", "2027-03-16 09:00"
 
 
-def step(office: Office, **facts: Any) -> StepRequest:
+def step(harness: ServiceHarness, **facts: Any) -> StepRequest:
     """The second reminder, handed whole."""
     planned = {"step": "second-reminder", "now": at(SECOND), "planned_at": at(SECOND)}
-    return StepRequest.whole(office.case.model_copy(deep=True), written=office.written, **planned | facts)
+    return StepRequest.whole(harness.case.model_copy(deep=True), written=harness.written, **planned | facts)
 
 
-def short(office: Office, request: CaseRequest) -> Any:
+def short(harness: ServiceHarness, request: CaseRequest) -> Any:
     """The request as the workflow sends it."""
-    assert office.copy is not None and request.case is not None
-    return request.with_changes(office.copy.changes_to(request.case))
+    assert harness.copy is not None and request.case is not None
+    return request.with_changes(harness.copy.changes_to(request.case))
 
 
 @pytest.fixture
-def reminded(office: Office) -> Office:
+def reminded(harness: ServiceHarness) -> ServiceHarness:
     """One whose first reminder was sent."""
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    return office
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    return harness
 
 
 # The same as the whole case ------------------------------------------------------------------------------
 
 
-def test_a_case_that_did_not_change_is_handed_without_a_fact(reminded: Office) -> None:
+def test_a_case_that_did_not_change_is_handed_without_a_fact(reminded: ServiceHarness) -> None:
     reminded.carry_out("second-reminder", SECOND)
     first, second = reminded.handed
     for request in (first, second):
@@ -56,7 +56,7 @@ def test_a_case_that_did_not_change_is_handed_without_a_fact(reminded: Office) -
         assert request.changes is not None and request.changes.facts == {}
 
 
-def test_what_an_event_changed_is_handed_and_nothing_else(reminded: Office) -> None:
+def test_what_an_event_changed_is_handed_and_nothing_else(reminded: ServiceHarness) -> None:
     reminded.pay("2027-03-03 09:00", "100.00")
     handed = reminded.handed[-1]
     assert handed.case is None
@@ -76,25 +76,25 @@ TOLD: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture
-def twin(reminded: Office, tmp_path: Path) -> Iterator[Office]:
+def twin(reminded: ServiceHarness, tmp_path: Path) -> Iterator[ServiceHarness]:
     """The same case with a copy of the database."""
     backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "copy.sqlite")
     backups.put_back(tmp_path / "copy.sqlite", tmp_path / "twin.sqlite")
     database = Database(f"sqlite:///{tmp_path}/twin.sqlite")
-    office = Office(sample_deps(database), told=reminded.told, written=reminded.written)
-    office.case = reminded.case.model_copy(deep=True)
-    yield office
+    harness = ServiceHarness(sample_deps(database), told=reminded.told, written=reminded.written)
+    harness.case = reminded.case.model_copy(deep=True)
+    yield harness
     database.close()
 
 
 @pytest.mark.parametrize(("name", "content"), TOLD.values(), ids=TOLD.keys())
 def test_answers_and_database_are_the_same_as_of_the_whole_case(
-    reminded: Office, twin: Office, name: str, content: dict[str, Any]
+    reminded: ServiceHarness, twin: ServiceHarness, name: str, content: dict[str, Any]
 ) -> None:
     """Of an event, and of the step after it."""
-    acts: list[Callable[[Office], object]] = [
-        lambda office: office.record(name, "2027-03-03 09:00", **content),
-        lambda office: office.carry_out("second-reminder", SECOND),
+    acts: list[Callable[[ServiceHarness], object]] = [
+        lambda harness: harness.record(name, "2027-03-03 09:00", **content),
+        lambda harness: harness.carry_out("second-reminder", SECOND),
     ]
     for act in acts:
         twin.copy = None
@@ -108,60 +108,60 @@ def test_answers_and_database_are_the_same_as_of_the_whole_case(
 # Another copy --------------------------------------------------------------------------------------------
 
 
-def stored(office: Office) -> Case | None:
-    with office.deps.database.reading() as session:
+def stored(harness: ServiceHarness) -> Case | None:
+    with harness.deps.database.reading() as session:
         return cases.get(session, "inv-1")
 
 
-def change(office: Office, **columns: Any) -> None:
-    with office.deps.database.writing() as session:
+def change(harness: ServiceHarness, **columns: Any) -> None:
+    with harness.deps.database.writing() as session:
         session.execute(update(CaseRow).values(**columns))
 
 
-def lose(office: Office) -> None:
-    with office.deps.database.writing() as session:
+def lose(harness: ServiceHarness) -> None:
+    with harness.deps.database.writing() as session:
         session.execute(delete(CaseRow))
 
 
-def spoil(office: Office) -> None:
-    change(office, state={"invoice_id": "inv-1"})
+def spoil(harness: ServiceHarness) -> None:
+    change(harness, state={"invoice_id": "inv-1"})
 
 
-def pay_beside(office: Office) -> None:
+def pay_beside(harness: ServiceHarness) -> None:
     """As the step waits for a worker, or after a reset: the database has a payment that this case has not."""
-    case = office.case.model_copy(deep=True)
+    case = harness.case.model_copy(deep=True)
     content = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
     case.apply(parse_event("payment_received", [content]), at(FIRST))
     request = RecordRequest.whole(
-        case, now=at(FIRST), event="payment_received", content=content, written=office.written
+        case, now=at(FIRST), event="payment_received", content=content, written=harness.written
     )
-    Recording(office.deps).record(request, Attempt(at(FIRST)))
+    Recording(harness.deps).record(request, Attempt(at(FIRST)))
 
 
-def rest(office: Office) -> None:
+def rest(harness: ServiceHarness) -> None:
     """A fact that is no event: revision, turns and digest of the events stay."""
-    case = office.case.model_copy(deep=True)
+    case = harness.case.model_copy(deep=True)
     case.outstanding.blocked_why = "another"
-    change(office, state=case.model_dump(mode="json"))
+    change(harness, state=case.model_dump(mode="json"))
 
 
 @pytest.mark.parametrize("meanwhile", [lose, spoil, pay_beside, rest])
 def test_another_copy_is_refused_before_anything_is_done(
-    make_office: MakeOffice, sendgrid: FakeSendGrid, meanwhile: Callable[[Office], None]
+    make_harness: MakeHarness, sendgrid: FakeSendGrid, meanwhile: Callable[[ServiceHarness], None]
 ) -> None:
-    office = make_office(email=by_sendgrid(sendgrid))
-    office.open()
-    office.carry_out("first-reminder", FIRST)
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
     mails = len(sendgrid.mails)
-    meanwhile(office)
-    before = office.entries()
+    meanwhile(harness)
+    before = harness.entries()
     with pytest.raises(OtherCopy, match="hand it whole"):
-        Steps(office.deps).carry_out(short(office, step(office)), Attempt(at(SECOND)))
+        Steps(harness.deps).carry_out(short(harness, step(harness)), Attempt(at(SECOND)))
     assert len(sendgrid.mails) == mails
-    assert office.entries() == before
+    assert harness.entries() == before
 
 
-def test_g1_a_step_that_was_handed_before_the_payment_asks_for_nothing(reminded: Office) -> None:
+def test_g1_a_step_that_was_handed_before_the_payment_asks_for_nothing(reminded: ServiceHarness) -> None:
     request = step(reminded)
     pay_beside(reminded)
     answer = Steps(reminded.deps).carry_out(request, Attempt(at(SECOND)))
@@ -170,7 +170,7 @@ def test_g1_a_step_that_was_handed_before_the_payment_asks_for_nothing(reminded:
     assert reminded.messages("second-reminder") == []
 
 
-def test_g13_a_copy_that_is_refused_is_no_lasting_failure_of_the_step(reminded: Office) -> None:
+def test_g13_a_copy_that_is_refused_is_no_lasting_failure_of_the_step(reminded: ServiceHarness) -> None:
     """It would be given up otherwise, on a later attempt."""
     request = short(reminded, step(reminded))
     lose(reminded)
@@ -179,14 +179,16 @@ def test_g13_a_copy_that_is_refused_is_no_lasting_failure_of_the_step(reminded: 
     assert reminded.tasks() == []
 
 
-def test_a_run_of_another_clock_is_refused_first(reminded: Office) -> None:
+def test_a_run_of_another_clock_is_refused_first(reminded: ServiceHarness) -> None:
     request = short(reminded, step(reminded, rehearsal=True))
     rest(reminded)
     with pytest.raises(OtherRun):
         Steps(reminded.deps).carry_out(request, Attempt(at(SECOND)))
 
 
-def test_a_copy_that_could_not_be_kept_is_not_promised(reminded: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_that_could_not_be_kept_is_not_promised(
+    reminded: ServiceHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(*_: object, **__: object) -> None:
         raise LookupError("no room")
 

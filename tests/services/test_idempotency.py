@@ -27,7 +27,7 @@ ANSWER = {"how": "done", "status": None}
 
 
 @pytest.fixture
-def office(database: Database) -> Idempotency:
+def harness(database: Database) -> Idempotency:
     with database.writing() as session:
         invoices.put_customers(session, [an_invoice().customer])
         invoices.add_invoices(session, [(an_invoice(), PolicyRef(name="gentle-saas", version=1))])
@@ -47,12 +47,12 @@ def change(database: Database, **facts: datetime) -> None:
             setattr(row, name, value)
 
 
-def test_a1_of_two_alike_the_second_waits_and_then_hears_the_first_answer(office: Idempotency) -> None:
-    assert office.begin(REQUEST, "acme") == Begun(added_note=True)
+def test_a1_of_two_alike_the_second_waits_and_then_hears_the_first_answer(harness: Idempotency) -> None:
+    assert harness.begin(REQUEST, "acme") == Begun(added_note=True)
     with pytest.raises(StillRunning, match=r"the same key"):
-        office.begin(REQUEST, "acme")
-    office.answered(REQUEST, ANSWER, "acme")
-    assert office.begin(REQUEST, "acme").answer == ANSWER
+        harness.begin(REQUEST, "acme")
+    harness.answered(REQUEST, ANSWER, "acme")
+    assert harness.begin(REQUEST, "acme").answer == ANSWER
 
 
 @pytest.mark.parametrize(
@@ -65,87 +65,87 @@ def test_a1_of_two_alike_the_second_waits_and_then_hears_the_first_answer(office
     ],
 )
 def test_a1_another_request_with_the_same_key_is_refused(
-    office: Idempotency, database: Database, other: Request
+    harness: Idempotency, database: Database, other: Request
 ) -> None:
-    office.begin(REQUEST, "acme")
-    office.answered(REQUEST, ANSWER, "acme")
+    harness.begin(REQUEST, "acme")
+    harness.answered(REQUEST, ANSWER, "acme")
     with pytest.raises(Refused, match=r"another request about this invoice \(pause\)") as refused:
-        office.begin(other, "acme")
+        harness.begin(other, "acme")
     assert refused.value.field == "request_id"
     assert kept(database) == ["she is ill"]
 
 
-def test_a1_two_callers_may_choose_the_same_key(office: Idempotency, database: Database) -> None:
-    office.begin(REQUEST, "acme")
-    office.begin(replace(REQUEST, principal="api", note=Note("by another", "agent-8")), "acme")
+def test_a1_two_callers_may_choose_the_same_key(harness: Idempotency, database: Database) -> None:
+    harness.begin(REQUEST, "acme")
+    harness.begin(replace(REQUEST, principal="api", note=Note("by another", "agent-8")), "acme")
     assert sorted(kept(database)) == ["by another", "she is ill"]
 
 
-def test_a1_what_nobody_answered_goes_on_by_its_key(office: Idempotency) -> None:
-    office.begin(REQUEST, "acme")
-    office.unanswered(REQUEST, "acme")
-    assert office.begin(REQUEST, "acme") == Begun(added_note=False)
+def test_a1_what_nobody_answered_goes_on_by_its_key(harness: Idempotency) -> None:
+    harness.begin(REQUEST, "acme")
+    harness.unanswered(REQUEST, "acme")
+    assert harness.begin(REQUEST, "acme") == Begun(added_note=False)
 
 
-def test_a1_a_request_that_got_no_answer_is_known_by_the_key_it_was_given(office: Idempotency) -> None:
+def test_a1_a_request_that_got_no_answer_is_known_by_the_key_it_was_given(harness: Idempotency) -> None:
     """Whoever chose no key is told one when no worker answers."""
     random = replace(REQUEST, key="random", kept=False)
-    office.begin(random, "acme")
-    office.unanswered(random, "acme")
+    harness.begin(random, "acme")
+    harness.unanswered(random, "acme")
     with pytest.raises(Refused):
-        office.begin(replace(random, event="cancel", kept=True), "acme")
-    assert office.begin(replace(random, kept=True), "acme") == Begun()
+        harness.begin(replace(random, event="cancel", kept=True), "acme")
+    assert harness.begin(replace(random, kept=True), "acme") == Begun()
 
 
-def test_a1_a_process_that_was_lost_blocks_its_key_for_seconds_only(office: Idempotency, database: Database) -> None:
-    office.begin(REQUEST, "acme")
+def test_a1_a_process_that_was_lost_blocks_its_key_for_seconds_only(harness: Idempotency, database: Database) -> None:
+    harness.begin(REQUEST, "acme")
     with pytest.raises(StillRunning) as running:
-        office.begin(REQUEST, "acme")
+        harness.begin(REQUEST, "acme")
     wait = running.value.retry_after
     assert 0 < wait <= 15 and f" in {wait} s" in str(running.value)
     change(database, leased_until=datetime.now(UTC))  # nobody renewed it, and that time is over
-    assert office.begin(REQUEST, "acme") == Begun()
+    assert harness.begin(REQUEST, "acme") == Begun()
     with pytest.raises(StillRunning):  # whoever took it up has it now
-        office.begin(REQUEST, "acme")
+        harness.begin(REQUEST, "acme")
 
 
 async def test_a1_a_process_that_waits_long_keeps_its_request(
-    office: Idempotency, monkeypatch: pytest.MonkeyPatch
+    harness: Idempotency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=2))
     monkeypatch.setattr(idempotency, "RENEWAL", timedelta(seconds=0.1))
-    office.begin(REQUEST, "acme")
-    async with office.leased(REQUEST, "acme"):
+    harness.begin(REQUEST, "acme")
+    async with harness.leased(REQUEST, "acme"):
         await asyncio.sleep(2.5)
         with pytest.raises(StillRunning):
-            office.begin(REQUEST, "acme")
-        office.answered(REQUEST, ANSWER, "acme")
+            harness.begin(REQUEST, "acme")
+        harness.answered(REQUEST, ANSWER, "acme")
         await asyncio.sleep(0.3)
-    assert office.begin(REQUEST, "acme").answer == ANSWER
+    assert harness.begin(REQUEST, "acme").answer == ANSWER
 
 
 async def test_a1_a_request_that_fails_is_renewed_no_more(
-    office: Idempotency, monkeypatch: pytest.MonkeyPatch
+    harness: Idempotency, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "LEASE", timedelta(seconds=0.3))
     monkeypatch.setattr(idempotency, "RENEWAL", timedelta(seconds=0.1))
-    office.begin(REQUEST, "acme")
+    harness.begin(REQUEST, "acme")
     with pytest.raises(ZeroDivisionError):
-        async with office.leased(REQUEST, "acme"):
+        async with harness.leased(REQUEST, "acme"):
             raise ZeroDivisionError
     await asyncio.sleep(0.5)
-    assert office.begin(REQUEST, "acme") == Begun()
+    assert harness.begin(REQUEST, "acme") == Begun()
 
 
-def test_a1_what_the_case_wrote_down_is_never_told_twice(office: Idempotency, database: Database) -> None:
-    office.begin(REQUEST, "acme")
+def test_a1_what_the_case_wrote_down_is_never_told_twice(harness: Idempotency, database: Database) -> None:
+    harness.begin(REQUEST, "acme")
     with database.writing("acme") as session:
         idempotency_keys.mark_taken(session, REQUEST.request_id, datetime.now(UTC))
-    assert office.begin(REQUEST, "acme") == Begun(taken=True)
+    assert harness.begin(REQUEST, "acme") == Begun(taken=True)
 
 
-def test_a1_keys_are_forgotten_after_a_month(office: Idempotency, database: Database) -> None:
-    office.begin(REQUEST, "acme")
+def test_a1_keys_are_forgotten_after_a_month(harness: Idempotency, database: Database) -> None:
+    harness.begin(REQUEST, "acme")
     now = datetime.now(UTC)
     for age, left in (
         (idempotency_keys.KEPT - timedelta(hours=1), 1),
@@ -157,15 +157,15 @@ def test_a1_keys_are_forgotten_after_a_month(office: Idempotency, database: Data
             assert session.query(RequestRow).count() == left
 
 
-def test_a2_a_refusal_takes_away_what_it_brought_and_nothing_else(office: Idempotency, database: Database) -> None:
-    first = office.begin(REQUEST, "acme")
-    office.unanswered(REQUEST, "acme")
-    again = office.begin(REQUEST, "acme")
-    office.refused(REQUEST, again, "acme")
+def test_a2_a_refusal_takes_away_what_it_brought_and_nothing_else(harness: Idempotency, database: Database) -> None:
+    first = harness.begin(REQUEST, "acme")
+    harness.unanswered(REQUEST, "acme")
+    again = harness.begin(REQUEST, "acme")
+    harness.refused(REQUEST, again, "acme")
     assert kept(database) == ["she is ill"]  # it came with the first request, which the case may still carry out
-    office.refused(REQUEST, first, "acme")
+    harness.refused(REQUEST, first, "acme")
     assert kept(database) == []
-    assert office.begin(REQUEST, "acme") == Begun(added_note=True)
+    assert harness.begin(REQUEST, "acme") == Begun(added_note=True)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 201, "a\n"])

@@ -16,103 +16,103 @@ from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.gateways.fakes import Answer, FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
 PAYER = a_customer(contacts=(a_contact(phone="+15005550006"),))
 
 
-def ten(office: Office, count: int = 10, **changes: object) -> list[Office]:
-    """Offices for invoices inv-0, inv-1, ... of one customer, 100.00, 101.00, ... EUR each."""
-    offices = []
+def ten(harness: ServiceHarness, count: int = 10, **changes: object) -> list[ServiceHarness]:
+    """Harnesses for invoices inv-0, inv-1, ... of one customer, 100.00, 101.00, ... EUR each."""
+    harnesses = []
     for number in range(count):
-        one = Office(office.deps)
+        one = ServiceHarness(harness.deps)
         amount = Decimal(100 + number).quantize(Decimal("0.01"))
         facts = {"invoice_id": f"inv-{number}", "number": f"N{number}", "amount": amount, "customer": PAYER}
         one.open(an_invoice(**facts | changes))
-        offices.append(one)
-    return offices
+        harnesses.append(one)
+    return harnesses
 
 
-def letters(office: Office) -> list[tuple[str, list[str], str]]:
-    with office.deps.database.reading() as session:
+def letters(harness: ServiceHarness) -> list[tuple[str, list[str], str]]:
+    with harness.deps.database.reading() as session:
         return [(row.message, invoices, row.state) for row, invoices, _ in outbox.rows(session)]
 
 
-def test_ten_invoices_make_one_letter_with_all_amounts(office: Office) -> None:
-    offices = ten(office)
-    for one in offices:
+def test_ten_invoices_make_one_letter_with_all_amounts(harness: ServiceHarness) -> None:
+    harnesses = ten(harness)
+    for one in harnesses:
         one.carry_out("first-reminder", FIRST)
-    [(message, invoices, state)] = letters(office)
+    [(message, invoices, state)] = letters(harness)
     assert (message, len(invoices), state) == ("reminder-first", 10, "delivered")
-    body = offices[0].messages()[0].body
+    body = harnesses[0].messages()[0].body
     assert all(f"N{number}" in body and f"{100 + number}.00" in body for number in range(10))
     assert "€1,045.00" in body
-    for one in offices:
+    for one in harnesses:
         assert [done.step for done in one.case.progress.steps] == ["first-reminder"]
         assert "about 10 invoices" in one.entries("sent")[0].reason
 
 
-def test_an_invoice_paid_a_second_before_is_not_in_the_table(office: Office) -> None:
-    offices = ten(office, 3)
-    offices[1].pay("2027-03-02 08:59", amount="101.00")
-    offices[0].carry_out("first-reminder", FIRST)
-    body = offices[0].messages()[0].body
+def test_an_invoice_paid_a_second_before_is_not_in_the_table(harness: ServiceHarness) -> None:
+    harnesses = ten(harness, 3)
+    harnesses[1].pay("2027-03-02 08:59", amount="101.00")
+    harnesses[0].carry_out("first-reminder", FIRST)
+    body = harnesses[0].messages()[0].body
     assert "N2" in body
     assert "N1" not in body
 
 
-def test_the_firmest_step_leads(office: Office) -> None:
+def test_the_firmest_step_leads(harness: ServiceHarness) -> None:
     """One invoice has come to its last warning on the day another is first asked for: one letter, the warning."""
-    old = Office(office.deps)
+    old = ServiceHarness(harness.deps)
     old.open(an_invoice(invoice_id="old", number="OLD", customer=PAYER))
     old.carry_out("first-reminder", FIRST)
-    new = Office(office.deps)
+    new = ServiceHarness(harness.deps)
     new.open(an_invoice(invoice_id="new", number="NEW", customer=PAYER, due_on=date(2027, 3, 15)))
     new.carry_out("first-reminder", SECOND)
     old.carry_out("second-reminder", SECOND)
-    assert [(message, invoices) for message, invoices, _ in letters(office)] == [
+    assert [(message, invoices) for message, invoices, _ in letters(harness)] == [
         ("reminder-first", ["old"]),
         ("final-warning", ["new", "old"]),
     ]
     body = new.messages()[0].body
     assert "OLD" in body
     assert "NEW" in body
-    with office.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         steps = [step for step, _ in outbox.delivered_warnings(session, "old")]
         assert steps == ["first-reminder", "second-reminder"]
         assert [step for step, _ in outbox.delivered_warnings(session, "new")] == ["first-reminder"]
 
 
-def test_restrictions_of_one_day_are_told_together_each_with_its_own_proof(office: Office) -> None:
-    offices = ten(office, 3)
+def test_restrictions_of_one_day_are_told_together_each_with_its_own_proof(harness: ServiceHarness) -> None:
+    harnesses = ten(harness, 3)
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
-        for one in offices:
+        for one in harnesses:
             one.carry_out(step, when)
-    assert [(message, len(invoices)) for message, invoices, _ in letters(office)] == [
+    assert [(message, len(invoices)) for message, invoices, _ in letters(harness)] == [
         ("reminder-first", 3),
         ("final-warning", 3),
         ("restricted", 3),
     ]
-    with office.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         assert [hold.invoice_id for hold in accounts.open_holds(session, "acme")] == ["inv-0", "inv-1", "inv-2"]
-    assert offices[0].pay("2027-03-22 10:00", amount="100.00").access == "restricted"
+    assert harnesses[0].pay("2027-03-22 10:00", amount="100.00").access == "restricted"
 
 
-def test_a_bounced_letter_about_all_goes_on_by_sms_about_all(make_office: MakeOffice) -> None:
-    office = make_office()
+def test_a_bounced_letter_about_all_goes_on_by_sms_about_all(make_harness: MakeHarness) -> None:
+    harness = make_harness()
     bouncing = a_customer(contacts=(a_contact(email="bounce@acme.example", phone="+15005550006"),))
-    offices = ten(office, 3, customer=bouncing)
-    for one in offices:
+    harnesses = ten(harness, 3, customer=bouncing)
+    for one in harnesses:
         one.carry_out("first-reminder", FIRST)
-    assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+    assert [(len(invoices), state) for _, invoices, state in letters(harness)] == [(3, "bounced"), (3, "delivered")]
 
 
 def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
-    make_office: MakeOffice, sendgrid: FakeSendGrid
+    make_harness: MakeHarness, sendgrid: FakeSendGrid
 ) -> None:
     """The provider was away, the first invoice was paused, the second one's turn came: later the first goes on."""
-    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+    first, second = ten(make_harness(by_sendgrid(sendgrid)), 2)
     sendgrid.next(Answer(status=503))
     with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
@@ -125,8 +125,8 @@ def test_a_letter_taken_over_by_another_invoice_leaves_the_first_its_own(
     assert len(sendgrid.mails) == 2
 
 
-def test_a_letter_taken_over_still_speaks_of_both(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
-    first, second = ten(make_office(by_sendgrid(sendgrid)), 2)
+def test_a_letter_taken_over_still_speaks_of_both(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
+    first, second = ten(make_harness(by_sendgrid(sendgrid)), 2)
     sendgrid.next(Answer(status=503))
     with pytest.raises(ProviderFailed):
         first.carry_out("first-reminder", FIRST)
@@ -149,35 +149,35 @@ def test_a_letter_taken_over_still_speaks_of_both(make_office: MakeOffice, sendg
         ({"policy": "gradual-pressure", "due_on": date(2027, 3, 2)}, 1),
     ],
 )
-def test_what_does_not_go_together(office: Office, changes: dict[str, object], letters_sent: int) -> None:
-    [one] = ten(office, 1)
-    other = Office(office.deps)
+def test_what_does_not_go_together(harness: ServiceHarness, changes: dict[str, object], letters_sent: int) -> None:
+    [one] = ten(harness, 1)
+    other = ServiceHarness(harness.deps)
     other.open(an_invoice(**{"invoice_id": "other", "number": "OTHER", "customer": PAYER} | changes))
     one.carry_out("first-reminder", FIRST)
     if "due_on" not in changes:
         other.carry_out("first-reminder", "2027-03-03 10:00")
-    assert len(letters(office)) == letters_sent
+    assert len(letters(harness)) == letters_sent
     assert "OTHER" not in one.messages()[0].body
 
 
-def test_a_day_between_two_requests_whatever_the_invoice(office: Office) -> None:
+def test_a_day_between_two_requests_whatever_the_invoice(harness: ServiceHarness) -> None:
     """The second invoice came in after the first one's letter had left: it waits, and says why."""
-    [one] = ten(office, 1)
+    [one] = ten(harness, 1)
     one.carry_out("first-reminder", FIRST)
-    late = Office(office.deps)
+    late = ServiceHarness(harness.deps)
     late.open(an_invoice(invoice_id="late", customer=PAYER))
     answer = late.carry_out("first-reminder", "2027-03-02 11:00")
     assert answer.outcome is not None
     assert (answer.outcome.status, answer.outcome.until) == ("delayed", datetime(2027, 3, 3, 9, tzinfo=UTC))
     assert "was asked less than 1 day(s) ago" in late.entries("delayed")[0].reason
     late.carry_out("first-reminder", "2027-03-03 09:00")
-    assert len(letters(office)) == 2
+    assert len(letters(harness)) == 2
 
 
-def test_no_more_than_the_policys_number_a_week(office: Office) -> None:
+def test_no_more_than_the_policys_number_a_week(harness: ServiceHarness) -> None:
     """Four letters in a week are the most; the fifth waits until the first is a week old."""
     for day in range(5):
-        one = Office(office.deps)
+        one = ServiceHarness(harness.deps)
         one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
         # each is opened after the one before was sent, so that they are not told together
         answer = one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}" if day < 4 else "2027-03-08 10:00")
@@ -189,10 +189,10 @@ def test_no_more_than_the_policys_number_a_week(office: Office) -> None:
     assert "had 4 messages in 7 days" in one.entries("delayed")[0].reason
 
 
-def test_an_answer_counts_and_waits_like_any_message(office: Office) -> None:
+def test_an_answer_counts_and_waits_like_any_message(harness: ServiceHarness) -> None:
     assert Role.ACCOUNTS_PAYABLE in {contact.role for contact in PAYER.contacts}
     for day in range(4):
-        one = Office(office.deps)
+        one = ServiceHarness(harness.deps)
         one.open(an_invoice(invoice_id=f"inv-{day}", customer=PAYER))
         one.carry_out("first-reminder", f"2027-03-0{day + 2} 09:0{day}")
     one.record("promise_to_pay", "2027-03-05 10:00", date="2027-03-12", promised_by="accounts_payable")
@@ -203,39 +203,39 @@ def test_an_answer_counts_and_waits_like_any_message(office: Office) -> None:
     assert answer.next_action.at == datetime(2027, 3, 9, 9, 0, tzinfo=UTC)
 
 
-def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(office: Office) -> None:
+def test_a_joint_letter_that_bounces_later_goes_on_as_one_sms(harness: ServiceHarness) -> None:
     """Each case hears of the bounce and reaches further; the customer gets one text about all of them."""
-    offices = ten(office, 3)
-    for one in offices:
+    harnesses = ten(harness, 3)
+    for one in harnesses:
         one.carry_out("first-reminder", FIRST)
-    for one in offices:
+    for one in harnesses:
         one.report(one.messages()[0], "bounced", "2027-03-02 09:10")
-    for one in offices:
+    for one in harnesses:
         one.carry_out("first-reminder", "2027-03-02 09:11")
-    assert [(len(invoices), state) for _, invoices, state in letters(office)] == [(3, "bounced"), (3, "delivered")]
+    assert [(len(invoices), state) for _, invoices, state in letters(harness)] == [(3, "bounced"), (3, "delivered")]
 
 
-def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(office: Office) -> None:
+def test_a_stand_in_who_has_had_the_weeks_messages_is_spared(harness: ServiceHarness) -> None:
     """The payer's address is dead, so each answer goes to the manager, who is not named: four a week, no more."""
     people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
     both = a_customer(contacts=people)
     for number in range(6):
-        one = Office(office.deps)
+        one = ServiceHarness(harness.deps)
         one.open(an_invoice(invoice_id=f"inv-{number}", customer=both))
         one.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-10", promised_by="accounts_payable")
         one.carry_out("promise-confirmed~1", f"2027-03-02 09:1{number}")
-    reached = [row for row, _, _ in _rows(office) if row.contact_id == "acme.manager.1" and row.state == "delivered"]
+    reached = [row for row, _, _ in _rows(harness) if row.contact_id == "acme.manager.1" and row.state == "delivered"]
     assert len(reached) == 4
     assert "had 4 messages in 7 days" in one.entries("withheld")[-1].reason
 
 
-def test_where_only_the_named_are_contacted_a_person_is_asked_instead(office: Office) -> None:
+def test_where_only_the_named_are_contacted_a_person_is_asked_instead(harness: ServiceHarness) -> None:
     """A private customer's dead address: the registered neighbour hears nothing."""
     people = (a_contact(email="bounce@acme.example"), a_contact(Role.MANAGER))
-    office.open(an_invoice(policy="consumer", customer=a_customer(contacts=people)))
-    office.carry_out("first-reminder", "2027-03-04 09:00")
-    assert office.states() == {"accounts_payable email": "bounced"}
-    assert [task.kind for task in office.tasks()] == ["call"]
+    harness.open(an_invoice(policy="consumer", customer=a_customer(contacts=people)))
+    harness.carry_out("first-reminder", "2027-03-04 09:00")
+    assert harness.states() == {"accounts_payable email": "bounced"}
+    assert [task.kind for task in harness.tasks()] == ["call"]
 
 
 class RivalGateway(OutboxGateway):
@@ -257,9 +257,9 @@ class RivalGateway(OutboxGateway):
         return super().send(envelope)
 
 
-def test_whoever_is_faster_gets_the_weeks_last_message(make_office: MakeOffice, file_database: Database) -> None:
+def test_whoever_is_faster_gets_the_weeks_last_message(make_harness: MakeHarness, file_database: Database) -> None:
     """The user's four came between the judgement of the step and its second letter: the step waits for the rest."""
-    one = make_office(email=RivalGateway(file_database))
+    one = make_harness(email=RivalGateway(file_database))
     one.open()
     answer = one.carry_out("first-reminder", FIRST)
     assert answer.outcome is not None
@@ -270,6 +270,6 @@ def test_whoever_is_faster_gets_the_weeks_last_message(make_office: MakeOffice, 
     assert one.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
 
 
-def _rows(office: Office) -> Sequence[tuple[MessageRow, list[str], str]]:
-    with office.deps.database.reading() as session:
+def _rows(harness: ServiceHarness) -> Sequence[tuple[MessageRow, list[str], str]]:
+    with harness.deps.database.reading() as session:
         return outbox.rows(session)

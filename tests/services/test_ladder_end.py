@@ -6,7 +6,7 @@ import pytest
 
 from dunwell.store import tasks
 from tests.builders import a_ladder, an_invoice, at
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 LADDER = a_ladder(
     """
@@ -52,23 +52,23 @@ QUESTION = "inv-1.left.0"
 
 
 @pytest.fixture
-def called(office: Office) -> Office:
+def called(harness: ServiceHarness) -> ServiceHarness:
     """Reminded, to be called, and a call task open."""
-    office.open(an_invoice(), ladder=LADDER)
-    office.carry_out("reminder", REMINDED)
-    office.carry_out("call", CALLED)
-    return office
+    harness.open(an_invoice(), ladder=LADDER)
+    harness.carry_out("reminder", REMINDED)
+    harness.carry_out("call", CALLED)
+    return harness
 
 
-def pay_all_but(office: Office, amount: int) -> None:
-    office.pay(PAID, f"{1200 - amount}.00")
-    for step in list(office.case.outstanding.owed):
-        office.carry_out(step, PAID)
+def pay_all_but(harness: ServiceHarness, amount: int) -> None:
+    harness.pay(PAID, f"{1200 - amount}.00")
+    for step in list(harness.case.outstanding.owed):
+        harness.carry_out(step, PAID)
 
 
-def talk(office: Office) -> None:
-    [task] = [task for task in office.tasks() if task.kind == "call"]
-    office.record("call_outcome", TALKED, task_id=task.task_id, outcome="reached", by="agent.1")
+def talk(harness: ServiceHarness) -> None:
+    [task] = [task for task in harness.tasks() if task.kind == "call"]
+    harness.record("call_outcome", TALKED, task_id=task.task_id, outcome="reached", by="agent.1")
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,9 @@ def talk(office: Office) -> None:
         (100, []),  # at the floor they do
     ],
 )
-def test_what_is_left_below_the_floor_is_put_before_a_person(called: Office, amount: int, asks: list[str]) -> None:
+def test_what_is_left_below_the_floor_is_put_before_a_person(
+    called: ServiceHarness, amount: int, asks: list[str]
+) -> None:
     talk(called)
     pay_all_but(called, amount)
     asked = [task for task in called.tasks() if task.kind == "decision"]
@@ -88,14 +90,14 @@ def test_what_is_left_below_the_floor_is_put_before_a_person(called: Office, amo
         assert [entry.ref for entry in called.entries("task") if ".left." in entry.key] == [task.task_id]
 
 
-def test_who_has_the_case_in_hand_is_not_asked_beside_it(called: Office) -> None:
+def test_who_has_the_case_in_hand_is_not_asked_beside_it(called: ServiceHarness) -> None:
     pay_all_but(called, 50)
     assert [task.kind for task in called.tasks()] == ["call"]
     talk(called)
     assert [task.task_id for task in called.tasks()] == [QUESTION]
 
 
-def test_the_question_rests_with_the_case_and_is_taken_back_when_the_money_comes(called: Office) -> None:
+def test_the_question_rests_with_the_case_and_is_taken_back_when_the_money_comes(called: ServiceHarness) -> None:
     talk(called)
     pay_all_but(called, 50)
     called.record("pause", LATER, until="2027-03-20", reason="holiday", by="agent.1")
@@ -106,7 +108,7 @@ def test_the_question_rests_with_the_case_and_is_taken_back_when_the_money_comes
     assert called.tasks() == []
 
 
-def test_what_a_person_has_answered_is_asked_again_after_the_ladders_days(called: Office) -> None:
+def test_what_a_person_has_answered_is_asked_again_after_the_ladders_days(called: ServiceHarness) -> None:
     talk(called)
     pay_all_but(called, 50)
     with called.deps.database.writing(called.case.customer_id) as session:
@@ -116,7 +118,7 @@ def test_what_a_person_has_answered_is_asked_again_after_the_ladders_days(called
     assert [(task.task_id, task.due_at.date()) for task in called.tasks()] == [(QUESTION, date(2027, 4, 12))]
 
 
-def test_a_bank_that_takes_the_money_back_asks_anew(called: Office) -> None:
+def test_a_bank_that_takes_the_money_back_asks_anew(called: ServiceHarness) -> None:
     talk(called)
     pay_all_but(called, 50)
     called.pay(LATER, "50.00", "p2")

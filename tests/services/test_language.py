@@ -7,15 +7,15 @@ import pytest
 from dunwell.domain.invoice import UNDETERMINED
 from dunwell.store import invoices
 from tests.builders import a_customer, an_invoice, the_ladders
-from tests.services.conftest import MakeOffice, Office
+from tests.services.conftest import MakeHarness, ServiceHarness
 from tests.services.languages import spaced
 
 MAIL = "2027-03-02 09:00"
 NOBODY = UNDETERMINED
 
 
-def known_language(office: Office) -> str:
-    with office.deps.database.reading() as session:
+def known_language(harness: ServiceHarness) -> str:
+    with harness.deps.database.reading() as session:
         return invoices.get_customer(session, "acme").language
 
 
@@ -47,13 +47,13 @@ def known_language(office: Office) -> str:
         (NOBODY, "HU", "hu", "en", "March 1, 2027"),
     ],
 )
-def test_language(make_office: MakeOffice, named: str, country: str, ladder: str, kept: str, due: str) -> None:
-    office, shipped = make_office(), the_ladders()["gentle-saas"]
+def test_language(make_harness: MakeHarness, named: str, country: str, ladder: str, kept: str, due: str) -> None:
+    harness, shipped = make_harness(), the_ladders()["gentle-saas"]
     policy = shipped.model_copy(update={"name": "spoken", "language": ladder})
-    office.open(an_invoice(customer=a_customer(language=named, country=country)), ladder=policy)
-    assert known_language(office) == kept
-    office.carry_out("first-reminder", MAIL)
-    body = office.messages()[0].body
+    harness.open(an_invoice(customer=a_customer(language=named, country=country)), ladder=policy)
+    assert known_language(harness) == kept
+    harness.carry_out("first-reminder", MAIL)
+    body = harness.messages()[0].body
     assert due in spaced(body)
 
 
@@ -65,15 +65,15 @@ def test_language(make_office: MakeOffice, named: str, country: str, ladder: str
         (NOBODY, "es", "es"),
     ],
 )
-def test_what_a_second_invoice_says(make_office: MakeOffice, first: str, second: str, kept: str) -> None:
-    office = make_office()
+def test_what_a_second_invoice_says(make_harness: MakeHarness, first: str, second: str, kept: str) -> None:
+    harness = make_harness()
 
     def bill(number: str, language: str) -> Any:
         return an_invoice(invoice_id=number, number=number, customer=a_customer(language=language, country="MX"))
 
-    office.open(bill("inv-1", first))
-    office.open(bill("inv-2", second))
-    assert known_language(office) == kept
+    harness.open(bill("inv-1", first))
+    harness.open(bill("inv-2", second))
+    assert known_language(harness) == kept
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_what_a_second_invoice_says(make_office: MakeOffice, first: str, second:
     ],
 )
 def test_c7_the_country_says_how_its_language_writes_money_and_days(
-    make_office: MakeOffice, named: str, country: str, currency: str, says: str
+    make_harness: MakeHarness, named: str, country: str, currency: str, says: str
 ) -> None:
-    office = make_office()
-    office.open(an_invoice(customer=a_customer(language=named, country=country), currency=currency))
-    office.carry_out("first-reminder", MAIL)
-    assert says in spaced(office.messages()[0].body)
+    harness = make_harness()
+    harness.open(an_invoice(customer=a_customer(language=named, country=country), currency=currency))
+    harness.carry_out("first-reminder", MAIL)
+    assert says in spaced(harness.messages()[0].body)

@@ -26,7 +26,7 @@ from dunwell.texts.letter_blocks import Block, Piece, blocks
 from dunwell.texts.markup import parse
 from dunwell.texts.payment_slip import Payee, payment_slip
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_catalogue, the_ladders
-from tests.services.conftest import REGISTERED, Office
+from tests.services.conftest import REGISTERED, ServiceHarness
 
 FIRST = "2027-03-02 09:00"
 MM = 72 / 25.4
@@ -37,12 +37,12 @@ BERLIN = "Werkstraße 12\n10115 Berlin"
 SPRINGFIELD = "1 Main St\nSpringfield, IL 62701"
 
 
-def by_letter(invoice: Invoice, office: Office) -> None:
+def by_letter(invoice: Invoice, harness: ServiceHarness) -> None:
     """Open a case whose ladder writes letters only."""
     usual = the_ladders()["gentle-saas"]
     steps = tuple(step.model_copy(update={"by": (Channel.LETTER,)}) if step.by else step for step in usual.steps)
     ladders = {"gentle-saas": usual.model_copy(update={"steps": steps})}
-    office.case = Registrar(office.deps, ladders).register(invoice, REGISTERED).opening.case
+    harness.case = Registrar(harness.deps, ladders).register(invoice, REGISTERED).opening.case
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def make_letter(file_database: Database, folder: Path) -> Any:
     def make(customer: Customer, head: Letterhead = OURS, **invoice: Any) -> PdfReader:
         deps = replace(sample_deps(file_database, letter=PrintFolderGateway(folder)), letterhead=head)
         deps = replace(deps, sender=replace(deps.sender, account=ACCOUNT, phone="+49 30 901820"))
-        office = Office(deps)
-        by_letter(an_invoice(customer=customer, **invoice), office)
-        office.carry_out("first-reminder", FIRST)
+        harness = ServiceHarness(deps)
+        by_letter(an_invoice(customer=customer, **invoice), harness)
+        harness.carry_out("first-reminder", FIRST)
         (file,) = folder.iterdir()
         return PdfReader(BytesIO(file.read_bytes()))
 
@@ -143,25 +143,25 @@ def test_c9_a_name_of_two_hundred_letters_is_laid_out(make_letter: Any, name: st
 def test_c9_an_address_that_fits_no_window_is_refused_and_another_way_is_taken(
     file_database: Database, folder: Path
 ) -> None:
-    office = Office(replace(sample_deps(file_database, letter=PrintFolderGateway(folder)), letterhead=OURS))
+    harness = ServiceHarness(replace(sample_deps(file_database, letter=PrintFolderGateway(folder)), letterhead=OURS))
     post = "\n".join([f"{number} " + "W" * 40 for number in range(10)])
-    by_letter(an_invoice(customer=a_debtor(post)), office)
-    office.carry_out("first-reminder", FIRST)
+    by_letter(an_invoice(customer=a_debtor(post)), harness)
+    harness.carry_out("first-reminder", FIRST)
     assert not folder.exists() or not list(folder.iterdir())
-    withheld = [entry.reason for entry in office.entries("withheld")]
+    withheld = [entry.reason for entry in harness.entries("withheld")]
     assert any("the address does not fit the window of an envelope" in reason for reason in withheld)
-    assert [task.kind for task in office.tasks()] == ["call"]
+    assert [task.kind for task in harness.tasks()] == ["call"]
 
 
 def test_c9_thirty_invoice_numbers_push_the_text_down(file_database: Database, folder: Path) -> None:
     deps = replace(sample_deps(file_database, letter=PrintFolderGateway(folder)), letterhead=OURS)
-    offices = []
+    harnesses = []
     for number in range(30):
-        office = Office(deps)
+        harness = ServiceHarness(deps)
         facts = {"invoice_id": f"inv-{number}", "number": f"INV-2027-{number:06}", "customer": a_debtor()}
-        by_letter(an_invoice(**facts), office)
-        offices.append(office)
-    offices[0].carry_out("first-reminder", FIRST)
+        by_letter(an_invoice(**facts), harness)
+        harnesses.append(harness)
+    harnesses[0].carry_out("first-reminder", FIRST)
     (file,) = folder.iterdir()
     page = PdfReader(BytesIO(file.read_bytes())).pages[0]
     subject = y_of(page, "a friendly reminder")
@@ -177,10 +177,10 @@ def test_c9_a_picture_in_a_name_is_left_out_and_no_box_is_printed(make_letter: A
 
 
 def test_c9_a_number_that_no_font_prints_is_refused(file_database: Database, folder: Path) -> None:
-    office = Office(sample_deps(file_database, letter=PrintFolderGateway(folder)))
-    by_letter(an_invoice(customer=a_debtor(), number="請求書-7"), office)
-    office.carry_out("first-reminder", FIRST)
-    assert any("no font of ours can print CJK" in entry.reason for entry in office.entries("withheld"))
+    harness = ServiceHarness(sample_deps(file_database, letter=PrintFolderGateway(folder)))
+    by_letter(an_invoice(customer=a_debtor(), number="請求書-7"), harness)
+    harness.carry_out("first-reminder", FIRST)
+    assert any("no font of ours can print CJK" in entry.reason for entry in harness.entries("withheld"))
 
 
 def test_c9_a_long_link_can_be_copied(make_letter: Any) -> None:
@@ -195,19 +195,19 @@ def test_c9_a_long_link_can_be_copied(make_letter: Any) -> None:
 DOLLARS = BankAccount("GB29NWBK60161331926819", "NWBKGB2L")
 
 
-def paid_to(office: Office, currency: str, channel: Channel, **sender: Any) -> MessageRow:
+def paid_to(harness: ServiceHarness, currency: str, channel: Channel, **sender: Any) -> MessageRow:
     """The first reminder of an invoice in `currency`, to somebody who is reached by `channel`."""
-    office.deps = replace(office.deps, sender=replace(office.deps.sender, **sender))
+    harness.deps = replace(harness.deps, sender=replace(harness.deps.sender, **sender))
     contact = a_contact(
         name="Katrin Vogel", post=BERLIN, email="k@acme.example" if channel is Channel.EMAIL else None
     )
     invoice = an_invoice(customer=a_customer(contacts=(contact,)), currency=currency, payment_url=None)
     if channel is Channel.LETTER:
-        by_letter(invoice, office)
+        by_letter(invoice, harness)
     else:
-        office.open(invoice)
-    office.carry_out("first-reminder", FIRST)
-    return office.messages()[0]
+        harness.open(invoice)
+    harness.carry_out("first-reminder", FIRST)
+    return harness.messages()[0]
 
 
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.LETTER])
@@ -224,8 +224,8 @@ def paid_to(office: Office, currency: str, channel: Channel, **sender: Any) -> M
 def test_c5_the_account_is_named_by_currency(
     file_database: Database, folder: Path, channel: Channel, currency: str, sender: dict[str, Any], iban: str | None
 ) -> None:
-    office = Office(sample_deps(file_database, letter=PrintFolderGateway(folder)))
-    body = paid_to(office, currency, channel, **sender).body
+    harness = ServiceHarness(sample_deps(file_database, letter=PrintFolderGateway(folder)))
+    body = paid_to(harness, currency, channel, **sender).body
     assert ("bank details are on the invoice" in body) is (iban is None)
     assert (f"IBAN {iban}, BIC" in body) is (iban is not None)
     if channel is Channel.LETTER:

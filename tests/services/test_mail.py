@@ -12,7 +12,7 @@ from dunwell.domain.keys import MessageKey, StepKey
 from dunwell.gateways.opt_out_link import OptOutLinks
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.gateways.fakes import FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 
 ONE = a_customer(contacts=(a_contact(),))
 LINKS = OptOutLinks("https://dunning.example", ["a secret of some length"])
@@ -35,11 +35,11 @@ def name(invoice_id: str, step: str) -> str:
 
 
 @pytest.fixture
-def office(make_office: MakeOffice, sendgrid: FakeSendGrid) -> Office:
+def harness(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> ServiceHarness:
     """By SendGrid, with links to stop mails."""
-    office = make_office(by_sendgrid(sendgrid))
-    office.deps = replace(office.deps, opt_out=LINKS)
-    return office
+    harness = make_harness(by_sendgrid(sendgrid))
+    harness.deps = replace(harness.deps, opt_out=LINKS)
+    return harness
 
 
 def headers(sendgrid: FakeSendGrid) -> list[dict[str, str]]:
@@ -49,11 +49,11 @@ def headers(sendgrid: FakeSendGrid) -> list[dict[str, str]]:
 # One conversation ----------------------------------------------------------------------------------------
 
 
-def test_three_letters_are_one_conversation(office: Office, sendgrid: FakeSendGrid) -> None:
-    office.open(an_invoice(customer=ONE))
+def test_three_letters_are_one_conversation(harness: ServiceHarness, sendgrid: FakeSendGrid) -> None:
+    harness.open(an_invoice(customer=ONE))
     for step, when in STEPS:
-        office.carry_out(step, when)
-        office.report(office.messages(step)[-1], "delivered", when)
+        harness.carry_out(step, when)
+        harness.report(harness.messages(step)[-1], "delivered", when)
     first, second, third = headers(sendgrid)
     names = [name("inv-1", step) for step, _ in STEPS]
     assert [one["Message-ID"] for one in (first, second, third)] == names
@@ -73,28 +73,28 @@ def test_three_letters_are_one_conversation(office: Office, sendgrid: FakeSendGr
     ],
 )
 def test_a_mail_that_never_arrived_is_no_part_of_it(
-    office: Office, sendgrid: FakeSendGrid, fate: str, follows: bool
+    harness: ServiceHarness, sendgrid: FakeSendGrid, fate: str, follows: bool
 ) -> None:
-    office.open(an_invoice(customer=ONE))
-    office.carry_out(*STEPS[0])
-    office.report(office.messages()[0], fate, "2027-03-02 09:10")
-    office.carry_out(*STEPS[1])
+    harness.open(an_invoice(customer=ONE))
+    harness.carry_out(*STEPS[0])
+    harness.report(harness.messages()[0], fate, "2027-03-02 09:10")
+    harness.carry_out(*STEPS[1])
     later = [one for one in headers(sendgrid) if one["Message-ID"] == name("inv-1", STEPS[1][0])]
     assert [("References" in one) for one in later] == ([] if fate == "bounced" else [follows])
 
 
-def test_a_long_conversation_keeps_its_beginning_and_its_end(office: Office, sendgrid: FakeSendGrid) -> None:
-    office.open(an_invoice(customer=ONE))
-    office.carry_out(*STEPS[0])
-    first = office.messages()[0]
-    with office.deps.database.writing() as session:
+def test_a_long_conversation_keeps_its_beginning_and_its_end(harness: ServiceHarness, sendgrid: FakeSendGrid) -> None:
+    harness.open(an_invoice(customer=ONE))
+    harness.carry_out(*STEPS[0])
+    first = harness.messages()[0]
+    with harness.deps.database.writing() as session:
         for number in range(30):
             copy = {column.name: getattr(first, column.name) for column in first.__table__.columns}
             row = type(first)(**copy | {"message_id": f"{number:032d}", "claimed_at": first.claimed_at})
             session.add(row)
             session.flush()
             _link(session, row, f"extra-{number}")
-    office.carry_out(*STEPS[1])
+    harness.carry_out(*STEPS[1])
     references = headers(sendgrid)[-1]["References"]
     assert len(f"References: {references}") < 998
     assert len(references.split()) == 10
@@ -109,10 +109,10 @@ def _link(session: Any, row: Any, step: str) -> None:
 # Stopping mails ------------------------------------------------------------------------------------------
 
 
-def test_the_provider_gets_the_headers_of_one_click(office: Office, sendgrid: FakeSendGrid) -> None:
-    office.open(an_invoice(customer=ONE))
-    office.carry_out(*STEPS[0])
-    (row,) = office.messages()
+def test_the_provider_gets_the_headers_of_one_click(harness: ServiceHarness, sendgrid: FakeSendGrid) -> None:
+    harness.open(an_invoice(customer=ONE))
+    harness.carry_out(*STEPS[0])
+    (row,) = harness.messages()
     link = LINKS.link(row.message_id)
     (mail,) = sendgrid.mails
     assert mail["headers"]["List-Unsubscribe"] == (
@@ -136,20 +136,20 @@ def test_the_provider_gets_the_headers_of_one_click(office: Office, sendgrid: Fa
     ids=["no link", "plain HTTP", "HTTPS"],
 )
 def test_headers_by_what_is_set(
-    office: Office, sendgrid: FakeSendGrid, links: OptOutLinks | None, wanted: set[str]
+    harness: ServiceHarness, sendgrid: FakeSendGrid, links: OptOutLinks | None, wanted: set[str]
 ) -> None:
-    office.deps = replace(office.deps, opt_out=links)
-    office.open(an_invoice(customer=ONE))
-    office.carry_out(*STEPS[0])
+    harness.deps = replace(harness.deps, opt_out=links)
+    harness.open(an_invoice(customer=ONE))
+    harness.carry_out(*STEPS[0])
     (mail,) = sendgrid.mails
     assert {key for key in mail["headers"] if key.startswith("List-")} == wanted
     assert ("Stop e-mails" in mail["content"][0]["value"]) == (links is not None)
 
 
-def test_an_sms_has_no_link_to_stop_mails(office: Office) -> None:
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))))
-    office.carry_out(*STEPS[0])
-    assert "unsubscribe" not in office.messages()[0].body
+def test_an_sms_has_no_link_to_stop_mails(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))))
+    harness.carry_out(*STEPS[0])
+    assert "unsubscribe" not in harness.messages()[0].body
 
 
 TOKEN = LINKS.link("ab" * 16).rpartition("/")[2]
@@ -180,9 +180,11 @@ def with_document(path: Path, **changes: Any) -> Any:
     return an_invoice(customer=ONE, document=path, **changes)
 
 
-def test_the_invoice_travels_with_what_asks_for_it(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
-    office.open(with_document(tmp_path / "2027-001.pdf"))
-    office.carry_out(*STEPS[0])
+def test_the_invoice_travels_with_what_asks_for_it(
+    harness: ServiceHarness, sendgrid: FakeSendGrid, tmp_path: Path
+) -> None:
+    harness.open(with_document(tmp_path / "2027-001.pdf"))
+    harness.carry_out(*STEPS[0])
     (mail,) = sendgrid.mails
     (file,) = mail["attachments"]
     assert base64.b64decode(file.pop("content")) == PDF
@@ -203,43 +205,45 @@ def test_the_invoice_travels_with_what_asks_for_it(office: Office, sendgrid: Fak
     ],
 )
 def test_f7_an_attachment_is_called_by_its_number_and_is_a_pdf(
-    office: Office, sendgrid: FakeSendGrid, tmp_path: Path, called: str, number: str, sent_as: str
+    harness: ServiceHarness, sendgrid: FakeSendGrid, tmp_path: Path, called: str, number: str, sent_as: str
 ) -> None:
-    office.open(with_document(tmp_path / called, number=number))
-    office.carry_out(*STEPS[0])
+    harness.open(with_document(tmp_path / called, number=number))
+    harness.carry_out(*STEPS[0])
     assert [file["filename"] for file in sendgrid.mails[0]["attachments"]] == [sent_as]
 
 
-def test_f7_two_attachments_have_two_names(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
-    office.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="2027/1"))
-    office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="2027-1"))
-    office.carry_out(*STEPS[0])
+def test_f7_two_attachments_have_two_names(harness: ServiceHarness, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
+    harness.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="2027/1"))
+    harness.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="2027-1"))
+    harness.carry_out(*STEPS[0])
     names = [file["filename"] for file in sendgrid.mails[0]["attachments"]]
     assert sorted(names) == ["2027-1-1.pdf", "2027-1.pdf"]
 
 
-def test_a_mail_that_does_not_ask_encloses_nothing(office: Office, sendgrid: FakeSendGrid, tmp_path: Path) -> None:
-    office.open(with_document(tmp_path / "2027-001.pdf"))
-    office.pay("2027-03-02 08:00")
-    office.carry_out("thank-you~1", "2027-03-02 09:00")
+def test_a_mail_that_does_not_ask_encloses_nothing(
+    harness: ServiceHarness, sendgrid: FakeSendGrid, tmp_path: Path
+) -> None:
+    harness.open(with_document(tmp_path / "2027-001.pdf"))
+    harness.pay("2027-03-02 08:00")
+    harness.carry_out("thank-you~1", "2027-03-02 09:00")
     (mail,) = sendgrid.mails
     assert "attachments" not in mail
     assert "Enclosed" not in mail["content"][0]["value"]
 
 
-def test_without_a_document_nothing_is_said_of_one(office: Office, sendgrid: FakeSendGrid) -> None:
-    office.open(an_invoice(customer=ONE))
-    office.carry_out(*STEPS[0])
+def test_without_a_document_nothing_is_said_of_one(harness: ServiceHarness, sendgrid: FakeSendGrid) -> None:
+    harness.open(an_invoice(customer=ONE))
+    harness.carry_out(*STEPS[0])
     assert "attachments" not in sendgrid.mails[0]
     assert "Enclosed" not in sendgrid.mails[0]["content"][0]["value"]
 
 
 def test_a_joint_letter_encloses_every_invoice_it_asks_for(
-    office: Office, sendgrid: FakeSendGrid, tmp_path: Path
+    harness: ServiceHarness, sendgrid: FakeSendGrid, tmp_path: Path
 ) -> None:
-    office.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="N-1"))
-    office.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="N-2"))
-    office.carry_out(*STEPS[0])
+    harness.open(with_document(tmp_path / "one.pdf", invoice_id="inv-1", number="N-1"))
+    harness.open(with_document(tmp_path / "two.pdf", invoice_id="inv-2", number="N-2"))
+    harness.carry_out(*STEPS[0])
     (mail,) = sendgrid.mails
     assert [file["filename"] for file in mail["attachments"]] == ["N-1.pdf", "N-2.pdf"]
     assert "Enclosed: invoice N-2" in mail["content"][0]["value"]

@@ -27,7 +27,7 @@ from dunwell.store.tables import NotificationRow, SubscriptionRow
 from dunwell.views.webhooks import deliveries, subscribed
 from tests.builders import an_invoice, at, keep_customer, sample_deps
 from tests.gateways.fakes import HASTY, Answer, FakeProduct
-from tests.services.conftest import MakeOffice, Office
+from tests.services.conftest import MakeHarness, ServiceHarness
 
 ADMIN = Principal(PrincipalKind.COMMAND, id="ops", name="ops", role=Role.ADMINISTRATOR)
 PERSONAL = ("Ada", "ada@", "Acme", "+49", "Straße")
@@ -73,16 +73,16 @@ def subscriber() -> Iterator[FakeProduct]:
 # What is told --------------------------------------------------------------------------------------------
 
 
-def test_a_life_is_told_as_it_happens(office: Office, subscriber: FakeProduct) -> None:
-    add(office.deps.database, subscriber.url)
-    office.open()
-    office.carry_out("first-reminder", "2027-03-09 10:00")
-    office.record("promise_to_pay", "2027-03-10 10:00", date="2027-03-16", promised_by="accounts_payable")
-    office.record("promise_to_pay", "2027-03-11 10:00", date="2027-03-17", promised_by="accounts_payable")
-    office.record("dispute_opened", "2027-03-12 10:00", reason="wrong-quantity", opened_by="agent", amount="200.00")
-    office.record("dispute_resolved", "2027-03-13 10:00", outcome="rejected", by="agent")
-    office.pay("2027-03-14 10:00")
-    assert told(office.deps.database) == [
+def test_a_life_is_told_as_it_happens(harness: ServiceHarness, subscriber: FakeProduct) -> None:
+    add(harness.deps.database, subscriber.url)
+    harness.open()
+    harness.carry_out("first-reminder", "2027-03-09 10:00")
+    harness.record("promise_to_pay", "2027-03-10 10:00", date="2027-03-16", promised_by="accounts_payable")
+    harness.record("promise_to_pay", "2027-03-11 10:00", date="2027-03-17", promised_by="accounts_payable")
+    harness.record("dispute_opened", "2027-03-12 10:00", reason="wrong-quantity", opened_by="agent", amount="200.00")
+    harness.record("dispute_resolved", "2027-03-13 10:00", outcome="rejected", by="agent")
+    harness.pay("2027-03-14 10:00")
+    assert told(harness.deps.database) == [
         ("case_opened", "scheduled"),
         ("step_done", "first-reminder"),
         ("promise", "open"),
@@ -94,72 +94,72 @@ def test_a_life_is_told_as_it_happens(office: Office, subscriber: FakeProduct) -
         ("promise", "kept"),
         ("paid", "1200.00"),
     ]
-    disputed = [row.body["disputed"] for row in rows(office.deps.database) if row.topic is Topic.DISPUTE]
+    disputed = [row.body["disputed"] for row in rows(harness.deps.database) if row.topic is Topic.DISPUTE]
     assert disputed == ["200.00", "0.00"]
-    for row in rows(office.deps.database):
+    for row in rows(harness.deps.database):
         assert not [word for word in PERSONAL if word in body_of(row).decode()], row.body
 
 
-def test_access_and_tasks_are_told(office: Office, subscriber: FakeProduct) -> None:
-    add(office.deps.database, subscriber.url, "access_changed", "task_raised")
-    office.open()
-    with office.deps.database.writing(office.case.customer_id) as session:
+def test_access_and_tasks_are_told(harness: ServiceHarness, subscriber: FakeProduct) -> None:
+    add(harness.deps.database, subscriber.url, "access_changed", "task_raised")
+    harness.open()
+    with harness.deps.database.writing(harness.case.customer_id) as session:
         now = at("2027-03-21 10:00")
-        accounts.place_hold(session, office.case.customer_id, "inv-1", Level.RESTRICTED, "step restrict", now)
-        person_tasks.raise_task(session, office.case, task_id="inv-1.look", step="", reason="Ada moved", now=now)
-    office.pay("2027-03-22 10:00")
-    assert told(office.deps.database) == [
+        accounts.place_hold(session, harness.case.customer_id, "inv-1", Level.RESTRICTED, "step restrict", now)
+        person_tasks.raise_task(session, harness.case, task_id="inv-1.look", step="", reason="Ada moved", now=now)
+    harness.pay("2027-03-22 10:00")
+    assert told(harness.deps.database) == [
         ("access_changed", "restricted"),
         ("task_raised", "decision"),
         ("access_changed", "full"),
     ]
-    assert "Ada" not in json.dumps([row.body for row in rows(office.deps.database)])
+    assert "Ada" not in json.dumps([row.body for row in rows(harness.deps.database)])
 
 
 def test_only_what_is_subscribed_to_is_told_and_each_gets_the_same_event(
-    office: Office, subscriber: FakeProduct
+    harness: ServiceHarness, subscriber: FakeProduct
 ) -> None:
-    database = office.deps.database
+    database = harness.deps.database
     add(database, subscriber.url, "paid", "case_opened")
     add(database, subscriber.url, "paid")
-    office.open()
-    office.pay("2027-03-14 10:00")
+    harness.open()
+    harness.pay("2027-03-14 10:00")
     assert [row.topic.value for row in rows(database)] == ["case_opened", "paid", "paid"]
     first, second = rows(database)[1:]
     assert (first.event_id, first.body) == (second.event_id, second.body)
     assert first.subscription_id != second.subscription_id
 
 
-def test_what_is_not_committed_is_not_told(office: Office, subscriber: FakeProduct) -> None:
-    database = office.deps.database
+def test_what_is_not_committed_is_not_told(harness: ServiceHarness, subscriber: FakeProduct) -> None:
+    database = harness.deps.database
     add(database, subscriber.url)
-    office.open()
+    harness.open()
     before = len(rows(database))
 
     class Crash(Exception):
         pass
 
     with pytest.raises(Crash), database.writing("acme") as session:
-        person_tasks.raise_task(session, office.case, task_id="t", step="", reason="r", now=at("2027-03-21 10:00"))
+        person_tasks.raise_task(session, harness.case, task_id="t", step="", reason="r", now=at("2027-03-21 10:00"))
         raise Crash
     assert len(rows(database)) == before
 
 
-def test_the_same_work_twice_is_told_once(office: Office, subscriber: FakeProduct) -> None:
-    add(office.deps.database, subscriber.url)
-    office.open()
-    before = office.case.model_copy(deep=True)
-    office.carry_out("first-reminder", "2027-03-09 10:00")
-    office.carry_out("first-reminder", "2027-03-09 10:01", before)
-    assert [topic for topic, _ in told(office.deps.database)] == ["case_opened", "step_done"]
+def test_the_same_work_twice_is_told_once(harness: ServiceHarness, subscriber: FakeProduct) -> None:
+    add(harness.deps.database, subscriber.url)
+    harness.open()
+    before = harness.case.model_copy(deep=True)
+    harness.carry_out("first-reminder", "2027-03-09 10:00")
+    harness.carry_out("first-reminder", "2027-03-09 10:01", before)
+    assert [topic for topic, _ in told(harness.deps.database)] == ["case_opened", "step_done"]
 
 
-def test_a_rehearsal_is_told_on_this_machine_only(make_office: MakeOffice, subscriber: FakeProduct) -> None:
-    office = make_office()
-    add(office.deps.database, "https://subscriber.example/hook")
-    here = add(office.deps.database, subscriber.url)
-    office.open(for_rehearsal(an_invoice()), rehearsal=True)
-    assert {row.subscription_id for row in rows(office.deps.database)} == {here.subscription_id}
+def test_a_rehearsal_is_told_on_this_machine_only(make_harness: MakeHarness, subscriber: FakeProduct) -> None:
+    harness = make_harness()
+    add(harness.deps.database, "https://subscriber.example/hook")
+    here = add(harness.deps.database, subscriber.url)
+    harness.open(for_rehearsal(an_invoice()), rehearsal=True)
+    assert {row.subscription_id for row in rows(harness.deps.database)} == {here.subscription_id}
 
 
 # Delivery ------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def test_a_rehearsal_is_told_on_this_machine_only(make_office: MakeOffice, subsc
 def opened_case(database: Database) -> None:
     with database.writing() as session:
         keep_customer(session, an_invoice().customer)
-    Office(sample_deps(database)).open()
+    ServiceHarness(sample_deps(database)).open()
 
 
 def test_it_arrives_signed_once(database: Database, subscriber: FakeProduct) -> None:

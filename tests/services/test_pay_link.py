@@ -7,17 +7,17 @@ import pytest
 from dunwell.domain.invoice import Customer
 from dunwell.texts.sms import sms_cost
 from tests.builders import a_contact, a_customer, an_invoice
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 LONG = "https://pay.example/checkout/c/pay/cs_live_" + "a1b2c3d4e5" * 12
 BY_SMS = a_customer(contacts=(a_contact(email=None, phone="+34600123456"),))
 
 
-def body_of(office: Office, customer: Customer, url: str, links: str | None) -> str:
-    office = Office(replace(office.deps, pay_links=links))
-    office.open(an_invoice(customer=customer, payment_url=url))
-    office.carry_out("first-reminder", "2027-03-02 09:00")
-    return office.messages()[0].body
+def body_of(harness: ServiceHarness, customer: Customer, url: str, links: str | None) -> str:
+    harness = ServiceHarness(replace(harness.deps, pay_links=links))
+    harness.open(an_invoice(customer=customer, payment_url=url))
+    harness.carry_out("first-reminder", "2027-03-02 09:00")
+    return harness.messages()[0].body
 
 
 @pytest.mark.parametrize(
@@ -30,11 +30,11 @@ def body_of(office: Office, customer: Customer, url: str, links: str | None) -> 
     ],
 )
 def test_where_the_short_link_stands(
-    customer: Customer, url: str, links: str | None, short: bool, office: Office
+    customer: Customer, url: str, links: str | None, short: bool, harness: ServiceHarness
 ) -> None:
-    body = body_of(office, customer, url, links)
+    body = body_of(harness, customer, url, links)
     assert ("https://due.example/p/" in body, url in body) == (short, not short)
 
 
-def test_it_spares_a_message(office: Office) -> None:
-    assert sms_cost(body_of(office, BY_SMS, LONG, "https://due.example/p/")).parts == 1
+def test_it_spares_a_message(harness: ServiceHarness) -> None:
+    assert sms_cost(body_of(harness, BY_SMS, LONG, "https://due.example/p/")).parts == 1

@@ -22,7 +22,7 @@ from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.views.letters import letter_facts, to_post
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_ladders
-from tests.services.conftest import DyingWorker, Office, WorkerDied
+from tests.services.conftest import DyingWorker, ServiceHarness, WorkerDied
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-22 09:00"
 POST = "Werkstraße 12\n10115 Berlin"
@@ -45,20 +45,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def paper(file_database: Database, folder: Path) -> Office:
-    """An office whose letters go to a folder."""
-    return Office(sample_deps(file_database, letter=PrintFolderGateway(folder)))
+def paper(file_database: Database, folder: Path) -> ServiceHarness:
+    """A harness whose letters go to a folder."""
+    return ServiceHarness(sample_deps(file_database, letter=PrintFolderGateway(folder)))
 
 
-def look(office: Office, when: str) -> Sequence[UnconfirmedMessage]:
+def look(harness: ServiceHarness, when: str) -> Sequence[UnconfirmedMessage]:
     """What the hourly look for silent messages finds."""
-    return UnconfirmedMessages(office.deps).give_up(office.attempt_at(when))
+    return UnconfirmedMessages(harness.deps).give_up(harness.attempt_at(when))
 
 
 # Proof ---------------------------------------------------------------------------------------------------
 
 
-def test_a_letter_is_a_warning_only_once_it_was_posted(paper: Office, folder: Path) -> None:
+def test_a_letter_is_a_warning_only_once_it_was_posted(paper: ServiceHarness, folder: Path) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
     paper.carry_out("second-reminder", SECOND)
@@ -91,7 +91,7 @@ def test_a_letter_is_a_warning_only_once_it_was_posted(paper: Office, folder: Pa
     ],
 )
 def test_letters_are_a_channel_like_the_others(
-    paper: Office, contact: dict[str, object], states: dict[str, str]
+    paper: ServiceHarness, contact: dict[str, object], states: dict[str, str]
 ) -> None:
     paper.open(to(**contact), ladder=on_paper(Channel.EMAIL, Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -99,7 +99,7 @@ def test_letters_are_a_channel_like_the_others(
     assert bool(paper.tasks()) == (not states)
 
 
-def test_what_cannot_be_printed_is_said(paper: Office, folder: Path) -> None:
+def test_what_cannot_be_printed_is_said(paper: ServiceHarness, folder: Path) -> None:
     paper.open(to(email=None, name="山田太郎"), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
     assert [entry.reason for entry in paper.entries("withheld")] == [
@@ -108,14 +108,14 @@ def test_what_cannot_be_printed_is_said(paper: Office, folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_letter_keeps_to_business_days(paper: Office) -> None:
+def test_a_letter_keeps_to_business_days(paper: ServiceHarness) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     answer = paper.carry_out("first-reminder", "2027-03-07 10:00")  # a Sunday
     assert answer.outcome is not None
     assert (answer.outcome.status, paper.messages()) == ("delayed", [])
 
 
-def test_a_rehearsal_leaves_no_file(paper: Office, folder: Path) -> None:
+def test_a_rehearsal_leaves_no_file(paper: ServiceHarness, folder: Path) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER), rehearsal=True)
     paper.carry_out("first-reminder", FIRST, rehearsal=True)
     assert (paper.states(), folder.exists()) == ({"accounts_payable letter": "delivered"}, False)
@@ -124,7 +124,7 @@ def test_a_rehearsal_leaves_no_file(paper: Office, folder: Path) -> None:
 # Nobody posts it -----------------------------------------------------------------------------------------
 
 
-def test_a_letter_that_nobody_posted_is_a_task_and_no_failure(paper: Office) -> None:
+def test_a_letter_that_nobody_posted_is_a_task_and_no_failure(paper: ServiceHarness) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER, Channel.EMAIL))
     paper.carry_out("first-reminder", FIRST)
     (letter,) = paper.messages()
@@ -139,7 +139,7 @@ def test_a_letter_that_nobody_posted_is_a_task_and_no_failure(paper: Office) -> 
     assert (paper.tasks(), paper.states()) == ([], {"accounts_payable letter": "delivered"})
 
 
-def test_a_letter_given_up_leads_on_to_the_next_channel(paper: Office) -> None:
+def test_a_letter_given_up_leads_on_to_the_next_channel(paper: ServiceHarness) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER, Channel.EMAIL))
     paper.carry_out("first-reminder", FIRST)
     look(paper, "2027-03-04 09:00")
@@ -149,7 +149,7 @@ def test_a_letter_given_up_leads_on_to_the_next_channel(paper: Office) -> None:
     assert paper.states() == {"accounts_payable letter": "failed", "accounts_payable email": "delivered"}
 
 
-def test_the_post_gets_its_time_where_letters_leave_by_themselves(paper: Office) -> None:
+def test_the_post_gets_its_time_where_letters_leave_by_themselves(paper: ServiceHarness) -> None:
     paper.deps = replace(paper.deps, letterhead=Letterhead(post_days=14))
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -159,7 +159,7 @@ def test_the_post_gets_its_time_where_letters_leave_by_themselves(paper: Office)
     assert len(paper.tasks()) == 1
 
 
-def test_nobody_is_asked_to_post_what_was_paid(paper: Office) -> None:
+def test_nobody_is_asked_to_post_what_was_paid(paper: ServiceHarness) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
     paper.pay("2027-03-03 09:00")
@@ -187,7 +187,7 @@ def test_nobody_is_asked_to_post_what_was_paid(paper: Office) -> None:
     ],
 )
 def test_a_letter_not_yet_posted_is_taken_back_when_the_invoice_is_settled(
-    paper: Office, folder: Path, happens: Callable[[Office], object], state: str, files: int
+    paper: ServiceHarness, folder: Path, happens: Callable[[ServiceHarness], object], state: str, files: int
 ) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -196,11 +196,13 @@ def test_a_letter_not_yet_posted_is_taken_back_when_the_invoice_is_settled(
     assert len(paper.entries("withheld")) == (1 - files)
 
 
-def moved(office: Office, due_on: str = "2027-06-01", when: str = "2027-03-03 09:00") -> None:
-    office.record("invoice_amended", when, due_on=due_on, by="billing")
+def moved(harness: ServiceHarness, due_on: str = "2027-06-01", when: str = "2027-03-03 09:00") -> None:
+    harness.record("invoice_amended", when, due_on=due_on, by="billing")
 
 
-def test_c2_a_letter_not_yet_posted_is_taken_back_when_the_due_date_moves(paper: Office, folder: Path) -> None:
+def test_c2_a_letter_not_yet_posted_is_taken_back_when_the_due_date_moves(
+    paper: ServiceHarness, folder: Path
+) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
     moved(paper)
@@ -214,7 +216,7 @@ def test_c2_a_letter_not_yet_posted_is_taken_back_when_the_due_date_moves(paper:
 
 
 def test_c2_an_answer_not_yet_posted_is_taken_back_with_the_due_date_it_speaks_of(
-    paper: Office, folder: Path
+    paper: ServiceHarness, folder: Path
 ) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -226,11 +228,13 @@ def test_c2_an_answer_not_yet_posted_is_taken_back_with_the_due_date_it_speaks_o
     assert {row.state for row in paper.messages() if row.channel == "letter"} == {"withheld"}
 
 
-def test_c2_a_letter_about_an_invoice_that_is_still_due_is_only_held_back(paper: Office, folder: Path) -> None:
-    first, second = Office(paper.deps), Office(paper.deps)
-    for office, number in ((first, "A"), (second, "B")):
+def test_c2_a_letter_about_an_invoice_that_is_still_due_is_only_held_back(
+    paper: ServiceHarness, folder: Path
+) -> None:
+    first, second = ServiceHarness(paper.deps), ServiceHarness(paper.deps)
+    for harness, number in ((first, "A"), (second, "B")):
         invoice = to().model_copy(update={"invoice_id": f"inv-{number}", "number": number})
-        office.open(invoice, ladder=on_paper(Channel.LETTER))
+        harness.open(invoice, ladder=on_paper(Channel.LETTER))
     first.carry_out("first-reminder", FIRST)
     second.case.progress.steps = list(first.case.progress.steps)  # the joint letter was its first reminder, too
     moved(second)
@@ -246,11 +250,11 @@ def test_c2_a_letter_about_an_invoice_that_is_still_due_is_only_held_back(paper:
 def test_c2_a_letter_that_a_provider_has_is_named_with_the_new_due_date(
     file_database: Database, folder: Path
 ) -> None:
-    office = Office(sample_deps(file_database, letter=Provider()))
-    office.open(to(), ladder=on_paper(Channel.LETTER))
-    office.carry_out("first-reminder", FIRST)
-    moved(office)
-    assert waiting(office, folder) == [("2027-001", "do not post: due on 2027-06-01 now")]
+    harness = ServiceHarness(sample_deps(file_database, letter=Provider()))
+    harness.open(to(), ladder=on_paper(Channel.LETTER))
+    harness.carry_out("first-reminder", FIRST)
+    moved(harness)
+    assert waiting(harness, folder) == [("2027-001", "do not post: due on 2027-06-01 now")]
 
 
 class Provider:
@@ -265,7 +269,7 @@ class Provider:
         return None
 
 
-def test_a_letter_whose_file_is_gone_may_be_in_the_post(paper: Office, folder: Path) -> None:
+def test_a_letter_whose_file_is_gone_may_be_in_the_post(paper: ServiceHarness, folder: Path) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
     for file in folder.iterdir():
@@ -274,8 +278,8 @@ def test_a_letter_whose_file_is_gone_may_be_in_the_post(paper: Office, folder: P
     assert paper.states() == {"accounts_payable letter": "accepted"}
 
 
-def test_a_letter_that_still_asks_for_another_invoice_stays(paper: Office, folder: Path) -> None:
-    other = Office(paper.deps)
+def test_a_letter_that_still_asks_for_another_invoice_stays(paper: ServiceHarness, folder: Path) -> None:
+    other = ServiceHarness(paper.deps)
     other.open(to().model_copy(update={"invoice_id": "inv-2", "number": "2027-002"}), ladder=on_paper(Channel.LETTER))
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -296,24 +300,24 @@ def test_a_letter_whose_worker_died_lies_in_the_folder_once(
 ) -> None:
     monkeypatch.setattr("dunwell.services.message_claims.CALL_PATIENCE", timedelta(0))
     dying = DyingWorker(PrintFolderGateway(folder), after=after)
-    office = Office(sample_deps(file_database, letter=dying))
-    office.open(to(), ladder=on_paper(Channel.LETTER))
+    harness = ServiceHarness(sample_deps(file_database, letter=dying))
+    harness.open(to(), ladder=on_paper(Channel.LETTER))
     with pytest.raises(WorkerDied):
-        office.carry_out("first-reminder", FIRST)
+        harness.carry_out("first-reminder", FIRST)
     for _ in range(2):  # what surely never left is claimed anew, and then sent
         try:
-            office.carry_out("first-reminder", FIRST)
+            harness.carry_out("first-reminder", FIRST)
         except Exception as error:
             assert "claimed anew" in str(error)
-    (row,) = office.messages()
+    (row,) = harness.messages()
     assert (row.state, [file.name for file in folder.iterdir()]) == ("accepted", [row.provider_id])
 
 
 def test_the_outbox_holds_the_letters_words_and_address(file_database: Database) -> None:
-    office = Office(sample_deps(file_database, letter=OutboxGateway(Channel.LETTER)))
-    office.open(to(), ladder=on_paper(Channel.LETTER))
-    office.carry_out("first-reminder", FIRST)
-    (row,) = office.messages()
+    harness = ServiceHarness(sample_deps(file_database, letter=OutboxGateway(Channel.LETTER)))
+    harness.open(to(), ladder=on_paper(Channel.LETTER))
+    harness.carry_out("first-reminder", FIRST)
+    (row,) = harness.messages()
     assert (row.address, row.html, row.state) == (POST, None, "delivered")
     assert "2027-001" in row.subject and "€1,200.00" in row.body
 
@@ -321,9 +325,9 @@ def test_the_outbox_holds_the_letters_words_and_address(file_database: Database)
 # What was printed, and what may be asked for since -------------------------------------------------------
 
 
-def waiting(office: Office, folder: Path) -> list[tuple[str, str | None]]:
+def waiting(harness: ServiceHarness, folder: Path) -> list[tuple[str, str | None]]:
     """Each letter that waits, by its invoices, with why it is held back."""
-    with office.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         found = [
             letter_facts(session, row, SharedSettings(dunwell_state=folder.parent)) for row in outbox.letters(session)
         ]
@@ -341,7 +345,7 @@ def waiting(office: Office, folder: Path) -> list[tuple[str, str | None]]:
     ],
 )
 def test_b8_a_letter_whose_sum_has_changed_since_is_held_back(
-    paper: Office, folder: Path, event: str, content: dict[str, Any], now_asked: str
+    paper: ServiceHarness, folder: Path, event: str, content: dict[str, Any], now_asked: str
 ) -> None:
     paper.open(to(), ladder=on_paper(Channel.LETTER))
     paper.carry_out("first-reminder", FIRST)
@@ -353,11 +357,13 @@ def test_b8_a_letter_whose_sum_has_changed_since_is_held_back(
     assert f"settle-message {paper.messages()[0].message_id} failed" in why
 
 
-def test_b8_a_letter_about_two_invoices_is_held_back_when_one_of_them_rests(paper: Office, folder: Path) -> None:
-    first, second = Office(paper.deps), Office(paper.deps)
-    for office, number in ((first, "A"), (second, "B")):
+def test_b8_a_letter_about_two_invoices_is_held_back_when_one_of_them_rests(
+    paper: ServiceHarness, folder: Path
+) -> None:
+    first, second = ServiceHarness(paper.deps), ServiceHarness(paper.deps)
+    for harness, number in ((first, "A"), (second, "B")):
         invoice = to().model_copy(update={"invoice_id": f"inv-{number}", "number": number})
-        office.open(invoice, ladder=on_paper(Channel.LETTER))
+        harness.open(invoice, ladder=on_paper(Channel.LETTER))
     first.carry_out("first-reminder", FIRST)
     assert waiting(first, folder) == [("A, B", None)]
     second.record("pause", "2027-03-03 09:00", reason="illness", by="agent")

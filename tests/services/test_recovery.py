@@ -23,7 +23,7 @@ from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow,
 from tests import backups
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
 from tests.gateways.fakes import Answer, FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
 
@@ -47,105 +47,107 @@ def backed_up(file_database: Database, tmp_path: Path) -> Callable[[], Restore]:
     return back_up
 
 
-def agree(office: Office) -> None:
+def agree(harness: ServiceHarness) -> None:
     """Ledger, stored case and the workflow's case say the same."""
-    with office.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         stored, booked = cases.get(session, "inv-1"), payments.paid(session, "inv-1")
     assert stored is not None
-    assert (stored.money.paid, stored.money.payments) == (booked, office.case.money.payments)
-    assert office.case.money.paid == booked
-    assert stored.digest == office.case.digest
+    assert (stored.money.paid, stored.money.payments) == (booked, harness.case.money.payments)
+    assert harness.case.money.paid == booked
+    assert stored.digest == harness.case.digest
 
 
 # The database is ahead -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3], ids=lambda lost: f"{lost} payments lost")
-def test_a3_a_payment_told_to_a_case_that_was_reset_adds_to_those_in_the_database(office: Office, lost: int) -> None:
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    older, written = office.case.model_copy(deep=True), office.written
+def test_a3_a_payment_told_to_a_case_that_was_reset_adds_to_those_in_the_database(
+    harness: ServiceHarness, lost: int
+) -> None:
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    older, written = harness.case.model_copy(deep=True), harness.written
     for number in range(lost):
-        office.pay("2027-03-03 09:00", "10.00", f"before{number}")
-    office.case, office.written = older, written
-    office.pay("2027-03-04 09:00", "3.00", "after")
-    assert office.case.money.paid == 10 * lost + 3
-    agree(office)
-    assert "older than the database" in office.entries("restored")[0].reason
+        harness.pay("2027-03-03 09:00", "10.00", f"before{number}")
+    harness.case, harness.written = older, written
+    harness.pay("2027-03-04 09:00", "3.00", "after")
+    assert harness.case.money.paid == 10 * lost + 3
+    agree(harness)
+    assert "older than the database" in harness.entries("restored")[0].reason
 
 
-def test_a3_a_dispute_survives_a_reset(office: Office) -> None:
+def test_a3_a_dispute_survives_a_reset(harness: ServiceHarness) -> None:
     """The older copy hears one event and seems to be as far as the newer one."""
-    office.open()
-    older, written = office.case.model_copy(deep=True), office.written
-    office.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
-    office.case, office.written = older, written
-    office.pay("2027-03-01 10:00", "100.00")
-    assert office.case.stage == "disputed"
-    assert office.case.money.paid == 100
-    agree(office)
+    harness.open()
+    older, written = harness.case.model_copy(deep=True), harness.written
+    harness.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
+    harness.case, harness.written = older, written
+    harness.pay("2027-03-01 10:00", "100.00")
+    assert harness.case.stage == "disputed"
+    assert harness.case.money.paid == 100
+    agree(harness)
 
 
-def test_a3_what_settles_the_rest_after_a_reset_ends_the_case(office: Office) -> None:
-    office.open()
-    older, written = office.case.model_copy(deep=True), office.written
-    office.pay("2027-03-01 09:00", "1000.00", "p1")
-    office.case, office.written = older, written
-    office.pay("2027-03-02 09:00", "200.00", "p2")
-    assert office.case.ended == "paid"
-    agree(office)
+def test_a3_what_settles_the_rest_after_a_reset_ends_the_case(harness: ServiceHarness) -> None:
+    harness.open()
+    older, written = harness.case.model_copy(deep=True), harness.written
+    harness.pay("2027-03-01 09:00", "1000.00", "p1")
+    harness.case, harness.written = older, written
+    harness.pay("2027-03-02 09:00", "200.00", "p2")
+    assert harness.case.ended == "paid"
+    agree(harness)
 
 
-def test_a3_a_step_after_a_reset_does_nothing_before_both_agree(office: Office) -> None:
-    office.open()
-    older, written = office.case.model_copy(deep=True), office.written
-    office.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
-    office.case, office.written = older, written
-    office.case.apply(
+def test_a3_a_step_after_a_reset_does_nothing_before_both_agree(harness: ServiceHarness) -> None:
+    harness.open()
+    older, written = harness.case.model_copy(deep=True), harness.written
+    harness.record("dispute_opened", "2027-03-01 09:00", reason="wrong-quantity", opened_by="debtor")
+    harness.case, harness.written = older, written
+    harness.case.apply(
         parse_event("payment_received", [{"payment_id": "p1", "amount": "1.00", "currency": "EUR"}]), at(FIRST)
     )
-    answer = office.carry_out("first-reminder", FIRST)
+    answer = harness.carry_out("first-reminder", FIRST)
     assert answer.apart
-    assert office.messages() == []
+    assert harness.messages() == []
 
 
-def test_a3_a_reversal_that_the_case_forgot_is_learned_from_the_ledger(office: Office) -> None:
-    office.open()
-    office.pay("2027-03-01 09:00", "100.00", "p1")
-    older, written = office.case.model_copy(deep=True), office.written
-    office.record("payment_reversed", "2027-03-02 09:00", payment_id="p1", reason="bounced")
-    office.case, office.written = older, written
-    office.pay("2027-03-03 09:00", "50.00", "p2")
-    assert office.case.money.paid == 50
-    agree(office)
+def test_a3_a_reversal_that_the_case_forgot_is_learned_from_the_ledger(harness: ServiceHarness) -> None:
+    harness.open()
+    harness.pay("2027-03-01 09:00", "100.00", "p1")
+    older, written = harness.case.model_copy(deep=True), harness.written
+    harness.record("payment_reversed", "2027-03-02 09:00", payment_id="p1", reason="bounced")
+    harness.case, harness.written = older, written
+    harness.pay("2027-03-03 09:00", "50.00", "p2")
+    assert harness.case.money.paid == 50
+    agree(harness)
 
 
-def test_parts_that_the_case_forgot_are_learned_from_the_ledger(office: Office) -> None:
-    office.open()
-    office.pay("2027-03-01 09:00", "100.00", "p1")
-    older, written = office.case.model_copy(deep=True), office.written
+def test_parts_that_the_case_forgot_are_learned_from_the_ledger(harness: ServiceHarness) -> None:
+    harness.open()
+    harness.pay("2027-03-01 09:00", "100.00", "p1")
+    older, written = harness.case.model_copy(deep=True), harness.written
     part = {"payment_id": "p1", "reason": "bounced"}
-    office.record("payment_reversed", "2027-03-02 09:00", **part, amount="10.00")
-    office.record("payment_reversed", "2027-03-02 09:00", **part, amount="20.00", reversal_id="r2")
-    office.record("payment_reversed", "2027-03-02 10:00", **part)
-    office.case, office.written = older, written
-    office.pay("2027-03-03 09:00", "50.00", "p2")
-    assert [str(amount) for amount in (office.case.money.paid, office.case.money.taken_back("p1"))] == [
+    harness.record("payment_reversed", "2027-03-02 09:00", **part, amount="10.00")
+    harness.record("payment_reversed", "2027-03-02 09:00", **part, amount="20.00", reversal_id="r2")
+    harness.record("payment_reversed", "2027-03-02 10:00", **part)
+    harness.case, harness.written = older, written
+    harness.pay("2027-03-03 09:00", "50.00", "p2")
+    assert [str(amount) for amount in (harness.case.money.paid, harness.case.money.taken_back("p1"))] == [
         "50.00",
         "100.00",
     ]
-    agree(office)
+    agree(harness)
 
 
 # The database is behind ----------------------------------------------------------------------------------
 
 
 def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
-    office.open()
+    harness.open()
     restore = backed_up()
-    office.record(
+    harness.record(
         "payment_received",
         "2027-03-01 09:00",
         payment_id="lost1",
@@ -154,12 +156,12 @@ def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
         received_at="2027-02-27T08:00:00Z",
         method="card",
     )
-    office.record("payment_received", "2027-03-01 10:00", payment_id="lost2", amount="5.00", currency="EUR")
-    office.record("payment_reversed", "2027-03-01 11:00", payment_id="lost2", reason="bounced")
+    harness.record("payment_received", "2027-03-01 10:00", payment_id="lost2", amount="5.00", currency="EUR")
+    harness.record("payment_reversed", "2027-03-01 11:00", payment_id="lost2", reason="bounced")
     restore()
-    office.pay("2027-03-02 09:00", "50.00", "after1")
-    agree(office)
-    with office.deps.database.reading() as session:
+    harness.pay("2027-03-02 09:00", "50.00", "after1")
+    agree(harness)
+    with harness.deps.database.reading() as session:
         rows = {row.payment_id: row for row in payments.rows(session, "inv-1")}
         (reversal,) = payments.reversals(session, "inv-1")
     assert {name: row.amount for name, row in rows.items()} == {
@@ -170,41 +172,41 @@ def test_a4_a_payment_that_only_the_case_knows_is_booked_again(
     assert (rows["lost1"].received_at, rows["lost1"].method) == (at("2027-02-27 08:00"), "card")
     facts = (reversal.payment_id, reversal.key, reversal.amount, reversal.at, reversal.reason)
     assert facts == ("lost2", "~rest", Decimal("5.00"), at("2027-03-01 11:00"), "bounced")
-    assert "older than the case" in office.entries("restored")[0].reason
+    assert "older than the case" in harness.entries("restored")[0].reason
 
 
 def test_a4_a_step_that_was_under_way_does_not_hide_that_the_database_is_older(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
     """The step counts the older copy's revision up to that of the case, and knows nothing of the payment."""
-    office.open()
-    restore, older = backed_up(), office.case.model_copy(deep=True)
-    paid = office.pay("2027-03-01 09:00", "100.00", "lost1")
+    harness.open()
+    restore, older = backed_up(), harness.case.model_copy(deep=True)
+    paid = harness.pay("2027-03-01 09:00", "100.00", "lost1")
     restore()
-    late = office.carry_out("first-reminder", FIRST, older)
+    late = harness.carry_out("first-reminder", FIRST, older)
     assert late.written is not None and paid.written is not None
     assert late.written.revision == paid.written.revision
-    assert office.pay("2027-03-03 09:00", "50.00", "after1").apart
-    agree(office)
+    assert harness.pay("2027-03-03 09:00", "50.00", "after1").apart
+    agree(harness)
 
 
 def test_a4_a_message_that_only_the_case_knows_is_not_sent_again_and_proves_nothing(
-    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+    make_harness: MakeHarness, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
 ) -> None:
-    office = make_office(email=by_sendgrid(sendgrid))
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
     restore = backed_up()
-    before = office.carry_out("first-reminder", FIRST)
+    before = harness.carry_out("first-reminder", FIRST)
     assert before.outcome is not None
-    (sent,) = office.messages()
+    (sent,) = harness.messages()
     restore()
-    assert office.messages() == []
-    apart = office.carry_out("second-reminder", SECOND)
+    assert harness.messages() == []
+    apart = harness.carry_out("second-reminder", SECOND)
     assert apart.apart, "no step is carried out before both agree"
-    office.record(
+    harness.record(
         "delivery_report", SECOND, message_id=sent.message_id, status="delivered", at="2027-03-16T09:00:00Z"
     )
-    (row,) = office.messages()
+    (row,) = harness.messages()
     assert (row.message_id, row.contact_id, row.channel, row.claimed_at) == (
         sent.message_id,
         sent.contact_id,
@@ -213,53 +215,53 @@ def test_a4_a_message_that_only_the_case_knows_is_not_sent_again_and_proves_noth
     )
     assert row.address == sent.address
     assert len(sendgrid.mails) == 1
-    office.carry_out("first-reminder", SECOND)
+    harness.carry_out("first-reminder", SECOND)
     assert len(sendgrid.mails) == 1, "it counts for G3"
-    office.carry_out("second-reminder", SECOND)
-    office.report(office.messages("second-reminder")[0], "delivered", SECOND)
-    office.carry_out("restrict", RESTRICT)
-    assert office.access() == "full", "one warning is proven, and two are needed"
+    harness.carry_out("second-reminder", SECOND)
+    harness.report(harness.messages("second-reminder")[0], "delivered", SECOND)
+    harness.carry_out("restrict", RESTRICT)
+    assert harness.access() == "full", "one warning is proven, and two are needed"
 
 
 def test_a4_a_message_that_the_older_database_has_as_refused_is_not_sent_again(
-    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+    make_harness: MakeHarness, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
 ) -> None:
     """The copy was made between two tries, so its row is there, with a text that never left."""
-    office = make_office(email=by_sendgrid(sendgrid))
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
     sendgrid.next(Answer(503))
     with pytest.raises(ProviderFailed):
-        office.carry_out("first-reminder", FIRST)
+        harness.carry_out("first-reminder", FIRST)
     restore = backed_up()
-    office.carry_out("first-reminder", FIRST)
-    (sent,) = office.messages()
+    harness.carry_out("first-reminder", FIRST)
+    (sent,) = harness.messages()
     restore()
-    (older,) = office.messages()
+    (older,) = harness.messages()
     assert (older.message_id, older.call) == (sent.message_id, "refused")
-    assert office.carry_out("second-reminder", SECOND).apart, "no step is carried out before both agree"
-    office.pay(SECOND, "1.00")
-    (row,) = office.messages()
+    assert harness.carry_out("second-reminder", SECOND).apart, "no step is carried out before both agree"
+    harness.pay(SECOND, "1.00")
+    (row,) = harness.messages()
     assert (row.message_id, row.state, row.reason, row.body) == (
         sent.message_id,
         MessageState.UNKNOWN,
         LOST_TEXT,
         "",
     )
-    office.carry_out("first-reminder", SECOND)
+    harness.carry_out("first-reminder", SECOND)
     assert len(sendgrid.mails) == 1
 
 
 def test_a4_a_report_of_a_mail_that_was_lost_waits_until_the_case_has_written_it_again(
-    make_office: MakeOffice, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
+    make_harness: MakeHarness, sendgrid: FakeSendGrid, backed_up: Callable[[], Restore]
 ) -> None:
     """A bounce that came at once would be forgotten otherwise, and its address be written to again."""
-    office = make_office(email=by_sendgrid(sendgrid))
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
     restore = backed_up()
-    office.carry_out("first-reminder", FIRST)
-    (sent,) = office.messages()
+    harness.carry_out("first-reminder", FIRST)
+    (sent,) = harness.messages()
     restore()
-    inbox = Inbox(office.deps.database)
+    inbox = Inbox(harness.deps.database)
     bounced = ProviderEvent(
         event_id="e1",
         kind="bounce",
@@ -270,155 +272,159 @@ def test_a4_a_report_of_a_mail_that_was_lost_waits_until_the_case_has_written_it
     )
     inbox.take("sendgrid", [bounced], at(FIRST))
     assert inbox.waiting(at(FIRST)) == []
-    office.pay("2027-03-03 09:00", "1.00")
+    harness.pay("2027-03-03 09:00", "1.00")
     (told,) = inbox.waiting(at("2027-03-03 09:00"))
     assert (told.report.message_id, told.invoices) == (sent.message_id, ("inv-1",))
-    assert [row.state for row in office.messages()] == [MessageState.BOUNCED]
-    with office.deps.database.reading() as session:
+    assert [row.state for row in harness.messages()] == [MessageState.BOUNCED]
+    with harness.deps.database.reading() as session:
         assert addresses.why_closed(session, Channel.EMAIL, sent.address) == "bounced"
 
 
-def test_a4_a_message_without_its_text_counts_in_the_caps(office: Office, backed_up: Callable[[], Restore]) -> None:
-    office.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
+def test_a4_a_message_without_its_text_counts_in_the_caps(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))))
     restore = backed_up()
-    office.carry_out("first-reminder", FIRST)
+    harness.carry_out("first-reminder", FIRST)
     restore()
-    office.pay("2027-03-02 10:00", "1.00")
-    (row,) = office.messages()
+    harness.pay("2027-03-02 10:00", "1.00")
+    (row,) = harness.messages()
     assert (row.state, row.reason, row.body) == (MessageState.UNKNOWN, LOST_TEXT, "")
-    answer = office.carry_out(office.case.outstanding.owed[0], "2027-03-02 10:01")
+    answer = harness.carry_out(harness.case.outstanding.owed[0], "2027-03-02 10:01")
     assert answer.outcome is not None
-    answer = office.carry_out("second-reminder", "2027-03-02 10:02")
+    answer = harness.carry_out("second-reminder", "2027-03-02 10:02")
     assert answer.outcome is not None
     assert answer.outcome.status != "done"
 
 
-def test_a4_a_hold_that_only_the_case_knows_is_placed_again(office: Office, backed_up: Callable[[], Restore]) -> None:
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    office.carry_out("second-reminder", SECOND)
+def test_a4_a_hold_that_only_the_case_knows_is_placed_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    harness.carry_out("second-reminder", SECOND)
     restore = backed_up()
-    office.carry_out("restrict", RESTRICT)
-    assert office.access() == "restricted"
+    harness.carry_out("restrict", RESTRICT)
+    assert harness.access() == "restricted"
     restore()
-    assert office.access() == "full"
-    office.pay("2027-03-24 09:00", "1.00")
-    assert office.access() == "restricted"
-    office.pay("2027-03-25 09:00", "1199.00", "p2")
-    assert office.access() == "full"
+    assert harness.access() == "full"
+    harness.pay("2027-03-24 09:00", "1.00")
+    assert harness.access() == "restricted"
+    harness.pay("2027-03-25 09:00", "1199.00", "p2")
+    assert harness.access() == "full"
 
 
 def test_a4_a_hold_that_the_case_knows_to_be_released_is_released_again(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    office.carry_out("second-reminder", SECOND)
-    office.carry_out("restrict", RESTRICT)
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    harness.carry_out("second-reminder", SECOND)
+    harness.carry_out("restrict", RESTRICT)
     restore = backed_up()
-    office.pay("2027-03-24 09:00", "1200.00", "p1")
+    harness.pay("2027-03-24 09:00", "1200.00", "p1")
     restore()
-    assert office.access() == "restricted"
-    office.pay("2027-03-25 09:00", "1.00", "p2")
-    assert office.access() == "full"
-    agree(office)
+    assert harness.access() == "restricted"
+    harness.pay("2027-03-25 09:00", "1.00", "p2")
+    assert harness.access() == "full"
+    agree(harness)
 
 
-def test_a4_nothing_is_restored_where_nothing_was_lost(office: Office) -> None:
-    office.open()
+def test_a4_nothing_is_restored_where_nothing_was_lost(harness: ServiceHarness) -> None:
+    harness.open()
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
-        office.carry_out(step, when)
-    office.pay("2027-03-24 09:00", "100.00")
-    office.record("promise_to_pay", "2027-03-24 10:00", date="2027-03-29", promised_by="debtor")
-    office.pay("2027-03-25 09:00", "1100.00", "p2")
-    assert office.entries("restored") == []
-    agree(office)
+        harness.carry_out(step, when)
+    harness.pay("2027-03-24 09:00", "100.00")
+    harness.record("promise_to_pay", "2027-03-24 10:00", date="2027-03-29", promised_by="debtor")
+    harness.pay("2027-03-25 09:00", "1100.00", "p2")
+    assert harness.entries("restored") == []
+    agree(harness)
 
 
 def test_a4_a_report_that_came_between_backup_and_restore_is_missed_by_the_next_write_and_by_the_next_step(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
     """The case itself did not change meanwhile: it is only its timeline that tells."""
-    office.open()
-    office.carry_out("first-reminder", FIRST)
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
     restore = backed_up()
-    with office.deps.database.writing() as session:
+    with harness.deps.database.writing() as session:
         line = Entry(key="m1.delivered", at=at(FIRST), kind="delivered", reason="by email")
         timeline.write(session, "inv-1", [line])
-    seen = len(office.entries())
+    seen = len(harness.entries())
     restore()
-    assert office.carry_out("second-reminder", SECOND, seen=seen).apart
-    assert office.messages("second-reminder") == []
-    request = office.request("pause", SECOND, {"reason": "hardship", "by": "agent-7"}, [])
-    answer = office.write(request.model_copy(update={"seen": seen}), SECOND)
+    assert harness.carry_out("second-reminder", SECOND, seen=seen).apart
+    assert harness.messages("second-reminder") == []
+    request = harness.request("pause", SECOND, {"reason": "hardship", "by": "agent-7"}, [])
+    answer = harness.write(request.model_copy(update={"seen": seen}), SECOND)
     assert answer.apart
-    assert "older than the case" in office.entries("restored")[0].reason
+    assert "older than the case" in harness.entries("restored")[0].reason
 
 
 def test_a4_a_case_hears_that_the_database_was_older_although_the_first_answer_was_lost(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
     """The worker died after the first attempt had written, or it took longer than it may."""
-    office.open()
+    harness.open()
     restore = backed_up()
-    office.pay("2027-03-01 09:00", "100.00", "lost")
+    harness.pay("2027-03-01 09:00", "100.00", "lost")
     restore()
-    request = office.request("pause", "2027-03-02 09:00", {"reason": "hardship", "by": "agent-7"}, [])
-    assert office.write(request, "2027-03-02 09:00").apart
-    office.attempt = 2
-    assert office.write(request, "2027-03-02 09:01").apart
-    office.attempt = 1
-    assert not office.write(request, "2027-03-02 09:02").apart
+    request = harness.request("pause", "2027-03-02 09:00", {"reason": "hardship", "by": "agent-7"}, [])
+    assert harness.write(request, "2027-03-02 09:00").apart
+    harness.attempt = 2
+    assert harness.write(request, "2027-03-02 09:01").apart
+    harness.attempt = 1
+    assert not harness.write(request, "2027-03-02 09:02").apart
 
 
 def test_a4_a_second_standstill_is_told_beside_the_one_that_was_lost(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
     """The older copy gives the second one the number of the first; the case knows both lines by their keys."""
-    office.open()
+    harness.open()
     restore, ops = backed_up(), decision("ops", "restore")
-    standstill.begin(office.deps.database, ops, at("2027-03-01 09:00"))
-    (lost,) = office.entries("standstill")
+    standstill.begin(harness.deps.database, ops, at("2027-03-01 09:00"))
+    (lost,) = harness.entries("standstill")
     restore()
-    standstill.begin(office.deps.database, ops, at("2027-03-01 09:05"))
-    (said,) = office.entries("standstill")
+    standstill.begin(harness.deps.database, ops, at("2027-03-01 09:05"))
+    (said,) = harness.entries("standstill")
     assert said.key != lost.key
 
 
 def test_a4_the_product_hears_of_no_change_under_an_id_that_it_knows(
-    office: Office, backed_up: Callable[[], Restore]
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
 ) -> None:
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    office.carry_out("second-reminder", SECOND)
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    harness.carry_out("second-reminder", SECOND)
     restore = backed_up()
-    office.carry_out("restrict", RESTRICT)
-    office.pay("2027-03-24 09:00", "1.00")
-    known = changes(office)
+    harness.carry_out("restrict", RESTRICT)
+    harness.pay("2027-03-24 09:00", "1.00")
+    known = changes(harness)
     restore()
-    office.pay("2027-03-25 09:00", "1199.00", "p2")
-    assert office.access() == "full"
-    assert known and not known & changes(office)
+    harness.pay("2027-03-25 09:00", "1199.00", "p2")
+    assert harness.access() == "full"
+    assert known and not known & changes(harness)
 
 
-def changes(office: Office) -> set[str]:
-    with office.deps.database.reading() as session:
+def changes(harness: ServiceHarness) -> set[str]:
+    with harness.deps.database.reading() as session:
         return set(session.scalars(select(AccessChangeRow.change_id)))
 
 
 def test_a4_rows_that_are_gone_are_written_again(database: Database) -> None:
     """The same on every kind of database, for rows that were lost without a backup."""
-    office = Office(sample_deps(database))
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    office.pay("2027-03-03 09:00", "100.00", "lost")
-    sent = {row.message_id for row in office.messages()}
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    harness.pay("2027-03-03 09:00", "100.00", "lost")
+    sent = {row.message_id for row in harness.messages()}
     with database.writing("acme") as session:
         for table in (MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow):
             session.execute(delete(table))
-    office.pay("2027-03-04 09:00", "10.00", "after")
-    agree(office)
-    assert {row.message_id for row in office.messages()} == sent
-    assert {row.reason for row in office.messages()} == {LOST_TEXT}
+    harness.pay("2027-03-04 09:00", "10.00", "after")
+    agree(harness)
+    assert {row.message_id for row in harness.messages()} == sent
+    assert {row.reason for row in harness.messages()} == {LOST_TEXT}
     with database.reading() as session:
         assert payments.paid(session, "inv-1") == 110

@@ -15,7 +15,7 @@ from dunwell.store import standstills
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, an_invoice, at
 from tests.gateways.fakes import FakeSendGrid
-from tests.services.conftest import MakeOffice, Office, by_sendgrid
+from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 from tests.services.test_posting import look
 
 FIRST, SECOND, RESTRICT = "2027-03-02 09:00", "2027-03-16 09:00", "2027-03-23 10:00"
@@ -23,25 +23,25 @@ OPS = decision("ops", "restore")
 TWO: Customer = a_customer(contacts=(a_contact(), a_contact(number=2)))
 
 
-def begin(office: Office, when: str = FIRST) -> None:
-    assert standstill.begin(office.deps.database, OPS, at(when))
+def begin(harness: ServiceHarness, when: str = FIRST) -> None:
+    assert standstill.begin(harness.deps.database, OPS, at(when))
 
 
-def test_g13_no_message_leaves_in_a_standstill(office: Office) -> None:
-    office.open()
-    begin(office)
-    answer = office.carry_out("first-reminder", FIRST)
-    assert office.messages() == []
+def test_g13_no_message_leaves_in_a_standstill(harness: ServiceHarness) -> None:
+    harness.open()
+    begin(harness)
+    answer = harness.carry_out("first-reminder", FIRST)
+    assert harness.messages() == []
     assert answer.outcome is not None
     assert (answer.outcome.status, answer.outcome.until) == ("delayed", at(FIRST) + timedelta(hours=1))
-    office.carry_out("first-reminder", "2027-03-02 10:00")
-    said = [entry.reason for entry in office.entries("delayed")]
+    harness.carry_out("first-reminder", "2027-03-02 10:00")
+    said = [entry.reason for entry in harness.entries("delayed")]
     assert len(said) == 1, "said once, however often it is looked at"
     assert "nothing leaves since 2027-03-02 09:00 UTC" in said[0]
     assert "by ops: restore" in said[0]
-    assert standstill.end(office.deps.database, OPS, at("2027-03-02 10:30"))
-    office.carry_out("first-reminder", "2027-03-02 11:00")
-    assert office.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
+    assert standstill.end(harness.deps.database, OPS, at("2027-03-02 10:30"))
+    harness.carry_out("first-reminder", "2027-03-02 11:00")
+    assert harness.states("first-reminder") == {"accounts_payable email": "delivered", "user email": "delivered"}
 
 
 class Begins:
@@ -61,58 +61,58 @@ class Begins:
 
 
 def test_g13_the_second_of_two_messages_is_stopped_by_a_standstill(
-    make_office: MakeOffice, file_database: Database
+    make_harness: MakeHarness, file_database: Database
 ) -> None:
     """The step was judged before it began: the claim looks again."""
-    office = make_office(email=Begins(file_database))
-    office.open(an_invoice(customer=TWO))
-    answer = office.carry_out("first-reminder", FIRST)
-    assert [row.contact_id for row in office.messages()] == ["acme.accounts_payable.1"]
+    harness = make_harness(email=Begins(file_database))
+    harness.open(an_invoice(customer=TWO))
+    answer = harness.carry_out("first-reminder", FIRST)
+    assert [row.contact_id for row in harness.messages()] == ["acme.accounts_payable.1"]
     assert answer.outcome is not None
     assert answer.outcome.status == "delayed"
-    standstill.end(office.deps.database, OPS, at(FIRST))
-    office.carry_out("first-reminder", "2027-03-02 11:00")
-    assert len(office.messages()) == 2
+    standstill.end(harness.deps.database, OPS, at(FIRST))
+    harness.carry_out("first-reminder", "2027-03-02 11:00")
+    assert len(harness.messages()) == 2
 
 
-def test_g13_money_counts_and_frees_in_a_standstill(office: Office) -> None:
-    office.open()
+def test_g13_money_counts_and_frees_in_a_standstill(harness: ServiceHarness) -> None:
+    harness.open()
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
-        office.carry_out(step, when)
-    assert office.access() == "restricted"
-    begin(office, "2027-03-23 10:00")
-    office.pay("2027-03-23 11:00")
-    assert office.access() == "full"
-    assert office.case.ended == "paid"
+        harness.carry_out(step, when)
+    assert harness.access() == "restricted"
+    begin(harness, "2027-03-23 10:00")
+    harness.pay("2027-03-23 11:00")
+    assert harness.access() == "full"
+    assert harness.case.ended == "paid"
 
 
-def test_g13_no_consequence_happens_in_a_standstill(office: Office) -> None:
-    office.open()
+def test_g13_no_consequence_happens_in_a_standstill(harness: ServiceHarness) -> None:
+    harness.open()
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND)):
-        office.carry_out(step, when)
-    begin(office, "2027-03-22 08:00")
-    office.carry_out("restrict", RESTRICT)
-    assert office.access() == "full"
+        harness.carry_out(step, when)
+    begin(harness, "2027-03-22 08:00")
+    harness.carry_out("restrict", RESTRICT)
+    assert harness.access() == "full"
 
 
-def test_g13_no_call_is_asked_for_in_a_standstill(office: Office) -> None:
-    office.open(an_invoice(policy="gradual-pressure"))
-    begin(office, "2027-02-24 08:00")
-    office.carry_out("early-call", "2027-02-24 09:00")
-    assert office.tasks() == []
-    standstill.end(office.deps.database, OPS, at("2027-02-24 09:30"))
-    office.carry_out("early-call", "2027-02-24 10:00")
-    assert [task.kind for task in office.tasks()] == ["call"]
+def test_g13_no_call_is_asked_for_in_a_standstill(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(policy="gradual-pressure"))
+    begin(harness, "2027-02-24 08:00")
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    assert harness.tasks() == []
+    standstill.end(harness.deps.database, OPS, at("2027-02-24 09:30"))
+    harness.carry_out("early-call", "2027-02-24 10:00")
+    assert [task.kind for task in harness.tasks()] == ["call"]
 
 
-def test_g13_every_open_case_says_that_it_stands_still(office: Office) -> None:
-    office.open(an_invoice(invoice_id="inv-2"))
-    office.open()
-    office.pay("2027-03-01 09:00")  # an ended one needs no line
-    begin(office)
-    assert office.entries("standstill") == []
-    office.case = office.case.model_copy(update={"invoice_id": "inv-2"})
-    assert [entry.at for entry in office.entries("standstill")] == [at(FIRST)]
+def test_g13_every_open_case_says_that_it_stands_still(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(invoice_id="inv-2"))
+    harness.open()
+    harness.pay("2027-03-01 09:00")  # an ended one needs no line
+    begin(harness)
+    assert harness.entries("standstill") == []
+    harness.case = harness.case.model_copy(update={"invoice_id": "inv-2"})
+    assert [entry.at for entry in harness.entries("standstill")] == [at(FIRST)]
 
 
 def test_g13_a_standstill_begins_and_ends_once(database: Database) -> None:
@@ -132,13 +132,13 @@ def test_g13_who_holds_is_a_role_and_why_is_a_code(by: str, reason: str) -> None
         decision(by, reason)
 
 
-def test_g13_silence_is_no_failure_in_a_standstill(make_office: MakeOffice, sendgrid: FakeSendGrid) -> None:
+def test_g13_silence_is_no_failure_in_a_standstill(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
     """A database that is being restored may lack the reports."""
-    office = make_office(email=by_sendgrid(sendgrid))
-    office.open()
-    office.carry_out("first-reminder", FIRST)
-    begin(office, "2027-03-02 10:00")
-    assert look(office, "2027-03-12 09:00") == []
-    assert {row.state for row in office.messages()} == {"accepted"}
-    standstill.end(office.deps.database, OPS, at("2027-03-12 09:30"))
-    assert look(office, "2027-03-12 10:00")
+    harness = make_harness(email=by_sendgrid(sendgrid))
+    harness.open()
+    harness.carry_out("first-reminder", FIRST)
+    begin(harness, "2027-03-02 10:00")
+    assert look(harness, "2027-03-12 09:00") == []
+    assert {row.state for row in harness.messages()} == {"accepted"}
+    standstill.end(harness.deps.database, OPS, at("2027-03-12 09:30"))
+    assert look(harness, "2027-03-12 10:00")

@@ -8,16 +8,16 @@ import pytest
 from dunwell.domain.channels import Channel
 from dunwell.domain.terms import DebtorKind, Role
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 from tests.services.languages import CATALOGUE, EXPECTED, LANGUAGES, OPTIONAL, facts, spaced
 
 LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 09:00", "restrict": "2027-03-22 09:00"}
 PAYER = a_customer(contacts=(a_contact(), a_contact(Role.USER)))
 
 
-def both_restricted(office: Office) -> tuple[Office, Office]:
+def both_restricted(harness: ServiceHarness) -> tuple[ServiceHarness, ServiceHarness]:
     """Two invoices of one customer, A-1 over 1,200.00 and B-2 over 318.50, that both hold the account."""
-    a, b = Office(office.deps), Office(office.deps)
+    a, b = ServiceHarness(harness.deps), ServiceHarness(harness.deps)
     known = {"customer": PAYER, "payment_url": None}
     a.open(an_invoice(**known, invoice_id="a", number="A-1"))
     b.open(an_invoice(**known, invoice_id="b", number="B-2", amount=Decimal("318.50")))
@@ -28,18 +28,20 @@ def both_restricted(office: Office) -> tuple[Office, Office]:
     return a, b
 
 
-def answered(office: Office, when: str) -> str:
+def answered(harness: ServiceHarness, when: str) -> str:
     """Carry out the answer that is owed; the text of the message."""
-    step = office.case.outstanding.owed[0]
-    office.carry_out(step, when)
-    return next(f"{row.subject}\n{row.body}" for row in office.messages(step) if row.contact_id.endswith("payable.1"))
+    step = harness.case.outstanding.owed[0]
+    harness.carry_out(step, when)
+    return next(
+        f"{row.subject}\n{row.body}" for row in harness.messages(step) if row.contact_id.endswith("payable.1")
+    )
 
 
 # C1 ------------------------------------------------------------------------------------------------------
 
 
-def test_c1_access_that_another_invoice_holds_is_not_told_as_restored(office: Office) -> None:
-    a, b = both_restricted(office)
+def test_c1_access_that_another_invoice_holds_is_not_told_as_restored(harness: ServiceHarness) -> None:
+    a, b = both_restricted(harness)
     a.pay("2027-03-23 08:00")
     assert a.access() == "restricted"
     text = answered(a, "2027-03-23 09:00")
@@ -53,16 +55,16 @@ def test_c1_access_that_another_invoice_holds_is_not_told_as_restored(office: Of
     assert answered(b, "2027-03-31 09:00").startswith("Everything is available again for Acme GmbH")
 
 
-def test_c1_what_holds_the_account_is_looked_up_when_the_answer_leaves(office: Office) -> None:
+def test_c1_what_holds_the_account_is_looked_up_when_the_answer_leaves(harness: ServiceHarness) -> None:
     """B is paid in the night between A's payment and A's answer: both answers tell that all is back."""
-    a, b = both_restricted(office)
+    a, b = both_restricted(harness)
     a.pay("2027-03-22 22:00")
     b.pay("2027-03-22 23:00", amount="318.50", payment_id="p2")
     assert answered(a, "2027-03-23 09:00").startswith("Everything is available again for Acme GmbH")
 
 
-def test_c1_a_disputed_invoice_that_holds_the_account_is_named_without_an_amount(office: Office) -> None:
-    a, b = both_restricted(office)
+def test_c1_a_disputed_invoice_that_holds_the_account_is_named_without_an_amount(harness: ServiceHarness) -> None:
+    a, b = both_restricted(harness)
     b.record("dispute_opened", "2027-03-23 07:00", reason="quality", opened_by="user")
     a.pay("2027-03-23 08:00")
     text = answered(a, "2027-03-23 09:00")
@@ -97,43 +99,43 @@ def test_c1_every_language_names_what_still_holds_the_account(language: str, sus
 # C3 ------------------------------------------------------------------------------------------------------
 
 
-def with_plan(office: Office) -> Office:
-    office.open(an_invoice(payment_url=None))
-    office.carry_out("first-reminder", LADDER["first-reminder"])
+def with_plan(harness: ServiceHarness) -> ServiceHarness:
+    harness.open(an_invoice(payment_url=None))
+    harness.carry_out("first-reminder", LADDER["first-reminder"])
     parts = [{"date": "2027-03-08", "amount": "500.00"}, {"date": "2027-04-08", "amount": "700.00"}]
-    office.record("payment_plan_agreed", "2027-03-03 09:00", instalments=parts, by="agent")
-    office.case.outstanding.owed.clear()
-    return office
+    harness.record("payment_plan_agreed", "2027-03-03 09:00", instalments=parts, by="agent")
+    harness.case.outstanding.owed.clear()
+    return harness
 
 
-def test_c3_a_missed_instalment_names_its_amount_and_its_date(office: Office) -> None:
-    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
-    text = answered(office, "2027-03-11 09:00")
+def test_c3_a_missed_instalment_names_its_amount_and_its_date(harness: ServiceHarness) -> None:
+    with_plan(harness).case.instalment_due(at("2027-03-11 00:00"))
+    text = answered(harness, "2027-03-11 09:00")
     assert "The €500.00 instalment of our payment plan has not arrived; it was agreed for March 8, 2027." in text
     assert "keep the plan alive" not in text
     assert "The plan that we agreed on" not in text
 
 
-def test_c3_of_an_instalment_that_came_in_part_the_rest_is_named(office: Office) -> None:
-    with_plan(office).pay("2027-03-08 10:00", amount="300.00")
-    office.case.outstanding.owed.clear()
-    office.case.instalment_due(at("2027-03-11 00:00"))
-    text = answered(office, "2027-03-11 09:00")
+def test_c3_of_an_instalment_that_came_in_part_the_rest_is_named(harness: ServiceHarness) -> None:
+    with_plan(harness).pay("2027-03-08 10:00", amount="300.00")
+    harness.case.outstanding.owed.clear()
+    harness.case.instalment_due(at("2027-03-11 00:00"))
+    text = answered(harness, "2027-03-11 09:00")
     assert "has not arrived in full; it was agreed for March 8, 2027. €200.00 of it is missing." in text
 
 
-def test_c3_money_that_comes_after_the_plan_ended_is_counted(office: Office) -> None:
-    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
-    office.case.revision += 1
-    office.pay("2027-03-11 08:00", amount="450.00")
-    assert "€50.00 of it is missing." in answered(office, "2027-03-11 09:00")
+def test_c3_money_that_comes_after_the_plan_ended_is_counted(harness: ServiceHarness) -> None:
+    with_plan(harness).case.instalment_due(at("2027-03-11 00:00"))
+    harness.case.revision += 1
+    harness.pay("2027-03-11 08:00", amount="450.00")
+    assert "€50.00 of it is missing." in answered(harness, "2027-03-11 09:00")
 
 
-def test_c3_nothing_is_missed_any_more_once_the_instalment_has_come(office: Office) -> None:
-    with_plan(office).case.instalment_due(at("2027-03-11 00:00"))
-    office.pay("2027-03-11 08:00", amount="500.00")
-    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
-    assert not [row for row in office.messages() if row.message == "instalment-missed"]
+def test_c3_nothing_is_missed_any_more_once_the_instalment_has_come(harness: ServiceHarness) -> None:
+    with_plan(harness).case.instalment_due(at("2027-03-11 00:00"))
+    harness.pay("2027-03-11 08:00", amount="500.00")
+    assert [owed.partition("~")[0] for owed in harness.case.outstanding.owed] == ["part-received"]
+    assert not [row for row in harness.messages() if row.message == "instalment-missed"]
 
 
 @LANGUAGES
@@ -161,46 +163,46 @@ def test_c3_a_missed_instalment_is_named_in_text_and_sms(language: str) -> None:
         assert "199" in spaced(text)
 
 
-def test_c3_the_subject_is_true_when_a_part_came(office: Office) -> None:
-    with_plan(office).pay("2027-03-08 10:00", amount="300.00")
-    office.case.outstanding.owed.clear()
-    (said,) = office.case.instalment_due(at("2027-03-11 00:00"))
+def test_c3_the_subject_is_true_when_a_part_came(harness: ServiceHarness) -> None:
+    with_plan(harness).pay("2027-03-08 10:00", amount="300.00")
+    harness.case.outstanding.owed.clear()
+    (said,) = harness.case.instalment_due(at("2027-03-11 00:00"))
     assert said.reason == "200.00 EUR of the instalment of 2027-03-08 did not come; the ladder goes on"
-    answered(office, "2027-03-11 09:00")
-    assert office.messages()[-1].subject == "Invoice 2027-001: €200.00 of an instalment has not arrived"
+    answered(harness, "2027-03-11 09:00")
+    assert harness.messages()[-1].subject == "Invoice 2027-001: €200.00 of an instalment has not arrived"
 
 
-def with_promise(office: Office, *paid: str) -> str:
+def with_promise(harness: ServiceHarness, *paid: str) -> str:
     """What the timeline says on the day after its grace."""
-    office.open(an_invoice(payment_url=None))
-    office.carry_out("first-reminder", LADDER["first-reminder"])
-    office.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-08", amount="500.00", promised_by="a")
+    harness.open(an_invoice(payment_url=None))
+    harness.carry_out("first-reminder", LADDER["first-reminder"])
+    harness.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-08", amount="500.00", promised_by="a")
     for amount in paid:
-        office.pay("2027-03-08 10:00", amount=amount)
-    office.case.outstanding.owed.clear()
-    office.case.revision += 1
-    (said,) = office.case.promise_due(at("2027-03-11 00:00"))
+        harness.pay("2027-03-08 10:00", amount=amount)
+    harness.case.outstanding.owed.clear()
+    harness.case.revision += 1
+    (said,) = harness.case.promise_due(at("2027-03-11 00:00"))
     return said.reason
 
 
-def test_c3_of_a_promise_that_was_kept_in_part_the_rest_is_named(office: Office) -> None:
-    assert with_promise(office, "300.00").startswith("200.00 EUR of it did not come by 2027-03-08;")
-    answered(office, "2027-03-11 09:00")
-    subject = office.messages()[-1].subject
+def test_c3_of_a_promise_that_was_kept_in_part_the_rest_is_named(harness: ServiceHarness) -> None:
+    assert with_promise(harness, "300.00").startswith("200.00 EUR of it did not come by 2027-03-08;")
+    answered(harness, "2027-03-11 09:00")
+    subject = harness.messages()[-1].subject
     assert subject == "Invoice 2027-001: €200.00 of the payment promised for Mar 8, 2027 has not arrived"
 
 
-def test_c3_of_a_promise_of_which_nothing_came_nothing_is_missing(office: Office) -> None:
-    assert with_promise(office).startswith("nothing came by 2027-03-08;")
-    answered(office, "2027-03-11 09:00")
-    subject = office.messages()[-1].subject
+def test_c3_of_a_promise_of_which_nothing_came_nothing_is_missing(harness: ServiceHarness) -> None:
+    assert with_promise(harness).startswith("nothing came by 2027-03-08;")
+    answered(harness, "2027-03-11 09:00")
+    subject = harness.messages()[-1].subject
     assert subject == "Invoice 2027-001: the payment promised for Mar 8, 2027 has not arrived"
 
 
-def test_c3_a_promise_is_not_broken_any_more_once_its_sum_has_come(office: Office) -> None:
-    with_promise(office)
-    office.pay("2027-03-11 08:00", amount="499.80")  # the rest is within the tolerance
-    assert [owed.partition("~")[0] for owed in office.case.outstanding.owed] == ["part-received"]
+def test_c3_a_promise_is_not_broken_any_more_once_its_sum_has_come(harness: ServiceHarness) -> None:
+    with_promise(harness)
+    harness.pay("2027-03-11 08:00", amount="499.80")  # the rest is within the tolerance
+    assert [owed.partition("~")[0] for owed in harness.case.outstanding.owed] == ["part-received"]
 
 
 # C5 ------------------------------------------------------------------------------------------------------
@@ -241,16 +243,16 @@ def test_c5_the_phone_stands_below_the_name(language: str) -> None:
     ],
 )
 def test_c11_the_script_of_a_call_suits_the_kind_of_debtor(
-    office: Office, kind: DebtorKind | None, says: str, never: str
+    harness: ServiceHarness, kind: DebtorKind | None, says: str, never: str
 ) -> None:
     usual = the_ladders()["gentle-saas"]
     steps = tuple(step.model_copy(update={"by": (Channel.CALL,)}) if step.by else step for step in usual.steps)
     contact = a_contact(phone="+4930901820")
-    office.open(
+    harness.open(
         an_invoice(customer=a_customer(kind=kind, contacts=(contact,))),
         ladder=usual.model_copy(update={"steps": steps}),
     )
-    office.carry_out("first-reminder", LADDER["first-reminder"])
-    [task] = office.tasks()
+    harness.carry_out("first-reminder", LADDER["first-reminder"])
+    [task] = harness.tasks()
     assert says in task.script
     assert never not in task.script

@@ -15,7 +15,7 @@ from dunwell.store.database import Database
 from dunwell.texts.approved import ApprovedTexts
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
 from tests.gateways.fakes import PATIENT, Answer, FakeTwilio
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 PHONE = "+525512345678"
 OLD_PHONE = "+5215512345678"  # the same number as WhatsApp may report it
@@ -40,64 +40,64 @@ def a_person(**changes: Any) -> Contact:
     return a_contact(Role.ACCOUNTS_PAYABLE, **{"phone": PHONE, "whatsapp_opt_in": AGREED} | changes)
 
 
-def begin(office: Office, contact: Contact, **facts: Any) -> None:
+def begin(harness: ServiceHarness, contact: Contact, **facts: Any) -> None:
     customer = a_customer(contacts=(contact,), language="es", **facts)
-    office.open(an_invoice(customer=customer, payment_url="https://pay.example/1"), ladder=LADDER)
+    harness.open(an_invoice(customer=customer, payment_url="https://pay.example/1"), ladder=LADDER)
 
 
 def by_whatsapp(provider: FakeTwilio, approved: ApprovedTexts) -> WhatsAppGateway:
     return WhatsAppGateway("AC1", "token", "+14155238886", provider.url, approved=approved, timeout=PATIENT)
 
 
-def usual_text(office: Office) -> ApprovedTexts:
+def usual_text(harness: ServiceHarness) -> ApprovedTexts:
     """The text of the first reminder, as the command prints it, is approved."""
     from dunwell.commands.approval import submissions
     from dunwell.settings import Settings
 
-    found = submissions(office.deps.catalogue, ["es"], ApprovedTexts({}), Settings())
+    found = submissions(harness.deps.catalogue, ["es"], ApprovedTexts({}), Settings())
     one = next(one for one in found if one.message == "reminder-first" and not one.when)
     return ApprovedTexts({("reminder-first", "es", one.text.words): SID})
 
 
-def offices(database: Database, twilio: FakeTwilio, *, approved: bool = True) -> Office:
-    office = Office(sample_deps(database))
-    texts = usual_text(office) if approved else ApprovedTexts({})
+def harnesses(database: Database, twilio: FakeTwilio, *, approved: bool = True) -> ServiceHarness:
+    harness = ServiceHarness(sample_deps(database))
+    texts = usual_text(harness) if approved else ApprovedTexts({})
     twilio.contents = {sid: words for (_, _, words), sid in texts.ids.items()}
-    return Office(sample_deps(database, whatsapp=by_whatsapp(twilio, texts)))
+    return ServiceHarness(sample_deps(database, whatsapp=by_whatsapp(twilio, texts)))
 
 
-def test_who_agreed_is_written_to_by_whatsapp(office: Office) -> None:
-    begin(office, a_person())
-    office.carry_out("first", FIRST)
-    assert office.states() == {"accounts_payable whatsapp": "delivered"}
+def test_who_agreed_is_written_to_by_whatsapp(harness: ServiceHarness) -> None:
+    begin(harness, a_person())
+    harness.carry_out("first", FIRST)
+    assert harness.states() == {"accounts_payable whatsapp": "delivered"}
 
 
-def test_nothing_is_sent_without_consent_and_the_timeline_says_why(office: Office) -> None:
-    begin(office, a_person(whatsapp_opt_in=None))
-    office.carry_out("first", FIRST)
-    assert office.states() == {"accounts_payable sms": "delivered"}
-    assert [entry.reason for entry in office.entries("withheld")] == [
+def test_nothing_is_sent_without_consent_and_the_timeline_says_why(harness: ServiceHarness) -> None:
+    begin(harness, a_person(whatsapp_opt_in=None))
+    harness.carry_out("first", FIRST)
+    assert harness.states() == {"accounts_payable sms": "delivered"}
+    assert [entry.reason for entry in harness.entries("withheld")] == [
         "acme.accounts_payable.1 is not written to by whatsapp: no consent of theirs is known"
     ]
 
 
 def test_outside_of_the_window_the_approved_text_leaves(file_database: Database, twilio: FakeTwilio) -> None:
-    office = offices(file_database, twilio)
-    begin(office, a_person())
-    office.carry_out("first", FIRST)
+    harness = harnesses(file_database, twilio)
+    begin(harness, a_person())
+    harness.carry_out("first", FIRST)
     form = twilio.requests[-1].form
     assert (form["ContentSid"], form["To"]) == (SID, f"whatsapp:{PHONE}") and "Body" not in form
-    (row,) = office.messages()
+    (row,) = harness.messages()
     assert row.body == twilio.messages[0]["body"]
     assert "2027-001" in row.body and "https://pay.example/1" in row.body and "{{" not in row.body
 
 
 def test_what_is_not_approved_goes_by_the_next_channel(file_database: Database, twilio: FakeTwilio) -> None:
-    office = offices(file_database, twilio, approved=False)
-    begin(office, a_person())
-    office.carry_out("first", FIRST)
-    assert (office.states(), twilio.requests) == ({"accounts_payable sms": "delivered"}, [])
-    (entry,) = office.entries("withheld")
+    harness = harnesses(file_database, twilio, approved=False)
+    begin(harness, a_person())
+    harness.carry_out("first", FIRST)
+    assert (harness.states(), twilio.requests) == ({"accounts_payable sms": "delivered"}, [])
+    (entry,) = harness.entries("withheld")
     assert entry.reason == (
         "acme.accounts_payable.1 is not written to by whatsapp: reminder-first has no approved text in es for this "
         "case, and they have not written by WhatsApp within a day"
@@ -108,12 +108,12 @@ def test_what_is_not_approved_goes_by_the_next_channel(file_database: Database, 
 def test_an_answer_opens_the_window_for_a_day(
     file_database: Database, twilio: FakeTwilio, hours_ago: int, free: bool
 ) -> None:
-    office = offices(file_database, twilio)
-    begin(office, a_person())
+    harness = harnesses(file_database, twilio)
+    begin(harness, a_person())
     with file_database.writing() as session:
         heard = at(FIRST).replace(hour=10) - at(FIRST).resolution * 3600 * 10**6 * hours_ago
         conversations.record_inbound(session, Channel.WHATSAPP, PHONE, heard)
-    office.carry_out("first", FIRST)
+    harness.carry_out("first", FIRST)
     assert ("Body" in twilio.requests[-1].form, "ContentSid" in twilio.requests[-1].form) == (free, not free)
 
 
@@ -129,17 +129,17 @@ def test_stop_by_either_closes_both_and_start_opens_both(file_database: Database
 
 
 def test_a_number_that_is_not_on_whatsapp_stays_open_for_sms(file_database: Database, twilio: FakeTwilio) -> None:
-    office = offices(file_database, twilio)
+    harness = harnesses(file_database, twilio)
     twilio.next(Answer(400, 63003))
-    begin(office, a_person())
-    office.carry_out("first", FIRST)
-    assert office.states() == {"accounts_payable whatsapp": "failed", "accounts_payable sms": "delivered"}
+    begin(harness, a_person())
+    harness.carry_out("first", FIRST)
+    assert harness.states() == {"accounts_payable whatsapp": "failed", "accounts_payable sms": "delivered"}
 
 
-def test_what_was_delivered_proves_a_warning(office: Office) -> None:
-    begin(office, a_person())
-    office.carry_out("first", FIRST)
-    with office.deps.database.reading() as session:
+def test_what_was_delivered_proves_a_warning(harness: ServiceHarness) -> None:
+    begin(harness, a_person())
+    harness.carry_out("first", FIRST)
+    with harness.deps.database.reading() as session:
         assert [row.channel for _, row in outbox.delivered_warnings(session, "inv-1")] == ["whatsapp"]
 
 
@@ -148,13 +148,13 @@ def test_an_answer_is_kept_read_and_opens_the_window(database: Database, tmp_pat
 
     from dunwell.gateways.twilio.webhook import read_inbound
 
-    office = Office(sample_deps(database))
-    begin(office, a_person())
+    harness = ServiceHarness(sample_deps(database))
+    begin(harness, a_person())
     now = datetime.now(UTC)
     event = read_inbound({"MessageSid": "SM7", "From": f"whatsapp:{OLD_PHONE}", "Body": "Ya pagué"})
     assert event is not None
     Inbox(database).take("twilio", [event], now)
-    (task,) = office.tasks()
+    (task,) = harness.tasks()
     assert (task.reason, task.task_id) == (
         "customer replied by WhatsApp: acme.accounts_payable.1 wrote note whatsapp-SM7; read it and answer",
         task.task_id,

@@ -13,14 +13,14 @@ from dunwell.views.case_status import case_facts, stored_status, with_written
 from dunwell.views.customer import customer_facts
 from dunwell.views.lookup import find_customer, find_invoice
 from tests.builders import sample_deps
-from tests.services.conftest import REGISTERED, Office
+from tests.services.conftest import REGISTERED, ServiceHarness
 from workflows.status import status_of, status_of_unopened
 
 
 def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open()
-    office.record("dispute_opened", "2027-02-21 12:00", reason="price", opened_by="user")
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.record("dispute_opened", "2027-02-21 12:00", reason="price", opened_by="user")
     told = stored_status(database, "inv-1")
     stopped = Entry(key="stop", at=REGISTERED + timedelta(hours=1), kind="stopped", reason="by sms")
     with database.writing("acme") as session:
@@ -32,8 +32,8 @@ def test_what_a_webhook_wrote_shows_before_the_case_wakes(database: Database) ->
 
 
 def test_what_only_the_case_knows_yet_stays(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open()
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
     told = stored_status(database, "inv-1")
     refused = told.timeline[0].model_copy(update={"kind": "refused", "reason": "unknown signal"})
     ahead = told.model_copy(update={"timeline": [*told.timeline, refused]})
@@ -50,17 +50,17 @@ def test_what_only_the_case_knows_yet_stays(database: Database) -> None:
     ],
 )
 def test_e1_another_invoice_is_never_proposed_for_a_slip(database: Database, wanted: str, said: str) -> None:
-    Office(sample_deps(database)).open()
+    ServiceHarness(sample_deps(database)).open()
     with database.reading() as session, pytest.raises(Refused) as refused:
         find_invoice(session, wanted)
     assert said in refused.value.reason
 
 
 def test_d3_people_are_named_by_role_in_the_engine_and_by_name_outside(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open()
-    office.carry_out("first-reminder", "2027-03-02 09:00")
-    ours = status_of(office.case, office.entries())
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.carry_out("first-reminder", "2027-03-02 09:00")
+    ours = status_of(harness.case, harness.entries())
     assert any("to accounts payable: delivered" in line.reason for line in ours.timeline)
     assert not any("acme.accounts_payable" in line.reason for line in ours.timeline)
     outside = with_written(database, ours)
@@ -70,16 +70,16 @@ def test_d3_people_are_named_by_role_in_the_engine_and_by_name_outside(database:
 
 
 def test_d3_the_status_has_instalments_disputed_sum_and_payments(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open()
-    office.pay("2027-02-21 12:00", "200.00", "bank-7")
-    office.record("dispute_opened", "2027-02-21 12:00", reason="price", opened_by="user", amount="300.00")
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.pay("2027-02-21 12:00", "200.00", "bank-7")
+    harness.record("dispute_opened", "2027-02-21 12:00", reason="price", opened_by="user", amount="300.00")
     told = stored_status(database, "inv-1")
     assert (str(told.disputed), [one.payment_id for one in told.payments]) == ("300.00", ["bank-7"])
-    office.record("dispute_resolved", "2027-02-21 13:00", outcome="rejected", by="agent")
+    harness.record("dispute_resolved", "2027-02-21 13:00", outcome="rejected", by="agent")
     parts = [{"date": "2027-03-10", "amount": "400.00"}, {"date": "2027-04-10", "amount": "600.00"}]
-    office.record("payment_plan_agreed", "2027-02-21 14:00", instalments=parts, by="agent")
-    office.pay("2027-03-01 12:00", "400.00", "bank-8")
+    harness.record("payment_plan_agreed", "2027-02-21 14:00", instalments=parts, by="agent")
+    harness.pay("2027-03-01 12:00", "400.00", "bank-8")
     told = stored_status(database, "inv-1")
     assert [(str(one.date), str(one.amount), one.met) for one in told.plan] == [
         ("2027-03-10", "400.00", True),

@@ -23,8 +23,8 @@ from dunwell.web.service import Keys
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, PHONE, TOKEN, Site, a_key, an_event, browse, keys_for, serve
 from tests.web.described import check_described
-from tests.workflows.conftest import house, time_skipping  # noqa: F401
-from tests.workflows.house import House
+from tests.workflows.conftest import harness, time_skipping  # noqa: F401
+from tests.workflows.harness import CaseHarness
 from workflows.options import AMOUNT_DUE
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -32,9 +32,9 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 @dataclass
 class Open:
-    """The service beside a house with a worker."""
+    """The service beside a case that a worker runs."""
 
-    house: House
+    harness: CaseHarness
     site: Site
 
     @property
@@ -60,12 +60,12 @@ def database(file_database: Database) -> Database:
 
 
 @pytest.fixture
-async def api(house: House) -> AsyncIterator[Open]:  # noqa: F811
+async def api(harness: CaseHarness) -> AsyncIterator[Open]:  # noqa: F811
     key = a_key()
-    client = house.env.client
-    service = serve(client, house.deps.database, keys_for(key), Patience(answer=timedelta(seconds=5)))
+    client = harness.env.client
+    service = serve(client, harness.deps.database, keys_for(key), Patience(answer=timedelta(seconds=5)))
     async with browse(service) as http:
-        yield Open(house, Site(service, http, None, key))  # type: ignore[arg-type]
+        yield Open(harness, Site(service, http, None, key))  # type: ignore[arg-type]
 
 
 def written(invoice_id: str = "inv-1", **changes: Any) -> dict[str, Any]:
@@ -195,7 +195,7 @@ async def test_a_payment_its_refusal_and_its_repetition(api: Open) -> None:
 async def test_a9_a_case_that_runs_is_not_begun_again_and_hears_the_news(api: Open) -> None:
     """Whoever finds a case without a run may be slower than another one who found it, too."""
     await api.post("/invoices", written())
-    client = api.house.env.client
+    client = api.harness.env.client
     handle, talk = client.get_workflow_handle("invoice-inv-1"), Cases(client, api.site.database)
     first = (await handle.describe()).run_id
     await talk.begin_again("inv-1")
@@ -271,7 +271,7 @@ async def test_a12_money_for_a_cancelled_invoice_is_credit_and_nothing_is_open(a
     later = (await api.post("/cases/inv-1/payment_received", paid("p2", "300.00"))).json()
     assert (later["stage"], later["amount_due"], later["credit"]) == ("cancelled", "0.00", "500.00")
     assert (await api.get("/cases/inv-1")).json()["amount_due"] == "0.00"
-    described = await describe(api.house.env.client, "invoice-inv-1")
+    described = await describe(api.harness.env.client, "invoice-inv-1")
     shown = described.workflow_execution_info.search_attributes.indexed_fields[AMOUNT_DUE.name]
     assert json.loads(shown.data) == 0
     with api.site.database.reading() as session:
@@ -330,7 +330,7 @@ async def test_a17_a_payment_from_the_future_is_refused_by_the_api(api: Open) ->
 
 async def test_a18_the_answer_to_a_payment_says_what_access_will_be(api: Open) -> None:
     await api.post("/invoices", written(policy="gentle-saas"))
-    await api.house.pass_time(days=150)
+    await api.harness.pass_time(days=150)
     before = (await api.get("/cases/inv-1")).json()
     assert (before["stage"], before["access"], before["holds"]) == ("handed_over", "restricted", ["restricted"])
     for answer in (
@@ -368,17 +368,17 @@ async def test_a1_a_key_belongs_to_its_invoice(api: Open) -> None:
 
 @pytest.mark.parametrize("lived", ["in the same run", "after it continued as new", "after it ended"])
 async def test_a1_the_same_request_again_is_answered_as_the_first_time(api: Open, lived: str) -> None:
-    await api.house.start(an_invoice(customer=CUSTOMER), history_limit=40)
+    await api.harness.start(an_invoice(customer=CUSTOMER), history_limit=40)
     path, key = "/cases/inv-1/pause", {"Idempotency-Key": "k"}
     pause = {"reason": "hardship", "by": "agent-7"}
     first = await api.post(path, pause, **key)
     assert (first.status_code, first.json()["stage"]) == (200, "paused")
     await api.post("/cases/inv-1/resume", {"by": "agent-7"})
-    begun = (await api.house.case.describe()).run_id
+    begun = (await api.harness.case.describe()).run_id
     if lived == "after it continued as new":
         for number in range(12):
             await api.post("/cases/inv-1/payment_received", paid(f"p{number}", "1.00"))
-        newest = api.house.env.client.get_workflow_handle("invoice-inv-1")
+        newest = api.harness.env.client.get_workflow_handle("invoice-inv-1")
         assert (await newest.describe()).run_id != begun
     if lived == "after it ended":
         await api.post("/cases/inv-1/payment_received", paid("all", "1200.00"))
@@ -495,7 +495,7 @@ async def test_while_the_server_is_away(site: Site) -> None:
 
 
 async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
-    lived = api.house
+    lived = api.harness
     await lived.start(an_invoice(customer=CUSTOMER))
     await lived.pass_time(days=9)
     mail = next(m for m in lived.messages() if m["contact"] == "rehearsal.acme.accounts_payable.1")
@@ -514,7 +514,7 @@ async def test_a_bounce_makes_the_case_reach_further(api: Open) -> None:
 
 async def test_the_work_for_people(api: Open) -> None:
     await api.post("/invoices", written())
-    with api.house.deps.database.writing() as session:
+    with api.harness.deps.database.writing() as session:
         facts = {"invoice_id": "inv-1", "step": "s", "reason": "why", "script": "Good day", "contact_id": None}
         for kind in ("call", "decision"):
             tasks.add(session, TaskRow(task_id=kind, kind=kind, due_at=datetime(2027, 3, 1, tzinfo=UTC), **facts))
@@ -529,7 +529,7 @@ async def test_g13_the_status_says_that_everything_stands_still(api: Open) -> No
     await api.post("/invoices", written())
     assert (await api.get("/cases/inv-1")).json()["standstill"] is None
     moment = datetime(2027, 3, 1, 9, tzinfo=UTC)
-    standstill.begin(api.house.deps.database, decision("ops", "restore"), moment)
+    standstill.begin(api.harness.deps.database, decision("ops", "restore"), moment)
     status = (await api.get("/cases/inv-1")).json()
     assert status["standstill"] == {"since": "2027-03-01T09:00:00Z", "by": "ops", "reason": "restore"}
     assert "standstill" in [line["kind"] for line in status["timeline"]]

@@ -17,7 +17,7 @@ from tests.web.conftest import Site
 from tests.web.described import check_described
 from tests.web.principals import OPERATOR, bearer, from_our_page, sign_in
 from tests.web.test_api import Open, api, written  # noqa: F401
-from tests.workflows.conftest import house, time_skipping  # noqa: F401
+from tests.workflows.conftest import harness, time_skipping  # noqa: F401
 
 NOW = datetime(2027, 3, 2, 9, 0, tzinfo=UTC)
 ADA = Principal(PrincipalKind.PERSON, id="user-7", name="Ada", role=Role.MANAGER, credential="session-1")
@@ -56,7 +56,7 @@ async def test_an_agent_asks_and_a_manager_has_it_done(api: Open) -> None:  # no
         assert await post(path, Role.MANAGER) == (200, made | {"invoice_id": "inv-1", "result": "done"})
     assert (await post(path, Role.ADMINISTRATOR))[0] == 422  # decided before
     assert (await api.get("/cases/inv-1")).json()["stage"] == "written_off"
-    with api.house.deps.database.reading() as session:
+    with api.harness.deps.database.reading() as session:
         found = [(one.action, one.principal) for one in audit.read(session, about="invoice/inv-1")]
     assert found[1:] == [
         ("write_off_requested", "agent"),

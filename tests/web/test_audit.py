@@ -12,7 +12,7 @@ from dunwell.store.tables import ToldRow
 from tests.web.conftest import Site
 from tests.web.principals import OPERATOR, bearer
 from tests.web.test_api import Open, api, written  # noqa: F401
-from tests.workflows.conftest import house, time_skipping  # noqa: F401
+from tests.workflows.conftest import harness, time_skipping  # noqa: F401
 
 UNTIL = f"{datetime.now(UTC).date() + timedelta(days=7)}"
 
@@ -30,7 +30,7 @@ def told_by(database: Database, about: str) -> list[tuple[str, str, str]]:
 
 
 async def test_who_told_a_case_its_events(api: Open) -> None:  # noqa: F811
-    database, cases = api.house.deps.database, api.site.service.cases
+    database, cases = api.harness.deps.database, api.site.service.cases
     billing = bearer(Role.BILLING)
     await api.http.post("/api/invoices", json=[written(), written("inv-2")], headers=billing)
     promise = {"date": UNTIL, "promised_by": "accounts_payable"}
@@ -39,7 +39,7 @@ async def test_who_told_a_case_its_events(api: Open) -> None:  # noqa: F811
             "/api/cases/inv-1/promise_to_pay", json=promise, headers=bearer(Role.AGENT) | {"Idempotency-Key": "p"}
         )
         assert answer.status_code == 200
-    handle = api.house.env.client.get_workflow_handle("invoice-inv-1")
+    handle = api.harness.env.client.get_workflow_handle("invoice-inv-1")
     await handle.signal("pause", {"reason": "hardship", "by": "agent-7"})
     await handle.query("status")
     await handle.execute_update("resume", {"by": "manager-1"})

@@ -20,7 +20,7 @@ from dunwell.store.database import Database
 from dunwell.web.app import make_app
 from tests.web.conftest import TOKEN
 from tests.web.test_api import Open, api, written  # noqa: F401
-from tests.workflows.conftest import house, time_skipping  # noqa: F401
+from tests.workflows.conftest import harness, time_skipping  # noqa: F401
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 LANGUAGES = ("py", "ts", "go")
@@ -104,7 +104,7 @@ async def test_the_examples_of_the_api_run(api: Open, tmp_path: Path, language: 
 
 
 async def test_the_example_of_the_temporal_client_runs(api: Open) -> None:  # noqa: F811
-    address = api.house.env.client.service_client.config.target_host
+    address = api.harness.env.client.service_client.config.target_host
     assert (await api.post("/invoices", written())).status_code == 200
     file = str(EXAMPLES / "temporal" / "client.py")
     (said,) = await run(sys.executable, file, "inv-1", TEMPORAL_ADDRESS=address)

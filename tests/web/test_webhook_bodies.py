@@ -10,7 +10,7 @@ from dunwell.domain.terms import Level
 from dunwell.services.webhook_delivery import body_of
 from dunwell.store import accounts
 from tests.builders import at
-from tests.services.conftest import MakeOffice, empty_file, make_office  # noqa: F401
+from tests.services.conftest import MakeHarness, empty_file, make_harness  # noqa: F401
 from tests.services.test_notifications import add, rows
 from tests.web.described import description, validator
 
@@ -36,19 +36,19 @@ def test_every_event_has_an_example_that_fits_its_schema() -> None:
 
 
 def test_what_is_sent_fits_its_schema_and_has_the_fields_of_its_example(
-    make_office: MakeOffice,  # noqa: F811
+    make_harness: MakeHarness,  # noqa: F811
 ) -> None:
-    office = make_office()
-    add(office.deps.database, "http://127.0.0.1:9/")
-    office.open()
-    office.carry_out("first-reminder", "2027-03-09 10:00")
-    office.record("promise_to_pay", "2027-03-10 10:00", date="2027-03-16", promised_by="accounts_payable")
-    office.record("dispute_opened", "2027-03-12 10:00", reason="wrong-quantity", opened_by="agent", amount="200.00")
-    with office.deps.database.writing("acme") as session:
+    harness = make_harness()
+    add(harness.deps.database, "http://127.0.0.1:9/")
+    harness.open()
+    harness.carry_out("first-reminder", "2027-03-09 10:00")
+    harness.record("promise_to_pay", "2027-03-10 10:00", date="2027-03-16", promised_by="accounts_payable")
+    harness.record("dispute_opened", "2027-03-12 10:00", reason="wrong-quantity", opened_by="agent", amount="200.00")
+    with harness.deps.database.writing("acme") as session:
         accounts.place_hold(session, "acme", "inv-1", Level.RESTRICTED, "step restrict", at("2027-04-20 10:00"))
-    office.record("dispute_resolved", "2027-04-21 10:00", outcome="rejected", by="agent")
-    office.pay("2027-04-22 10:00")
-    sent = [json.loads(body_of(row)) for row in rows(office.deps.database)]
+    harness.record("dispute_resolved", "2027-04-21 10:00", outcome="rejected", by="agent")
+    harness.pay("2027-04-22 10:00")
+    sent = [json.loads(body_of(row)) for row in rows(harness.deps.database)]
     assert {one["event"] for one in sent} == set(TOPICS)
     for one in sent:
         body(one["event"]).validate(one)

@@ -1,4 +1,4 @@
-"""A house for one case, for each test on a fresh server."""
+"""A harness for one case, for each test on a fresh server."""
 
 from collections.abc import AsyncIterator
 
@@ -6,7 +6,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from dunwell.store.database import Database
-from tests.workflows.house import House, house_on, time_skipping_server
+from tests.workflows.harness import CaseHarness, harness_on, time_skipping_server
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ async def time_skipping() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-async def house(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
-    async with house_on(time_skipping, database) as house:
-        yield house
+async def harness(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[CaseHarness]:
+    async with harness_on(time_skipping, database) as harness:
+        yield harness

@@ -18,7 +18,7 @@ from dunwell.services.request_models import RecordRequest
 from dunwell.store import cases
 from dunwell.store.tables import CaseRow
 from tests.builders import an_invoice
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from tests.workflows.lives import pay, today
 
 STEPS = ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
@@ -43,27 +43,27 @@ def _handed(request: dict[str, Any]) -> str:
     return "changed" if request["changes"]["facts"] else "unchanged"
 
 
-def steps(house: House) -> list[str]:
-    return list(dict.fromkeys(message["step"] for message in house.messages()))
+def steps(harness: CaseHarness) -> list[str]:
+    return list(dict.fromkeys(message["step"] for message in harness.messages()))
 
 
-async def test_a_case_is_never_handed_whole_while_nothing_is_lost(house: House) -> None:
+async def test_a_case_is_never_handed_whole_while_nothing_is_lost(harness: CaseHarness) -> None:
     """Steps get the case by its copy alone; events and agreed days name what they changed."""
-    await house.start(an_invoice())
-    await house.pass_time(days=10)
-    await house.tell("promise_to_pay", date=await today(house, 7), promised_by="accounts_payable")
-    await house.pass_time(days=14)
-    await pay(house)
-    assert (await house.case.result()).stage is Stage.PAID
-    found = await handed(house.case)
+    await harness.start(an_invoice())
+    await harness.pass_time(days=10)
+    await harness.tell("promise_to_pay", date=await today(harness, 7), promised_by="accounts_payable")
+    await harness.pass_time(days=14)
+    await pay(harness)
+    assert (await harness.case.result()).stage is Stage.PAID
+    found = await handed(harness.case)
     assert set(found) == {"unchanged", "changed"}
     assert found.count("changed") == 3  # the promise, its end, the payment
 
 
-async def test_the_next_run_knows_the_copy(house: House) -> None:
-    await house.start(an_invoice(), history_limit=12)
-    assert (await house.case.result()).stage is Stage.HANDED_OVER
-    run = house.env.client.get_workflow_handle(house.case.id, run_id=house.case.first_execution_run_id)
+async def test_the_next_run_knows_the_copy(harness: CaseHarness) -> None:
+    await harness.start(an_invoice(), history_limit=12)
+    assert (await harness.case.result()).stage is Stage.HANDED_OVER
+    run = harness.env.client.get_workflow_handle(harness.case.id, run_id=harness.case.first_execution_run_id)
     runs = 0
     while True:
         assert set(await handed(run)) <= {"unchanged", "changed"}
@@ -71,7 +71,7 @@ async def test_the_next_run_knows_the_copy(house: House) -> None:
         following = closing.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         if not following:
             break
-        run = house.env.client.get_workflow_handle(house.case.id, run_id=following)
+        run = harness.env.client.get_workflow_handle(harness.case.id, run_id=following)
         runs += 1
     assert runs > 1
 
@@ -79,63 +79,63 @@ async def test_the_next_run_knows_the_copy(house: House) -> None:
 # The database has another copy ---------------------------------------------------------------------------
 
 
-def row(house: House) -> dict[str, Any]:
-    with house.deps.database.reading() as session:
+def row(harness: CaseHarness) -> dict[str, Any]:
+    with harness.deps.database.reading() as session:
         return dict(session.execute(select(CaseRow.__table__)).mappings().one())
 
 
-def prune(house: House, _: dict[str, Any]) -> None:
-    with house.deps.database.writing() as session:
+def prune(harness: CaseHarness, _: dict[str, Any]) -> None:
+    with harness.deps.database.writing() as session:
         session.execute(delete(CaseRow))
 
 
-def put_back(house: House, older: dict[str, Any]) -> None:
-    with house.deps.database.writing() as session:
+def put_back(harness: CaseHarness, older: dict[str, Any]) -> None:
+    with harness.deps.database.writing() as session:
         session.execute(delete(CaseRow))
         session.add(CaseRow(**older))
 
 
-def write_another(house: House, _: dict[str, Any]) -> None:
-    with house.deps.database.writing() as session:
+def write_another(harness: CaseHarness, _: dict[str, Any]) -> None:
+    with harness.deps.database.writing() as session:
         found = session.scalars(select(CaseRow)).one()
         found.state = found.state | {"blocked_why": "another"}
 
 
 @pytest.mark.parametrize("loses", [prune, put_back, write_another])
 async def test_g13_another_copy_costs_one_call_more_and_the_story_goes_on(
-    house: House, loses: Callable[[House, dict[str, Any]], None]
+    harness: CaseHarness, loses: Callable[[CaseHarness, dict[str, Any]], None]
 ) -> None:
-    await house.start(an_invoice())
-    older = row(house)
-    await house.pass_time(days=10)
-    loses(house, older)
-    assert (await house.case.result()).stage is Stage.HANDED_OVER
-    assert steps(house) == STEPS
-    assert house.broken_laws() == []
-    found = await handed(house.case)
+    await harness.start(an_invoice())
+    older = row(harness)
+    await harness.pass_time(days=10)
+    loses(harness, older)
+    assert (await harness.case.result()).stage is Stage.HANDED_OVER
+    assert steps(harness) == STEPS
+    assert harness.broken_laws() == []
+    found = await handed(harness.case)
     assert found[:3] == ["unchanged", "refused", "whole"]
     assert found.count("whole") <= 2  # the step, and what brings database and case together
     assert found[-3:] == ["unchanged"] * 3
 
 
-async def test_g1_a_payment_that_only_the_database_has_ends_the_case(house: House) -> None:
+async def test_g1_a_payment_that_only_the_database_has_ends_the_case(harness: CaseHarness) -> None:
     """As after a reset of the run to before the payment."""
-    await house.start(an_invoice())
-    await house.pass_time(days=10)
-    now = await house.now()
-    with house.deps.database.reading() as session:
+    await harness.start(an_invoice())
+    await harness.pass_time(days=10)
+    now = await harness.now()
+    with harness.deps.database.reading() as session:
         case = cases.get(session, "inv-1")
     assert case is not None
-    _pay_beside(house, case, now)
-    assert (await house.case.result()).stage is Stage.PAID
-    assert steps(house) == ["first-reminder", "thank-you~1"]
-    assert "refused" in await handed(house.case)
+    _pay_beside(harness, case, now)
+    assert (await harness.case.result()).stage is Stage.PAID
+    assert steps(harness) == ["first-reminder", "thank-you~1"]
+    assert "refused" in await handed(harness.case)
 
 
-def _pay_beside(house: House, case: Case, now: Any) -> None:
+def _pay_beside(harness: CaseHarness, case: Case, now: Any) -> None:
     written, content = case.mark, {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
     case.apply(parse_event("payment_received", [content]), now)
     request = RecordRequest.whole(
         case, now=now, event="payment_received", content=content, rehearsal=True, written=written
     )
-    Recording(house.deps).record(request, Attempt(now))
+    Recording(harness.deps).record(request, Attempt(now))

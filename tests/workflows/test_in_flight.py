@@ -15,7 +15,7 @@ from dunwell.store import outbox
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps
-from tests.workflows.house import House, house_on
+from tests.workflows.harness import CaseHarness, harness_on
 from tests.workflows.lives import pay
 from tests.workflows.test_letters import Interrupted
 from workflows.invoice_dunning import InvoiceDunning
@@ -29,7 +29,7 @@ class FailsInFlight(OutboxGateway):
     def __init__(self, step: str, database: Database) -> None:
         super().__init__(Channel.EMAIL)
         self._step, self._database, self._loop = step, database, asyncio.get_running_loop()
-        self.house: House | None = None
+        self.harness: CaseHarness | None = None
         self.failed = ""
 
     def send(self, envelope: Envelope) -> Receipt:
@@ -43,14 +43,16 @@ class FailsInFlight(OutboxGateway):
         return Receipt(self.name, "provider-1", MessageState.ACCEPTED)
 
     async def _report(self) -> None:
-        assert self.house is not None
-        await report_failure(self.house, self.failed, self._step)
+        assert self.harness is not None
+        await report_failure(self.harness, self.failed, self._step)
 
 
-async def report_failure(house: House, message_id: str, step: str) -> None:
+async def report_failure(harness: CaseHarness, message_id: str, step: str) -> None:
     """Report that the message failed, and wait until the case knows that its step has to reach further."""
-    await house.tell("delivery_report", message_id=message_id, status="bounced", at=(await house.now()).isoformat())
-    while step not in (await house.case.query(InvoiceDunning.memory)).case.outstanding.again:
+    await harness.tell(
+        "delivery_report", message_id=message_id, status="bounced", at=(await harness.now()).isoformat()
+    )
+    while step not in (await harness.case.query(InvoiceDunning.memory)).case.outstanding.again:
         await asyncio.sleep(0.05)
 
 
@@ -62,21 +64,21 @@ async def test_g13_a_message_that_fails_while_its_step_is_carried_out_does_not_s
     """The next channel reaches the contact once, and the case goes on to its end."""
     email = FailsInFlight(step, database)
     gateways = {**sample_deps(database).rehearsal_gateways, Channel.EMAIL: email}
-    async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
-        email.house = house
-        await house.start(an_invoice(customer=a_customer(contacts=(a_contact(phone="+4930123456"),))))
-        await house.pass_time(days=10)
-        case = (await house.case.query(InvoiceDunning.memory)).case
+    async with harness_on(time_skipping, database, rehearsal_gateways=gateways) as harness:
+        email.harness = harness
+        await harness.start(an_invoice(customer=a_customer(contacts=(a_contact(phone="+4930123456"),))))
+        await harness.pass_time(days=10)
+        case = (await harness.case.query(InvoiceDunning.memory)).case
         assert [done.step for done in case.progress.steps] == ["first-reminder"]
-        assert (await house.status()).next_action is not None
-        await pay(house)
-        await house.pass_time(days=4)
-        case = (await house.case.query(InvoiceDunning.memory)).case
+        assert (await harness.status()).next_action is not None
+        await pay(harness)
+        await harness.pass_time(days=4)
+        case = (await harness.case.query(InvoiceDunning.memory)).case
         assert (case.stage, case.finished) == (Stage.PAID, True), "it still owes an answer that nothing sends"
-        sent = {one["channel"]: one["state"] for one in house.messages() if one["step"] == step}
+        sent = {one["channel"]: one["state"] for one in harness.messages() if one["step"] == step}
         assert sent == {"email": "bounced", "sms": "delivered"}
-        assert {one["step"] for one in house.messages()} == {"first-reminder", "thank-you~1"}
-        assert house.broken_laws() == []
+        assert {one["step"] for one in harness.messages()} == {"first-reminder", "thank-you~1"}
+        assert harness.broken_laws() == []
 
 
 async def test_g13_a_message_that_fails_between_the_end_of_its_step_and_the_answer_is_not_forgotten(
@@ -85,22 +87,25 @@ async def test_g13_a_message_that_fails_between_the_end_of_its_step_and_the_answ
     """The next channel reaches the contact, though the case learned of the failure before it learned of the step."""
     database = Interrupted(f"sqlite:///{tmp_path}/dunwell.sqlite")
     migrate(database)
-    async with house_on(time_skipping, database) as house:
+    async with harness_on(time_skipping, database) as harness:
         loop, failed = asyncio.get_running_loop(), list[str]()
 
         def fail_the_first_message() -> None:
-            sent = house.messages()
+            sent = harness.messages()
             if sent and not failed:
                 failed.append(sent[0]["id"])
-                reported = report_failure(house, failed[0], "first-reminder")
+                reported = report_failure(harness, failed[0], "first-reminder")
                 asyncio.run_coroutine_threadsafe(reported, loop).result(_PATIENCE.total_seconds())
 
         database.between = fail_the_first_message
-        await house.start(an_invoice(customer=a_customer(contacts=(a_contact(phone="+4930123456"),))))
-        await house.pass_time(days=10)
-        assert {one["channel"]: one["state"] for one in house.messages()} == {"email": "bounced", "sms": "delivered"}
-        case = (await house.case.query(InvoiceDunning.memory)).case
+        await harness.start(an_invoice(customer=a_customer(contacts=(a_contact(phone="+4930123456"),))))
+        await harness.pass_time(days=10)
+        assert {one["channel"]: one["state"] for one in harness.messages()} == {
+            "email": "bounced",
+            "sms": "delivered",
+        }
+        case = (await harness.case.query(InvoiceDunning.memory)).case
         assert ([done.step for done in case.progress.steps], case.outstanding.again) == (["first-reminder"], [])
-        await house.tell("cancel", reason="duplicate-invoice", by="billing")
-        await house.case.result()
+        await harness.tell("cancel", reason="duplicate-invoice", by="billing")
+        await harness.case.result()
     database.close()

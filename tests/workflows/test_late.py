@@ -22,7 +22,7 @@ from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
-from tests.workflows.house import LATER, House, house_on
+from tests.workflows.harness import LATER, CaseHarness, harness_on
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -38,10 +38,10 @@ PEOPLE = (
 
 
 @pytest.fixture
-async def late(house: House) -> House:
-    """A house whose server shows the morning of LATER."""
-    await house.turn_server_clock(LATER)
-    return house
+async def late(harness: CaseHarness) -> CaseHarness:
+    """A harness whose server shows the morning of LATER."""
+    await harness.turn_server_clock(LATER)
+    return harness
 
 
 def bill(due_on: date = MONDAY, policy: str = "gentle-saas", **customer: Any) -> Invoice:
@@ -71,35 +71,35 @@ class Contacted:
         return f"{self.at:%m-%d %H:%M} {self.step}"
 
 
-def contacts(house: House, invoice: Invoice) -> list[Contacted]:
+def contacts(harness: CaseHarness, invoice: Invoice) -> list[Contacted]:
     """Every letter and call, once a step, in order, in the debtor's time."""
     zone, first = ZoneInfo(invoice.customer.time_zone), dict[str, datetime]()
-    with house.deps.database.reading() as session:
+    with harness.deps.database.reading() as session:
         rows = session.scalars(select(TaskRow).where(TaskRow.kind == "call"))
         calls = [(row.step, row.due_at) for row in rows]
-    letters = [(message["step"], message["at"]) for message in house.messages()]
+    letters = [(message["step"], message["at"]) for message in harness.messages()]
     for step, moment in sorted([*letters, *calls], key=lambda one: one[1]):
         first.setdefault(step, moment.astimezone(zone))
     return [Contacted(step, moment) for step, moment in first.items()]
 
 
-def shown(house: House, invoice: Invoice) -> str:
-    return ", ".join(map(str, contacts(house, invoice)))
+def shown(harness: CaseHarness, invoice: Invoice) -> str:
+    return ", ".join(map(str, contacts(harness, invoice)))
 
 
-def left_out(house: House) -> int:
-    return sum(kind == "skipped" for kind, _ in house.timeline())
+def left_out(harness: CaseHarness) -> int:
+    return sum(kind == "skipped" for kind, _ in harness.timeline())
 
 
-def check_laws(house: House, invoice: Invoice) -> None:
+def check_laws(harness: CaseHarness, invoice: Invoice) -> None:
     """What holds however late everything is."""
-    calendar, told = calendar_of(invoice), contacts(house, invoice)
+    calendar, told = calendar_of(invoice), contacts(harness, invoice)
     steps = [step.id for step in ladder_of(invoice).steps]
     order = [steps.index(one.step) for one in told if one.step in steps]
-    assert all(calendar.is_open(one.at) for one in told), shown(house, invoice)
+    assert all(calendar.is_open(one.at) for one in told), shown(harness, invoice)
     assert order == sorted(order)
     days = [one.at.date() for one in told]
-    assert all(earlier < later for earlier, later in pairwise(days)), shown(house, invoice)
+    assert all(earlier < later for earlier, later in pairwise(days)), shown(harness, invoice)
     _check_warnings(invoice, [one for one in told if one.step in steps])
 
 
@@ -127,16 +127,16 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(f"2038-{text}+00:00")
 
 
-async def live_until(house: House, invoice: Invoice, moment: datetime) -> None:
+async def live_until(harness: CaseHarness, invoice: Invoice, moment: datetime) -> None:
     """From LATER on all is well."""
-    await house.start(invoice, real_time=True)
-    await house.sleep(moment - await house.now())
+    await harness.start(invoice, real_time=True)
+    await harness.sleep(moment - await harness.now())
 
 
-async def be_gone_until(house: House, moment: datetime) -> None:
+async def be_gone_until(harness: CaseHarness, moment: datetime) -> None:
     """Nobody works before `moment`; then all is well again for the rest of the ladder."""
-    await house.outage(seconds=(moment - await house.now()).total_seconds())
-    await house.pass_time(days=75)
+    await harness.outage(seconds=(moment - await harness.now()).total_seconds())
+    await harness.pass_time(days=75)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ async def be_gone_until(house: House, moment: datetime) -> None:
     ids=lambda value: value if isinstance(value, str) and len(value) < 25 else "",
 )
 async def test_each_step_follows_its_own_rule_after_an_outage(
-    late: House, policy: str, due: str, gone: str, back: str, told: str, skipped: int
+    late: CaseHarness, policy: str, due: str, gone: str, back: str, told: str, skipped: int
 ) -> None:
     invoice = bill(date.fromisoformat(f"2038-{due}"), policy)
     await live_until(late, invoice, utc(gone))
@@ -257,7 +257,7 @@ BEGINNINGS = {
 
 @pytest.mark.parametrize("policy", BEGINNINGS)
 @pytest.mark.parametrize("overdue", [3, 30, 90, 400])
-async def test_an_old_invoice_begins_at_the_first_letter(late: House, policy: str, overdue: int) -> None:
+async def test_an_old_invoice_begins_at_the_first_letter(late: CaseHarness, policy: str, overdue: int) -> None:
     """However old the debt, the whole ladder is walked; only calls about a due date to come are left out."""
     invoice = bill(TODAY - timedelta(days=overdue), policy)
     await late.start(invoice, real_time=True)
@@ -307,7 +307,9 @@ TWO_PARTS = [{"date": "2038-03-10", "amount": "600.00"}, {"date": "2038-03-20", 
     ],
     ids=["promise", "plan", "pause over", "pause goes on"],
 )
-async def test_what_ran_out_during_an_outage(late: House, agreed: str, content: dict[str, Any], told: str) -> None:
+async def test_what_ran_out_during_an_outage(
+    late: CaseHarness, agreed: str, content: dict[str, Any], told: str
+) -> None:
     invoice = bill()
     await live_until(late, invoice, utc("03-04 12:00"))
     await late.tell(agreed, **content)
@@ -337,7 +339,7 @@ async def test_what_ran_out_during_an_outage(late: House, agreed: str, content: 
     ],
 )
 async def test_ten_stays_ten_when_the_clocks_change(
-    late: House, country: str, zone: str, due: str, days_gone: int, offsets: set[str]
+    late: CaseHarness, country: str, zone: str, due: str, days_gone: int, offsets: set[str]
 ) -> None:
     invoice = bill(date.fromisoformat(f"2038-{due}"), country=country, time_zone=zone)
     dawn = utc(f"{due} 00:00")
@@ -357,7 +359,7 @@ async def test_ten_stays_ten_when_the_clocks_change(
     ("country", "zone", "days_gone"), [("EG", "Africa/Cairo", 8), ("SA", "Asia/Riyadh", 0)], ids=["EG, late", "SA"]
 )
 async def test_friday_and_saturday_are_a_weekend_where_they_are(
-    late: House, policy: str, country: str, zone: str, days_gone: int
+    late: CaseHarness, policy: str, country: str, zone: str, days_gone: int
 ) -> None:
     thursday = date(2038, 3, 4)
     invoice = bill(thursday, policy, country=country, time_zone=zone)
@@ -399,14 +401,14 @@ async def test_a_zone_that_changes_its_rules(
     time_skipping: WorkflowEnvironment, database: Database, renewed: str, due: str, first: str
 ) -> None:
     zones = ZoneData()
-    async with house_on(time_skipping, database, business_days=zones) as house:
-        await house.turn_server_clock(LATER)
+    async with harness_on(time_skipping, database, business_days=zones) as harness:
+        await harness.turn_server_clock(LATER)
         invoice = bill(date.fromisoformat(f"2038-{due}"))
-        await house.start(invoice, real_time=True)
-        await house.pass_time(days=1)
+        await harness.start(invoice, real_time=True)
+        await harness.pass_time(days=1)
         zones.rules = ZoneInfo(renewed)
-        await house.pass_time(days=60)
-        moments = {message["step"]: message["at"].astimezone(zones.rules) for message in reversed(house.messages())}
+        await harness.pass_time(days=60)
+        moments = {message["step"]: message["at"].astimezone(zones.rules) for message in reversed(harness.messages())}
     assert f"{moments['first-reminder']:%m-%d %H:%M}" == first
     assert len(moments) >= 4
     assert all(moment.weekday() < 5 and 9 <= moment.hour < 17 for moment in moments.values())

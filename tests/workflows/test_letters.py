@@ -20,49 +20,49 @@ from dunwell.store import timeline
 from dunwell.store.database import Database, UnitOfWork
 from dunwell.store.schema import migrate
 from tests.builders import a_contact, a_customer, an_invoice, the_ladders
-from tests.workflows.house import AS_OF, House, house_on
+from tests.workflows.harness import AS_OF, CaseHarness, harness_on
 
 POST = "Werkstraße 12\n10115 Berlin"
 
 
-async def start_on_paper(house: House) -> None:
+async def start_on_paper(harness: CaseHarness) -> None:
     usual = the_ladders()["gentle-saas"]
     steps = tuple(step.model_copy(update={"by": (Channel.LETTER,)}) if step.by else step for step in usual.steps)
     ladder = usual.model_copy(update={"steps": steps})
-    house.clock = Clock(rehearsal=True, speed=1, real=await house.env.get_current_time(), case=AS_OF)
+    harness.clock = Clock(rehearsal=True, speed=1, real=await harness.env.get_current_time(), case=AS_OF)
     customer = a_customer(contacts=(a_contact(email=None, post=POST),))
-    registered = Registrar(house.deps, {ladder.name: ladder}).register(
-        an_invoice(customer=customer), AS_OF, house.clock
+    registered = Registrar(harness.deps, {ladder.name: ladder}).register(
+        an_invoice(customer=customer), AS_OF, harness.clock
     )
     assert registered.start is not None
-    await house.begin(registered.start)
+    await harness.begin(registered.start)
 
 
 async def test_a_life_on_paper(time_skipping: WorkflowEnvironment, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/dunwell.sqlite")
     migrate(database)
     gateways = {Channel.LETTER: PrintFolderGateway(tmp_path / "letters")}
-    # The house lives by a rehearsal's clock; its letters go to the folder all the same.
-    async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
-        await start_on_paper(house)
-        await house.pass_time(days=29)
-        sent = house.messages()
+    # The case lives by a rehearsal's clock; its letters go to the folder all the same.
+    async with harness_on(time_skipping, database, rehearsal_gateways=gateways) as harness:
+        await start_on_paper(harness)
+        await harness.pass_time(days=29)
+        sent = harness.messages()
         assert [(one["step"], one["channel"], one["state"]) for one in sent] == [
             ("first-reminder", "letter", "accepted"),
             ("second-reminder", "letter", "accepted"),
         ]
         assert len(list((tmp_path / "letters").iterdir())) == 2
-        assert (await house.status()).access == "full"  # two letters lie on a desk: no warning has arrived
-        assert "blocked" in {kind for kind, _ in house.timeline()}
+        assert (await harness.status()).access == "full"  # two letters lie on a desk: no warning has arrived
+        assert "blocked" in {kind for kind, _ in harness.timeline()}
         for letter in sent:
-            at = (await house.now()).isoformat()
-            await house.tell("delivery_report", message_id=letter["id"], status="delivered", at=at)
-        await house.pass_time(days=8)  # three full days, and then Easter
-        assert (await house.status()).access == "restricted"
-        await house.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
-        outcome = await house.case.result()
+            at = (await harness.now()).isoformat()
+            await harness.tell("delivery_report", message_id=letter["id"], status="delivered", at=at)
+        await harness.pass_time(days=8)  # three full days, and then Easter
+        assert (await harness.status()).access == "restricted"
+        await harness.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
+        outcome = await harness.case.result()
         assert outcome.stage is Stage.PAID
-        assert house.broken_laws() == []
+        assert harness.broken_laws() == []
     database.close()
 
 
@@ -87,58 +87,58 @@ async def test_proof_that_comes_while_a_step_says_it_is_missing(
     database = Interrupted(f"sqlite:///{tmp_path}/dunwell.sqlite")
     migrate(database)
     gateways = {Channel.LETTER: PrintFolderGateway(tmp_path / "letters")}
-    async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
+    async with harness_on(time_skipping, database, rehearsal_gateways=gateways) as harness:
         loop, told = asyncio.get_running_loop(), asyncio.Event()
 
         async def post() -> None:
             told.set()
-            results = await results_so_far(house)
-            assert await posted(house, Inbox(database)) == 1
-            while heard == "before the answer" and await results_so_far(house) == results:
+            results = await results_so_far(harness)
+            assert await posted(harness, Inbox(database)) == 1
+            while heard == "before the answer" and await results_so_far(harness) == results:
                 await asyncio.sleep(0.05)
 
         def after_the_first_block() -> None:
-            if not told.is_set() and "blocked" in kinds(house, "restrict"):
+            if not told.is_set() and "blocked" in kinds(harness, "restrict"):
                 asyncio.run_coroutine_threadsafe(post(), loop).result()
 
         database.between = after_the_first_block
-        await start_on_paper(house)
-        await house.pass_time(days=15)
-        assert await posted(house, Inbox(database)) == 0  # the first letter's arrival changes nothing yet
+        await start_on_paper(harness)
+        await harness.pass_time(days=15)
+        assert await posted(harness, Inbox(database)) == 0  # the first letter's arrival changes nothing yet
         while not told.is_set():
-            await house.pass_time(hours=6)
-        await house.pass_time(hours=1)
-        assert kinds(house, "restrict") == ["task", "blocked", "delayed"]
-        planned = (await house.status()).next_action
+            await harness.pass_time(hours=6)
+        await harness.pass_time(hours=1)
+        assert kinds(harness, "restrict") == ["task", "blocked", "delayed"]
+        planned = (await harness.status()).next_action
         assert planned is not None
         assert planned.step == "restrict"
-        assert planned.at - await house.now() < timedelta(days=5)
-        await house.tell("cancel", reason="duplicate-invoice", by="billing")
-        await house.case.result()
+        assert planned.at - await harness.now() < timedelta(days=5)
+        await harness.tell("cancel", reason="duplicate-invoice", by="billing")
+        await harness.case.result()
     database.close()
 
 
-def kinds(house: House, step: str) -> list[str]:
-    with house.deps.database.reading() as session:
+def kinds(harness: CaseHarness, step: str) -> list[str]:
+    with harness.deps.database.reading() as session:
         return [entry.kind for _, entry in timeline.read(session, "inv-1") if entry.step == step]
 
 
-async def posted(house: House, inbox: Inbox) -> int:
+async def posted(harness: CaseHarness, inbox: Inbox) -> int:
     """Say of every letter that it has arrived, as a webhook and the courier do. How many words the case was told."""
-    now = await house.now()
+    now = await harness.now()
     provider_event = [
         ProviderEvent(
             event_id=one["id"], kind="d", channel=Channel.LETTER, message_id=one["id"], state=MessageState.DELIVERED
         )
-        for one in house.messages()
+        for one in harness.messages()
     ]
     await asyncio.to_thread(inbox.take, "post", provider_event, now)
     letters = await asyncio.to_thread(inbox.waiting, now)
     for letter in letters:
-        await house.tell("delivery_report", **letter.report.model_dump(mode="json", exclude_none=True))
+        await harness.tell("delivery_report", **letter.report.model_dump(mode="json", exclude_none=True))
     return len(letters)
 
 
-async def results_so_far(house: House) -> int:
-    history = await house.case.fetch_history()
+async def results_so_far(harness: CaseHarness) -> int:
+    history = await harness.case.fetch_history()
     return sum(event.HasField("activity_task_completed_event_attributes") for event in history.events)

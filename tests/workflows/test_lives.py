@@ -8,7 +8,7 @@ from sqlalchemy import select
 from dunwell.domain.terms import Access, Stage
 from dunwell.store.tables import TaskRow
 from tests.replay import commands, tasks
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from tests.workflows.lives import LIVES
 
 
@@ -111,20 +111,20 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("name", LIVES)
-async def test_life(house: House, name: str) -> None:
-    await LIVES[name](house)
-    outcome = await house.case.result()
-    status = await house.status()
+async def test_life(harness: CaseHarness, name: str) -> None:
+    await LIVES[name](harness)
+    outcome = await harness.case.result()
+    status = await harness.status()
     told = EXPECTED[name]
     said: dict[str, str] = {}
-    for message in house.messages():
+    for message in harness.messages():
         if message["state"] in {"accepted", "delivered"}:
             said.setdefault(message["step"], f"{message['at']:%m-%d}")
     assert ", ".join(f"{day} {step}" for step, day in said.items()) == told.said
     assert (outcome.stage, status.access) == (told.stage, told.access)
     assert told.kinds <= {line.kind for line in status.timeline}
-    assert not house.broken_laws()
-    history = await house.case.fetch_history()
+    assert not harness.broken_laws()
+    history = await harness.case.fetch_history()
     assert not tasks.quiet(history)
     if name not in commands.RACING:
         asked = commands.fingerprint(history)
@@ -149,30 +149,30 @@ async def test_life(house: House, name: str) -> None:
         ),
     ],
 )
-async def test_when_people_are_called(house: House, life: str, calls: str) -> None:
-    await LIVES[life](house)
-    await house.case.result()
-    with house.deps.database.reading() as session:
+async def test_when_people_are_called(harness: CaseHarness, life: str, calls: str) -> None:
+    await LIVES[life](harness)
+    await harness.case.result()
+    with harness.deps.database.reading() as session:
         rows = session.scalars(select(TaskRow).order_by(TaskRow.due_at)).all()
     names = [row.task_id.removeprefix("inv-1.").replace(".accounts_payable", "") for row in rows]
     shown = [f"{name} {row.due_at:%m-%d %Hh}" for name, row in zip(names, rows, strict=True)]
     assert ", ".join(shown) == calls
 
 
-async def test_every_nonsense_is_answered(house: House) -> None:
+async def test_every_nonsense_is_answered(harness: CaseHarness) -> None:
     """Fourteen bad signals, fourteen refusals with field and reason; the payment after them still counts."""
-    await LIVES["hears_nonsense"](house)
-    await house.case.result()
-    refusals = [line.reason for line in (await house.status()).timeline if line.kind == "refused"]
+    await LIVES["hears_nonsense"](harness)
+    await harness.case.result()
+    refusals = [line.reason for line in (await harness.status()).timeline if line.kind == "refused"]
     assert len(refusals) == 14
-    history = await house.case.fetch_history()
+    history = await harness.case.fetch_history()
     assert not [event for event in history.events if event.HasField("workflow_task_failed_event_attributes")]
     assert all(reason.count(": ") >= 2 for reason in refusals)
 
 
-async def test_the_timeline_is_the_same_everywhere(house: House) -> None:
+async def test_the_timeline_is_the_same_everywhere(harness: CaseHarness) -> None:
     """G9: the query and the database tell the same decisions, in number and in words."""
-    await LIVES["promises_and_breaks"](house)
-    await house.case.result()
-    asked = [(line.kind, line.reason) for line in (await house.status()).timeline]
-    assert sorted(asked) == sorted(house.timeline())
+    await LIVES["promises_and_breaks"](harness)
+    await harness.case.result()
+    asked = [(line.kind, line.reason) for line in (await harness.status()).timeline]
+    assert sorted(asked) == sorted(harness.timeline())

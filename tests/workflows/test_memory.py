@@ -7,24 +7,24 @@ from temporalio.exceptions import ApplicationError
 
 from dunwell.domain.terms import Access, Stage
 from tests.builders import an_invoice
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from tests.workflows.lives import pay, today
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart, workflow_id
 from workflows.options import TASK_QUEUE
 
 
-async def test_continue_as_new_carries_everything(house: House) -> None:
+async def test_continue_as_new_carries_everything(harness: CaseHarness) -> None:
     """A limit of a few events forces a new run after nearly every step; the story is the same."""
-    await house.start(an_invoice(), history_limit=12)
-    await house.pass_time(days=10)
-    await house.tell("promise_to_pay", date=await today(house, 7), promised_by="accounts_payable")
-    await house.pass_time(days=4)
-    promised = await house.status()
+    await harness.start(an_invoice(), history_limit=12)
+    await harness.pass_time(days=10)
+    await harness.tell("promise_to_pay", date=await today(harness, 7), promised_by="accounts_payable")
+    await harness.pass_time(days=4)
+    promised = await harness.status()
     assert promised.stage is Stage.PROMISED
-    outcome = await house.case.result()
-    status = await house.status()
-    steps = list(dict.fromkeys(message["step"] for message in house.messages()))
+    outcome = await harness.case.result()
+    status = await harness.status()
+    steps = list(dict.fromkeys(message["step"] for message in harness.messages()))
     assert steps == [
         "first-reminder",
         "promise-confirmed~1",
@@ -36,27 +36,27 @@ async def test_continue_as_new_carries_everything(house: House) -> None:
         "hand-over",
     ]
     assert outcome.stage is Stage.HANDED_OVER
-    assert sorted(house.timeline()) == sorted((line.kind, line.reason) for line in status.timeline)
+    assert sorted(harness.timeline()) == sorted((line.kind, line.reason) for line in status.timeline)
     assert promised.timeline == status.timeline[: len(promised.timeline)]
-    first = house.env.client.get_workflow_handle(house.case.id, run_id=house.case.first_execution_run_id)
+    first = harness.env.client.get_workflow_handle(harness.case.id, run_id=harness.case.first_execution_run_id)
     closing = [event async for event in first.fetch_history_events()][-1]
     assert closing.HasField("workflow_execution_continued_as_new_event_attributes")
 
 
-async def test_an_id_is_enough_to_start(house: House) -> None:
+async def test_an_id_is_enough_to_start(harness: CaseHarness) -> None:
     """A client in any language starts with {invoice_id}; the search attributes are set by the case itself."""
-    await house.start(an_invoice(), prepared=False)
-    await house.pass_time(days=10)
-    assert (await house.status()).stage is Stage.CHASING
-    await pay(house)
-    assert (await house.case.result()).stage is Stage.PAID
+    await harness.start(an_invoice(), prepared=False)
+    await harness.pass_time(days=10)
+    assert (await harness.status()).stage is Stage.CHASING
+    await pay(harness)
+    assert (await harness.case.result()).stage is Stage.PAID
 
 
-async def reopen(house: House, signal: str, **content: str) -> None:
+async def reopen(harness: CaseHarness, signal: str, **content: str) -> None:
     """What the command line does with news about a case that has ended."""
-    house.handle = await house.env.client.start_workflow(
+    harness.handle = await harness.env.client.start_workflow(
         InvoiceDunning.run,
-        CaseStart(invoice_id="inv-1", clock=house.clock),
+        CaseStart(invoice_id="inv-1", clock=harness.clock),
         id=workflow_id("inv-1"),
         task_queue=TASK_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
@@ -65,48 +65,48 @@ async def reopen(house: House, signal: str, **content: str) -> None:
     )
 
 
-async def test_a_reversal_after_the_end_goes_on_where_it_stood(house: House) -> None:
+async def test_a_reversal_after_the_end_goes_on_where_it_stood(harness: CaseHarness) -> None:
     """Restricted, paid, restored, ended; then the bank takes the money back: no first friendly letter again."""
-    await house.start(an_invoice())
-    await house.pass_time(days=30)
-    await pay(house)
-    assert (await house.case.result()).stage is Stage.PAID
-    assert (await house.status()).access is Access.FULL
-    before = [message["step"] for message in house.messages()]
-    await reopen(house, "payment_reversed", payment_id="p1", reason="R01")
-    await house.pass_time(days=3)
-    status = await house.status()
+    await harness.start(an_invoice())
+    await harness.pass_time(days=30)
+    await pay(harness)
+    assert (await harness.case.result()).stage is Stage.PAID
+    assert (await harness.status()).access is Access.FULL
+    before = [message["step"] for message in harness.messages()]
+    await reopen(harness, "payment_reversed", payment_id="p1", reason="R01")
+    await harness.pass_time(days=3)
+    status = await harness.status()
     assert status.stage is Stage.CHASING
     assert status.access is Access.RESTRICTED
-    after = [message["step"] for message in house.messages()][len(before) :]
+    after = [message["step"] for message in harness.messages()][len(before) :]
     assert set(after) == {"restrict.again1"}
-    await pay(house, payment_id="p2")
-    assert (await house.case.result()).stage is Stage.PAID
-    assert (await house.status()).access is Access.FULL
+    await pay(harness, payment_id="p2")
+    assert (await harness.case.result()).stage is Stage.PAID
+    assert (await harness.status()).access is Access.FULL
 
 
-async def test_a_payment_after_the_end_is_credit(house: House) -> None:
-    await house.start(an_invoice())
-    await pay(house)
-    await house.case.result()
-    await reopen(house, "payment_received", payment_id="p2", amount="50.00", currency="EUR")
-    outcome = await house.case.result()
+async def test_a_payment_after_the_end_is_credit(harness: CaseHarness) -> None:
+    await harness.start(an_invoice())
+    await pay(harness)
+    await harness.case.result()
+    await reopen(harness, "payment_received", payment_id="p2", amount="50.00", currency="EUR")
+    outcome = await harness.case.result()
     assert (outcome.stage, str(outcome.credit)) == (Stage.PAID, "50.00")
-    assert not house.messages()
+    assert not harness.messages()
 
 
-async def test_a_payment_after_the_hand_over_gives_access_back(house: House) -> None:
-    await house.start(an_invoice())
-    assert (await house.case.result()).stage is Stage.HANDED_OVER
-    await reopen(house, "payment_received", payment_id="p1", amount="1200.00", currency="EUR")
-    assert (await house.case.result()).stage is Stage.PAID
-    assert (await house.status()).access is Access.FULL
+async def test_a_payment_after_the_hand_over_gives_access_back(harness: CaseHarness) -> None:
+    await harness.start(an_invoice())
+    assert (await harness.case.result()).stage is Stage.HANDED_OVER
+    await reopen(harness, "payment_received", payment_id="p1", amount="1200.00", currency="EUR")
+    assert (await harness.case.result()).stage is Stage.PAID
+    assert (await harness.status()).access is Access.FULL
 
 
-async def test_an_update_answers_at_once(house: House) -> None:
-    await house.start(an_invoice())
-    promise = {"date": await today(house, 5), "promised_by": "accounts_payable"}
-    status = await house.case.execute_update("promise_to_pay", promise)
+async def test_an_update_answers_at_once(harness: CaseHarness) -> None:
+    await harness.start(an_invoice())
+    promise = {"date": await today(harness, 5), "promised_by": "accounts_payable"}
+    status = await harness.case.execute_update("promise_to_pay", promise)
     assert status["stage"] == "promised"
     assert status["next_action"]["step"] == "promise-confirmed~1"
 
@@ -141,29 +141,29 @@ async def test_an_update_answers_at_once(house: House) -> None:
     ],
 )
 async def test_an_update_is_refused_with_field_and_reason(
-    house: House, name: str, content: object, field: str
+    harness: CaseHarness, name: str, content: object, field: str
 ) -> None:
-    await house.start(an_invoice())
+    await harness.start(an_invoice())
     with pytest.raises(WorkflowUpdateFailedError) as failure:
-        await house.case.execute_update(name, content)
+        await harness.case.execute_update(name, content)
     cause = failure.value.cause
     assert isinstance(cause, ApplicationError)
     assert (cause.type, cause.details[0]) == ("Refused", field)
-    assert (await house.status()).stage is Stage.SCHEDULED
+    assert (await harness.status()).stage is Stage.SCHEDULED
 
 
-async def test_the_same_payment_twice_counts_once(house: House) -> None:
-    await house.start(an_invoice())
+async def test_the_same_payment_twice_counts_once(harness: CaseHarness) -> None:
+    await harness.start(an_invoice())
     for _ in range(3):
-        await pay(house, "100.00", "p1")
-    await house.pass_time(hours=1)
-    assert str((await house.status()).amount_due) == "1100.00"
-    assert sum(kind == "payment" for kind, _ in house.timeline()) == 1
+        await pay(harness, "100.00", "p1")
+    await harness.pass_time(hours=1)
+    assert str((await harness.status()).amount_due) == "1100.00"
+    assert sum(kind == "payment" for kind, _ in harness.timeline()) == 1
 
 
-async def test_a_refusal_is_written_down_though_the_run_ends_with_it(house: House) -> None:
+async def test_a_refusal_is_written_down_though_the_run_ends_with_it(harness: CaseHarness) -> None:
     """Each run here is as long as it may be, so the next one has to do what this one was about to."""
-    await house.start(an_invoice(), history_limit=1)
-    await house.tell("resume", by="agent-7")
-    await house.pass_time(hours=1)
-    assert ("refused", "resume: stage: it is not paused") in house.timeline()
+    await harness.start(an_invoice(), history_limit=1)
+    await harness.tell("resume", by="agent-7")
+    await harness.pass_time(hours=1)
+    assert ("refused", "resume: stage: it is not paused") in harness.timeline()

@@ -21,7 +21,7 @@ from dunwell.store import cases, policies
 from dunwell.store.database import Database
 from dunwell.views.evidence import as_text, gather
 from tests.builders import an_invoice, another_customer, sample_deps, the_ladders, the_traits
-from tests.workflows.house import AS_OF, House
+from tests.workflows.harness import AS_OF, CaseHarness
 
 ONE, TWO = PolicyRef(name="gentle-saas", version=1), PolicyRef(name="gentle-saas", version=2)
 NUDGE = """
@@ -48,98 +48,109 @@ def edited(tmp_path: Path) -> dict[str, Policy]:
     return {**the_ladders(), "gentle-saas": read_ladder(path, the_traits())}
 
 
-def moves_of(house: House, ladders: dict[str, Policy], old: PolicyRef = ONE, new: PolicyRef = TWO) -> PolicyMoves:
-    return PolicyMoves(house.deps, ladders, old, new)
+def moves_of(
+    harness: CaseHarness, ladders: dict[str, Policy], old: PolicyRef = ONE, new: PolicyRef = TWO
+) -> PolicyMoves:
+    return PolicyMoves(harness.deps, ladders, old, new)
 
 
-async def confirm(house: House, moving: PolicyMoves, moves: list[Move]) -> list[MoveResult]:
-    return await moving.confirm(Cases(house.env.client, house.deps.database), moves, SYSTEM)
+async def confirm(harness: CaseHarness, moving: PolicyMoves, moves: list[Move]) -> list[MoveResult]:
+    return await moving.confirm(Cases(harness.env.client, harness.deps.database), moves, SYSTEM)
 
 
-def steps_sent(house: House) -> list[str]:
-    return list(dict.fromkeys(str(message["step"]) for message in house.messages()))
+def steps_sent(harness: CaseHarness) -> list[str]:
+    return list(dict.fromkeys(str(message["step"]) for message in harness.messages()))
 
 
-async def test_a_moved_case_goes_on_by_the_new_version(house: House, edited: dict[str, Policy]) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=9)
-    assert steps_sent(house) == ["first-reminder"]
-    moving = moves_of(house, edited)
+async def test_a_moved_case_goes_on_by_the_new_version(harness: CaseHarness, edited: dict[str, Policy]) -> None:
+    await harness.start(an_invoice())
+    await harness.pass_time(days=9)
+    assert steps_sent(harness) == ["first-reminder"]
+    moving = moves_of(harness, edited)
     (move,) = moving.preview("operator")
     assert (move.refused, move.appear, move.vanish, move.passed) == (None, ("nudge",), (), ())
     assert move.before is not None
     assert move.after is not None
     assert (move.before.step, move.after.step) == ("second-reminder", "nudge")
 
-    assert await confirm(house, moving, [move]) == [MoveResult("inv-1")]
-    status = await house.status()
+    assert await confirm(harness, moving, [move]) == [MoveResult("inv-1")]
+    status = await harness.status()
     assert status.policy == TWO
     assert status.next_action is not None
     assert status.next_action.step == "nudge"
-    assert steps_sent(house) == ["first-reminder"]  # the move itself sends nothing
-    assert ("policy_moved", "from gentle-saas@1 to @2 by operator") in house.timeline()
+    assert steps_sent(harness) == ["first-reminder"]  # the move itself sends nothing
+    assert ("policy_moved", "from gentle-saas@1 to @2 by operator") in harness.timeline()
 
-    await house.case.result()
-    assert steps_sent(house) == ["first-reminder", "nudge", "second-reminder", "restrict", "last-letter", "hand-over"]
-    assert house.broken_laws() == []
-    text = as_text(verify(gather(house.deps.database, "inv-1")))
+    await harness.case.result()
+    assert steps_sent(harness) == [
+        "first-reminder",
+        "nudge",
+        "second-reminder",
+        "restrict",
+        "last-letter",
+        "hand-over",
+    ]
+    assert harness.broken_laws() == []
+    text = as_text(verify(gather(harness.deps.database, "inv-1")))
     assert "Ladder gentle-saas@1" in text
     assert "Ladder gentle-saas@2" in text
 
 
-async def test_a_move_never_goes_back_to_an_earlier_letter(house: House, edited: dict[str, Policy]) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=23)
-    assert steps_sent(house) == ["first-reminder", "second-reminder"]
-    moving = moves_of(house, edited)
+async def test_a_move_never_goes_back_to_an_earlier_letter(harness: CaseHarness, edited: dict[str, Policy]) -> None:
+    await harness.start(an_invoice())
+    await harness.pass_time(days=23)
+    assert steps_sent(harness) == ["first-reminder", "second-reminder"]
+    moving = moves_of(harness, edited)
     (move,) = moving.preview("operator")
     assert move.passed == ("nudge",)
-    await confirm(house, moving, [move])
-    await house.case.result()
-    assert steps_sent(house) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
+    await confirm(harness, moving, [move])
+    await harness.case.result()
+    assert steps_sent(harness) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
 
 
-async def test_a_case_that_changed_after_the_preview_is_not_moved(house: House, edited: dict[str, Policy]) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=9)
-    moving = moves_of(house, edited)
+async def test_a_case_that_changed_after_the_preview_is_not_moved(
+    harness: CaseHarness, edited: dict[str, Policy]
+) -> None:
+    await harness.start(an_invoice())
+    await harness.pass_time(days=9)
+    moving = moves_of(harness, edited)
     (move,) = moving.preview("operator")
-    await house.tell("payment_received", payment_id="p1", amount="100.00", currency="EUR")
-    await house.pass_time(hours=1)
-    (told,) = await confirm(house, moving, [move])
+    await harness.tell("payment_received", payment_id="p1", amount="100.00", currency="EUR")
+    await harness.pass_time(hours=1)
+    (told,) = await confirm(harness, moving, [move])
     assert "the case has changed since the preview" in str(told.refused)
-    status = await house.status()
+    status = await harness.status()
     assert (status.policy, status.amount_due) == (ONE, an_invoice().amount - 100)
 
 
 async def test_an_old_preview_kept_in_a_file_does_not_move_a_case_that_changed(
-    house: House, edited: dict[str, Policy], tmp_path: Path
+    harness: CaseHarness, edited: dict[str, Policy], tmp_path: Path
 ) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=9)
-    moving, kept = moves_of(house, edited), tmp_path / "seen.json"
+    await harness.start(an_invoice())
+    await harness.pass_time(days=9)
+    moving, kept = moves_of(harness, edited), tmp_path / "seen.json"
     (move,) = moving.preview("operator")
     facts = {"invoice_id": "inv-1", "fingerprint": move.event.fingerprint, "refused": None}
     kept.write_text(json.dumps({"moves": [facts, facts | {"invoice_id": "inv-0"}]}), encoding="utf-8")
-    await house.tell("pause", reason="hardship", by="agent-7")
-    await house.pass_time(hours=1)
+    await harness.tell("pause", reason="hardship", by="agent-7")
+    await harness.pass_time(hours=1)
 
     moves, gone = as_seen(moving.preview("operator"), read_seen(kept))
     assert [one.invoice_id for one in gone] == ["inv-0"]
-    (told,) = await confirm(house, moving, moves)
+    (told,) = await confirm(harness, moving, moves)
     assert "the case has changed since the preview" in str(told.refused)
-    assert (await house.status()).policy == ONE
+    assert (await harness.status()).policy == ONE
 
 
-async def test_a_version_that_was_moved_to_can_be_left_again(house: House, edited: dict[str, Policy]) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=9)
-    there = moves_of(house, edited)
-    await confirm(house, there, there.preview("operator"))
-    back = moves_of(house, edited, TWO, ONE)
-    assert await confirm(house, back, back.preview("operator")) == [MoveResult("inv-1")]
-    await house.case.result()
-    assert steps_sent(house) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
+async def test_a_version_that_was_moved_to_can_be_left_again(harness: CaseHarness, edited: dict[str, Policy]) -> None:
+    await harness.start(an_invoice())
+    await harness.pass_time(days=9)
+    there = moves_of(harness, edited)
+    await confirm(harness, there, there.preview("operator"))
+    back = moves_of(harness, edited, TWO, ONE)
+    assert await confirm(harness, back, back.preview("operator")) == [MoveResult("inv-1")]
+    await harness.case.result()
+    assert steps_sent(harness) == ["first-reminder", "second-reminder", "restrict", "last-letter", "hand-over"]
 
 
 # A folder that changes under running cases ---------------------------------------------------------------
@@ -249,33 +260,33 @@ def test_a_file_that_is_no_preview_is_refused(tmp_path: Path, content: Any) -> N
 
 
 async def test_a7_a_move_to_what_is_not_registered_is_refused_and_the_next_payment_is_written(
-    house: House, edited: dict[str, Policy]
+    harness: CaseHarness, edited: dict[str, Policy]
 ) -> None:
-    await house.start(an_invoice())
-    await house.pass_time(days=9)
-    moving = moves_of(house, edited)
+    await harness.start(an_invoice())
+    await harness.pass_time(days=9)
+    moving = moves_of(harness, edited)
     (move,) = moving.preview("operator")
     content = move.event.model_dump(mode="json")
     with pytest.raises(WorkflowUpdateFailedError) as said:
-        await house.case.execute_update("policy_moved", content)
+        await harness.case.execute_update("policy_moved", content)
     assert "to_version: gentle-saas@2 is not registered; known are 1" in str(said.value.cause)
-    await house.case.signal("policy_moved", content)
-    await house.pass_time(hours=1)
-    with house.deps.database.writing() as session:
+    await harness.case.signal("policy_moved", content)
+    await harness.pass_time(hours=1)
+    with harness.deps.database.writing() as session:
         policies.register(session, edited["gentle-saas"])
     for field, wrong in (("digest", "0" * 16), ("steps", ["first-reminder"]), ("promises", {"limit": 99})):
         event = PolicyMoved.model_validate(content | {field: wrong})
-        with house.deps.database.reading() as session:
+        with harness.deps.database.reading() as session:
             case = cases.get(session, "inv-1")
         assert case is not None
         forged = event.model_copy(update={"fingerprint": case.fingerprint(event)})
         with pytest.raises(WorkflowUpdateFailedError) as said:
-            await house.case.execute_update("policy_moved", forged.model_dump(mode="json"))
+            await harness.case.execute_update("policy_moved", forged.model_dump(mode="json"))
         assert field in str(said.value.cause)
-    assert (await house.status()).policy == ONE
+    assert (await harness.status()).policy == ONE
     whole = content | {"to_version": 2.0}
-    await house.case.execute_update("policy_moved", whole)
-    assert (await house.status()).policy == TWO
-    await house.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
-    await house.case.result()
-    assert ("refused", "policy_moved: to_version: gentle-saas@2 is not registered; known are 1") in house.timeline()
+    await harness.case.execute_update("policy_moved", whole)
+    assert (await harness.status()).policy == TWO
+    await harness.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
+    await harness.case.result()
+    assert ("refused", "policy_moved: to_version: gentle-saas@2 is not registered; known are 1") in harness.timeline()

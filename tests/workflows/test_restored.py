@@ -7,7 +7,7 @@ import pytest
 from dunwell.domain.clock import Clock
 from dunwell.domain.timeline import Entry
 from dunwell.services.request_models import CaseAnswer
-from tests.services.conftest import Office, empty_file, file_database, make_office, office  # noqa: F401
+from tests.services.conftest import ServiceHarness, empty_file, file_database, harness, make_harness  # noqa: F401
 from workflows.case_clock import CaseClock
 from workflows.memory import Memory
 from workflows.messages import Carried
@@ -22,10 +22,10 @@ def entry(key: str, reason: str) -> Entry:
 
 
 @pytest.fixture
-def memory(office: Office) -> Memory:  # noqa: F811
+def memory(harness: ServiceHarness) -> Memory:  # noqa: F811
     """Of a run that has read the timeline, and whose own entry is written."""
     carried = Carried(
-        case=office.open(), timeline=[entry("told.1", "100.00 EUR received")], unsaved=[], seen=SEEN, said=1
+        case=harness.open(), timeline=[entry("told.1", "100.00 EUR received")], unsaved=[], seen=SEEN, said=1
     )
     return Memory(CaseClock(Clock()), carried)
 

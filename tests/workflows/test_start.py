@@ -15,7 +15,7 @@ from dunwell.domain.terms import Stage
 from dunwell.store import tasks
 from dunwell.store.tables import CaseRow, MessageRow, PaymentRow, ReversalRow
 from tests.builders import an_invoice, the_ladders
-from tests.workflows.house import AS_OF, House
+from tests.workflows.harness import AS_OF, CaseHarness
 from workflows.invoice_dunning import InvoiceDunning
 from workflows.messages import CaseStart
 from workflows.options import TASK_QUEUE
@@ -23,52 +23,52 @@ from workflows.options import TASK_QUEUE
 PAYMENT = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR"}
 
 
-async def refused(house: House, start: CaseStart, name: str) -> str:
-    handle = await house.env.client.start_workflow(InvoiceDunning.run, start, id=name, task_queue=TASK_QUEUE)
+async def refused(harness: CaseHarness, start: CaseStart, name: str) -> str:
+    handle = await harness.env.client.start_workflow(InvoiceDunning.run, start, id=name, task_queue=TASK_QUEUE)
     with pytest.raises(WorkflowFailureError) as failure:
         await handle.result()
     return str(failure.value.cause)
 
 
-def written(house: House) -> tuple[int, int]:
-    with house.deps.database.reading() as session:
+def written(harness: CaseHarness) -> tuple[int, int]:
+    with harness.deps.database.reading() as session:
         rows = session.scalars(select(CaseRow)).all()
         assert not any(row.rehearsal for row in rows)
         return sum(row.revision for row in rows), session.scalar(select(func.count()).select_from(MessageRow)) or 0
 
 
-async def test_a5_a_run_under_another_id_or_clock_touches_nothing(house: House) -> None:
-    now = await house.env.get_current_time()
-    Registrar(house.deps, the_ladders()).register(an_invoice(), now)
-    before = written(house)
+async def test_a5_a_run_under_another_id_or_clock_touches_nothing(harness: CaseHarness) -> None:
+    now = await harness.env.get_current_time()
+    Registrar(harness.deps, the_ladders()).register(an_invoice(), now)
+    before = written(harness)
     fast = Clock(rehearsal=True, speed=86_400, real=now, case=AS_OF + timedelta(days=4_000))
     plain = CaseStart(invoice_id="inv-1")
-    assert "has the id invoice-inv-1" in await refused(house, plain, "my-test")
-    assert "has the id invoice-inv-1" in await refused(house, plain.model_copy(update={"clock": fast}), "my-test")
-    said = await refused(house, plain.model_copy(update={"clock": fast}), "invoice-inv-1")
+    assert "has the id invoice-inv-1" in await refused(harness, plain, "my-test")
+    assert "has the id invoice-inv-1" in await refused(harness, plain.model_copy(update={"clock": fast}), "my-test")
+    said = await refused(harness, plain.model_copy(update={"clock": fast}), "invoice-inv-1")
     assert said == "Refused: clock: inv-1 is a real invoice, and this run is a rehearsal"
-    assert written(house) == before
+    assert written(harness) == before
 
 
 @pytest.mark.parametrize("speed", [0, -1.0, 1e12])
-async def test_a5_the_speed_of_a_rehearsal_is_bounded(house: House, speed: float) -> None:
-    now = await house.env.get_current_time()
+async def test_a5_the_speed_of_a_rehearsal_is_bounded(harness: CaseHarness, speed: float) -> None:
+    now = await harness.env.get_current_time()
     clock = Clock(rehearsal=True, speed=speed, real=now, case=AS_OF)
-    assert "clock.speed" in await refused(house, CaseStart(invoice_id="inv-1", clock=clock), "invoice-inv-1")
+    assert "clock.speed" in await refused(harness, CaseStart(invoice_id="inv-1", clock=clock), "invoice-inv-1")
 
 
-async def test_a5_a_prepared_opening_of_a_real_invoice_is_no_rehearsal(house: House) -> None:
-    now = await house.env.get_current_time()
-    registered = Registrar(house.deps, the_ladders()).register(an_invoice(), now)
+async def test_a5_a_prepared_opening_of_a_real_invoice_is_no_rehearsal(harness: CaseHarness) -> None:
+    now = await harness.env.get_current_time()
+    registered = Registrar(harness.deps, the_ladders()).register(an_invoice(), now)
     assert registered.start is not None
     clock = Clock(rehearsal=True, speed=86_400, real=now, case=AS_OF)
     start = registered.start.model_copy(update={"clock": clock})
-    assert "clock" in await refused(house, start, "invoice-inv-1")
+    assert "clock" in await refused(harness, start, "invoice-inv-1")
 
 
 @pytest.mark.parametrize("start", ["text", 7, {"invoice_id": 5}, {"invoice_id": "inv-1", "clock": {"speed": "fast"}}])
-async def test_a5_a_start_that_cannot_be_read_ends_at_once(house: House, start: object) -> None:
-    handle = await house.env.client.start_workflow(
+async def test_a5_a_start_that_cannot_be_read_ends_at_once(harness: CaseHarness, start: object) -> None:
+    handle = await harness.env.client.start_workflow(
         "InvoiceDunning", start, id="invoice-inv-1", task_queue=TASK_QUEUE, result_type=str
     )
     with pytest.raises(WorkflowFailureError) as failure:
@@ -76,12 +76,12 @@ async def test_a5_a_start_that_cannot_be_read_ends_at_once(house: House, start: 
     assert str(failure.value.cause).startswith("Refused: ")
 
 
-async def test_a10_a_run_waits_for_its_invoice_and_keeps_what_it_is_told(house: House) -> None:
-    await house.begin(CaseStart(invoice_id="inv-1"))
-    await house.tell("payment_received", **PAYMENT)
-    await house.tell("payment_reversed", payment_id="p1", reason="R01")
-    await house.pass_time(hours=1)
-    status = await house.status()
+async def test_a10_a_run_waits_for_its_invoice_and_keeps_what_it_is_told(harness: CaseHarness) -> None:
+    await harness.begin(CaseStart(invoice_id="inv-1"))
+    await harness.tell("payment_received", **PAYMENT)
+    await harness.tell("payment_reversed", payment_id="p1", reason="R01")
+    await harness.pass_time(hours=1)
+    status = await harness.status()
     assert (status.stage, status.amount_due, status.currency, status.due_on, status.policy) == (
         Stage.SCHEDULED,
         None,
@@ -92,29 +92,29 @@ async def test_a10_a_run_waits_for_its_invoice_and_keeps_what_it_is_told(house: 
     assert [line.kind for line in status.timeline] == ["waiting"]
     assert "not registered yet" in status.timeline[0].reason
     with pytest.raises(WorkflowUpdateFailedError) as said:
-        await house.case.execute_update("pause", {"reason": "audit", "by": "agent-7"})
+        await harness.case.execute_update("pause", {"reason": "audit", "by": "agent-7"})
     assert "not registered yet" in str(said.value.cause)
 
-    await house.pass_time(days=2)
-    with house.deps.database.reading() as session:
+    await harness.pass_time(days=2)
+    with harness.deps.database.reading() as session:
         assert [task.task_id for task in tasks.open_tasks(session)] == ["inv-1.opening"]
 
-    registered = Registrar(house.deps, the_ladders()).register(an_invoice(), await house.env.get_current_time())
-    talk = Cases(house.env.client, house.deps.database)
+    registered = Registrar(harness.deps, the_ladders()).register(an_invoice(), await harness.env.get_current_time())
+    talk = Cases(harness.env.client, harness.deps.database)
     assert await talk.start(registered) is Start.RUNNING
-    await house.tell("payment_received", **PAYMENT | {"payment_id": "p2"})
-    assert (await house.case.result()).stage is Stage.PAID
-    with house.deps.database.reading() as session:
+    await harness.tell("payment_received", **PAYMENT | {"payment_id": "p2"})
+    assert (await harness.case.result()).stage is Stage.PAID
+    with harness.deps.database.reading() as session:
         rows = session.scalars(select(PaymentRow).order_by(PaymentRow.payment_id)).all()
         assert [row.payment_id for row in rows] == ["p1", "p2"]
         assert [row.payment_id for row in session.scalars(select(ReversalRow))] == ["p1"]
         assert tasks.open_tasks(session) == []
 
 
-async def test_a10_a_run_for_nothing_may_be_cancelled(house: House) -> None:
-    await house.begin(CaseStart(invoice_id="inv-9"))
-    await house.pass_time(hours=1)
-    await house.case.cancel()
+async def test_a10_a_run_for_nothing_may_be_cancelled(harness: CaseHarness) -> None:
+    await harness.begin(CaseStart(invoice_id="inv-9"))
+    await harness.pass_time(hours=1)
+    await harness.case.cancel()
     with pytest.raises(WorkflowFailureError) as failure:
-        await house.case.result()
+        await harness.case.result()
     assert isinstance(failure.value.cause, CancelledError)

@@ -6,17 +6,17 @@ from dunwell.domain.terms import Stage
 from dunwell.services import message_facts
 from dunwell.store import tasks
 from tests.builders import an_invoice
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from tests.workflows.lives import pay, today
 
 
-def open_tasks(house: House) -> list[str]:
-    with house.deps.database.reading() as session:
+def open_tasks(harness: CaseHarness) -> list[str]:
+    with harness.deps.database.reading() as session:
         return [task.task_id for task in tasks.open_tasks(session, "inv-1")]
 
 
 async def test_a8_answers_and_agreed_days_go_on_beside_a_step_that_lacks_a_fact(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: CaseHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gather = message_facts.gather
 
@@ -26,21 +26,21 @@ async def test_a8_answers_and_agreed_days_go_on_beside_a_step_that_lacks_a_fact(
         return gather(session, case, customer, contact, execution, *rest)
 
     monkeypatch.setattr(message_facts, "gather", lacks_a_name)
-    await house.start(an_invoice())
-    await house.pass_time(days=10)
-    assert open_tasks(house) == ["inv-1.first-reminder.stuck"]
-    await house.tell("promise_to_pay", date=await today(house, 3), promised_by="accounts_payable")
-    await house.pass_time(days=7)
-    said = {message["step"] for message in house.messages()}
+    await harness.start(an_invoice())
+    await harness.pass_time(days=10)
+    assert open_tasks(harness) == ["inv-1.first-reminder.stuck"]
+    await harness.tell("promise_to_pay", date=await today(harness, 3), promised_by="accounts_payable")
+    await harness.pass_time(days=7)
+    said = {message["step"] for message in harness.messages()}
     assert said == {
         "promise-confirmed~1",
-        f"promise-due~{(await house.status()).promises[0].date}",
+        f"promise-due~{(await harness.status()).promises[0].date}",
         "promise-broken~2",
     }
-    assert (await house.status()).promises[0].state == "broken"
+    assert (await harness.status()).promises[0].state == "broken"
     monkeypatch.undo()
-    await house.pass_time(days=2)
-    assert "first-reminder" in {message["step"] for message in house.messages()}
-    assert open_tasks(house) == []
-    await pay(house)
-    assert (await house.case.result()).stage is Stage.PAID
+    await harness.pass_time(days=2)
+    assert "first-reminder" in {message["step"] for message in harness.messages()}
+    assert open_tasks(harness) == []
+    await pay(harness)
+    assert (await harness.case.result()).stage is Stage.PAID

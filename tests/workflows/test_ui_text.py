@@ -10,7 +10,7 @@ from dunwell.domain.agreements import Promise
 from dunwell.domain.timeline import Entry
 from tests.builders import an_invoice
 from tests.domain.test_case import NOW, a_case
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from workflows import options
 from workflows.ui_text import details, plain, summary
 
@@ -56,14 +56,14 @@ def test_f3_nothing_from_outside_commands_the_terminal(capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_e12_the_search_attributes_are_exact_after_every_step(house: House) -> None:
-    await house.start(an_invoice())
+async def test_e12_the_search_attributes_are_exact_after_every_step(harness: CaseHarness) -> None:
+    await harness.start(an_invoice())
     steps = []
     for days in (1, 10, 10, 7):
-        await house.pass_time(days=days, hours=1)
-        action = (await house.status()).next_action
+        await harness.pass_time(days=days, hours=1)
+        action = (await harness.status()).next_action
         assert action is not None
-        found = (await house.case.describe()).typed_search_attributes
+        found = (await harness.case.describe()).typed_search_attributes
         assert (found[options.STEP], found[options.NEXT_ACTION_AT]) == (action.step, action.at)
         steps.append(action.step)
     assert steps == ["first-reminder", "second-reminder", "second-reminder", "last-letter"]

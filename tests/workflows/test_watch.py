@@ -10,23 +10,23 @@ from dunwell.gateways.sendgrid.client import SendGridGateway
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps
 from tests.gateways.fakes import FakeSendGrid
-from tests.workflows.house import House
+from tests.workflows.harness import CaseHarness
 from worker import make_worker
 from workflows.delivery_watch import WATCH_ID, DeliveryWatch
 from workflows.options import TASK_QUEUE
 
 
 @pytest.fixture
-async def mailing(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[House]:
-    """A house whose e-mail goes to a provider that takes everything and never reports."""
+async def mailing(time_skipping: WorkflowEnvironment, database: Database) -> AsyncIterator[CaseHarness]:
+    """A harness whose e-mail goes to a provider that takes everything and never reports."""
     with FakeSendGrid() as sendgrid, ThreadPoolExecutor(20) as executor:
         email = SendGridGateway("SG.test", ("ana@dunwell.example", "Ana Lopez"), sendgrid.url)
         deps = sample_deps(database, email=email)
         async with make_worker(time_skipping.client, deps, executor):
-            yield House(time_skipping, deps)
+            yield CaseHarness(time_skipping, deps)
 
 
-async def test_an_unconfirmed_letter_goes_on_by_sms(mailing: House) -> None:
+async def test_an_unconfirmed_letter_goes_on_by_sms(mailing: CaseHarness) -> None:
     """Real time, not a rehearsal: the day this test runs shifts the letter by some days, never its order."""
     people = (a_contact(phone="+15005550006"),)
     today = (await mailing.env.get_current_time()).date()

@@ -19,7 +19,7 @@ from dunwell.store.schema import migrate
 from dunwell.texts.approved import ApprovedTexts
 from tests.builders import a_contact, a_customer, an_invoice, sample_deps, the_catalogue
 from tests.gateways.fakes import FakeTwilio
-from tests.workflows.house import House, house_on
+from tests.workflows.harness import CaseHarness, harness_on
 
 PHONE = "+525512345678"
 
@@ -30,16 +30,16 @@ def all_usual_texts() -> dict[tuple[str, str, str], str]:
     return {(one.message, "es", one.text.words): f"HX{number:032x}" for number, one in enumerate(found)}
 
 
-async def told(house: House, *events: ProviderEvent | None) -> None:
+async def told(harness: CaseHarness, *events: ProviderEvent | None) -> None:
     """What a webhook brings, and the dispatcher tells the case."""
-    inbox, now = Inbox(house.deps.database), await house.now()
+    inbox, now = Inbox(harness.deps.database), await harness.now()
     inbox.take("twilio", [event for event in events if event], now)
     for report in inbox.waiting(now):
-        await house.tell("delivery_report", **report.report.model_dump(mode="json", exclude_none=True))
+        await harness.tell("delivery_report", **report.report.model_dump(mode="json", exclude_none=True))
 
 
-def sent(house: House) -> list[tuple[str, str, str]]:
-    return [(one["step"], one["channel"], one["state"]) for one in house.messages()]
+def sent(harness: CaseHarness) -> list[tuple[str, str, str]]:
+    return [(one["step"], one["channel"], one["state"]) for one in harness.messages()]
 
 
 @pytest.mark.parametrize("stops", [False, True], ids=["reads all", "says STOP"])
@@ -50,33 +50,35 @@ async def test_a_life_by_whatsapp(time_skipping: WorkflowEnvironment, tmp_path: 
     with FakeTwilio() as twilio:
         twilio.contents = {sid: words for (_, _, words), sid in texts.items()}
         gateway = WhatsAppGateway("AC1", "token", "+14155238886", twilio.url, approved=ApprovedTexts(texts))
-        # The house lives by a rehearsal's clock; its messages go to the provider all the same.
+        # The case lives by a rehearsal's clock; its messages go to the provider all the same.
         gateways = {**sample_deps(database).rehearsal_gateways, Channel.WHATSAPP: gateway}
-        async with house_on(time_skipping, database, rehearsal_gateways=gateways) as house:
+        async with harness_on(time_skipping, database, rehearsal_gateways=gateways) as harness:
             contact = a_contact(phone=PHONE, whatsapp_opt_in="2027-01-15 order form")
             customer = a_customer(contacts=(contact,), language="es")
             bill = an_invoice(customer=customer, policy="latam-whatsapp", payment_url="https://pay.example/1")
-            await house.start(bill)
-            await house.pass_time(days=16)
-            assert sent(house) == [(step, "whatsapp", "accepted") for step in _FIRST_STEPS]
+            await harness.start(bill)
+            await harness.pass_time(days=16)
+            assert sent(harness) == [(step, "whatsapp", "accepted") for step in _FIRST_STEPS]
             assert all("ContentSid" in request.form for request in twilio.requests)
-            assert [one["body"] for one in house.messages()] == [one["body"] for one in twilio.messages]
-            await told(house, *[read_status(_status(one["sid"], word)) for one in twilio.messages for word in _READ])
-            assert sent(house) == [(step, "whatsapp", "delivered") for step in _FIRST_STEPS]
+            assert [one["body"] for one in harness.messages()] == [one["body"] for one in twilio.messages]
+            await told(
+                harness, *[read_status(_status(one["sid"], word)) for one in twilio.messages for word in _READ]
+            )
+            assert sent(harness) == [(step, "whatsapp", "delivered") for step in _FIRST_STEPS]
             if stops:
-                await told(house, read_inbound({"MessageSid": "SM9", "From": f"whatsapp:{PHONE}", "Body": "Stop"}))
-            await house.pass_time(days=11)
+                await told(harness, read_inbound({"MessageSid": "SM9", "From": f"whatsapp:{PHONE}", "Body": "Stop"}))
+            await harness.pass_time(days=11)
             if not stops:
-                await told(house, read_status(_status(twilio.messages[-1]["sid"], "delivered")))
-            await house.pass_time(days=14)
+                await told(harness, read_status(_status(twilio.messages[-1]["sid"], "delivered")))
+            await harness.pass_time(days=14)
             by = "email" if stops else "whatsapp"
-            assert sent(house)[3] == ("last-warning", by, "delivered")
+            assert sent(harness)[3] == ("last-warning", by, "delivered")
             # Who said STOP cannot be warned there, so what they read before is no proof any more.
-            assert (await house.status()).access == ("full" if stops else "restricted")
-            await house.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
-            outcome = await house.case.result()
+            assert (await harness.status()).access == ("full" if stops else "restricted")
+            await harness.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
+            outcome = await harness.case.result()
             assert outcome.stage is Stage.PAID
-            assert house.broken_laws() == []
+            assert harness.broken_laws() == []
             with database.reading() as session:
                 closed = [addresses.why_closed(session, one, PHONE) for one in (Channel.SMS, Channel.WHATSAPP)]
             assert closed == (["stopped"] * 2 if stops else [None] * 2)

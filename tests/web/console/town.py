@@ -14,7 +14,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import outbox, reconciliations
 from dunwell.store.tables import MessageRow, ReconciliationRow
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 NOW = datetime(2027, 3, 24, 9, 30, tzinfo=UTC)
 """A Wednesday: the console's time in tests and pictures."""
@@ -116,22 +116,22 @@ def _invoice(
 # How they live -------------------------------------------------------------------------------------------
 
 
-def _live(deps: Dependencies, invoice: Invoice, until: datetime = NOW) -> Office:
-    office = Office(deps)
-    office.open(invoice, now=max(_OPENED, datetime.combine(invoice.issued_on, _OPENED.timetz())))
-    advance(office, until)
-    return office
+def _live(deps: Dependencies, invoice: Invoice, until: datetime = NOW) -> ServiceHarness:
+    harness = ServiceHarness(deps)
+    harness.open(invoice, now=max(_OPENED, datetime.combine(invoice.issued_on, _OPENED.timetz())))
+    advance(harness, until)
+    return harness
 
 
-def advance(office: Office, until: datetime) -> None:
+def advance(harness: ServiceHarness, until: datetime) -> None:
     """Carry out what is due until then, as the workflow's loop does."""
     for _ in range(200):
-        case = office.case
+        case = harness.case
         action = case.next_action
         if action is None or action.at > until or case.finished:
             return
         if action.step not in next_action.DATES:
-            office.carry_out(action.step, _text(action.at))
+            harness.carry_out(action.step, _text(action.at))
             continue
         due = {
             next_action.PROMISE_DUE: case.promise_due,
@@ -139,27 +139,27 @@ def advance(office: Office, until: datetime) -> None:
             next_action.PAUSE_OVER: case.pause_over,
         }.get(action.step, case.wait_over)
         said = due(action.at)
-        office.told += 1
+        harness.told += 1
         entries = [
-            Entry(key=f"day.{office.told}.{place}", at=action.at, kind=one.kind, reason=one.reason)
+            Entry(key=f"day.{harness.told}.{place}", at=action.at, kind=one.kind, reason=one.reason)
             for place, one in enumerate(said)
         ]
         request = RecordRequest.whole(
-            case.model_copy(deep=True), now=action.at, entries=entries, written=office.written
+            case.model_copy(deep=True), now=action.at, entries=entries, written=harness.written
         )
-        office.take_over(office.write(request, _text(action.at)))
-    raise AssertionError(f"{office.case.invoice_id} goes in circles")
+        harness.take_over(harness.write(request, _text(action.at)))
+    raise AssertionError(f"{harness.case.invoice_id} goes in circles")
 
 
 def _text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
-def _tell(office: Office, name: str, when: str, /, **content: Any) -> Office:
-    advance(office, datetime.fromisoformat(when).replace(tzinfo=UTC))
-    office.record(name, when, **content)
-    advance(office, NOW)
-    return office
+def _tell(harness: ServiceHarness, name: str, when: str, /, **content: Any) -> ServiceHarness:
+    advance(harness, datetime.fromisoformat(when).replace(tzinfo=UTC))
+    harness.record(name, when, **content)
+    advance(harness, NOW)
+    return harness
 
 
 def _scheduled(deps: Dependencies) -> None:
@@ -174,26 +174,26 @@ def _chasing(deps: Dependencies) -> None:
 
 
 def _promised(deps: Dependencies) -> None:
-    office = _live(deps, _invoice("BRI-2027-041", _BRIGHTWATER, 1200, date(2027, 3, 1), "gentle-saas"), _OPENED)
+    harness = _live(deps, _invoice("BRI-2027-041", _BRIGHTWATER, 1200, date(2027, 3, 1), "gentle-saas"), _OPENED)
     _tell(
-        office, "promise_to_pay", "2027-03-22 10:15", date="2027-04-02", promised_by="accounts_payable", via="phone"
+        harness, "promise_to_pay", "2027-03-22 10:15", date="2027-04-02", promised_by="accounts_payable", via="phone"
     )
 
 
 def _plan(deps: Dependencies) -> None:
-    office = _live(deps, _invoice("HAN-2027-101", _HANSEN, 3000, date(2027, 2, 15)), _OPENED)
+    harness = _live(deps, _invoice("HAN-2027-101", _HANSEN, 3000, date(2027, 2, 15)), _OPENED)
     rows = [{"date": "2027-04-05", "amount": "1500.00"}, {"date": "2027-05-03", "amount": "1500.00"}]
-    _tell(office, "payment_plan_agreed", "2027-03-08 13:00", instalments=rows, by="agent-3")
+    _tell(harness, "payment_plan_agreed", "2027-03-08 13:00", instalments=rows, by="agent-3")
 
 
 def _disputed(deps: Dependencies) -> None:
-    office = _live(deps, _invoice("RIB-2027-022", _RIBERA, 980, date(2027, 2, 22)), _OPENED)
-    _tell(office, "dispute_opened", "2027-03-04 09:00", reason="wrong-quantity", opened_by="accounts_payable")
+    harness = _live(deps, _invoice("RIB-2027-022", _RIBERA, 980, date(2027, 2, 22)), _OPENED)
+    _tell(harness, "dispute_opened", "2027-03-04 09:00", reason="wrong-quantity", opened_by="accounts_payable")
 
 
 def _paused(deps: Dependencies) -> None:
-    office = _live(deps, _invoice("BRI-2027-033", _BRIGHTWATER, 450, date(2027, 2, 24), "gentle-saas"), _OPENED)
-    _tell(office, "pause", "2027-03-09 12:00", reason="system-migration", by="agent-3", until="2027-04-15")
+    harness = _live(deps, _invoice("BRI-2027-033", _BRIGHTWATER, 450, date(2027, 2, 24), "gentle-saas"), _OPENED)
+    _tell(harness, "pause", "2027-03-09 12:00", reason="system-migration", by="agent-3", until="2027-04-15")
 
 
 def _restricted(deps: Dependencies) -> None:
@@ -205,16 +205,16 @@ def _legal(deps: Dependencies) -> None:
 
 
 def _ended(deps: Dependencies) -> None:
-    office = _live(deps, _invoice("LIN-2027-002", _LINDENHOF, 3300, date(2027, 2, 10)), _OPENED)
-    _pay(office, "2027-02-20 11:00", "3450.00", "bank-8841")
-    office = _live(deps, _invoice("HAN-2026-088", _HANSEN, 75, date(2027, 1, 20)), _OPENED)
-    _tell(office, "write_off", "2027-03-02 10:00", reason="small-balance", by="manager-1")
-    office = _live(deps, _invoice("RIB-2027-009", _RIBERA, 400, date(2027, 2, 5)), _OPENED)
-    _tell(office, "cancel", "2027-02-12 10:00", reason="duplicate", by="billing")
+    harness = _live(deps, _invoice("LIN-2027-002", _LINDENHOF, 3300, date(2027, 2, 10)), _OPENED)
+    _pay(harness, "2027-02-20 11:00", "3450.00", "bank-8841")
+    harness = _live(deps, _invoice("HAN-2026-088", _HANSEN, 75, date(2027, 1, 20)), _OPENED)
+    _tell(harness, "write_off", "2027-03-02 10:00", reason="small-balance", by="manager-1")
+    harness = _live(deps, _invoice("RIB-2027-009", _RIBERA, 400, date(2027, 2, 5)), _OPENED)
+    _tell(harness, "cancel", "2027-02-12 10:00", reason="duplicate", by="billing")
 
 
-def _pay(office: Office, when: str, amount: str, payment_id: str) -> None:
-    _tell(office, "payment_received", when, payment_id=payment_id, amount=amount, currency="EUR", method="transfer")
+def _pay(harness: ServiceHarness, when: str, amount: str, payment_id: str) -> None:
+    _tell(harness, "payment_received", when, payment_id=payment_id, amount=amount, currency="EUR", method="transfer")
 
 
 _LIVES: tuple[Callable[[Dependencies], None], ...] = (

@@ -1,4 +1,4 @@
-"""A house for one case: the time-skipping server, a worker, a database. Months pass in a moment."""
+"""A harness for one case: the time-skipping server, a worker, a database. Months pass in a moment."""
 
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ async def time_skipping_server() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @dataclass
-class House:
+class CaseHarness:
     """A case being lived through, and what came of it."""
 
     env: WorkflowEnvironment
@@ -166,8 +166,8 @@ class House:
 
 
 @asynccontextmanager
-async def house_on(env: WorkflowEnvironment, database: Database, **changes: Any) -> AsyncIterator[House]:
+async def harness_on(env: WorkflowEnvironment, database: Database, **changes: Any) -> AsyncIterator[CaseHarness]:
     deps = replace(sample_deps(database), **changes)
     with ThreadPoolExecutor(20) as executor:
         async with make_worker(env.client, deps, executor, runner=SandboxedWorkflowRunner()):
-            yield House(env, deps)
+            yield CaseHarness(env, deps)
