@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from dunwell.gateways.base import AccessChange, DeliveryError
 from dunwell.gateways.http import web_address
-from dunwell.gateways.signed_post import NoAnswer, SignedPost
+from dunwell.gateways.signed_post import SignedPost, Unreachable
 
 
 class HttpProductGateway:
@@ -34,7 +34,7 @@ class HttpProductGateway:
         """
         try:
             status = self._post.send(self._url, to_json(change), self._secret, change.change_id)
-        except NoAnswer as error:
+        except Unreachable as error:
             raise DeliveryError(
                 f"The product at {self._host} did not answer change {change.change_id} "
                 f"({error}); it will be told again"

@@ -23,7 +23,7 @@ TOLERANCE = timedelta(minutes=5)
 _MOST_CALLS = 10
 
 
-class NoAnswer(Exception):
+class Unreachable(Exception):
     """The other side gave no answer; the text is the kind of error, such as ConnectTimeout.
 
     NotPublic: the request was not sent, because the address is not public.
@@ -43,7 +43,7 @@ class SignedPost:
         self._calls = ThreadPoolExecutor(_MOST_CALLS, "post")
 
     def send(self, url: str, body: bytes, secret: str, key: str) -> int:
-        """POST `body` and return the status of the answer. `key` makes a repeat harmless. Raises NoAnswer."""
+        """POST `body` and return the status of the answer. `key` makes a repeat harmless. Raises Unreachable."""
         headers = {
             "Content-Type": "application/json",
             IDEMPOTENCY_HEADER: key,
@@ -52,7 +52,7 @@ class SignedPost:
         try:
             return self._calls.submit(self._post, url, body, headers).result(self._total)
         except (requests.RequestException, FutureTimeout) as error:
-            raise NoAnswer("NotPublic" if is_private(error) else type(error).__name__) from None
+            raise Unreachable("NotPublic" if is_private(error) else type(error).__name__) from None
 
     def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
         """Return the status; the body of the answer is of no interest and may be endless, so it is not read."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.domain.notifications import DeliveryState
-from dunwell.gateways.signed_post import NoAnswer
+from dunwell.gateways.signed_post import Unreachable
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import notifications, subscriptions
 from dunwell.store.tables import NotificationRow, SubscriptionRow
@@ -94,7 +94,7 @@ class WebhookDelivery:
         """Return whether the receiver took it, and what came of it in a few words."""
         try:
             status = self._post.send(subscription.url, body_of(row), subscription.secret, row.event_id)
-        except NoAnswer as error:
+        except Unreachable as error:
             return False, f"no answer ({error})"
         return 200 <= status < 300, str(status)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dunwell.gateways.public_address import is_public
-from dunwell.gateways.signed_post import NoAnswer, SignedPost
+from dunwell.gateways.signed_post import SignedPost, Unreachable
 from tests.gateways.fakes import HASTY, Answer, FakeProduct
 
 
@@ -46,7 +46,7 @@ def test_a_name_that_leads_to_a_private_address_is_not_connected_to(
     answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in found]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
     monkeypatch.setattr(socket.socket, "connect", lambda _, address: connected.append(address))
-    with pytest.raises(NoAnswer, match="NotPublic"):
+    with pytest.raises(Unreachable, match="NotPublic"):
         SignedPost(timeout=HASTY, total=HASTY, public=True).send("https://inside.example/", b"{}", "secret", "k")
     assert connected == []
 
@@ -65,7 +65,7 @@ def test_a_public_name_is_connected_to_at_the_address_that_was_checked(monkeypat
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setattr(socket.socket, "connect", connect)
-    with pytest.raises(NoAnswer, match="ConnectionError"):
+    with pytest.raises(Unreachable, match="ConnectionError"):
         SignedPost(timeout=HASTY, total=HASTY, public=True).send("https://rebound.example/", b"{}", "secret", "k")
     assert (lookups, connected) == (["rebound.example", "8.8.8.8"], [("8.8.8.8", 443)])
 

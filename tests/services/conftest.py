@@ -54,7 +54,10 @@ T = TypeVar("T")
 
 @dataclass
 class ServiceHarness:
-    """The services, and the case that they work on; `case` is what its workflow would know, `copy` what that knows is stored."""
+    """The services, and the case that they work on.
+
+    case: what its workflow would know. copy: what that workflow knows to be stored.
+    """
 
     deps: Dependencies
     case: Case = field(init=False)
