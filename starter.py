@@ -150,6 +150,7 @@ for _name, _command, _example in (
     ("role", users.set_role, "ada@example.com --role manager"),
     ("disable", users.disable_user, "ada@example.com"),
     ("enable", users.enable_user, "ada@example.com"),
+    ("digest", users.set_digest, "ada@example.com on --time-zone Europe/Madrid"),
     ("allow-own-approval", users.allow_own_approval, "on"),
 ):
     user_app.command(_name, epilog=f"Example: python starter.py user {_name} {_example}")(_command)

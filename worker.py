@@ -33,6 +33,7 @@ from activities.sweep import SweepActivities
 from activities.unsealing import Unsealing
 from dunwell.bootstrap import MESSAGES, NotReady, check_schema, connect, make_dependencies, set_up
 from dunwell.client import reconciler
+from dunwell.client.digests import Digests
 from dunwell.process import MISCONFIGURED, READY, leave
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.webhook_delivery import WebhookDelivery
@@ -117,11 +118,13 @@ async def work(settings: Settings) -> None:
     with ThreadPoolExecutor(THREADS) as executor:
         async with make_worker(client, deps, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
-            delivery = asyncio.create_task(WebhookDelivery(deps).run())
+            loops = (WebhookDelivery(deps).run(), Digests(deps, settings.console_url).run())
+            beside = [asyncio.create_task(one) for one in loops]
             _log.info("%s: works on queue %s, namespace %s", READY, TASK_QUEUE, client.namespace)
             await stop.wait()
             _log.info("stopping: finishing what is in flight")
-            delivery.cancel()
+            for task in beside:
+                task.cancel()
     deps.database.close()
 
 

@@ -1,4 +1,4 @@
-"""The hourly sweep: unconfirmed messages, overdue tasks, old idempotency keys and notifications."""
+"""The hourly sweep: unconfirmed messages, overdue tasks, old idempotency keys, forms, digests and notifications."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from dunwell.services import told
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.task_escalation import escalate
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
-from dunwell.store import idempotency_keys, notifications
+from dunwell.store import digests, idempotency_keys, notifications, submissions
 
 _NOTIFICATIONS_KEPT = timedelta(days=30)
 
@@ -22,13 +22,15 @@ class SweepActivities:
     def find_unconfirmed(self) -> list[UnconfirmedMessage]:
         """Give up messages whose delivery nobody confirmed, and return them.
 
-        Before that, escalate tasks that are long overdue, and delete idempotency keys first used a month ago and
-        notifications of webhooks that were settled a month ago.
+        Before that, escalate tasks that are long overdue, and delete idempotency keys first used a month ago, forms
+        carried out a month ago, and notifications of webhooks that were settled a month ago.
         """
         attempt = this_attempt()
         escalate(self._deps, attempt)
         with self._deps.database.writing() as session:
             idempotency_keys.forget(session, attempt.now - idempotency_keys.KEPT)
+            digests.forget(session, attempt.now - digests.KEPT)
+            submissions.forget(session, attempt.now - submissions.KEPT)
             told.forget(session, attempt.now - told.KEPT)
             notifications.forget(session, attempt.now - _NOTIFICATIONS_KEPT)
         return self._messages.give_up(attempt)

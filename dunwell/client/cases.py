@@ -23,11 +23,11 @@ from dunwell.client.starting import CaseStarter, Start
 from dunwell.client.status import Known, StatusReader
 from dunwell.domain.case import Case
 from dunwell.domain.cleaning import clean
-from dunwell.domain.events import EVENTS, MONEY, PERSONAL_DECISIONS, CreditApplied, parse_event
+from dunwell.domain.events import EVENTS, MONEY, PERSONAL_DECISIONS, CallOutcome, CreditApplied, parse_event
 from dunwell.domain.plausibility import admit
 from dunwell.domain.principals import SYSTEM, Principal, right_for
 from dunwell.domain.refusal import Refused
-from dunwell.services import credits
+from dunwell.services import credits, step_approvals
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
 from dunwell.store import cases, invoices
 from dunwell.store.database import Database
@@ -78,7 +78,7 @@ class Cases:
         With `wait` the case answers; without it the server keeps the event, and the case may refuse it later.
         Payments and reversals always arrive: they are kept so without a worker, and reopen a case that has ended.
 
-        Raises NotAllowed when the principal's role may not tell it,
+        Raises NotAllowed when the principal's role may not tell it, or approves what they asked for themselves,
         Refused when the invoice is unknown, the case says no or the `request_id` was used for something else,
         StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
         ServerAway when there is no server.
@@ -99,7 +99,7 @@ class Cases:
         payload = request.content
         if request.note_id and "ref" in EVENTS[name].model_fields:
             payload = {**payload, "ref": request.note_id}
-        customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content)
+        customer_id = await asyncio.to_thread(self._check_plausible, invoice_id, name, request.content, principal)
         if name == "pause":
             payload = await asyncio.to_thread(self._with_legal_end, payload, customer_id)
         begun = await asyncio.to_thread(self._idempotency.begin, request, customer_id, principal, payload)
@@ -130,8 +130,10 @@ class Cases:
         with self._database.reading() as session:
             return with_legal_end(pause, invoices.customer_row(session, customer_id), datetime.now(UTC))
 
-    def _check_plausible(self, invoice_id: str, name: str, content: Mapping[str, Any]) -> str:
+    def _check_plausible(self, invoice_id: str, name: str, content: Mapping[str, Any], principal: Principal) -> str:
         """Return the invoice's customer. Raises Refused when it is not registered, or the event is likely a slip.
+
+        Raises NotAllowed for somebody who approves a step that they asked for themselves.
 
         The case checks the same, but refuses an event kept by the server only in its timeline. The time of a
         rehearsal is known to its case alone, so dates are not checked here.
@@ -142,6 +144,8 @@ class Cases:
             event = parse_event(name, [content])
             if isinstance(event, CreditApplied):
                 credits.check(session, invoice_id, event)
+            if isinstance(event, CallOutcome):
+                step_approvals.check_not_own(session, event.task_id, event.outcome, principal)
         if row is not None and not row.rehearsal:
             admit(Case.model_validate(row.state), event, datetime.now(UTC))
         return customer_id

@@ -27,6 +27,7 @@ from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
+from dunwell.services.submissions import Submission
 from dunwell.store import accounts, addresses, audit, cases, contacts, customer_pauses, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.lookup import find_customer
@@ -63,12 +64,17 @@ async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
 class Customers:
     """Changes by hand, each in one transaction. Raises Refused when something is unknown or cannot be."""
 
-    def __init__(self, deps: Dependencies, principal: Principal = SYSTEM) -> None:
-        self._deps, self._principal = deps, principal
+    def __init__(
+        self, deps: Dependencies, principal: Principal = SYSTEM, submission: Submission | None = None
+    ) -> None:
+        self._deps, self._principal, self._submission = deps, principal, submission
 
-    def acting(self, principal: Principal) -> "Customers":
-        """Return the same for changes that this principal makes."""
-        return Customers(self._deps, principal)
+    def acting(self, principal: Principal, submission: Submission | None = None) -> "Customers":
+        """Return the same for changes that this principal makes, by a form if one is given.
+
+        A change by a form that was carried out before raises AlreadyDone.
+        """
+        return Customers(self._deps, principal, submission)
 
     # Facts -----------------------------------------------------------------------------------------------
 
@@ -185,6 +191,8 @@ class Customers:
             if is_clean(customer_id):
                 accounts.lock(session, [customer_id])
             find_customer(session, customer_id)
+            if self._submission is not None:
+                self._submission.take(session, datetime.now(UTC))
             yield session
 
     @contextmanager

@@ -87,12 +87,13 @@ class PolicyMoves:
         return await gather(_tell(talk, move, principal) for move in moves)
 
     def _candidates(self, session: Session, invoice_id: str | None) -> list[tuple[CaseRow, Case]]:
-        found = [(row, Case.model_validate(row.state)) for row, _, _ in cases.rows(session)]
-        return [
-            (row, case)
-            for row, case in found
-            if case.policy == self._from and case.ended is None and invoice_id in {None, case.invoice_id}
-        ]
+        if invoice_id is None:
+            rows = [row for row, _, _ in cases.rows(session)]
+        else:
+            row = cases.get_row(session, invoice_id)
+            rows = [row] if row is not None else []
+        found = [(row, Case.model_validate(row.state)) for row in rows]
+        return [(row, case) for row, case in found if case.policy == self._from and case.ended is None]
 
     def _check_on_ladder(self, session: Session, invoice_id: str) -> None:
         find_invoice(session, invoice_id)

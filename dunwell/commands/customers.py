@@ -1,6 +1,8 @@
 """Commands about customers and contacts: showing, correcting, closing and pausing them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +11,14 @@ from typer.core import TyperGroup
 from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
-from dunwell.commands.common import By, Json, check_set_up, from_database, with_cases, without_none
+from dunwell.commands.common import By, Json, check_set_up, day_given, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.keys import StepId
+from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
+from dunwell.services.statement_letter import statement_letter
+from dunwell.services.statements import statement_of
 from dunwell.settings import Settings, load_settings
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
@@ -39,13 +44,47 @@ class ShowsByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def show_customer(customer: CustomerId, as_json: Json = False) -> None:
-    """Show a customer whole: invoices, people with their standing, credit, holds, tasks, messages."""
+def show_customer(
+    customer: CustomerId,
+    statement: Annotated[
+        Path | None,
+        typer.Option("--statement", metavar="FILE", help="Write the statement of account to this file, as PDF."),
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="DAY", help="The day of the statement. Default: the customer's today."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a customer whole: invoices, people with their standing, credit, holds, tasks, messages.
+
+    With --statement, write the statement of account that the customer may have: open invoices, payments, credit, and
+    what is confirmed of interest and costs.
+    """
+    if statement is not None:
+        _write_statement(customer, statement, as_of)
+        return
+    if as_of is not None:
+        raise typer.BadParameter("--as-of only goes with --statement")
     facts = from_database(load_settings(), lambda session: customer_facts(session, customer))
     if as_json:
         print_json(facts)
         return
     _print(facts)
+
+
+def _write_statement(customer: str, file: Path, as_of: str | None) -> None:
+    day, deps = day_given("--as-of", as_of), make_dependencies(load_settings())
+    check_set_up(deps.database)
+    with deps.database.reading() as session:
+        found = statement_of(session, deps, customer, day, datetime.now(UTC))
+        content = statement_letter(session, deps, found).content
+    deps.database.close()
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Refused("statement", f"{file} cannot be written: {error.strerror or type(error).__name__}") from None
+    say(f"{file}: the statement of {customer} as of {found.as_of}, {len(found.invoices)} open")
 
 
 def set_customer(

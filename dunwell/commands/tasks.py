@@ -86,6 +86,9 @@ def show_task(
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
         say(f"whom     {one['contact_name'] or one['contact']}{role}, {where}")
     say(f"why      {one['reason']}")
+    if one["asked_by"]:
+        asked, moved = one["asked_by"], one["asked_by"]["moved_by"]
+        say(f"asks     the ladder {asked['policy']}@{asked['version']}" + (f", moved to by {moved}" if moved else ""))
     if one["covered"]:
         say(f"STOP     do not ask for money: {one['covered']}")
     if one["escalated_at"]:

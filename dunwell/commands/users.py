@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from dunwell.commands.common import Json, opened_database
+from dunwell.bootstrap import make_dependencies
+from dunwell.client.digests import Digests
+from dunwell.commands.common import Json, check_set_up, opened_database
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.principals import Role
@@ -78,6 +80,32 @@ def make_link(email: Email) -> None:
         token = Users(database).link(email, current_principal(database), datetime.now(UTC))
     say(f"Link for one sign-in within {_hours()} hours; earlier ones have ended:")
     say(link_address(settings.console_url, token, sets_password=True))
+
+
+def set_digest(
+    email: Email,
+    choice: Annotated[str, typer.Argument(metavar="on|off|show", help="show: print what they would be sent now.")],
+    time_zone: Annotated[
+        str | None, typer.Option("--time-zone", metavar="ZONE", help="Of their mornings, such as Europe/Berlin.")
+    ] = None,
+) -> None:
+    """Send a user each morning what waits for them, by e-mail, or no more. They can switch it in the console, too."""
+    if choice not in {"on", "off", "show"}:
+        raise Refused("digest", f"{choice[:20]!r} is neither on, off nor show")
+    settings = load_settings()
+    deps = make_dependencies(settings)
+    check_set_up(deps.database)
+    known = Users(deps.database)
+    if choice == "show":
+        found = Digests(deps, settings.console_url).preview(*known.reader(email))
+        say(f"{found.subject}\n\n{found.body}" if found.lines else "Nothing waits: no digest would be sent.")
+    elif choice == "on" and time_zone is None:
+        raise Refused("time_zone", "is missing: give --time-zone, such as Europe/Berlin")
+    else:
+        zone = time_zone if choice == "on" else None
+        user_id = known.set_digest(email, zone, current_principal(deps.database), datetime.now(UTC))
+        say(f"{user_id}: " + (f"a digest on business days after 7:00 in {zone}" if zone else "no digest"))
+    deps.database.close()
 
 
 def allow_own_approval(

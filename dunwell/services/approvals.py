@@ -12,6 +12,7 @@ from dunwell.domain.cleaning import is_clean
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.services.submissions import Submission
 from dunwell.services.users import own_approval_allowed
 from dunwell.store import audit, cases, invoices
 from dunwell.store.database import Database
@@ -27,11 +28,19 @@ class Approvals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def request(self, invoice_id: str, event: str, content: Mapping[str, Any], by: Principal, now: datetime) -> str:
+    def request(
+        self,
+        invoice_id: str,
+        event: str,
+        content: Mapping[str, Any],
+        by: Principal,
+        now: datetime,
+        submission: Submission | None = None,
+    ) -> str:
         """Ask that the case be told this event, and return the id of the request.
 
         Raises Refused for an event that is not on request or not valid, an unknown or ended case, and a second
-        request for the same.
+        request for the same; AlreadyDone for a form that was carried out before.
         """
         if event not in ON_REQUEST:
             raise Refused("event", f"cannot be asked for; on request are {', '.join(ON_REQUEST)}")
@@ -41,6 +50,8 @@ class Approvals:
         if invoice is None:
             raise Refused("invoice", "is not known: start its file first")
         with self._database.writing(invoice.customer_id) as session:
+            if submission is not None:
+                submission.take(session, now)
             case = cases.get(session, invoice_id)
             if case is None or case.ended is not None:
                 raise Refused("invoice", "has no open case")

@@ -98,14 +98,6 @@ def claims_more(session: Session, case: Case, policy: Policy) -> bool:
     return row is not None and needs_law(_terms(session, row, policy), policy)
 
 
-def claims_by_kind(session: Session, case: Case) -> bool:
-    """The same, of a case whose ladder may be missing: then a task asks for that."""
-    try:
-        return claims_more(session, case, policies.load(session, case.policy.name, case.policy.version))
-    except LookupError:
-        return False
-
-
 def _terms(session: Session, row: InvoiceRow, policy: Policy) -> ContractTerms:
     customer = invoices.customer_row(session, row.customer_id)
     return contract_terms((row.interest, customer.interest), (row.lump_sum, customer.lump_sum), policy)

@@ -149,6 +149,11 @@ def _lacking(session: Session, deps: Dependencies, dispatch: Dispatch, contact: 
     text = "".join((*labels.values(), deps.sender.name, deps.sender.company, *deps.letterhead.address))
     row = invoices.get_row(session, dispatch.case.invoice_id)
     text += dispatch.customer.name + contact.name + (contact.post or "") + (row.number if row else "")
+    return missing_glyph(text)
+
+
+def missing_glyph(text: str) -> str | None:
+    """Return the first character that our fonts lack, by name; None when a letter can have all of them."""
     for sign in dict.fromkeys(_PICTURES.sub("", text)):
         if not _has_glyph(sign):
             return name(sign, f"U+{ord(sign):04X}")

@@ -13,7 +13,7 @@ from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import delivery_reports
 from dunwell.services.stop_and_replies import apply_to_people, is_about_address, people_of
-from dunwell.store import provider_events
+from dunwell.store import digests, provider_events
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     if is_about_address(provider_event):
         return AppliedEvent(noted=apply_to_people(session, provider_event, row, now))
     if provider_event.state is None:
+        return AppliedEvent()
+    if row is None and digests.report(session, provider_event.message_id, provider_event.state, provider_event.code):
         return AppliedEvent()
     if row is None:
         named = provider_event.message_id is not None or provider_event.provider_id is not None

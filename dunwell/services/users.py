@@ -5,11 +5,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import available_timezones
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain.evidence import digest
-from dunwell.domain.principals import Principal, PrincipalKind, Role
+from dunwell.domain.principals import Principal, PrincipalKind, Right, Role, rights_of
 from dunwell.domain.refusal import Refused
 from dunwell.intake import address_checks, text_checks
 from dunwell.intake.refusals import InvalidValue
@@ -120,6 +121,33 @@ class Users:
             before, row.role = row.role, role
             _audited(session, by, row.user_id, "role_changed", now, {"from": before, "to": role})
             return row.user_id
+
+    def set_digest(self, user: str, zone: str | None, by: Principal, now: datetime) -> str:
+        """Send a user, by id or e-mail, a digest on the mornings of this time zone; None: no more. Returns their id.
+
+        Raises Refused for an unknown zone, and for a role that has no work of the digest.
+        """
+        if zone is not None and zone not in available_timezones():
+            raise Refused("time_zone", "is none that is known: write it like Europe/Berlin")
+        with self._database.writing_beside_customers() as session:
+            row = _known(session, user)
+            if zone is not None and Right.TASKS_READ not in rights_of(row.role):
+                raise Refused("time_zone", f"is not needed: the role {row.role.value} has no tasks to be told of")
+            row.digest_zone = zone
+            _audited(session, by, row.user_id, "digest_changed", now, {"on": zone is not None})
+            return row.user_id
+
+    def reader(self, user: str) -> tuple[Role, str]:
+        """Return role and time zone of a user, by id or e-mail, as of whoever reads a digest."""
+        with self._database.reading() as session:
+            row = _known(session, user)
+            return row.role, row.digest_zone or "UTC"
+
+    def digest_zone(self, user_id: str) -> str | None:
+        """Return the time zone of a user's digest; None when they get none."""
+        with self._database.reading() as session:
+            row = users.get(session, user_id)
+            return row.digest_zone if row is not None else None
 
     def list(self) -> list[dict[str, Any]]:
         """Return the facts of every user."""
@@ -294,6 +322,7 @@ def _facts(row: UserRow) -> dict[str, Any]:
         "role": row.role,
         "login": row.login,
         "state": state,
+        "digest_zone": row.digest_zone,
         "created_at": row.created_at,
         "disabled_at": row.disabled_at,
     }

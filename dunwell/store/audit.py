@@ -113,13 +113,14 @@ def read(
     *,
     about: str | None = None,
     who: str | None = None,
+    action: str | None = None,
     since: datetime | None = None,
     after: int = 0,
     before: int | None = None,
     limit: int | None = None,
     latest_first: bool = False,
 ) -> Sequence[AuditRow]:
-    """Return entries about an object, by a principal, since a time, after and before the entries of two ids.
+    """Return entries about an object, by a principal, of an action, since a time, after and before two ids.
 
     The oldest comes first, or the latest.
     """
@@ -128,6 +129,8 @@ def read(
         wanted.append(AuditRow.object == about)
     if who is not None:
         wanted.append(AuditRow.principal == who)
+    if action is not None:
+        wanted.append(AuditRow.action == action)
     if since is not None:
         wanted.append(AuditRow.at >= since)
     if before is not None:

@@ -1,6 +1,6 @@
 """Free text that agents wrote. It stays in the database; signals carry only a note's id."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -28,6 +28,10 @@ def remove(session: Session, note_id: str) -> None:
 
 def of_invoice(session: Session, invoice_id: str) -> Sequence[NoteRow]:
     """Return the invoice's notes, oldest first."""
-    return session.scalars(
-        select(NoteRow).where(NoteRow.invoice_id == invoice_id).order_by(NoteRow.at, NoteRow.note_id)
-    ).all()
+    return of_invoices(session, [invoice_id])
+
+
+def of_invoices(session: Session, invoice_ids: Collection[str]) -> Sequence[NoteRow]:
+    """Return the notes of these invoices, oldest first."""
+    query = select(NoteRow).where(NoteRow.invoice_id.in_(invoice_ids))
+    return session.scalars(query.order_by(NoteRow.at, NoteRow.note_id)).all()

@@ -591,6 +591,7 @@ class UserRow(Base):
     login        the name that they have on the machines where commands run; None: they run none
     password     an Argon2id hash; None: no password was chosen yet
     disabled_at  since when they may not sign in any more
+    digest_zone  the time zone of the mornings on which they get a digest by e-mail; None: they get none
     """
 
     __tablename__ = "users"
@@ -602,6 +603,7 @@ class UserRow(Base):
     password: Mapped[str | None]
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    digest_zone: Mapped[str | None]
 
 
 class SignInLinkRow(Base):
@@ -778,6 +780,48 @@ class StatementLayoutRow(Base):
     body: Mapped[dict[str, Any]]
     by: Mapped[str]
     at: Mapped[datetime]
+
+
+class SavedFilterRow(Base):
+    """Filters of a list that a user gave a name. `query` is that of the page's address."""
+
+    __tablename__ = "saved_filters"
+    user_id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    list: Mapped[str] = mapped_column(String(20), primary_key=True)
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    query: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+
+
+class DigestRow(Base):
+    """The digest of a morning to a user. The row is written before it is sent, so that nobody gets it twice.
+
+    day    of the user's own time zone
+    state  claimed until a provider answered; withheld: nothing waited
+    """
+
+    __tablename__ = "digests"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.user_id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    state: Mapped[MessageState] = mapped_column(Word(MessageState, 12))
+    attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    next_at: Mapped[datetime | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+
+
+class SubmissionRow(Base):
+    """A form of the console that was carried out. `digest` is of where it was sent and what it said."""
+
+    __tablename__ = "submissions"
+    principal: Mapped[str] = mapped_column(String(60), primary_key=True)
+    form_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime] = mapped_column(index=True)
 
 
 Index("notifications_due", NotificationRow.state, NotificationRow.next_at)

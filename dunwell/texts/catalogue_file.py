@@ -37,6 +37,14 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "stop_means": frozenset(),
         "stop_done": frozenset(),
         "stop_reply": frozenset({"address"}),
+        "statement": frozenset({"day"}),
+        **dict.fromkeys(
+            (
+                *("customer_number", "nothing_open", "due", "invoiced", "open", "interest", "lump_sum", "costs"),
+                *("in_dispute", "total_due", "payments", "date", "credit", "statement_note"),
+            ),
+            frozenset[str](),
+        ),
     }
 )
 """The labels that a language must have, each with the names in braces that the program fills in."""

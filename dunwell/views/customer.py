@@ -35,6 +35,7 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
         contacts.people(session, [customer_id])[customer_id],
         contacts.corrections(session, [customer_id]),
     )
+    cases.get_rows(session, [row.invoice_id for row in rows])  # loads all of them at once
     about = _asked_about(session, rows, people, customer.kind)
     listed = [_invoice(session, row, about[row.invoice_id]) for row in rows]
     pause = customer_pauses.get(session, customer_id)

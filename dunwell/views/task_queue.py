@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.terms import TaskKind, TaskState
+from dunwell.services.kind_questions import REASON, KindQuestion, open_questions
 from dunwell.store.tables import ContactRow, CustomerRow, InvoiceRow, TaskRow
 from dunwell.views.work_list import amount_of, place
 
@@ -63,6 +64,8 @@ def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) 
         for task, invoice, customer, name in session.execute(query)
         if invoice is None or not is_rehearsal(invoice.customer_id)
     ]
+    if kind in {None, TaskKind.DECISION}:
+        found += [_question(one, now) for one in open_questions(session)]
     return sorted(found, key=lambda one: place(one.escalated_at, one.due_at, one.amount, one.task_id))
 
 
@@ -78,7 +81,7 @@ def _task(
     return QueuedTask(
         task_id=row.task_id,
         kind=row.kind,
-        urgency=_urgency(row, now),
+        urgency=_urgency(row.escalated_at, row.due_at, now),
         due_at=row.due_at,
         escalated_at=row.escalated_at,
         amount=round(amount, invoice.digits) if amount is not None and invoice is not None else amount,
@@ -95,9 +98,30 @@ def _task(
     )
 
 
-def _urgency(row: TaskRow, now: datetime) -> Urgency:
-    if row.escalated_at is not None:
+def _question(asked: KindQuestion, now: datetime) -> QueuedTask:
+    return QueuedTask(
+        task_id=asked.task_id,
+        kind=TaskKind.DECISION,
+        urgency=_urgency(None, asked.due_at, now),
+        due_at=asked.due_at,
+        escalated_at=None,
+        amount=round(asked.invoice.amount, asked.invoice.digits),
+        currency=asked.invoice.currency,
+        invoice_id=asked.invoice.invoice_id,
+        number=asked.invoice.number,
+        customer_id=asked.customer.customer_id,
+        customer=asked.customer.name,
+        time_zone=asked.customer.time_zone,
+        contact=None,
+        attempt=1,
+        requested=False,
+        reason=REASON,
+    )
+
+
+def _urgency(escalated_at: datetime | None, due_at: datetime, now: datetime) -> Urgency:
+    if escalated_at is not None:
         return Urgency.ESCALATED
-    if row.due_at <= now:
+    if due_at <= now:
         return Urgency.DUE
-    return Urgency.TODAY if row.due_at <= now + _SOON else Urgency.LATER
+    return Urgency.TODAY if due_at <= now + _SOON else Urgency.LATER

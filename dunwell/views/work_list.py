@@ -11,21 +11,15 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.keys import TaskId
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
-from dunwell.services import credits
-from dunwell.services.claims import claims_by_kind
+from dunwell.services import credits, step_approvals
+from dunwell.services.kind_questions import REASON, is_kind_question, open_questions
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import InvoiceRow, TaskRow
 from dunwell.views.case_status import named_reasons
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
-
-_ASK_KIND = (
-    "nobody said whether the customer is a business, a consumer or a public body: until then the law for consumers "
-    "counts, no lump sum is claimed, and limits of contacts are those for consumers"
-)
 
 
 def open_work(
@@ -93,29 +87,23 @@ def _wanted(
 
 
 def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
-    """Ask once a customer who they are, where more than the principal is claimed and the law goes by their kind.
-
-    This is no task of its own: it is on the list until the kind is known.
-    """
-    found: dict[str, Facts] = {}
-    for row in cases.of_unknown_kind(session):
-        case = Case.model_validate(row.state)
-        if row.customer_id in found or invoice_id not in {None, row.invoice_id} or not claims_by_kind(session, case):
-            continue
+    """The questions what a customer is, as tasks."""
+    found = []
+    for one in open_questions(session, invoice_id):
         task = TaskRow(
-            task_id=str(TaskId.of(row.invoice_id, "customer-kind")),
-            invoice_id=row.invoice_id,
+            task_id=one.task_id,
+            invoice_id=one.invoice.invoice_id,
             step="",
             kind=TaskKind.DECISION,
-            due_at=case.begin_of(case.due_on),
-            reason=_ASK_KIND,
+            due_at=one.due_at,
+            reason=REASON,
             script="",
             attempt=1,
             requested=False,
         )
-        command = f"starter.py customer set {row.customer_id} --kind KIND"
-        found[row.customer_id] = _facts(session, task) | {"outcome_command": command}
-    return list(found.values())
+        command = f"starter.py customer set {one.customer.customer_id} --kind KIND"
+        found.append(_facts(session, task) | {"outcome_command": command})
+    return found
 
 
 def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
@@ -126,9 +114,9 @@ def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
 def one_task(session: Session, task_id: str) -> Facts:
     """A task with its state, open or not. Raises Refused when there is none of this id."""
     row = tasks.get(session, task_id)
-    asked = next((one for one in _unknown_kinds(session, None) if one["task_id"] == task_id), None)
-    if asked is not None:
-        return asked | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
+    asked = _unknown_kinds(session, None) if is_kind_question(task_id) else []
+    if (question := next((one for one in asked if one["task_id"] == task_id), None)) is not None:
+        return question | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
     if row is None:
         raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
     return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
@@ -179,11 +167,23 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "attempt": row.attempt,
         "requested": row.requested,
         "escalated_at": row.escalated_at,
+        "asked_by": _asked_by(session, row, case),
         "reason": named_reasons(session, invoice.customer_id, row.reason) if invoice else row.reason,
         "covered": _why_covered(session, row, case),
         "script": row.script,
         "agent_script": row.agent_script,
         "outcome_command": _command(row),
+    }
+
+
+def _asked_by(session: Session, row: TaskRow, case: Case | None) -> Facts | None:
+    """Who asks for an approval: the ladder, and the id of who moved the case to it. None for other tasks."""
+    if case is None or row.kind is not TaskKind.APPROVAL:
+        return None
+    return {
+        "policy": case.policy.name,
+        "version": case.policy.version,
+        "moved_by": step_approvals.requester(session, row, case),
     }
 
 

@@ -190,6 +190,8 @@ def _task() -> Schema:
     facts = dict.fromkeys(texts, _TEXT) | {name: _maybe(_TEXT) for name in maybe}
     facts |= {"due_at": _TIME, "due_local": _TIME, "escalated_at": _maybe(_TIME)}
     facts |= {"amount": _maybe(_AMOUNT), "open": _maybe(_AMOUNT)}
+    asked_by = _object({"policy": _TEXT, "version": {"type": "integer"}, "moved_by": _maybe(_TEXT)})
+    facts |= {"asked_by": {"anyOf": [asked_by, {"type": "null"}]}}
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG})
 
 

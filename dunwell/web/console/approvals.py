@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -10,9 +11,10 @@ from dunwell.client import approvals as client
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.approvals import Approvals
+from dunwell.services.submissions import AlreadyDone
 from dunwell.store import users
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
+from dunwell.web.console.forms import read_form, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -45,8 +47,16 @@ async def ask(request: Request, principal: Annotated[Principal, Depends(allowed(
     content = {"reason": typed.get("reason", "")}
     try:
         await asyncio.to_thread(
-            known.request, typed.get("invoice_id", ""), "write_off", content, principal, now(request)
+            known.request,
+            typed.get("invoice_id", ""),
+            "write_off",
+            content,
+            principal,
+            now(request),
+            submission_of(request, principal, typed),
         )
+    except AlreadyDone:
+        return redirect(HERE, done="asked")
     except Refused as refused:
         return await _shown(request, principal, typed=typed, error=refused, status=422)
     return redirect(HERE, done="asked")
@@ -94,6 +104,7 @@ async def _shown(
         principal,
         status,
         found=found,
+        form_id=uuid4().hex,
         typed=typed or {},
         error=error,
         problem=problem,

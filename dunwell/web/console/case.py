@@ -29,6 +29,7 @@ from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.console.case_picture import case_picture
 from dunwell.web.console.forms import EVENT_FORMS, Filled, read_form
+from dunwell.web.console.policy_moves import other_versions
 from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
 from dunwell.web.request_body import Problem
@@ -41,6 +42,7 @@ _DONE: Mapping[str, str] = {
     TellOutcome.DONE.value: "Done: the case has it, and the page shows how it stands now.",
     TellOutcome.ACCEPTED.value: "The case took it in and is still writing it down: reload in a moment.",
     TellOutcome.SENT.value: "No worker answered. Temporal keeps it; a refusal would be in the timeline.",
+    "moved": "Moved: the case goes on by the other version. Nothing is sent within a day of it.",
     TellOutcome.REOPENED.value: "The case had ended: it was opened again with this.",
 }
 
@@ -168,6 +170,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "zone": customer.time_zone,
             "steps": steps,
             "next_step": next((one.step for one in steps if one.place is Place.NEXT), None),
+            "versions": other_versions(service, session, case.policy) if case.ended is None else (),
             "picture": case_picture(steps, case.due_on, at, customer.time_zone) if steps else "",
             "standstill": standstills.in_force(session),
             "tasks": reasons_named(work_of(session, [invoice_id]), names),

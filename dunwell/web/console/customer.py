@@ -2,25 +2,28 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from dunwell.client import credits
-from dunwell.client.customers import Changed, Customers, tell
-from dunwell.client.server import ServerAway
+from dunwell.client.customers import Changed, Customers
 from dunwell.domain.contact_labels import with_names
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.store import cases, invoices, notes, timeline
+from dunwell.services.statement_letter import statement_letter
+from dunwell.services.statements import statement_of
+from dunwell.store import cases, invoices, notes, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
 from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.web.auth import allowed
+from dunwell.web.console.changes import change
 from dunwell.web.console.forms import (
     CONTACT_FORMS,
     CREDIT_FORMS,
@@ -30,20 +33,29 @@ from dunwell.web.console.forms import (
     Form,
     read_form,
 )
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page, redirect
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
 
-_ENTRIES = 60
-_MESSAGES = 40
+_ENTRIES, _MESSAGES, _INVOICES = 60, 40, 25
 """How many of the latest the page shows; the links below them lead to all."""
+_PAGE = 200
+"""Entries of the timeline on a page that shows all of them."""
 _DONE: Mapping[str, str] = {
     "changed": "Saved. The open cases of this customer know it.",
     "untold": "Saved. Temporal does not answer just now, so the cases read it at their next step.",
     "credit": "The credit is booked.",
 }
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows in whole: "invoices", "timeline" from entry `first` on, or nothing."""
+
+    all_of: str = ""
+    first: int = 0
 
 
 @router.get("/customers/{customer_id}")
@@ -53,9 +65,36 @@ async def customer(
     principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
     done: str = "",
     all_of: str = "",
+    first: int = 0,
 ) -> Response:
-    """Show the customer. `all_of`: timeline or messages, to show all of them."""
-    return await _shown(request, principal, customer_id, done=_DONE.get(done), all_of=all_of)
+    """Show the customer. `all_of`: invoices or timeline, to show all of them, the timeline from entry `first` on."""
+    shown = Shown(all_of, max(first, 0))
+    return await _shown(request, principal, customer_id, done=_DONE.get(done), shown=shown)
+
+
+@router.get("/customers/{customer_id}/statement")
+async def statement(
+    request: Request,
+    customer_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
+    as_of: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """Answer the customer's statement of account on a day, by default today, as PDF."""
+    service, moment = service_of(request), now(request)
+    try:
+        day = date.fromisoformat(as_of) if as_of else None
+    except ValueError:
+        raise Problem(422, "The day of the statement is none: write it as 2027-04-12.") from None
+
+    def read() -> tuple[date, bytes]:
+        with service.database.reading() as session:
+            found = statement_of(session, service.deps, customer_id, day, moment)
+            return found.as_of, statement_letter(session, service.deps, found).content
+
+    known, content = await asyncio.to_thread(read)
+    name = f"statement-{known.isoformat()}.pdf"
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type="application/pdf", headers=headers)
 
 
 @router.post("/customers/{customer_id}/{action}")
@@ -145,16 +184,10 @@ async def _changed(
     about: str,
 ) -> Response:
     """Make the change and tell the cases. about: the contact or credit whose form it is, "" for the customer's."""
-    service = service_of(request)
     try:
-        changed = await asyncio.to_thread(act, service.customers.acting(principal))
+        untold = await change(request, principal, filled.values, act)
     except Refused as refused:
         return await _shown(request, principal, customer_id, filled.refused(refused), about, 422)
-    try:
-        await service.connection.ensure()
-        untold = await tell(service.cases, changed, principal)
-    except ServerAway:
-        untold = len(changed.invoices)
     return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else "changed")
 
 
@@ -202,10 +235,10 @@ async def _shown(
     about: str = "",
     status: int = 200,
     done: str | None = None,
-    all_of: str = "",
+    shown: Shown = Shown(),
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request), customer_id, all_of)
-    known = {"opened": filled, "about": about, "done": done, "all_of": all_of, "entries_shown": _ENTRIES}
+    facts = await asyncio.to_thread(_facts, service_of(request), customer_id, shown)
+    known = {"opened": filled, "about": about, "done": done, "first": shown.first, "size": _PAGE}
     return page(
         request, "customer.html", principal, status, filled_form=_filler(filled, about, facts), **known, **facts
     )
@@ -225,7 +258,7 @@ def _filler(filled: Filled | None, about: str, facts: Facts) -> Callable[..., Fi
     return fill
 
 
-def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
+def _facts(service: Service, customer_id: str, shown: Shown) -> dict[str, Any]:
     with service.database.reading() as session:
         facts = customer_facts(session, customer_id)
         ids = [one["invoice_id"] for one in facts["invoices"]]
@@ -237,18 +270,20 @@ def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
             for _, entry in written
         ]
         entries.sort(key=lambda pair: pair[1].at, reverse=True)
-        written = {one.note_id: one for invoice_id in ids for one in notes.of_invoice(session, invoice_id)}
-        messages = facts["messages"][::-1]
+        whole = shown.all_of == "timeline"
+        listed = _listed(facts["invoices"])
         facts["tasks"] = reasons_named(facts["tasks"], users)
         return {
             "customer": facts,
             "zone": facts["time_zone"],
             "numbers": numbers,
-            "entries": entries if all_of == "timeline" else entries[:_ENTRIES],
+            "entries": entries[shown.first : shown.first + _PAGE] if whole else entries[:_ENTRIES],
             "entries_total": len(entries),
-            "messages": messages if all_of == "messages" else messages[:_MESSAGES],
-            "messages_total": len(messages),
-            "notes": written,
+            "whole_timeline": whole,
+            "invoices": listed if shown.all_of == "invoices" else listed[:_INVOICES],
+            "messages": facts["messages"][::-1][:_MESSAGES],
+            "messages_total": outbox.count_of_customer(session, customer_id),
+            "notes": {one.note_id: one for one in notes.of_invoices(session, ids)},
             "users": users,
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
@@ -258,6 +293,12 @@ def _facts(service: Service, customer_id: str, all_of: str) -> dict[str, Any]:
 def _readable(reason: str, customer_id: str, names: Mapping[str, str], users: Mapping[str, str]) -> str:
     """Return a reason with the names of the customer's people and of ours."""
     return with_user_names(with_names(reason, customer_id, dict(names)), users)
+
+
+def _listed(found: list[Facts]) -> list[Facts]:
+    """Return the invoices with those of which something is open first, the latest due before others."""
+    latest = sorted(found, key=lambda one: one["due_on"], reverse=True)
+    return sorted(latest, key=lambda one: one["amount_due"] == 0)
 
 
 def _promises(session: Session, invoice_ids: list[str]) -> list[tuple[str, str, Any]]:

@@ -11,8 +11,11 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 
 from dunwell.domain.events import OF_A_TALK
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Head, Role
+from dunwell.services.kind_questions import is_kind_question
+from dunwell.services.submissions import Submission
 from dunwell.web.console.formats import plain, sentence
 from dunwell.web.request_body import Problem, read_body
 
@@ -22,6 +25,7 @@ FORM_ID, SEEN = "form_id", "seen"
 """Hidden fields: the id of this one sending of a form, and the last timeline entry that its page showed."""
 
 _MOST_FIELDS = 200
+_LONGEST_ID = 64
 _MOST_NOTE = 4_000
 
 Kind = Literal["text", "amount", "date", "moment", "choice", "check", "note", "lines"]
@@ -286,8 +290,31 @@ _DECISION = Form(
 )
 
 
-def task_form(kind: str) -> Form:
+_KIND = Form(
+    "customer_kind",
+    "What the customer is",
+    "It counts for all of their invoices from now on, and can be corrected on the customer's page.",
+    "Save the answer",
+    (
+        Field(
+            "kind",
+            "What they are",
+            "choice",
+            required=True,
+            options=(
+                (DebtorKind.BUSINESS.value, "A business"),
+                (DebtorKind.CONSUMER.value, "A consumer: a private person who owes for private ends"),
+                (DebtorKind.PUBLIC.value, "A public body"),
+            ),
+        ),
+    ),
+)
+
+
+def task_form(kind: str, task_id: str = "") -> Form:
     """Return the form for the outcome of a task of this kind."""
+    if is_kind_question(task_id):
+        return _KIND
     return {"approval": _APPROVAL, "decision": _DECISION}.get(kind, _TALK)
 
 
@@ -431,6 +458,13 @@ async def read_form(request: Request) -> dict[str, str]:
     except ValueError:  # UnicodeDecodeError, too
         raise Problem(400, "The form cannot be read: go back, and send it again.") from None
     return {name: value.strip() for name, value in pairs}
+
+
+def submission_of(request: Request, principal: Principal, typed: Mapping[str, str]) -> Submission:
+    """Return which sending of which form this is. A form that came without an id is one of its own."""
+    form_id = typed.get(FORM_ID, "")[:_LONGEST_ID] or uuid4().hex
+    said = {name: text for name, text in typed.items() if name not in {FORM_ID, SEEN}}
+    return Submission.of(principal.label, form_id, request.url.path, said)
 
 
 def content_of(form: Form, typed: Mapping[str, str], zone: str) -> dict[str, Any]:

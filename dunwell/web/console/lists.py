@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.terms import Stage
+from dunwell.services import saved_filters
 from dunwell.store.tables import PolicyRow
 from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
 from dunwell.web.auth import allowed
@@ -70,7 +71,8 @@ async def cases(
         with service.database.reading() as session:
             found, total = find_cases(session, filters, start, _PAGE)
             names = session.scalars(select(PolicyRow.name).distinct().order_by(PolicyRow.name)).all()
-            return {"found": found, "total": total, "policies": names}
+            saved = saved_filters.of_user(session, principal, "cases")
+            return {"found": found, "total": total, "policies": names, "saved": saved}
 
     facts = await asyncio.to_thread(read)
     template = "cases_part.html" if is_partial(request) else "cases.html"
@@ -102,11 +104,21 @@ async def customers(
     def read() -> dict[str, Any]:
         with service.database.reading() as session:
             found, total = find_customers(session, q.strip(), start, _PAGE)
-            return {"found": found, "total": total}
+            saved = saved_filters.of_user(session, principal, "customers")
+            return {"found": found, "total": total, "saved": saved}
 
     facts = await asyncio.to_thread(read)
     template = "customers_part.html" if is_partial(request) else "customers.html"
-    return page(request, template, principal, words=q, query=urlencode({"q": q}), first=start, size=_PAGE, **facts)
+    return page(
+        request,
+        template,
+        principal,
+        words=q,
+        query=urlencode({"q": q.strip()}) if q.strip() else "",
+        first=start,
+        size=_PAGE,
+        **facts,
+    )
 
 
 def _query(filters: Filters) -> str:

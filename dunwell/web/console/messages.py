@@ -4,21 +4,26 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 from sqlalchemy import func, select
 
 from dunwell.client.settled_messages import carried_invoices, report_by_person
 from dunwell.domain.channels import WRITTEN, Channel
+from dunwell.domain.cleaning import is_clean
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import MessageState
+from dunwell.services import saved_filters
+from dunwell.services.submissions import AlreadyDone
 from dunwell.store import contacts, invoices, outbox
 from dunwell.store.tables import CustomerRow, MessageRow
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.console.forms import read_form, submission_of
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=f"{PREFIX}/messages", route_class=ConsoleRoute, include_in_schema=False)
@@ -26,6 +31,12 @@ router = APIRouter(prefix=f"{PREFIX}/messages", route_class=ConsoleRoute, includ
 _PAGE = 50
 _DONE = {"settled": "Recorded: the case goes on by it."}
 _CHANNELS = [channel for channel in Channel if channel in WRITTEN]
+
+_FRAMED = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; "
+    "frame-ancestors 'self'"
+)
+"""The policy of a message's HTML: its own styles, and nothing else."""
 
 Word = Annotated[str, Query(max_length=20)]
 
@@ -36,12 +47,17 @@ async def messages(
     principal: Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))],
     state: Word = "",
     channel: Word = "",
+    customer: Annotated[str, Query(max_length=200)] = "",
     first: int = 0,
 ) -> Response:
-    """Show the messages of a state and a channel, the latest first."""
+    """Show the messages of a state, a channel and a customer, the latest first."""
     service, start = service_of(request), max(first, 0)
-    wanted = {"state": state if state in set(MessageState) else "", "channel": channel if channel in WRITTEN else ""}
-    facts = await asyncio.to_thread(_listed, service, wanted, start)
+    wanted = {
+        "state": state if state in set(MessageState) else "",
+        "channel": channel if channel in WRITTEN else "",
+        "customer": customer.strip(),
+    }
+    facts = await asyncio.to_thread(_listed, service, principal, wanted, start)
     query = urlencode({name: value for name, value in wanted.items() if value})
     known = {"states": list(MessageState), "channels": _CHANNELS, "query": query, "first": start, "size": _PAGE}
     return page(request, "messages.html", principal, wanted=wanted, **known, **facts)
@@ -56,7 +72,23 @@ async def message(
 ) -> Response:
     """Show one message as it was sent."""
     facts = await asyncio.to_thread(_facts, service_of(request), message_id)
-    return page(request, "message.html", principal, done=_DONE.get(done), **facts)
+    response = page(request, "message.html", principal, done=_DONE.get(done), **facts)
+    if facts["row"].html:
+        response.headers["Content-Security-Policy"] += "; frame-src 'self'"
+    return response
+
+
+@router.get("/{message_id}/html")
+async def as_html(
+    request: Request,
+    message_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.MESSAGES_READ))],
+) -> Response:
+    """Answer the HTML of an e-mail as it was sent, for the frame of its page: without scripts, forms or requests."""
+    facts = await asyncio.to_thread(_facts, service_of(request), message_id)
+    if not facts["row"].html:
+        raise Problem(404, "This message has no HTML: it was sent as plain text.")
+    return HTMLResponse(facts["row"].html, headers=HEADERS | {"Content-Security-Policy": _FRAMED})
 
 
 @router.post("/{message_id}")
@@ -71,9 +103,13 @@ async def settle(
             return carried_invoices(session, message_id)
 
     carried = await asyncio.to_thread(about)
-    report = await asyncio.to_thread(
-        report_by_person, service.database, principal, message_id, typed.get("outcome", ""), now(request)
-    )
+    outcome, submission = typed.get("outcome", ""), submission_of(request, principal, typed)
+    try:
+        report = await asyncio.to_thread(
+            report_by_person, service.database, principal, message_id, outcome, now(request), submission
+        )
+    except AlreadyDone:
+        return redirect(f"{PREFIX}/messages/{message_id}", done="settled")
     await service.connection.ensure()
     for invoice_id in carried:
         with suppress(Refused):  # it has just ended
@@ -81,16 +117,20 @@ async def settle(
     return redirect(f"{PREFIX}/messages/{message_id}", done="settled")
 
 
-def _listed(service: Service, wanted: dict[str, str], first: int) -> dict[str, Any]:
+def _listed(service: Service, principal: Principal, wanted: dict[str, str], first: int) -> dict[str, Any]:
     query = select(MessageRow, CustomerRow).join(CustomerRow, CustomerRow.customer_id == MessageRow.customer_id)
     if wanted["state"]:
         query = query.where(MessageRow.state == wanted["state"])
     if wanted["channel"]:
         query = query.where(MessageRow.channel == wanted["channel"])
+    if wanted["customer"]:
+        query = query.where(MessageRow.customer_id == wanted["customer"])
     ordered = query.order_by(MessageRow.claimed_at.desc(), MessageRow.message_id).offset(first).limit(_PAGE)
     with service.database.reading() as session:
         total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-        return {"found": list(session.execute(ordered)), "total": total}
+        saved = saved_filters.of_user(session, principal, "messages")
+        about = session.get(CustomerRow, wanted["customer"]) if is_clean(wanted["customer"]) else None
+        return {"found": list(session.execute(ordered)), "total": total, "saved": saved, "about": about}
 
 
 def _facts(service: Service, message_id: str) -> dict[str, Any]:
@@ -106,4 +146,5 @@ def _facts(service: Service, message_id: str) -> dict[str, Any]:
             "customer": invoices.customer_row(session, row.customer_id),
             "invoices": [known[one] for one in about if one in known],
             "unknown": row.state is MessageState.UNKNOWN,
+            "form_id": uuid4().hex,
         }

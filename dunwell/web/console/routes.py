@@ -13,10 +13,29 @@ from dunwell.web.console import (
     lists,
     messages,
     policies,
+    policy_moves,
+    profile,
+    saved_filters,
     sign_in,
     today,
 )
 
 router = APIRouter()
-for _part in (assets, sign_in, today, lists, case, customer, messages, letters, policies, invoices, audit, approvals):
+for _part in (
+    assets,
+    sign_in,
+    today,
+    lists,
+    saved_filters,
+    policy_moves,
+    case,
+    customer,
+    messages,
+    letters,
+    policies,
+    invoices,
+    audit,
+    approvals,
+    profile,
+):
     router.include_router(_part.router)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
+from dunwell.services.kind_questions import KindQuestion, is_kind_question, open_questions
 from dunwell.store import invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
@@ -20,6 +21,7 @@ from dunwell.views.user_names import reasons_named, user_names
 from dunwell.views.waiting import what_waits
 from dunwell.views.work_list import one_task
 from dunwell.web.auth import allowed
+from dunwell.web.console.changes import change
 from dunwell.web.console.forms import Filled, read_form, task_form
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
@@ -53,6 +55,8 @@ async def close(
 ) -> Response:
     """Record what came of a task, then show the next one."""
     typed = await read_form(request)
+    if is_kind_question(task_id):
+        return await _classify(request, principal, task_id, typed)
     facts = await asyncio.to_thread(_task, service_of(request), task_id)
     form = task_form(facts["kind"])
     fixed = {"task_id": task_id} | ({"outcome": "done"} if facts["kind"] == TaskKind.DECISION else {})
@@ -65,7 +69,30 @@ async def close(
     return redirect(PREFIX, done="remark" if told.remark else "outcome")
 
 
+async def _classify(request: Request, principal: Principal, task_id: str, typed: Mapping[str, str]) -> Response:
+    """Record what a customer is, as the customer's page does. The question is gone once somebody has answered it."""
+    principal.check(Right.CUSTOMERS_WRITE)
+    question = await asyncio.to_thread(_question, service_of(request), task_id)
+    if question is None:
+        return redirect(PREFIX, done="remark")
+    filled, kind = Filled(task_form(TaskKind.DECISION, task_id), typed), typed.get("kind", "")
+    customer_id = question.customer.customer_id
+    try:
+        if not kind:
+            raise Refused("kind", "is missing: choose one")
+        untold = await change(
+            request,
+            principal,
+            typed,
+            lambda customers: customers.set_customer(customer_id, {"kind": kind}, principal.label),
+        )
+    except Refused as refused:
+        return await _shown(request, principal, task_id, filled=filled.refused(refused), status=422)
+    return redirect(PREFIX, done="untold" if untold else "outcome")
+
+
 _DONE: Mapping[str, str] = {
+    "untold": "Saved. Temporal does not answer just now, so the cases read it at their next step.",
     "outcome": "The outcome is recorded. The next task is open below.",
     "remark": "Nothing was left to do: that task was closed before.",
 }
@@ -84,15 +111,15 @@ async def _shown(
     facts = await asyncio.to_thread(_facts, service_of(request), now(request), task_id, kind, first)
     selected = facts["selected"]
     if selected is not None and filled is None and _may_close(principal, selected):
-        filled = Filled(task_form(selected["kind"]), seen=facts["seen"])
+        filled = Filled(task_form(selected["kind"], selected["task_id"]), seen=facts["seen"])
     template = "task.html" if is_partial(request) else "today.html"
     return page(request, template, principal, status, filled=filled, done=done, page_size=_PAGE, **facts)
 
 
 def _may_close(principal: Principal, task: Facts) -> bool:
-    """Whether they may close it here: the question who a customer is has its answer on the customer's page."""
-    right = Right.APPROVALS_WRITE if task["kind"] == TaskKind.APPROVAL else Right.TASKS_WRITE
-    return principal.may(right)
+    if is_kind_question(task["task_id"]):
+        return principal.may(Right.CUSTOMERS_WRITE)
+    return principal.may(Right.APPROVALS_WRITE if task["kind"] == TaskKind.APPROVAL else Right.TASKS_WRITE)
 
 
 def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) -> dict[str, Any]:
@@ -112,6 +139,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) 
             "selected": selected,
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
+            "users": user_names(session),
         }
 
 
@@ -128,6 +156,11 @@ def _selected(session: Session, task_id: str) -> Facts:
     (facts,) = reasons_named([one_task(session, task_id)], user_names(session))
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
+
+
+def _question(service: Service, task_id: str) -> KindQuestion | None:
+    with service.database.reading() as session:
+        return next((one for one in open_questions(session) if one.task_id == task_id), None)
 
 
 def _task(service: Service, task_id: str) -> Facts:

@@ -1,0 +1,48 @@
+"""One sending of a form of the console that is about no single case: carried out once, however often it comes in.
+
+Forms about a case go by `dunwell.services.idempotency`, which also keeps the case's answer.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.refusal import Refused
+from dunwell.store import submissions
+
+
+class AlreadyDone(Exception):
+    """This very form was carried out before: nothing is left to do."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A form that somebody sent. `form_id` is new for each page; `digest` is of what the form says."""
+
+    principal: str
+    form_id: str
+    digest: str
+
+    @classmethod
+    def of(cls, principal: str, form_id: str, path: str, typed: Mapping[str, str]) -> "Submission":
+        """`path` is where the form was sent; `typed` its fields, without the id."""
+        said = json.dumps([path, dict(typed)], sort_keys=True, ensure_ascii=False)
+        return cls(principal, form_id, sha256(said.encode()).hexdigest())
+
+    def take(self, session: Session, now: datetime) -> None:
+        """Note that the form is carried out, in the transaction that does so: what fails may be sent again.
+
+        Raises AlreadyDone for the same form again, and Refused for one with this id and other values.
+        """
+        known = submissions.take(session, self.principal, self.form_id, self.digest, now)
+        if known is None:
+            return
+        if known == self.digest:
+            raise AlreadyDone
+        raise Refused(
+            "form", "This form was sent before with other values; nothing was done now. Check it, and send it again."
+        )
