@@ -90,9 +90,9 @@ def statement_of(
     return Statement(
         customer=customer,
         as_of=day,
-        invoices=tuple(one for account in accounts if (one := account.open_invoice()) is not None),
+        invoices=tuple(found for account in accounts if (found := account.open_invoice()) is not None),
         movements=tuple(sorted(movements, key=lambda one: (one.on, one.number))),
-        credits=tuple(one for account in accounts if (one := account.credit()) is not None),
+        credits=tuple(held for account in accounts if (held := account.credit()) is not None),
     )
 
 

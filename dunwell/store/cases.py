@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import Row, bindparam, func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
@@ -155,7 +155,7 @@ def open_parties(session: Session) -> Sequence[tuple[str | None, str, DebtorKind
     return [(jurisdiction, country, kind) for jurisdiction, country, kind in session.execute(query)]
 
 
-def of_unknown_kind(session: Session) -> Sequence[Row[tuple[CaseRow, InvoiceRow, CustomerRow]]]:
+def of_unknown_kind(session: Session) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
     """Return the open cases, without rehearsals, of customers of whom nobody said what they are, by invoice id."""
     query = (
         select(CaseRow, InvoiceRow, CustomerRow)
@@ -164,7 +164,7 @@ def of_unknown_kind(session: Session) -> Sequence[Row[tuple[CaseRow, InvoiceRow,
         .where(_OPEN, CaseRow.rehearsal.is_(False), CustomerRow.kind.is_(None))
         .order_by(CaseRow.invoice_id)
     )
-    return session.execute(query).all()
+    return [(row[0], row[1], row[2]) for row in session.execute(query)]
 
 
 def all_rows(session: Session) -> Sequence[CaseRow]:

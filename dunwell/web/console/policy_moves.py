@@ -59,7 +59,7 @@ async def move(
     moves = await asyncio.to_thread(_moves, service, here, to)
     shown = await asyncio.to_thread(moves.preview, principal.label, invoice_id)
     seen, gone = as_seen(shown, {invoice_id: typed.get("fingerprint", "")})
-    refused = next((one.refused for one in (*seen, *gone) if one.refused), None)
+    refused = next((one.refused for one in seen if one.refused), None) or next((one.refused for one in gone), None)
     if refused is None:
         await service.connection.ensure()
         (result,) = await moves.confirm(service.cases, seen, principal)

@@ -152,7 +152,7 @@ async def test_an_auditor_reads_the_question_and_cannot_answer_it(
 def newer(site: Site) -> Policy:
     """The next version of the ladder of CHASED, in the folder of policies: contacts begin an hour later."""
     old = site.app.state.service.ladders["gradual-pressure"]
-    new = old.model_copy(update={"version": NEWER, "window": (old.window[0].replace(hour=10), old.window[1])})
+    new: Policy = old.model_copy(update={"version": NEWER, "window": (old.window[0].replace(hour=10), old.window[1])})
     service = site.app.state.service
     site.app.state.service = replace(service, ladders={**service.ladders, "gradual-pressure": new})
     return new
