@@ -17,8 +17,8 @@ from dunwell.commands.principal import current_principal
 from dunwell.domain.keys import StepId
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
-from dunwell.services.statement_letter import statement_letter
-from dunwell.services.statements import statement_of
+from dunwell.services.account_statement_letter import statement_letter
+from dunwell.services.account_statements import statement_of
 from dunwell.settings import Settings, load_settings
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts

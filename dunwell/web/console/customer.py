@@ -15,8 +15,8 @@ from dunwell.client.customers import Changed, Customers
 from dunwell.domain.contact_labels import with_names
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
-from dunwell.services.statement_letter import statement_letter
-from dunwell.services.statements import statement_of
+from dunwell.services.account_statement_letter import statement_letter
+from dunwell.services.account_statements import statement_of
 from dunwell.store import cases, invoices, notes, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts

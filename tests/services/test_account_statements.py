@@ -10,8 +10,8 @@ from pypdf import PdfReader
 
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
-from dunwell.services.statement_letter import statement_letter
-from dunwell.services.statements import Statement, statement_of
+from dunwell.services.account_statement_letter import statement_letter
+from dunwell.services.account_statements import AccountStatement, statement_of
 from dunwell.store.database import Database
 from tests.builders import a_customer, an_invoice, sample_deps, the_catalogue
 from tests.services.conftest import Office
@@ -35,7 +35,7 @@ def paid(payment_id: str, amount: str) -> dict[str, Any]:
     return {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
 
 
-def stated(office: Office, day: date | None = None) -> Statement:
+def stated(office: Office, day: date | None = None) -> AccountStatement:
     with office.deps.database.reading() as session:
         return statement_of(session, office.deps, office.case.customer_id, day, NOW)
 

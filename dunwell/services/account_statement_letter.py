@@ -10,9 +10,9 @@ from dunwell.domain.invoice import Customer
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Role
 from dunwell.gateways.base import Attachment
+from dunwell.services.account_statements import AccountStatement, Credit, Movement, OpenInvoice
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.letters import Letter, missing_glyph, paper_of, printed, window_lines
-from dunwell.services.statements import Credit, Movement, OpenInvoice, Statement
 from dunwell.store import contacts
 from dunwell.texts.catalogue import in_country
 from dunwell.texts.formatting import CALL, Formatter
@@ -23,7 +23,7 @@ _HEADS = ("interest", "lump_sum", "costs")
 Row = tuple[str, ...]
 
 
-def statement_letter(session: Session, deps: Dependencies, statement: Statement) -> Attachment:
+def statement_letter(session: Session, deps: Dependencies, statement: AccountStatement) -> Attachment:
     """Return the statement as a PDF. Raises Refused where our fonts lack a character of it."""
     customer, head = statement.customer, deps.letterhead
     language = in_country(deps.catalogue.spoken(customer.language), customer.country)
@@ -64,7 +64,7 @@ def _window(session: Session, customer: Customer) -> tuple[str, ...]:
 class _Layout:
     """A statement as the blocks of a letter."""
 
-    def __init__(self, labels: Mapping[str, str], formatter: Formatter, statement: Statement) -> None:
+    def __init__(self, labels: Mapping[str, str], formatter: Formatter, statement: AccountStatement) -> None:
         self._labels, self._formatter, self._statement = labels, formatter, statement
 
     def blocks(self) -> Iterator[Block]:

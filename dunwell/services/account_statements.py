@@ -62,7 +62,7 @@ class Credit(Value):
     amount: Decimal
 
 
-class Statement(Value):
+class AccountStatement(Value):
     """What a customer owes and has paid, at the end of the day `as_of` in their own time zone."""
 
     customer: Customer
@@ -74,7 +74,7 @@ class Statement(Value):
 
 def statement_of(
     session: Session, deps: Dependencies, customer_id: str, as_of: date | None, now: datetime
-) -> Statement:
+) -> AccountStatement:
     """Return the statement of a customer on a day, by default today. Raises Refused for a day that is to come."""
     customer = invoices.find_customers(session, [customer_id]).get(customer_id)
     if customer is None:
@@ -87,7 +87,7 @@ def statement_of(
     rows = session.scalars(query.order_by(InvoiceRow.due_on, InvoiceRow.invoice_id)).all()
     accounts = [_Account(session, deps, row, case, customer, day) for row, case in _with_cases(session, rows)]
     movements = [one for account in accounts for one in account.movements()]
-    return Statement(
+    return AccountStatement(
         customer=customer,
         as_of=day,
         invoices=tuple(found for account in accounts if (found := account.open_invoice()) is not None),
