@@ -19,7 +19,7 @@ from dunwell.store.database import Database
 from dunwell.store.tables import DigestRow, TaskRow
 from tests.builders import sample_deps
 from tests.databases import opened
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 from tests.web.principals import OPERATOR
 
 MORNING = datetime(2027, 3, 24, 6, 30, tzinfo=UTC)  # a Wednesday, 7:30 in Berlin
@@ -74,7 +74,7 @@ def stocked(blank_file: Path, tmp_path: Path) -> Iterator[Database]:
 
 def stock(database: Database) -> Database:
     """Open a call, for 9:00."""
-    Office(sample_deps(database)).open()
+    ServiceHarness(sample_deps(database)).open()
     facts = {"invoice_id": "inv-1", "step": "call", "kind": TaskKind.CALL, "due_at": MORNING + timedelta(hours=2)}
     with database.writing() as session:
         tasks.add(session, TaskRow(task_id="inv-1.call", reason="call them", script="", **facts))

@@ -14,51 +14,51 @@ from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import AccountStatement, statement_of
 from dunwell.store.database import Database
 from tests.builders import a_customer, an_invoice, sample_deps, the_catalogue
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 NOW = datetime(2027, 4, 20, 9, tzinfo=UTC)
 
 
-def told(database: Database, *events: tuple[str, str, dict[str, Any]], **facts: Any) -> Office:
+def told(database: Database, *events: tuple[str, str, dict[str, Any]], **facts: Any) -> ServiceHarness:
     """An invoice of 1,200 euros, due on 1 March 2027, that was told these events."""
-    office = Office(sample_deps(database))
+    harness = ServiceHarness(sample_deps(database))
     customer = a_customer().model_copy(
         update={name: facts.pop(name) for name in ("language", "kind") if name in facts}
     )
-    office.open(an_invoice(customer=customer, **facts))
+    harness.open(an_invoice(customer=customer, **facts))
     for name, when, content in events:
-        office.record(name, when, **content)
-    return office
+        harness.record(name, when, **content)
+    return harness
 
 
 def paid(payment_id: str, amount: str) -> dict[str, Any]:
     return {"payment_id": payment_id, "amount": amount, "currency": "EUR"}
 
 
-def stated(office: Office, day: date | None = None) -> AccountStatement:
-    with office.deps.database.reading() as session:
-        return statement_of(session, office.deps, office.case.customer_id, day, NOW)
+def stated(harness: ServiceHarness, day: date | None = None) -> AccountStatement:
+    with harness.deps.database.reading() as session:
+        return statement_of(session, harness.deps, harness.case.customer_id, day, NOW)
 
 
-def printed(office: Office, day: date | None = None) -> str:
-    with office.deps.database.reading() as session:
+def printed(harness: ServiceHarness, day: date | None = None) -> str:
+    with harness.deps.database.reading() as session:
         found = statement_letter(
-            session, office.deps, statement_of(session, office.deps, office.case.customer_id, day, NOW)
+            session, harness.deps, statement_of(session, harness.deps, harness.case.customer_id, day, NOW)
         )
     return " ".join(page.extract_text() for page in PdfReader(BytesIO(found.content)).pages)
 
 
 def test_it_is_exact_on_each_day(file_database: Database) -> None:
-    office = told(
+    harness = told(
         file_database,
         ("payment_received", "2027-03-10 09:00", paid("P1", "500.00")),
         ("payment_reversed", "2027-03-20 09:00", {"payment_id": "P1", "reason": "returned", "amount": "100.00"}),
         ("payment_received", "2027-04-01 09:00", paid("P2", "850.00")),
     )
     for day, open_amount in ((9, "1200.00"), (10, "700.00"), (19, "700.00"), (20, "800.00"), (31, "800.00")):
-        (one,) = stated(office, date(2027, 3, day)).invoices
+        (one,) = stated(harness, date(2027, 3, day)).invoices
         assert (day, str(one.open)) == (day, open_amount)
-    found = stated(office)
+    found = stated(harness)
     assert found.invoices == ()
     assert [(one.on.day, str(one.amount)) for one in found.movements] == [
         (10, "500.00"),
@@ -66,47 +66,47 @@ def test_it_is_exact_on_each_day(file_database: Database) -> None:
         (1, "850.00"),
     ]
     assert [str(one.amount) for one in found.credits] == ["50.00"]
-    assert stated(office, date(2027, 3, 31)).credits == ()
+    assert stated(harness, date(2027, 3, 31)).credits == ()
 
 
 def test_what_was_written_off_is_open_until_that_day(file_database: Database) -> None:
-    office = told(file_database, ("write_off", "2027-04-05 09:00", {"reason": "insolvent", "by": "manager-1"}))
-    assert len(stated(office, date(2027, 4, 4)).invoices) == 1
-    assert stated(office, date(2027, 4, 5)).invoices == ()
+    harness = told(file_database, ("write_off", "2027-04-05 09:00", {"reason": "insolvent", "by": "manager-1"}))
+    assert len(stated(harness, date(2027, 4, 4)).invoices) == 1
+    assert stated(harness, date(2027, 4, 5)).invoices == ()
 
 
 def test_what_was_cancelled_was_never_owed(file_database: Database) -> None:
-    office = told(file_database, ("cancel", "2027-04-05 09:00", {"reason": "duplicate", "by": "billing"}))
-    assert stated(office, date(2027, 3, 9)).invoices == ()
+    harness = told(file_database, ("cancel", "2027-04-05 09:00", {"reason": "duplicate", "by": "billing"}))
+    assert stated(harness, date(2027, 3, 9)).invoices == ()
 
 
 def test_a_day_to_come_and_a_customer_nobody_knows_are_refused(file_database: Database) -> None:
-    office = told(file_database)
+    harness = told(file_database)
     with pytest.raises(Refused, match="still to come"):
-        stated(office, date(2027, 4, 21))
+        stated(harness, date(2027, 4, 21))
     with file_database.reading() as session, pytest.raises(Refused, match="is not known"):
-        statement_of(session, office.deps, "nobody", None, NOW)
+        statement_of(session, harness.deps, "nobody", None, NOW)
 
 
 def test_the_total_adds_up_and_what_is_disputed_is_not_in_it(file_database: Database) -> None:
-    office = told(
+    harness = told(
         file_database,
         ("dispute_opened", "2027-03-05 09:00", {"reason": "quantity", "opened_by": "user", "amount": "200.00"}),
     )
-    text = printed(office)
+    text = printed(harness)
     assert "€1,200.00" in text and "€1,000.00" in text and "-€200.00" in text.replace("\N{MINUS SIGN}", "-")
 
 
 @pytest.mark.parametrize("language", the_catalogue().languages)
 def test_each_language_has_it(file_database: Database, language: str) -> None:
-    office = told(file_database, ("payment_received", "2027-03-10 09:00", paid("P1", "500.00")), language=language)
-    labels, text = the_catalogue().labels(language), printed(office)
+    harness = told(file_database, ("payment_received", "2027-03-10 09:00", paid("P1", "500.00")), language=language)
+    labels, text = the_catalogue().labels(language), printed(harness)
     for name in ("customer_number", "due", "invoiced", "open", "total_due", "payments", "date"):
         assert labels[name] in text, name
     assert "{" not in text
 
 
 def test_unconfirmed_interest_is_not_stated(file_database: Database) -> None:
-    office = told(file_database, interest="statutory", kind=DebtorKind.BUSINESS)
-    (one,) = stated(office).invoices
+    harness = told(file_database, interest="statutory", kind=DebtorKind.BUSINESS)
+    (one,) = stated(harness).invoices
     assert one.interest == one.lump_sum == Decimal(0)
