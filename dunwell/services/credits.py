@@ -218,6 +218,7 @@ def apply(session: Session, to_invoice: str, event: CreditApplied, now: datetime
             amount=event.amount,
             currency=event.currency,
             received_at=now,
+            recorded_at=now,
             method=BY_CREDIT,
         )
     )

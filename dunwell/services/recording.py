@@ -123,7 +123,7 @@ class Recording:
                 credits.apply(session, case.invoice_id, event, now)  # it was taken before the case got the event
             case PaymentReversed():
                 for reversal in case.money.reversals:
-                    payments.put_reversal(session, case.invoice_id, reversal)
+                    payments.put_reversal(session, case.invoice_id, reversal, now)
                 credits.take_back(session, case.invoice_id, event.payment_id, now)
             case InvoiceAmended() if event.due_on is not None and case.begins_anew:
                 begin_anew(session, case, now)

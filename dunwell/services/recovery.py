@@ -85,9 +85,9 @@ class Recovery:
     def complete(self, case: Case) -> bool:
         """Write the payments that only the case knows; all that a database lacks which is behind. True if it was."""
         for receipt in case.money.receipts:
-            payments.put_receipt(self._session, case.invoice_id, receipt, case.currency)
+            payments.put_receipt(self._session, case.invoice_id, receipt, case.currency, self._now)
         for reversal in case.money.reversals:
-            payments.put_reversal(self._session, case.invoice_id, reversal)
+            payments.put_reversal(self._session, case.invoice_id, reversal, self._now)
         for receipt in case.money.receipts:
             if receipt.from_invoice is not None:
                 credits.restore(self._session, case, receipt, self._now)

@@ -10,7 +10,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Mark
 from dunwell.domain.notifications import changes
 from dunwell.domain.terms import ENDS, DebtorKind, Role, Stage
-from dunwell.store import notifications
+from dunwell.store import notifications, standings
 from dunwell.store.bulk_rows import Facts, add_all
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow
 
@@ -53,12 +53,18 @@ _WITH_CUSTOMER = (
 
 
 def put(session: Session, case: Case, *, rehearsal: bool, now: datetime) -> None:
-    """Store the copy of a case, unless one with a higher revision is stored, and tell subscribers what changed."""
+    """Store the copy of a case, unless one with a higher revision is stored, and tell subscribers what changed.
+
+    What figures of a past instant need is written down as well, except of a rehearsal.
+    """
     row = session.get(CaseRow, case.invoice_id)
     if row is not None and row.revision > case.revision:
         return
-    notifications.tell_change(session, None if row is None else row.state, case)
-    session.merge(CaseRow(**_facts(case, rehearsal, now)))
+    before, facts = None if row is None else row.state, _facts(case, rehearsal, now)
+    notifications.tell_change(session, before, case)
+    if not rehearsal:
+        standings.keep(session, case.invoice_id, before, facts["state"], now)
+    session.merge(CaseRow(**facts))
     session.flush()
 
 

@@ -25,6 +25,7 @@ def add_payment(session: Session, invoice_id: str, payment: PaymentReceived, now
                 amount=payment.amount,
                 currency=payment.currency,
                 received_at=payment.received_at or now,
+                recorded_at=now,
                 method=payment.method,
                 designation=payment.designation,
             )
@@ -59,20 +60,20 @@ def reversed_amounts(session: Session, invoice_id: str) -> dict[str, Decimal]:
     return found
 
 
-def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: str) -> None:
+def put_receipt(session: Session, invoice_id: str, receipt: Receipt, currency: str, now: datetime) -> None:
     """Write a payment that the case remembers. Does nothing when the database has it."""
     if session.get(PaymentRow, (invoice_id, receipt.payment_id)) is None:
         facts = receipt.model_dump(exclude={"from_invoice"})
-        session.add(PaymentRow(invoice_id=invoice_id, currency=currency, **facts))
+        session.add(PaymentRow(invoice_id=invoice_id, currency=currency, recorded_at=now, **facts))
         session.flush()
 
 
-def put_reversal(session: Session, invoice_id: str, reversal: Reversal) -> None:
+def put_reversal(session: Session, invoice_id: str, reversal: Reversal, now: datetime) -> None:
     """Write a reversal that the case remembers. Does nothing when the database has it, or lacks the payment."""
     if session.get(PaymentRow, (invoice_id, reversal.payment_id)) is None:
         return
     if session.get(ReversalRow, (invoice_id, reversal.payment_id, reversal.key)) is None:
-        session.add(ReversalRow(invoice_id=invoice_id, **reversal.model_dump()))
+        session.add(ReversalRow(invoice_id=invoice_id, recorded_at=now, **reversal.model_dump()))
         session.flush()
 
 

@@ -36,6 +36,7 @@ from dunwell.domain.terms import (
     Head,
     Level,
     MessageState,
+    PromiseState,
     ProviderCall,
     Role,
     Stage,
@@ -224,13 +225,54 @@ class CaseRow(Base):
     updated_at: Mapped[datetime]
 
 
+class StandingRow(Base):
+    """How an invoice stands since a moment, written when that changes. Before the first row its record counts.
+
+    tolerance  a rest up to this counts as paid once something was paid
+    end        how its case ended, unless it was paid
+    disputed   how much of it is in dispute
+    """
+
+    __tablename__ = "standings"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[datetime]
+    amount: Mapped[Decimal]
+    due_on: Mapped[date]
+    tolerance: Mapped[Decimal]
+    end: Mapped[Stage | None] = mapped_column(Word(Stage, 20))
+    disputed: Mapped[Decimal]
+    beside_principal: Mapped[Decimal]
+
+
+class PromiseRow(Base):
+    """A promise to pay, the `number`th about its invoice.
+
+    settled_at  when it was kept, broken or replaced
+    earlier     the payments that it does not count, because they were known when it was made
+    """
+
+    __tablename__ = "promises"
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    made_at: Mapped[datetime]
+    date: Mapped[date]
+    amount: Mapped[Decimal]
+    state: Mapped[PromiseState] = mapped_column(Word(PromiseState, 10))
+    settled_at: Mapped[datetime | None]
+    earlier: Mapped[list[Any]]
+
+
 class PaymentRow(Base):
+    """Money that came in. `received_at` is the bank's date; `recorded_at` None: before that was noted."""
+
     __tablename__ = "payments"
     invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
     payment_id: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
     currency: Mapped[str] = mapped_column(String(3))
     received_at: Mapped[datetime]
+    recorded_at: Mapped[datetime | None]
     method: Mapped[str | None]
     designation: Mapped[Head | None] = mapped_column(Word(Head, 20))
 
@@ -247,6 +289,7 @@ class ReversalRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     amount: Mapped[Decimal]
     at: Mapped[datetime]
+    recorded_at: Mapped[datetime | None]
     reason: Mapped[str]
 
 

@@ -48,7 +48,7 @@ def lived(database: Database) -> None:
             if name == "payment_received":
                 payments.add_payment(session, "inv-1", event, at(when))  # type: ignore[arg-type]
             for reversal in case.money.reversals:
-                payments.put_reversal(session, "inv-1", reversal)
+                payments.put_reversal(session, "inv-1", reversal, reversal.at)
 
         row = MessageRow(
             message_id="m-1",
@@ -138,7 +138,7 @@ def used(database: Database) -> None:
                 taken_back = parse_event("payment_reversed", [{"payment_id": credit_id, "reason": "a slip"}])
                 assert isinstance(taken_back, PaymentReversed)
                 case.apply(taken_back, at("2027-03-26 10:00"))
-                payments.put_reversal(session, "inv-2", case.money.reversals[-1])
+                payments.put_reversal(session, "inv-2", case.money.reversals[-1], case.money.reversals[-1].at)
                 credits.take_back(session, "inv-2", credit_id, at("2027-03-26 10:00"))
             cases.put(session, case, rehearsal=False, now=at(f"2027-03-26 {hour:02}:00"))
         credits.give_back(session, "inv-1", "credit-3", Decimal("15.00"), "EUR", "agent-8", at("2027-03-27 09:00"))

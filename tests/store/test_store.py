@@ -163,8 +163,8 @@ def test_a_payment_counts_once_and_not_after_its_reversal(filled: Database) -> N
         for later in (0, 1):
             told = reversal.model_copy(update={"at": reversal.at + timedelta(days=later)})
             with filled.writing("acme") as session:
-                payments.put_reversal(session, "inv-1", told)
-                payments.put_reversal(session, "inv-1", told.model_copy(update={"payment_id": "unknown"}))
+                payments.put_reversal(session, "inv-1", told, told.at)
+                payments.put_reversal(session, "inv-1", told.model_copy(update={"payment_id": "unknown"}), told.at)
                 payments.add_payment(session, "inv-1", payment, NOW)
                 assert payments.paid(session, "inv-1") == Decimal(left)
     with filled.reading() as session:

@@ -1,0 +1,70 @@
+"""Days and months of figures. A day of figures is a day in UTC, the same for every customer."""
+
+import calendar
+from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple, Self
+
+_SMALLEST = timedelta(microseconds=1)
+
+
+class AsOf(NamedTuple):
+    """The instant for which figures are computed, and its day."""
+
+    moment: datetime
+    day: date
+
+    @classmethod
+    def end_of(cls, day: date) -> Self:
+        """The last instant of a day."""
+        return cls(datetime.combine(day, time(0), tzinfo=UTC) + timedelta(days=1) - _SMALLEST, day)
+
+    @classmethod
+    def at(cls, moment: datetime) -> Self:
+        moment = moment.astimezone(UTC)
+        return cls(moment, moment.date())
+
+
+class Period(NamedTuple):
+    """Days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def opening(self) -> AsOf:
+        """The last instant before it."""
+        return AsOf.end_of(self.first - timedelta(days=1))
+
+    def since(self, day: date) -> "Period":
+        """The part of it that begins on `day` at the earliest, and is a day long at least."""
+        return Period(min(max(self.first, day), self.last), self.last)
+
+    def __contains__(self, day: object) -> bool:
+        return isinstance(day, date) and self.first <= day <= self.last
+
+
+def month_end(last: date, back: int) -> date:
+    """Return the day on which the month ends that lies `back` months before the one that ends on `last`.
+
+    Months end on the same day of the month as `last`, or on their own last day where they are shorter. They are
+    calendar months when `last` is the last day of one.
+    """
+    count = last.year * 12 + last.month - 1 - back
+    year, month = count // 12, count % 12 + 1
+    length = calendar.monthrange(year, month)[1]
+    is_last = last.day == calendar.monthrange(last.year, last.month)[1]
+    return date(year, month, length if is_last else min(last.day, length))
+
+
+def month(last: date, back: int) -> Period:
+    """Return the month that lies `back` months before the one that ends on `last`."""
+    return Period(month_end(last, back + 1) + timedelta(days=1), month_end(last, back))
+
+
+def months(last: date, count: int) -> Period:
+    """Return the last `count` months together."""
+    return Period(month_end(last, count) + timedelta(days=1), last)

@@ -1,0 +1,112 @@
+"""Reads the contacts with customers that figures are made of; never those of rehearsals."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.channels import Channel
+from dunwell.domain.events import CONVERSATIONS
+from dunwell.domain.figures.contact import Contact, StepName
+from dunwell.domain.keys import StepId, StepKey
+from dunwell.domain.terms import CONTACT_TASKS, MessageState, TaskKind, TaskState
+from dunwell.store.receivables import of_real_cases
+from dunwell.store.tables import InvoiceRow, MessageInvoiceRow, MessageRow, PolicyRow, TaskRow
+
+
+class SentMessage(NamedTuple):
+    """A message that a provider took. `settled_at` None: nothing was heard of it since."""
+
+    channel: Channel
+    state: MessageState
+    settled_at: datetime | None
+
+
+class CallCount(NamedTuple):
+    """How many calls, visits or meetings had this result."""
+
+    kind: TaskKind
+    result: str
+    number: int
+
+
+def policy_steps(session: Session) -> dict[str, list[str]]:
+    """Return the steps of each policy in the order of its newest version, and after them those of older ones."""
+    steps: dict[str, list[str]] = defaultdict(list)
+    for row in session.scalars(select(PolicyRow).order_by(PolicyRow.version.desc())):
+        known = steps[row.name]
+        known += [step["id"] for step in row.body.get("steps", ()) if step["id"] not in known]
+    return steps
+
+
+def contacts(session: Session, currency: str, since: datetime, until: datetime) -> dict[str, list[Contact]]:
+    """Return the contacts of each invoice between two times, oldest first.
+
+    A contact is a message that asks for payment and was delivered, and a call, visit or meeting in which somebody was
+    reached. It is named by the policy with which its case began.
+    """
+    found: dict[str, list[Contact]] = defaultdict(list)
+    link, message = MessageInvoiceRow, MessageRow
+    query = of_real_cases(
+        select(link.invoice_id, link.step, message.settled_at, InvoiceRow.policy_name)
+        .join(message, message.message_id == link.message_id)
+        .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
+        .where(
+            message.asks.is_(True),
+            message.state == MessageState.DELIVERED,
+            message.settled_at.between(since, until),
+        ),
+        currency,
+    )
+    for invoice_id, step, at, policy in session.execute(query):
+        key = StepKey.parse(step)
+        if not key.copied:
+            found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(key.step).name)))
+    calls = of_real_cases(
+        select(TaskRow.invoice_id, TaskRow.step, TaskRow.closed_at, InvoiceRow.policy_name)
+        .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
+        .where(
+            TaskRow.kind.in_(CONTACT_TASKS),
+            TaskRow.state == TaskState.DONE,
+            TaskRow.result.in_(CONVERSATIONS),
+            TaskRow.closed_at.between(since, until),
+        ),
+        currency,
+    )
+    for invoice_id, step, at, policy in session.execute(calls):
+        found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(step).name)))
+    for some in found.values():
+        some.sort()
+    return dict(found)
+
+
+def calls(session: Session, currency: str, since: datetime, until: datetime) -> list[CallCount]:
+    """Return what came of the calls, visits and meetings that were closed between two times."""
+    query = of_real_cases(
+        select(TaskRow.kind, TaskRow.result, func.count())
+        .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
+        .where(
+            TaskRow.kind.in_(CONTACT_TASKS),
+            TaskRow.state == TaskState.DONE,
+            TaskRow.result.is_not(None),
+            TaskRow.closed_at.between(since, until),
+        ),
+        currency,
+    ).group_by(TaskRow.kind, TaskRow.result)
+    found = [CallCount(kind, str(result), number) for kind, result, number in session.execute(query)]
+    return sorted(found, key=lambda one: (one.kind, -one.number, one.result))
+
+
+def messages(session: Session, currency: str, since: datetime, until: datetime) -> list[SentMessage]:
+    """Return the messages that providers took between two times, each once however many invoices it carries."""
+    link, message = MessageInvoiceRow, MessageRow
+    query = of_real_cases(
+        select(message.message_id, message.channel, message.state, message.settled_at)
+        .join(link, link.message_id == message.message_id)
+        .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
+        .where(message.sent_at.between(since, until)),
+        currency,
+    ).distinct()
+    return [SentMessage(channel, state, settled) for _, channel, state, settled in session.execute(query)]

@@ -1,0 +1,148 @@
+"""Reads the invoices that figures are made of, with their money and promises; never those of rehearsals."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.events import BY_CREDIT
+from dunwell.domain.figures.promise import Promised
+from dunwell.domain.figures.receivable import Movement, Receivable, Standing
+from dunwell.domain.policy import tolerated
+from dunwell.store.tables import (
+    CaseRow,
+    CreditUseRow,
+    InvoiceRow,
+    PaymentRow,
+    PolicyRow,
+    PromiseRow,
+    ReversalRow,
+    StandingRow,
+)
+
+Q = TypeVar("Q", bound=Select[Any])
+
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The invoices of one currency, which has `digits` after the point, and what was promised of them."""
+
+    currency: str
+    digits: int
+    invoices: list[Receivable] = field(default_factory=list)
+    promises: list[Promised] = field(default_factory=list)
+
+
+def of_real_cases(query: Q, currency: str | None) -> Q:
+    """Narrow a query of invoices to those of real cases, in one currency or in all."""
+    query = query.join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id).where(CaseRow.rehearsal.is_(False))
+    return query if currency is None else query.where(InvoiceRow.currency == currency)
+
+
+class _Reading:
+    """One reading of all that is recorded. Money comes before promises, which count it."""
+
+    def __init__(self, session: Session, currency: str | None) -> None:
+        self._session = session
+        self.ledgers: dict[str, Ledger] = {}
+        self._known: dict[str, tuple[Receivable, Ledger]] = {}
+        self._read_invoices(currency)
+        self._read_standings()
+        self._read_money()
+        self._read_promises()
+
+    def _read_invoices(self, currency: str | None) -> None:
+        row = InvoiceRow
+        query = of_real_cases(
+            select(
+                row.invoice_id,
+                row.currency,
+                row.digits,
+                row.issued_on,
+                row.amount,
+                row.due_on,
+                row.policy_name,
+                row.policy_version,
+            ),
+            currency,
+        )
+        tolerances = {
+            (policy.name, policy.version): policy.body.get("tolerance", 0)
+            for policy in self._session.scalars(select(PolicyRow))
+        }
+        for invoice_id, code, digits, issued_on, amount, due_on, *policy in self._session.execute(query):
+            ledger = self.ledgers.get(code) or self.ledgers.setdefault(code, Ledger(code, digits))
+            tolerance = tolerated(tolerances.get(tuple(policy), 0), digits)
+            invoice = Receivable(invoice_id, issued_on, [Standing(_ALWAYS, amount, due_on, tolerance)])
+            ledger.invoices.append(invoice)
+            self._known[invoice_id] = invoice, ledger
+
+    def _read_standings(self) -> None:
+        for row in self._session.scalars(select(StandingRow).order_by(StandingRow.invoice_id, StandingRow.number)):
+            if row.invoice_id in self._known:
+                standing = Standing(
+                    row.since, row.amount, row.due_on, row.tolerance, row.end, row.disputed, row.beside_principal
+                )
+                self._known[row.invoice_id][0].standings.append(standing)
+
+    def _read_money(self) -> None:
+        came = self._read_payments()
+        given = self._read_uses_of_credit()
+        for row in self._session.scalars(select(ReversalRow)):
+            payment = came.get((row.invoice_id, row.payment_id))
+            if payment is None:
+                continue
+            at = max(payment.at, row.at if row.recorded_at is None else min(row.at, row.recorded_at))
+            movement = Movement(at, -row.amount, row.payment_id, payment.by_credit)
+            self._known[row.invoice_id][0].movements.append(movement)
+            use = given.get(row.payment_id)
+            if use is not None and use.to_invoice == row.invoice_id:
+                self._give(use.from_invoice, at, -row.amount)  # it is credit again
+        for invoice, _ in self._known.values():
+            if len(invoice.movements) > 1:
+                invoice.movements.sort(key=lambda one: (one.at, -one.amount, one.payment_id))
+
+    def _read_payments(self) -> dict[tuple[str, str], Movement]:
+        came, row = {}, PaymentRow
+        query = select(row.invoice_id, row.payment_id, row.amount, row.received_at, row.recorded_at, row.method)
+        for invoice_id, payment_id, amount, received_at, recorded_at, method in self._session.execute(query):
+            if invoice_id in self._known:
+                at = received_at if recorded_at is None else min(received_at, recorded_at)
+                came[invoice_id, payment_id] = movement = Movement(at, amount, payment_id, method == BY_CREDIT)
+                self._known[invoice_id][0].movements.append(movement)
+        return came
+
+    def _read_uses_of_credit(self) -> dict[str, CreditUseRow]:
+        found = {row.credit_id: row for row in self._session.scalars(select(CreditUseRow))}
+        for row in found.values():
+            self._give(row.from_invoice, row.at, row.amount)
+        return found
+
+    def _give(self, invoice_id: str, at: datetime, amount: Decimal) -> None:
+        if invoice_id in self._known:
+            self._known[invoice_id][0].given.append((at, amount))
+
+    def _read_promises(self) -> None:
+        for row in self._session.scalars(select(PromiseRow).order_by(PromiseRow.invoice_id, PromiseRow.number)):
+            if row.invoice_id in self._known:
+                invoice, ledger = self._known[row.invoice_id]
+                promised = Promised(
+                    made_at=row.made_at,
+                    date=row.date,
+                    amount=row.amount,
+                    state=row.state,
+                    settled_at=row.settled_at,
+                    earlier=frozenset(row.earlier),
+                    movements=tuple(invoice.movements),
+                )
+                ledger.promises.append(promised)
+
+
+def ledgers(session: Session, currency: str | None = None) -> dict[str, Ledger]:
+    """Return the ledger of each currency, or of one if it has any invoice, by currency."""
+    return _Reading(session, currency).ledgers
