@@ -1,7 +1,7 @@
 """Reads the contacts with customers that figures are made of; never those of rehearsals."""
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -14,6 +14,9 @@ from dunwell.domain.keys import StepId, StepKey
 from dunwell.domain.terms import CONTACT_TASKS, MessageState, TaskKind, TaskState
 from dunwell.store.receivables import of_real_cases
 from dunwell.store.tables import InvoiceRow, MessageInvoiceRow, MessageRow, PolicyRow, TaskRow
+
+MEMORY = timedelta(days=180)
+"""How long before money a contact may lie of which it is said that the money followed."""
 
 
 class SentMessage(NamedTuple):
@@ -49,34 +52,35 @@ def contacts(session: Session, currency: str, since: datetime, until: datetime) 
     """
     found: dict[str, list[Contact]] = defaultdict(list)
     link, message = MessageInvoiceRow, MessageRow
-    query = of_real_cases(
+    query = (
         select(link.invoice_id, link.step, message.settled_at, InvoiceRow.policy_name)
         .join(message, message.message_id == link.message_id)
         .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
         .where(
+            *of_real_cases(currency),
             message.asks.is_(True),
             message.state == MessageState.DELIVERED,
             message.settled_at.between(since, until),
-        ),
-        currency,
+        )
     )
     for invoice_id, step, at, policy in session.execute(query):
         key = StepKey.parse(step)
-        if not key.copied:
+        if at is not None and not key.copied:
             found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(key.step).name)))
-    calls = of_real_cases(
+    talks = (
         select(TaskRow.invoice_id, TaskRow.step, TaskRow.closed_at, InvoiceRow.policy_name)
         .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
         .where(
+            *of_real_cases(currency),
             TaskRow.kind.in_(CONTACT_TASKS),
             TaskRow.state == TaskState.DONE,
             TaskRow.result.in_(CONVERSATIONS),
             TaskRow.closed_at.between(since, until),
-        ),
-        currency,
+        )
     )
-    for invoice_id, step, at, policy in session.execute(calls):
-        found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(step).name)))
+    for invoice_id, step, at, policy in session.execute(talks):
+        if at is not None:
+            found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(step).name)))
     for some in found.values():
         some.sort()
     return dict(found)
@@ -84,17 +88,18 @@ def contacts(session: Session, currency: str, since: datetime, until: datetime) 
 
 def calls(session: Session, currency: str, since: datetime, until: datetime) -> list[CallCount]:
     """Return what came of the calls, visits and meetings that were closed between two times."""
-    query = of_real_cases(
+    query = (
         select(TaskRow.kind, TaskRow.result, func.count())
         .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
         .where(
+            *of_real_cases(currency),
             TaskRow.kind.in_(CONTACT_TASKS),
             TaskRow.state == TaskState.DONE,
             TaskRow.result.is_not(None),
             TaskRow.closed_at.between(since, until),
-        ),
-        currency,
-    ).group_by(TaskRow.kind, TaskRow.result)
+        )
+        .group_by(TaskRow.kind, TaskRow.result)
+    )
     found = [CallCount(kind, str(result), number) for kind, result, number in session.execute(query)]
     return sorted(found, key=lambda one: (one.kind, -one.number, one.result))
 
@@ -102,11 +107,11 @@ def calls(session: Session, currency: str, since: datetime, until: datetime) -> 
 def messages(session: Session, currency: str, since: datetime, until: datetime) -> list[SentMessage]:
     """Return the messages that providers took between two times, each once however many invoices it carries."""
     link, message = MessageInvoiceRow, MessageRow
-    query = of_real_cases(
+    query = (
         select(message.message_id, message.channel, message.state, message.settled_at)
         .join(link, link.message_id == message.message_id)
         .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
-        .where(message.sent_at.between(since, until)),
-        currency,
-    ).distinct()
+        .where(*of_real_cases(currency), message.sent_at.between(since, until))
+        .distinct()
+    )
     return [SentMessage(channel, state, settled) for _, channel, state, settled in session.execute(query)]

@@ -1,11 +1,11 @@
 """Reads the invoices that figures are made of, with their money and promises; never those of rehearsals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.events import BY_CREDIT
@@ -23,8 +23,6 @@ from dunwell.store.tables import (
     StandingRow,
 )
 
-Q = TypeVar("Q", bound=Select[Any])
-
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,10 +36,10 @@ class Ledger:
     promises: list[Promised] = field(default_factory=list)
 
 
-def of_real_cases(query: Q, currency: str | None) -> Q:
-    """Narrow a query of invoices to those of real cases, in one currency or in all."""
-    query = query.join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id).where(CaseRow.rehearsal.is_(False))
-    return query if currency is None else query.where(InvoiceRow.currency == currency)
+def of_real_cases(currency: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that narrow a query of invoices to those of real cases, in one currency or in all."""
+    conditions = [CaseRow.invoice_id == InvoiceRow.invoice_id, CaseRow.rehearsal.is_(False)]
+    return conditions if currency is None else [*conditions, InvoiceRow.currency == currency]
 
 
 class _Reading:
@@ -58,26 +56,23 @@ class _Reading:
 
     def _read_invoices(self, currency: str | None) -> None:
         row = InvoiceRow
-        query = of_real_cases(
-            select(
-                row.invoice_id,
-                row.currency,
-                row.digits,
-                row.issued_on,
-                row.amount,
-                row.due_on,
-                row.policy_name,
-                row.policy_version,
-            ),
-            currency,
-        )
+        query = select(
+            row.invoice_id,
+            row.currency,
+            row.digits,
+            row.issued_on,
+            row.amount,
+            row.due_on,
+            row.policy_name,
+            row.policy_version,
+        ).where(*of_real_cases(currency))
         tolerances = {
             (policy.name, policy.version): policy.body.get("tolerance", 0)
             for policy in self._session.scalars(select(PolicyRow))
         }
-        for invoice_id, code, digits, issued_on, amount, due_on, *policy in self._session.execute(query):
+        for invoice_id, code, digits, issued_on, amount, due_on, name, version in self._session.execute(query):
             ledger = self.ledgers.get(code) or self.ledgers.setdefault(code, Ledger(code, digits))
-            tolerance = tolerated(tolerances.get(tuple(policy), 0), digits)
+            tolerance = tolerated(tolerances.get((name, version), 0), digits)
             invoice = Receivable(invoice_id, issued_on, [Standing(_ALWAYS, amount, due_on, tolerance)])
             ledger.invoices.append(invoice)
             self._known[invoice_id] = invoice, ledger
@@ -146,3 +141,10 @@ class _Reading:
 def ledgers(session: Session, currency: str | None = None) -> dict[str, Ledger]:
     """Return the ledger of each currency, or of one if it has any invoice, by currency."""
     return _Reading(session, currency).ledgers
+
+
+def currencies(session: Session) -> Sequence[str]:
+    """Return the currencies of all invoices of real cases, that with most invoices first."""
+    row = InvoiceRow
+    query = select(row.currency).where(*of_real_cases(None)).group_by(row.currency)
+    return session.scalars(query.order_by(func.count().desc(), row.currency)).all()

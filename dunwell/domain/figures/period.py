@@ -4,7 +4,9 @@ import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple, Self
 
+EARLIEST = date(2000, 1, 1)
 _SMALLEST = timedelta(microseconds=1)
+_DAY = len("2027-03-31")
 
 
 class AsOf(NamedTuple):
@@ -22,6 +24,28 @@ class AsOf(NamedTuple):
     def at(cls, moment: datetime) -> Self:
         moment = moment.astimezone(UTC)
         return cls(moment, moment.date())
+
+    @classmethod
+    def read(cls, text: str, now: datetime) -> Self:
+        """Read a day, which stands for its end, or a time. Raises ValueError, saying what is wrong with it."""
+        try:
+            as_of = cls.end_of(date.fromisoformat(text)) if len(text) <= _DAY else cls.at(_moment(text))
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{text[:40]!r} is neither a day nor a time: write 2027-03-31 or 2027-03-31T12:00Z"
+            ) from None
+        if as_of.day < EARLIEST:
+            raise ValueError(f"{as_of.day} is too early: no figures are known before {EARLIEST}")
+        if as_of.day > now.astimezone(UTC).date() or (len(text) > _DAY and as_of.moment > now):
+            raise ValueError(f"{text} lies ahead: figures are of today or earlier")
+        return as_of
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError
+    return moment
 
 
 class Period(NamedTuple):

@@ -23,9 +23,7 @@ _NOW = re.compile(r"now (?P<amount>\d+(?:\.\d+)?) [A-Z]{3}(?:, due on (?P<due_on
 _DISPUTED = re.compile(r"(?P<amount>\d+(?:\.\d+)?) [A-Z]{3} disputed by ")
 _ENDS = frozenset({"written_off", "cancelled", "handed_over"})
 
-_INVOICES = sa.table(
-    "invoices", sa.column("invoice_id"), sa.column("amount", Amount()), sa.column("due_on", sa.Date())
-)
+_INVOICES = sa.table("invoices", sa.column("invoice_id"), sa.column("amount"), sa.column("due_on", sa.Date()))
 _CASES = sa.table(
     "cases",
     sa.column("invoice_id"),
@@ -100,7 +98,7 @@ def _standings(case: Any, entries: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """Yield each change that the timeline tells of, and at last what the case knows besides."""
     state = case.state
     standing: dict[str, Any] = {
-        "amount": case.amount,
+        "amount": Decimal(str(case.amount)),
         "due_on": case.due_on,
         "tolerance": Decimal((state.get("rules") or {}).get("tolerance", 50)).scaleb(-state["digits"]),
         "end": None,
