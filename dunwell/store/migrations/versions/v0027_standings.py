@@ -14,8 +14,8 @@ from alembic import op
 
 from dunwell.store.column_types import Amount, Moment
 
-revision = "0026"
-down_revision = "0025"
+revision = "0027"
+down_revision = "0026"
 branch_labels = None
 depends_on = None
 
