@@ -37,6 +37,11 @@ def owed(
     return Receivable(f"{issued}-{amount}", date.fromisoformat(issued), [first, *changes], movements)
 
 
+def several(*values: object) -> tuple[object, ...]:
+    """The values, to be compared with numbers of another kind."""
+    return values
+
+
 def one_place(value: Decimal | None) -> Decimal | None:
     return None if value is None else round(value, 1)
 
@@ -59,8 +64,12 @@ def test_the_worked_example() -> None:
     book = the_example()
     ageing = Ageing.of(book.open_items(MARCH))
     flow = roll_forward(book, QUARTER, MARCH)
-    assert (flow.opening, flow.sales, ageing.open, ageing.current) == (6200, 10890, 6340, 3590)
-    assert [(sales, days) for sales, days in sales_by_month(book, MARCH)][:3] == [(3890, 31), (3610, 28), (3390, 31)]
+    assert several(flow.opening, flow.sales, ageing.open, ageing.current) == (6200, 10890, 6340, 3590)
+    assert [several(sales, days) for sales, days in sales_by_month(book, MARCH)][:3] == [
+        (3890, 31),
+        (3610, 28),
+        (3390, 31),
+    ]
     dso = days_of_sales(ageing.open, flow.sales, QUARTER.days)
     best = days_of_sales(ageing.current, flow.sales, QUARTER.days)
     assert dso is not None
@@ -175,15 +184,23 @@ def test_a_cancelled_invoice_is_no_sale_any_more_and_what_was_paid_on_it_is_cred
     gone = Standing(at("2027-03-15 10:00"), Decimal(100), date(2027, 3, 31), end=Stage.CANCELLED)
     invoice = owed("100", "2027-03-01", "2027-03-31", ("2027-03-10 10:00", "40"), changes=(gone,))
     book, before = Receivables([invoice]), AsOf.end_of(date(2027, 3, 14))
-    assert (book.sales(QUARTER, before), invoice.balance(before).open, invoice.credit(before.moment)) == (100, 60, 0)
-    assert (book.sales(QUARTER, MARCH), invoice.balance(MARCH).open, invoice.credit(MARCH.moment)) == (0, 0, 40)
+    assert several(book.sales(QUARTER, before), invoice.balance(before).open, invoice.credit(before.moment)) == (
+        100,
+        60,
+        0,
+    )
+    assert several(book.sales(QUARTER, MARCH), invoice.balance(MARCH).open, invoice.credit(MARCH.moment)) == (
+        0,
+        0,
+        40,
+    )
 
 
 def test_a_written_off_invoice_stays_a_sale_and_leaves_receivables() -> None:
     gone = Standing(at("2027-03-15 10:00"), Decimal(100), date(2027, 3, 31), end=Stage.WRITTEN_OFF)
     invoice = owed("100", "2027-03-01", "2027-03-31", ("2027-03-10 10:00", "40"), changes=(gone,))
     flow = roll_forward(Receivables([invoice]), QUARTER, MARCH)
-    assert flow == (0, 100, 0, 40, 60, 0)
+    assert several(*flow) == (0, 100, 0, 40, 60, 0)
 
 
 def test_a_small_rest_is_let_go_once_something_was_paid() -> None:
@@ -217,7 +234,7 @@ def test_at_risk_is_what_is_late_by_more_than_ninety_days() -> None:
         ]
     )
     found = risk(book, Period(date(2026, 11, 1), date(2026, 11, 30)), MARCH)
-    assert (found.billed, found.open, found.at_risk, found.share) == (400, 300, 100, 25)
+    assert several(found.billed, found.open, found.at_risk, found.share) == (400, 300, 100, 25)
 
 
 # Promises -------------------------------------------------------------------------------------------------
@@ -243,8 +260,8 @@ def test_promises_count_by_money_and_by_number() -> None:
     replaced = promised(PromiseState.REPLACED, "2027-03-05 08:00")
     waits = promised(PromiseState.OPEN, None, day="2027-04-10")
     found = PromiseFigures.of([broken, kept, late, replaced, waits], QUARTER, MARCH)
-    assert (found.due, found.due_amount, found.kept, found.kept_amount) == (3, 300, 1, 130)
-    assert (found.open, found.open_amount) == (1, 100)
+    assert several(found.due, found.due_amount, found.kept, found.kept_amount) == (3, 300, 1, 130)
+    assert several(found.open, found.open_amount) == (1, 100)
     assert one_place(found.kept_share) == Decimal("43.3")
     assert one_place(found.kept_count_share) == Decimal("33.3")
 
@@ -253,8 +270,8 @@ def test_a_promise_whose_money_was_taken_back_was_not_kept() -> None:
     paid = (("2027-03-09 10:00", "100"), ("2027-03-20 10:00", "-40"))
     one = promised(PromiseState.KEPT, "2027-03-09 10:00", *paid)
     before = AsOf.end_of(date(2027, 3, 19))
-    assert (one.was_kept(before), one.came(before)) == (True, 100)
-    assert (one.was_kept(MARCH), one.came(MARCH)) == (False, 60)
+    assert several(one.was_kept(before), one.came(before)) == (True, 100)
+    assert several(one.was_kept(MARCH), one.came(MARCH)) == (False, 60)
 
 
 def test_a_promise_was_open_until_it_was_settled() -> None:
@@ -288,8 +305,8 @@ def test_money_stands_beside_the_last_step_of_fourteen_days() -> None:
     ]
     found = after_contact(contacts, came, QUARTER.opening.moment, MARCH.moment)
     first, second = found.by_step[FIRST], found.by_step[SECOND]
-    assert (first.reached, len(first.cases), first.payments, first.amount) == (3, 2, 2, 40)
-    assert (second.reached, len(second.cases), second.payments, second.amount) == (1, 1, 1, 20)
-    assert (found.alone.payments, found.alone.amount) == (3, 150)
+    assert several(first.reached, len(first.cases), first.payments, first.amount) == (3, 2, 2, 40)
+    assert several(second.reached, len(second.cases), second.payments, second.amount) == (1, 1, 1, 20)
+    assert several(found.alone.payments, found.alone.amount) == (3, 150)
     assert one_place(first.share) == Decimal("66.7")
     assert contact_to_cash(contacts, came) == Decimal(9)  # of 4, 2, 14 and 14 days

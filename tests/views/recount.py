@@ -63,15 +63,13 @@ def _bill(dice: random.Random, number: int) -> Bill:
     standing: dict[str, Any] = {"amount": amount, "due_on": bill.due, "end": None, "disputed": 0}
     for since in sorted(moment(150) for _ in range(dice.choices((0, 1, 3), (6, 2, 1))[0])):
         what = dice.choice(("amount", "due_on", "disputed", "end"))
-        standing = (
-            standing
-            | {
-                "amount": {"amount": dice.randrange(amount * 2)},
-                "due_on": {"due_on": issued + timedelta(days=dice.randrange(120))},
-                "disputed": {"disputed": dice.choice((0, dice.randrange(amount + 1)))},
-                "end": {"end": dice.choice((None, Stage.CANCELLED, Stage.WRITTEN_OFF, Stage.HANDED_OVER))},
-            }[what]
-        )
+        news: dict[str, dict[str, Any]] = {
+            "amount": {"amount": dice.randrange(amount * 2)},
+            "due_on": {"due_on": issued + timedelta(days=dice.randrange(120))},
+            "disputed": {"disputed": dice.choice((0, dice.randrange(amount + 1)))},
+            "end": {"end": dice.choice((None, Stage.CANCELLED, Stage.WRITTEN_OFF, Stage.HANDED_OVER))},
+        }
+        standing = standing | news[what]
         bill.changes.append({"since": since, **standing})
     for place in range(dice.choices((0, 1, 2, 4), (2, 6, 2, 1))[0]):
         received = moment(130) - timedelta(days=10)
