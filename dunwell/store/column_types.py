@@ -32,6 +32,15 @@ class Amount(TypeDecorator[Decimal]):
         return None if value is None else plain(Decimal(str(value)))
 
 
+class ExactAmount(Amount):
+    """The same, read as it stands there: faster, for whoever writes the amount anew anyway."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: object, dialect: Dialect) -> Decimal | None:
+        return value if value is None or isinstance(value, Decimal) else Decimal(str(value))
+
+
 def plain(value: Decimal) -> Decimal:
     """Return the value without the zeros that the column's scale adds, but with at least two decimal places."""
     shortened = value.normalize()

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import false, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import Channel
@@ -12,19 +13,19 @@ from dunwell.domain.events import CONVERSATIONS
 from dunwell.domain.figures.contact import Contact, StepName
 from dunwell.domain.keys import StepId, StepKey
 from dunwell.domain.terms import CONTACT_TASKS, MessageState, TaskKind, TaskState
-from dunwell.store.receivables import of_real_cases
+from dunwell.store.receivables import of_no_rehearsal
 from dunwell.store.tables import InvoiceRow, MessageInvoiceRow, MessageRow, PolicyRow, TaskRow
 
 MEMORY = timedelta(days=180)
 """How long before money a contact may lie of which it is said that the money followed."""
 
 
-class SentMessage(NamedTuple):
-    """A message that a provider took. `settled_at` None: nothing was heard of it since."""
+class MessageCount(NamedTuple):
+    """How many messages of a channel have this state. None: nothing was heard of them by then."""
 
     channel: Channel
-    state: MessageState
-    settled_at: datetime | None
+    state: MessageState | None
+    number: int
 
 
 class CallCount(NamedTuple):
@@ -57,21 +58,21 @@ def contacts(session: Session, currency: str, since: datetime, until: datetime) 
         .join(message, message.message_id == link.message_id)
         .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
         .where(
-            *of_real_cases(currency),
+            *of_no_rehearsal(currency),
             message.asks.is_(True),
             message.state == MessageState.DELIVERED,
             message.settled_at.between(since, until),
         )
     )
-    for invoice_id, step, at, policy in session.execute(query):
-        key = StepKey.parse(step)
-        if at is not None and not key.copied:
-            found[invoice_id].append(Contact(at, StepName(policy, StepId.parse(key.step).name)))
+    for invoice_id, key, at, policy in session.execute(query):
+        step = _step_of(key)
+        if at is not None and step is not None:
+            found[invoice_id].append(Contact(at, StepName(policy, step)))
     talks = (
         select(TaskRow.invoice_id, TaskRow.step, TaskRow.closed_at, InvoiceRow.policy_name)
         .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
         .where(
-            *of_real_cases(currency),
+            *of_no_rehearsal(currency),
             TaskRow.kind.in_(CONTACT_TASKS),
             TaskRow.state == TaskState.DONE,
             TaskRow.result.in_(CONVERSATIONS),
@@ -92,7 +93,7 @@ def calls(session: Session, currency: str, since: datetime, until: datetime) -> 
         select(TaskRow.kind, TaskRow.result, func.count())
         .join(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
         .where(
-            *of_real_cases(currency),
+            *of_no_rehearsal(currency),
             TaskRow.kind.in_(CONTACT_TASKS),
             TaskRow.state == TaskState.DONE,
             TaskRow.result.is_not(None),
@@ -104,14 +105,25 @@ def calls(session: Session, currency: str, since: datetime, until: datetime) -> 
     return sorted(found, key=lambda one: (one.kind, -one.number, one.result))
 
 
-def messages(session: Session, currency: str, since: datetime, until: datetime) -> list[SentMessage]:
+def messages(session: Session, currency: str, since: datetime, until: datetime) -> list[MessageCount]:
     """Return the messages that providers took between two times, each once however many invoices it carries."""
     link, message = MessageInvoiceRow, MessageRow
+    is_settled = func.coalesce(message.settled_at <= until, false())
     query = (
-        select(message.message_id, message.channel, message.state, message.settled_at)
+        select(message.channel, message.state, is_settled, func.count(message.message_id.distinct()))
         .join(link, link.message_id == message.message_id)
         .join(InvoiceRow, InvoiceRow.invoice_id == link.invoice_id)
-        .where(*of_real_cases(currency), message.sent_at.between(since, until))
-        .distinct()
+        .where(*of_no_rehearsal(currency), message.sent_at.between(since, until))
+        .group_by(message.channel, message.state, is_settled)
     )
-    return [SentMessage(channel, state, settled) for _, channel, state, settled in session.execute(query)]
+    return [
+        MessageCount(channel, state if settled else None, number)
+        for channel, state, settled, number in session.execute(query)
+    ]
+
+
+@lru_cache(maxsize=1000)
+def _step_of(key: str) -> str | None:
+    """The step of a step key by its name; None for a copy."""
+    parsed = StepKey.parse(key)
+    return None if parsed.copied else StepId.parse(parsed.step).name

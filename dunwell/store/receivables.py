@@ -5,15 +5,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dunwell.domain.events import BY_CREDIT
 from dunwell.domain.figures.promise import Promised
 from dunwell.domain.figures.receivable import Movement, Receivable, Standing
+from dunwell.domain.invoice import REHEARSAL
 from dunwell.domain.policy import tolerated
+from dunwell.store.column_types import ExactAmount
 from dunwell.store.tables import (
-    CaseRow,
     CreditUseRow,
     InvoiceRow,
     PaymentRow,
@@ -36,10 +37,14 @@ class Ledger:
     promises: list[Promised] = field(default_factory=list)
 
 
-def of_real_cases(currency: str | None) -> list[ColumnElement[bool]]:
-    """Return the conditions that narrow a query of invoices to those of real cases, in one currency or in all."""
-    conditions = [CaseRow.invoice_id == InvoiceRow.invoice_id, CaseRow.rehearsal.is_(False)]
+def of_no_rehearsal(currency: str | None) -> list[ColumnElement[bool]]:
+    """Return the conditions that narrow a query of invoices to those of no rehearsal, in one currency or in all."""
+    conditions: list[ColumnElement[bool]] = [InvoiceRow.customer_id.not_like(f"{REHEARSAL}%")]
     return conditions if currency is None else [*conditions, InvoiceRow.currency == currency]
+
+
+def _exact(amount: InstrumentedAttribute[Decimal]) -> ColumnElement[Decimal]:
+    return type_coerce(amount, ExactAmount())
 
 
 class _Reading:
@@ -61,11 +66,11 @@ class _Reading:
             row.currency,
             row.digits,
             row.issued_on,
-            row.amount,
+            _exact(row.amount),
             row.due_on,
             row.policy_name,
             row.policy_version,
-        ).where(*of_real_cases(currency))
+        ).where(*of_no_rehearsal(currency))
         tolerances = {
             (policy.name, policy.version): policy.body.get("tolerance", 0)
             for policy in self._session.scalars(select(PolicyRow))
@@ -78,12 +83,21 @@ class _Reading:
             self._known[invoice_id] = invoice, ledger
 
     def _read_standings(self) -> None:
-        for row in self._session.scalars(select(StandingRow).order_by(StandingRow.invoice_id, StandingRow.number)):
-            if row.invoice_id in self._known:
-                standing = Standing(
-                    row.since, row.amount, row.due_on, row.tolerance, row.end, row.disputed, row.beside_principal
-                )
-                self._known[row.invoice_id][0].standings.append(standing)
+        row = StandingRow
+        query = select(
+            row.invoice_id,
+            row.since,
+            row.amount,
+            row.due_on,
+            row.tolerance,
+            row.end,
+            row.disputed,
+            row.beside_principal,
+        ).order_by(row.invoice_id, row.number)
+        for invoice_id, since, amount, due_on, tolerance, end, disputed, beside in self._session.execute(query):
+            if invoice_id in self._known:
+                standing = Standing(since, amount, due_on, tolerance, end, disputed, beside)
+                self._known[invoice_id][0].standings.append(standing)
 
     def _read_money(self) -> None:
         came = self._read_payments()
@@ -104,7 +118,9 @@ class _Reading:
 
     def _read_payments(self) -> dict[tuple[str, str], Movement]:
         came, row = {}, PaymentRow
-        query = select(row.invoice_id, row.payment_id, row.amount, row.received_at, row.recorded_at, row.method)
+        query = select(
+            row.invoice_id, row.payment_id, _exact(row.amount), row.received_at, row.recorded_at, row.method
+        )
         for invoice_id, payment_id, amount, received_at, recorded_at, method in self._session.execute(query):
             if invoice_id in self._known:
                 at = received_at if recorded_at is None else min(received_at, recorded_at)
@@ -123,18 +139,15 @@ class _Reading:
             self._known[invoice_id][0].given.append((at, amount))
 
     def _read_promises(self) -> None:
-        for row in self._session.scalars(select(PromiseRow).order_by(PromiseRow.invoice_id, PromiseRow.number)):
-            if row.invoice_id in self._known:
-                invoice, ledger = self._known[row.invoice_id]
-                promised = Promised(
-                    made_at=row.made_at,
-                    date=row.date,
-                    amount=row.amount,
-                    state=row.state,
-                    settled_at=row.settled_at,
-                    earlier=frozenset(row.earlier),
-                    movements=tuple(invoice.movements),
-                )
+        row = PromiseRow
+        query = select(
+            row.invoice_id, row.made_at, row.date, row.amount, row.state, row.settled_at, row.earlier
+        ).order_by(row.invoice_id, row.number)
+        for invoice_id, made_at, day, amount, state, settled_at, earlier in self._session.execute(query):
+            if invoice_id in self._known:
+                invoice, ledger = self._known[invoice_id]
+                movements = tuple(invoice.movements)
+                promised = Promised(made_at, day, amount, state, settled_at, frozenset(earlier), movements)
                 ledger.promises.append(promised)
 
 
@@ -144,7 +157,7 @@ def ledgers(session: Session, currency: str | None = None) -> dict[str, Ledger]:
 
 
 def currencies(session: Session) -> Sequence[str]:
-    """Return the currencies of all invoices of real cases, that with most invoices first."""
+    """Return the currencies of all invoices but those of rehearsals, that with most invoices first."""
     row = InvoiceRow
-    query = select(row.currency).where(*of_real_cases(None)).group_by(row.currency)
+    query = select(row.currency).where(*of_no_rehearsal(None)).group_by(row.currency)
     return session.scalars(query.order_by(func.count().desc(), row.currency)).all()

@@ -237,7 +237,7 @@ class _Figures:
         since, until = self._period.opening.moment, self._as_of.moment
         by_channel: dict[str, Deliveries] = {}
         for one in contact_history.messages(self._session, self._ledger.currency, since, until):
-            by_channel.setdefault(one.channel.value, Deliveries()).add(one.state, one.settled_at, until)
+            by_channel.setdefault(one.channel.value, Deliveries()).add(one.state, one.number)
         for channel, found in sorted(by_channel.items()):
             yield _delivery_facts(channel, found)
         if by_channel:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from dunwell.domain.terms import MessageState
@@ -18,18 +17,18 @@ class Deliveries:
     failed: int = 0
     unconfirmed: int = 0
 
-    def add(self, state: MessageState, settled_at: datetime | None, until: datetime) -> None:
-        self.sent += 1
-        known = settled_at is not None and settled_at <= until
-        match state if known else None:
+    def add(self, state: MessageState | None, number: int) -> None:
+        """Count so many messages in this state; None: nothing was heard of them."""
+        self.sent += number
+        match state:
             case MessageState.DELIVERED:
-                self.delivered += 1
+                self.delivered += number
             case MessageState.BOUNCED:
-                self.bounced += 1
+                self.bounced += number
             case MessageState.FAILED:
-                self.failed += 1
+                self.failed += number
             case _:
-                self.unconfirmed += 1
+                self.unconfirmed += number
 
     @property
     def share(self) -> Decimal | None:

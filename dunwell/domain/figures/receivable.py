@@ -61,13 +61,17 @@ NOTHING = Balance(ZERO, ZERO, ZERO)
 
 @dataclass(slots=True)
 class Receivable:
-    """One invoice. `standings` and `movements` oldest first; `given`: its credit as it was applied or returned."""
+    """One invoice. `standings` and `movements` oldest first; `given`: its credit as it was applied or returned.
+
+    It is complete before it is first asked: balances are computed once, for each moment at which one changes.
+    """
 
     invoice_id: str
     issued_on: date
     standings: list[Standing]
     movements: list[Movement] = field(default_factory=list)
     given: list[tuple[datetime, Decimal]] = field(default_factory=list)
+    _balances: list[tuple[datetime, Balance]] = field(default_factory=list, init=False, repr=False)
 
     def standing(self, moment: datetime) -> Standing:
         for one in reversed(self.standings):
@@ -77,20 +81,42 @@ class Receivable:
 
     def paid(self, moment: datetime) -> Decimal:
         """All that came in by then, less what was taken back."""
-        return sum((one.amount for one in self.movements if one.at <= moment), ZERO)
+        paid = ZERO
+        for one in self.movements:
+            if one.at <= moment:
+                paid += one.amount
+        return paid
 
     def balance(self, as_of: AsOf) -> Balance:
         """Nothing is owed before the day of issue."""
         if self.issued_on > as_of.day:
             return NOTHING
-        standing = self.standing(as_of.moment)
+        balances = self._balances or self._compute()
+        for since, balance in reversed(balances):
+            if since <= as_of.moment:
+                return balance
+        return NOTHING
+
+    def _compute(self) -> list[tuple[datetime, Balance]]:
+        moments = {one.since for one in self.standings} | {one.at for one in self.movements}
+        self._balances = [(moment, self._balance(moment)) for moment in sorted(moments)]
+        return self._balances
+
+    def _balance(self, moment: datetime) -> Balance:
+        standing = self.standing(moment)
         if standing.end is Stage.CANCELLED:
             return NOTHING
         owed = standing.amount
-        paid = min(self.paid(as_of.moment), owed)
+        paid = min(self.paid(moment), owed)
         rest = owed - paid
         lets_go = standing.end is Stage.WRITTEN_OFF or (paid > 0 and rest <= standing.tolerance)
         return Balance(owed, paid, rest if lets_go else ZERO)
+
+    @property
+    def closed_since(self) -> datetime | None:
+        """Since when nothing is open for good, as far as is known; None while something is."""
+        since, balance = (self._balances or self._compute())[-1]
+        return since if balance.open == 0 else None
 
     def credit(self, moment: datetime) -> Decimal:
         """What was paid beyond all that is owed, and is neither applied nor returned."""
@@ -98,11 +124,6 @@ class Receivable:
         owed = ZERO if standing.end is Stage.CANCELLED else standing.amount
         given = sum((amount for at, amount in self.given if at <= moment), ZERO)
         return max(self.paid(moment) - owed - standing.beside_principal - given, ZERO)
-
-    @property
-    def last_change(self) -> datetime:
-        """After it nothing changes any more, as far as is known."""
-        return max([self.standings[-1].since, *(one.at for one in self.movements)])
 
 
 class OpenItem(NamedTuple):
@@ -121,7 +142,7 @@ class Receivables:
     def __init__(self, invoices: Sequence[Receivable]) -> None:
         self.invoices = sorted(invoices, key=lambda one: (one.issued_on, one.invoice_id))
         self._issued = [one.issued_on for one in self.invoices]
-        self._closed = [_closed_since(one) for one in self.invoices]
+        self._closed = [one.closed_since for one in self.invoices]
 
     @property
     def first_issued(self) -> date | None:
@@ -152,9 +173,3 @@ class Receivables:
     def sales(self, period: Period, as_of: AsOf) -> Decimal:
         """What the invoices issued in a period amount to at an instant, without cancelled ones."""
         return sum((one.balance(as_of).owed for one in self.issued(period)), ZERO)
-
-
-def _closed_since(invoice: Receivable) -> datetime | None:
-    """Since when nothing is open for good; None while something is."""
-    last = invoice.last_change
-    return last if invoice.balance(AsOf(last, max(last.date(), invoice.issued_on))).open == 0 else None
