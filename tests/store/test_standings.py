@@ -15,34 +15,34 @@ from dunwell.store import receivables
 from dunwell.store.database import Database
 from dunwell.store.tables import PaymentRow, PromiseRow, StandingRow
 from tests.builders import an_invoice, at, sample_deps
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 SINCE = "2027-03-05 10:00"
 
 
 @pytest.fixture
-def office(database: Database) -> Office:
-    office = Office(sample_deps(database))
-    office.open()
-    return office
+def harness(database: Database) -> ServiceHarness:
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    return harness
 
 
-def standings(office: Office) -> list[tuple[datetime, Decimal, date, Stage | None, Decimal]]:
-    with office.deps.database.reading() as session:
+def standings(harness: ServiceHarness) -> list[tuple[datetime, Decimal, date, Stage | None, Decimal]]:
+    with harness.deps.database.reading() as session:
         rows = session.scalars(select(StandingRow).order_by(StandingRow.number)).all()
         return [(row.since, row.amount, row.due_on, row.end, row.disputed) for row in rows]
 
 
-def receivable(office: Office) -> Receivable:
-    with office.deps.database.reading() as session:
+def receivable(harness: ServiceHarness) -> Receivable:
+    with harness.deps.database.reading() as session:
         (ledger,) = receivables.ledgers(session).values()
     (found,) = ledger.invoices
     return found
 
 
-def test_an_invoice_that_stands_as_its_record_says_needs_no_row(office: Office) -> None:
-    office.pay(SINCE, "100.00")
-    assert standings(office) == []
+def test_an_invoice_that_stands_as_its_record_says_needs_no_row(harness: ServiceHarness) -> None:
+    harness.pay(SINCE, "100.00")
+    assert standings(harness) == []
 
 
 CHANGES: list[tuple[str, dict[str, Any], tuple[Decimal, date, Stage | None, Decimal]]] = [
@@ -68,23 +68,23 @@ CHANGES: list[tuple[str, dict[str, Any], tuple[Decimal, date, Stage | None, Deci
 
 @pytest.mark.parametrize(("name", "content", "expected"), CHANGES, ids=lambda value: str(value)[:20])
 def test_each_change_has_its_time(
-    office: Office, name: str, content: dict[str, Any], expected: tuple[Any, ...]
+    harness: ServiceHarness, name: str, content: dict[str, Any], expected: tuple[Any, ...]
 ) -> None:
-    office.record(name, SINCE, **content)
-    assert standings(office) == [(at(SINCE), *expected)]
+    harness.record(name, SINCE, **content)
+    assert standings(harness) == [(at(SINCE), *expected)]
 
 
-def test_a_dispute_that_was_upheld_is_receivable_until_then(office: Office) -> None:
+def test_a_dispute_that_was_upheld_is_receivable_until_then(harness: ServiceHarness) -> None:
     """The claim for late payment forgets what was never owed; the books of that day do not."""
-    office.record("dispute_opened", SINCE, reason="quality", opened_by="user", amount="300.00")
-    office.record("dispute_resolved", "2027-03-12 10:00", outcome="upheld", by="manager")
-    invoice = receivable(office)
+    harness.record("dispute_opened", SINCE, reason="quality", opened_by="user", amount="300.00")
+    harness.record("dispute_resolved", "2027-03-12 10:00", outcome="upheld", by="manager")
+    invoice = receivable(harness)
     opened = [invoice.balance(AsOf.end_of(date(2027, 3, day))).open for day in (4, 11, 12)]
     assert opened == [1200, 1200, 900]
     assert [invoice.standing(at(f"2027-03-{day} 12:00")).disputed for day in ("04", "11", "12")] == [0, 300, 0]
 
 
-def test_the_reading_of_now_is_the_case(office: Office) -> None:
+def test_the_reading_of_now_is_the_case(harness: ServiceHarness) -> None:
     """Whatever happened, what is open and what is credit is what the case says."""
     story: list[tuple[str, str, dict[str, Any]]] = [
         ("payment_received", "2027-03-02 09:00", {"payment_id": "p1", "amount": "500.00", "currency": "EUR"}),
@@ -100,38 +100,38 @@ def test_the_reading_of_now_is_the_case(office: Office) -> None:
     ]
     told = []
     for name, when, content in story:
-        office.record(name, when, **content)
-        told.append((AsOf.at(at(when)), office.case.open_amount, office.case.credit))
-        now = receivable(office)
+        harness.record(name, when, **content)
+        told.append((AsOf.at(at(when)), harness.case.open_amount, harness.case.credit))
+        now = receivable(harness)
         assert (now.balance(told[-1][0]).open, now.credit(told[-1][0].moment)) == told[-1][1:], name
-    last = receivable(office)
+    last = receivable(harness)
     assert [(as_of, last.balance(as_of).open, last.credit(as_of.moment)) for as_of, _, _ in told] == told
 
 
-def test_money_dated_ahead_counts_from_when_it_was_recorded(office: Office) -> None:
+def test_money_dated_ahead_counts_from_when_it_was_recorded(harness: ServiceHarness) -> None:
     ahead = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR", "received_at": "2027-03-07T00:00:00Z"}
-    office.record("payment_received", SINCE, **ahead)
-    with office.deps.database.reading() as session:
+    harness.record("payment_received", SINCE, **ahead)
+    with harness.deps.database.reading() as session:
         assert session.scalars(select(PaymentRow)).one().recorded_at == at(SINCE)
-    assert receivable(office).balance(AsOf.at(at(SINCE))).open == 0
+    assert receivable(harness).balance(AsOf.at(at(SINCE))).open == 0
 
 
-def test_money_dated_back_counts_from_its_day(office: Office) -> None:
+def test_money_dated_back_counts_from_its_day(harness: ServiceHarness) -> None:
     back = {"payment_id": "p1", "amount": "1200.00", "currency": "EUR", "received_at": "2027-03-02T00:00:00Z"}
-    office.record("payment_received", SINCE, **back)
-    assert receivable(office).balance(AsOf.at(at("2027-03-03 00:00"))).open == 0
+    harness.record("payment_received", SINCE, **back)
+    assert receivable(harness).balance(AsOf.at(at("2027-03-03 00:00"))).open == 0
 
 
-def test_promises_are_kept_with_what_became_of_them_and_when(office: Office) -> None:
+def test_promises_are_kept_with_what_became_of_them_and_when(harness: ServiceHarness) -> None:
     def promises() -> list[tuple[int, PromiseState, datetime | None]]:
-        with office.deps.database.reading() as session:
+        with harness.deps.database.reading() as session:
             rows = session.scalars(select(PromiseRow).order_by(PromiseRow.number)).all()
             return [(row.number, row.state, row.settled_at) for row in rows]
 
-    office.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-10", promised_by="user")
+    harness.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-10", promised_by="user")
     assert promises() == [(1, PromiseState.OPEN, None)]
-    office.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-12", promised_by="user")
-    office.pay("2027-03-11 09:00")
+    harness.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-12", promised_by="user")
+    harness.pay("2027-03-11 09:00")
     assert promises() == [
         (1, PromiseState.REPLACED, at("2027-03-03 09:00")),
         (2, PromiseState.KEPT, at("2027-03-11 09:00")),
@@ -139,23 +139,23 @@ def test_promises_are_kept_with_what_became_of_them_and_when(office: Office) -> 
 
 
 def test_a_rehearsal_leaves_no_trace(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open(rehearsal=True)
+    harness = ServiceHarness(sample_deps(database))
+    harness.open(rehearsal=True)
     content = {"amount": "900.00", "by": "billing"}
-    office.case.apply(parse_event("invoice_amended", [content]), at(SINCE))
-    request = office.request("invoice_amended", SINCE, content, [])
+    harness.case.apply(parse_event("invoice_amended", [content]), at(SINCE))
+    request = harness.request("invoice_amended", SINCE, content, [])
     request.rehearsal = True
-    office.write(request, SINCE)
-    assert standings(office) == []
+    harness.write(request, SINCE)
+    assert standings(harness) == []
     with database.reading() as session:
         assert receivables.ledgers(session) == {}
 
 
 def test_credit_that_pays_another_invoice_is_gone_from_its_own(database: Database) -> None:
-    office = Office(sample_deps(database))
-    office.open()
-    office.pay(SINCE, "1500.00")
-    other = Office(sample_deps(database))
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.pay(SINCE, "1500.00")
+    other = ServiceHarness(sample_deps(database))
     other.open(an_invoice(invoice_id="inv-2", number="2027-002"))
     credit = {"credit_id": "c1", "from_invoice": "inv-1", "amount": "300.00", "currency": "EUR", "by": "agent"}
     other.record("credit_applied", "2027-03-08 10:00", **credit)

@@ -14,7 +14,7 @@ from dunwell.store.schema import migrate
 from dunwell.store.tables import Base, PromiseRow, StandingRow
 from tests.builders import sample_deps
 from tests.databases import opened
-from tests.services.conftest import Office
+from tests.services.conftest import ServiceHarness
 
 BEFORE = "0026"
 
@@ -23,16 +23,16 @@ def test_standings_and_promises_are_read_from_the_timeline(blank_file: Path, tmp
     """Carried over from before, they are as they would have been written."""
     shutil.copy(blank_file, tmp_path / "now.sqlite")
     database = opened(f"sqlite:///{tmp_path}/now.sqlite")
-    office = Office(sample_deps(database))
-    office.open()
-    office.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-04", promised_by="user")
-    office.record("dispute_opened", "2027-03-03 09:00", reason="quality", opened_by="user", amount="300.00")
-    office.record("dispute_resolved", "2027-03-05 09:00", outcome="upheld", by="manager")
-    office.record("invoice_amended", "2027-03-06 09:00", amount="800.00", due_on="2027-03-20", by="billing")
-    office.record("promise_to_pay", "2027-03-07 09:00", date="2027-03-09", promised_by="user")
-    office.pay("2027-03-08 09:00", "800.00")
-    office.record("payment_reversed", "2027-03-09 09:00", payment_id="p1", reason="bounced")
-    office.record("write_off", "2027-03-10 09:00", reason="small", by="manager")
+    harness = ServiceHarness(sample_deps(database))
+    harness.open()
+    harness.record("promise_to_pay", "2027-03-02 09:00", date="2027-03-04", promised_by="user")
+    harness.record("dispute_opened", "2027-03-03 09:00", reason="quality", opened_by="user", amount="300.00")
+    harness.record("dispute_resolved", "2027-03-05 09:00", outcome="upheld", by="manager")
+    harness.record("invoice_amended", "2027-03-06 09:00", amount="800.00", due_on="2027-03-20", by="billing")
+    harness.record("promise_to_pay", "2027-03-07 09:00", date="2027-03-09", promised_by="user")
+    harness.pay("2027-03-08 09:00", "800.00")
+    harness.record("payment_reversed", "2027-03-09 09:00", payment_id="p1", reason="bounced")
+    harness.record("write_off", "2027-03-10 09:00", reason="small", by="manager")
 
     def written(found: Database) -> tuple[list[Any], list[Any]]:
         with found.reading() as session:

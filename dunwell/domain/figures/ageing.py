@@ -1,5 +1,6 @@
 """Receivables by how late they are."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,12 +19,13 @@ class Bucket(StrEnum):
     OVER_90 = ">90"
 
 
-_LAST_DAYS = ((0, Bucket.NOT_DUE), (30, Bucket.TO_30), (60, Bucket.TO_60), (90, Bucket.TO_90))
+_BUCKETS = tuple(Bucket)
+_LAST_DAYS = (0, 30, 60, 90)
 
 
 def bucket_of(days_late: int) -> Bucket:
     """Return the bucket of an item that is so many days late."""
-    return next((bucket for last, bucket in _LAST_DAYS if days_late <= last), Bucket.OVER_90)
+    return _BUCKETS[bisect_left(_LAST_DAYS, days_late)]
 
 
 @dataclass(slots=True)
@@ -39,7 +41,8 @@ class Aged:
         self.amount += item.open
         self.invoices += 1
         self.disputed += item.disputed
-        self.handed_over += item.open if item.handed_over else ZERO
+        if item.handed_over:
+            self.handed_over += item.open
 
 
 @dataclass(slots=True)
@@ -47,15 +50,23 @@ class Ageing:
     """All that is open at an instant, by bucket."""
 
     buckets: dict[Bucket, Aged] = field(default_factory=lambda: {bucket: Aged() for bucket in Bucket})
-    total: Aged = field(default_factory=Aged)
 
     @classmethod
     def of(cls, items: Iterable[OpenItem]) -> "Ageing":
         ageing = cls()
         for item in items:
             ageing.buckets[bucket_of(item.days_late)].add(item)
-            ageing.total.add(item)
         return ageing
+
+    @property
+    def total(self) -> Aged:
+        every = self.buckets.values()
+        return Aged(
+            sum((one.amount for one in every), ZERO),
+            sum(one.invoices for one in every),
+            sum((one.disputed for one in every), ZERO),
+            sum((one.handed_over for one in every), ZERO),
+        )
 
     @property
     def open(self) -> Decimal:

@@ -98,19 +98,19 @@ class Receivable:
         return NOTHING
 
     def _compute(self) -> list[tuple[datetime, Balance]]:
-        moments = {one.since for one in self.standings} | {one.at for one in self.movements}
-        self._balances = [(moment, self._balance(moment)) for moment in sorted(moments)]
+        """The balance after each change, oldest first."""
+        if len(self.standings) == 1:
+            (standing,), paid = self.standings, ZERO
+            self._balances = [(standing.since, _balance(standing, paid))]
+            for one in self.movements:
+                paid += one.amount
+                self._balances.append((one.at, _balance(standing, paid)))
+        else:
+            moments = {one.since for one in self.standings} | {one.at for one in self.movements}
+            self._balances = [
+                (moment, _balance(self.standing(moment), self.paid(moment))) for moment in sorted(moments)
+            ]
         return self._balances
-
-    def _balance(self, moment: datetime) -> Balance:
-        standing = self.standing(moment)
-        if standing.end is Stage.CANCELLED:
-            return NOTHING
-        owed = standing.amount
-        paid = min(self.paid(moment), owed)
-        rest = owed - paid
-        lets_go = standing.end is Stage.WRITTEN_OFF or (paid > 0 and rest <= standing.tolerance)
-        return Balance(owed, paid, rest if lets_go else ZERO)
 
     @property
     def closed_since(self) -> datetime | None:
@@ -124,6 +124,16 @@ class Receivable:
         owed = ZERO if standing.end is Stage.CANCELLED else standing.amount
         given = sum((amount for at, amount in self.given if at <= moment), ZERO)
         return max(self.paid(moment) - owed - standing.beside_principal - given, ZERO)
+
+
+def _balance(standing: Standing, came: Decimal) -> Balance:
+    if standing.end is Stage.CANCELLED:
+        return NOTHING
+    owed = standing.amount
+    paid = min(came, owed)
+    rest = owed - paid
+    lets_go = rest and (standing.end is Stage.WRITTEN_OFF or (paid > 0 and rest <= standing.tolerance))
+    return Balance(owed, paid, rest if lets_go else ZERO)
 
 
 class OpenItem(NamedTuple):
