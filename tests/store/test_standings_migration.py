@@ -16,7 +16,7 @@ from tests.builders import sample_deps
 from tests.databases import opened
 from tests.services.conftest import ServiceHarness
 
-BEFORE = "0026"
+BEFORE = "0027"
 
 
 def test_standings_and_promises_are_read_from_the_timeline(blank_file: Path, tmp_path: Path) -> None:
