@@ -136,9 +136,13 @@ class Debt:
 
     def _written(self, kind: str) -> list[str]:
         """The keys of the payments or reversals that the database had, oldest first."""
+        return list(dict.fromkeys(line["part"] for line in self._lines(kind, self.name)))
+
+    def _lines(self, kind: str, key: str) -> list[Row]:
+        """What had been written about it in the database of that moment, oldest first."""
         seq, lost = self.line["seq"], self.records.lost_lines
-        lines = [line for line in self.records.lines_of[kind, self.name] if line["seq"] < seq]
-        return list(dict.fromkeys(line["part"] for line in lines if line["seq"] not in lost or seq in lost))
+        lines = self.records.lines_of[kind, key]
+        return [line for line in lines if line["seq"] < seq and (line["seq"] not in lost or seq in lost)]
 
     @cached_property
     def _payments(self) -> list[Row]:
@@ -213,8 +217,7 @@ class Debt:
     def _warned_at(self) -> Iterator[str]:
         """When the warnings arrived of which the database knew."""
         for link in self._known.links_of[self.name]:
-            lines = self.records.lines_of["state", link["message_id"]]
-            states = [line["value"] for line in lines if line["seq"] < self.line["seq"]]
+            states = [line["value"] for line in self._lines("state", link["message_id"])]
             if link["warning"] and states[-1:] == ["delivered"]:
                 yield self._known.messages[link["message_id"]]["settled_at"]
 

@@ -111,7 +111,7 @@ class Records:
         if self.lost_time is None or not file.exists():
             return True
         return any(
-            message_id in base64.b64decode(payload["data"]).decode()
+            message_id in base64.b64decode(payload.get("data", "")).decode()
             for event in json.loads(file.read_text())["events"]
             if (answer := event.get("activityTaskCompletedEventAttributes"))
             and moment(event["eventTime"]) <= self.lost_time[1]

@@ -15,7 +15,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import the_ladders
 from tests.chaos import audit
-from tests.chaos.checker import check
+from tests.chaos.checker import RULES, check
 from tests.chaos.records import Records
 
 _MAILS = ("m1", "m2", "m3", "n1")
@@ -594,10 +594,14 @@ def test_what_the_case_had_heard_of_before_a_restore_is_not_forgotten(copy: Path
     said = base64.b64encode(json.dumps({"messages": [{"message_id": "m4"}]}).encode()).decode()
     file = copy / "histories" / "inv-1.json"
     history = json.loads(file.read_text())
+    payloads: list[dict[str, Any]] = [
+        {"metadata": {"encoding": "YmluYXJ5L251bGw="}},
+        {"data": said},
+    ]  # the first: null
     history["events"].append(
         {
             "eventTime": "2098-01-01T00:00:01Z",
-            "activityTaskCompletedEventAttributes": {"result": {"payloads": [{"data": said}]}},
+            "activityTaskCompletedEventAttributes": {"result": {"payloads": payloads}},
         }
     )
     file.write_text(json.dumps(history))
@@ -639,6 +643,26 @@ def test_a_payment_that_is_written_again_after_a_restore_is_one_payment(copy: Pa
     _sql(copy, again)
     records = Records(copy)
     assert records.paid_before(records.end, "inv-1") == 1200
+
+
+def test_a_delivery_that_a_restore_took_away_warned_nobody(copy: Path) -> None:
+    """The claim of the restored database is counted without it, and nobody stumbles over the missing time."""
+    rule = RULES["G10 claim by heads"]
+    counted_again = "UPDATE cases SET state=json_set(state, '$.last_claim.again', 1) WHERE invoice_id='inv-3'"
+    _sql(
+        copy,
+        "DELETE FROM chaos_audit WHERE kind='state' AND key='n1'",
+        "INSERT INTO chaos_audit(kind, at) VALUES ('copied', '2097-01-01 00:00:00')",
+        "INSERT INTO chaos_audit(kind, key, value) VALUES ('state', 'n1', 'delivered')",
+    )
+    shutil.copy(copy / "dunwell.sqlite", copy / "replaced.sqlite")
+    _sql(
+        copy,
+        "UPDATE messages SET settled_at=NULL WHERE message_id='n1'",
+        "INSERT INTO chaos_audit(kind, at) VALUES ('restored', '2099-01-01 00:00:00')",
+        counted_again,
+    )
+    assert list(rule(Records(copy))) == []
 
 
 def test_a_hold_that_is_put_back_needs_no_new_proof(copy: Path) -> None:
