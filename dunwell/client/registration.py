@@ -252,12 +252,14 @@ def _check_known(
 ) -> _Checked:
     row, case = rows.get(one.invoice_id), opened.get(one.invoice_id)
     if case is not None and case.rehearsal != rehearsal:
-        kind = "a rehearsal" if case.rehearsal else "a real case"
-        raise Refused("invoice_id", f"is known as {kind}; a rehearsal needs invoice ids of its own")
+        raise Refused("invoice_id", _REHEARSED if case.rehearsal else _NOT_REHEARSED)
     if row is not None:
         _check_unchanged(one, row, Case.model_validate(case.state) if case else None)
     return one
 
+
+_REHEARSED = "is known as a rehearsal, which keeps its id: give the invoice another id, such as ID-1"
+_NOT_REHEARSED = "is known as a real case; give the rehearsal ids of its own, by --id-prefix trial-"
 
 _AMENDS = {"amount": "--amount", "due_on": "--due-on"}
 

@@ -58,18 +58,22 @@ def start(
         float | None, typer.Option("--speed", help="Rehearsal: seconds of the case per real second (86400).")
     ] = None,
     as_of: AsOf = None,
+    id_prefix: Annotated[
+        str,
+        typer.Option("--id-prefix", help="Rehearsal: goes before each invoice id, which stays free for real cases."),
+    ] = "",
     dialect: InDialect = None,
     columns: Columns = None,
 ) -> None:
     """Start a case for every invoice of a file. Safe to run twice: nothing is started or sent again."""
-    if not rehearse and (speed is not None or as_of is not None):
-        raise typer.BadParameter("--speed and --as-of only go with --rehearse")
+    if not rehearse and (speed is not None or as_of is not None or id_prefix):
+        raise typer.BadParameter("--speed, --as-of and --id-prefix only go with --rehearse")
     pace = REHEARSAL_SPEED if speed is None else speed
     if math.isnan(pace) or not 1 <= pace <= FASTEST:
         raise typer.BadParameter(f"--speed must lie between 1 and {FASTEST:.0f}")
     begins = read_moment("--as-of", as_of) if as_of else None
     read = _read(file, dialect, columns)
-    found = read.invoices
+    found = [one.model_copy(update={"invoice_id": id_prefix + one.invoice_id}) for one in read.invoices]
     settings = load_settings()
     deps = make_dependencies(settings)
     check_set_up(deps.database)

@@ -594,7 +594,7 @@ def test_what_the_case_had_heard_of_before_a_restore_is_not_forgotten(copy: Path
     said = base64.b64encode(json.dumps({"messages": [{"message_id": "m4"}]}).encode()).decode()
     file = copy / "histories" / "inv-1.json"
     history = json.loads(file.read_text())
-    payloads: list[dict[str, Any]] = [
+    payloads: list[dict[str, object]] = [
         {"metadata": {"encoding": "YmluYXJ5L251bGw="}},
         {"data": said},
     ]  # the first: null

@@ -100,12 +100,15 @@ def test_a_finished_case_is_not_restarted_by_its_file(here: Place, run: Run) -> 
 
 
 def test_a_rehearsal_lives_through_its_ladder_and_is_never_mixed(here: Place, run: Run) -> None:
-    file = a_file(an_item("REH-1", issued_on="2027-02-01", due_on="2027-03-01"))
-    said = run("start", file, "--rehearse", "--speed", "5000000", "--as-of", "2027-02-20")
+    file = a_file(an_item("1", issued_on="2027-02-01", due_on="2027-03-01"))
+    said = run("start", file, "--rehearse", "--speed", "5000000", "--as-of", "2027-02-20", "--id-prefix", "REH-")
     assert said.code == 0
     assert "REHEARSAL" in said.out
     assert "No real provider is reached" in said.out
-    assert "is known as a rehearsal" in run("start", file).err
+    assert run("start", file).out.startswith("1 started")  # the id was left to the real case
+    assert "give the rehearsal ids of its own" in run("start", file, "--rehearse").err
+    named = a_file(an_item("REH-1", issued_on="2027-02-01", due_on="2027-03-01"))
+    assert "is known as a rehearsal, which keeps its id" in run("start", named).err
     deadline = datetime.now(UTC) + timedelta(seconds=10)
     # A message is claimed before it leaves, so the first look may find it between the two.
     while not (rows := run("outbox", "--invoice", "REH-1", "--json").json) or rows[0]["state"] == "claimed":
