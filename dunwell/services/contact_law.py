@@ -68,11 +68,13 @@ def waits(
     for limit in rule.limits:
         if forms & _concerned(limit):
             yield from _used_up(session, rule, debtor, limit, at)
-    if rule.days_between and (made := _contacts(session, debtor, forms, at - timedelta(days=rule.days_between))):
+    between = timedelta(days=rule.days_between)
+    if between and (made := _contacts(session, debtor, forms, at, between)):
         why = f"{debtor.customer_id} was contacted less than {rule.days_between} day(s) ago ({name_of(rule)})"
-        yield made[-1] + timedelta(days=rule.days_between), why
+        yield made[-1] + between, why
     rest = timedelta(days=rule.rest_days_after_talk)
-    if rest and forms & _IN_PERSON and (talks := tasks.talks_with(session, debtor.customer_id, at - rest)):
+    talks = [one for one in tasks.talks_with(session, debtor.customer_id, at - rest) if one < at + rest]
+    if talks and forms & _IN_PERSON:
         why = (
             f"{debtor.customer_id} was talked with less than {rule.rest_days_after_talk} day(s) ago ({name_of(rule)})"
         )
@@ -117,7 +119,7 @@ def _used_up(
     session: Session, rule: ContactRule, debtor: Debtor, limit: ContactLimit, at: datetime
 ) -> Iterator[Wait]:
     span = timedelta(days=limit.days)
-    made = _contacts(session, debtor, set(limit.forms), at - span)
+    made = _contacts(session, debtor, set(limit.forms), at, span)
     if len(made) < limit.at_most:
         return
     free = made[-limit.at_most] + span if limit.at_most else at + span
@@ -126,14 +128,20 @@ def _used_up(
     yield free, why
 
 
-def _contacts(session: Session, debtor: Debtor, forms: Collection[ContactForm], since: datetime) -> list[datetime]:
-    """When this customer was contacted in these forms after `since`, oldest first."""
+def _contacts(
+    session: Session, debtor: Debtor, forms: Collection[ContactForm], at: datetime, span: timedelta
+) -> list[datetime]:
+    """When this customer was contacted in these forms less than `span` from `at`, oldest first.
+
+    A case under rehearsal may be months behind another one of its customer, whose contacts are in its future.
+    """
+    since = at - span
     channels = [channel for channel in Channel if channel.facts.counts_as in forms]
     made = outbox.sent_to_customer(session, debtor.customer_id, channels, since)
     made += tasks.contacts_with(session, debtor.customer_id, channels, since)
     if ContactForm.TALKS in forms:
         made += tasks.talks_with(session, debtor.customer_id, since)
-    return sorted(made)
+    return sorted(one for one in made if one < at + span)
 
 
 def name_of(rule: ContactRule) -> str:

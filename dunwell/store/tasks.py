@@ -95,14 +95,17 @@ def calls_to(session: Session, contact_ids: Collection[str], since: datetime) ->
     ).all()
 
 
-def last_conversation(session: Session, contact_ids: Collection[str], since: datetime) -> datetime | None:
-    """Return the time of the last conversation with one of these contacts after `since`, about any invoice."""
+def last_conversation(
+    session: Session, contact_ids: Collection[str], since: datetime, until: datetime
+) -> datetime | None:
+    """Return the time of the last conversation with one of these contacts between the two, about any invoice."""
     return session.scalar(
         select(TaskRow.closed_at)
         .where(
             TaskRow.contact_id.in_(contact_ids),
             TaskRow.result.in_(sorted(CONVERSATIONS)),
             TaskRow.closed_at > since,
+            TaskRow.closed_at < until,
         )
         .order_by(TaskRow.closed_at.desc())
         .limit(1)

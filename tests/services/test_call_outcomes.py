@@ -377,5 +377,7 @@ def test_the_store_knows_the_last_conversation_of_a_contact(harness: ServiceHarn
         row = session.get(TaskRow, TASK)
         assert row is not None
         assert (row.result, row.state) == ("reached", "done")
-        found = tasks.last_conversation(session, ["acme.accounts_payable.1"], at("2027-03-01 00:00"))
+        found = tasks.last_conversation(
+            session, ["acme.accounts_payable.1"], at("2027-03-01 00:00"), at("2027-04-01 00:00")
+        )
     assert found == at("2027-03-03 10:30")

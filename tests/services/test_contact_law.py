@@ -140,6 +140,19 @@ def test_days_between_two_messages(harness: ServiceHarness) -> None:
     assert found is not None and f"{found.until:%Y-%m-%d %H:%M}" == "2027-03-04 09:00"
 
 
+@pytest.mark.parametrize("law", [WEEKLY, law_of(days_between=2)], ids=["a cap", "days between"])
+def test_a_case_behind_another_is_not_held_by_contacts_of_its_future(
+    harness: ServiceHarness, law: Jurisdiction
+) -> None:
+    """A rehearsed case may be months behind another one of its customer."""
+    behind = under(harness, law, DebtorKind.CONSUMER)
+    ahead = ServiceHarness(behind.deps)
+    customer = a_customer(kind=DebtorKind.CONSUMER, contacts=(a_contact(number=2),))
+    ahead.open(an_invoice(invoice_id="inv-2", number="2", customer=customer), ladder=TWO_LETTERS)
+    assert (there := ahead.carry_out("first", "2027-09-07 10:00").outcome) and there.status == "done"
+    assert (here := behind.carry_out("first", FIRST).outcome) and here.status == "done"
+
+
 def test_a_message_waits_for_the_hours_of_the_law(harness: ServiceHarness) -> None:
     hours = ContactHours(days=tuple(Weekday)[:5], opens=time(11), closes=time(20))
     one = under(harness, law_of(hours=(hours,)), DebtorKind.CONSUMER)
