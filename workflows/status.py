@@ -126,7 +126,9 @@ def _payments(case: Case) -> list[PaymentLine]:
     money = case.money
     heads = {receipt.payment_id: receipt.designation for receipt in money.receipts}
     return [
-        PaymentLine(payment_id=name, amount=amount, reversed=money.taken_back(name), designation=heads.get(name))
+        PaymentLine(
+            payment_id=name, amount=money.whole(amount), reversed=money.taken_back(name), designation=heads.get(name)
+        )
         for name, amount in money.payments.items()
     ]
 

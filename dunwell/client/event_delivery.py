@@ -19,7 +19,8 @@ from dunwell.client.closed_tasks import answer_if_closed, close_task, why_not_ru
 from dunwell.client.overtaking import Overtaking
 from dunwell.client.server import NoAnswer, NotRunning, Server, refused_update, translated
 from dunwell.client.starting import CaseStarter
-from dunwell.domain.events import MONEY, parse_event
+from dunwell.domain.events import MONEY, DeliveryReport, parse_event
+from dunwell.services import delivery_reports
 from dunwell.services.idempotency import Request
 from dunwell.store import cases
 from dunwell.store.database import Database
@@ -43,7 +44,8 @@ class EventDelivery:
     ) -> TellResult:
         """Send the event by update and wait for the answer; without `wait`, or for money without a worker, by signal.
 
-        Money for a case that has ended starts a new run of it. Raises Refused, NoAnswer, ServerAway.
+        Money for a case that has ended starts a new run of it, and so does a report that its request for what is left
+        did not arrive. Raises Refused, NoAnswer, ServerAway.
         """
         if name == "call_outcome":
             closed = await asyncio.to_thread(
@@ -65,9 +67,11 @@ class EventDelivery:
         except NotRunning:
             if name == "call_outcome":
                 return await asyncio.to_thread(close_task, self._database, invoice_id, payload, request.request_id)
-            if not money:
+            if not money and name != "delivery_report":
                 raise await asyncio.to_thread(why_not_running, self._database, invoice_id) from None
         if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):
+            if not money:
+                raise await asyncio.to_thread(why_not_running, self._database, invoice_id)
             return TellResult(TellOutcome.DONE, await asyncio.to_thread(stored_status, self._database, invoice_id))
         await self._starter.begin_again(invoice_id, (name, payload))
         return (
@@ -122,7 +126,10 @@ class EventDelivery:
         )
 
     def _is_news(self, invoice_id: str, name: str, payload: Mapping[str, Any]) -> bool:
-        """Whether an event about money changes a case that is not running. Raises Refused as the case would."""
+        """Whether money or a delivery report changes a case that is not running. Raises Refused as the case would."""
+        event = parse_event(name, [payload])
         with self._database.reading() as session:
             case = cases.get(session, invoice_id)
-        return case is None or bool(case.apply(parse_event(name, [payload]), datetime.now(UTC)))
+            if isinstance(event, DeliveryReport):
+                return delivery_reports.asks_elsewhere(session, event, invoice_id)
+        return case is None or bool(case.apply(event, datetime.now(UTC)))

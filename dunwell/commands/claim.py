@@ -7,6 +7,7 @@ import typer
 
 from dunwell.commands.common import InvoiceId, Json, day_given, from_database
 from dunwell.commands.output import print_json, print_table, say
+from dunwell.domain.given_up import GivenUp
 from dunwell.settings import load_settings
 from dunwell.views.claim import claim_facts
 from dunwell.views.facts import Facts
@@ -52,9 +53,14 @@ def claim_lines(facts: Facts) -> Iterator[str]:
     if facts["lump_sum_apart"]:
         apart = facts["lump_sum_apart"]
         yield f"  beside it  {apart['amount']:>14} {apart['currency']} lump sum"
+    if facts["given_up"]:
+        yield f"  given up   {GivenUp.model_validate(facts['given_up']).shown(currency)}"
+    if facts["as_of"] <= facts["due_on"]:
+        yield f"  not late   it is due on {facts['due_on']}"
     yield f"  certainty  {facts['certainty']}"
     if facts["customer_kind"] is None:
-        yield "  missing    who the customer is: starter.py customer set CUSTOMER --kind business, consumer or public"
+        command = f"starter.py customer set {facts['customer_id']} --kind KIND"
+        yield f"  missing    whether the customer is a business, consumer or public body: {command}"
     for reason in (*facts["remarks"], *facts["left_out"], *facts["reasons"], *facts["gaps"]):
         yield f"  note       {reason}"
 

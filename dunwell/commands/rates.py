@@ -13,8 +13,10 @@ from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import principal_in
 from dunwell.domain.rate_import import Difference, RateImport
 from dunwell.domain.refusal import Refused, refusal_of
+from dunwell.domain.terms import DebtorKind
 from dunwell.intake.rate_files import RateFile, RateFileError, read_rates
 from dunwell.services import laws
+from dunwell.services.laws import LawInUse
 from dunwell.settings import load_settings
 from dunwell.store import audit
 from dunwell.store import rates as store
@@ -113,10 +115,11 @@ def check(
     settings = load_settings()
 
     def read(session: Any) -> tuple[list[str], list[dict[str, Any]]]:
-        codes = laws.codes_in_use(session, settings.sender_country)
+        in_use = laws.laws_in_use(session, settings.sender_country)
         if everything:
-            codes = dict.fromkeys(laws.files(), "--all") | codes
-        return sorted(codes), stale_rates(session, _today(), codes)
+            reasons = dict.fromkeys(laws.files(), "--all") | {code: one.reason for code, one in in_use.items()}
+            in_use = {code: LawInUse(reason, set(DebtorKind)) for code, reason in reasons.items()}
+        return sorted(in_use), stale_rates(session, _today(), in_use)
 
     codes, stale = from_database(settings, read)
     if as_json:

@@ -18,6 +18,7 @@ from dunwell.commands.common import (
 )
 from dunwell.commands.output import coming_next, print_json, print_table, say, warn
 from dunwell.domain.claim_summary import AccessoryClaim
+from dunwell.domain.given_up import GivenUp
 from dunwell.domain.keys import StepId
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import AccessoryRule, Stage
@@ -110,6 +111,10 @@ def claim_lines(shown: Status, facts: Facts) -> Iterator[str]:
         return
     why = _why_not_open(shown, claim)
     remarks = ([why] if why else []) + claim["remarks"]
+    if claim["given_up"]:
+        given_up = GivenUp.model_validate(claim["given_up"]).shown(claim["currency"])
+        yield f"claim   nothing on {claim['as_of']}; given up: {given_up}"
+        return
     if claim["total"] == claim["principal"] and not claim["lump_sum_apart"] and not remarks:
         return
     heads = ", ".join(f"{claim[head]} {head.replace('_', ' ')}" for head in _CLAIMED)
@@ -126,8 +131,6 @@ def _why_not_open(shown: Status, claim: Facts) -> str | None:
     """Why the principal of the claim is not what is open."""
     if shown.amount_due is None or Decimal(claim["principal"]) + Decimal(claim["disputed"]) == shown.amount_due:
         return None
-    if shown.stage is Stage.WRITTEN_OFF:
-        return "its principal is not asked for any more: it is written off"
     return (
         f"its principal is not the {shown.amount_due} that are open, because payments met other heads first "
         f"(starter.py claim {shown.invoice_id}); the case ends when what is open is paid"

@@ -101,13 +101,13 @@ class Case(CaseState):
             case ev.PolicyMoved():
                 return policy_version.moved(self, event, now)
             case ev.WriteOff():
-                return self.end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}")
+                return self.end(Stage.WRITTEN_OFF, f"written off by {event.by}: {event.reason}", now)
             case ev.Cancel():
-                return self._cancelled(event)
+                return self._cancelled(event, now)
 
-    def _cancelled(self, event: ev.Cancel) -> list[Said]:
+    def _cancelled(self, event: ev.Cancel, now: datetime) -> list[Said]:
         """A threat that was written is taken back in writing, except where that would be wrong or out of place."""
-        said = self.end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}")
+        said = self.end(Stage.CANCELLED, f"cancelled by {event.by}: {event.reason}", now)
         if self.progress.threatened and _KEEP_QUIET.isdisjoint(re.split(r"[^a-z]+", event.reason.lower())):
             self.outstanding.owe(self.rules.reactions.nothing_to_pay)
         return said
@@ -152,8 +152,15 @@ class Case(CaseState):
         return step_effects.in_trouble(self, step, why, now, until)
 
     def reach_further(self, step: str) -> None:
-        """A message of this step did not arrive: the step looks for another channel or contact."""
+        """A message of this step did not arrive: the step looks for another channel or contact.
+
+        Of a case that has ended, only the request for what is left beside the invoice does: nobody was asked so far.
+        """
         again = self.outstanding.again
+        if self.ended:
+            if not self.asks_elsewhere(step):
+                return
+            self.accessory_asked_on = None
         if step not in again and not StepId.parse(step).agreed and self.progress.knows(step):
             again.append(step)
 

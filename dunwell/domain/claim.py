@@ -21,6 +21,7 @@ from dunwell.domain.claim_account import ClaimAccount
 from dunwell.domain.claim_history import ClaimHistory, ContractTerms, Cost, InterestTerms, Payment
 from dunwell.domain.claim_rates import ClaimRates, starting_rule
 from dunwell.domain.default_start import first_day_of_default
+from dunwell.domain.given_up import GivenUp
 from dunwell.domain.governing_law import counts_as
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.legal_fact import Doubt, LegalFact
@@ -112,6 +113,7 @@ class Claim(Value):
     basis             citations of the law for each head that was claimed
     gaps              rules of the law that it leaves out, with what to do about them
     payments          what each payment met
+    given_up          what was written off or waived by then, and is no part of the rest
     remarks           what is easily misunderstood about it: why there is no interest yet, what a dispute changes
     """
 
@@ -136,6 +138,7 @@ class Claim(Value):
     basis: Mapping[Head, tuple[str, ...]] = {}
     gaps: tuple[str, ...] = ()
     payments: tuple[Allocated, ...] = ()
+    given_up: GivenUp | None = None
     remarks: tuple[str, ...] = ()
 
     @property
@@ -154,6 +157,27 @@ class Claim(Value):
         """What is open beside the principal."""
         return self.total - self.principal
 
+    def without(self, given_up: GivenUp) -> "Claim":
+        """The claim after that was given up: nothing is open any more."""
+        heads = dict.fromkeys(("principal", "disputed", "interest", "lump_sum", "costs", "total"), self.total * 0)
+        beside = Accessories(**{head: heads[head] for head in Accessories.model_fields})
+        return self.model_copy(
+            update=heads | {"beside": beside, "lump_sum_apart": None, "given_up": given_up, "remarks": ()}
+        )
+
+    def give_up(self, on: date, why: str) -> GivenUp:
+        """All that is open of it, as given up on this day."""
+        return GivenUp(
+            on=on,
+            why=why,
+            principal=self.principal + self.disputed,
+            interest=self.interest,
+            lump_sum=self.lump_sum,
+            costs=self.costs,
+            total=self.total + self.disputed,
+            lump_sum_apart=self.lump_sum_apart,
+        )
+
 
 def claim_of(
     history: ClaimHistory,
@@ -170,7 +194,11 @@ def claim_of(
 
     Raises Refused when the law does not say what is needed.
     """
-    return _Computation(history, law, customer, seller, terms, as_of).result()
+    off = history.written_off_on
+    if off is None or as_of < off:
+        return _Computation(history, law, customer, seller, terms, as_of).result()
+    given_up = _Computation(history, law, customer, seller, terms, off).result().give_up(off, "written off")
+    return _Computation(history, law, customer, seller, terms, as_of).result().without(given_up)
 
 
 class _Phase(IntEnum):
@@ -222,12 +250,17 @@ class _Computation:
         for event in events:
             self._accrue(event.on if event.phase > self._day else event.on - _ONE_DAY)
             event.happen()
-        self._accrue(self._as_of if self._day is _Phase.DAY_WITH_PAYMENT else self._as_of - _ONE_DAY)
+        self._accrue(self._last_day(self._as_of))
         return self._claim()
 
     def _accrue(self, last: date) -> None:
         if self._accruals is not None:
-            self._accruals.count_through(last)
+            off = self._history.written_off_on
+            self._accruals.count_through(last if off is None else min(last, self._last_day(off)))
+
+    def _last_day(self, day: date) -> date:
+        """The last day that bears interest by the end of `day`: a payment then may be one that ends it."""
+        return day if self._day is _Phase.DAY_WITH_PAYMENT else day - _ONE_DAY
 
     # What happened ---------------------------------------------------------------------------------------
 
@@ -259,7 +292,7 @@ class _Computation:
         day = first_day_of_default(self._history, rule)
         if day is None:
             self._waits_for = " or ".join(str(start.event) for start in rule.starts)
-        if day is None or day > self._as_of:
+        if day is None or day > min(self._as_of, self._history.written_off_on or day):
             return
         self._first_day = day
         self._rates = ClaimRates(law, self._parties, self._terms, self._history.due_on, day)

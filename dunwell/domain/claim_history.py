@@ -110,6 +110,7 @@ class ClaimHistory(Value):
     amounts     oldest first; the first row counts for the days before it as well
     reversals   of the payments here; together not more than the payment
     noticed_on  the day on which the first reminder after the due date reached the customer
+    written_off_on  the day on which all that was open was given up; after it nothing accrues
     """
 
     currency: str
@@ -121,6 +122,7 @@ class ClaimHistory(Value):
     reversals: tuple[Reversal, ...] = ()
     disputes: tuple[DisputedSpan, ...] = ()
     noticed_on: date | None = None
+    written_off_on: date | None = None
     costs: tuple[Cost, ...] = ()
 
     def amount_on(self, day: date) -> Decimal:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Self
 
 from dunwell.domain.claim import Claim, ClaimCertainty
+from dunwell.domain.given_up import GivenUp
 from dunwell.domain.lump_sum_claim import SumApart
 from dunwell.domain.model import Value
 from dunwell.domain.terms import AccessoryRule
@@ -14,6 +15,7 @@ class ClaimSummary(Value):
     """What may be claimed on the day `as_of`, each head apart; `disputed` is not part of the total.
 
     lump_sum_apart  the lump sum where the law names it in another currency; not part of the total either
+    given_up  what was written off or waived; it is not claimed any more
     """
 
     as_of: date
@@ -25,11 +27,16 @@ class ClaimSummary(Value):
     total: Decimal
     certainty: ClaimCertainty
     lump_sum_apart: SumApart | None = None
+    given_up: GivenUp | None = None
 
     @property
     def accessory(self) -> Decimal:
         """What is open beside the principal, in the currency of the invoice."""
         return self.total - self.principal
+
+    def takes(self, amount: Decimal) -> bool:
+        """Whether so much beyond the principal meets interest, lump sum and costs, open or given up."""
+        return amount <= self.accessory + (self.given_up.accessory if self.given_up else 0)
 
     def shown(self, currency: str) -> str:
         """What is open beside the principal of an invoice in `currency`, in one sum or two."""

@@ -1,6 +1,6 @@
 """Until when the base rates are known that a law needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from dunwell.domain.governing_law import SELLER
@@ -27,10 +27,13 @@ class NeededRate(Value):
         return self.gap is not None or self.known_through < today
 
 
-def needed_rates(law: Jurisdiction, today: date) -> list[NeededRate]:
-    """Return the base rates that the law's rules of today need, by series, each as the first to run out needs it."""
+def needed_rates(law: Jurisdiction, today: date, kinds: Iterable[DebtorKind] = DebtorKind) -> list[NeededRate]:
+    """Return the base rates that the law's rules of today need, by series, each as the first to run out needs it.
+
+    kinds: of the customers that count.
+    """
     found: dict[str, NeededRate] = {}
-    for rate in _rates_in_force(law, today):
+    for rate in _rates_in_force(law, today, kinds):
         needed = _needed(law, rate, today)
         known = found.get(needed.series)
         if known is None or needed.gap or (not known.gap and needed.known_through < known.known_through):
@@ -43,8 +46,8 @@ def known_through(law: Jurisdiction, today: date) -> date | None:
     return min((needed.known_through for needed in needed_rates(law, today)), default=None)
 
 
-def _rates_in_force(law: Jurisdiction, today: date) -> Iterator[Rate]:
-    for kind in DebtorKind:
+def _rates_in_force(law: Jurisdiction, today: date, kinds: Iterable[DebtorKind]) -> Iterator[Rate]:
+    for kind in kinds:
         rule = law.interest_rule(kind, SELLER, today)
         yield from (rate for rate in (rates_of(rule) if rule else ()) if rate.series is not None)
 

@@ -47,18 +47,16 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     if case.agreements.pauses and not case.ended:
         return _pause(case, calendar)
     answer = _answer(case, calendar, now)
-    if case.ended or (case.agreements.dispute and case.asked == 0):
+    if case.ended:
+        return answer or _elsewhere(case, calendar, now)
+    if case.agreements.dispute and case.asked == 0:
         return answer
     agreed = _eve(case, calendar, now) or _agreed_day(case, calendar) or _announced(case, policy, calendar)
     if answer and agreed:
         return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
     if answer or agreed:
         return answer or agreed
-    if case.outstanding.again:
-        why = "a message did not arrive: another channel, another contact or a call"
-        at = calendar.next_open(max(now, case.outstanding.not_before(case.outstanding.again[0]) or now))
-        return NextAction(step=case.outstanding.again[0], at=at, why=why)
-    return _ladder(case, policy, calendar, now)
+    return _elsewhere(case, calendar, now) or _ladder(case, policy, calendar, now)
 
 
 def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
@@ -67,6 +65,14 @@ def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction
     step = case.outstanding.owed[0]
     at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
+
+
+def _elsewhere(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    if not case.outstanding.again:
+        return None
+    step = case.outstanding.again[0]
+    at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
+    return NextAction(step=step, at=at, why="a message did not arrive: another channel, another contact or a person")
 
 
 def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:

@@ -48,8 +48,8 @@ class Outstanding(MutableValue):
         return step
 
     def owes(self, message: str | None) -> bool:
-        """Whether the message is still to be sent."""
-        return any(StepId.parse(owed).name == message for owed in self.owed)
+        """Whether the message is still to be sent, or sent elsewhere because it did not arrive."""
+        return any(StepId.parse(step).name == message for step in (*self.owed, *self.again))
 
     def drop(self, message: str | None) -> None:
         """What has been replaced is not confirmed any more, when that was not sent yet."""

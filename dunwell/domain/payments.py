@@ -80,7 +80,7 @@ def close_if_settled(case: CaseState, now: datetime) -> list[Said]:
         return []
     if case.money.paid > 0:
         return _too_much(case) + _settle(case, now)
-    return case.end(Stage.CANCELLED, "nothing is owed any more")
+    return case.end(Stage.CANCELLED, "nothing is owed any more", now)
 
 
 def _ask_whether_counted(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[Said]:
@@ -142,7 +142,7 @@ def _drop_what_came(case: CaseState) -> None:
 def _too_much(case: CaseState) -> list[Said]:
     if case.credit == 0:
         return []
-    if case.last_claim is not None and case.credit <= case.last_claim.total - case.last_claim.principal:
+    if case.last_claim is not None and case.last_claim.takes(case.credit):
         return []  # it meets interest, lump sum or costs
     why = "paid for a cancelled invoice" if case.ended is Stage.CANCELLED else "paid too much"
     return [Said("credit", f"{case.money.shown(case.credit)} {why}; recorded as credit")]
@@ -175,7 +175,7 @@ def _settle(case: CaseState, now: datetime) -> list[Said]:
         said.append(
             Said("small_rest", f"{rest}: within the ladder's tolerance of {case.money.whole(case.tolerance)}")
         )
-    said += case.end(Stage.PAID, "nothing is open any more")
+    said += case.end(Stage.PAID, "nothing is open any more", now)
     if Level.RESTRICTED in case.holds or Level.SUSPENDED in case.holds:
         case.outstanding.owe(reactions.restored)
     elif case.progress.steps or case.progress.former_steps:

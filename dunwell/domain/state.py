@@ -11,7 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from dunwell.domain.agreements import Agreements
 from dunwell.domain.checkpoint import Mark, Sent
 from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
-from dunwell.domain.keys import StepKey, TaskId, anew
+from dunwell.domain.keys import StepId, StepKey, TaskId, anew
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
 from dunwell.domain.money import Money
@@ -49,6 +49,7 @@ class CaseState(MutableValue):
 
     ended: Stage | None = None
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
+    written_off_at: datetime | None = None  # what was open then is not claimed again, though it may be paid later
     reopened: int = 0
 
     money: Money
@@ -209,7 +210,7 @@ class CaseState(MutableValue):
 
     @property
     def finished(self) -> bool:
-        return self.ended is not None and not self.outstanding.owed
+        return self.ended is not None and not self.outstanding.owed and not self.outstanding.again
 
     def needs_yes(self, step: Step) -> bool:
         """Whether our manager has to approve the step before it may happen."""
@@ -266,6 +267,8 @@ class CaseState(MutableValue):
         """
         self.last_claim, self.accessory, self.money.beside_principal = claim, left, met
         waiting, reactions = self.outstanding, self.rules.reactions
+        if not self.may_ask_for_accessory:
+            waiting.again = [step for step in waiting.again if not self.asks_for_accessory(step)]
         if not self.may_ask_for_accessory or self.accessory_asked_on is not None:
             waiting.drop(reactions.accessory_left)
         elif not waiting.owes(reactions.accessory_left):
@@ -280,8 +283,19 @@ class CaseState(MutableValue):
             self.ended is Stage.PAID and self.unpaid == 0 and left is not None and left.rule is AccessoryRule.ASK_ONCE
         )
 
-    def end(self, stage: Stage, why: str) -> list[Said]:
+    def asks_for_accessory(self, step: str) -> bool:
+        """Whether this is the answer that asks for what is left beside a paid invoice."""
+        message = StepId.parse(step).message
+        return message is not None and message == self.rules.reactions.accessory_left
+
+    def asks_elsewhere(self, step: str) -> bool:
+        """Whether a message of this step that did not arrive is tried elsewhere although the case has ended."""
+        return self.asks_for_accessory(step) and self.may_ask_for_accessory
+
+    def end(self, stage: Stage, why: str, now: datetime) -> list[Said]:
         self.ended = stage
+        if stage is Stage.WRITTEN_OFF:
+            self.written_off_at = now
         self.agreements.awaited = None
         self.outstanding.clear()
         return [Said("ended", f"{stage.value}: {why}")]

@@ -33,7 +33,7 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
             outstanding.undecided.append(step)
         return []
     outstanding.blocked_until = None
-    if _asks_for_accessory(case, step):
+    if case.asks_for_accessory(step):
         return _accessory_asked(case, outcome)
     if step not in outstanding.again and step in outstanding.owed and outcome.status == "done":
         outstanding.last_answer_at = outcome.at
@@ -44,18 +44,16 @@ def _accessory_asked(case: CaseState, outcome: StepOutcome) -> list[Said]:
     """The message that asks for interest and costs after the payment had its turn; there is no other."""
     case.outstanding.is_behind(outcome.step)
     left = case.accessory
-    if left is None or case.accessory_asked_on is not None:
+    if left is None or case.accessory_asked_on is not None or not case.may_ask_for_accessory:
         return []
     if outcome.status == "done" and outcome.claimed is not None:
         case.accessory_asked_on = case.today(outcome.at)
         text = f"{left.shown(case.currency)} were asked for, by {outcome.claim_until}; what does not come is waived"
         return [Said("accessory", text)]
+    if outcome.status == "done":  # nobody could be reached, and a task asks a person
+        case.accessory = left.model_copy(update={"rule": AccessoryRule.BILL})
+        return [Said("accessory", f"{left.shown(case.currency)} are left to a person: no message about them arrived")]
     return _waive_accessory(case, left)
-
-
-def _asks_for_accessory(case: CaseState, step: str) -> bool:
-    message = StepId.parse(step).message
-    return message is not None and message == case.rules.reactions.accessory_left
 
 
 def _waive_accessory(case: CaseState, left: AccessoryClaim) -> list[Said]:
@@ -77,7 +75,7 @@ def _cannot(case: CaseState, outcome: StepOutcome) -> list[Said]:
     if case.outstanding.is_behind(step):
         said = [Said("trouble", f"{step} is left out, because it cannot be carried out: {why}")]
         return said + (
-            _waive_accessory(case, case.accessory) if _asks_for_accessory(case, step) and case.accessory else []
+            _waive_accessory(case, case.accessory) if case.asks_for_accessory(step) and case.accessory else []
         )
     case.outstanding.block(outcome.until, step)
     case.outstanding.note_stuck(step, why, outcome.at, lasting=True)
@@ -100,7 +98,7 @@ def _step_of_ladder(case: CaseState, outcome: StepOutcome) -> list[Said]:
     if outcome.placed_hold:
         progress.consequences.append(step)
     if outcome.ends and not case.ended:
-        return case.end(outcome.ends, "the last step of the ladder")
+        return case.end(outcome.ends, "the last step of the ladder", outcome.at)
     if case.ended is Stage.PAID and kind == "done" and len(progress.steps) == 1:
         case.outstanding.owe(case.rules.reactions.paid)  # the money came while the first message was leaving
     return []

@@ -51,6 +51,17 @@ def keep(session: Session, deps: Dependencies, case: Case, now: datetime) -> Non
     case.take_claim(ClaimSummary.of(claim) if claim else None, left, met)
 
 
+def leave_to_person(session: Session, case: Case, now: datetime) -> None:
+    """Nobody could be reached in writing about what is left beside the principal: ask a person."""
+    if case.accessory is not None:
+        why = "nobody could be reached in writing about them"
+        _ask_to_bill(session, case, case.accessory, f"{_what_is_left(case, case.accessory)}: {why}", now)
+
+
+def _what_is_left(case: Case, left: ClaimSummary) -> str:
+    return f"{left.shown(case.currency)} are left beside the principal ({left.heads}; {left.certainty})"
+
+
 def _beside_principal(case: Case, claim: Claim | None) -> Decimal:
     """What of the money met interest, lump sum and costs once the invoice was paid: it was not paid too much.
 
@@ -74,7 +85,7 @@ def _leave(session: Session, case: Case, found: InvoiceClaim, policy: Policy, no
         return None
     rule, why = _rule(case, found, policy)
     left = AccessoryClaim(**summary.model_dump(), rule=rule)
-    text = f"{left.shown(case.currency)} are left beside the principal ({left.heads}; {left.certainty})"
+    text = _what_is_left(case, left)
     match rule:
         case AccessoryRule.WAIVE:
             said = f"{text}: waived, {why}"
@@ -94,6 +105,8 @@ def _rule(case: Case, found: InvoiceClaim, policy: Policy) -> tuple[AccessoryRul
     if floor is not None and claim.accessory < floor and claim.lump_sum_apart is None:
         return AccessoryRule.WAIVE, f"by less than the ladder's floor of {floor}"
     if policy.accessory is AccessoryRule.ASK_ONCE:
+        if case.accessory is not None and case.accessory.rule is AccessoryRule.BILL:
+            return AccessoryRule.BILL, "because nobody could be reached in writing about them"
         why_not = _why_not_asked(case, found)
         if why_not is not None:
             return AccessoryRule.WAIVE, why_not

@@ -6,7 +6,7 @@ from dunwell.domain.channels import BY_PERSON
 from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import is_debtors, others
 from dunwell.domain.terms import Role, TaskKind
-from dunwell.services import call_tasks, contact_caps, person_tasks
+from dunwell.services import call_tasks, case_claim, contact_caps, person_tasks
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -41,6 +41,8 @@ class ChannelFallback:
         if dispatch.execution.ladder is not None:
             why = f"nobody could be reached in writing for step {dispatch.execution.step}: please call"
             person_tasks.raise_about_step(unit.session, dispatch, "unreachable", why, kind=TaskKind.CALL)
+        elif self._deps.asks_for_accessory(dispatch.execution.message):
+            case_claim.leave_to_person(unit.session, dispatch.case, dispatch.now)
         return True
 
     def _has_had_enough(self, session: Session, dispatch: Dispatch, contact: Contact) -> bool:

@@ -1,7 +1,7 @@
 """The claim of one invoice on a day: what its case and the database know, by the law that governs it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -26,10 +26,15 @@ from dunwell.domain.jurisdiction import FeeAllowed, Jurisdiction
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import TAKEN_STATES, DebtorKind, Stage
+from dunwell.domain.terms import TAKEN_STATES, AccessoryRule, DebtorKind, Stage
 from dunwell.services import laws
 from dunwell.store import cases, invoices, outbox, policies
 from dunwell.store.tables import CustomerRow, InvoiceRow
+
+_REMARKS = {
+    Stage.CANCELLED: "the invoice was cancelled: nothing of it was ever owed",
+    Stage.HANDED_OVER: "the case was handed over: this goes on being owed, and is not asked for here any more",
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,29 @@ def claim_on(session: Session, invoice_id: str, as_of: date, *, seller: str | No
     if as_of < case.issued_on:
         raise Refused("as_of", f"{as_of} lies before {case.issued_on}, the day on which the invoice was issued")
     policy = policies.load(session, case.policy.name, case.policy.version)
-    return claim_of_case(session, case, policy, as_of, seller=seller)
+    found = claim_of_case(session, case, policy, as_of, seller=seller)
+    return replace(found, claim=_after_the_end(case, found.claim))
+
+
+def _after_the_end(case: Case, claim: Claim) -> Claim:
+    """Of a case that has ended: what was waived is not claimed, and a remark says what becomes of the rest."""
+    if claim.given_up is not None:
+        return claim
+    left, remark = case.accessory, _REMARKS.get(case.ended) if case.ended else None
+    if left is not None and claim.settled and claim.as_of >= left.as_of:
+        asked_on, until = case.accessory_asked_on, case.money.claim_until
+        match left.rule:
+            case AccessoryRule.WAIVE:
+                return claim.without(claim.give_up(left.as_of, "waived"))
+            case AccessoryRule.BILL:
+                remark = "a task asks a person to bill what is left, or to let it go"
+            case AccessoryRule.ASK_ONCE if asked_on is None or until is None or claim.as_of < asked_on:
+                remark = "what is left is asked for once"
+            case AccessoryRule.ASK_ONCE if claim.as_of > until:
+                return claim.without(claim.give_up(until, f"waived: it was asked for on {asked_on} and did not come"))
+            case AccessoryRule.ASK_ONCE:
+                remark = f"what is left was asked for on {asked_on}: what does not come by {until} is waived"
+    return claim.model_copy(update={"remarks": (*claim.remarks, remark)}) if remark else claim
 
 
 def claim_of_case(
@@ -152,6 +179,7 @@ def history_of_case(case: Case, zone: ZoneInfo, warned: Iterable[datetime], cost
         reversals=tuple(_reversals(case, days, payments)),
         disputes=tuple(_disputes(case, days)),
         noticed_on=min((day for day in map(days.of, warned) if day > case.due_on), default=None),
+        written_off_on=days.of(case.written_off_at) if case.written_off_at is not None else None,
         costs=costs,
     )
 

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
+from dunwell.domain.events import DeliveryReport
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.keys import UNPOSTED, StepKey, TaskId
+from dunwell.domain.keys import UNPOSTED, StepId, StepKey, TaskId
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
@@ -74,7 +75,8 @@ def not_arrived(session: Session, row: MessageRow, invoice_id: str, state: Messa
     if step is None or state not in _NOT_ARRIVED or row.state not in _NOT_ARRIVED:
         return None
     key = StepKey.parse(step)
-    if key.copied or key.round != _round(session, invoice_id):
+    is_answer = StepId.parse(key.step).message is not None  # which belongs to no round
+    if key.copied or not (is_answer or key.round == _round(session, invoice_id)):
         return None  # a copy reaches no further, nor does what was said before the due date moved
     same = (
         other
@@ -100,6 +102,15 @@ def step_of(session: Session, message_id: str, invoice_id: str) -> str | None:
     """The step of this invoice that a message carries out; None when the message is not about the invoice."""
     links = outbox.links(session, message_id)
     return next((link.step for link in links if link.invoice_id == invoice_id), None)
+
+
+def asks_elsewhere(session: Session, report: DeliveryReport, invoice_id: str) -> bool:
+    """Whether a case that has ended has to act on this report: the message about what is left did not arrive."""
+    case, step = cases.get(session, invoice_id), step_of(session, report.message_id, invoice_id)
+    if case is None or step is None or MessageState(report.status) not in _NOT_ARRIVED:
+        return False
+    key = StepKey.parse(step)
+    return not key.copied and case.asks_elsewhere(key.step)
 
 
 def must_act(session: Session, row: MessageRow, invoice_id: str, state: MessageState) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.confirmation import Confirmation, LegalValue, confirmed, rates_of, values_of
-from dunwell.domain.governing_law import known_law, law_of
+from dunwell.domain.governing_law import counts_as, known_law, law_of
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.rate_import import Difference, RateImport, differences, with_imports
 from dunwell.domain.rate_series import RateSeries
@@ -145,16 +146,24 @@ def withdraw_import(
     return found[-1], differences(before, series_in_force(session)[series])
 
 
-def codes_in_use(session: Session, seller: str | None) -> dict[str, str]:
-    """Return the codes of the laws that open invoices and the setting SENDER_COUNTRY need, each with the reason."""
-    found = {}
+@dataclass
+class LawInUse:
+    """Why a law is in use, and for which kinds of customers."""
+
+    reason: str
+    kinds: set[DebtorKind]
+
+
+def laws_in_use(session: Session, seller: str | None) -> dict[str, LawInUse]:
+    """Return the laws that open invoices and the setting SENDER_COUNTRY need, by code."""
+    found: dict[str, LawInUse] = {}
     seller_law = known_law(seller, files()) if seller else None
     if seller_law:
-        found[seller_law] = "SENDER_COUNTRY"
+        found[seller_law] = LawInUse("SENDER_COUNTRY", {DebtorKind.BUSINESS, DebtorKind.PUBLIC})
     for jurisdiction, residence, kind in cases.open_parties(session):
         with suppress(Refused):  # no claim is made for such an invoice
             code = law_of(jurisdiction=jurisdiction, residence=residence, kind=kind, seller=seller, known=files())
-            found.setdefault(code, "open invoices")
+            found.setdefault(code, LawInUse("open invoices", set())).kinds.add(counts_as(kind))
     return found
 
 

@@ -183,8 +183,8 @@ def has_ended(row: CaseRow) -> bool:
 
 
 def is_finished(row: CaseRow) -> bool:
-    """Return whether the case has ended and has no answer left to send."""
-    return has_ended(row) and not row.state.get("owed")
+    """Return whether the case has ended and has no answer left to send, or to send elsewhere."""
+    return has_ended(row) and not row.state.get("owed") and not row.state.get("again")
 
 
 def page(

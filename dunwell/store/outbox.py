@@ -177,14 +177,12 @@ def claimed_by(session: Session, invoice_id: str, step: str) -> tuple[Decimal, d
         .join(MessageRow, MessageRow.message_id == MessageInvoiceRow.message_id)
         .where(MessageInvoiceRow.invoice_id == invoice_id, MessageInvoiceRow.step == step)
         .where(MessageRow.state.not_in(_GONE), MessageRow.call != ProviderCall.REFUSED)
-        .where(MessageInvoiceRow.claimed.is_not(None))
-        .order_by(MessageInvoiceRow.claimed.desc())
-        .limit(1)
     )
-    for claimed, until in session.execute(query):
-        if claimed is not None and until is not None:
-            return claimed, until
-    return None
+    # Compared here: SQLite keeps amounts as text, and as text 9.00 is more than 12.00.
+    found = [
+        (claimed, until) for claimed, until in session.execute(query) if claimed is not None and until is not None
+    ]
+    return max(found, default=None)
 
 
 def forget(session: Session, row: MessageRow) -> None:

@@ -37,6 +37,11 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "stop_means": frozenset(),
         "stop_done": frozenset(),
         "stop_reply": frozenset({"address"}),
+        "bad_link": frozenset(),
+        "bad_stop_link": frozenset(),
+        "bad_pay_link": frozenset(),
+        "page_away": frozenset(),
+        "page_away_means": frozenset(),
         "statement": frozenset({"day"}),
         **dict.fromkeys(
             (

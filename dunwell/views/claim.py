@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.case import Case
 from dunwell.domain.claim import Period
 from dunwell.domain.refusal import Refused
 from dunwell.services.claims import InvoiceClaim, claim_on, today_of
@@ -28,7 +29,7 @@ def claim_facts(session: Session, invoice_id: str, as_of: date | None, seller: s
         raise Refused("invoice", f"{invoice_id!r} is registered, but its case was never opened: start its file again")
     now = row.updated_at if row.rehearsal else datetime.now(UTC)
     day = as_of or today_of(session, case, now)
-    return _facts(invoice_id, claim_on(session, invoice_id, day, seller=seller))
+    return _facts(case, claim_on(session, invoice_id, day, seller=seller))
 
 
 def claim_or_reason(session: Session, invoice_id: str, seller: str | None, as_of: date | None = None) -> Facts:
@@ -39,12 +40,15 @@ def claim_or_reason(session: Session, invoice_id: str, seller: str | None, as_of
         return {"claim": None, "no_claim": f"{error}"}
 
 
-def _facts(invoice_id: str, found: InvoiceClaim) -> Facts:
+def _facts(case: Case, found: InvoiceClaim) -> Facts:
     claim = found.claim
-    apart = claim.lump_sum_apart
+    apart, given_up = claim.lump_sum_apart, claim.given_up
     return {
-        "invoice_id": invoice_id,
+        "invoice_id": case.invoice_id,
+        "customer_id": case.customer_id,
+        "stage": case.stage.value,
         "as_of": claim.as_of.isoformat(),
+        "due_on": case.due_on.isoformat(),
         "currency": claim.currency,
         **{name: str(getattr(claim, name)) for name in _AMOUNTS},
         "certainty": claim.certainty.value,
@@ -59,6 +63,7 @@ def _facts(invoice_id: str, found: InvoiceClaim) -> Facts:
         "remarks": list(claim.remarks),
         "payments": [one.model_dump(mode="json") for one in claim.payments],
         "lump_sum_apart": None if apart is None else apart.model_dump(mode="json"),
+        "given_up": None if given_up is None else given_up.model_dump(mode="json"),
     }
 
 

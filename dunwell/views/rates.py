@@ -12,6 +12,7 @@ from dunwell.domain.known_rates import known_through, needed_rates
 from dunwell.domain.rate_import import RateImport
 from dunwell.domain.rate_series import RateSeries
 from dunwell.services import laws
+from dunwell.services.laws import LawInUse
 from dunwell.store import rates
 
 _Confirmed = Mapping[tuple[str, str, str], Confirmation]
@@ -35,22 +36,19 @@ def value_facts(session: Session, subject: str) -> list[dict[str, Any]]:
     return [_value(one, confirmed) for one in laws.values_in_force(session, subject)]
 
 
-def stale_rates(session: Session, today: date, codes: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the base rates that these laws need and whose rate of today is not known.
-
-    codes: the codes of the laws, each with the reason why it is in use.
-    """
+def stale_rates(session: Session, today: date, in_use: Mapping[str, LawInUse]) -> list[dict[str, Any]]:
+    """Return the base rates that these laws need, by code, and whose rate of today is not known."""
     in_force = laws.laws_in_force(session)
     return [
         {
             "country": code,
-            "in_use": codes[code],
+            "in_use": in_use[code].reason,
             "series": needed.series,
             "known_through": needed.known_through,
             "why": needed.gap or f"is known until {needed.known_through} only",
         }
-        for code in sorted(codes)
-        for needed in needed_rates(in_force[code], today)
+        for code in sorted(in_use)
+        for needed in needed_rates(in_force[code], today, in_use[code].kinds)
         if needed.is_stale(today)
     ]
 

@@ -37,6 +37,7 @@ _OWED = (
     "past_disputes",
     "due_on",
     "ended",
+    "written_off_at",
     "claimed",
     "beside_principal",
     "last_claim",

@@ -101,8 +101,9 @@ class Debt:
         return self._invoice["jurisdiction"] == "GB" and bool(self._payments)
 
     def claim(self, as_of: date) -> dict[str, Decimal]:
-        """The heads and the total, as a person reads them."""
-        return shown(self.counted(as_of), self.digits)
+        """The heads and the total, as a person reads them: nothing from the day on which it was written off."""
+        heads, off = shown(self.counted(as_of), self.digits), self._written_off_on
+        return heads if off is None or as_of < off else dict.fromkeys(heads, Decimal(0))
 
     def counted(self, as_of: date) -> dict[str, Fraction]:
         assert self.law is not None
@@ -191,8 +192,14 @@ class Debt:
                 "reversals": sorted(reversals, key=lambda one: one["on"]),
                 "disputes": list(self._disputes()),
                 "noticed_on": min(noticed, default=None),
+                "written_off_on": self._written_off_on,
             }
         )
+
+    @property
+    def _written_off_on(self) -> date | None:
+        at = self.facts["written_off_at"]
+        return None if at is None else self._day(at)
 
     def _amounts(self, paid_on: list[date]) -> Iterator[dict[str, Any]]:
         facts, since = self.facts, date.fromisoformat(self._invoice["issued_on"])

@@ -6,6 +6,7 @@ day) of default bears interest from then on. A payment meets the heads in the or
 customer named first where the law lets them; of the interest, first that which bears none. What met nothing waits.
 Money that goes back is first what had met nothing, then what the payment met, from the end of its order. Once as much
 was paid as the invoice amounts to, nothing more accrues: the principal is met, and the rest meets the other heads.
+Nor does anything after the day on which the invoice was written off.
 """
 
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Days:
         self.history, self.law, self.terms, self.as_of = history, of_party(law, customer or "consumer"), terms, as_of
         self.owes_lump_sum = terms.lump_sum and customer is not None
         self.first_rule = rule_on(history.due_on + ONE, self.law)
-        self.due = history.due_on
+        self.due, self.off = history.due_on, history.written_off_on or date.max
         self.start = first_day(history, self.first_rule, self.due)
         self.amount = Fraction(history.amounts[0].amount)
         self.open = dict.fromkeys(HEADS, ZERO) | {"principal": self.amount}
@@ -68,7 +69,7 @@ class Days:
                 self.move_money(today)
             else:
                 self.move_money(today)
-                if today < self.as_of:  # a payment on that day would not have borne it
+                if today < min(self.as_of, self.off):  # a payment on that day would not have borne it
                     self.accrue(today)
             today += ONE
 
@@ -84,7 +85,7 @@ class Days:
                 self.meet()
 
     def owe(self, today: date) -> None:
-        if today == self.start and self.owes_lump_sum and self.money < self.amount:
+        if today == self.start <= self.off and self.owes_lump_sum and self.money < self.amount:
             debt = self.open["principal"] - disputed(self.history, today, self.as_of, self.open["principal"])
             self.open["lump_sum"] += self.lump_sum(debt) if debt else ZERO
         for cost in self.history.costs:
@@ -100,7 +101,7 @@ class Days:
         return Fraction(row.amount if row.amount is not None else next(fits).amount)
 
     def accrue(self, today: date) -> None:
-        if today < self.start:
+        if not self.start <= today <= self.off:
             return
         if is_capitalisation_day(today, self.start, self.first_rule.compounding):
             self.open["capitalised"] += self.open["interest"]

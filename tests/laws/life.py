@@ -182,8 +182,8 @@ class Life:
                 self.gone.add(payment)
 
     def _owed_in_all(self) -> Decimal | None:
-        """None where a rest is given up, whose days count again once it is not."""
-        if self.owed is None or self.owed.given_up:
+        """None where a rest is given up, whose days count again once it is not, or all of it."""
+        if self.owed is None or self.owed.given_up or self.owed.written_off_on:
             return None
         return self.owed.balance(self.case, self.owed.day(self.now))
 
@@ -221,7 +221,10 @@ class Life:
             outcome = self._carry_out(step).model_copy(update={"round": case.progress.round})
             while self._in_flight:
                 self._hear(self._in_flight.pop(0))
+            ended = case.ended
             case.take(outcome)
+            if self.owed and case.ended is Stage.WRITTEN_OFF is not ended:
+                self.owed.written_off_on = self.owed.day(self.now)
             self._follow()
         self._plan()
         self._laws_of_state()

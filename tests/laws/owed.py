@@ -48,6 +48,7 @@ class Owed:
     """Those that the customer ended by paying: what was in dispute bore no interest meanwhile."""
     warned_at: list[datetime] = field(default_factory=list)
     cancelled: bool = False
+    written_off_on: date | None = None
 
     # What happened ---------------------------------------------------------------------------------------
 
@@ -69,6 +70,8 @@ class Owed:
                 self._amend(content, today)
             case "cancel":
                 self.cancelled = True
+            case "write_off":
+                self.written_off_on = today
         if self.dispute is not None and self.settled and not self.cancelled:
             self.ended_disputes.append(self.dispute.model_copy(update={"until": today}))
             self.dispute = None
@@ -153,6 +156,7 @@ class Owed:
             reversals=tuple(self.reversals),
             disputes=(*self.ended_disputes, *([self.dispute] if self.dispute else [])),
             noticed_on=min((day for day in days if day > self.due_on), default=None),
+            written_off_on=self.written_off_on,
         )
 
     def _owed_amounts(self) -> list[AmountFrom]:
@@ -178,14 +182,25 @@ class Owed:
         """Each head is what a count of the days says, to the cent, and no payment met more than came."""
         claim, counted = self.claim(case, day), self.counted(day)
         told, right = {name: getattr(claim, name) for name in _HEADS}, shown(counted, self.digits)
-        assert told == right, f"G10: on {day} the claim is {told}, by a count of the days {right}"
         beside = claim.beside.interest + claim.beside.lump_sum + claim.beside.costs
-        assert beside == rounded(counted["beside"], self.digits), f"G10: {beside} beside the amount due"
+        if self.written_off_on is not None and day >= self.written_off_on:
+            assert not any((*told.values(), beside)), f"G10: {told} are claimed on {day}, and it was written off"
+            self._law_g10_all_of_it_was_written_off(claim)
+        else:
+            assert told == right, f"G10: on {day} the claim is {told}, by a count of the days {right}"
+            assert beside == rounded(counted["beside"], self.digits), f"G10: {beside} beside the amount due"
         assert claim.overpaid == rounded(counted["overpaid"], self.digits), f"G10: {claim.overpaid} paid too much"
         assert min(told.values()) >= 0, f"G10: {told}"
         for one in claim.payments:
             assert sum(one.met.values()) <= one.amount, f"G10: {one} met more than came"
         return claim
+
+    def _law_g10_all_of_it_was_written_off(self, claim: Claim) -> None:
+        assert self.written_off_on is not None and claim.given_up is not None
+        right, up = shown(self.counted(self.written_off_on), self.digits), claim.given_up
+        heads = {head: getattr(up, head) for head in ("lump_sum", "costs", "interest")} | {"principal": up.principal}
+        right["principal"] += right["disputed"]
+        assert heads == {head: right[head] for head in heads}, f"G10: {heads} were written off, {right} were open"
 
     def law_g10_nothing_of_interest_holds(self, case: Case, claim: Claim) -> None:
         """What is due is the principal alone: covering it ends the case, and then nothing more accrues."""

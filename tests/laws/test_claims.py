@@ -161,6 +161,9 @@ _TERMS = st.one_of(
 )
 
 
+_BESIDE = ("interest", "lump_sum", "costs")
+
+
 def _heads(claim: Claim) -> dict[str, Decimal]:
     return {name: getattr(claim, name) for name in (*Head, "total", "disputed")}
 
@@ -180,6 +183,25 @@ def test_a_claim_is_what_a_count_day_by_day_says(
     assert beside == rounded(counted["beside"], 2)
     assert claim.overpaid == rounded(counted["overpaid"], 2)
     assert sum((period.amount for period in claim.periods), Decimal(0)) == rounded(counted["accrued"], 2)
+
+
+@given(histories(), laws(), _TERMS, _HAPPENS, _HAPPENS)
+@_CONFIG
+def test_what_was_written_off_is_claimed_no_more_and_bears_nothing(
+    history: ClaimHistory, law: Jurisdiction, terms: ContractTerms, as_of: date, off: date
+) -> None:
+    given_up = history.model_copy(update={"written_off_on": off})
+    claim, counted = _claim(given_up, law, terms, as_of), claim_by_days(given_up, law, terms, as_of)
+    assert claim.overpaid == rounded(counted["overpaid"], 2)
+    assert sum((period.amount for period in claim.periods), Decimal(0)) == rounded(counted["accrued"], 2)
+    if as_of < off:
+        assert (_heads(claim), claim.given_up) == (shown(counted, 2), None)
+        return
+    assert not any(_heads(claim).values()) and claim.given_up is not None
+    then = shown(claim_by_days(history, law, terms, off), 2)
+    assert claim.given_up.principal == then["principal"] + then["disputed"]
+    assert [getattr(claim.given_up, head) for head in _BESIDE] == [then[head] for head in _BESIDE]
+    assert claim.given_up.total == then["total"] + then["disputed"]
 
 
 @given(histories(), laws(), _TERMS, _HAPPENS)

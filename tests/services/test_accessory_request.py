@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from dunwell.domain.events import DeliveryReport
 from dunwell.domain.invoice import EarlierPayment, History
 from dunwell.domain.policy import Policy
-from dunwell.domain.terms import DebtorKind, Stage
+from dunwell.domain.terms import DebtorKind, Role, Stage
+from dunwell.services import delivery_reports
 from dunwell.store.database import Database
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
 from tests.services.conftest import ServiceHarness
@@ -161,7 +163,7 @@ def test_a_private_person_is_asked_only_for_what_a_law_names(harness: ServiceHar
     assert "6.27%" in text and "§§ 286, 288 Abs. 1 BGB" in text and "Fixed sum" not in text
 
 
-def test_nobody_can_be_reached_and_it_is_let_go(harness: ServiceHarness) -> None:
+def test_nobody_can_be_reached_and_a_person_decides(harness: ServiceHarness) -> None:
     chased(harness)
     (row,) = harness.messages("claim")
     harness.report(row, "bounced", "2026-04-01 09:00", "550")
@@ -169,9 +171,130 @@ def test_nobody_can_be_reached_and_it_is_let_go(harness: ServiceHarness) -> None
     action = harness.case.next_action
     assert action is not None
     harness.carry_out(action.step, "2026-04-07 09:00")
-    assert said(harness)[-1] == "52.16 EUR are waived: no message about them could leave"
-    assert harness.case.finished and harness.case.accessory is not None and harness.case.accessory.rule == "waive"
-    assert [task for task in harness.tasks() if "accessory" in task.reason] == []
+    assert said(harness)[-1] == "52.16 EUR are left to a person: no message about them arrived"
+    assert harness.case.finished and harness.case.accessory is not None and harness.case.accessory.rule == "bill"
+    (task,) = harness.tasks()
+    assert (task.task_id, task.amount, task.outlives_case) == ("inv-1.accessory", Decimal("52.16"), True)
+    assert "nobody could be reached in writing about them. Bill them and close this" in task.reason
+
+
+BOTH = a_ladder(ASKS_ONCE.replace('by = ["email"]', 'by = ["email", "sms"]'))
+BOUNCED = "2026-04-08 08:00"
+
+
+def returned(harness: ServiceHarness) -> str:
+    """The request leaves, and its latest message bounces the day after. The step that goes on."""
+    asked(harness)
+    step = harness.messages()[-1].step
+    return bounced(harness, step)
+
+
+def bounced(harness: ServiceHarness, step: str) -> str:
+    row = harness.messages(step)[-1]
+    harness.report(row, "bounced", BOUNCED, "550")
+    return step
+
+
+def go_on(harness: ServiceHarness, step: str) -> list[tuple[str, str]]:
+    """Carry the step out where its time has come: to whom its messages went, and how."""
+    action = harness.case.next_action
+    assert action is not None and action.step == step and not harness.case.finished
+    assert harness.case.accessory_asked_on is None
+    harness.carry_out(step, f"{action.at:%Y-%m-%d %H:%M}")
+    return [(row.contact_id, row.channel.value) for row in harness.messages(step)]
+
+
+def test_a_request_that_bounces_goes_by_another_channel(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    person = "acme.accounts_payable.1"
+    assert go_on(harness, returned(harness)) == [(person, "email"), (person, "sms")]
+    assert "52.16 EUR were asked for" in said(harness)[-1]
+    assert harness.case.finished and harness.tasks() == [] and harness.access() == "full"
+
+
+def test_a_request_that_bounces_goes_to_another_person(harness: ServiceHarness) -> None:
+    customer = a_customer(kind=DebtorKind.BUSINESS, contacts=(a_contact(), a_contact(Role.MANAGER)))
+    harness.open(
+        an_invoice(customer=customer, issued_on=date(2026, 2, 1), due_on=date(2026, 3, 2)),
+        at("2026-02-20 12:00"),
+        LADDER,
+    )
+    harness.carry_out("claim", CLAIM)
+    harness.pay(PAID)
+    assert [one for one, _ in go_on(harness, returned(harness))] == ["acme.accounts_payable.1", "acme.manager.1"]
+    assert harness.case.finished and harness.tasks() == []
+
+
+def test_a_request_that_bounces_everywhere_is_left_to_a_person_once(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    step = returned(harness)
+    go_on(harness, step)
+    bounced(harness, step)
+    assert len(go_on(harness, step)) == 2
+    (task,) = harness.tasks()
+    assert task.amount == Decimal("52.16") and harness.case.finished
+    harness.pay("2026-04-20 08:00", "12.16", "p2")
+    (task,) = harness.tasks()
+    assert (task.amount, harness.case.finished, len(harness.messages(step))) == (Decimal("40.00"), True, 2)
+
+
+def test_what_came_before_the_bounce_is_not_asked_for_again(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    asked(harness)
+    step = harness.messages()[-1].step
+    harness.pay("2026-04-08 07:00", "52.16", "p2")
+    bounced(harness, step)
+    assert (harness.case.finished, harness.case.next_action, len(harness.messages(step))) == (True, None, 1)
+
+
+def test_what_comes_after_the_bounce_ends_the_search(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    step = returned(harness)
+    harness.pay("2026-04-08 09:00", "52.16", "p2")
+    assert (harness.case.finished, harness.case.next_action, harness.tasks()) == (True, None, [])
+    harness.carry_out(step, "2026-04-08 10:00")
+    assert len(harness.messages(step)) == 1
+
+
+def test_a_payment_that_is_taken_back_ends_the_search_too(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    step = returned(harness)
+    harness.record("payment_reversed", "2026-04-08 09:00", payment_id="p1", reason="R01")
+    assert (harness.case.stage, harness.case.accessory, harness.case.outstanding.again) == ("chasing", None, [])
+    harness.carry_out(step, "2026-04-08 10:00")
+    assert len(harness.messages(step)) == 1
+
+
+def test_the_bounce_of_another_message_leaves_an_ended_case_as_it_is(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    asked(harness)
+    harness.report(harness.messages("claim")[0], "bounced", BOUNCED, "550")
+    assert (harness.case.finished, harness.case.outstanding.again, len(harness.messages())) == (True, [], 2)
+
+
+def test_a_report_of_it_is_news_to_the_ended_case_only_when_it_did_not_arrive(harness: ServiceHarness) -> None:
+    chased(harness, ladder=BOTH, phone="+4915112345678")
+    harness.pay(PAID)
+    asked(harness)
+    claim, request = (row.message_id for row in harness.messages())
+    with harness.deps.database.reading() as session:
+        news = [
+            (message_id == request, status)
+            for message_id in (claim, request)
+            for status in ("delivered", "bounced", "failed")
+            if delivery_reports.asks_elsewhere(
+                session,
+                DeliveryReport.model_validate({"message_id": message_id, "status": status, "at": at(PAID)}),
+                "inv-1",
+            )
+        ]
+    assert news == [(True, "bounced"), (True, "failed")]
 
 
 def test_it_waits_for_office_hours_and_the_caps_as_every_message_does(harness: ServiceHarness) -> None:

@@ -226,3 +226,15 @@ def test_what_was_claimed_is_known_to_the_database_for_every_invoice_of_the_mess
     with harness.deps.database.reading() as session:
         assert outbox.claimed_by(session, "inv-2", "claim") == (Decimal("46.25"), date(2026, 4, 8))
     assert (harness.case.money.claimed, other.case.money.claimed) == (Decimal("52.49"), Decimal("46.25"))
+
+
+def test_of_the_messages_of_a_step_the_one_that_claims_most_counts(harness: ServiceHarness) -> None:
+    people = tuple(a_contact(number=number) for number in (1, 2))
+    begin(harness, customer=a_customer(kind=DebtorKind.BUSINESS, contacts=people))
+    for step, when in (("notice", NOTICE), ("claim", CLAIM)):
+        harness.carry_out(step, when)
+    rows, until = harness.messages("claim"), date(2026, 4, 8)
+    with harness.deps.database.writing(harness.case.customer_id) as session:
+        for row, amount in zip(rows, ("9.00", "12.00"), strict=True):
+            outbox.link(session, row, "inv-1", "claim", warning=True, claimed=Decimal(amount), claim_until=until)
+        assert outbox.claimed_by(session, "inv-1", "claim") == (Decimal("12.00"), until)

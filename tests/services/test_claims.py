@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from dunwell.client.customers import Customers
+from dunwell.commands.claim import claim_lines as lines_of_claim
 from dunwell.commands.status import claim_lines
 from dunwell.domain.claim_history import ClaimHistory
 from dunwell.domain.evidence import verify
+from dunwell.domain.given_up import GivenUp
 from dunwell.domain.policy import Fee, Policy
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import AccessoryRule, DebtorKind
 from dunwell.services.claims import claim_on, history_of
-from dunwell.store import invoices
+from dunwell.store import cases, invoices
 from dunwell.store.database import Database
 from dunwell.views.claim import claim_facts, claim_or_reason
 from dunwell.views.evidence import as_text, gather
@@ -211,7 +213,7 @@ def test_the_evidence_has_the_claim_of_the_day_on_which_the_case_last_changed(op
 
 
 def test_exactly_the_principal_ends_the_case_and_the_rest_is_accessory(opened: Open) -> None:
-    harness = opened()
+    harness = opened(ladder=billing())
     harness.record("payment_received", "2026-05-31 12:00", payment_id="p1", amount="10000.00", currency="EUR")
     assert harness.case.stage == "paid"
     assert claimed(harness, "2026-12-31")["total"] == claimed(harness, "2026-05-31")["total"] == "127.22"
@@ -283,6 +285,133 @@ def test_money_for_the_whole_claim_is_no_credit(opened: Open) -> None:
     verified = verify(gather(harness.deps.database, "inv-1"))
     (stands,) = [record["data"] for record in verified.records if record["kind"] == "standing"]
     assert (stands["beside_principal"], stands["credit"]) == ("127.22", "2.78")
+
+
+# At the end ----------------------------------------------------------------------------------------------
+
+
+def told(harness: ServiceHarness, day: str) -> list[str]:
+    """The lines of `starter.py claim`."""
+    return list(lines_of_claim(claimed(harness, day)))
+
+
+def test_of_a_written_off_invoice_nothing_is_claimed_and_it_says_what_was_given_up(opened: Open) -> None:
+    harness = opened()
+    harness.record("payment_received", "2026-05-20 12:00", payment_id="p1", amount="2000.00", currency="EUR")
+    harness.record("dispute_opened", "2026-05-25 09:00", reason="quality", opened_by="user", amount="1000.00")
+    before = claimed(harness, "2026-05-31")
+    harness.record("write_off", "2026-05-31 09:00", reason="uneconomic", by="agent")
+    assert claimed(harness, "2026-05-30")["given_up"] is None and heads(harness, "2026-05-30")[3] != "0.00"
+    facts = claimed(harness, "2026-12-31")
+    assert (*heads(harness, "2026-12-31"), facts["disputed"]) == ("0.00",) * 5
+    assert claimed(harness, "2026-05-31") == {**facts, "as_of": "2026-05-31"}
+    up = facts["given_up"]
+    assert (up["on"], up["why"], up["interest"]) == ("2026-05-31", "written off", before["interest"])
+    assert Decimal(up["principal"]) == Decimal(before["principal"]) + 1000
+    assert Decimal(up["total"]) == Decimal(before["total"]) + 1000
+    assert told(harness, "2026-12-31")[0] == "inv-1: 0.00 EUR may be claimed on 2026-12-31, by the law of DE"
+    (line,) = [one for one in told(harness, "2026-12-31") if "given up" in one]
+    named = f"{up['principal']} principal, {up['interest']} interest"
+    assert line == f"  given up   {up['total']} EUR on 2026-05-31, written off ({named})"
+    (status,) = shown(harness, "2026-12-31")
+    assert status.startswith(f"claim   nothing on 2026-12-31; given up: {up['total']} EUR on 2026-05-31, written off")
+    kept = harness.case.last_claim
+    assert kept is not None and (kept.total, kept.given_up) == (Decimal(0), GivenUp.model_validate(up))
+    verified = verify(gather(harness.deps.database, "inv-1"))
+    (evident,) = [record["data"]["claim"] for record in verified.records if record["kind"] == "claim"]
+    assert (evident["total"], evident["given_up"]) == ("0.00", up)
+
+
+@pytest.mark.parametrize("beyond", ["0.00", "87.22", "200.00"])
+def test_what_comes_after_the_write_off_is_a_recovery_and_restarts_nothing(opened: Open, beyond: str) -> None:
+    """Interest of the days before the write-off may be met; what is more is credit."""
+    harness = opened(ladder=billing())
+    harness.record("write_off", "2026-05-31 09:00", reason="uneconomic", by="agent")
+    paid(harness, "10000.00", "2026-11-30")
+    if Decimal(beyond):
+        paid(harness, beyond, "2026-12-01", "p2")
+    assert (harness.case.stage, harness.case.accessory, harness.case.next_action) == ("paid", None, None)
+    assert str(harness.case.credit) == ("72.78" if beyond == "200.00" else "0.00")
+    facts = claimed(harness, "2026-12-31")
+    assert (facts["total"], facts["given_up"]["total"], facts["periods"][-1]["to"]) == (
+        "0.00",
+        "10127.22",
+        "2026-05-31",
+    )
+    assert [task for task in harness.tasks() if "accessory" in task.task_id] == []
+    harness.record("payment_reversed", "2026-12-15 12:00", payment_id="p1", reason="R01")
+    assert (harness.case.stage, claimed(harness, "2026-12-31")["total"]) == ("written_off", "0.00")
+
+
+def test_what_was_waived_is_not_claimed(opened: Open) -> None:
+    harness = opened()
+    paid(harness, "10000.00")
+    assert claimed(harness, "2026-05-30")["given_up"] is None  # it was not paid then
+    facts = claimed(harness, "2026-12-31")
+    assert (facts["total"], facts["given_up"]["total"], facts["given_up"]["why"]) == ("0.00", "127.22", "waived")
+    assert shown(harness, "2026-12-31")[0] == (
+        "claim   nothing on 2026-12-31; given up: 127.22 EUR on 2026-05-31, waived (87.22 interest, 40.00 lump sum)"
+    )
+
+
+def test_what_a_person_bills_is_claimed_and_says_so(opened: Open) -> None:
+    harness = opened(ladder=billing())
+    paid(harness, "10000.00")
+    facts = claimed(harness, "2026-12-31")
+    assert (facts["total"], facts["given_up"]) == ("127.22", None)
+    assert facts["remarks"] == ["a task asks a person to bill what is left, or to let it go"]
+
+
+def test_what_was_asked_for_once_is_claimed_until_its_day_and_waived_then(opened: Open) -> None:
+    harness = opened(ladder=billing(accessory=AccessoryRule.ASK_ONCE))
+    paid(harness, "10000.00")
+    assert claimed(harness, "2026-05-31")["remarks"] == ["what is left is asked for once"]
+    harness.case.accessory_asked_on, harness.case.money.claim_until = date(2026, 6, 1), date(2026, 6, 11)
+    with harness.deps.database.writing("acme") as session:
+        cases.put(session, harness.case, rehearsal=False, now=at("2026-06-01 09:00"))
+    assert (heads(harness, "2026-06-11")[3], claimed(harness, "2026-06-11")["remarks"]) == (
+        "127.22",
+        ["what is left was asked for on 2026-06-01: what does not come by 2026-06-11 is waived"],
+    )
+    facts = claimed(harness, "2026-06-12")
+    assert (facts["total"], facts["given_up"]["total"], facts["given_up"]["on"]) == ("0.00", "127.22", "2026-06-11")
+
+
+def test_a_lump_sum_in_euros_is_given_up_in_euros(opened: Open) -> None:
+    harness = opened("4000.00", "2025-04-30", currency="PLN", jurisdiction="PL")
+    harness.record("write_off", "2025-06-30 09:00", reason="uneconomic", by="agent")
+    facts = claimed(harness, "2025-07-31")
+    assert facts["lump_sum_apart"] is None and facts["given_up"]["lump_sum_apart"] == {
+        "amount": "40",
+        "currency": "EUR",
+    }
+    assert any(line.endswith(", and 40 EUR lump sum beside it") for line in told(harness, "2025-07-31"))
+
+
+def test_an_invoice_that_is_not_late_says_when_it_is_due(opened: Open) -> None:
+    harness = opened()
+    assert "  not late   it is due on 2026-04-30" in told(harness, "2026-04-30")
+    assert not any("not late" in line for line in told(harness, "2026-05-01"))
+
+
+@pytest.mark.parametrize(
+    ("event", "facts", "stage", "total", "remark"),
+    [
+        ("pause", {"reason": "audit", "by": "a"}, "paused", "10127.22", None),
+        ("promise_to_pay", {"date": "2026-06-10", "promised_by": "user"}, "promised", "10127.22", None),
+        ("dispute_opened", {"reason": "quality", "opened_by": "user"}, "disputed", "124.41", "the part in dispute"),
+        ("cancel", {"reason": "credit-note", "by": "a"}, "cancelled", "0.00", "the invoice was cancelled: nothing"),
+    ],
+)
+def test_each_stage_says_what_may_be_claimed(
+    opened: Open, event: str, facts: dict[str, str], stage: str, total: str, remark: str | None
+) -> None:
+    harness = opened()
+    harness.record(event, "2026-05-31 19:00", **facts)
+    found = claimed(harness, "2026-05-31")
+    assert (found["stage"], found["total"], found["given_up"]) == (stage, total, None)
+    assert bool(found["remarks"]) == (remark is not None)
+    assert remark is None or found["remarks"][0].startswith(remark)
 
 
 def test_a_rate_that_is_not_known_any_more_is_provisional(opened: Open) -> None:

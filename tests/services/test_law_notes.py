@@ -38,12 +38,36 @@ def test_the_limits_of_contacts_stand_beside_the_hours(notes: Notes) -> None:
 
 
 def test_what_is_claimed_is_said_before_anything_starts(notes: Notes) -> None:
-    claimed, left = notes("b2b-net30", customer=a_customer(kind=DebtorKind.BUSINESS))
+    company = a_customer(kind=DebtorKind.BUSINESS)
+    claimed, left = notes("b2b-net30", customer=company, jurisdiction="DE")
     assert claimed.startswith(
-        "claimed when it is late, as far as the law allows: interest by law, the lump sum by law"
+        "claimed when it is late, as far as the law of Germany allows: interest by law, the lump sum by law; printed"
     )
-    assert "printed by" in claimed
     assert left == "what is left of that once the invoice is paid is waived"
-    assert notes(customer=a_customer(kind=DebtorKind.BUSINESS)) == []
-    agreed, _ = notes(customer=a_customer(kind=DebtorKind.BUSINESS), interest="8.5")
+    assert notes(customer=company) == []
+    agreed, _ = notes(customer=company, interest="8.5", jurisdiction="DE")
     assert "interest of 8.5 % a year, as agreed; printed by no step" in agreed
+
+
+def test_a_private_person_is_asked_by_their_own_law_and_owes_no_lump_sum(notes: Notes) -> None:
+    french = {"country": "FR", "time_zone": "Europe/Paris"}
+    claimed, _ = notes("b2b-net30", customer=a_customer(kind=DebtorKind.CONSUMER, **french))
+    assert "as far as the law of France allows" in claimed and "which a private person does not owe" in claimed
+    _, unknown, _ = notes("b2b-net30", customer=a_customer(kind=None, **french))
+    assert unknown.startswith("whether the customer is a business was not said (customer.kind)")
+
+
+@pytest.mark.parametrize(
+    ("jurisdiction", "why"),
+    [
+        (None, "no law is chosen: name it on the invoice, or set SENDER_COUNTRY"),
+        ("NZ", "no claim by the law of New Zea"),
+    ],
+)
+def test_a_law_that_gives_no_claim_is_told_before_anything_starts(
+    notes: Notes, jurisdiction: str | None, why: str
+) -> None:
+    (said,) = notes("b2b-net30", customer=a_customer(kind=DebtorKind.BUSINESS), jurisdiction=jurisdiction)
+    assert said.startswith(
+        f"nothing is claimed beside the invoice, although interest by law and the lump sum by law should be: {why}"
+    )

@@ -21,6 +21,7 @@ from dunwell.services import laws
 from dunwell.settings import Settings, SettingsError
 from dunwell.store import cases, invoices, rates
 from dunwell.store.database import Database
+from dunwell.views.rates import stale_rates
 from tests.builders import an_invoice, another_customer, keep_customer
 from tests.domain.test_case import a_case
 
@@ -204,7 +205,7 @@ def keep(database: Database) -> Keep:
 def test_laws_in_use(database: Database, keep: Keep) -> None:
     def in_use(seller: str | None) -> dict[str, str]:
         with database.reading() as session:
-            return laws.codes_in_use(session, seller)
+            return {code: one.reason for code, one in laws.laws_in_use(session, seller).items()}
 
     assert in_use(None) == {}
     assert in_use("UK") == {"GB": "SENDER_COUNTRY"}
@@ -215,6 +216,20 @@ def test_laws_in_use(database: Database, keep: Keep) -> None:
     keep("e", country="SG", kind=CONSUMER)  # no law is known: no claim is made
     assert in_use(None) == {"FR": "open invoices", "ES": "open invoices"}
     assert in_use("DE") == {"DE": "SENDER_COUNTRY", "FR": "open invoices", "ES": "open invoices"}
+
+
+def test_a_rate_that_no_customer_of_that_kind_needs_is_not_missed(database: Database, keep: Keep) -> None:
+    """Between Polish businesses a half-year's rate counts; for a private person it moves on the day it changes."""
+    day = date(2026, 11, 28)
+
+    def stale() -> list[str]:
+        with database.reading() as session:
+            return [one["series"] for one in stale_rates(session, day, laws.laws_in_use(session, "PL"))]
+
+    keep("a", country="PL", kind=BUSINESS)
+    assert stale() == []
+    keep("b", country="PL", kind=None)
+    assert stale() == ["nbp-reference"]
 
 
 def test_a_bad_file_is_found_when_a_process_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

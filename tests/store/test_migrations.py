@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dunwell.store.database import Database
 from dunwell.store.schema import AHEAD, SchemaError, check_schema, migrate, revisions
+from dunwell.store.tables import Base, MessageInvoiceRow
 
 _MADE_ON = datetime(2027, 3, 1, 9, 30, tzinfo=UTC)
 _USUAL: dict[tuple[str, str], tuple[Any, Any]] = {
@@ -88,6 +89,26 @@ def test_e5_a_database_in_use_is_migrated_from_every_earlier_schema(database_url
         known.reflect(connection)
         kept = {name: rows_of(connection, known.tables[name]) for name in before if name in known.tables}
     assert kept == {name: before[name] for name in kept}
+    database.close()
+
+
+def test_what_messages_claimed_is_kept_to_the_cent(database_url: str) -> None:
+    database = Database(database_url)
+    migrate(database, "0028")
+    with database.engine.begin() as connection:
+        fill(connection)
+        for number, amount in enumerate(("9.10", "123456789012.33")):
+            connection.execute(
+                text("update message_invoices set claimed = :amount where message_id = :id"),
+                {"amount": amount, "id": a_value(Base.metadata.tables["messages"].c.message_id, number)},
+            )
+    migrate(database)
+    with database.engine.connect() as connection:
+        claimed = select(MessageInvoiceRow.claimed).order_by(MessageInvoiceRow.message_id)
+        assert [str(one) for one in connection.scalars(claimed)] == ["9.10", "123456789012.33"]
+        if connection.dialect.name == "sqlite":
+            kinds = connection.scalars(text("select distinct typeof(claimed) from message_invoices"))
+            assert kinds.all() == ["text"], "SQLite computes with numbers as floats"
     database.close()
 
 

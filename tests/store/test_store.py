@@ -47,7 +47,7 @@ def filled(database: Database) -> Database:
 
 def test_the_migrations_make_the_schema_of_this_release(database: Database) -> None:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        context = MigrationContext.configure(connection)
         assert compare_metadata(context, Base.metadata) == []
 
 

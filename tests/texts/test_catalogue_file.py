@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dunwell.texts.catalogue import Catalogue, CatalogueError
+from dunwell.texts.catalogue_file import LABELS
 from tests.services.languages import facts
 
-LANGUAGE_FILE = """\
+_FILE = """\
 [language]
 code = "CODE"
 name = "Test"
@@ -26,23 +27,7 @@ suspended = "suspended"
 legal = "legal"
 handed_over = "handed over"
 [language.labels]
-copy = "A copy; {name} has the message"
-invoice = "Invoice"
-our_reference = "Ours"
-pay_slip = "Slip"
-payable_to = "To"
-account = "Account"
-bank = "Bank"
-amount = "Amount"
-reference = "Reference"
-pay_by = "By"
-scan_to_pay = "Scan"
-page = "{n}/{total}"
-enclosed = "With {number}"
-unsubscribe = "No more"
-stop_means = "What it means"
-stop_done = "Done"
-stop_reply = "Write to {address}"
+LABELS
 [language.fragments]
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
@@ -64,6 +49,11 @@ body = "{{ greeting }} {{ consequence }} {{ more }} {{ claim }}"
 short = "{{ consequence_short }} {{ more }}"
 call = "{{ consequence }} {{ more }}"
 """
+_LABELS = (
+    f'{name} = "{" ".join([name, *(f"{{{one}}}" for one in sorted(braces))])}"' for name, braces in LABELS.items()
+)
+LANGUAGE_FILE = _FILE.replace("LABELS", "\n".join(_LABELS))
+_BROKEN_LINE = LANGUAGE_FILE.splitlines().index("[first]") + 1
 
 
 def write(folder: Path, code: str, edit: Callable[[str], str] = str) -> None:
@@ -173,17 +163,17 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             id="a consequence without words",
         ),
         pytest.param(
-            swap('bank = "Bank"\n', 'banc = "Bank"\n'),
+            swap('bank = "bank"\n', 'banc = "bank"\n'),
             ["field 'language.labels'", "missing: bank; unknown: banc"],
             id="a label is missing",
         ),
         pytest.param(
-            swap("{n}/{total}", "{n}/{all}"),
+            swap("{n} {total}", "{n} {all}"),
             ["language.labels.page", "these braces: {n}, {total}"],
             id="a label that has no place for what it must tell",
         ),
         pytest.param(
-            swap('amount = "Amount"', 'amount = " "'),
+            swap('amount = "amount"', 'amount = " "'),
             ["language.labels.amount", "must be a text"],
             id="an empty label",
         ),
@@ -212,7 +202,7 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             ["message 'first'"],
             id="a message that is no table",
         ),
-        pytest.param(swap("[first]", "[first"), ["line 40", "a bracket too few"], id="broken TOML"),
+        pytest.param(swap("[first]", "[first"), [f"line {_BROKEN_LINE}", "a bracket too few"], id="broken TOML"),
         pytest.param(lambda text: text[text.index("[first]") :], ["'language'", "missing"], id="no language table"),
         pytest.param(
             swap('code = "es"', 'code = "pt"'),

@@ -52,7 +52,7 @@ MAY: Mapping[Right, set[Role]] = {
 OPEN = re.compile(
     r"/console/(static/\{name\}|sign-in(/.*)?|set-password|sign-out)"  # before a session, or to end one
     r"|/api/(openapi\.json|docs.*)"  # with any key
-    r"|/webhooks/.*|/unsubscribe/\{token\}|/p/\{code\}"  # signed by others, or with a token of their own
+    r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"  # signed, or with a token of their own
     r"|/(livez|readyz|healthz)"
 )
 """Paths whose routes need no right."""

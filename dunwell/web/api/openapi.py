@@ -142,11 +142,23 @@ def _claim() -> Schema:
         {"payment_id": _TEXT, "on": _DAY, "amount": _AMOUNT, "designation": _maybe(_words(Head)), "by": _TEXT}
         | {"met": _object(dict.fromkeys(map(str, Head), _AMOUNT))}
     )
+    apart = {"lump_sum_apart": _maybe(_object({"amount": _AMOUNT, "currency": _TEXT}))}
+    heads = dict.fromkeys(("principal", "interest", "lump_sum", "costs", "total"), _AMOUNT)
+    given_up = _object({"on": _DAY, "why": _TEXT, **heads, **apart})
+    given_up["description"] = "What was written off or waived: it is not claimed any more."
     return _object(
-        {"invoice_id": _TEXT, "as_of": _DAY, "currency": _TEXT, **amounts, "certainty": _words(ClaimCertainty)}
+        {
+            "invoice_id": _TEXT,
+            "customer_id": _TEXT,
+            "stage": _words(Stage),
+            "as_of": _DAY,
+            "due_on": _DAY,
+            "currency": _TEXT,
+        }
+        | {**amounts, "certainty": _words(ClaimCertainty), "given_up": _maybe(given_up)}
         | {"periods": _list(period), "jurisdiction": _maybe(_TEXT), "customer_kind": _maybe(_words(DebtorKind))}
         | {"first_day": _maybe(_DAY), "basis": {"type": "object", "additionalProperties": _list(_TEXT)}, **lists}
-        | {"lump_sum_apart": _maybe(_object({"amount": _AMOUNT, "currency": _TEXT})), "payments": _list(payment)}
+        | {**apart, "payments": _list(payment)}
     )
 
 

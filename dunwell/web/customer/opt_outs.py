@@ -3,20 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from markupsafe import Markup
-
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.gateways.opt_out_link import opted_out
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import Inbox
 from dunwell.store import addresses, invoices, outbox
-from dunwell.texts.mail import BUTTON, html_page
+from dunwell.web.customer.pages import customer_page
 
 _PROVIDER = "reader"
-_UNKNOWN = (
-    "This link is not complete, or it is too old. Please answer the e-mail instead: we will stop writing to you."
-)
 
 
 @dataclass(frozen=True)
@@ -61,16 +56,4 @@ class OptOuts:
         said = [labels["stop_done" if done else "stop_means"]]
         if reply_to:
             said.append(labels["stop_reply"].replace("{address}", reply_to))
-        return self._html(language, labels["unsubscribe"], said, button=not done)
-
-    def unknown_page(self) -> str:
-        """Return the page for a token that is not ours, in English, because the recipient is unknown."""
-        return self._html("en", "Stop e-mails", [_UNKNOWN], button=False)
-
-    def _html(self, language: str, title: str, said: list[str], *, button: bool) -> str:
-        content = Markup("<h1>{}</h1>").format(title) + Markup().join(Markup("<p>{}</p>").format(one) for one in said)
-        if button:
-            content += Markup('<form method="post"><button class="button" style="{}">{}</button></form>').format(
-                f"border:0;font:inherit;cursor:pointer;{BUTTON}", title
-            )
-        return html_page(content, title, self._deps.catalogue.locale(language), self._deps.sender.company)
+        return customer_page(self._deps, language, labels["unsubscribe"], said, button=not done)

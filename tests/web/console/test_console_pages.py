@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from dunwell.domain.events import parse_event
 from dunwell.domain.principals import Role
 from dunwell.domain.terms import MessageState
 from dunwell.store import cases, notes, outbox, tasks
@@ -103,6 +104,24 @@ async def test_a_case_says_what_is_done_what_comes_and_why_not_sooner(http: http
     assert {"done", "next"} <= set(rows), rows
     assert rows["next"] == "hand-over" and "business days" in text
     assert '<svg class="ladder"' in text
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ("write_off", "Nothing of it is claimed any more"),
+        ("cancel", "The invoice was cancelled: nothing of it was ever owed"),
+    ],
+)
+async def test_a_case_that_ended_says_that_nothing_is_claimed(
+    http: httpx.AsyncClient, site: Site, event: str, says: str
+) -> None:
+    with site.database.writing("brightwater") as session:
+        case = cases.get(session, PROMISED)
+        assert case is not None
+        case.apply(parse_event(event, [{"reason": "uneconomic", "by": "agent-7"}]), NOW)
+        cases.put(session, case, rehearsal=False, now=NOW)
+    assert says in (await http.get(f"/console/cases/{PROMISED}")).text
 
 
 async def test_the_next_message_is_shown_before_it_leaves(http: httpx.AsyncClient, site: Site) -> None:
