@@ -16,7 +16,7 @@ from dunwell.domain.terms import PromiseState, Stage
 from dunwell.store.tables import PromiseRow, StandingRow
 
 State = Mapping[str, Any]
-"""A case as it is stored."""
+"""A case as it is stored. A copy that an earlier release stored may lack facts that came later."""
 
 
 class _Standing(NamedTuple):
@@ -29,15 +29,15 @@ class _Standing(NamedTuple):
 
     @classmethod
     def of(cls, state: State) -> "_Standing":
-        amount, end, dispute = Decimal(state["amount"]), state["ended"], state["dispute"]
-        disputed = Decimal(0) if dispute is None else Decimal(dispute["amount"] or amount)
+        amount, end, dispute = Decimal(state["amount"]), state.get("ended"), state.get("dispute")
+        disputed = Decimal(0) if dispute is None else Decimal(dispute.get("amount") or amount)
         return cls(
             amount=amount,
             due_on=date.fromisoformat(state["due_on"]),
-            tolerance=tolerated(state["rules"]["tolerance"], state["digits"]),
+            tolerance=tolerated(state["rules"].get("tolerance", 0), state["digits"]),
             end=None if end in {None, Stage.PAID} else Stage(end),
             disputed=disputed,
-            beside_principal=Decimal(state["beside_principal"]),
+            beside_principal=Decimal(state.get("beside_principal", 0)),
         )
 
 
@@ -48,7 +48,7 @@ def keep(session: Session, invoice_id: str, before: State | None, after: State, 
         last = session.scalar(select(func.max(StandingRow.number)).where(StandingRow.invoice_id == invoice_id))
         row = StandingRow(invoice_id=invoice_id, number=(last or 0) + 1, since=now, **standing._asdict())
         session.add(row)
-    known = [] if before is None else before["promises"]
+    known = [] if before is None else before.get("promises", ())
     for position, promise in enumerate(after["promises"]):
         if position >= len(known) or known[position]["state"] != promise["state"]:
             _put_promise(session, invoice_id, position + 1, promise, now)

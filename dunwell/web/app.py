@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunwell.domain.principals import NotAllowed
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
-from dunwell.web.api import accounts, approvals, customers, lists
+from dunwell.web.api import accounts, approvals, customers, figures, lists
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
 from dunwell.web.api.paging import UNREADABLE
@@ -64,6 +64,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(approvals.router)
     app.include_router(accounts.router)
     app.include_router(lists.router)
+    app.include_router(figures.router)
     app.include_router(console.router)
     app.add_api_route("/api/docs", reference, include_in_schema=False)
     app.add_api_route("/api/openapi.json", description, dependencies=[Depends(principal_of)], include_in_schema=False)

@@ -11,6 +11,7 @@ from dunwell.client.starting import Start
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
+from dunwell.domain.figures.ageing import Bucket
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
@@ -30,6 +31,7 @@ _EVENT_PATH = "/api/cases/{invoice_id}/{event}"
 _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _DAY: Schema = {"type": "string", "format": "date"}
+_COUNT: Schema = {"type": "integer"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _AMOUNT: Schema = {"type": "string", "description": "An exact amount, such as 1200.00"}
 _MOST_INVOICES = 500
@@ -126,6 +128,7 @@ def _answers() -> dict[str, Schema]:
         "CaseInList": _case_in_list(),
         "Message": _message(),
         "AuditEntry": _audit_entry(),
+        "Figures": _figures(),
         "Health": {"type": "object", "additionalProperties": _TEXT, "description": '"ok", or what is wrong.'},
     }
 
@@ -184,6 +187,44 @@ def _message() -> Schema:
     facts = {**texts, "invoices": _list(_TEXT), "channel": _words(Channel), "state": _words(MessageState)}
     facts |= {"planned_at": _TIME, "rehearsal": _FLAG}
     return _object(facts, {"reason": _TEXT, "subject": _TEXT, "sent_at": _TIME, "provider_id": _TEXT})
+
+
+def _figures() -> Schema:
+    number, count = (
+        _maybe({"type": "string", "description": "With one decimal place; null: not to be computed."}),
+        _COUNT,
+    )
+    days = {"from": _DAY, "to": _DAY, "days": count}
+    aged = {"open": _AMOUNT, "invoices": count, "disputed": _AMOUNT, "handed_over": _AMOUNT}
+    of_sales = dict.fromkeys(("dso", "bpdso", "add", "cei"), number)
+    risk = {**days, "billed": _AMOUNT, "open": _AMOUNT, "at_risk": _AMOUNT, "share": number}
+    flow = dict.fromkeys(("opening", "sales", "amended", "paid", "given_up", "closing"), _AMOUNT)
+    promises = {**dict.fromkeys(("due", "kept", "open"), count), "kept_share": number, "kept_count_share": number}
+    promises |= dict.fromkeys(("due_amount", "kept_amount", "open_amount"), _AMOUNT)
+    cash = _object({"payments": count, "amount": _AMOUNT})
+    step = {"policy": _TEXT, "step": _TEXT, "reached": count, "paid": count, "share": number}
+    sent = dict.fromkeys(("sent", "delivered", "bounced", "failed", "unconfirmed"), count)
+    trend = {"day": _DAY, "open": _AMOUNT, "late_share": number, **of_sales}
+    buckets = _object(dict.fromkeys(map(str, Bucket), _AMOUNT))
+    one = {
+        "currency": _TEXT,
+        "period": _object(days),
+        "receivables": _object({**aged, "not_due": _AMOUNT, "late": _AMOUNT, "late_share": number}),
+        "ageing": _list(_object({"bucket": _words(Bucket), **aged, "share": number})),
+        "roll_forward": _object(flow),
+        **of_sales,
+        **dict.fromkeys(("count_back", "average_days_late", "contact_to_cash"), number),
+        "at_risk": _object(risk | {"months": _list(_object(risk))}),
+        "promises": _object(promises),
+        "cash": cash,
+        "steps": _list(_object(step | {"payments": count, "amount": _AMOUNT})),
+        "by_itself": cash,
+        "calls": _list(_object({"kind": _TEXT, "result": _TEXT, "number": count, "share": number})),
+        "deliverability": _list(_object({"channel": _TEXT, **sent, "share": number})),
+        "credits": _object({"amount": _AMOUNT, "invoices": count}),
+        "trend": _list(_object(trend | {"ageing": buckets})),
+    }
+    return _object({"as_of": _TIME, "day": _DAY, "figures": _list(_object(one))})
 
 
 def _audit_entry() -> Schema:
@@ -282,6 +323,11 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         200: ("The open tasks, the most urgent first.", _page("Task")),
         404: ("No such case.", None),
         **_LIST_ERRORS,
+    },
+    ("get", "/api/figures"): {
+        200: ("The figures of each currency, that with most invoices first.", _ref("Figures")),
+        422: ("No invoice in this currency is known; or `as_of` is no day and no time, or lies ahead.", None),
+        503: ("The database is away.", None),
     },
     ("get", "/api/audit"): {200: ("The entries, the oldest first.", _page("AuditEntry")), **_LIST_ERRORS},
     ("get", "/api/accounts/{customer_id}"): {

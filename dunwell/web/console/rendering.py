@@ -41,6 +41,7 @@ NAVIGATION = (
     ("/letters", "Letters", Right.LETTERS_READ),
     ("/policies", "Policies", Right.POLICIES_READ),
     ("/approvals", "Approvals", Right.APPROVALS_READ),
+    ("/figures", "Figures", Right.FIGURES_READ),
     ("/invoices", "New invoices", Right.INVOICES_WRITE),
     ("/audit", "Audit", Right.AUDIT_READ),
 )

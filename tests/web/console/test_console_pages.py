@@ -35,6 +35,7 @@ PAGES = (
     "/console/customers/brightwater",
     "/console/messages",
     "/console/messages?state=unknown",
+    "/console/figures",
     "/console/letters",
     "/console/policies",
     "/console/policies/gradual-pressure",
