@@ -29,23 +29,24 @@ class AsOf(NamedTuple):
     def read(cls, text: str, now: datetime) -> Self:
         """Read a day, which stands for its end, or a time. Raises ValueError, saying what is wrong with it."""
         try:
-            as_of = cls.end_of(date.fromisoformat(text)) if len(text) <= _DAY else cls.at(_moment(text))
+            moment = None if len(text) <= _DAY else _moment(text)
+            day = date.fromisoformat(text) if moment is None else moment.date()
         except (ValueError, OverflowError):
             raise ValueError(
                 f"{text[:40]!r} is neither a day nor a time: write 2027-03-31 or 2027-03-31T12:00Z"
             ) from None
-        if as_of.day < EARLIEST:
-            raise ValueError(f"{as_of.day} is too early: no figures are known before {EARLIEST}")
-        if as_of.day > now.astimezone(UTC).date() or (len(text) > _DAY and as_of.moment > now):
+        if day < EARLIEST:
+            raise ValueError(f"{day} is too early: no figures are known before {EARLIEST}")
+        if day > now.astimezone(UTC).date() or (moment is not None and moment > now):
             raise ValueError(f"{text} lies ahead: figures are of today or earlier")
-        return as_of
+        return cls.end_of(day) if moment is None else cls.at(moment)
 
 
 def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError
-    return moment
+    return moment.astimezone(UTC)
 
 
 class Period(NamedTuple):

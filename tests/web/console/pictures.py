@@ -30,6 +30,7 @@ PICTURES = (
     ("customer", "/console/customers/brightwater", 1200, 760),
     ("cases", "/console/cases?stage=open", 1200, 640),
     ("policy", "/console/policies/gradual-pressure", 1200, 640),
+    ("figures", "/console/figures", 1200, 1000),
 )
 
 
