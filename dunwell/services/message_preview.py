@@ -5,6 +5,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain import next_action
 from dunwell.domain.case import Case
 from dunwell.domain.channels import BY_PERSON, Channel
 from dunwell.domain.contact import Contact
@@ -43,9 +44,11 @@ def preview_messages(
     """Return the messages of a step as they would leave at `now`, one for each person it reaches.
 
     Each goes by the step's first channel for which the person has an address. Raises Refused for a step that the
-    ladder does not have.
+    ladder does not have, and for an answer that the case does not owe.
     """
     policy = deps.policy(session, case.policy)
+    if next_action.answer_message(step) is not None and step not in case.outstanding.owed:
+        raise Refused("step", "is an answer that this case does not owe")
     customer = invoices.get_customer_of(session, case.invoice_id)
     try:
         execution = execution_for(case, policy, step)

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dunwell.domain.principals import NotAllowed
@@ -149,6 +150,8 @@ class UnexpectedErrors:
 
         try:
             await self._app(scope, receive, noting_start)
+        except ClientDisconnect:
+            return  # nobody is left to be answered
         except Exception as error:
             if scope["type"] != "http":
                 raise

@@ -1,6 +1,7 @@
 """All the doors at once, on a server, a worker and a database of their own."""
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,21 +13,34 @@ from random import Random
 from dunwell.client.server import Patience
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
+from tests.builders import sample_deps
 from tests.fuzz import files, service, talk
+from tests.fuzz.pages import Reached, every_route
 from tests.fuzz.tally import Tally
 from tests.web.conftest import FakeTemporal, Site, a_key, browse, keys_for, serve
+from tests.web.console import conftest as console
+from tests.web.console.town import settle
+from tests.web.routes import routes_of
 from tests.workflows.harness import CaseHarness, harness_on, time_skipping_server
+
+_BEFORE_ANEW = 12
+"""Requests for each route: then most cases have ended and most tasks are closed."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often to try each door; `operations` is for each operation of the description."""
+    """How often to try each door.
+
+    operations  for each operation of the description
+    routes      for each method of each route of the web service
+    """
 
     messages: int
     invoices: int
     policies: int
     operations: int
     webhooks: int
+    routes: int = 0
 
 
 @asynccontextmanager
@@ -53,4 +67,23 @@ async def fuzz(counts: Counts, seed: int) -> list[Tally]:
             async with browse(web) as http:
                 site = Site(web, http, FakeTemporal(), key)
                 found.append(await service.providers_doors(site, Random(seed), counts.webhooks))
+        if counts.routes:
+            found.append(await _town(folder, seed, counts.routes))
         return found
+
+
+async def _town(folder: Path, seed: int, count: int) -> Tally:
+    """Every route of a service with customers, cases in each stage, messages and tasks; anew after some requests."""
+    filled = Database(f"sqlite:///{folder}/filled.sqlite")
+    migrate(filled)
+    settle(sample_deps(filled))
+    filled.close()
+    tally = Tally("every route")
+    for first in range(0, count, _BEFORE_ANEW):
+        shutil.copy(folder / "filled.sqlite", folder / "town.sqlite")
+        database = Database(f"sqlite:///{folder}/town.sqlite")
+        app = console.site_on(database, folder, keys_for(a_key())).app
+        some, random = min(_BEFORE_ANEW, count - first), Random(f"{seed} {first}")
+        await every_route(Reached(app), routes_of(app), database, random, some, tally)
+        database.close()
+    return tally

@@ -90,9 +90,9 @@ async def _count_knock(site: Site, random: Random, tally: Tally) -> None:
 
 
 async def _knock(site: Site, random: Random) -> httpx.Response:
-    kind = random.randrange(6)
+    kind = random.randrange(7)
     if kind == 0:
-        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound"])
+        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound", "lob"])
         return await site.http.post(f"/webhooks/{path}", content=random.randbytes(random.randrange(3000)))
     if kind == 1:
         return await site.sendgrid(random.randbytes(random.randrange(500)))
@@ -101,6 +101,10 @@ async def _knock(site: Site, random: Random) -> httpx.Response:
         return await site.sendgrid(spoiled(random, httpx.Request("POST", "http://x", json=batch).content))
     if kind == 3:
         return await site.sendgrid([mutated(random, an_event(random.choice(["delivered", "bounce"])))])
+    if kind == 4:
+        letter = {"id": "ltr_1", "metadata": {"message_id": "m1"}}
+        event = {"id": "evt_1", "event_type": {"id": "letter.delivered"}, "reference_id": "ltr_1", "body": letter}
+        return await site.lob(mutated(random, event))
     good: Mapping[str, str] = {
         "MessageSid": "SM1",
         "MessageStatus": "undelivered",

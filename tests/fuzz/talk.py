@@ -19,7 +19,7 @@ from tests.fuzz.nonsense import mutated, value
 from tests.fuzz.tally import Tally
 from tests.workflows.harness import CaseHarness
 
-_GOOD: dict[str, Any] = {
+GOOD: dict[str, Any] = {
     "payment_received": {"payment_id": "p1", "amount": "1.00", "currency": "EUR", "method": "card"},
     "credit_applied": {"credit_id": "c1", "from_invoice": "x", "amount": "1.00", "currency": "EUR", "by": "agent-7"},
     "payment_reversed": {"payment_id": "p1", "reason": "chargeback"},
@@ -86,10 +86,10 @@ async def _say(harness: CaseHarness, random: Random, tally: Tally) -> bool:
 
 def _argument(random: Random, name: str) -> Any:
     kind = random.randrange(10)
-    if kind < 5 and name in _GOOD:
-        content = mutated(random, _GOOD[name])
-    elif kind == 5 and name in _GOOD:
-        content = _GOOD[name]
+    if kind < 5 and name in GOOD:
+        content = mutated(random, GOOD[name])
+    elif kind == 5 and name in GOOD:
+        content = GOOD[name]
     elif kind < 8:
         content = value(random)
     else:

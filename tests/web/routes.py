@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 from unittest.mock import MagicMock
 
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from dunwell.domain.events import PERSONAL_DECISIONS
@@ -32,7 +33,7 @@ def all_routes() -> tuple[Route, ...]:
     service = MagicMock()
     service.keys.hosts = frozenset()
     found = []
-    for route in _walk(make_app(service).routes):
+    for route in routes_of(make_app(service)):
         for method in sorted((route.methods or set()) - {"HEAD"}):
             needs = [one.call for one in route.dependant.dependencies]
             if any(isinstance(one, allowed_to_tell) for one in needs):
@@ -42,6 +43,11 @@ def all_routes() -> tuple[Route, ...]:
                 rights = [one.right for one in needs if isinstance(one, allowed)]
                 found.append(Route(method, route.path, rights[0] if rights else None))
     return tuple(found)
+
+
+def routes_of(app: FastAPI) -> list[APIRoute]:
+    """Return the routes of an application, in the order in which they are tried."""
+    return list(_walk(app.routes))
 
 
 def _walk(routes: Iterable[Any]) -> Iterator[APIRoute]:

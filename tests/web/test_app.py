@@ -47,6 +47,22 @@ async def test_the_description_is_whole_and_loads_nothing_from_elsewhere(site: S
         assert (await site.http.get(page)).status_code == 404
 
 
+async def test_a_caller_who_hangs_up_is_no_fault_of_the_program(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    said = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    answered: list[Any] = []
+
+    async def receive() -> Any:
+        return said.pop(0)
+
+    async def send(message: Any) -> None:
+        answered.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/console/sign-in", "query_string": b"", "root_path": ""}
+    headers = [(b"host", b"localhost"), (b"sec-fetch-site", b"same-origin")]
+    await make_app(site.service)(scope | {"headers": headers}, receive, send)
+    assert (answered, caplog.messages) == ([], [])
+
+
 async def test_while_the_service_runs_reports_travel_by_themselves(site: Site) -> None:
     site.case()
     site.message()

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from dunwell.domain.principals import Principal, Right
 from dunwell.views.audit import latest_entries
 from dunwell.web.auth import allowed
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, page
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, page
 from dunwell.web.service import service_of
 
 router = APIRouter(prefix=f"{PREFIX}/audit", route_class=ConsoleRoute, include_in_schema=False)
@@ -26,7 +26,7 @@ async def audit(
     principal: Annotated[Principal, Depends(allowed(Right.AUDIT_READ))],
     about: Word = "",
     who: Word = "",
-    before: int = 0,
+    before: Position = 0,
 ) -> Response:
     """Show the entries about an object (`invoice/INV-1`) and by a principal, those before an entry's id."""
 

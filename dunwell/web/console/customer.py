@@ -33,7 +33,7 @@ from dunwell.web.console.forms import (
     Form,
     read_form,
 )
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -65,10 +65,10 @@ async def customer(
     principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
     done: str = "",
     all_of: str = "",
-    first: int = 0,
+    first: Position = 0,
 ) -> Response:
     """Show the customer. `all_of`: invoices or timeline, to show all of them, the timeline from entry `first` on."""
-    shown = Shown(all_of, max(first, 0))
+    shown = Shown(all_of, first)
     return await _shown(request, principal, customer_id, done=_DONE.get(done), shown=shown)
 
 

@@ -19,7 +19,7 @@ from dunwell.store.tables import PolicyRow
 from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
 from dunwell.web.auth import allowed
 from dunwell.web.console.formats import csv_cell
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, is_partial, now, page
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, is_partial, now, page
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
@@ -62,21 +62,21 @@ async def cases(
     request: Request,
     principal: Annotated[Principal, Depends(allowed(Right.CASES_READ))],
     filters: Narrowed,
-    first: int = 0,
+    first: Position = 0,
 ) -> Response:
     """Show the cases that the filters leave. htmx gets the table alone."""
-    service, start = service_of(request), max(first, 0)
+    service = service_of(request)
 
     def read() -> dict[str, Any]:
         with service.database.reading() as session:
-            found, total = find_cases(session, filters, start, _PAGE)
+            found, total = find_cases(session, filters, first, _PAGE)
             names = session.scalars(select(PolicyRow.name).distinct().order_by(PolicyRow.name)).all()
             saved = saved_filters.of_user(session, principal, "cases")
             return {"found": found, "total": total, "policies": names, "saved": saved}
 
     facts = await asyncio.to_thread(read)
     template = "cases_part.html" if is_partial(request) else "cases.html"
-    known = {"filters": filters, "query": _query(filters), "first": start, "size": _PAGE, "stages": [OPEN, *Stage]}
+    known = {"filters": filters, "query": _query(filters), "first": first, "size": _PAGE, "stages": [OPEN, *Stage]}
     return page(request, template, principal, **known, **facts)
 
 
@@ -96,14 +96,14 @@ async def customers(
     request: Request,
     principal: Annotated[Principal, Depends(allowed(Right.CUSTOMERS_READ))],
     q: Words = "",
-    first: int = 0,
+    first: Position = 0,
 ) -> Response:
     """Show the customers that the words find. htmx gets the table alone."""
-    service, start = service_of(request), max(first, 0)
+    service = service_of(request)
 
     def read() -> dict[str, Any]:
         with service.database.reading() as session:
-            found, total = find_customers(session, q.strip(), start, _PAGE)
+            found, total = find_customers(session, q.strip(), first, _PAGE)
             saved = saved_filters.of_user(session, principal, "customers")
             return {"found": found, "total": total, "saved": saved}
 
@@ -115,7 +115,7 @@ async def customers(
         principal,
         words=q,
         query=urlencode({"q": q.strip()}) if q.strip() else "",
-        first=start,
+        first=first,
         size=_PAGE,
         **facts,
     )

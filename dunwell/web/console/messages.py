@@ -22,7 +22,7 @@ from dunwell.store import contacts, invoices, outbox
 from dunwell.store.tables import CustomerRow, MessageRow
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import read_form, submission_of
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -48,18 +48,18 @@ async def messages(
     state: Word = "",
     channel: Word = "",
     customer: Annotated[str, Query(max_length=200)] = "",
-    first: int = 0,
+    first: Position = 0,
 ) -> Response:
     """Show the messages of a state, a channel and a customer, the latest first."""
-    service, start = service_of(request), max(first, 0)
+    service = service_of(request)
     wanted = {
         "state": state if state in set(MessageState) else "",
         "channel": channel if channel in WRITTEN else "",
         "customer": customer.strip(),
     }
-    facts = await asyncio.to_thread(_listed, service, principal, wanted, start)
+    facts = await asyncio.to_thread(_listed, service, principal, wanted, first)
     query = urlencode({name: value for name, value in wanted.items() if value})
-    known = {"states": list(MessageState), "channels": _CHANNELS, "query": query, "first": start, "size": _PAGE}
+    known = {"states": list(MessageState), "channels": _CHANNELS, "query": query, "first": first, "size": _PAGE}
     return page(request, "messages.html", principal, wanted=wanted, **known, **facts)
 
 

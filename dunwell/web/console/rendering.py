@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
@@ -66,6 +66,9 @@ def _environment() -> Environment:
 
 
 _TEMPLATES = _environment()
+
+Position = Annotated[int, Query(ge=0, le=1_000_000_000)]
+"""Where in a list a page begins. A database takes no number of any size."""
 
 
 def now(request: Request) -> datetime:

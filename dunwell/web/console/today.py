@@ -23,7 +23,7 @@ from dunwell.views.work_list import one_task
 from dunwell.web.auth import allowed
 from dunwell.web.console.changes import change
 from dunwell.web.console.forms import Filled, read_form, task_form
-from dunwell.web.console.rendering import PREFIX, ConsoleRoute, is_partial, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
 from dunwell.web.service import Service, service_of
 
@@ -42,11 +42,11 @@ async def today(
     principal: Annotated[Principal, Depends(allowed(Right.TASKS_READ))],
     task: str = "",
     kind: str = "",
-    first: int = 0,
+    first: Position = 0,
     done: str = "",
 ) -> Response:
     """Show the queue with the task `task`, by default the most urgent one. htmx gets the task alone."""
-    return await _shown(request, principal, task, kind, max(first, 0), done=_DONE.get(done))
+    return await _shown(request, principal, task, kind, first, done=_DONE.get(done))
 
 
 @router.post("/tasks/{task_id}")

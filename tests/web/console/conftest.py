@@ -66,12 +66,12 @@ class Site:
 _principal_of = auth.principal_of
 
 
-def site_on(database: Database, folder: Path) -> Site:
+def site_on(database: Database, folder: Path, keys: Keys | None = None) -> Site:
     deps = sample_deps(database)
     engine = Engine(deps, lambda: NOW)
     client = cast(Client, engine)
     settings = SharedSettings(dunwell_state=folder)
-    service = make_service(client, deps, the_ladders(), Cases(client, database), Keys(), settings)
+    service = make_service(client, deps, the_ladders(), Cases(client, database), keys or Keys(), settings)
     app = make_app(service)
     app.state.clock = lambda: NOW
     site = Site(app, engine, database, settings)

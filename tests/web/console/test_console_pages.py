@@ -476,6 +476,8 @@ async def test_letters_are_printed_in_one_file_and_marked_as_posted(site: Site, 
 
 # What is not there ---------------------------------------------------------------------------------------
 
+_PLACES_IN_LISTS = ("?first", "/cases?first", "/customers?first", "/messages?first", "/audit?before")
+
 
 @pytest.mark.parametrize(
     ("path", "status"),
@@ -486,7 +488,10 @@ async def test_letters_are_printed_in_one_file_and_marked_as_posted(site: Site, 
         ("/console/messages/0", 404),
         ("/console?task=none", 404),
         (f"/console/cases/{CHASED}/preview?step=none", 422),
+        (f"/console/cases/{CHASED}/preview?step=plan-agreed~1", 422),
+        (f"/console/cases/{CHASED}/preview?step=x~1", 422),
         ("/console/cases?first=x", 422),
+        *((f"/console{path}=9223372036854775808", 422) for path in _PLACES_IN_LISTS),
         ("/console/static/nothing.js", 404),
     ],
 )
