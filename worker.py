@@ -33,6 +33,8 @@ from activities.sweep import SweepActivities
 from activities.unsealing import Unsealing
 from dunwell.bootstrap import MESSAGES, NotReady, check_schema, connect, make_dependencies, set_up
 from dunwell.client import reconciler
+from dunwell.client.billing import Billing
+from dunwell.client.cases import Cases
 from dunwell.client.digests import Digests
 from dunwell.process import MISCONFIGURED, READY, leave
 from dunwell.services.dependencies import Dependencies
@@ -118,7 +120,11 @@ async def work(settings: Settings) -> None:
     with ThreadPoolExecutor(THREADS) as executor:
         async with make_worker(client, deps, executor, cached_cases=settings.worker_cached_cases):
             await start_watch(client)
-            loops = (WebhookDelivery(deps).run(), Digests(deps, settings.console_url).run())
+            loops = (
+                WebhookDelivery(deps).run(),
+                Digests(deps, settings.console_url).run(),
+                Billing(deps, Cases(client, deps.database)).run(),
+            )
             beside = [asyncio.create_task(one) for one in loops]
             _log.info("%s: works on queue %s, namespace %s", READY, TASK_QUEUE, client.namespace)
             await stop.wait()

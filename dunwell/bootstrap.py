@@ -17,7 +17,7 @@ from dunwell.domain.channels import POSTED, Channel
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.jurisdiction_file import LawError
 from dunwell.gateways import registry
-from dunwell.gateways.base import MessageGateway, ProductGateway, RateLimit
+from dunwell.gateways.base import BillingGateway, MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.holidays import HolidayLibrary
 from dunwell.gateways.http import is_loopback
 from dunwell.gateways.opt_out_link import OptOutLinks
@@ -26,11 +26,12 @@ from dunwell.gateways.pay_link import PAY_PATH
 from dunwell.gateways.product_access import HttpProductGateway, NoProduct
 from dunwell.gateways.provider import Printing, Provider
 from dunwell.gateways.rate_limit import RateLimiter
+from dunwell.gateways.setting_fields import secrets_in
 from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import laws
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
-from dunwell.settings import Settings, SettingsError, link_secrets, temporal_connect
+from dunwell.settings import Settings, SettingsError, temporal_connect
 from dunwell.store import schema
 from dunwell.store.database import Database, explanation
 from dunwell.store.schema import SchemaError, migrate
@@ -68,6 +69,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         webhook_post=SignedPost(public=not settings.webhook_private_addresses),
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
         laws=_laws(),
+        billing=_billing(settings),
         rate_limits=_rate_limits(settings),
     )
 
@@ -77,6 +79,13 @@ def _laws() -> Mapping[str, Jurisdiction]:
         return laws.files()
     except LawError as error:
         raise SettingsError(f"The law cannot be read from the folder jurisdictions:\n{error}") from None
+
+
+def _billing(settings: Settings) -> Mapping[str, BillingGateway]:
+    try:
+        return registry.billing(settings)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _rate_limits(settings: Settings) -> Mapping[str, RateLimit]:
@@ -128,7 +137,7 @@ def _product(settings: Settings) -> ProductGateway:
 def _opt_out(settings: Settings) -> OptOutLinks | None:
     if settings.public_url is None or settings.unsubscribe_secret is None:
         return None
-    return OptOutLinks(settings.public_url.rstrip("/"), link_secrets(settings.unsubscribe_secret))
+    return OptOutLinks(settings.public_url.rstrip("/"), secrets_in(settings.unsubscribe_secret))
 
 
 def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:

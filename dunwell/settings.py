@@ -33,8 +33,10 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 
 from dunwell.domain.governing_law import known_law, unknown_law
 from dunwell.gateways.lob.settings import LobSettings
+from dunwell.gateways.payment_webhook.settings import PaymentWebhookSettings
 from dunwell.gateways.sendgrid.settings import SendGridSettings
-from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress, long_enough
+from dunwell.gateways.setting_fields import Partners, Secret, Secrets, SharedSettings, WebAddress
+from dunwell.gateways.stripe.settings import StripeSettings
 from dunwell.gateways.twilio.settings import TwilioSettings
 from dunwell.intake.currencies import current_codes
 from dunwell.intake.jurisdiction_files import known_codes
@@ -84,20 +86,6 @@ def _database(value: str) -> str:
             "neither an SQLite file nor PostgreSQL; write sqlite:///path/to/file.sqlite or postgresql+psycopg://user@host/name."
         )
     return value
-
-
-def _link_secrets(value: SecretStr) -> SecretStr:
-    if any(not long_enough(secret) for secret in link_secrets(value)):
-        raise ValueError(
-            "shorter than 16 characters; write what `openssl rand -hex 32` prints"
-            " (a comma and the former secret may follow)."
-        )
-    return value
-
-
-def link_secrets(value: SecretStr) -> list[str]:
-    """Return the secrets of UNSUBSCRIBE_SECRET. The first signs links; all of them verify links."""
-    return [secret.strip() for secret in value.get_secret_value().split(",")]
 
 
 def _names(value: object) -> object:
@@ -160,7 +148,7 @@ Currency = Annotated[str, AfterValidator(_currency)]
 Origin = Annotated[str, AfterValidator(_origin)]
 
 
-class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
+class Settings(SendGridSettings, TwilioSettings, LobSettings, StripeSettings, PaymentWebhookSettings, SharedSettings):
     """The checked settings. Each field is the environment variable of its name in capitals.
 
     Use `temporal_connect` to connect to Temporal, never the two fields alone, because a profile file may override
@@ -207,7 +195,7 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, SharedSettings):
     oidc_issuer: Annotated[WebAddress, AfterValidator(_issuer)] | None = None
     oidc_client_id: str | None = None
     oidc_client_secret: Secret | None = None
-    unsubscribe_secret: Annotated[SecretStr, AfterValidator(_link_secrets)] | None = None
+    unsubscribe_secret: Secrets | None = None
 
     @property
     def web_url(self) -> str:

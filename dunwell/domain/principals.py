@@ -131,6 +131,7 @@ class PrincipalKind(StrEnum):
     key      a program, by its API key
     command  somebody at the command line, who holds the credentials of the database
     engine   somebody who signals a case by Temporal directly
+    provider a billing system or payment provider, by its signed webhook or when it is asked
     system   Dunwell itself
     """
 
@@ -138,6 +139,7 @@ class PrincipalKind(StrEnum):
     KEY = "key"
     COMMAND = "command"
     ENGINE = "engine"
+    PROVIDER = "provider"
     SYSTEM = "system"
 
 
@@ -178,10 +180,18 @@ class Principal:
     @property
     def label(self) -> str:
         """Return what events and timelines hold as `by`: never a personal name."""
-        return self.id if self.kind in {PrincipalKind.PERSON, PrincipalKind.KEY} else self.kind.value
+        return self.id if self.kind in _NAMED_BY_ID else self.kind.value
+
+
+_NAMED_BY_ID = frozenset({PrincipalKind.PERSON, PrincipalKind.KEY, PrincipalKind.PROVIDER})
 
 
 ENGINE = Principal(PrincipalKind.ENGINE, id="engine", name="the engine", role=Role.ADMINISTRATOR)
 """Whoever tells a case something by Temporal directly: the engine does not say who."""
 
 SYSTEM = Principal(PrincipalKind.SYSTEM, id="dunwell", name="Dunwell", role=Role.ADMINISTRATOR)
+
+
+def provider_principal(name: str) -> Principal:
+    """Return a billing system as a principal. Whoever voids or writes off an invoice there has the right to do so."""
+    return Principal(PrincipalKind.PROVIDER, id=name, name=name, role=Role.MANAGER)

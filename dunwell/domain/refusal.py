@@ -38,6 +38,7 @@ _PLAIN: Mapping[str, str] = {
     "too_short": "has too few items: at least {min_length}",
     "too_long": "has too many items: at most {max_length}",
     "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
     "date_from_datetime_parsing": "is not a date: use YYYY-MM-DD",
     "date_parsing": "is not a date: use YYYY-MM-DD",
     "date_type": "is not a date: use YYYY-MM-DD",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol, runtime_checkable
 
+from dunwell.domain.billing_events import BillingEvent
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.channels import Channel
 from dunwell.domain.terms import Access, MessageState
@@ -177,4 +178,22 @@ class BusinessDays(Protocol):
         self, country: str, time_zone: str, window: tuple[str, str], first: date, last: date
     ) -> BusinessCalendar:
         """The business calendar of `country` between two dates. Raises ValueError naming what is unknown."""
+        ...
+
+
+class BillingGateway(Protocol):
+    """A billing system that can be asked. Every call raises DeliveryError, whose text says what to do."""
+
+    name: str
+
+    def fetch(self, kind: str, object_id: str) -> BillingEvent | None:
+        """Return what one object of the system says now; None when it says nothing that counts."""
+        ...
+
+    def invoice(self, invoice_id: str) -> list[BillingEvent]:
+        """Return an invoice as it stands now, what paid it and what credited it."""
+        ...
+
+    def open_invoices(self) -> Iterator[list[BillingEvent]]:
+        """Yield the same for every open invoice."""
         ...

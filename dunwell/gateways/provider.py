@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from dunwell.domain.billing_events import BillingEvent
 from dunwell.domain.channels import Channel
-from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.base import BillingGateway, MessageGateway, Receipt
 from dunwell.gateways.events import ProviderEvent
 
 
@@ -82,6 +83,18 @@ class WebhookRequest:
         return self.decode(self.body)
 
 
+@dataclass(frozen=True)
+class BillingSystem:
+    """A billing system that can be asked. `make`: its gateway; None while its settings are not set."""
+
+    name: str
+    make: Callable[[Any], BillingGateway | None]
+
+
+Event = ProviderEvent | BillingEvent
+"""What a webhook may report: about messages and addresses, or about money and invoices."""
+
+
 class UnreadableWebhook(Exception):
     """A signed request that holds nothing readable. The text says what was expected."""
 
@@ -95,7 +108,7 @@ class Reply:
     media_type: str | None = None
 
 
-def _new(events: Sequence[ProviderEvent], new: int) -> Reply:
+def _new(events: Sequence[Event], new: int) -> Reply:
     return Reply(body=b'{"new":%d}' % new, media_type="application/json")
 
 
@@ -113,8 +126,8 @@ class Webhook:
     path: str
     key: Callable[[Any], Any]
     closed: str
-    read: Callable[[WebhookRequest, Any], list[ProviderEvent]]
-    reply: Callable[[Sequence[ProviderEvent], int], Reply] = field(default=_new)
+    read: Callable[[WebhookRequest, Any], Sequence[Event]]
+    reply: Callable[[Sequence[Event], int], Reply] = field(default=_new)
 
 
 def elsewhere(url: str | None) -> str:

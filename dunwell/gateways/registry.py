@@ -1,5 +1,5 @@
-"""The providers that there are. A folder beside this file whose module `provider` has PROVIDERS, and WEBHOOKS if it
-is called back, is one; nothing else names it.
+"""The providers that there are. A folder beside this file whose module `provider` has PROVIDERS, WEBHOOKS if it is
+called back, and BILLING if it can be asked about invoices, is one; nothing else names it.
 """
 
 from functools import cache
@@ -9,7 +9,7 @@ from typing import Any
 
 from dunwell import gateways
 from dunwell.domain.channels import WRITTEN, Channel
-from dunwell.gateways.base import MessageGateway, Receipt
+from dunwell.gateways.base import BillingGateway, MessageGateway, Receipt
 from dunwell.gateways.provider import Printing, Provider, Webhook
 
 
@@ -27,6 +27,13 @@ def webhooks() -> tuple[Webhook, ...]:
     """Every webhook, by its path."""
     found = [webhook for folder in _folders() for webhook in getattr(folder, "WEBHOOKS", ())]
     return tuple(sorted(found, key=lambda webhook: webhook.path))
+
+
+def billing(settings: Any) -> dict[str, BillingGateway]:
+    """Return the billing systems that are set up, by name. Raises ValueError on settings that do not fit."""
+    found = [row for folder in _folders() for row in getattr(folder, "BILLING", ())]
+    made = {row.name: row.make(settings) for row in found}
+    return {name: gateway for name, gateway in made.items() if gateway is not None}
 
 
 def chosen(channel: Channel, settings: Any) -> tuple[Provider, MessageGateway]:

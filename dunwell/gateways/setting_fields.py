@@ -32,6 +32,20 @@ def _secret(value: SecretStr) -> SecretStr:
     return value
 
 
+def _secrets(value: SecretStr) -> SecretStr:
+    if any(not long_enough(secret) for secret in secrets_in(value)):
+        raise ValueError(
+            "shorter than 16 characters; write what `openssl rand -hex 32` prints"
+            " (a comma and the former secret may follow)."
+        )
+    return value
+
+
+def secrets_in(value: SecretStr) -> list[str]:
+    """Return the secrets of a setting that holds several with commas between. The first signs; all of them verify."""
+    return [secret.strip() for secret in value.get_secret_value().split(",")]
+
+
 def _mailbox(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -60,6 +74,8 @@ def _lines(value: object) -> object:
 
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
+Secrets = Annotated[SecretStr, AfterValidator(_secrets)]
+"""Several secrets with commas between, so that a secret can be changed while the former one is still in use."""
 Partners = tuple[tuple[str, tuple[str, ...], str], ...]
 """(variable, the variables it needs, what to do when they are missing)."""
 

@@ -4,22 +4,21 @@ A receiver checks `Dunwell-Signature` with `verify`, answers 2xx, and ignores an
 already handled.
 """
 
-import hmac
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 
 import requests
 
+from dunwell.gateways import timed_signature
 from dunwell.gateways.http import fresh_session
 from dunwell.gateways.public_address import is_private, only_public_addresses
+from dunwell.gateways.timed_signature import sign
 
 SIGNATURE_HEADER = "Dunwell-Signature"
 IDEMPOTENCY_HEADER = "Idempotency-Key"
-TOLERANCE = timedelta(minutes=5)
 _MOST_CALLS = 10
 
 
@@ -65,30 +64,6 @@ class SignedPost:
                 return answer.status_code
 
 
-def sign(body: bytes, secret: str, at: int) -> str:
-    """The signature header of `body` at Unix time `at`: t=<at>,v1=<hex HMAC-SHA256 of "at.body">."""
-    return f"t={at},v1={_digest(body, secret, str(at))}"
-
-
-def verify(body: bytes, header: str, secret: str, now: datetime, tolerance: timedelta = TOLERANCE) -> None:
-    """Check the raw `body` against its signature header. Returns nothing when all is well.
-
-    Raises ValueError that says what is wrong: no such header, another secret or body, or a signing time
-    further from `now` than `tolerance` (an old request sent again).
-    """
-    pairs = [part.strip().partition("=")[::2] for part in header.split(",")]
-    moment = next((value for key, value in pairs if key == "t"), "")
-    given = [value for key, value in pairs if key == "v1"]
-    if not (moment.isascii() and moment.isdigit()) or not given:
-        raise ValueError(f"{SIGNATURE_HEADER} must read t=<unix seconds>,v1=<hex>")
-    wanted = _digest(body, secret, moment).encode()
-    if not any(hmac.compare_digest(wanted, value.encode()) for value in given):
-        raise ValueError(f"{SIGNATURE_HEADER} does not fit the body: another secret, or the body was changed")
-    if abs(now.timestamp() - int(moment)) > tolerance.total_seconds():
-        raise ValueError(
-            f"{SIGNATURE_HEADER} was made at {moment}, too far from now: an old request, or a wrong clock"
-        )
-
-
-def _digest(body: bytes, secret: str, moment: str) -> str:
-    return hmac.new(secret.encode(), moment.encode() + b"." + body, sha256).hexdigest()
+def verify(body: bytes, header: str, secret: str, now: datetime) -> None:
+    """Check the raw `body` against its signature header, as a receiver does. Raises ValueError: what is wrong."""
+    timed_signature.verify(body, header, [secret], now, name=SIGNATURE_HEADER)

@@ -13,7 +13,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.jurisdiction import Jurisdiction
 from dunwell.domain.policy import Policy, PolicyRef
-from dunwell.gateways.base import BusinessDays, MessageGateway, ProductGateway, RateLimit
+from dunwell.gateways.base import BillingGateway, BusinessDays, MessageGateway, ProductGateway, RateLimit
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import contact_law
@@ -39,6 +39,7 @@ class Dependencies:
     rate_limits     by the name of the provider
     agent_language  the language of our own people
     laws            the law of each country that is known, by its code
+    billing         the billing systems that can be asked, by name
     webhook_post    posts to webhook subscribers
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     """
@@ -58,6 +59,7 @@ class Dependencies:
     webhook_post: SignedPost = field(default_factory=lambda: SignedPost(public=True))
     letterhead: Letterhead = field(default_factory=Letterhead)
     laws: Mapping[str, Jurisdiction] = field(default_factory=dict)
+    billing: Mapping[str, BillingGateway] = field(default_factory=dict)
     _policies: dict[PolicyRef, Policy] = field(default_factory=dict)
 
     def gateway(self, channel: Channel, rehearsal: bool) -> MessageGateway:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mappe
 
 from dunwell.domain.address import address_key
 from dunwell.domain.bank_entry import Direction, EntryState, StatementFormat
+from dunwell.domain.billing_events import SubjectKind, SubjectState
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.invoice import is_rehearsal
@@ -490,6 +491,53 @@ class WebhookEventRow(Base):
     done_at: Mapped[datetime | None]
 
 
+class BillingSubjectRow(Base):
+    """A payment or an invoice of a billing system or payment provider, and how far its events are applied.
+
+    invoice_id  our invoice, once it is known
+    reason      why it waits, or what was decided about it
+    applied     of an invoice: the values that were last told to its case
+    version     counts the events; it tells whether one came while the others were applied
+    next_at     not before then, and then belongs to the process that sets it anew; None: nothing is to be applied
+    """
+
+    __tablename__ = "billing_subjects"
+    provider: Mapped[str] = mapped_column(String(20), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(230), primary_key=True)
+    kind: Mapped[SubjectKind] = mapped_column(Word(SubjectKind, 10))
+    state: Mapped[SubjectState] = mapped_column(Word(SubjectState, 10))
+    invoice_id: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    applied: Mapped[dict[str, Any]]
+    since: Mapped[datetime]
+    version: Mapped[int]
+    attempts: Mapped[int]
+    next_at: Mapped[datetime | None]
+    __table_args__ = (Index("billing_subjects_due", "next_at"), Index("billing_subjects_in", "state", "since"))
+
+
+class BillingEventRow(Base):
+    """An event of a billing system or payment provider, stored once however often it is delivered.
+
+    related  the provider's invoice that a payment is for
+    fact     as domain.billing_events has it
+    """
+
+    __tablename__ = "billing_events"
+    provider: Mapped[str] = mapped_column(String(20), primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(230))
+    related: Mapped[str | None]
+    kind: Mapped[str] = mapped_column(String(60))
+    fact: Mapped[dict[str, Any]]
+    at: Mapped[datetime]
+    received_at: Mapped[datetime]
+    __table_args__ = (
+        Index("billing_events_of", "provider", "subject"),
+        Index("billing_events_for", "provider", "related"),
+    )
+
+
 class RequestRow(Base):
     """A request with an idempotency key. A repetition is recognised for as long as the row is stored.
 
@@ -867,6 +915,7 @@ class SubmissionRow(Base):
     at: Mapped[datetime] = mapped_column(index=True)
 
 
+Index("invoices_number", InvoiceRow.number)
 Index("notifications_due", NotificationRow.state, NotificationRow.next_at)
 Index("notifications_of", NotificationRow.subscription_id, NotificationRow.state, NotificationRow.delivery_id)
 Index("messages_in_order", MessageRow.claimed_at, MessageRow.message_id)

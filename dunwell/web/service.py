@@ -17,6 +17,7 @@ from dunwell.gateways.open_id import OpenIdProvider, OpenIdSettings
 from dunwell.gateways.setting_fields import SharedSettings
 from dunwell.services.api_keys import ApiKeys
 from dunwell.services.approvals import Approvals
+from dunwell.services.billing_inbox import BillingInbox
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.users import Users
@@ -53,6 +54,7 @@ class Service:
     registrar: Registrar
     customers: Customers
     inbox: Inbox
+    billing_inbox: BillingInbox
     dispatcher: ReportDispatcher
     opt_outs: OptOuts
     api_keys: ApiKeys
@@ -97,6 +99,7 @@ def make_service(
         registrar=Registrar(deps, ladders),
         customers=Customers(deps),
         inbox=inbox,
+        billing_inbox=BillingInbox(deps.database),
         dispatcher=ReportDispatcher(inbox, cases, connection),
         opt_outs=OptOuts(deps, inbox),
         api_keys=ApiKeys(deps.database),

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dunwell.domain.terms import Access
 from dunwell.gateways.base import AccessChange, DeliveryError
 from dunwell.gateways.product_access import HttpProductGateway, NoProduct
-from dunwell.gateways.signed_post import sign, verify
+from dunwell.gateways.signed_post import verify
+from dunwell.gateways.timed_signature import sign
 from tests.gateways.fakes import HASTY, PATIENT, Answer, FakeProduct
 
 SECRET = "shared-secret"

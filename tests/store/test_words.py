@@ -15,6 +15,7 @@ from dunwell.store.tables import Base, ClosedAddressRow
 from tests.builders import at
 
 OPEN_SETS = {
+    "billing_events.kind",  # the provider's word
     "confirmations.field",  # the name of a value in a file of jurisdictions/
     "timeline.kind",  # every decision has a kind of its own
     "webhook_events.kind",  # the provider's word

@@ -50,6 +50,8 @@ TOKEN = key_of(PrincipalRole.ADMINISTRATOR)
 """An API key that may do everything."""
 TWILIO_TOKEN = "token-of-twilio"
 LOB_SECRET = "secret-of-lob"
+STRIPE_SECRETS = ["whsec_of-stripe-as-it-is", "whsec_of-stripe-before-it-was-rolled"]
+PAYMENT_SECRETS = ["secret-of-the-billing-system"]
 PUBLIC_URL = "https://dunning.example"
 LINKS = OptOutLinks(PUBLIC_URL, ["a secret of some length"])
 CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE, post=POST), a_contact(Role.USER)))
@@ -263,6 +265,8 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
             "twilio/status": TWILIO_TOKEN,
             "twilio/inbound": TWILIO_TOKEN,
             "lob": LOB_SECRET,
+            "stripe": STRIPE_SECRETS,
+            "payments": PAYMENT_SECRETS,
         },
         public_url=PUBLIC_URL,
         hosts=frozenset({"inside.example"}),

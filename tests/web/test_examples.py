@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from dunwell.gateways.signed_post import sign
+from dunwell.gateways.timed_signature import sign
 from dunwell.store.database import Database
 from dunwell.web.app import make_app
 from tests.web.conftest import TOKEN

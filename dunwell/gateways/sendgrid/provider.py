@@ -8,7 +8,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import MessageGateway, Receipt
 from dunwell.gateways.events import ProviderEvent
-from dunwell.gateways.provider import Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
+from dunwell.gateways.provider import Event, Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
 from dunwell.gateways.sendgrid import webhook
 from dunwell.gateways.sendgrid.client import NAME, SendGridGateway
 from dunwell.gateways.sendgrid.settings import SendGridSettings
@@ -51,7 +51,7 @@ def _read(request: WebhookRequest, key: EllipticCurvePublicKey) -> list[Provider
     return [webhook.read(event) for event in batch if isinstance(event, dict)]
 
 
-def _reply(events: Sequence[ProviderEvent], new: int) -> Reply:
+def _reply(events: Sequence[Event], new: int) -> Reply:
     return Reply(body=b'{"received":%d,"new":%d}' % (len(events), new), media_type="application/json")
 
 

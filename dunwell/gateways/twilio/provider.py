@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dunwell.domain.channels import Channel
 from dunwell.gateways.base import MessageGateway, Receipt
 from dunwell.gateways.events import ProviderEvent
-from dunwell.gateways.provider import Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
+from dunwell.gateways.provider import Event, Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
 from dunwell.gateways.twilio import webhook
 from dunwell.gateways.twilio.client import NAME, TwilioGateway, refusal
 from dunwell.gateways.twilio.settings import TwilioSettings
@@ -97,11 +97,11 @@ def _read_inbound(request: WebhookRequest, token: str) -> list[ProviderEvent]:
     return [event] if event else []
 
 
-def _nothing_to_say(events: Sequence[ProviderEvent], new: int) -> Reply:
+def _nothing_to_say(events: Sequence[Event], new: int) -> Reply:
     return Reply(204)
 
 
-def _no_answer(events: Sequence[ProviderEvent], new: int) -> Reply:
+def _no_answer(events: Sequence[Event], new: int) -> Reply:
     """Twilio itself answers STOP and START, so nothing is said to the person."""
     return Reply(body=_EMPTY_TWIML, media_type="text/xml")
 

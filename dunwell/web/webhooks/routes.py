@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from dunwell.domain.billing_events import BillingEvent
 from dunwell.gateways import registry
-from dunwell.gateways.events import UnverifiedWebhook
-from dunwell.gateways.provider import UnreadableWebhook, Webhook, WebhookRequest
+from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook
+from dunwell.gateways.provider import Event, UnreadableWebhook, Webhook, WebhookRequest
 from dunwell.web.request_body import Problem, parse_json, read_body
 from dunwell.web.service import Service, service_of
 
@@ -19,7 +20,7 @@ _log = logging.getLogger("dunwell.web")
 
 def _endpoint(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
     async def receive(request: Request) -> Response:
-        """Answer once all events are stored. They are sent to the cases afterwards."""
+        """Answer once all events are stored. Cases are told afterwards: of messages here, of money by the worker."""
         service = service_of(request)
         key = service.keys.webhooks.get(webhook.path)
         if key is None:
@@ -32,12 +33,22 @@ def _endpoint(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
             raise Problem(403, str(error)) from None
         except UnreadableWebhook as unreadable:
             raise Problem(400, str(unreadable)) from None
-        new = await asyncio.to_thread(service.inbox.take, webhook.provider, events, asked.at) if events else 0
+        new = await asyncio.to_thread(_keep, service, webhook.provider, events, asked.at)
         service.dispatcher.wake()
         reply = webhook.reply(events, new)
         return Response(reply.body, reply.status, media_type=reply.media_type)
 
     return receive
+
+
+def _keep(service: Service, provider: str, events: Sequence[Event], now: datetime) -> int:
+    """Store the events, each once. Returns how many were new."""
+    messages = [one for one in events if isinstance(one, ProviderEvent)]
+    billing = [one for one in events if isinstance(one, BillingEvent)]
+    new = service.billing_inbox.take(provider, billing, now)
+    if messages:
+        new += service.inbox.take(provider, messages, now)
+    return new
 
 
 async def _request(request: Request, service: Service) -> WebhookRequest:

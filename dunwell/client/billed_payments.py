@@ -1,0 +1,129 @@
+"""Tells cases of payments that a provider reported: finds the invoice, and tells what is not booked yet."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.client.billing_outcome import Outcome, settled, waits
+from dunwell.client.cases import Cases
+from dunwell.domain.billing_events import BilledInvoice, CreditNoted, Fact, OtherVersion, TakenBack
+from dunwell.domain.principals import provider_principal
+from dunwell.domain.provider_payment import News, named_first, news
+from dunwell.domain.refusal import Refused
+from dunwell.store import billing_events
+from dunwell.store.database import Database
+from dunwell.store.tables import BillingSubjectRow
+
+
+class _NotChased(Exception):
+    """The payment is for an invoice of the provider that has no case, and needs none. The text says why."""
+
+
+@dataclass(frozen=True)
+class _Payment:
+    invoice_id: str
+    news: Sequence[News]
+    billed: Sequence[str]
+
+
+class BilledPayments:
+    """Applies subjects that are payments. Safe to share between tasks."""
+
+    def __init__(self, database: Database, cases: Cases) -> None:
+        self._database, self._cases = database, cases
+
+    async def apply(self, row: BillingSubjectRow) -> Outcome:
+        """Tell the case of the payment what is new. Raises NoAnswer and ServerAway when it could not be told."""
+        try:
+            found = await asyncio.to_thread(self._find, row)
+            for one in found.news:
+                await self._cases.tell(
+                    found.invoice_id, one.name, one.content, principal=provider_principal(row.provider)
+                )
+        except Refused as refused:
+            return waits(str(refused), row.invoice_id)
+        except _NotChased as why:
+            return settled(reason=str(why))
+        if found.news:
+            await asyncio.to_thread(self._look_at_invoices_again, row.provider, found.billed)
+        return settled(found.invoice_id)
+
+    def _look_at_invoices_again(self, provider: str, billed: Sequence[str]) -> None:
+        """What the invoice's own record calls paid may be explained now, or no more."""
+        with self._database.writing_beside_customers() as session:
+            for name in billed:
+                billing_events.again(session, provider, name, datetime.now(UTC))
+
+    def _find(self, row: BillingSubjectRow) -> _Payment:
+        with self._database.reading() as session:
+            facts = billing_events.facts(session, row.provider, row.subject)
+            other = next((one for one in facts if isinstance(one, OtherVersion)), None)
+            if other is not None and not any(not isinstance(one, OtherVersion) for one in facts):
+                raise Refused("version", _of_other_version(other))
+            payment_id = named_first(facts, "payment_id") or row.subject
+            billed = self._billed(session, row, facts)
+            invoice_id = row.invoice_id or self._invoice(session, row, facts, payment_id, billed)
+            for name in billed:
+                notes = billing_events.facts(session, row.provider, name)
+                facts += [one for one in notes if isinstance(one, CreditNoted)]
+            family = {payment_id, *(one.item_id for one in facts if isinstance(one, TakenBack))}
+            booked = billing_events.booked(session, invoice_id, family)
+        told = news(payment_id, facts, booked)
+        return _Payment(invoice_id, [_sure(one) for one in told] if billed else told, billed)
+
+    def _billed(self, session: Session, row: BillingSubjectRow, facts: Sequence[Fact]) -> list[str]:
+        named = named_first(facts, "billed")
+        return sorted({*billing_events.billed_for(session, row.provider, row.subject), *([named] if named else [])})
+
+    def _invoice(
+        self,
+        session: Session,
+        row: BillingSubjectRow,
+        facts: Sequence[Fact],
+        payment_id: str,
+        billed: Sequence[str],
+    ) -> str:
+        """Return our invoice that the payment is for. Raises Refused when nobody knows it, _NotChased."""
+        if len(billed) > 1:
+            raise Refused("invoice", f"it pays several invoices of {row.provider} ({', '.join(billed)})")
+        named = named_first(facts, "invoice_id")
+        if named is not None:
+            return _the_one(billing_events.real_invoices(session, invoice_id=named), f"the invoice {named}")
+        for name in billed:
+            subject = billing_events.get(session, row.provider, name)
+            if subject is not None and subject.invoice_id is not None:
+                return subject.invoice_id
+            known = billing_events.facts(session, row.provider, name)
+            if any(isinstance(one, BilledInvoice) for one in known):
+                raise _NotChased(f"for {name}, which has no case")
+            raise Refused("invoice", f"it pays {name} of {row.provider}, which has not been reported")
+        number = named_first(facts, "number")
+        if number is not None:
+            return _the_one(billing_events.real_invoices(session, number=number), f"an invoice {number}")
+        booked = billing_events.booked_on(session, payment_id)
+        if not booked:
+            raise Refused("invoice", "it names no invoice")
+        return _the_one(booked, f"the payment {payment_id}")
+
+
+def _sure(one: News) -> News:
+    """All payments of such an invoice are known by their ids, so nobody is asked whether one was counted before."""
+    return News(one.name, {**one.content, "confirm": True}) if one.name == "payment_received" else one
+
+
+def _the_one(found: Sequence[str], what: str) -> str:
+    if not found:
+        raise Refused("invoice", f"{what} is not registered")
+    if len(found) > 1:
+        raise Refused("invoice", f"{what} may be any of {', '.join(found)}")
+    return found[0]
+
+
+def _of_other_version(fact: OtherVersion) -> str:
+    return (
+        f"it was reported in version {fact.version} of the API, which is not read: set STRIPE_API_KEY, so that it is "
+        "read anew, or make the webhook endpoint in the version that docs/stripe.md names"
+    )

@@ -1,0 +1,128 @@
+"""Applies what billing systems and payment providers reported: what is due, until each subject is settled.
+
+Several processes may do so at once: each subject belongs to one of them at a time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from dunwell.client.billed_invoices import BilledInvoices
+from dunwell.client.billed_payments import BilledPayments
+from dunwell.client.billing_outcome import Outcome, waits
+from dunwell.client.bounded import gather
+from dunwell.client.cases import Cases
+from dunwell.client.registration import Registrar
+from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.domain.billing_events import OtherVersion, SubjectKind, SubjectState
+from dunwell.gateways.base import DeliveryError
+from dunwell.intake.policy_files import read_ladders, traits_of
+from dunwell.services.billing_inbox import BillingInbox
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.idempotency import StillRunning
+from dunwell.store import billing_events
+from dunwell.store.tables import BillingSubjectRow
+
+EVERY = 2.0
+"""Seconds between two looks for what is due."""
+
+_LEASE = timedelta(minutes=5)
+"""For how long a subject belongs to one process; longer than applying it takes."""
+_SOON = timedelta(seconds=20)
+_TOGETHER = 100
+
+_log = logging.getLogger("dunwell.billing")
+
+
+class Billing:
+    """One for each process that applies. A crash only applies later, or again, which changes nothing."""
+
+    def __init__(self, deps: Dependencies, cases: Cases, clock: Callable[[], datetime] | None = None) -> None:
+        self._deps, self._database = deps, deps.database
+        self._clock = clock or (lambda: datetime.now(UTC))
+        self._inbox = BillingInbox(deps.database)
+        self._made: Registrar | None = None
+        self._payments = BilledPayments(deps.database, cases)
+        self._invoices = BilledInvoices(deps.database, cases, self._registrar, deps.billing)
+
+    async def run(self) -> None:
+        """Apply what is due, now and every EVERY seconds. Runs until cancelled."""
+        while True:
+            try:
+                while await self.apply_due():
+                    continue
+            except SQLAlchemyError as error:
+                _log.warning("events of billing systems wait for the database (%s)", type(error).__name__)
+            except Exception as error:
+                # No error may end the loop. Its text is not logged, because it may hold personal data.
+                _log.error("events of billing systems were not applied (%s); tried again", type(error).__name__)
+            await asyncio.sleep(EVERY)
+
+    async def apply_due(self) -> int:
+        """Apply what is due once. Returns how many subjects that were."""
+        found = await asyncio.to_thread(self._due)
+        applied = await gather(self.apply(provider, subject) for provider, subject in found)
+        return sum(one is not None for one in applied)
+
+    async def apply(self, provider: str, subject: str) -> Outcome | None:
+        """Apply one subject. None when it is not due, or another process applies it."""
+        row = await asyncio.to_thread(self._take, provider, subject)
+        if row is None:
+            return None
+        try:
+            await asyncio.to_thread(self._fetch_other_versions, row)
+            applier = self._payments if row.kind is SubjectKind.PAYMENT else self._invoices
+            outcome = await applier.apply(row)
+        except DeliveryError as error:
+            outcome = waits(error.reason, row.invoice_id)
+        except (NoAnswer, ServerAway, StillRunning) as error:
+            _log.warning("%s of %s waits: %s", subject, provider, error)
+            outcome = Outcome(SubjectState.DUE, row.invoice_id, row.reason, row.applied, after=_SOON)
+        await asyncio.to_thread(self._settle, row, outcome)
+        return outcome
+
+    def _due(self) -> list[tuple[str, str]]:
+        with self._database.reading() as session:
+            return list(billing_events.due(session, self._clock(), _TOGETHER))
+
+    def _take(self, provider: str, subject: str) -> BillingSubjectRow | None:
+        now = self._clock()
+        with self._database.writing_beside_customers() as session:
+            return billing_events.take(session, provider, subject, now, now + _LEASE)
+
+    def _settle(self, row: BillingSubjectRow, outcome: Outcome) -> None:
+        wait, now = outcome.next_in(row.attempts), self._clock()
+        with self._database.writing_beside_customers() as session:
+            billing_events.settle(
+                session,
+                row,
+                outcome.state,
+                invoice_id=outcome.invoice_id,
+                reason=outcome.reason,
+                applied=outcome.applied or row.applied,
+                next_at=now + wait if wait is not None else None,
+                now=now,
+            )
+
+    def _fetch_other_versions(self, row: BillingSubjectRow) -> None:
+        """Read anew, in our version, what was reported in another; without a gateway it waits."""
+        gateway = self._deps.billing.get(row.provider)
+        if gateway is None:
+            return
+        with self._database.reading() as session:
+            facts = billing_events.facts(session, row.provider, row.subject)
+        found = [
+            gateway.fetch(one.kind, one.object_id)
+            for one in facts
+            if isinstance(one, OtherVersion) and one.kind != "invoice"
+        ]
+        self._inbox.take(row.provider, [one for one in found if one is not None], self._clock())
+
+    def _registrar(self) -> Registrar:
+        """Return the registrar, made once. Raises PolicyError when a ladder cannot be used."""
+        if self._made is None:
+            self._made = Registrar(self._deps, read_ladders(traits_of(self._deps.catalogue)))
+        return self._made

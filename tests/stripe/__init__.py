@@ -1,0 +1,1 @@
+"""Stripe and other programs that report payments and invoices, from the signed event to the case."""
