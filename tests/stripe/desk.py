@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, cast
 
 from dunwell.client.billing import Billing
@@ -101,8 +100,12 @@ class Desk:
         assert case is not None
         return case
 
-    def paid(self, invoice_id: str = "inv-1") -> Decimal:
-        return self.case(invoice_id).money.paid
+    def paid(self, invoice_id: str = "inv-1") -> str:
+        money = self.case(invoice_id).money
+        return str(money.whole(money.paid))
+
+    def open(self, invoice_id: str = "inv-1") -> str:
+        return str(self.case(invoice_id).open_amount)
 
     def subject(self, name: str, provider: str = "stripe") -> BillingSubjectRow:
         with self.deps.database.reading() as session:

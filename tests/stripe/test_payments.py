@@ -46,7 +46,7 @@ async def test_all_events_of_one_payment_count_once(desk: Desk) -> None:
         PAID,
         said("charge.succeeded", a_charge()),
     )
-    assert (desk.paid(), desk.names()) == (1200, ["payment_received"])
+    assert (desk.paid(), desk.names()) == ("1200.00", ["payment_received"])
 
 
 async def test_a_checkout_that_is_not_paid_yet_pays_nothing(desk: Desk) -> None:
@@ -54,7 +54,7 @@ async def test_a_checkout_that_is_not_paid_yet_pays_nothing(desk: Desk) -> None:
     await desk.hear("stripe", said("checkout.session.completed", a_session("unpaid")))
     assert desk.told == []
     await desk.hear("stripe", said("checkout.session.async_payment_succeeded", a_session()))
-    assert desk.paid() == 1200
+    assert desk.paid() == "1200.00"
 
 
 async def test_a_refund_in_part_opens_what_went_back_whatever_the_order(desk: Desk) -> None:
@@ -72,7 +72,7 @@ async def test_a_refund_in_part_opens_what_went_back_whatever_the_order(desk: De
             apart = {"event_id": f"{event.event_id}/{number}", "subject": f"pi_{number}"}
             fact = event.fact.model_copy(update={"named": event.fact.named.model_copy(update={"invoice_id": name})})  # type: ignore[union-attr]
             await desk.hear("stripe", event.model_copy(update={**apart, "fact": fact}))
-        assert (desk.paid(name), desk.case(name).open_amount) == (900, 300), order
+        assert (desk.paid(name), desk.open(name)) == ("900.00", "300.00"), order
 
 
 async def test_cumulative_refunds_become_differences(desk: Desk) -> None:
@@ -80,24 +80,24 @@ async def test_cumulative_refunds_become_differences(desk: Desk) -> None:
     await desk.hear("stripe", PAID, said("charge.refunded", a_charge(20_000), created=NOW + 1))
     await desk.hear("stripe", said("charge.refunded", a_charge(50_000), created=NOW + 2))
     assert [content["amount"] for _, name, content in desk.told if name == "payment_reversed"] == ["200.00", "300.00"]
-    assert desk.paid() == 700
+    assert desk.paid() == "700.00"
 
 
 async def test_a_refund_that_failed_counts_as_paid_again(desk: Desk) -> None:
     desk.register()
     await desk.hear("stripe", PAID, said("refund.created", a_refund(120_000, status="pending")))
-    assert desk.case().open_amount == 1200
+    assert desk.open() == "1200.00"
     await desk.hear("stripe", said("refund.failed", a_refund(120_000, status="failed")))
-    assert (desk.paid(), desk.case().stage) == (1200, Stage.PAID)
+    assert (desk.paid(), desk.case().stage) == ("1200.00", Stage.PAID)
 
 
 async def test_a_dispute_takes_the_money_and_a_won_one_gives_it_back(desk: Desk) -> None:
     desk.register()
     await desk.hear("stripe", PAID)
     await desk.hear("stripe", said("charge.dispute.created", a_dispute(120_000, "needs_response"), created=NOW + 1))
-    assert desk.case().open_amount == 1200
+    assert desk.open() == "1200.00"
     await desk.hear("stripe", said("charge.dispute.closed", a_dispute(120_000, "won"), created=NOW + 2))
-    assert (desk.paid(), desk.case().stage) == (1200, Stage.PAID)
+    assert (desk.paid(), desk.case().stage) == ("1200.00", Stage.PAID)
     assert {one.payment_id for one in desk.case().money.receipts} == {"pi_1", "dp_1"}
 
 
@@ -105,13 +105,13 @@ async def test_a_dispute_takes_the_money_and_a_won_one_gives_it_back(desk: Desk)
 async def test_an_inquiry_takes_nothing(desk: Desk, status: str) -> None:
     desk.register()
     await desk.hear("stripe", PAID, said("charge.dispute.created", a_dispute(120_000, status)))
-    assert desk.paid() == 1200
+    assert desk.paid() == "1200.00"
 
 
 async def test_a_dispute_that_was_lost_stays_open(desk: Desk) -> None:
     desk.register()
     await desk.hear("stripe", PAID, said("charge.dispute.closed", a_dispute(120_000, "lost")))
-    assert desk.case().open_amount == 1200
+    assert desk.open() == "1200.00"
 
 
 # What waits -----------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ async def test_a_reversal_before_its_payment_waits_for_it(desk: Desk) -> None:
     await desk.hear("stripe", said("refund.created", a_refund(30_000, metadata={"dunwell_invoice_id": "inv-1"})))
     assert desk.waiting() == {"pi_1": "payment: is taken back, and nobody has reported that it came in"}
     await desk.hear("stripe", PAID)
-    assert (desk.paid(), desk.waiting()) == (900, {})
+    assert (desk.paid(), desk.waiting()) == ("900.00", {})
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ async def test_what_no_case_can_take_is_kept_with_its_reason(desk: Desk, changes
     desk.register(an_invoice(invoice_id="inv-2", number="twice"))
     await desk.hear("stripe", said("payment_intent.succeeded", an_intent(**changes)))
     assert desk.waiting() == {"pi_1": why}
-    assert (desk.paid(), desk.paid("inv-2")) == (0, 0)
+    assert (desk.paid(), desk.paid("inv-2")) == ("0.00", "0.00")
 
 
 async def test_a_payment_finds_its_invoice_by_number(desk: Desk) -> None:
     desk.register(an_invoice(number="2027/0417"))
     intent = an_intent(metadata={"dunwell_invoice_number": "2027/0417"})
     await desk.hear("stripe", said("payment_intent.succeeded", intent))
-    assert desk.paid() == 1200
+    assert desk.paid() == "1200.00"
 
 
 async def test_a_payment_finds_its_invoice_by_stripes_invoice_whichever_comes_first(desk: Desk) -> None:
@@ -172,9 +172,9 @@ async def test_a_payment_finds_its_invoice_by_stripes_invoice_whichever_comes_fi
     await desk.hear("stripe", portion)
     assert desk.waiting() == {"pi_1": "invoice: it pays in_1 of stripe, which has not been reported"}
     await desk.hear("stripe", invoice)
-    assert (desk.paid(), desk.names(), desk.waiting()) == (1200, ["payment_received"], {})
+    assert (desk.paid(), desk.names(), desk.waiting()) == ("1200.00", ["payment_received"], {})
     await desk.hear("stripe", said("payment_intent.succeeded", an_intent(metadata={})))
-    assert (desk.paid(), desk.names(), desk.waiting()) == (1200, ["payment_received"], {})
+    assert (desk.paid(), desk.names(), desk.waiting()) == ("1200.00", ["payment_received"], {})
 
 
 async def test_a_server_that_is_away_delays_and_loses_nothing(desk: Desk) -> None:
@@ -186,7 +186,7 @@ async def test_a_server_that_is_away_delays_and_loses_nothing(desk: Desk) -> Non
     assert (desk.told, desk.state("pi_1"), desk.waiting()) == ([], SubjectState.DUE, {})
     desk.away = None
     await desk.try_again()
-    assert desk.paid() == 1200
+    assert desk.paid() == "1200.00"
 
 
 async def test_the_audit_names_the_provider(desk: Desk) -> None:
@@ -236,7 +236,7 @@ async def test_a_later_month_of_the_same_version_is_read(desk: Desk) -> None:
     desk.register()
     event = event_of(an_event("payment_intent.succeeded", an_intent(), api_version="2026-11-18.endive"))
     await desk.hear("stripe", event)
-    assert desk.paid() == 1200
+    assert desk.paid() == "1200.00"
 
 
 @pytest.mark.parametrize("kind", ["plan.created", "customer.updated", "payment_intent.created"])
