@@ -32,6 +32,7 @@ from dunwell.commands import (
     standstill,
     start,
     status,
+    stripe,
     tasks,
     users,
     webhooks,
@@ -186,6 +187,16 @@ for _name, _command, _example in (
     ("resend", webhooks.resend_failed, "sub_5f0e3a91c2d4b687"),
 ):
     webhook_app.command(_name, epilog=f"Example: python starter.py webhook {_name} {_example}".rstrip())(_command)
+
+stripe_app = typer.Typer(
+    help="Stripe as the billing system: its open invoices.", rich_markup_mode=None, no_args_is_help=True
+)
+app.add_typer(stripe_app, name="stripe")
+for _name, _command, _example in (
+    ("preview", stripe.preview, "--steps"),
+    ("backfill", stripe.backfill, ""),
+):
+    stripe_app.command(_name, epilog=f"Example: python starter.py stripe {_name} {_example}".rstrip())(_command)
 
 messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
 messages_app.command("whatsapp", epilog="Example: python starter.py messages whatsapp --language es")(

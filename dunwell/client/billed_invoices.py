@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
 from dunwell.domain import billed_invoice
 from dunwell.domain.billed_invoice import ELSEWHERE, Applied, newest, paid_elsewhere, why_no_case
-from dunwell.domain.billing_events import BilledInvoice, BillingEvent, Paid
+from dunwell.domain.billing_events import BilledInvoice, Paid, SubjectState
 from dunwell.domain.events import MONEY
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.ladder_problems import PolicyError
@@ -54,18 +54,21 @@ class BilledInvoices:
         cases_: Cases,
         registrar: Callable[[], Registrar],
         gateways: Mapping[str, BillingGateway],
+        clock: Callable[[], datetime],
     ) -> None:
-        self._database, self._cases, self._registrar = database, cases_, registrar
+        self._database, self._cases, self._registrar, self._clock = database, cases_, registrar, clock
         self._gateways, self._inbox = gateways, BillingInbox(database)
 
-    async def apply(self, row: BillingSubjectRow) -> Outcome:
+    async def apply(self, row: BillingSubjectRow, current: BilledInvoice | None = None) -> Outcome:
         """Start the case of the invoice, or tell it what has changed. Raises NoAnswer and ServerAway.
 
-        A billing system that can be asked is asked: what it says now counts more than what came by webhook.
+        A billing system that can be asked is asked, unless `current` is what it has just said: that counts more than
+        what came by webhook.
         """
         gateway = self._gateways.get(row.provider)
         try:
-            current = await asyncio.to_thread(self._ask, gateway, row) if gateway else None
+            if gateway is not None and current is None:
+                current = await asyncio.to_thread(self._ask, gateway, row)
         except DeliveryError as error:
             return waits(error.reason, row.invoice_id)
         known = await asyncio.to_thread(self._known, row, current)
@@ -79,28 +82,20 @@ class BilledInvoices:
 
     def _ask(self, gateway: BillingGateway, row: BillingSubjectRow) -> BilledInvoice | None:
         found = gateway.invoice(row.subject)
-        self._inbox.take(row.provider, found, datetime.now(UTC))
+        self._inbox.take(row.provider, found, self._clock())
         return newest(one.fact for one in found)
 
     def _known(self, row: BillingSubjectRow, current: BilledInvoice | None) -> _Known:
         with self._database.reading() as session:
             facts = billing_events.facts(session, row.provider, row.subject)
             invoice = current or newest(facts)
-            invoice_id = row.invoice_id or (self._ours(session, invoice, row.subject) if invoice else None)
+            invoice_id = row.invoice_id or (_ours(session, invoice, row.subject) if invoice else None)
             came_in = {}
             for payment in billing_events.payments_for(session, row.provider, row.subject):
                 paid = [one for one in billing_events.facts(session, row.provider, payment) if isinstance(one, Paid)]
                 if paid:
                     came_in[payment] = max(paid, key=lambda one: one.rank)
         return _Known(invoice, invoice_id, came_in)
-
-    def _ours(self, session: Session, invoice: BilledInvoice, billed: str) -> str | None:
-        """Return our invoice that the provider's names, else one of its number; None when there is none."""
-        named, number = invoice.named.invoice_id, invoice.named.number
-        found = billing_events.real_invoices(session, invoice_id=named or billed)
-        if not found and named is None and number is not None:
-            found = billing_events.real_invoices(session, number=number)
-        return found[0] if len(found) == 1 else None
 
     # A case that is not there yet -------------------------------------------------------------------------
 
@@ -120,10 +115,8 @@ class BilledInvoices:
         return settled(invoice_id, applied=_values(invoice), started=True)
 
     def _register(self, row: BillingSubjectRow, invoice: BilledInvoice, came_in: Mapping[str, Paid]) -> Any:
-        read = readable(row.subject, invoice, came_in)
-        (found,) = self._registrar().register_all(
-            [read], datetime.now(UTC), principal=provider_principal(row.provider)
-        )
+        read = checked(row.subject, invoice, came_in)
+        (found,) = self._registrar().register_all([read], self._clock(), principal=provider_principal(row.provider))
         if isinstance(found, Refused):
             raise found
         return found
@@ -131,7 +124,7 @@ class BilledInvoices:
     def _look_at_payments_again(self, row: BillingSubjectRow, came_in: Mapping[str, Paid]) -> None:
         with self._database.writing_beside_customers() as session:
             for payment in came_in:
-                billing_events.again(session, row.provider, payment, datetime.now(UTC))
+                billing_events.again(session, row.provider, payment, self._clock())
 
     # A case that is there ---------------------------------------------------------------------------------
 
@@ -144,9 +137,9 @@ class BilledInvoices:
             before = before.model_copy(update={"status": None})
         left = await self._tell(invoice_id, billed_invoice.news(invoice, before, row.provider), principal)
         applied = _values(invoice) if left is None else before.model_dump(mode="json")
-        young = datetime.now(UTC) - invoice.at < _GRACE and not surely
-        if invoice.paid > 0 and young:
-            return Outcome(row.state, invoice_id, left, applied, after=_GRACE)
+        young = abs(self._clock() - invoice.at) < _GRACE
+        if invoice.paid > 0 and young and not surely:
+            return Outcome(SubjectState.DUE, invoice_id, left, applied, after=_GRACE)
         told = await asyncio.to_thread(self._paid_elsewhere, row, invoice, invoice_id)
         left = await self._tell(invoice_id, told, principal) or left
         return settled(invoice_id, left, applied=applied)
@@ -181,7 +174,7 @@ class BilledInvoices:
         return paid_elsewhere(row.subject, invoice, booked, sum(others.values(), Decimal(0)))
 
 
-def readable(billed: str, invoice: BilledInvoice, came_in: Mapping[str, Paid]) -> Invoice:
+def checked(billed: str, invoice: BilledInvoice, came_in: Mapping[str, Paid]) -> Invoice:
     """Return the checked invoice, with what was paid of it before. Raises Refused: all that it lacks."""
     number = str(invoice.record.get("number", ""))
     record = {"invoice_id": number if is_identifier(number) else billed, **invoice.record}
@@ -203,6 +196,16 @@ def _values(invoice: BilledInvoice) -> dict[str, Any]:
     return billed_invoice.applied(invoice).model_dump(mode="json")
 
 
-def invoices_in(found: Sequence[BillingEvent]) -> BilledInvoice | None:
-    """Return the invoice among the events about one invoice."""
-    return newest(one.fact for one in found)
+def ours(database: Database, invoice: BilledInvoice, billed: str) -> str | None:
+    """Return the id of our invoice that is the provider's `billed`; None when there is none."""
+    with database.reading() as session:
+        return _ours(session, invoice, billed)
+
+
+def _ours(session: Session, invoice: BilledInvoice, billed: str) -> str | None:
+    """Return our invoice that the provider's names, else the one of its number; None when there is none."""
+    named, number = invoice.named.invoice_id, invoice.named.number
+    found = billing_events.real_invoices(session, invoice_id=named or billed)
+    if not found and named is None and number is not None:
+        found = billing_events.real_invoices(session, number=number)
+    return found[0] if len(found) == 1 else None

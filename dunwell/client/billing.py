@@ -5,7 +5,7 @@ Several processes may do so at once: each subject belongs to one of them at a ti
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +17,8 @@ from dunwell.client.bounded import gather
 from dunwell.client.cases import Cases
 from dunwell.client.registration import Registrar
 from dunwell.client.server import NoAnswer, ServerAway
-from dunwell.domain.billing_events import OtherVersion, SubjectKind, SubjectState
+from dunwell.domain.billed_invoice import newest
+from dunwell.domain.billing_events import BilledInvoice, BillingEvent, OtherVersion, SubjectKind, SubjectState
 from dunwell.gateways.base import DeliveryError
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.services.billing_inbox import BillingInbox
@@ -33,6 +34,7 @@ _LEASE = timedelta(minutes=5)
 """For how long a subject belongs to one process; longer than applying it takes."""
 _SOON = timedelta(seconds=20)
 _TOGETHER = 100
+_LOOK = 0.5  # seconds
 
 _log = logging.getLogger("dunwell.billing")
 
@@ -46,7 +48,7 @@ class Billing:
         self._inbox = BillingInbox(deps.database)
         self._made: Registrar | None = None
         self._payments = BilledPayments(deps.database, cases)
-        self._invoices = BilledInvoices(deps.database, cases, self._registrar, deps.billing)
+        self._invoices = BilledInvoices(deps.database, cases, self._registrar, deps.billing, self._clock)
 
     async def run(self) -> None:
         """Apply what is due, now and every EVERY seconds. Runs until cancelled."""
@@ -70,12 +72,24 @@ class Billing:
     async def apply(self, provider: str, subject: str) -> Outcome | None:
         """Apply one subject. None when it is not due, or another process applies it."""
         row = await asyncio.to_thread(self._take, provider, subject)
-        if row is None:
-            return None
+        return None if row is None else await self._apply(row)
+
+    async def take_and_apply(self, provider: str, billed: str, events: Sequence[BillingEvent]) -> Outcome:
+        """Store what a billing system says now of one of its invoices, and apply it, also when nothing is new."""
+        await asyncio.to_thread(self._inbox.take, provider, events, self._clock())
+        current = newest(one.fact for one in events)
+        while (row := await asyncio.to_thread(self._take_again, provider, billed)) is None:
+            await asyncio.sleep(_LOOK)  # another process applies it just now
+        return await self._apply(row, current)
+
+    async def _apply(self, row: BillingSubjectRow, current: BilledInvoice | None = None) -> Outcome:
+        provider, subject = row.provider, row.subject
         try:
             await asyncio.to_thread(self._fetch_other_versions, row)
-            applier = self._payments if row.kind is SubjectKind.PAYMENT else self._invoices
-            outcome = await applier.apply(row)
+            if row.kind is SubjectKind.PAYMENT:
+                outcome = await self._payments.apply(row)
+            else:
+                outcome = await self._invoices.apply(row, current)
         except DeliveryError as error:
             outcome = waits(error.reason, row.invoice_id)
         except (NoAnswer, ServerAway, StillRunning) as error:
@@ -91,6 +105,16 @@ class Billing:
     def _take(self, provider: str, subject: str) -> BillingSubjectRow | None:
         now = self._clock()
         with self._database.writing_beside_customers() as session:
+            return billing_events.take(session, provider, subject, now, now + _LEASE)
+
+    def _take_again(self, provider: str, subject: str) -> BillingSubjectRow | None:
+        """Take a subject that is due or settled; None while another process applies it."""
+        now = self._clock()
+        with self._database.writing_beside_customers() as session:
+            row = billing_events.get(session, provider, subject)
+            if row is not None and (row.next_at is None or row.state is not SubjectState.DUE):
+                row.next_at = now
+                session.flush()
             return billing_events.take(session, provider, subject, now, now + _LEASE)
 
     def _settle(self, row: BillingSubjectRow, outcome: Outcome) -> None:

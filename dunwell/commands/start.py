@@ -41,6 +41,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.intake.csv_columns import read_column_map
 from dunwell.intake.csv_dialect import read_dialect
 from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
+from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.settings import load_settings
 
@@ -188,11 +189,17 @@ def show_preview(
     """Show what would happen, when and why. It reckons that nobody pays or speaks; nothing is started."""
     now = read_moment("--as-of", as_of) if as_of else datetime.now(UTC)
     read = _read(file, dialect, columns)
-    deps = make_dependencies(load_settings())
+    show_steps(make_dependencies(load_settings()), read.invoices, read.refusals, now, as_json)
+
+
+def show_steps(
+    deps: Dependencies, invoices: Sequence[Invoice], refusals: Sequence[Refusal], now: datetime, as_json: bool
+) -> None:
+    """Print what would happen to each invoice, and what was refused."""
     registrar = Registrar(deps, known_ladders(deps.catalogue))
-    refused: list[Refusal | RefusedInvoice] = [*read.refusals]
+    refused: list[Refusal | RefusedInvoice] = [*refusals]
     shown = []
-    for invoice in read.invoices:
+    for invoice in invoices:
         try:
             policy = registrar.ladder(invoice)
         except Refused as problem:

@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dunwell.gateways.stripe.client import StripeGateway
 from dunwell.store.database import Database
 from tests.builders import sample_deps
 from tests.databases import opened
 from tests.stripe.desk import Desk
+from tests.stripe.emulator import KEY, StripeEmulator
 
 
 @pytest.fixture
@@ -28,3 +31,16 @@ def desk(file_database: Database) -> Desk:
 @pytest.fixture
 def each_desk(database: Database) -> Desk:
     return Desk(sample_deps(database))
+
+
+@pytest.fixture
+def stripe() -> Iterator[StripeEmulator]:
+    with StripeEmulator() as running:
+        yield running
+
+
+@pytest.fixture
+def asking_desk(file_database: Database, stripe: StripeEmulator) -> Desk:
+    """A desk that can ask Stripe."""
+    gateway = StripeGateway(KEY, stripe.url)
+    return Desk(replace(sample_deps(file_database), billing={"stripe": gateway}))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from dunwell.client.billing import Billing
@@ -37,8 +37,8 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.inbox = BillingInbox(self.deps.database)
-        self.billing = Billing(self.deps, cast(Cases, self))
-        self._clock = datetime.now(UTC)
+        self.later = timedelta()  # how far the clock of the worker is ahead
+        self.billing = Billing(self.deps, cast(Cases, self), lambda: datetime.now(UTC) + self.later)
 
     # As Cases
 
