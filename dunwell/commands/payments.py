@@ -1,33 +1,61 @@
 """Commands about payments and credit."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy.orm import Session
 
 from dunwell.client import credits
+from dunwell.client.bulk_payments import PaymentOutcome, PaymentResult, foreseen, record_all
+from dunwell.client.cases import Cases
 from dunwell.commands.common import (
+    REFUSED,
     By,
+    Columns,
+    InDialect,
     InvoiceId,
     NoWait,
     Reason,
     RequestId,
+    connected,
     from_database,
     opened_database,
     read_moment,
 )
 from dunwell.commands.event_sending import tell_case
-from dunwell.commands.output import say
+from dunwell.commands.output import print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.terms import Head
-from dunwell.settings import load_settings
+from dunwell.intake.csv_columns import read_column_map
+from dunwell.intake.csv_dialect import read_dialect
+from dunwell.intake.payments import PAYMENTS, read_payments
+from dunwell.settings import Settings, load_settings
 from dunwell.views.lookup import find_invoice
 
 
 def pay(
-    invoice: InvoiceId,
-    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="What came in, such as 1200.00.")],
-    payment_id: Annotated[str, typer.Option("--payment-id", help="The bank's or provider's id; it counts once.")],
+    invoice: Annotated[
+        str | None, typer.Argument(metavar="INVOICE", help="The invoice_id of the invoice file.", show_default=False)
+    ] = None,
+    amount: Annotated[
+        str | None, typer.Argument(metavar="AMOUNT", help="What came in, such as 1200.00.", show_default=False)
+    ] = None,
+    payment_id: Annotated[
+        str | None, typer.Option("--payment-id", help="The bank's or provider's id; it counts once.")
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", metavar="FILE|-", help="Record all payments of a file: CSV, JSON or JSON Lines."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --file: show what each would do; nothing is recorded.")
+    ] = False,
+    dialect: InDialect = None,
+    columns: Columns = None,
     currency: Annotated[str | None, typer.Option("--currency", help="Default: the invoice's own.")] = None,
     method: Annotated[str | None, typer.Option("--method", help="Such as card or transfer.")] = None,
     received_at: Annotated[str | None, typer.Option("--received-at", metavar="TIME", help="Default: now.")] = None,
@@ -39,8 +67,29 @@ def pay(
     ] = False,
     no_wait: NoWait = False,
 ) -> None:
-    """Record a payment. It arrives even when no worker runs, and even when the case has ended."""
+    """Record a payment, or all of a file. It arrives even when no worker runs, and even when the case has ended."""
     settings = load_settings()
+    single = {
+        "INVOICE": invoice,
+        "AMOUNT": amount,
+        "--payment-id": payment_id,
+        "--currency": currency,
+        "--method": method,
+        "--received-at": received_at,
+        "--for": designation,
+        "--confirm": confirm or None,
+    }
+    if file is not None:
+        given = [name for name, value in single.items() if value is not None]
+        if given:
+            raise typer.BadParameter(f"{given[0]} does not go with --file: the file names all of it")
+        _pay_all(settings, file, dry_run, dialect, columns)
+        return
+    if dry_run or dialect or columns:
+        raise typer.BadParameter("--dry-run, --dialect and --map only go with --file")
+    if invoice is None or amount is None or payment_id is None:
+        missing = next(name for name, value in single.items() if value is None)
+        raise typer.BadParameter(f"{missing} is missing: pay INVOICE AMOUNT --payment-id ID, or pay --file FILE")
     facts = {
         "payment_id": payment_id,
         "amount": amount,
@@ -107,6 +156,50 @@ def return_credit(
     say(
         f"{invoice}: {facts['amount']} {facts['currency']} returned; {left.credit} {left.currency} of credit are left"
     )
+
+
+def _pay_all(
+    settings: Settings, file: str, dry_run: bool, dialect: str | None, columns: Sequence[str] | None
+) -> None:
+    """Record the payments of a file, or show what each would do, and sum up."""
+    try:
+        read = read_payments(file, read_dialect(dialect or ""), read_column_map(columns or (), PAYMENTS))
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: cannot be read: {error.strerror or type(error).__name__}") from None
+    if read.note:
+        warn(read.note)
+    for refusal in read.refusals:
+        warn(f"refused: {refusal}")
+    with opened_database(settings) as database:
+        found = foreseen(database, read.payments, datetime.now(UTC))
+        results: list[PaymentResult] = []
+        if dry_run:
+            results = found
+            print_table(("payment", "invoice", "amount", "becomes", "then open"), [_row(one) for one in found])
+        else:
+            principal = current_principal(database)
+
+            async def run() -> None:
+                talk = Cases(await connected(settings), database)
+                await record_all(talk, found, principal, results.append)
+
+            asyncio.run(run())
+    for one in results:
+        if one.outcome is PaymentOutcome.REFUSED:
+            warn(f"refused: {one.record.where}: {one.reason}")
+    counts = Counter(one.outcome for one in results)
+    places = {place for one in read.refusals for place in (one.where, *one.also)}
+    refused = counts[PaymentOutcome.REFUSED] + len(places)
+    told = "to be recorded" if dry_run else PaymentOutcome.RECORDED.value
+    say(f"{counts[PaymentOutcome.RECORDED]} {told}, {counts[PaymentOutcome.KNOWN]} already known, {refused} refused")
+    if refused:
+        raise typer.Exit(REFUSED)
+
+
+def _row(one: PaymentResult) -> tuple[str, ...]:
+    amount = f"{one.content['amount']} {one.content.get('currency', '')}".strip()
+    becomes = "recorded" if one.outcome is PaymentOutcome.RECORDED else one.outcome.value
+    return (one.record.payment_id, one.record.invoice_id, amount, becomes, one.open_after or "")
 
 
 def _currency(session: Session, invoice_id: str) -> str:

@@ -1,7 +1,7 @@
 """The columns of a CSV file: which field each one holds, and what is wrong with its header."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -64,8 +64,29 @@ class Header:
     unused: tuple[str, ...]
 
 
-def read_column_map(items: Iterable[str]) -> ColumnMap:
-    """Read items such as "Invoice No=number"; the field "-" ignores a column. Raises Refused for a bad item."""
+@dataclass(frozen=True)
+class Layout:
+    """What the rows of a kind of CSV file hold.
+
+    what    the kind, for people; `page` lists its fields
+    fields  every known column with the field that it holds
+    needed  the columns that a file needs which has these ones
+    record  a row in the shape of the JSON object
+    """
+
+    what: str
+    page: str
+    fields: Mapping[str, Field]
+    needed: Callable[[Collection[str]], Iterable[str]]
+    record: Callable[[str, Header, Sequence[str]], Record]
+
+
+def read_column_map(items: Iterable[str], layout: Layout | None = None) -> ColumnMap:
+    """Read items such as "Invoice No=number"; the field "-" ignores a column. Raises Refused for a bad item.
+
+    layout: that of invoice files if none is given
+    """
+    layout = layout or INVOICES
     columns: dict[str, str] = {}
     left_out: list[str] = []
     for item in items:
@@ -75,22 +96,22 @@ def read_column_map(items: Iterable[str]) -> ColumnMap:
         if name == _UNUSED:
             left_out.append(column)
             continue
-        if name not in COLUMNS:
-            advice = did_you_mean(name, COLUMNS, "docs/invoices.md lists them")
-            raise Refused("--map", f"{printable(name)!r} is no field of an invoice file: {advice}")
+        if name not in layout.fields:
+            advice = did_you_mean(name, layout.fields, f"{layout.page} lists them")
+            raise Refused("--map", f"{printable(name)!r} is no field of {layout.what}: {advice}")
         if name in columns:
             raise Refused("--map", f"{name!r} is given two columns: keep one")
         columns[name] = column
     return ColumnMap(columns, tuple(left_out))
 
 
-def count_known(cells: Sequence[str], mapped: ColumnMap) -> tuple[int, int]:
+def count_known(cells: Sequence[str], mapped: ColumnMap, layout: Layout) -> tuple[int, int]:
     """Return how many columns of a header are known, and how many it has."""
     named = set(map(_key, mapped.named))
-    return sum(_normalised(cell) in COLUMNS or _key(cell) in named for cell in cells), len(cells)
+    return sum(_normalised(cell) in layout.fields or _key(cell) in named for cell in cells), len(cells)
 
 
-def read_header(where: str, cells: Sequence[str], mapped: ColumnMap) -> Header | Refusal:
+def read_header(where: str, cells: Sequence[str], mapped: ColumnMap, layout: Layout) -> Header | Refusal:
     """Return the columns of a file by their titles and by --map, or one refusal that lists every problem."""
     keys = [_key(cell) for cell in cells]
     named = set(map(_key, mapped.named))
@@ -99,17 +120,17 @@ def read_header(where: str, cells: Sequence[str], mapped: ColumnMap) -> Header |
     own = [
         (_normalised(cell), at)
         for at, cell in enumerate(cells)
-        if keys[at] not in named and _normalised(cell) in COLUMNS
+        if keys[at] not in named and _normalised(cell) in layout.fields
     ]
     # --map wins over a column that has the name of the field.
     places |= {name: at for name, at in reversed(own) if name not in mapped.columns}
     places = dict(sorted(places.items(), key=lambda place: place[1]))
     twice = [name for name, times in Counter(name for name, _ in own).items() if times > 1 and name in places]
     twice += [column for column in mapped.named if keys.count(_key(column)) > 1]
-    missing = [name for name in (*_NEEDED, *_names_of_contacts(places)) if name not in places]
+    missing = [name for name in layout.needed(places) if name not in places]
     used = set(places.values())
     unused = tuple(cell for at, cell in enumerate(cells) if at not in used and cell and keys[at] not in named)
-    free = [name for name in COLUMNS if name not in places]
+    free = [name for name in layout.fields if name not in places]
     misspelled = {cell: near for cell in unused if (near := nearest(_normalised(cell), free))}
     header = Header(len(cells), places, {name: cells[at] for name, at in places.items()}, unused)
     return _refused(where, missing, twice, absent, misspelled, unused) or header
@@ -166,6 +187,14 @@ def csv_record(where: str, header: Header, cells: Sequence[str]) -> Record:
     if any(f"{role}_{part}" in titles for role in Role for part in _CONTACT_PARTS):
         customer["contacts"] = contacts  # without such a column the record has no list, which is not an empty one
     return Record(where, {**plain, "customer": customer}, places)
+
+
+def _needed(names: Collection[str]) -> Iterator[str]:
+    yield from _NEEDED
+    yield from _names_of_contacts(names)
+
+
+INVOICES = Layout("an invoice file", "docs/invoices.md", COLUMNS, _needed, csv_record)
 
 
 def _key(title: str) -> str:

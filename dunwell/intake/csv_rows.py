@@ -7,7 +7,7 @@ from io import StringIO
 from itertools import islice
 
 from dunwell.domain.cleaning import printable
-from dunwell.intake.csv_columns import COLUMNS, ColumnMap, Header, count_known, csv_record, read_header
+from dunwell.intake.csv_columns import INVOICES, ColumnMap, Header, Layout, count_known, read_header
 from dunwell.intake.csv_dialect import SEPARATORS, Dialect
 from dunwell.intake.encoding import Decoded, other_encoding
 from dunwell.intake.lines import Line, Lines, Record, bad_byte, kept
@@ -39,28 +39,28 @@ class _Row:
         return self.lines[0].where
 
 
-def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
+def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap, layout: Layout = INVOICES) -> Table:
     """Return the records of a CSV file. What `asked` leaves open is determined from the file.
 
     A file that can be read in two ways gives one refusal, which names the option that decides it.
     """
     lines = Lines(StringIO(decoded.text, newline=""))
-    separator = asked.separator or _separator(lines, mapped)
+    separator = asked.separator or _separator(lines, mapped, layout)
     first = _next_row(lines, separator)
     if first is None or isinstance(first, Refusal):
         return Table((first,) if first else ())
-    header = read_header(first.where, first.cells, mapped)
+    header = read_header(first.where, first.cells, mapped, layout)
     if isinstance(header, Refusal):
         return Table((header,))
     rows = tuple(_rows(lines, separator, header))
     good = [row for row in rows if isinstance(row, _Row)]
-    dialect = _dialect(separator, decoded.encoding, asked, good, header)
+    dialect = _dialect(separator, decoded.encoding, asked, good, header, layout)
     refusal = _ambiguity(dialect) or (None if decoded.sure else _ambiguous_encoding(good, header))
     if refusal:
         return Table((refusal,))
     return Table(
         tuple(
-            replace(csv_record(row.where, header, row.cells), dialect=dialect) if isinstance(row, _Row) else row
+            replace(layout.record(row.where, header, row.cells), dialect=dialect) if isinstance(row, _Row) else row
             for row in rows
         ),
         _note(dialect, header),
@@ -70,22 +70,24 @@ def read_table(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> Table:
 def read_titles(decoded: Decoded, asked: Dialect, mapped: ColumnMap) -> list[str]:
     """Return the titles of the columns of a CSV file; empty where it has no readable first row."""
     lines = Lines(StringIO(decoded.text, newline=""))
-    first = _next_row(lines, asked.separator or _separator(lines, mapped))
+    first = _next_row(lines, asked.separator or _separator(lines, mapped, INVOICES))
     return first.cells if isinstance(first, _Row) else []
 
 
-def _dialect(separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row], header: Header) -> Dialect:
+def _dialect(
+    separator: str, encoding: str, asked: Dialect, rows: Sequence[_Row], header: Header, layout: Layout
+) -> Dialect:
     decimals, days = asked.decimals, asked.days
     if decimals.kind is None:
-        decimals = find_decimals(_cells(rows, header, "amount"))
+        decimals = find_decimals(_cells(rows, header, "amount", layout))
     if decimals.kind is None and separator == _DEFAULT.separator:
         decimals = _DEFAULT.decimals
     if days.kind is None:
-        days = find_days(_cells(rows, header, "day"))
+        days = find_days(_cells(rows, header, "day", layout))
     return Dialect(separator, encoding, decimals, days)
 
 
-def _separator(lines: Lines, mapped: ColumnMap) -> str:
+def _separator(lines: Lines, mapped: ColumnMap, layout: Layout) -> str:
     """Return the separator with which the header has the most known columns."""
     seen: list[Line] = []
     source = kept(lines, seen)
@@ -101,7 +103,7 @@ def _separator(lines: Lines, mapped: ColumnMap) -> str:
             cells = next(csv.reader(title.splitlines(keepends=True), delimiter=separator), [])
         except csv.Error:
             return 0, 0
-        return count_known([cell.strip() for cell in cells], mapped)
+        return count_known([cell.strip() for cell in cells], mapped, layout)
 
     return max(SEPARATORS.values(), key=columns)
 
@@ -147,9 +149,9 @@ def _why_broken(text: str) -> str:
     return "has a double quote left open, or a sign after a closed one: a quote inside a quoted cell is written twice"
 
 
-def _cells(rows: Sequence[_Row], header: Header, kind: str) -> Iterator[tuple[str, str]]:
+def _cells(rows: Sequence[_Row], header: Header, kind: str, layout: Layout) -> Iterator[tuple[str, str]]:
     """Yield place and text of every filled cell in the columns whose fields are of this kind."""
-    columns = {header.titles[name]: at for name, at in header.places.items() if COLUMNS[name].kind == kind}
+    columns = {header.titles[name]: at for name, at in header.places.items() if layout.fields[name].kind == kind}
     for row in rows:
         for title, at in columns.items():
             if row.cells[at]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import PurePath
 
-from dunwell.intake.csv_columns import ColumnMap
+from dunwell.intake.csv_columns import INVOICES, ColumnMap, Layout
 from dunwell.intake.csv_dialect import Dialect
 from dunwell.intake.csv_rows import Table, read_table
 from dunwell.intake.encoding import decode, decode_table
@@ -12,7 +12,7 @@ from dunwell.intake.json_records import json_document, json_lines
 from dunwell.intake.lines import Line, Lines, kept
 
 
-def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -> Table:
+def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap, layout: Layout = INVOICES) -> Table:
     """Return the records of a file, in order. The format is that of the suffix of `name`, or else of the first line.
 
     `asked` and `mapped` apply to CSV only.
@@ -24,7 +24,7 @@ def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -
         case ".jsonl" | ".ndjson":
             return Table(tuple(json_lines(lines)), is_csv=False)
         case ".csv":
-            return read_table(decode_table(content, asked.encoding), asked, mapped)
+            return read_table(decode_table(content, asked.encoding), asked, mapped, layout)
     seen: list[Line] = []
     starts = (line for line in kept(lines, seen) if line.text.strip())
     first = next(starts, None)
@@ -34,7 +34,7 @@ def read_records(content: bytes, name: str, asked: Dialect, mapped: ColumnMap) -
         return Table(tuple(json_document(lines)), is_csv=False)
     if first and first.text.lstrip().startswith("{"):
         return Table(tuple(json_lines(lines)), is_csv=False)
-    return read_table(decode_table(content, asked.encoding), asked, mapped)
+    return read_table(decode_table(content, asked.encoding), asked, mapped, layout)
 
 
 def _starts_document(first: str, following: Iterator[Line]) -> bool:
