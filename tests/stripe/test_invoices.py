@@ -71,7 +71,7 @@ async def test_what_is_left_to_stripe(desk: Desk, changes: dict[str, Any], why: 
 
 
 async def test_one_charged_automatically_starts_when_stripes_own_attempts_have_ended(desk: Desk) -> None:
-    automatic = {"collection_method": "charge_automatically", "attempted": True, "attempt_count": 1}
+    automatic: dict[str, Any] = {"collection_method": "charge_automatically", "attempted": True, "attempt_count": 1}
     await finalized(desk, **automatic, next_payment_attempt=NOW + 86_400)
     assert not started(desk)
     await desk.hear("stripe", later("invoice.payment_failed", **automatic | {"attempt_count": 4}))
@@ -244,7 +244,7 @@ async def test_a_refund_with_its_credit_note_leaves_a_paid_case_paid(desk: Desk)
 
 
 async def test_an_automatic_payment_of_an_invoice_without_a_case_is_nobodys_work(desk: Desk) -> None:
-    automatic = {"collection_method": "charge_automatically", "attempted": True}
+    automatic: dict[str, Any] = {"collection_method": "charge_automatically", "attempted": True}
     paid = later("invoice.paid", status="paid", amount_paid=120_000, **automatic)
     await desk.hear("stripe", said("payment_intent.succeeded", an_intent(metadata={})))
     assert list(desk.waiting()) == ["pi_1"]
