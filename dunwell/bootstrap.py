@@ -58,6 +58,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         catalogue=Catalogue.load(MESSAGES),
         sender=make_sender(settings),
         agent_language=settings.agent_language,
+        unmatched_days=settings.unmatched_days,
         gateways={channel: gateway for channel, (_, gateway) in found.items()},
         rehearsal_gateways={
             channel: _for_rehearsal(gateway, provider.url(settings)) for channel, (provider, gateway) in found.items()

@@ -183,6 +183,8 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, StripeSettings, Pa
 
     webhook_private_addresses: bool = False
 
+    unmatched_days: Annotated[int, Field(ge=0, le=60)] = 3
+
     metrics_address: HostPort | None = None
     worker_cached_cases: Annotated[int, Field(ge=10)] = 1000
 

@@ -10,6 +10,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.ladder import PreviewLine, preview
 from dunwell.domain.next_action import standing
+from dunwell.domain.payment_reference import grouped, reference_for
 from dunwell.domain.policy import Policy
 from dunwell.domain.recipients import Reach, audience
 from dunwell.domain.terms import Role
@@ -33,6 +34,7 @@ def preview_facts(
     return {
         "invoice_id": invoice.invoice_id,
         "number": invoice.number,
+        "payment_reference": reference_for([invoice.invoice_id]),
         "customer": invoice.customer.name,
         "amount": invoice.amount,
         "paid": round(case.money.paid, case.money.digits),
@@ -54,6 +56,7 @@ def notes_on(
     """Yield notes on what people may not expect in the messages of this invoice, and on what the law says of them."""
     if why := registrar.other_language(invoice):
         yield f"language: {why}"
+    yield f"payment reference: {grouped(reference_for([invoice.invoice_id]))}"
     if invoice.payment_url is None:
         account = deps.sender.account_for(invoice.currency)
         where = f"to our account {grouped_iban(account.iban)}" if account else "by the bank details on the invoice"

@@ -10,6 +10,7 @@ from activities.reconciliation import ReconcileRequest
 from dunwell.client.bounded import gather
 from dunwell.client.cases import Cases
 from dunwell.client.comparison import Comparison
+from dunwell.client.matching import Matching
 from dunwell.client.repair import Repair
 from dunwell.client.runs import Runs
 from dunwell.domain.reconciliation_report import BY, Kind, Report
@@ -36,7 +37,9 @@ class Reconciler:
         self._deps, self._database = deps, deps.database
         runs, self._overdue = Runs(client), OverdueWork(deps)
         self._comparison = Comparison(runs, deps.database)
-        self._repair = Repair(runs, Cases(client, deps.database), self._comparison, self._overdue, deps)
+        known = Cases(client, deps.database)
+        self._matching = Matching(deps.database, known, deps.unmatched_days)
+        self._repair = Repair(runs, known, self._comparison, self._overdue, deps)
 
     async def reconcile(self, request: ReconcileRequest, attempt: Attempt) -> Report:
         """Compare all cases and mend as far as the request says. The report is kept in the database."""
@@ -52,6 +55,7 @@ class Reconciler:
             await asyncio.to_thread(standstill.begin, self._database, why, now)
         elif request.apply or request.hourly:
             await self._mend_all(report, now, lists=request.apply)
+            await self._matching.try_again()
         report.number = await asyncio.to_thread(self._keep, report)
         return report
 

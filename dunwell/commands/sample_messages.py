@@ -13,6 +13,7 @@ from babel import Locale
 from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
+from dunwell.domain.payment_reference import reference_for
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
 from dunwell.texts.formatting import AccruingInterest, Claimed
 
@@ -84,6 +85,7 @@ def sample(key: str, customer: SampleCustomer, *, grouped: bool = False, variant
         "contact_name": customer.contact,
         "company": customer.company,
         "number": "2027-0417",
+        "reference": reference_for(["2027-0417", "2027-0455", "2027-0502"] if grouped else ["2027-0417"]),
         "issued_on": date(2027, 1, 30),
         "due_on": date(2027, 3, 1),
         "today": _TODAY,

@@ -77,7 +77,8 @@ def show_task(
         return
     amount = f", {one['amount']} {one['currency']}" if one["amount"] is not None else ""
     say(f"{one['task_id']}: {_kind_of(one)}, {one['state']}" + (f" ({one['outcome']})" if one["outcome"] else ""))
-    say(f"invoice  {one['number']} ({one['invoice_id']}) of {one['customer']}{amount}")
+    if one["invoice_id"]:
+        say(f"invoice  {one['number']} ({one['invoice_id']}) of {one['customer']}{amount}")
     say(f"due      {local_time(one['due_at'], one['time_zone'])} there, {one['due_at']:%Y-%m-%d %H:%M} UTC")
     say(f"open     {one['open']} {one['currency']}")
     if one["contact"]:

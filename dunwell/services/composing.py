@@ -11,7 +11,7 @@ from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.joint_messages import firmness
-from dunwell.store import invoices
+from dunwell.store import invoices, payment_references
 from dunwell.texts.catalogue import Composed, OtherInvoice, in_country
 
 
@@ -58,6 +58,7 @@ def compose(
         "accruing": asked[0].accruing if asked[0] is not None else None,
         "short_url": _short_url(session, deps, lead),
         "phone": deps.sender.phone,
+        "reference": payment_references.reference_of(session, [one.case.invoice_id for one in jobs]),
         "iban": account.iban if account else None,
         "bic": account.bic if account else None,
     }

@@ -41,6 +41,7 @@ class Dependencies:
     laws            the law of each country that is known, by its code
     billing         the billing systems that can be asked, by name
     webhook_post    posts to webhook subscribers
+    unmatched_days  after so many days money that nobody could match with an invoice is a person's task
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     """
 
@@ -54,6 +55,7 @@ class Dependencies:
     rehearsal_product: ProductGateway
     rate_limits: Mapping[str, RateLimit] = field(default_factory=dict)
     agent_language: str = "en"
+    unmatched_days: int = 3
     opt_out: OptOutLinks | None = None
     pay_links: str | None = None
     webhook_post: SignedPost = field(default_factory=lambda: SignedPost(public=True))

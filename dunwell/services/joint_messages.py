@@ -18,7 +18,7 @@ from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Step
 from dunwell.domain.terms import Late
-from dunwell.services import credits, warning_proof
+from dunwell.services import credits, money_under_way, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import execution_for
@@ -113,7 +113,7 @@ def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case:
     if customer.language != dispatch.customer.language:
         return None
     calendar = deps.calendar(customer, policy, case, dispatch.now)
-    return replace(
+    other = replace(
         dispatch,
         case=case,
         customer=customer,
@@ -122,6 +122,7 @@ def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case:
         execution=execution,
         planned_at=action.at,
     )
+    return None if money_under_way.wait_for(session, other) else other
 
 
 def _debtor(session: Session, dispatch: Dispatch, case: Case) -> Customer:

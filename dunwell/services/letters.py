@@ -101,13 +101,16 @@ def write(
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
         body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""), locale.language)),  # paper has no links
-        slip=_slip(deps, asked, claims, until, labels, formatter, today) if asks and asked else None,
+        slip=_slip(deps, composed.reference, asked, claims, until, labels, formatter, today)
+        if asks and asked
+        else None,
         page=labels["page"],
     )
 
 
 def _slip(
     deps: Dependencies,
+    reference: str,
     bills: Sequence[OtherInvoice],
     claims: tuple[Claimed, ...],
     until: date | None,
@@ -121,7 +124,7 @@ def _slip(
     if account is None or len(currencies) > 1:
         return None
     payee = Payee(name=deps.sender.company, iban=account.iban, bic=account.bic)
-    return payment_slip(payee, bills, labels, formatter, today, claims, until)
+    return payment_slip(payee, reference, bills, labels, formatter, today, claims, until)
 
 
 def paper_of(country: str) -> str:

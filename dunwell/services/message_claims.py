@@ -28,6 +28,7 @@ from dunwell.services import (
     credits,
     joint_messages,
     letters,
+    money_under_way,
     standstill,
 )
 from dunwell.services.asked_claims import AskedClaim
@@ -38,7 +39,16 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
-from dunwell.store import address_waits, addresses, cases, conversations, invoices, outbox, payments
+from dunwell.store import (
+    address_waits,
+    addresses,
+    cases,
+    conversations,
+    invoices,
+    outbox,
+    payment_references,
+    payments,
+)
 from dunwell.store.tables import MessageRow
 from dunwell.texts.catalogue import Composed
 
@@ -93,10 +103,22 @@ class Claims:
             note(session, dispatch, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
         standstill.forbid(session, dispatch)
+        self._wait_for_money(session, dispatch)
         wait = contact_caps.earliest(session, self._deps, dispatch, [contact])
         if wait is not None:
             raise contact_caps.TooOften([contact], *wait)
         return self._write(session, replace(dispatch, case=case), row, contact, channel, address)
+
+    def _wait_for_money(self, session: Session, dispatch: Dispatch) -> None:
+        """Raises TooOften while a person decides whether money that came in is this customer's."""
+        if (
+            dispatch.execution.ladder is None
+            and not self._deps.catalogue.traits[str(dispatch.execution.message)].asks
+        ):
+            return
+        found = money_under_way.wait_for(session, dispatch)
+        if found is not None:
+            raise contact_caps.TooOften((), found.until, found.why)
 
     def _nothing_is_left(self, session: Session, dispatch: Dispatch) -> bool:
         """Whether the message asks for interest and costs after the payment, and they were paid as well."""
@@ -193,6 +215,7 @@ class Claims:
             outbox.unlink_others(session, row, dispatch.case.invoice_id)
         others = joint_messages.find(session, self._deps, dispatch, contact, channel, address)
         jobs = lead_first(dispatch, others)
+        payment_references.issue(session, [one.case.invoice_id for one in jobs])
         mail = self._mail(session, own_id, jobs) if channel.facts.form is TextForm.MAIL else _Mail()
         lead, asked = jobs[0], asked_claims.of_message(session, self._deps, jobs)
         composed = compose(session, self._deps, jobs, contact, more=mail.facts, asked=asked)

@@ -15,7 +15,7 @@ from dunwell.domain.policy import Policy
 from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import StepExecution
-from dunwell.store import accounts, cases, invoices, outbox
+from dunwell.store import accounts, cases, invoices, outbox, payment_references
 from dunwell.store.tables import HoldRow
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
 
@@ -47,6 +47,7 @@ def gather(
         contact_name=contact.name,
         company=customer.name,
         number=row.number,
+        reference=payment_references.reference_of(session, [case.invoice_id]),
         issued_on=case.issued_on,
         due_on=case.due_on,
         today=calendar.local_date(now),

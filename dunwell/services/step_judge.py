@@ -11,7 +11,15 @@ from dunwell.domain.ladder import Verdict
 from dunwell.domain.policy import Step
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import CONTACT_TASKS, DEAD_STATES, Late, ProviderCall, TaskKind
-from dunwell.services import address_queue, contact_caps, credits, person_tasks, standstill, warning_proof
+from dunwell.services import (
+    address_queue,
+    contact_caps,
+    credits,
+    money_under_way,
+    person_tasks,
+    standstill,
+    warning_proof,
+)
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -55,7 +63,7 @@ class StepJudge:
             closed = dispatch.calendar.why_outside(now)
             return _hold_back(session, dispatch, "delayed", until, f"{closed}: waits for the next open hour")
         sent = outbox.of_invoice(session, case.invoice_id, str(execution.key))
-        waits = self._covered_by_credit(session, dispatch)
+        waits = self._covered_by_credit(session, dispatch) or self._money_under_way(session, dispatch)
         if execution.again or execution.ladder is None:
             waits = waits or self._too_often(session, dispatch, sent)
             return waits or StepOutcome(step=execution.step, status="done", at=now)
@@ -71,6 +79,21 @@ class StepJudge:
         return StepOutcome(
             step=dispatch.execution.step, status="blocked", at=dispatch.now, until=until, why=found.why
         )
+
+    def _money_under_way(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
+        """Delay the step while a person decides whether money that came in is this customer's."""
+        if not self._asks(dispatch):
+            return None
+        found = money_under_way.wait_for(session, dispatch)
+        if found is None:
+            money_under_way.note_undecided(session, dispatch)
+            return None
+        note(session, dispatch, f"match.{found.since:%Y%m%d%H%M%S}", "delayed", found.why)
+        tomorrow = dispatch.calendar.end_of_day(
+            dispatch.calendar.local_date(dispatch.now)
+        )  # it may be decided by then
+        until = dispatch.calendar.next_open(min(found.until, tomorrow))
+        return StepOutcome(step=dispatch.execution.step, status="delayed", at=dispatch.now, until=until)
 
     def _asks(self, dispatch: Dispatch) -> bool:
         """Whether the step asks for money, or does something because none came."""

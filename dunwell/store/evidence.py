@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.evidence import HEADER, Fact, digest
 from dunwell.domain.policy import PolicyRef
-from dunwell.store import cases, credits, invoices, notes, outbox, payments, timeline
+from dunwell.store import cases, credits, invoices, notes, outbox, payment_references, payments, timeline
 from dunwell.store.tables import (
     AccessChangeRow,
     Base,
@@ -68,6 +68,7 @@ def _header(session: Session, invoice: InvoiceRow, row: CaseRow, case: Case, ope
         **_columns(invoice, "policy_name", "policy_version", "customer_id"),
         "customer": invoices.get_customer(session, invoice.customer_id),
         "policies": [_policy(session, ref) for ref in versions],
+        "payment_references": payment_references.of_invoice(session, invoice.invoice_id),
         "rehearsal": row.rehearsal,
     }
     return Fact(kind=HEADER, at=opened, data=data)

@@ -11,7 +11,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer, History, Invoice, is_rehearsal
 from dunwell.domain.people import is_third_party
 from dunwell.domain.policy import PolicyRef
-from dunwell.store import contacts
+from dunwell.store import contacts, payment_references
 from dunwell.store.bulk_rows import Facts, add_all, put_all
 from dunwell.store.tables import CustomerRow, InvoiceRow
 
@@ -27,8 +27,10 @@ def put_customers(session: Session, customers: Iterable[Customer]) -> None:
 
 
 def add_invoices(session: Session, found: Iterable[tuple[Invoice, PolicyRef]]) -> None:
-    """Insert new invoices, each with the policy version of its case."""
-    add_all(session, InvoiceRow, [_invoice_facts(invoice, policy) for invoice, policy in found])
+    """Insert new invoices, each with the policy version of its case and with its own payment reference."""
+    facts = [_invoice_facts(invoice, policy) for invoice, policy in found]
+    add_all(session, InvoiceRow, facts)
+    payment_references.issue_each(session, [one["invoice_id"] for one in facts])
 
 
 def _invoice_facts(invoice: Invoice, policy: PolicyRef) -> Facts:

@@ -26,6 +26,7 @@ from dunwell.domain.bank_entry import Direction, EntryState, StatementFormat
 from dunwell.domain.billing_events import SubjectKind, SubjectState
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
+from dunwell.domain.incoming import ProposalState, Source
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.notifications import DeliveryState, Topic
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
@@ -202,6 +203,14 @@ class InvoiceContactRow(Base):
     alone: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
+class PaymentReferenceRow(Base):
+    """An invoice that a payment reference stands for: alone, or with those that a message asks for beside it."""
+
+    __tablename__ = "payment_references"
+    reference: Mapped[str] = mapped_column(String(25), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+
+
 class DocumentRow(Base):
     """The invoice document, a PDF. E-mails that ask for payment of the invoice attach it."""
 
@@ -292,6 +301,89 @@ class ReversalRow(Base):
     at: Mapped[datetime]
     recorded_at: Mapped[datetime | None]
     reason: Mapped[str]
+
+
+class IncomingPaymentRow(Base):
+    """Money that came in and names no case by itself, told once however often its source tells it.
+
+    texts  what the payer wrote
+    why    why it stands as it does, for people
+    ask_at when it becomes a person's task, unless it is booked or set aside by then
+    """
+
+    __tablename__ = "incoming_payments"
+    entry_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    source: Mapped[Source] = mapped_column(Word(Source, 10))
+    identity: Mapped[str] = mapped_column(String(300))
+    amount: Mapped[Decimal]
+    currency: Mapped[str] = mapped_column(String(3))
+    received_at: Mapped[datetime]
+    texts: Mapped[list[Any]]
+    payer_name: Mapped[str | None]
+    payer_iban: Mapped[str | None] = mapped_column(String(40))
+    state: Mapped[EntryState] = mapped_column(Word(EntryState, 12), index=True)
+    why: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime]
+    ask_at: Mapped[datetime]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+    __table_args__ = (UniqueConstraint("source", "identity"),)
+
+
+class ProposalRow(Base):
+    """One way to use an incoming payment that is proposed to a person."""
+
+    __tablename__ = "proposals"
+    entry_id: Mapped[str] = mapped_column(ForeignKey("incoming_payments.entry_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    reasons: Mapped[list[Any]]
+    state: Mapped[ProposalState] = mapped_column(Word(ProposalState, 10))
+
+
+class ProposalPartRow(Base):
+    """What of the payment a proposal uses for one invoice."""
+
+    __tablename__ = "proposal_parts"
+    __table_args__ = (ForeignKeyConstraint(["entry_id", "number"], ["proposals.entry_id", "proposals.number"]),)
+    entry_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    amount: Mapped[Decimal]
+
+
+class BookingRow(Base):
+    """What of an incoming payment was booked on one invoice, as the payment `payment_id` of its case.
+
+    attempt    counts how often the payment was booked: once more after each undoing
+    told_at    when the case was last told; `undone_at`: when the booking was undone, `undone_told_at` likewise
+    refused    why the case does not take it
+    """
+
+    __tablename__ = "bookings"
+    entry_id: Mapped[str] = mapped_column(ForeignKey("incoming_payments.entry_id"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    amount: Mapped[Decimal]
+    payment_id: Mapped[str]
+    by: Mapped[str]
+    at: Mapped[datetime]
+    told_at: Mapped[datetime | None]
+    refused: Mapped[str | None] = mapped_column(Text)
+    undone_at: Mapped[datetime | None]
+    undone_told_at: Mapped[datetime | None]
+
+
+class PayerAccountRow(Base):
+    """An account from which a customer has paid, learned when a person confirmed what it was for."""
+
+    __tablename__ = "payer_accounts"
+    iban: Mapped[str] = mapped_column(String(40), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), primary_key=True)
+    entry_id: Mapped[str] = mapped_column(ForeignKey("incoming_payments.entry_id"))
+    by: Mapped[str]
+    at: Mapped[datetime]
 
 
 class CreditRow(Base):
@@ -921,6 +1013,7 @@ Index("notifications_of", NotificationRow.subscription_id, NotificationRow.state
 Index("messages_in_order", MessageRow.claimed_at, MessageRow.message_id)
 Index("holds_open", HoldRow.customer_id, HoldRow.released_at)
 Index("invoices_pay_code", InvoiceRow.pay_code, unique=True)
+Index("payment_references_of", PaymentReferenceRow.invoice_id)
 Index("holds_of", HoldRow.invoice_id)
 Index("messages_to", MessageRow.contact_id, MessageRow.claimed_at)
 Index("messages_at", MessageRow.address_key, MessageRow.claimed_at)

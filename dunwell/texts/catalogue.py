@@ -55,7 +55,7 @@ from dunwell.texts.markup import (
     single_line,
     tidy,
 )
-from dunwell.texts.sms import shortened
+from dunwell.texts.sms import shortened, sms_parts
 from dunwell.texts.templates import TEMPLATE_ERRORS, LanguageTemplates, Text, compile_language
 
 __all__ = [
@@ -130,13 +130,21 @@ class Composed:
 
     @cached_property
     def short(self) -> str:
-        """The text of an SMS. If naming other invoices needs one more SMS, a shorter wording is tried."""
-        text = single_line(self._write("short", SHORT))
+        """The text of an SMS, without the payment reference if that would need one more SMS.
+
+        If naming other invoices needs one more, a shorter wording is tried.
+        """
+        bare = self._facts.model_copy(update={"reference": ""})
+        text = single_line(self._write("short", SHORT, bare))
         if self._facts.others:
-            alone = single_line(self._write("short", SHORT, self._facts.model_copy(update={"others": ()})))
-            tight = single_line(self._write("short", SHORT_TIGHT))
+            alone = single_line(self._write("short", SHORT, bare.model_copy(update={"others": ()})))
+            tight = single_line(self._write("short", SHORT_TIGHT, bare))
             text = shortened(text, alone, tight)
-        return merge_full_stops(text)
+            style = SHORT_TIGHT if text == tight else SHORT
+        else:
+            style = SHORT
+        full = single_line(self._write("short", style))
+        return merge_full_stops(full if sms_parts(full) == sms_parts(text) else text)
 
     @cached_property
     def numbered(self) -> NumberedText:
@@ -152,6 +160,11 @@ class Composed:
     def claimed(self) -> tuple[tuple[Claimed, ...], date | None]:
         """What it claims beside its invoices, and the day by which the total is to be paid; None for nothing."""
         return self._facts.claims, self._facts.claim_until
+
+    @property
+    def reference(self) -> str:
+        """The payment reference of all its invoices."""
+        return self._facts.reference
 
     @property
     def language(self) -> str:

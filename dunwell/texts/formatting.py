@@ -17,6 +17,7 @@ from babel.numbers import format_decimal, format_percent, get_currency_symbol, p
 from dunwell.domain.autolinks import WORD_JOINER, unlinked
 from dunwell.domain.cleaning import isolated, one_line
 from dunwell.domain.model import Value
+from dunwell.domain.payment_reference import grouped
 from dunwell.texts.markup import escaped
 from dunwell.texts.sms import basic_letters
 
@@ -78,6 +79,7 @@ class Facts(Value):
 
     Amounts are in `currency` with `digits` minor units.
 
+    reference              our payment reference of this invoice and `others` together
     open, asked            what is unpaid; the same without a disputed part
     credit                 what was overpaid
     today                  the date in the customer's time zone
@@ -107,6 +109,7 @@ class Facts(Value):
     company: str
     beside: tuple[str, ...] = ()
     number: str
+    reference: str
     issued_on: date
     due_on: date
     today: date
@@ -403,6 +406,7 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "company": formatter.name(facts.company),
         "companies": formatter.names((facts.company, *facts.beside)),
         "number": formatter.text(facts.number),
+        "reference": formatter.text(facts.reference if formatter.style.brief else grouped(facts.reference)),
         "sender_name": formatter.text(facts.sender_name),
         "sender_company": formatter.text(facts.sender_company),
         "reply_to": formatter.text(facts.reply_to),
@@ -491,6 +495,7 @@ SAMPLE = Facts(
     company="Engine Works",
     beside=("Boiler Works",),
     number="A-1",
+    reference="RF96C6B80S6PQA",
     issued_on=date(2026, 1, 2),
     due_on=date(2026, 2, 1),
     today=date(2026, 2, 15),

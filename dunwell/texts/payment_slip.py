@@ -1,4 +1,7 @@
-"""The payment slip at the foot of a letter: payee, amount, reference, and for euros a QR code for banking apps."""
+"""The payment slip at the foot of a letter: payee, amount, reference, and for euros a QR code for banking apps.
+
+The reference is our own payment reference, which the QR code carries as a structured one (ISO 11649).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -8,13 +11,14 @@ from segno import QRCode
 from segno.helpers import make_epc_qr
 
 from dunwell.domain.model import Value
+from dunwell.domain.payment_reference import grouped
 from dunwell.texts.formatting import Claimed, Formatter, OtherInvoice, grouped_iban
 
 _EPC_MOST = Decimal("999999999.99")
-_EPC_NAME, _EPC_TEXT, _EPC_BYTES = 70, 140, 331
-"""Limits of the QR code by the guideline EPC069-12: characters of the name and the text, bytes in all."""
+_EPC_NAME, _EPC_BYTES = 70, 331
+"""Limits of the QR code by the guideline EPC069-12: characters of the name, bytes in all."""
 
-_EPC_FRAME = 60  # bytes of everything but name, text and account
+_EPC_FRAME = 60  # bytes of everything but name, reference and account
 
 
 class Payee(Value):
@@ -36,6 +40,7 @@ class PaymentSlip(Value):
 
 def payment_slip(
     payee: Payee,
+    reference: str,
     bills: Sequence[OtherInvoice],
     labels: Mapping[str, str],
     formatter: Formatter,
@@ -45,19 +50,19 @@ def payment_slip(
 ) -> PaymentSlip:
     """Return the slip for these open invoices and what is claimed beside them, as `formatter` writes it.
 
+    reference  the payment reference that stands for them
     until  the day by which the total is to be paid; None: the earliest due date that is to come
     """
-    reference = ", ".join(bill.number for bill in bills)
     due = until or min(bill.due_on for bill in bills)
     rows = (
         ("payable_to", payee.name),
         ("account", grouped_iban(payee.iban)),
         ("bank", payee.bic),
         ("amount", formatter.totals(tuple(bills), claims)),
-        ("reference", reference),
+        ("reference", grouped(reference)),
         ("pay_by", formatter.day(due, today) if due >= today else None),
     )
-    code = _code(payee, bills, claims, reference)
+    code = _code(payee, reference, bills, claims)
     return PaymentSlip(
         title=labels["pay_slip"],
         rows=tuple((labels[label], text) for label, text in rows if text),
@@ -66,13 +71,13 @@ def payment_slip(
     )
 
 
-def _code(payee: Payee, bills: Sequence[OtherInvoice], claims: tuple[Claimed, ...], reference: str) -> QRCode | None:
+def _code(payee: Payee, reference: str, bills: Sequence[OtherInvoice], claims: tuple[Claimed, ...]) -> QRCode | None:
     """Return the QR code of a SEPA credit transfer; None when the currency is not EUR or a value is too long."""
     total = sum((bill.asked for bill in bills), Decimal(0))
     total += sum((one.interest + one.costs + one.lump_sum for one in claims), Decimal(0))
     name = payee.name[:_EPC_NAME]
     if any(bill.currency != "EUR" for bill in bills) or not 0 < total <= _EPC_MOST:
         return None
-    if len(reference) > _EPC_TEXT or len((name + reference + payee.iban).encode()) > _EPC_BYTES - _EPC_FRAME:
-        return None  # a payment with a shortened reference could not be matched to its invoices
-    return make_epc_qr(name, payee.iban, total, text=reference, bic=payee.bic, encoding="utf-8")
+    if len((name + reference + payee.iban).encode()) > _EPC_BYTES - _EPC_FRAME:
+        return None
+    return make_epc_qr(name, payee.iban, total, reference=reference, bic=payee.bic, encoding="utf-8")

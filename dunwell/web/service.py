@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from dunwell.client.cases import Cases
 from dunwell.client.customers import Customers
+from dunwell.client.matching import Matching
 from dunwell.client.registration import Registrar
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
@@ -60,6 +61,7 @@ class Service:
     api_keys: ApiKeys
     users: Users
     approvals: Approvals
+    matching: Matching
     open_id: OpenIdProvider | None
     keys: Keys
     deps: Dependencies
@@ -105,6 +107,7 @@ def make_service(
         api_keys=ApiKeys(deps.database),
         users=Users(deps.database),
         approvals=Approvals(deps.database),
+        matching=Matching(deps.database, cases, deps.unmatched_days),
         open_id=OpenIdProvider(keys.open_id) if keys.open_id is not None else None,
         keys=keys,
         deps=deps,

@@ -335,6 +335,7 @@ def facts(**changes: Any) -> Facts:
         "contact_name": "Ada Byron",
         "company": "Engine Works",
         "number": "INV-2041",
+        "reference": "RF96C6B80S6PQA",
         "issued_on": date(2026, 1, 30),
         "due_on": date(2026, 3, 1),
         "today": date(2026, 3, 22),

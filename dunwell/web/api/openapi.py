@@ -8,10 +8,12 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from dunwell.client.answers import TellOutcome
 from dunwell.client.starting import Start
+from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.figures.ageing import Bucket
+from dunwell.domain.incoming import Source
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
@@ -60,6 +62,26 @@ def _page(name: str) -> Schema:
 
 def _words(kinds: Any) -> Schema:
     return {"type": "string", "enum": [str(kind) for kind in kinds]}
+
+
+def _incoming_payment() -> Schema:
+    part = dict.fromkeys(("invoice_id", "number", "customer_id", "customer"), _TEXT) | {"amount": _AMOUNT}
+    booking = {"payment_id": _TEXT, "by": _TEXT, "at": _TIME, "refused": _maybe(_TEXT), "undone_at": _maybe(_TIME)}
+    proposal = {"number": {"type": "integer"}, "reasons": _list(_TEXT), "parts": _list(_object(part))}
+    return _object(
+        {
+            **dict.fromkeys(("entry_id", "currency", "text", "why"), _TEXT),
+            "source": _words(Source),
+            "state": _words(EntryState),
+            "amount": _AMOUNT,
+            **dict.fromkeys(("received_at", "since"), _TIME),
+            "age_days": {"type": "integer"},
+            "overdue": _FLAG,
+            **dict.fromkeys(("payer_name", "payer_iban"), _maybe(_TEXT)),
+            "proposals": _list(_object(proposal)),
+            "bookings": _list(_object(part | booking)),
+        }
+    )
 
 
 # Request bodies ------------------------------------------------------------------------------------------
@@ -117,6 +139,7 @@ def _answers() -> dict[str, Schema]:
         "Changed": _object({"done": _list(_TEXT), "invoices": _list(_TEXT), "untold": {"type": "integer"}}),
         "Credit": _object({"invoice_id": _TEXT, "amount": _AMOUNT, "currency": _TEXT, "since": _TIME}),
         "Task": _task(),
+        "IncomingPayment": _incoming_payment(),
         "Approval": _object(
             {
                 **dict.fromkeys(("approval_id", "invoice_id", "event", "requested_by"), _TEXT),
@@ -374,6 +397,27 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         }
         for decision in ("approve", "decline")
     },
+    ("get", "/api/incoming-payments"): {200: ("What waits, the oldest first.", _list(_ref("IncomingPayment")))},
+    ("get", "/api/incoming-payments/{entry_id}"): {
+        200: ("The payment.", _ref("IncomingPayment")),
+        404: ("No such payment.", None),
+    },
+    **{
+        ("post", f"/api/incoming-payments/{{entry_id}}/{decision}"): {
+            200: ("Decided.", _ref("IncomingPayment")),
+            400: ("The body is no JSON.", None),
+            404: ("No such payment or proposal.", None),
+            413: ("The body is longer than a megabyte.", None),
+            422: ("Refused, by the field that is wrong.", None),
+        }
+        for decision in (
+            "match",
+            "proposals/{number}/confirm",
+            "proposals/{number}/reject",
+            "undo",
+            "set-aside",
+        )
+    },
     ("get", "/livez"): {200: ("The service runs.", _ref("Health"))},
     ("get", "/readyz"): {
         200: ("Webhooks can be taken in.", _ref("Health")),
@@ -385,6 +429,15 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
     },
 }
 
+
+_MATCHING: Mapping[str, Schema] = {
+    "match": _object(
+        {"invoices": _list(_object({"invoice_id": _TEXT}, {"amount": _maybe(_AMOUNT)}), minItems=1)},
+        additionalProperties=False,
+    ),
+    "set-aside": _object({"reason": _TEXT}, additionalProperties=False),
+}
+"""The bodies of decisions about an incoming payment."""
 
 _OF_KEYS: Mapping[int, tuple[str, Schema | None]] = {
     401: ("The key is missing, not known, revoked or expired.", None),
@@ -413,6 +466,8 @@ def describe(found: Schema) -> Schema:
                 shown["requestBody"] = _body(body)
             if (method, path) == ("post", "/api/approvals"):
                 shown["requestBody"] = _body(_ASKED)
+            if body := _MATCHING.get(path.removeprefix("/api/incoming-payments/{entry_id}/")):
+                shown["requestBody"] = _body(body)
             if path.endswith("/credit_returned"):
                 shown["requestBody"] = _body(_ref(CreditReturned.__name__))
             if path == "/api/invoices":

@@ -14,11 +14,12 @@ from dunwell.client.server import ServerAway
 from dunwell.client.status import Known, copied_status
 from dunwell.domain.case import Case
 from dunwell.domain.evidence import verify
+from dunwell.domain.payment_reference import grouped
 from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
 from dunwell.services.claims import today_of
 from dunwell.services.message_preview import preview_messages
-from dunwell.store import cases, invoices, notes, outbox, standstills, timeline
+from dunwell.store import cases, invoices, notes, outbox, payment_references, standstills, timeline
 from dunwell.views.case_ladder import LadderStep, Place, ladder_of
 from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
@@ -165,6 +166,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
                 line.model_copy(update={"reason": with_user_names(line.reason, names)}) for line in status.timeline
             ],
             "case": case,
+            "reference": grouped(payment_references.reference_of(session, [case.invoice_id])),
             "invoice": invoice,
             "customer": customer,
             "zone": customer.time_zone,

@@ -40,6 +40,7 @@ NAVIGATION = (
     ("/messages", "Messages", Right.MESSAGES_READ),
     ("/letters", "Letters", Right.LETTERS_READ),
     ("/policies", "Policies", Right.POLICIES_READ),
+    ("/unmatched", "Unmatched money", Right.PAYMENTS_READ),
     ("/approvals", "Approvals", Right.APPROVALS_READ),
     ("/figures", "Figures", Right.FIGURES_READ),
     ("/invoices", "New invoices", Right.INVOICES_WRITE),

@@ -19,6 +19,7 @@ from dunwell.web.console import (
     saved_filters,
     sign_in,
     today,
+    unmatched,
 )
 
 router = APIRouter()
@@ -39,5 +40,6 @@ for _part in (
     audit,
     approvals,
     profile,
+    unmatched,
 ):
     router.include_router(_part.router)

@@ -31,6 +31,7 @@ PAGES = (
     f"/console/cases/{CHASED}/preview?step=hand-over",
     "/console/customers",
     "/console/approvals",
+    "/console/unmatched",
     "/console/customers/lindenhof",
     "/console/customers/brightwater",
     "/console/messages",

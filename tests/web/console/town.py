@@ -7,10 +7,14 @@ from typing import Any
 
 from dunwell.domain import next_action
 from dunwell.domain.contact import Contact
+from dunwell.domain.incoming import Incoming, Source
 from dunwell.domain.invoice import Customer, Invoice
+from dunwell.domain.payment_reference import reference_for
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.terms import DebtorKind, MessageState, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import outbox, reconciliations
 from dunwell.store.tables import MessageRow, ReconciliationRow
@@ -19,6 +23,7 @@ from tests.services.conftest import ServiceHarness
 NOW = datetime(2027, 3, 24, 9, 30, tzinfo=UTC)
 """A Wednesday: the console's time in tests and pictures."""
 _OPENED = datetime(2027, 1, 4, 8, tzinfo=UTC)
+_TRANSFERRED = datetime(2026, 11, 2, 12, tzinfo=UTC)  # payments are told by the real clock, which is earlier
 
 
 def settle(deps: Dependencies, *, crowd: int = 0) -> None:
@@ -32,6 +37,7 @@ def settle(deps: Dependencies, *, crowd: int = 0) -> None:
         )
     _unknown_message(deps)
     _finding(deps)
+    _money(deps)
 
 
 # Who lives there -----------------------------------------------------------------------------------------
@@ -237,6 +243,22 @@ def _unknown_message(deps: Dependencies) -> None:
     with deps.database.writing("portoclaro") as session:
         row: MessageRow = outbox.of_invoice(session, "POR-2027-004")[-1]
         row.state, row.reason = MessageState.UNKNOWN, "the call was begun and no answer came"
+
+
+def _money(deps: Dependencies) -> None:
+    """Money that came in: one payment that is likely somebody's, one that is nobody's, one that was booked."""
+    facts: dict[str, Any] = {"source": Source.WEBHOOK, "currency": "EUR", "received_at": _TRANSFERRED}
+    likely = Incoming(
+        **facts,
+        identity="likely",
+        amount=Decimal("900.00"),
+        texts=("Rechnung LIN-2027-007 Teilzahlung",),
+        payer_name="LINDENHOF MASCHINENBAU",
+        payer_iban="DE89370400440532013000",
+    )
+    nobody = Incoming(**facts, identity="nobody", amount=Decimal("42.00"), texts=("<b>thanks</b>",))
+    booked = Incoming(**facts, identity="booked", amount=Decimal("10.00"), texts=(reference_for(["LIN-2027-020"]),))
+    IncomingPayments(deps.database, unmatched_days=0).take([likely, nobody, booked], SYSTEM, NOW)
 
 
 def _finding(deps: Dependencies) -> None:

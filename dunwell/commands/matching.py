@@ -1,0 +1,124 @@
+"""Commands about money that came in and that nobody could match with an invoice."""
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+import typer
+
+from dunwell.client.cases import Cases
+from dunwell.client.matching import Matching
+from dunwell.commands.common import Json, connected, from_database, opened_database
+from dunwell.commands.output import print_json, print_table, say
+from dunwell.commands.principal import current_principal
+from dunwell.domain.principals import Principal
+from dunwell.domain.refusal import Refused
+from dunwell.settings import load_settings
+from dunwell.views.facts import Facts
+from dunwell.views.unmatched import one_payment, unmatched
+
+EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry, by `unmatched`.")]
+
+
+def show_unmatched(as_json: Json = False) -> None:
+    """Show money that came in and that nobody could match yet, with what is proposed for it."""
+    now = datetime.now(UTC)
+    found = from_database(load_settings(), lambda session: unmatched(session, now))
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["entry_id"],
+            f"{one['amount']} {one['currency']}",
+            f"{one['received_at']:%Y-%m-%d}",
+            f"{one['age_days']} d" + (", overdue" if one["overdue"] else ""),
+            one["payer_name"] or "",
+            one["text"],
+            _proposed(one),
+        )
+        for one in found
+    ]
+    heads = ("entry", "amount", "received", "age", "payer", "text", "proposed, or why not")
+    print_table(heads, rows, "All money that came in is matched.")
+
+
+def _proposed(one: Facts) -> str:
+    said = [
+        f"{proposal['number']}: {_parts(proposal['parts'])} ({'; '.join(proposal['reasons'])})"
+        for proposal in one["proposals"]
+    ]
+    return "\n".join(said) or one["why"]
+
+
+def _parts(parts: list[Facts]) -> str:
+    return ", ".join(f"{part['invoice_id']}={part['amount']}" for part in parts)
+
+
+def match(
+    entry: EntryId,
+    invoices: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INVOICE[=AMOUNT]]...", help="One without an amount gets what is left."),
+    ] = None,
+    proposal: Annotated[int | None, typer.Option("--proposal", help="Confirm the proposal of this number.")] = None,
+    reject: Annotated[int | None, typer.Option("--reject", help="Reject the proposal of this number.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take a booked payment back from its invoices.")] = False,
+    aside: Annotated[
+        str | None, typer.Option("--aside", metavar="REASON", help="It is for no invoice, such as bank-interest.")
+    ] = None,
+) -> None:
+    """Say what a payment that came in is for: invoices, or a proposal. Exactly one of them at a time."""
+    chosen = [bool(invoices), proposal is not None, reject is not None, undo, aside is not None]
+    if sum(chosen) != 1:
+        raise typer.BadParameter("say one thing: INVOICE[=AMOUNT]..., --proposal, --reject, --undo or --aside")
+    shares = [_share(text) for text in invoices or ()]
+
+    async def decide(matching: Matching, principal: Principal) -> None:
+        if proposal is not None:
+            await matching.confirm(entry, proposal, principal)
+        elif reject is not None:
+            await matching.reject(entry, reject, principal)
+        elif undo:
+            await matching.undo(entry, principal)
+        elif aside is not None:
+            await matching.set_aside(entry, aside, principal)
+        else:
+            await matching.assign(entry, shares, principal)
+
+    settings, now = load_settings(), datetime.now(UTC)
+    with opened_database(settings) as database:
+        by = current_principal(database)
+
+        async def run() -> None:
+            cases = Cases(await connected(settings), database)
+            await decide(Matching(database, cases, settings.unmatched_days), by)
+
+        asyncio.run(run())
+        with database.reading() as session:
+            say(_became(one_payment(session, entry, now)))
+
+
+def _share(text: str) -> tuple[str, Decimal | None]:
+    """Return invoice and amount of INVOICE or INVOICE=AMOUNT. Raises Refused for what is no amount."""
+    invoice_id, mark, amount = text.rpartition("=")
+    if not mark:
+        return text, None
+    try:
+        return invoice_id, Decimal(amount)
+    except InvalidOperation:
+        raise Refused("amount", f"{amount[:40]!r} is not an amount: write INVOICE=1200.00") from None
+
+
+def _became(one: Facts) -> str:
+    shown = f"{one['entry_id']}: {one['amount']} {one['currency']}"
+    standing = [booking for booking in one["bookings"] if booking["undone_at"] is None]
+    refused = "; ".join(
+        f"{booking['invoice_id']} refuses it: {booking['refused']}" for booking in standing if booking["refused"]
+    )
+    if refused:
+        return f"{shown} booked, but {refused}"
+    if standing:
+        return f"{shown} booked on {_parts(standing)}"
+    return f"{shown} {one['state'].value.replace('_', ' ')}: {one['why']}"

@@ -1,0 +1,67 @@
+"""Money that came in and names no case by itself: what is kept of it, and how far it has come."""
+
+from datetime import UTC, datetime, time
+from enum import StrEnum
+from hashlib import sha256
+
+from dunwell.domain.bank_entry import BankEntry
+from dunwell.domain.matching import IncomingPayment
+
+
+class Source(StrEnum):
+    """Who told us of it. Its state is an `EntryState`, whoever that is."""
+
+    BANK = "bank"
+    STRIPE = "stripe"
+    WEBHOOK = "webhook"
+
+
+class ProposalState(StrEnum):
+    """What became of a proposal. `lapsed`: another use was made of the payment."""
+
+    OPEN = "open"
+    CONFIRMED = "confirmed"
+    REJECTED = "rejected"
+    LAPSED = "lapsed"
+
+
+class Incoming(IncomingPayment):
+    """An incoming payment with where it comes from.
+
+    identity     what tells it from every other of its source, and is the same however often it is told
+    received_at  the booking day or the time of the payment
+    """
+
+    source: Source
+    identity: str
+    received_at: datetime
+
+    @property
+    def entry_id(self) -> str:
+        """Its id here, short enough to be typed."""
+        return f"E{sha256(f'{self.source.value}/{self.identity}'.encode()).hexdigest()[:12].upper()}"
+
+    def payment_id(self, attempt: int = 1) -> str:
+        """The id of the payment that it becomes; another one when it is booked again after it was taken back.
+
+        A provider's own id stays as it is, for its refunds name it.
+        """
+        own = f"bank-{self.identity}" if self.source is Source.BANK else self.identity
+        return own if attempt == 1 else f"{own}.{attempt}"
+
+
+def of_bank_entry(entry: BankEntry) -> Incoming:
+    """Return money that came in on our account as an incoming payment. Raises ValueError for any other movement."""
+    if not entry.came_in:
+        raise ValueError("only money that came in is matched with invoices")
+    written = (*entry.references, entry.text, entry.end_to_end_id or "")
+    return Incoming(
+        source=Source.BANK,
+        identity=entry.identity,
+        amount=entry.amount,
+        currency=entry.currency,
+        received_at=datetime.combine(entry.value_on or entry.booked_on, time(12), UTC),
+        texts=tuple(text for text in written if text),
+        payer_name=entry.payer_name,
+        payer_iban=entry.payer_iban,
+    )

@@ -1,0 +1,334 @@
+"""Decides for which invoices money came in: by what we issued alone. Everything else is proposed to a person.
+
+| rule      | what the payment says                                             | what follows |
+|-----------|-------------------------------------------------------------------|--------------|
+| reference | a payment reference of ours, and something is open of its invoices | booked       |
+| number    | whole invoice numbers of one customer, and exactly their sum       | booked       |
+| alike     | part of that, or a payer or a name that is known                   | proposed     |
+| nothing   | anything else, an amount that is equal to one that is open too     | unmatched    |
+
+An amount alone is never a reason: two customers of one price would pay for each other.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from dunwell.domain.model import Value
+
+_TOKENS = re.compile(r"[^\W_]+")
+_MOST_TOKENS = 6
+_SURE_DIGITS = 5
+_SHORTEST_NAME = 4
+_MOST_PROPOSALS = 5
+_LEGAL_FORMS = frozenset(
+    word
+    for line in (
+        "ab ag aps as asa bv co company corp cv eood gmbh inc kg lda limited llc llp ltd ltda mbh nv oao ohg oo ooo",
+        "oy oyj plc pt pte sa sarl sas se sl spa srl tbk ug und and y e et cie",
+    )
+    for word in line.split()
+)
+
+
+class Rule(StrEnum):
+    """By which rule a payment was judged."""
+
+    REFERENCE = "reference"
+    NUMBER = "number"
+    ALIKE = "alike"
+    NOTHING = "nothing"
+
+
+class IncomingPayment(Value):
+    """Money that came in, as the bank or a provider tells it.
+
+    texts       what the payer wrote: structured references, the remittance text, the end-to-end id
+    payer_iban  the account it came from, without spaces
+    """
+
+    amount: Decimal
+    currency: str
+    texts: tuple[str, ...] = ()
+    payer_name: str | None = None
+    payer_iban: str | None = None
+
+
+class Owed(Value):
+    """An invoice that a payment could be for.
+
+    open       what is open of the principal; 0 when it is settled
+    claimed    what is owed beside it: interest, lump sum, costs
+    tolerance  a rest that small is written off
+    """
+
+    invoice_id: str
+    number: str
+    customer_id: str
+    customer_name: str
+    currency: str
+    open: Decimal
+    claimed: Decimal = Decimal(0)
+    tolerance: Decimal = Decimal(0)
+    due_on: date
+
+
+class Clues(Value):
+    """What is known of the invoices that a payment could be for.
+
+    references  those of each payment reference of ours in it, by reference
+    numbers     open ones whose whole number stands in it
+    payers      open ones of customers for whom its account has paid before
+    names       open ones of customers who are called as the payer is
+    """
+
+    references: Mapping[str, tuple[Owed, ...]] = {}
+    numbers: tuple[Owed, ...] = ()
+    payers: tuple[Owed, ...] = ()
+    names: tuple[Owed, ...] = ()
+
+
+class Part(Value):
+    """What of a payment is for one invoice, in the payment's currency."""
+
+    invoice_id: str
+    customer_id: str
+    amount: Decimal
+
+
+class Proposal(Value):
+    """One way to use a payment, with the reasons that speak for it."""
+
+    parts: tuple[Part, ...]
+    reasons: tuple[str, ...]
+
+
+class Match(Value):
+    """What was decided about a payment.
+
+    booked     what is booked; None: a person decides
+    proposals  what is proposed to them, the best reasons first; none: it is unmatched
+    why        in one sentence
+    """
+
+    rule: Rule
+    booked: Proposal | None = None
+    proposals: tuple[Proposal, ...] = ()
+    why: str
+
+
+def match(payment: IncomingPayment, clues: Clues) -> Match:
+    """Return for which invoices the payment is, or could be."""
+    by_reference, why_not = _by_reference(payment, clues.references)
+    if by_reference is not None:
+        return Match(rule=Rule.REFERENCE, booked=by_reference, why="; ".join(by_reference.reasons))
+    by_number = None if clues.references else _by_number(payment, clues.numbers)
+    if by_number is not None:
+        return Match(rule=Rule.NUMBER, booked=by_number, why="; ".join(by_number.reasons))
+    proposals = _alike(payment, clues, why_not)
+    if proposals:
+        return Match(rule=Rule.ALIKE, proposals=proposals, why=why_not or "nothing in it is sure: a person decides")
+    return Match(
+        rule=Rule.NOTHING, why=why_not or "nothing in it names an open invoice, a known account or a customer"
+    )
+
+
+# By what we issued -----------------------------------------------------------------------------------------
+
+
+def _by_reference(
+    payment: IncomingPayment, references: Mapping[str, tuple[Owed, ...]]
+) -> tuple[Proposal | None, str | None]:
+    """What is booked by references of ours; else why they do not decide. (None, None) when there is none."""
+    if not references:
+        return None, None
+    named = ", ".join(references)
+    owed = _each_once(one for found in references.values() for one in found)
+    if all(one.currency != payment.currency for one in owed):
+        return None, f"{named} is of invoices in {owed[0].currency}, and {payment.currency} came"
+    still_open = [one for one in owed if one.currency == payment.currency and one.open > 0]
+    if not still_open:
+        return None, f"nothing is open any more of the invoices of {named}"
+    parts = split(payment.amount, still_open)
+    reason = f"it carries our payment reference {named}"
+    return Proposal(parts=parts, reasons=(reason, *_remark(payment, still_open))), None
+
+
+def _by_number(payment: IncomingPayment, named: Sequence[Owed]) -> Proposal | None:
+    """What is booked by whole numbers and their exact sum: of one customer, none of them in doubt."""
+    found = [one for one in _each_once(named) if one.currency == payment.currency]
+    numbers = {one.number for one in found}
+    in_doubt = len(numbers) < len(found) or any(not is_distinctive(number) for number in numbers)
+    if not found or in_doubt or len({one.customer_id for one in found}) > 1 or not fits(payment.amount, found):
+        return None
+    reason = f"it names {_numbers(found)}, and the sum is exact"
+    return Proposal(parts=split(payment.amount, found), reasons=(reason, *_remark(payment, found)))
+
+
+def fits(amount: Decimal, owed: Sequence[Owed]) -> bool:
+    """Whether the amount is what is open of these invoices, with or without what is claimed beside it.
+
+    It may be short by a rest that the ladder of the last of them writes off.
+    """
+    principal = sum((one.open for one in owed), Decimal(0))
+    short = principal - amount
+    tolerated = _in_order(owed)[-1].tolerance if owed else Decimal(0)
+    return 0 <= short <= tolerated or amount == principal + sum((one.claimed for one in owed), Decimal(0))
+
+
+def split(amount: Decimal, owed: Sequence[Owed]) -> tuple[Part, ...]:
+    """Split an amount over invoices: what is open, the longest due first, then what is claimed beside it.
+
+    What is left after that goes to the last one, where it becomes credit.
+    """
+    order, shares = _in_order(owed), dict[str, Decimal]()
+    for most in ({one.invoice_id: one.open for one in order}, {one.invoice_id: one.claimed for one in order}):
+        for invoice_id, limit in most.items():
+            share = min(limit, amount)
+            shares[invoice_id] = shares.get(invoice_id, Decimal(0)) + share
+            amount -= share
+    if amount > 0:
+        shares[order[-1].invoice_id] += amount
+    customers = {one.invoice_id: one.customer_id for one in order}
+    return tuple(
+        Part(invoice_id=one, customer_id=customers[one], amount=share) for one, share in shares.items() if share > 0
+    )
+
+
+def _remark(payment: IncomingPayment, owed: Sequence[Owed]) -> tuple[str, ...]:
+    """What a person should know about the sum."""
+    principal = sum((one.open for one in owed), Decimal(0))
+    whole = principal + sum((one.claimed for one in owed), Decimal(0))
+    if payment.amount > whole:
+        return (f"{payment.amount - whole} {payment.currency} more than is owed came: that becomes credit",)
+    short = principal - payment.amount
+    if 0 < short <= _in_order(owed)[-1].tolerance:
+        return (f"the rest of {short} {payment.currency} is within the tolerance and is written off",)
+    return ()
+
+
+# What is proposed ------------------------------------------------------------------------------------------
+
+
+def _alike(payment: IncomingPayment, clues: Clues, why_not: str | None) -> tuple[Proposal, ...]:
+    """What a person may confirm, the most reasons first."""
+    found: dict[tuple[Part, ...], list[str]] = {}
+    referred = _each_once(one for owed in clues.references.values() for one in owed)
+    settled = [one for one in referred if one.currency == payment.currency]
+    if settled and why_not:
+        found.setdefault(split(payment.amount, settled), []).append(f"{why_not}: it would become credit")
+    customers = {one.customer_id for one in settled}
+    for owed, reason in (
+        (_same(payment, clues.numbers), "it names {numbers}"),
+        (_same(payment, clues.payers), "it comes from an account that paid for {customer} before"),
+        (_same(payment, clues.names), "the payer is called like {customer}"),
+    ):
+        by_name_alone = owed and owed[0] in clues.names and owed[0] not in (*clues.numbers, *clues.payers)
+        for chosen, sum_fits in _choices(payment.amount, owed):
+            if by_name_alone and not sum_fits:
+                continue  # a name that is alike, and a sum that is not, say nothing
+            words = reason.format(numbers=_numbers(chosen), customer=f"customer {chosen[0].customer_id}")
+            reasons = found.setdefault(split(payment.amount, chosen), [])
+            reasons.append(words)
+            said = _about_sum(payment, chosen, sum_fits)
+            if said not in reasons:
+                reasons.append(said)
+            if chosen[0].customer_id in customers:
+                reasons.append("the reference that it carries is of the same customer")
+    ranked = sorted(found.items(), key=lambda one: -len(one[1]))
+    return tuple(
+        Proposal(parts=parts, reasons=tuple(dict.fromkeys(reasons))) for parts, reasons in ranked[:_MOST_PROPOSALS]
+    )
+
+
+def _choices(amount: Decimal, owed: Sequence[Owed]) -> list[tuple[list[Owed], bool]]:
+    """Which of these invoices the payment may be for, customer by customer, and whether the sum fits them.
+
+    Those that it fits alone; else all of the customer's where it fits these; else all, the longest due first.
+    """
+    choices: list[tuple[list[Owed], bool]] = []
+    for customer_id in dict.fromkeys(one.customer_id for one in owed):
+        theirs = [one for one in _in_order(owed) if one.customer_id == customer_id]
+        alone = [([one], True) for one in theirs if fits(amount, [one])]
+        choices += alone or [(theirs, fits(amount, theirs))]
+    return choices
+
+
+def _about_sum(payment: IncomingPayment, owed: Sequence[Owed], sum_fits: bool) -> str:
+    principal = sum((one.open for one in owed), Decimal(0))
+    if sum_fits:
+        return f"what came is what is open of {_numbers(owed)}"
+    return (
+        f"{payment.amount} {payment.currency} came, and {principal} {payment.currency} are open of {_numbers(owed)}"
+    )
+
+
+def _same(payment: IncomingPayment, owed: Iterable[Owed]) -> list[Owed]:
+    return [one for one in _each_once(owed) if one.currency == payment.currency and one.open > 0]
+
+
+def _numbers(owed: Iterable[Owed]) -> str:
+    numbers = [one.number for one in _in_order(owed)]
+    return f"invoice {numbers[0]}" if len(numbers) == 1 else f"invoices {', '.join(numbers)}"
+
+
+def _each_once(owed: Iterable[Owed]) -> list[Owed]:
+    return list({one.invoice_id: one for one in owed}.values())
+
+
+def _in_order(owed: Iterable[Owed]) -> list[Owed]:
+    return sorted(owed, key=lambda one: (one.due_on, one.invoice_id))
+
+
+# Numbers and names in what a payer wrote -------------------------------------------------------------------
+
+
+class NumberKey(NamedTuple):
+    """An invoice number as its words, whatever stands between them; `joined` where it may be written as one."""
+
+    words: tuple[str, ...]
+    joined: str | None
+
+
+def number_key(number: str) -> NumberKey:
+    """Return the key under which an invoice number is looked for. Only figures are never joined: 12.34 is no 1234."""
+    words = tuple(_TOKENS.findall(number.casefold()))
+    joined = "".join(words)
+    return NumberKey(words, joined if any(sign.isalpha() for sign in joined) else None)
+
+
+def is_distinctive(number: str) -> bool:
+    """Whether a number can hardly be something else: a few figures may be a day, a year or an amount."""
+    joined = "".join(_TOKENS.findall(number))
+    return len(joined) >= _SURE_DIGITS or any(sign.isalpha() for sign in joined)
+
+
+def numbers_in(texts: Sequence[str], known: Mapping[NumberKey, Sequence[str]]) -> list[str]:
+    """Return the ids of the invoices whose whole number stands in one of the texts.
+
+    known  the ids by number key. A number within a longer one that is known does not count.
+    """
+    found: dict[str, None] = {}
+    words_of = {key.words: ids for key, ids in known.items()}
+    joined = {key.joined: ids for key, ids in known.items() if key.joined is not None}
+    for text in texts:
+        words, at = _TOKENS.findall(text.casefold()), 0
+        while at < len(words):
+            for length in range(min(_MOST_TOKENS, len(words) - at), 0, -1):
+                some = tuple(words[at : at + length])
+                ids = words_of.get(some) or joined.get("".join(some))
+                if ids:
+                    found |= dict.fromkeys(ids)
+                    at += length - 1
+                    break
+            at += 1
+    return list(found)
+
+
+def name_key(name: str) -> frozenset[str]:
+    """Return the words by which two names of a company or person are compared, without its legal form."""
+    words = frozenset(_TOKENS.findall(name.casefold())) - _LEGAL_FORMS
+    return words if any(len(word) >= _SHORTEST_NAME for word in words) else frozenset()

@@ -1,0 +1,469 @@
+"""Matches incoming payments with invoices, keeps what is proposed, and writes down what people decide.
+
+What is booked here reaches the cases by dunwell/client/matching.py, as any other payment does. Until a case has it,
+its customer is asked for nothing (dunwell/services/money_under_way.py).
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.incoming import Incoming, ProposalState
+from dunwell.domain.keys import TaskId
+from dunwell.domain.matching import Match, Part, Proposal, Rule, match
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import TaskKind, TaskState
+from dunwell.domain.timeline import Entry
+from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
+from dunwell.store import accounts, audit, cases, invoices, tasks, timeline
+from dunwell.store import incoming_payments as store
+from dunwell.store.database import Database
+from dunwell.store.tables import BookingRow, IncomingPaymentRow, ProposalRow, TaskRow
+
+T = TypeVar("T")
+
+_TRIED_AGAIN_FOR = timedelta(days=60)
+_DAYS_TO_DECIDE = 2
+_WEEKEND = frozenset({5, 6})
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a payment that was told. new: False when it had been told before."""
+
+    entry_id: str
+    new: bool
+    state: EntryState
+    why: str
+
+
+class IncomingPayments:
+    """unmatched_days: after so many days money that nobody could match is a person's task."""
+
+    def __init__(self, database: Database, unmatched_days: int) -> None:
+        self._database, self._unmatched_days = database, unmatched_days
+
+    # What comes in -----------------------------------------------------------------------------------------
+
+    def preview(self, found: Sequence[Incoming]) -> list[Match | Taken]:
+        """Return what `take` would make of each now, as if it were the only one; Taken for one that is known."""
+        with self._database.reading() as session:
+            known = store.known(session, [one.entry_id for one in found])
+            opened = OpenInvoices.read(session)
+            return [
+                _taken(known[one.entry_id], new=False)
+                if one.entry_id in known
+                else match(one, clues_of(session, one, opened))
+                for one in found
+            ]
+
+    def take(self, found: Iterable[Incoming], principal: Principal, now: datetime) -> list[Taken]:
+        """Keep each payment once, book what is sure, propose what is likely. Raises NotAllowed."""
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._database.reading() as session:
+            opened = OpenInvoices.read(session)
+        return [self._take(one, opened, principal, now) for one in found]
+
+    def _take(self, incoming: Incoming, opened: OpenInvoices, principal: Principal, now: datetime) -> Taken:
+        def keep(session: Session, matched: Match) -> Taken:
+            row = store.get(session, incoming.entry_id)
+            if row is not None:
+                return _taken(row, new=False)
+            row = store.add(session, incoming, now, now + timedelta(days=self._unmatched_days))
+            _decide(session, row, matched, principal, now)
+            return _taken(row, new=True)
+
+        def look(session: Session) -> Match:
+            return match(incoming, clues_of(session, incoming, opened))
+
+        try:
+            return self._with_locks(look, keep)
+        except IntegrityError:
+            return self._with_locks(look, keep)  # another process has just kept it
+
+    def try_again(self, principal: Principal, now: datetime) -> int:
+        """Match anew what could not be matched: its invoice may have come since. Returns how many are matched now."""
+        with self._database.reading() as session:
+            opened = OpenInvoices.read(session)
+            waiting = store.to_try_again(session, now - _TRIED_AGAIN_FOR)
+        return sum(self._try_again(entry_id, opened, principal, now) for entry_id in waiting)
+
+    def _try_again(self, entry_id: str, opened: OpenInvoices, principal: Principal, now: datetime) -> bool:
+        def look(session: Session) -> Match:
+            incoming = store.incoming_of(_found(session, entry_id))
+            return match(incoming, clues_of(session, incoming, opened))
+
+        def decide(session: Session, matched: Match) -> bool:
+            row = _found(session, entry_id)
+            if row.state is not EntryState.UNMATCHED or matched.rule is Rule.NOTHING:
+                return False
+            _decide(session, row, matched, principal, now)
+            return row.state is not EntryState.UNMATCHED
+
+        return self._with_locks(look, decide)
+
+    def _with_locks(self, look: Callable[[Session], Match], act: Callable[[Session, Match], T]) -> T:
+        """Do `act` with the locks of all customers whose invoices the match names, as it is under these locks."""
+        wanted = set[str]()
+        while True:
+            with self._database.writing_beside_customers() as session:
+                accounts.lock(session, wanted)
+                matched = look(session)
+                named = {part.customer_id for one in _proposals_of(matched) for part in one.parts}
+                if named <= wanted:
+                    return act(session, matched)
+            wanted |= named
+
+    def ask_people(self, now: datetime) -> int:
+        """Raise a task for each payment that waits for too long, once. Returns for how many."""
+        with self._database.writing_beside_customers() as session:
+            return sum(_ask(session, row, now) for row in store.overdue(session, now))
+
+    # What people decide ------------------------------------------------------------------------------------
+
+    def confirm(self, entry_id: str, number: int, principal: Principal, now: datetime) -> None:
+        """Book the payment as the proposal says. Raises Refused when it is not open, or less is open by now."""
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._deciding(entry_id) as session:
+            row = _found(session, entry_id)
+            if _is_confirmed(session, entry_id, number):
+                return  # the same form sent twice
+            proposal = _open_proposal(session, entry_id, number)
+            parts = store.parts_of(session, proposal)
+            _check_still_open(session, parts, list(proposal.reasons))
+            _book(session, row, parts, principal, now, f"proposal {number}, confirmed by {principal.label}")
+            proposal.state = ProposalState.CONFIRMED
+            _learn(session, row, parts, principal, now)
+            _audit(session, principal, row, "proposal_confirmed", now, {"proposal": number, "parts": _plain(parts)})
+
+    def reject(self, entry_id: str, number: int, principal: Principal, now: datetime) -> None:
+        """Note that the payment is not for these invoices; it is not proposed again. Raises Refused."""
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._deciding(entry_id) as session:
+            row, proposal = _found(session, entry_id), _open_proposal(session, entry_id, number)
+            proposal.state = ProposalState.REJECTED
+            session.flush()
+            if not store.proposals(session, entry_id, ProposalState.OPEN):
+                why = f"every proposal was rejected, the last one by {principal.label}"
+                _note_decision(session, row, EntryState.UNMATCHED, why, principal, now)
+            _audit(session, principal, row, "proposal_rejected", now, {"proposal": number})
+
+    def assign(
+        self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal, now: datetime
+    ) -> None:
+        """Book the payment on these invoices as a person splits it; without an amount an invoice gets the rest.
+
+        Raises Refused when the payment is booked or set aside already, an invoice is unknown, a rehearsal or of
+        another currency, or the amounts are not exactly what came.
+        """
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._database.reading() as session:
+            parts = _split_by_hand(session, _waiting(session, entry_id), shares)
+        with self._database.writing_beside_customers() as session:
+            accounts.lock(session, _customers(session, entry_id) | {part.customer_id for part in parts})
+            row = _waiting(session, entry_id)
+            _book(session, row, parts, principal, now, f"matched by {principal.label}")
+            _learn(session, row, parts, principal, now)
+            _audit(session, principal, row, "payment_matched", now, {"parts": _plain(parts)})
+
+    def undo(self, entry_id: str, principal: Principal, now: datetime) -> None:
+        """Take the payment back from the invoices it was booked on; it waits for a decision again. Raises Refused."""
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._deciding(entry_id) as session:
+            row = _found(session, entry_id)
+            standing = [one for one in store.bookings(session, entry_id) if one.undone_at is None]
+            if row.state is not EntryState.BOOKED or not standing:
+                raise Refused("entry", f"{entry_id} is {row.state.value}: only what is booked can be undone")
+            for booking in standing:
+                booking.undone_at = now
+                if booking.refused is not None:
+                    booking.undone_told_at = now
+            store.forget_accounts(session, entry_id)
+            _note_decision(
+                session, row, EntryState.UNMATCHED, f"the booking was undone by {principal.label}", principal, now
+            )
+            row.ask_at = now
+            _audit(session, principal, row, "match_undone", now, {"invoices": [one.invoice_id for one in standing]})
+
+    def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
+        """Note that the payment is for no invoice, such as interest of the bank. Raises Refused."""
+        principal.check(Right.PAYMENTS_WRITE)
+        with self._deciding(entry_id) as session:
+            row = _waiting(session, entry_id)
+            _let_lapse(session, entry_id)
+            _note_decision(
+                session, row, EntryState.SET_ASIDE, f"for no invoice, says {principal.label}", principal, now
+            )
+            _audit(session, principal, row, "payment_set_aside", now, {}, reason)
+
+    @contextmanager
+    def _deciding(self, entry_id: str) -> Iterator[Session]:
+        """Open a transaction with the locks of every customer whom the payment concerns. Raises Refused."""
+        with self._database.reading() as session:
+            _found(session, entry_id)
+            concerned = _customers(session, entry_id)
+        with self._database.writing_beside_customers() as session:
+            accounts.lock(session, concerned)
+            yield session
+
+    # What cases have to be told ----------------------------------------------------------------------------
+
+    def to_tell(
+        self, now: datetime, again_after: timedelta, entry_ids: Collection[str] | None = None
+    ) -> list[BookingRow]:
+        """Return the bookings that their cases do not have yet, and the undone ones of which they were not told.
+
+        One that was told is told again after so long: the engine may have been restored from a backup.
+        entry_ids  of these payments; None: of all
+        """
+        with self._database.reading() as session:
+            coming = store.on_their_way(session)
+            due = [one for one in coming if one.told_at is None or now - one.told_at >= again_after]
+            found = [*due, *store.to_take_back(session)]
+            return [one for one in found if entry_ids is None or one.entry_id in entry_ids]
+
+    def incoming(self, entry_id: str) -> Incoming:
+        """Return a payment as its source told it. Raises Refused for an unknown one."""
+        with self._database.reading() as session:
+            return store.incoming_of(_found(session, entry_id))
+
+    def told(self, booking: BookingRow, now: datetime, refused: str | None = None) -> None:
+        """Note that the case was told, or why it does not take it: then a person has to decide."""
+        with self._database.writing(booking.customer_id) as session:
+            kept = next(
+                one
+                for one in store.bookings(session, booking.entry_id)
+                if (one.attempt, one.invoice_id) == (booking.attempt, booking.invoice_id)
+            )
+            if booking.undone_at is not None:
+                kept.undone_told_at = now
+            elif refused is None:
+                kept.told_at = now
+            else:
+                kept.refused = refused
+                row = _found(session, booking.entry_id)
+                row.why = f"invoice {booking.invoice_id} does not take it: {refused}. Undo it, and match it anew"
+                row.ask_at = now
+
+
+# What is written -------------------------------------------------------------------------------------------
+
+
+def _decide(session: Session, row: IncomingPaymentRow, matched: Match, principal: Principal, now: datetime) -> None:
+    """Book the payment, propose it or leave it unmatched, as it was matched; what was rejected is not proposed."""
+    about = {"amount": str(row.amount), "currency": row.currency, "rule": matched.rule.value}
+    if matched.booked is not None:
+        _book(session, row, matched.booked.parts, principal, now, matched.why)
+        _audit(session, principal, row, "payment_matched", now, about | {"parts": _plain(matched.booked.parts)})
+        return
+    before = {store.parts_of(session, one) for one in store.proposals(session, row.entry_id)}
+    fresh = [one for one in matched.proposals if _in_order(one.parts) not in before]
+    store.set_state(session, row, EntryState.PROPOSED if fresh else EntryState.UNMATCHED, matched.why)
+    if fresh:
+        row.ask_at = _deadline(now)
+        store.propose(session, row.entry_id, fresh)
+        for invoice_id in {part.invoice_id for one in fresh for part in one.parts}:
+            said = (
+                f"payment {row.entry_id} of {_shown(row)} may be for this invoice: nothing is asked for until a "
+                f"person decides, for {_DAYS_TO_DECIDE} business days at most"
+            )
+            entry = Entry(key=f"proposed.{row.entry_id}", at=now, kind="match", reason=said, ref=row.entry_id)
+            timeline.write(session, invoice_id, [entry])
+    _audit(session, principal, row, "payment_proposed" if fresh else "payment_unmatched", now, about)
+
+
+def _book(
+    session: Session,
+    row: IncomingPaymentRow,
+    parts: Sequence[Part],
+    principal: Principal,
+    now: datetime,
+    why: str,
+) -> None:
+    _let_lapse(session, row.entry_id)
+    _note_decision(session, row, EntryState.BOOKED, why, principal, now)
+    store.book(session, row, parts, principal.label, now)
+
+
+def _ask(session: Session, row: IncomingPaymentRow, now: datetime) -> bool:
+    """Ask a person, once until it is decided; of what is proposed beside its first invoice."""
+    proposed = store.invoices_proposed(session, row.entry_id)
+    reason = (
+        f"{_shown(row)} came in on {row.received_at:%Y-%m-%d} and wait for a decision since {row.since:%Y-%m-%d}: "
+        f"{row.why}. See `starter.py unmatched` or the page of unmatched money, then starter.py match {row.entry_id}"
+    )
+    task = TaskRow(
+        task_id=_task_id(session, row),
+        invoice_id=proposed[0] if proposed else "",
+        step="",
+        kind=TaskKind.DECISION,
+        due_at=now,
+        reason=reason,
+        script="",
+        amount=row.amount,
+        currency=row.currency,
+        outlives_case=True,
+    )
+    return tasks.add(session, task)
+
+
+def _task_id(session: Session, row: IncomingPaymentRow) -> str:
+    """Another one after each booking that was undone."""
+    return str(TaskId.of(row.entry_id, "unmatched", store.last_attempt(session, row.entry_id)))
+
+
+def _let_lapse(session: Session, entry_id: str) -> None:
+    for proposal in store.proposals(session, entry_id, ProposalState.OPEN):
+        proposal.state = ProposalState.LAPSED
+    session.flush()
+
+
+def _note_decision(
+    session: Session, row: IncomingPaymentRow, state: EntryState, why: str, principal: Principal, now: datetime
+) -> None:
+    store.set_state(session, row, state, why)
+    row.decided_by, row.decided_at = principal.label, now
+    task = tasks.get(session, _task_id(session, row))
+    if task is not None and task.state == TaskState.OPEN and state not in store.WAITING:
+        tasks.withdraw(session, [task], why, now)
+
+
+def _learn(
+    session: Session, row: IncomingPaymentRow, parts: Sequence[Part], principal: Principal, now: datetime
+) -> None:
+    """The account it came from is that of its customer, where there is one of each."""
+    customers = {part.customer_id for part in parts}
+    if row.payer_iban is not None and len(customers) == 1:
+        store.learn_account(session, row.payer_iban, customers.pop(), row.entry_id, principal.label, now)
+
+
+def _audit(
+    session: Session,
+    principal: Principal,
+    row: IncomingPaymentRow,
+    action: str,
+    now: datetime,
+    details: Mapping[str, object],
+    reason: str | None = None,
+) -> None:
+    session.flush()
+    audit.append(session, principal, f"payment/{row.entry_id}", action, now, reason=reason, details=details)
+
+
+# What is checked -------------------------------------------------------------------------------------------
+
+
+def _found(session: Session, entry_id: str) -> IncomingPaymentRow:
+    row = store.get(session, entry_id)
+    if row is None:
+        raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
+    return row
+
+
+def _waiting(session: Session, entry_id: str) -> IncomingPaymentRow:
+    row = _found(session, entry_id)
+    if row.state not in store.WAITING:
+        advice = f"; `starter.py match {entry_id} --undo` takes it back" if row.state is EntryState.BOOKED else ""
+        raise Refused("entry", f"{entry_id} is {row.state.value.replace('_', ' ')} ({row.why}){advice}")
+    return row
+
+
+def _open_proposal(session: Session, entry_id: str, number: int) -> ProposalRow:
+    for proposal in store.proposals(session, entry_id):
+        if proposal.number == number:
+            if proposal.state is ProposalState.OPEN:
+                return proposal
+            raise Refused("proposal", f"{number} of {entry_id} is {proposal.state.value}")
+    raise Refused("proposal", f"{entry_id} has no proposal {number}; `starter.py unmatched` shows them")
+
+
+def _is_confirmed(session: Session, entry_id: str, number: int) -> bool:
+    known = store.proposals(session, entry_id, ProposalState.CONFIRMED)
+    return any(one.number == number for one in known) and _found(session, entry_id).state is EntryState.BOOKED
+
+
+def _check_still_open(session: Session, parts: Sequence[Part], reasons: Sequence[str]) -> None:
+    """Raises Refused when less is open by now than when it was proposed; the excess would become credit unseen."""
+    if any("credit" in one for one in reasons):
+        return
+    owed = {one.invoice_id: one for one in owed_of(session, [part.invoice_id for part in parts])}
+    for part in parts:
+        now_open = owed[part.invoice_id].open + owed[part.invoice_id].claimed
+        if part.amount > now_open:
+            said = f"would put {part.amount} on {part.invoice_id}, of which {now_open} are owed by now"
+            raise Refused("proposal", f"{said}: split it by hand, or reject it")
+
+
+def _split_by_hand(
+    session: Session, row: IncomingPaymentRow, shares: Sequence[tuple[str, Decimal | None]]
+) -> tuple[Part, ...]:
+    if not shares or len({invoice_id for invoice_id, _ in shares}) < len(shares):
+        raise Refused("invoices", "name each invoice once, as INVOICE or INVOICE=AMOUNT")
+    parts, rest = (
+        [],
+        store.incoming_of(row).amount - sum((amount for _, amount in shares if amount is not None), Decimal(0)),
+    )
+    without = [invoice_id for invoice_id, amount in shares if amount is None]
+    if len(without) > 1:
+        raise Refused("invoices", f"say an amount for each but one: {', '.join(without)} have none")
+    if rest != 0 and not without:
+        raise Refused("invoices", f"the amounts make {row.amount - rest}, and {_shown(row)} came")
+    for invoice_id, given in shares:
+        amount = rest if given is None else given
+        invoice, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
+        if invoice is None or kept is None:
+            raise Refused("invoices", f"{invoice_id!r} is not known; `starter.py list` shows all")
+        if kept.rehearsal:
+            raise Refused("invoices", f"{invoice_id} is a rehearsal, and the money is real")
+        if invoice.currency != row.currency:
+            raise Refused("invoices", f"{invoice_id} is in {invoice.currency}, and {_shown(row)} came")
+        if amount <= 0 or amount != round(amount, invoice.digits):
+            said = f"{invoice_id} would get {amount} {row.currency}: each share is above zero"
+            raise Refused("invoices", f"{said}, in steps of {Decimal(1).scaleb(-invoice.digits)}")
+        parts.append(Part(invoice_id=invoice_id, customer_id=invoice.customer_id, amount=amount))
+    return tuple(parts)
+
+
+def _customers(session: Session, entry_id: str) -> set[str]:
+    """The customers whom a payment concerns: of its proposals and of its bookings."""
+    proposed = {
+        part.customer_id for one in store.proposals(session, entry_id) for part in store.parts_of(session, one)
+    }
+    return proposed | {one.customer_id for one in store.bookings(session, entry_id)}
+
+
+def _proposals_of(matched: Match) -> Sequence[Proposal]:
+    return [matched.booked] if matched.booked is not None else matched.proposals
+
+
+def _taken(row: IncomingPaymentRow, *, new: bool) -> Taken:
+    return Taken(row.entry_id, new, row.state, row.why)
+
+
+def _in_order(parts: Sequence[Part]) -> tuple[Part, ...]:
+    return tuple(sorted(parts, key=lambda part: part.invoice_id))
+
+
+def _plain(parts: Sequence[Part]) -> list[dict[str, str]]:
+    return [{"invoice": part.invoice_id, "amount": str(part.amount)} for part in parts]
+
+
+def _shown(row: IncomingPaymentRow) -> str:
+    return f"{store.incoming_of(row).amount} {row.currency}"
+
+
+def _deadline(now: datetime) -> datetime:
+    """Two weekdays later: when chasing goes on, and a person is asked, whatever country's holidays there are."""
+    left, day = _DAYS_TO_DECIDE, now
+    while left:
+        day += timedelta(days=1)
+        left -= day.weekday() not in _WEEKEND
+    return day

@@ -1,0 +1,86 @@
+"""The money that nobody could match yet, with its age and what is proposed; one payment with what became of it."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.incoming import ProposalState
+from dunwell.domain.refusal import Refused
+from dunwell.store import incoming_payments, invoices
+from dunwell.store.tables import BookingRow, IncomingPaymentRow
+from dunwell.views.facts import Facts
+
+_LATELY = 20
+
+
+def unmatched(session: Session, now: datetime) -> list[Facts]:
+    """Return the payments that a person has to decide about, the oldest first, then those that a case refuses."""
+    rows = (*incoming_payments.waiting(session), *incoming_payments.refused_by_cases(session))
+    return [facts_of(session, row, now) for row in rows]
+
+
+def lately_booked(session: Session, now: datetime) -> list[Facts]:
+    """Return the payments that were booked last, the latest first."""
+    return [facts_of(session, row, now) for row in incoming_payments.lately_booked(session, _LATELY)]
+
+
+def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
+    """Return a payment that came in, whatever became of it. Raises Refused for an unknown one."""
+    row = incoming_payments.get(session, entry_id)
+    if row is None:
+        raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
+    return facts_of(session, row, now)
+
+
+def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
+    """Return the payment with its proposals and bookings."""
+    incoming = incoming_payments.incoming_of(row)
+    return {
+        "entry_id": row.entry_id,
+        "source": row.source,
+        "amount": incoming.amount,
+        "currency": row.currency,
+        "received_at": row.received_at,
+        "since": row.since,
+        "age_days": max(0, (now - row.since).days),
+        "overdue": row.ask_at <= now,
+        "payer_name": row.payer_name,
+        "payer_iban": row.payer_iban,
+        "text": " ".join(row.texts),
+        "state": row.state,
+        "why": row.why,
+        "proposals": [
+            {
+                "number": one.number,
+                "reasons": list(one.reasons),
+                "parts": [
+                    _part(session, part.invoice_id, part.amount) for part in incoming_payments.parts_of(session, one)
+                ],
+            }
+            for one in incoming_payments.proposals(session, row.entry_id, ProposalState.OPEN)
+        ],
+        "bookings": [_booking(session, one) for one in incoming_payments.bookings(session, row.entry_id)],
+    }
+
+
+def _booking(session: Session, row: BookingRow) -> Facts:
+    return _part(session, row.invoice_id, row.amount) | {
+        "payment_id": row.payment_id,
+        "by": row.by,
+        "at": row.at,
+        "refused": row.refused,
+        "undone_at": row.undone_at,
+    }
+
+
+def _part(session: Session, invoice_id: str, amount: Any) -> Facts:
+    invoice = invoices.get_row(session, invoice_id)
+    customer = invoices.customer_row(session, invoice.customer_id) if invoice else None
+    return {
+        "invoice_id": invoice_id,
+        "number": invoice.number if invoice else "",
+        "customer_id": invoice.customer_id if invoice else "",
+        "customer": customer.name if customer else "",
+        "amount": round(amount, invoice.digits) if invoice else amount,
+    }

@@ -1,0 +1,126 @@
+"""Incoming payments over HTTP: the same as `starter.py unmatched` and `match`."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic_core import to_jsonable_python
+
+from dunwell.domain.principals import Right
+from dunwell.domain.refusal import Refused
+from dunwell.views.facts import Facts
+from dunwell.views.unmatched import one_payment, unmatched
+from dunwell.web.api.routes import body_of
+from dunwell.web.auth import allowed, principal_in
+from dunwell.web.request_body import Problem
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix="/api/incoming-payments")
+
+_READS, _WRITES = [Depends(allowed(Right.PAYMENTS_READ))], [Depends(allowed(Right.PAYMENTS_WRITE))]
+
+
+@router.get("", summary="Money that nobody could match yet", dependencies=_READS)
+async def waiting(request: Request) -> JSONResponse:
+    """Payments that came in and that a person has to decide about, with proposals and their reasons, oldest first."""
+    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_waiting, service_of(request))))
+
+
+@router.get("/{entry_id}", summary="A payment that came in", dependencies=_READS)
+async def show(request: Request, entry_id: str) -> JSONResponse:
+    """Whatever became of it: what is proposed, and what was booked and undone."""
+    return await _answer(request, entry_id)
+
+
+@router.post("/{entry_id}/match", summary="Book it on invoices", dependencies=_WRITES)
+async def assign(request: Request, entry_id: str) -> JSONResponse:
+    """`invoices` is a list of `{"invoice_id": ..., "amount": ...}`; one without an amount gets what is left."""
+    facts = await body_of(request)
+    shares = _shares(facts.get("invoices"))
+    matching = service_of(request).matching
+    return await _done(request, entry_id, matching.assign(entry_id, shares, principal_in(request)))
+
+
+@router.post("/{entry_id}/proposals/{number}/confirm", summary="Confirm a proposal", dependencies=_WRITES)
+async def confirm(request: Request, entry_id: str, number: str) -> JSONResponse:
+    """Book it as proposed. Safe to repeat. 422 when less is open by now."""
+    matching = service_of(request).matching
+    return await _done(request, entry_id, matching.confirm(entry_id, _number(number), principal_in(request)))
+
+
+@router.post("/{entry_id}/proposals/{number}/reject", summary="Reject a proposal", dependencies=_WRITES)
+async def reject(request: Request, entry_id: str, number: str) -> JSONResponse:
+    """It is not proposed again."""
+    matching = service_of(request).matching
+    return await _done(request, entry_id, matching.reject(entry_id, _number(number), principal_in(request)))
+
+
+@router.post("/{entry_id}/undo", summary="Undo a booking", dependencies=_WRITES)
+async def undo(request: Request, entry_id: str) -> JSONResponse:
+    """Take it back from the invoices it was booked on, as a reversal."""
+    return await _done(request, entry_id, service_of(request).matching.undo(entry_id, principal_in(request)))
+
+
+@router.post("/{entry_id}/set-aside", summary="It is for no invoice", dependencies=_WRITES)
+async def set_aside(request: Request, entry_id: str) -> JSONResponse:
+    """`reason` is a short code, such as bank-interest."""
+    reason = str((await body_of(request)).get("reason", ""))
+    matching = service_of(request).matching
+    return await _done(request, entry_id, matching.set_aside(entry_id, reason, principal_in(request)))
+
+
+async def _done(request: Request, entry_id: str, work: Awaitable[None]) -> JSONResponse:
+    try:
+        await work
+    except Refused as refused:
+        raise problem_of(refused) from None
+    return await _answer(request, entry_id)
+
+
+async def _answer(request: Request, entry_id: str) -> JSONResponse:
+    try:
+        return JSONResponse(to_jsonable_python(await asyncio.to_thread(_one, service_of(request), entry_id)))
+    except Refused as refused:
+        raise problem_of(refused) from None
+
+
+def problem_of(refused: Refused) -> Problem:
+    """Return the answer to a refusal: 404 for a payment or proposal that does not exist, else 422."""
+    missing = refused.field in {"entry", "proposal"} and " no " in f" {refused.reason} "
+    return Problem(404 if missing else 422, refused.reason, refused.field)
+
+
+def _waiting(service: Service) -> list[Facts]:
+    with service.database.reading() as session:
+        return unmatched(session, datetime.now(UTC))
+
+
+def _one(service: Service, entry_id: str) -> Facts:
+    with service.database.reading() as session:
+        return one_payment(session, entry_id, datetime.now(UTC))
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Problem(404, "There is no such proposal.", "proposal") from None
+
+
+def _shares(given: Any) -> list[tuple[str, Decimal | None]]:
+    if not isinstance(given, list) or not all(isinstance(one, dict) and one.get("invoice_id") for one in given):
+        raise Problem(422, 'must be a list such as [{"invoice_id": "INV-1", "amount": "1200.00"}]', "invoices")
+    return [(str(one["invoice_id"]), _amount(one.get("amount"))) for one in given]
+
+
+def _amount(given: Any) -> Decimal | None:
+    if given is None:
+        return None
+    try:
+        return Decimal(given if isinstance(given, str) else "")
+    except InvalidOperation:
+        raise Problem(422, 'is not an amount: write it as text such as "1200.00"', "amount") from None

@@ -1,0 +1,146 @@
+"""The page of money that nobody could match yet: confirm or reject what is proposed, split by hand, undo."""
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from dunwell.client.server import ServerAway
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.views.facts import Facts
+from dunwell.views.unmatched import lately_booked, unmatched
+from dunwell.web.auth import allowed
+from dunwell.web.console.forms import read_form
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.request_body import Problem
+from dunwell.web.service import service_of
+
+HERE = f"{PREFIX}/unmatched"
+ROWS = 4
+"""Invoices over which the form splits a payment. More are split by command or API."""
+_DONE = {
+    "confirm": "Booked as proposed. It can be undone below.",
+    "reject": "Rejected: it is not proposed again.",
+    "match": "Booked. It can be undone below.",
+    "undo": "Taken back from its invoices.",
+    "aside": "Set aside: it is for no invoice.",
+}
+
+router = APIRouter(prefix=HERE, route_class=ConsoleRoute, include_in_schema=False)
+
+Writes = Annotated[Principal, Depends(allowed(Right.PAYMENTS_WRITE))]
+
+
+@router.get("")
+async def show(
+    request: Request, principal: Annotated[Principal, Depends(allowed(Right.PAYMENTS_READ))], done: str = ""
+) -> Response:
+    """Show what waits, and what was booked lately."""
+    return await _shown(request, principal, done=_DONE.get(done))
+
+
+@router.post("/{entry_id}/proposals/{number}/{decision}")
+async def decide(request: Request, entry_id: str, number: int, decision: str, principal: Writes) -> Response:
+    """Confirm a proposal, which books it, or reject it."""
+    matching = service_of(request).matching
+    if decision == "confirm":
+        return await _done(request, principal, decision, entry_id, matching.confirm(entry_id, number, principal))
+    if decision == "reject":
+        return await _done(request, principal, decision, entry_id, matching.reject(entry_id, number, principal))
+    raise Problem(404, "There is no such form.")
+
+
+@router.post("/{entry_id}/match")
+async def match(request: Request, entry_id: str, principal: Writes) -> Response:
+    """Book the payment on the invoices that were typed."""
+    typed = await read_form(request)
+    try:
+        shares = _shares(typed)
+    except Refused as refused:
+        return await _shown(request, principal, refused=(entry_id, refused), typed=typed, status=422)
+    assigned = service_of(request).matching.assign(entry_id, shares, principal)
+    return await _done(request, principal, "match", entry_id, assigned, typed)
+
+
+@router.post("/{entry_id}/undo")
+async def undo(request: Request, entry_id: str, principal: Writes) -> Response:
+    """Take a booked payment back from its invoices."""
+    return await _done(request, principal, "undo", entry_id, service_of(request).matching.undo(entry_id, principal))
+
+
+@router.post("/{entry_id}/aside")
+async def aside(request: Request, entry_id: str, principal: Writes) -> Response:
+    """Note that the payment is for no invoice."""
+    typed = await read_form(request)
+    work = service_of(request).matching.set_aside(entry_id, typed.get("reason", ""), principal)
+    return await _done(request, principal, "aside", entry_id, work, typed)
+
+
+async def _done(
+    request: Request,
+    principal: Principal,
+    what: str,
+    entry_id: str,
+    work: Awaitable[None],
+    typed: Mapping[str, str] | None = None,
+) -> Response:
+    try:
+        await work
+    except Refused as refused:
+        return await _shown(request, principal, refused=(entry_id, refused), typed=typed, status=422)
+    except ServerAway:
+        pass  # it is written down; the cases are told within the hour
+    return redirect(HERE, done=what)
+
+
+async def _shown(
+    request: Request,
+    principal: Principal,
+    refused: tuple[str, Refused] | None = None,
+    typed: Mapping[str, str] | None = None,
+    status: int = 200,
+    done: str | None = None,
+) -> Response:
+    found, booked = await asyncio.to_thread(_read, request)
+    elsewhere = refused if refused and all(one["entry_id"] != refused[0] for one in found) else None
+    return page(
+        request,
+        "unmatched.html",
+        principal,
+        status,
+        found=found,
+        booked=booked,
+        refused=refused,
+        elsewhere=elsewhere,
+        typed=typed or {},
+        rows=range(1, ROWS + 1),
+        done=done,
+    )
+
+
+def _read(request: Request) -> tuple[list[Facts], list[Facts]]:
+    with service_of(request).database.reading() as session:
+        return unmatched(session, now(request)), lately_booked(session, now(request))
+
+
+def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:
+    """Return invoice and amount of each row that was filled in. Raises Refused for what is no amount."""
+    shares: list[tuple[str, Decimal | None]] = []
+    for row in range(1, ROWS + 1):
+        invoice_id, amount = typed.get(f"invoice.{row}", "").strip(), typed.get(f"amount.{row}", "").strip()
+        if not invoice_id and amount:
+            raise Refused("invoices", f"name the invoice for the {amount[:20]}")
+        if invoice_id:
+            shares.append((invoice_id, _amount(amount)))
+    return shares
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return Decimal(text) if text else None
+    except InvalidOperation:
+        raise Refused("amount", f"{text[:20]!r} is not an amount: write 1200.00") from None

@@ -1,0 +1,373 @@
+"""Money that came in: booked by what we issued, proposed with reasons, decided by people, taken back again."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dunwell.domain.bank_entry import BankEntry, Direction, EntryState, identify
+from dunwell.domain.incoming import Incoming, ProposalState, Source, of_bank_entry
+from dunwell.domain.matching import Part, Proposal, Rule
+from dunwell.domain.payment_reference import reference_for
+from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
+from dunwell.domain.refusal import Refused
+from dunwell.domain.step_outcome import StepOutcome
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.incoming_payments import IncomingPayments, Taken
+from dunwell.services.step_judge import StepJudge
+from dunwell.store import bank_entries, incoming_payments
+from dunwell.store.database import Database
+from dunwell.store.tables import AuditRow, PayerAccountRow, StatementRow
+from dunwell.views.task_queue import queued_tasks
+from dunwell.views.work_list import open_work
+from tests.builders import a_contact, a_customer, an_invoice, another_customer, at, sample_deps
+from tests.services.conftest import ServiceHarness
+
+CAME = at("2027-03-03 09:00")
+FIRST = "2027-03-02 09:00"
+ADA = Principal(PrincipalKind.PERSON, "ada", "Ada", Role.AGENT)
+ONE = a_customer(contacts=(a_contact(),))
+BETA = another_customer("beta", contacts=(a_contact(contact_id="b.1", email="a@beta.example"),)).model_copy(
+    update={"name": "Beta Ltd"}
+)
+IBAN = "DE89370400440532013000"
+
+
+def a_harness(database: Database, invoice_id: str, amount: str = "300.00", **changes: Any) -> ServiceHarness:
+    harness = ServiceHarness(sample_deps(database))
+    facts = {"customer": ONE, "invoice_id": invoice_id, "number": f"INV-{invoice_id}", "amount": Decimal(amount)}
+    harness.open(an_invoice(**facts | changes))
+    return harness
+
+
+def came(amount: str, text: str = "", identity: str = "1", **changes: Any) -> Incoming:
+    facts: dict[str, Any] = {
+        "source": Source.WEBHOOK,
+        "identity": identity,
+        "amount": Decimal(amount),
+        "currency": "EUR",
+        "received_at": CAME,
+        "texts": (text,),
+    }
+    return Incoming(**facts | changes)
+
+
+@pytest.fixture
+def desk(file_database: Database) -> IncomingPayments:
+    """Two invoices of Acme over 300.00, and one of Beta."""
+    a_harness(file_database, "A")
+    a_harness(file_database, "B", due_on=at("2027-04-01 00:00").date())
+    a_harness(file_database, "X", customer=BETA)
+    return IncomingPayments(file_database, unmatched_days=3)
+
+
+def take(desk: IncomingPayments, payment: Incoming) -> Taken:
+    (taken,) = desk.take([payment], SYSTEM, CAME)
+    return taken
+
+
+def booked(database: Database, entry_id: str) -> dict[str, Decimal]:
+    with database.reading() as session:
+        found = incoming_payments.bookings(session, entry_id)
+        return {one.invoice_id: one.amount for one in found if one.undone_at is None}
+
+
+def state_of(database: Database, entry_id: str) -> EntryState:
+    with database.reading() as session:
+        row = incoming_payments.get(session, entry_id)
+        assert row is not None
+        return row.state
+
+
+def test_our_reference_is_booked_once(desk: IncomingPayments, file_database: Database) -> None:
+    payment = came("300.00", f"Thanks! {reference_for(['A'])}")
+    first, again = take(desk, payment), take(desk, payment)
+    assert (first.new, first.state, again.new) == (True, EntryState.BOOKED, False)
+    assert booked(file_database, first.entry_id) == {"A": Decimal("300.00")}
+    with file_database.reading() as session:
+        assert [row.action for row in session.scalars(select(AuditRow).where(AuditRow.object.like("payment/%")))] == [
+            "payment_matched"
+        ]
+
+
+def test_what_is_on_its_way_to_a_case_is_not_open_any_more(desk: IncomingPayments, file_database: Database) -> None:
+    """Two payments in one file: the case has not been told of the first when the second is matched."""
+    text = reference_for(["A"])
+    taken = desk.take([came("300.00", text, "1"), came("300.00", text, "2")], SYSTEM, CAME)
+    assert [one.state for one in taken] == [EntryState.BOOKED, EntryState.PROPOSED]
+
+
+def test_a_preview_changes_nothing(desk: IncomingPayments, file_database: Database) -> None:
+    (found,) = desk.preview([came("300.00", "INV-A")])
+    assert not isinstance(found, Taken) and found.rule is Rule.NUMBER
+    with file_database.reading() as session:
+        assert incoming_payments.waiting(session) == []
+
+
+def test_a_rehearsal_never_gets_real_money(file_database: Database) -> None:
+    harness = ServiceHarness(sample_deps(file_database))
+    harness.open(an_invoice(invoice_id="R", number="INV-R"), rehearsal=True)
+    taken = take(IncomingPayments(file_database, 3), came("1200.00", f"INV-R {reference_for(['R'])}"))
+    assert taken.state is EntryState.UNMATCHED
+
+
+def test_a_confirmed_proposal_is_booked_and_its_account_is_learned(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("300.00", "March", payer_name="ACME", payer_iban=IBAN))
+    assert taken.state is EntryState.PROPOSED
+    desk.confirm(taken.entry_id, 1, ADA, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.BOOKED
+    assert sum(booked(file_database, taken.entry_id).values()) == Decimal("300.00")
+    with file_database.reading() as session:
+        assert incoming_payments.customers_paying_from(session, IBAN) == ["acme"]
+        assert {one.state for one in incoming_payments.proposals(session, taken.entry_id)} == {
+            ProposalState.CONFIRMED,
+            ProposalState.LAPSED,
+        }
+    (found,) = desk.preview([came("300.00", "April", "2", payer_iban=IBAN)])
+    assert not isinstance(found, Taken)
+    assert "account that paid" in found.proposals[0].reasons[0]
+
+
+def test_a_rejected_proposal_is_not_made_again(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    desk.reject(taken.entry_id, 1, ADA, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.UNMATCHED
+    assert desk.try_again(SYSTEM, CAME) == 0
+    with pytest.raises(Refused, match="rejected"):
+        desk.confirm(taken.entry_id, 1, ADA, CAME)
+
+
+def test_a_payment_that_came_before_its_invoice_is_matched_when_it_is_there(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("80.00", "INV-LATE"))
+    assert taken.state is EntryState.UNMATCHED
+    a_harness(file_database, "LATE", "80.00")
+    assert desk.try_again(SYSTEM, CAME + timedelta(hours=1)) == 1
+    assert booked(file_database, taken.entry_id) == {"LATE": Decimal("80.00")}
+
+
+def test_a_person_splits_a_payment_and_undoes_it(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("500.00", "three invoices", payer_iban=IBAN))
+    desk.assign(taken.entry_id, [("A", Decimal("300.00")), ("B", None)], ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {"A": Decimal("300.00"), "B": Decimal("200.00")}
+    desk.undo(taken.entry_id, ADA, CAME)
+    assert booked(file_database, taken.entry_id) == {}
+    assert desk.try_again(SYSTEM, CAME) == 0  # a person decides now
+    desk.assign(taken.entry_id, [("X", None)], ADA, CAME)
+    with file_database.reading() as session:
+        ids = [one.payment_id for one in incoming_payments.bookings(session, taken.entry_id)]
+        assert session.get(PayerAccountRow, (IBAN, "acme")) is None
+    assert ids == ["1", "1", "1.2"]  # an id that was taken back never returns
+
+
+@pytest.mark.parametrize(
+    ("shares", "said"),
+    [
+        ([], "name each invoice once"),
+        ([("A", None), ("A", None)], "name each invoice once"),
+        ([("A", None), ("B", None)], "each but one"),
+        ([("A", Decimal("100.00"))], "and 500.00 EUR came"),
+        ([("A", Decimal("500.00")), ("B", None)], "each share is above zero"),
+        ([("A", Decimal("0.001")), ("B", None)], "in steps of 0.01"),
+        ([("nobody", None)], "is not known"),
+    ],
+)
+def test_a_split_that_makes_no_sense_is_refused(
+    desk: IncomingPayments, shares: list[tuple[str, Decimal | None]], said: str
+) -> None:
+    taken = take(desk, came("500.00"))
+    with pytest.raises(Refused, match=said):
+        desk.assign(taken.entry_id, shares, ADA, CAME)
+
+
+def test_a_proposal_whose_invoice_was_paid_meanwhile_is_not_confirmed(
+    desk: IncomingPayments, file_database: Database
+) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    take(desk, came("300.00", reference_for(["A"]), "2"))
+    with pytest.raises(Refused, match="split it by hand, or reject it"):
+        desk.confirm(taken.entry_id, 1, ADA, CAME)
+
+
+def test_what_is_for_no_invoice_is_set_aside(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("0.37", "INTEREST OF THE BANK"))
+    desk.set_aside(taken.entry_id, "bank-interest", ADA, CAME)
+    assert state_of(file_database, taken.entry_id) is EntryState.SET_ASIDE
+    with pytest.raises(Refused, match="set aside"):
+        desk.assign(taken.entry_id, [("A", None)], ADA, CAME)
+
+
+def test_nobody_without_the_right_decides(desk: IncomingPayments) -> None:
+    taken = take(desk, came("200.00", "INV-A"))
+    reader = Principal(PrincipalKind.PERSON, "rita", "Rita", Role.AUDITOR)
+    for act in (
+        lambda: desk.confirm(taken.entry_id, 1, reader, CAME),
+        lambda: desk.reject(taken.entry_id, 1, reader, CAME),
+        lambda: desk.assign(taken.entry_id, [("A", None)], reader, CAME),
+        lambda: desk.undo(taken.entry_id, reader, CAME),
+        lambda: desk.set_aside(taken.entry_id, "x", reader, CAME),
+        lambda: desk.take([came("1.00")], reader, CAME),
+    ):
+        with pytest.raises(NotAllowed):
+            act()
+
+
+def test_an_entry_of_the_bank_has_the_state_of_its_payment(desk: IncomingPayments, file_database: Database) -> None:
+    (entry,) = identify(
+        [
+            BankEntry(
+                account="DE02120300000000202051",
+                booked_on=CAME.date(),
+                amount=Decimal("300.00"),
+                currency="EUR",
+                direction=Direction.IN,
+                references=(reference_for(["A"]),),
+            )
+        ]
+    )
+    with file_database.writing_beside_customers() as session:
+        row = StatementRow(
+            statement_id="s", name="s.xml", format="camt.053", entries=1, problems=[], by="ada", at=CAME
+        )
+        bank_entries.add_statement(session, row, [entry])
+    taken = take(desk, of_bank_entry(entry))
+    with file_database.reading() as session:
+        assert bank_entries.find(session, entry.identity).state is EntryState.BOOKED
+        (booking,) = incoming_payments.bookings(session, taken.entry_id)
+    assert booking.payment_id == entry.payment_id
+
+
+def test_money_that_waits_for_too_long_is_a_person_s_task(desk: IncomingPayments, file_database: Database) -> None:
+    taken = take(desk, came("77.00", "who knows"))
+    proposed = take(desk, came("200.00", "INV-A", "2"))
+    assert desk.ask_people(CAME + timedelta(days=1)) == 0
+    assert desk.ask_people(CAME + timedelta(days=3)) == 2
+    assert desk.ask_people(CAME + timedelta(days=4)) == 0
+    with file_database.reading() as session:
+        found = {one["task_id"]: one for one in open_work(session)}
+        assert {one["invoice_id"] for one in found.values()} == {"", "A"}
+        task = found[f"{taken.entry_id}.unmatched.0"]
+        assert "77.00 EUR came in on 2027-03-03" in task["reason"]
+        assert {one.task_id for one in queued_tasks(session, CAME)} == set(found)
+    desk.set_aside(taken.entry_id, "wrong-account", ADA, CAME + timedelta(days=4))
+    desk.confirm(proposed.entry_id, 1, ADA, CAME + timedelta(days=4))
+    with file_database.reading() as session:
+        assert open_work(session) == []
+
+
+# While a proposal is open ----------------------------------------------------------------------------------
+
+
+def test_no_reminder_leaves_while_a_proposal_is_open(file_database: Database) -> None:
+    """G1 for money that is not booked yet: two business days, then chasing goes on, and both are said."""
+    harness = a_harness(file_database, "A")
+    desk = IncomingPayments(file_database, 3)
+    desk.take([came("200.00", "INV-A")], SYSTEM, at("2027-03-01 15:00"))
+    waits = harness.carry_out("first-reminder", FIRST).outcome
+    assert waits is not None and waits.status == "delayed" and waits.until is not None
+    assert waits.until.date() == at("2027-03-03 00:00").date()  # looked at again the next morning
+    assert harness.messages() == []
+    assert "waits until a person decides" in harness.entries("delayed")[-1].reason
+    goes_on = harness.carry_out("first-reminder", "2027-03-03 15:00").outcome
+    assert goes_on is not None and goes_on.status == "done"
+    assert harness.messages() != []
+    assert "chasing goes on" in harness.entries("match")[-1].reason
+
+
+def test_chasing_goes_on_once_the_proposal_is_rejected(file_database: Database) -> None:
+    harness, desk = a_harness(file_database, "A"), IncomingPayments(file_database, 3)
+    (taken,) = desk.take([came("200.00", "INV-A")], SYSTEM, at("2027-03-01 15:00"))
+    desk.reject(taken.entry_id, 1, ADA, at("2027-03-01 16:00"))
+    outcome = harness.carry_out("first-reminder", FIRST).outcome
+    assert outcome is not None and outcome.status == "done"
+
+
+def test_no_reminder_leaves_while_a_booking_is_on_its_way(file_database: Database) -> None:
+    harness, desk = a_harness(file_database, "A"), IncomingPayments(file_database, 3)
+    desk.take([came("300.00", reference_for(["A"]))], SYSTEM, at("2027-03-02 08:00"))
+    outcome = harness.carry_out("first-reminder", FIRST).outcome
+    assert outcome is not None and outcome.status == "delayed"
+    assert "is on its way" in harness.entries("delayed")[-1].reason
+
+
+def test_a_proposal_that_comes_after_the_step_was_judged_stops_its_message(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim looks in its own transaction: the judge saw nothing, and the money was proposed after that."""
+    harness = a_harness(file_database, "A")
+    judged = StepJudge.judge
+
+    def judge_and_then_money_comes(self: StepJudge, session: Session, dispatch: Dispatch) -> StepOutcome:
+        outcome = judged(self, session, dispatch)
+        row = incoming_payments.add(session, came("200.00", "INV-A"), dispatch.now, dispatch.now)
+        proposal = Proposal(
+            parts=(Part(invoice_id="A", customer_id="acme", amount=Decimal("200.00")),), reasons=("a test",)
+        )
+        incoming_payments.propose(session, row.entry_id, [proposal])
+        return outcome
+
+    monkeypatch.setattr(StepJudge, "judge", judge_and_then_money_comes)
+    outcome = harness.carry_out("first-reminder", FIRST).outcome
+    assert outcome is not None and outcome.status == "delayed"
+    assert harness.messages() == []
+
+
+def test_the_answer_to_a_promise_does_not_wait(file_database: Database) -> None:
+    """It asks for nothing."""
+    harness, desk = a_harness(file_database, "A"), IncomingPayments(file_database, 3)
+    desk.take([came("200.00", "INV-A")], SYSTEM, at("2027-03-01 15:00"))
+    harness.record("promise_to_pay", FIRST, date="2027-03-09", promised_by="ada")
+    action = harness.case.next_action
+    assert action is not None
+    outcome = harness.carry_out(action.step, FIRST).outcome
+    assert outcome is not None and outcome.status == "done"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_message_that_asks_is_claimed_while_money_is_in_question(file_database: Database, seed: int) -> None:
+    """Random days: payments are proposed, rejected, confirmed and undone between the steps of two invoices."""
+    chance = Random(seed)
+    desk, harnesses = IncomingPayments(file_database, 3), [a_harness(file_database, one) for one in ("A", "B")]
+    in_question: dict[str, datetime] = {}
+    day = at("2027-03-01 08:00")
+    for number in range(14):
+        day += timedelta(days=1, hours=chance.choice((0, 1)))
+        match chance.choice(("propose", "reject", "confirm", "nothing")):
+            case "propose":
+                (taken,) = desk.take([came("200.00", "INV-A", str(number))], SYSTEM, day)
+                if taken.state is EntryState.PROPOSED:
+                    in_question[taken.entry_id] = day
+            case "reject" if in_question:
+                entry_id = chance.choice(sorted(in_question))
+                desk.reject(entry_id, 1, ADA, day)
+                del in_question[entry_id]
+            case "confirm" if in_question:
+                entry_id = chance.choice(sorted(in_question))
+                with suppress(Refused):  # less is open by now
+                    desk.confirm(entry_id, 1, ADA, day)
+                    desk.undo(entry_id, ADA, day)
+                    del in_question[entry_id]
+        before = {one.case.invoice_id: len(one.messages()) for one in harnesses}
+        for one in harnesses:
+            action = one.case.next_action
+            if action is not None and action.at <= day:
+                one.carry_out(action.step, f"{day:%Y-%m-%d %H:%M}")
+        asked = any(len(one.messages()) > before[one.case.invoice_id] for one in harnesses)
+        waits = any(day < two_business_days_after(since) for since in in_question.values())
+        assert not (asked and waits), (day, in_question)
+
+
+def two_business_days_after(moment: datetime) -> datetime:
+    left = 2
+    while left:
+        moment += timedelta(days=1)
+        left -= moment.weekday() < 5  # no holiday of Germany is in these weeks
+    return moment

@@ -1,0 +1,138 @@
+"""The page of unmatched money: two clicks to confirm, a split by hand, and every decision taken back."""
+
+import re
+
+import httpx
+import pytest
+
+from dunwell.domain.principals import Role
+from dunwell.store import cases, incoming_payments
+from dunwell.store.tables import IncomingPaymentRow
+from tests.web.console.conftest import Site
+from tests.web.console.test_console_pages import CHASED
+from tests.web.described import check_described
+
+PAGE, API = "/console/unmatched", "/api/incoming-payments"
+
+
+def entry(site: Site, identity: str) -> IncomingPaymentRow:
+    with site.database.reading() as session:
+        (row,) = (
+            one
+            for one in (*incoming_payments.waiting(session), *incoming_payments.lately_booked(session, 20))
+            if one.identity == identity
+        )
+    return row
+
+
+def paid(site: Site, invoice_id: str) -> str:
+    with site.database.reading() as session:
+        case = cases.get(session, invoice_id)
+    assert case is not None
+    return str(round(case.money.paid, 2))
+
+
+async def test_a_proposal_is_confirmed_by_one_button_and_undone_by_another(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    text = (await http.get(PAGE)).text
+    form = f"{PAGE}/{entry(site, 'likely').entry_id}/proposals/1/confirm"
+    assert f'action="{form}"' in text and "it names invoice" in text.lower()
+    before = paid(site, CHASED)
+    for _ in range(2):  # a button that was pressed twice
+        answer = await http.post(form)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?done=confirm")
+    assert float(paid(site, CHASED)) == float(before) + 900
+    assert (await http.post(f"{PAGE}/{entry(site, 'likely').entry_id}/undo")).status_code == 303
+    assert paid(site, CHASED) == before
+
+
+async def test_what_a_payer_wrote_is_text(http: httpx.AsyncClient) -> None:
+    text = (await http.get(PAGE)).text
+    assert "<b>thanks</b>" not in text and "&lt;b&gt;thanks" in text
+
+
+async def test_a_split_that_does_not_fit_is_said_beside_it_and_nothing_typed_is_lost(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    row = entry(site, "nobody")
+    form = f"{PAGE}/{row.entry_id}/match"
+    refused = await http.post(form, data={"invoice.1": CHASED, "amount.1": "41.00"})
+    assert refused.status_code == 422
+    assert f'id="{row.entry_id}-problem"' in refused.text and 'value="41.00"' in refused.text
+    for amount in ("x", "42,00"):
+        assert (await http.post(form, data={"invoice.1": CHASED, "amount.1": amount})).status_code == 422
+    assert (await http.post(form, data={"invoice.1": CHASED, "amount.1": ""})).status_code == 303
+    assert entry(site, "nobody").state == "booked"
+
+
+async def test_a_payment_is_rejected_and_set_aside(http: httpx.AsyncClient, site: Site) -> None:
+    entry_id = entry(site, "likely").entry_id
+    number = len(re.findall(rf'action="{PAGE}/{entry_id}/proposals/\d/reject"', (await http.get(PAGE)).text))
+    for one in range(1, number + 1):
+        assert (await http.post(f"{PAGE}/{entry_id}/proposals/{one}/reject")).status_code == 303
+    assert (await http.post(f"{PAGE}/{entry_id}/aside", data={"reason": "loan"})).status_code == 303
+    assert entry_id not in (await http.get(PAGE)).text
+
+
+async def test_an_unknown_payment_is_said_to_be_unknown(http: httpx.AsyncClient) -> None:
+    answer = await http.post(f"{PAGE}/E0/undo")
+    assert answer.status_code == 422 and "is no payment that came in" in answer.text
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.PRODUCT])
+async def test_who_only_reads_decides_nothing(http: httpx.AsyncClient, site: Site, role: Role) -> None:
+    form = f"{PAGE}/{entry(site, 'likely').entry_id}/proposals/1/confirm"
+    site.role = role
+    assert (await http.post(form)).status_code == 403
+
+
+async def test_a_case_that_refuses_the_money_is_shown(http: httpx.AsyncClient, site: Site) -> None:
+    """Its id is that of a payment of another amount: nothing is lost, and a person reads why."""
+    row = entry(site, "nobody")
+    site.engine.apply(
+        CHASED,
+        "payment_received",
+        {"payment_id": incoming_payments.incoming_of(row).payment_id(), "amount": "1.00", "currency": "EUR"},
+    )
+    assert (await http.post(f"{PAGE}/{row.entry_id}/match", data={"invoice.1": CHASED})).status_code == 303
+    text = (await http.get(PAGE)).text
+    assert "refuses it" in text and f'action="{PAGE}/{row.entry_id}/undo"' in text
+
+
+# Over the API ----------------------------------------------------------------------------------------------
+
+
+async def ask(http: httpx.AsyncClient, path: str, body: object = None) -> httpx.Response:
+    answer = await (http.get(f"{API}{path}") if body is None else http.post(f"{API}{path}", json=body))
+    check_described(answer)
+    return answer
+
+
+async def test_a_program_reads_what_waits_and_decides(http: httpx.AsyncClient, site: Site) -> None:
+    site.role = Role.BILLING
+    found = {one["text"]: one for one in (await ask(http, "")).json()}
+    nobody = found["<b>thanks</b>"]
+    assert (nobody["amount"], nobody["state"], nobody["proposals"]) == ("42.00", "unmatched", [])
+    path = f"/{nobody['entry_id']}"
+    assert (await ask(http, f"{path}/match", {"invoices": "LIN-2027-007"})).status_code == 422
+    assert (await ask(http, f"{path}/match", {"invoices": [{"invoice_id": CHASED, "amount": 42}]})).status_code == 422
+    booked = await ask(http, f"{path}/match", {"invoices": [{"invoice_id": CHASED, "amount": "42.00"}]})
+    assert booked.status_code == 200
+    assert [(one["invoice_id"], one["amount"]) for one in booked.json()["bookings"]] == [(CHASED, "42.00")]
+    assert paid(site, CHASED) == "42.00"
+    undone = await ask(http, f"{path}/undo", {})
+    assert undone.json()["state"] == "unmatched" and paid(site, CHASED) == "0.00"
+    aside = await ask(http, f"{path}/set-aside", {"reason": "loan"})
+    assert aside.json()["state"] == "set_aside"
+
+
+async def test_a_program_confirms_and_rejects_proposals(http: httpx.AsyncClient, site: Site) -> None:
+    path = f"/{entry(site, 'likely').entry_id}"
+    assert (await ask(http, f"{path}/proposals/x/confirm", {})).status_code == 404
+    assert (await ask(http, f"{path}/proposals/77/confirm", {})).status_code == 404
+    assert (await ask(http, "/E0")).status_code == 404
+    confirmed = await ask(http, f"{path}/proposals/1/confirm", {})
+    assert confirmed.json()["state"] == "booked"
+    assert (await ask(http, f"{path}/proposals/1/reject", {})).status_code == 422
+    assert (await ask(http, path)).json() == confirmed.json() | {"age_days": 0}
