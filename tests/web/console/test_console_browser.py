@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from dunwell.store import cases
+from dunwell.domain.terms import MessageState
+from dunwell.store import cases, outbox
 from tests.web.console.conftest import Running
 from tests.web.console.test_console_pages import PAGES
 
@@ -50,6 +51,61 @@ def test_axe_finds_nothing_on_wide_and_narrow_screens_light_and_dark(context: Br
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     page.emulate_media(color_scheme="light")
     assert _broken_rules(page, only_colours=True) == []
+    assert said == []
+
+
+def _checked(page: Page) -> None:
+    """Fail for what axe finds on wide and narrow screens, light and dark, and for a page that scrolls sideways."""
+    for width in (1280, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="light")
+        assert _broken_rules(page) == []
+        page.emulate_media(color_scheme="dark")
+        assert _broken_rules(page, only_colours=True) == []
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_reference_of_the_api_is_accessible(context: BrowserContext) -> None:
+    """Some seconds: the page is long."""
+    page = context.new_page()
+    said = _opened(page, "/api/docs")
+    _checked(page)
+    assert said == []
+
+
+def test_letters_that_wait_are_accessible(context: BrowserContext, running: Running) -> None:
+    with running.site.database.writing("lindenhof") as session:
+        row = next(one for one in outbox.of_invoice(session, "LIN-2027-007") if one.channel == "letter")
+        row.state, row.provider, row.provider_id = MessageState.ACCEPTED, "print-folder", "none.pdf"
+    page = context.new_page()
+    page.goto("/console/letters")
+    expect(page.get_by_role("checkbox")).to_have_count(1)
+    _checked(page)
+
+
+def test_a_file_of_invoices_is_accessible_at_each_step(context: BrowserContext) -> None:
+    page = context.new_page()
+    page.goto("/console/invoices")
+    head = "invoice_id;number;customer_id;customer_name;country;accounts_payable_name;accounts_payable_email;Summe"
+    row = "N-1;N/1;nord;Nordwind KG;DE;Ida Nord;ida@nordwind.example;1.200,50;EUR;01.03.2027;31.03.2027"
+    text = f"{head};currency;issued_on;due_on\n{row}\n"
+    page.locator("input[type=file]").set_input_files(
+        {"name": "x.csv", "mimeType": "text/csv", "buffer": text.encode()}
+    )
+    page.get_by_role("button", name=re.compile("Read|Look|Show|Preview")).first.click()
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    _checked(page)
+
+
+def test_a_message_is_shown_as_it_looked_and_its_frame_runs_nothing(context: BrowserContext) -> None:
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto("/console/messages?channel=email")
+    page.locator("tbody a[href*='/messages/']").first.click()
+    frame = page.frame_locator("iframe")
+    expect(frame.locator(".letter")).to_be_visible()
+    _checked(page)
     assert said == []
 
 
