@@ -14,7 +14,7 @@ from dunwell.settings import load_settings
 from dunwell.views.facts import Facts
 from dunwell.views.figure_table import write_csv
 from dunwell.views.figure_words import AFTER_STEPS, SALES, WORDS
-from dunwell.views.figures import as_of_given
+from dunwell.views.figures import as_of_given, headline
 from dunwell.views.figures import figures as figures_of
 
 
@@ -59,7 +59,8 @@ def _show(found: Facts) -> None:
     if not found["figures"]:
         say("No invoice is known yet.")
     for one in found["figures"]:
-        for line in _lines(one, found["day"]):
+        say(f"{headline(one)}, on {found['day']}")
+        for line in _lines(one):
             say(line)
         for heads, rows in _tables(one):
             if rows:
@@ -71,9 +72,8 @@ def _show(found: Facts) -> None:
         say(AFTER_STEPS)
 
 
-def _lines(one: Facts, day: str) -> Iterator[str]:
-    code, period, money = one["currency"], one["period"], one["receivables"]
-    yield f"{code} on {day}: {money['open']} open, {money['late']} of it late ({_shown(money['late_share'], '%')})"
+def _lines(one: Facts) -> Iterator[str]:
+    period = one["period"]
     yield f"  period     {period['from']} to {period['to']}, {period['days']} days"
     flow = one["roll_forward"]
     yield (

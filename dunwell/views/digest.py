@@ -10,9 +10,11 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from dunwell.domain.figures.period import AsOf
 from dunwell.domain.principals import Right, Role, rights_of
 from dunwell.domain.terms import TaskKind
 from dunwell.store.tables import ApprovalRow
+from dunwell.views.figures import figures, headline
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
 from dunwell.views.waiting import what_waits
 
@@ -21,8 +23,14 @@ Line = tuple[str, str]
 
 
 def digest_lines(session: Session, role: Role, now: datetime, until: datetime) -> list[Line]:
-    """Return what waits for somebody of this role by `until`; empty when nothing does."""
-    return [line for right, part in _PARTS if right in rights_of(role) for line in part(session, now, until)]
+    """Return what waits for somebody of this role by `until`; empty when nothing does.
+
+    Whoever decides about approvals reads the figures of receivables at its end.
+    """
+    lines = [line for right, part in _PARTS if right in rights_of(role) for line in part(session, now, until)]
+    if lines and {Right.FIGURES_READ, Right.APPROVALS_WRITE} <= rights_of(role):  # figures alone wait for nobody
+        lines += [(headline(one), "/figures") for one in figures(session, AsOf.at(now))["figures"]]
+    return lines
 
 
 def digest_text(lines: Sequence[Line], console: str) -> str:

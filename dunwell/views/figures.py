@@ -65,6 +65,17 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
+def headline(one: Facts) -> str:
+    """Return the figures of a currency in a sentence: what is open and late, and DSO with that a month before."""
+    money, earlier = one["receivables"], one["trend"][-2:-1]
+    late = f" ({money['late_share']} %)" if money["late_share"] is not None else ""
+    said = f"{one['currency']}: {Decimal(money['open']):,} open, {Decimal(money['late']):,} of it late{late}"
+    if one["dso"] is None:
+        return said
+    before = f", a month before {earlier[0]['dso']}" if earlier and earlier[0]["dso"] is not None else ""
+    return f"{said}; DSO {one['dso']} days{before}"
+
+
 def as_of_given(text: str | None, now: datetime) -> AsOf:
     """Return the instant that somebody wrote, a day or a time; now without one. Raises Refused for anything else."""
     if not text:

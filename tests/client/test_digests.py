@@ -184,3 +184,14 @@ def test_a_zone_that_is_none_and_a_role_without_tasks_are_refused(stocked: Datab
         Users(stocked).set_digest(user_id, "Europe/Berlin", OPERATOR, MORNING)
     with pytest.raises(Refused, match="none that is known"):
         Users(stocked).set_digest(user_id, "Berlin", OPERATOR, MORNING)
+
+
+def test_whoever_decides_reads_the_figures_at_its_end(stocked: Database) -> None:
+    desk = Desk(stocked)
+    said = "EUR: 1,200.00 open, 1,200.00 of it late (100.0 %); DSO"
+    assert said in desk.digests.preview(Role.MANAGER, "UTC").body
+    assert f"\n{CONSOLE}/figures\n" in desk.digests.preview(Role.MANAGER, "UTC").body
+    assert said not in desk.digests.preview(Role.AGENT, "UTC").body
+    with stocked.writing() as session:
+        tasks.close_task(session, "inv-1.call", "done", MORNING)
+    assert desk.digests.preview(Role.MANAGER, "UTC").lines == 0, "figures alone wait for nobody"
