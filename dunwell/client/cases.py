@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,6 +115,7 @@ class Cases:
         except (NoAnswer, ServerAway):
             await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)
             raise
+        answer = _with_doubt(answer, request.content.get("payment_id"))
         await asyncio.to_thread(self._idempotency.answered, request, _kept(answer), customer_id)
         return answer
 
@@ -155,6 +157,14 @@ def _checked(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """The event's fields as they go to the case. Raises Refused naming the field."""
     checked: dict[str, Any] = parse_event(name, [dict(content)]).model_dump(mode="json", exclude_none=True)
     return checked
+
+
+def _with_doubt(answer: TellResult, payment_id: str | None) -> TellResult:
+    """The answer with what a person has to check about this payment, such as whether it was counted before."""
+    if answer.status is None or answer.remark or payment_id is None:
+        return answer
+    doubts = [one.reason for one in answer.status.timeline if one.kind == "check" and one.ref == payment_id]
+    return replace(answer, remark=f"payment {payment_id}: {doubts[-1]}") if doubts else answer
 
 
 def _kept(answer: TellResult) -> dict[str, Any]:

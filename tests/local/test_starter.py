@@ -99,6 +99,13 @@ def test_a_finished_case_is_not_restarted_by_its_file(here: Place, run: Run) -> 
     assert (said.code, said.out) == (0, "0 started, 0 already running, 1 already ended, 0 refused\n")
 
 
+def test_a_payment_that_may_be_older_than_the_import_is_answered_as_not_counted(here: Place, run: Run) -> None:
+    run("start", a_file(an_item("OLD-1", paid="500.00")))
+    said = run("pay", "OLD-1", "500.00", "--payment-id", "bank-7", "--received-at", "2026-02-01T10:00Z")
+    assert said.code == 0
+    assert "payment bank-7: 500.00 EUR received before the import: not counted until a person confirms it" in said.out
+
+
 def test_a_rehearsal_lives_through_its_ladder_and_is_never_mixed(here: Place, run: Run) -> None:
     file = a_file(an_item("1", issued_on="2027-02-01", due_on="2027-03-01"))
     said = run("start", file, "--rehearse", "--speed", "5000000", "--as-of", "2027-02-20", "--id-prefix", "REH-")
