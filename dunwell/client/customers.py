@@ -12,6 +12,7 @@ from dunwell.client.bounded import gather
 from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
@@ -29,7 +30,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
 from dunwell.services.submissions import Submission
 from dunwell.store import accounts, addresses, audit, cases, contacts, customer_pauses, timeline
-from dunwell.store.tables import ContactRow
+from dunwell.store.tables import CaseRow, ContactRow
 from dunwell.views.lookup import find_customer
 
 
@@ -173,13 +174,14 @@ class Customers:
         event = parse_event("resume", [{"by": by, "scope": "customer"}])
         assert isinstance(event, Resume)
         with self._transaction(customer_id) as session:
-            before = customer_pauses.get(session, customer_id)
-            if before is None:
+            before, concerned = customer_pauses.get(session, customer_id), _open_invoices(session, customer_id)
+            if before is not None:
+                customer_pause.answer(session, before, f"the customer goes on, by {event.by}", datetime.now(UTC))
+                customer_pauses.end(session, customer_id)
+            # After the database was restored from a copy, the pause may be left in the cases alone.
+            elif not any(_rests_as_customer(row) for row in cases.get_rows(session, concerned).values()):
                 raise Refused("pause", f"{customer_id} does not rest as a whole")
-            customer_pause.answer(session, before, f"the customer goes on, by {event.by}", datetime.now(UTC))
-            customer_pauses.end(session, customer_id)
             self._audit(session, f"customer/{customer_id}", "resume")
-            concerned = _open_invoices(session, customer_id)
         said = f"{customer_id} goes on: {_counted(concerned)}"
         return Changed((said,), "resume", event.model_dump(mode="json"), tuple(concerned))
 
@@ -247,6 +249,10 @@ class _After:
     def changed(self, otherwise: str, more: Sequence[str] = ()) -> Changed:
         said = (*self.said, *more) or (otherwise,)
         return Changed(said, content={"by": self.by}, invoices=self.invoices)
+
+
+def _rests_as_customer(row: CaseRow) -> bool:
+    return Case.model_validate(row.state).agreements.customer_pause is not None
 
 
 def _open_invoices(session: Session, customer_id: str) -> list[str]:

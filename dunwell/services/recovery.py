@@ -20,7 +20,7 @@ from dunwell.domain.timeline import Entry
 from dunwell.services import credits
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import CaseRequest
-from dunwell.store import accounts, cases, invoices, outbox, payments, timeline
+from dunwell.store import accounts, cases, customer_pauses, invoices, outbox, payments, timeline
 from dunwell.store.tables import MessageRow, PaymentRow, ReversalRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
@@ -97,8 +97,11 @@ class Recovery:
         for sent in lost:
             self._write_message(case, sent)
         self._set_holds(case)
+        self._set_customer_pause(case)
         written = f"{len(lost)} message(s) without their text, " if lost else ""
-        self._note("behind", f"the database was older than the case: {written}payments, holds and timeline restored")
+        self._note(
+            "behind", f"the database was older than the case: {written}payments, holds, pauses and timeline restored"
+        )
         return True
 
     def was_completed(self) -> bool:
@@ -194,6 +197,23 @@ class Recovery:
             open_now = set()
         for level in sorted(wanted - open_now):
             accounts.place_hold(self._session, case.customer_id, case.invoice_id, level, reason, self._now)
+
+    def _set_customer_pause(self, case: Case) -> None:
+        """Write the pause of the whole customer as the case last knew it: begun or ended in the lost time."""
+        pause, stored = case.agreements.customer_pause, cases.get(self._session, case.invoice_id)
+        older = stored.agreements.customer_pause if stored is not None else None
+        kept = customer_pauses.get(self._session, case.customer_id)
+        if pause is not None and kept is None:
+            customer_pauses.put(
+                self._session,
+                case.customer_id,
+                reason=pause.reason,
+                by=pause.by,
+                until=pause.until,
+                now=pause.since,
+            )
+        elif pause is None and older is not None and kept is not None:
+            customer_pauses.end(self._session, case.customer_id)
 
     def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
         key = f"{self._key(key)}{self._now:%Y%m%d%H%M%S}"

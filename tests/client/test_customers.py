@@ -11,7 +11,7 @@ from dunwell.domain.clock import Clock
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind, Role, Stage
-from dunwell.store import addresses, cases, contacts, invoices, tasks, timeline
+from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, tasks, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import TaskRow
 from dunwell.views.customer import customer_facts
@@ -192,6 +192,8 @@ def test_b11_a_customer_rests_with_all_open_invoices_and_those_still_to_come(dat
         assert case is not None
         assert (case.stage, case.next_action) == (Stage.PAUSED, None)
     assert lines(database, "c", "paused") == ["the whole customer, by agent-7 until somebody resumes: insolvency"]
+    with database.writing() as session:
+        customer_pauses.end(session, "acme")  # lost in a restore: it is left in the cases
     assert customers(database).resume("acme", "agent-7").invoices == ("a", "b", "c")
     register(database, bill("d", [ADA]), now=LATER)
     with database.reading() as session:

@@ -17,7 +17,7 @@ from dunwell.services import standstill
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
 from dunwell.services.recovery import LOST_TEXT
-from dunwell.store import addresses, cases, payments, timeline
+from dunwell.store import addresses, cases, customer_pauses, payments, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
@@ -328,6 +328,40 @@ def test_a4_a_hold_that_the_case_knows_to_be_released_is_released_again(
     harness.pay("2027-03-25 09:00", "1.00", "p2")
     assert harness.access() == "full"
     agree(harness)
+
+
+def test_a_customers_pause_that_only_the_case_knows_is_in_force_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open()
+    restore = backed_up()
+    harness.record("pause", "2027-03-02 10:00", reason="hardship", by="ada", until="2027-05-01", scope="customer")
+    restore()
+    harness.pay("2027-03-03 09:00", "1.00")
+    with harness.deps.database.reading() as session:
+        row = customer_pauses.get(session, "acme")
+    assert row is not None
+    assert (row.reason, row.by, f"{row.until}", row.since) == (
+        "hardship",
+        "ada",
+        "2027-05-01",
+        at("2027-03-02 10:00"),
+    )
+
+
+def test_a_customers_pause_that_the_case_knows_to_have_ended_is_ended_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open()
+    with harness.deps.database.writing() as session:
+        customer_pauses.put(session, "acme", reason="hardship", by="ada", until=None, now=at("2027-03-02 10:00"))
+    harness.record("pause", "2027-03-02 10:00", reason="hardship", by="ada", scope="customer")
+    restore = backed_up()
+    harness.record("resume", "2027-03-02 11:00", by="ada", scope="customer")
+    restore()
+    harness.pay("2027-03-03 09:00", "1.00")
+    with harness.deps.database.reading() as session:
+        assert customer_pauses.get(session, "acme") is None
 
 
 def test_a4_nothing_is_restored_where_nothing_was_lost(harness: ServiceHarness) -> None:
