@@ -210,7 +210,7 @@ class Recovery:
                 reason=pause.reason,
                 by=pause.by,
                 until=pause.until,
-                now=pause.since,
+                now=pause.since or self._now,
             )
         elif pause is None and older is not None and kept is not None:
             customer_pauses.end(self._session, case.customer_id)
