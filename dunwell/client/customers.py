@@ -13,10 +13,11 @@ from dunwell.client.cases import Cases
 from dunwell.client.legal_pauses import with_legal_end
 from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.case import Case
-from dunwell.domain.channels import CLOSABLE
+from dunwell.domain.channels import CLOSABLE, Channel
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
 from dunwell.domain.events import Pause, Resume, parse_event
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
 from dunwell.domain.principals import SYSTEM, Principal
@@ -29,7 +30,16 @@ from dunwell.services import contact_replacement, customer_pause
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, addresses, audit, cases, contacts, customer_pauses, timeline
+from dunwell.store import (
+    accounts,
+    addresses,
+    audit,
+    cases,
+    contacts,
+    customer_pauses,
+    provider_events,
+    timeline,
+)
 from dunwell.store.tables import CaseRow, ContactRow
 from dunwell.views.lookup import find_customer
 
@@ -123,12 +133,17 @@ class Customers:
     # Standing --------------------------------------------------------------------------------------------
 
     def close_contact(self, contact_id: str, reason: str, by: str) -> Changed:
-        """Write to this contact no more, whatever records say."""
+        """Write to this person no more, whatever records say, in none of their roles at this customer.
+
+        The answer names others who are written to at the same e-mail address.
+        """
         parse_event("pause", [{"reason": reason, "by": by}])
         customer_id = self._customer_of(contact_id)
         with self._people(customer_id, by) as (people, after):
             people.close(customer_id, contact_id, reason, by)
-        return after.changed(f"{contact_id} is closed already")
+            closed = [one for one in people.known(customer_id) if one.closed_at is not None]
+            others = _others_at(after.session, contact_id, closed)
+        return after.changed(f"{contact_id} is closed already", others)
 
     def open_contact(self, contact_id: str, by: str) -> Changed:
         """Write to this contact again, also where mail bounced or the number was wrong. STOP stays STOP."""
@@ -249,6 +264,21 @@ class _After:
     def changed(self, otherwise: str, more: Sequence[str] = ()) -> Changed:
         said = (*self.said, *more) or (otherwise,)
         return Changed(said, content={"by": self.by}, invoices=self.invoices)
+
+
+def _others_at(session: Session, contact_id: str, closed: Sequence[Person]) -> list[str]:
+    """One line for each other contact, of whatever customer, that is written to at this contact's e-mail address."""
+    contact = next(one.contact for one in closed if one.contact_id == contact_id)
+    rows = provider_events.contacts_at(session, Channel.EMAIL, contact.email) if contact.email else []
+    gone, rehearsal = {one.contact_id for one in closed}, is_rehearsal(contact_id)
+    return [
+        f"{row.contact_id} is still written to at the same address: starter.py contact close {row.contact_id}"
+        for row in rows
+        if row.contact_id not in gone
+        and row.closed_at is None
+        and row.retired_at is None
+        and is_rehearsal(row.contact_id) == rehearsal
+    ]
 
 
 def _rests_as_customer(row: CaseRow) -> bool:

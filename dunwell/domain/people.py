@@ -110,6 +110,11 @@ def find(known: Sequence[Person], contact: Contact, taken: Iterable[str] = ()) -
     return None
 
 
+def is_same_human(known: Person, contact: Contact) -> bool:
+    """Whether both are one human being, whatever their roles: the same name, and the same address."""
+    return _same_in_all(known, contact)
+
+
 def new_id(known: Iterable[Person], contact: Contact, customer_id: str) -> str:
     """The id that the contact came with while nobody has it, else the next number of its role."""
     ids = {one.contact_id for one in known}

@@ -18,10 +18,11 @@ _SAID = {
     "joined": "is written to from now on",
     "left": "is not written to any more",
     "closed": "is not written to any more",
+    "stays_closed": "is not written to: one of us closed this person in another role (starter.py contact open)",
     "opened": "is written to again",
 }
 
-Kind = Literal["renewed", "joined", "left", "closed", "opened"]
+Kind = Literal["renewed", "joined", "left", "closed", "stays_closed", "opened"]
 
 
 @dataclass(frozen=True)

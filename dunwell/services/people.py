@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import UNDETERMINED, Customer, Invoice
-from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Naming, Person, asked, find, new_id
+from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Naming, Person, asked, find, is_same_human, new_id
 from dunwell.domain.people_change import Change, Kind
 from dunwell.domain.timeline import Entry
 from dunwell.services.corrections import Corrections
@@ -140,6 +140,7 @@ class People:
                 person = Person(new, position, shared=shared)
                 people.append(person)
                 self._touch(customer_id, person)
+                self._stay_closed(customer_id, person)
             else:
                 self._renew(customer_id, person, contact)
                 if shared and not person.shared:
@@ -213,12 +214,14 @@ class People:
         return contact
 
     def close(self, customer_id: str, contact_id: str, reason: str, by: str) -> bool:
-        """Write to this contact no more, whatever records say. False: it is so already."""
+        """Write to this person no more, in no role and whatever records say. False: it is so already."""
         person = self._person(customer_id, contact_id)
         if person.closed_at is not None:
             return False
-        person.closed_at, person.closed_by, person.closed_why = self._now, by, reason
-        self._stand(customer_id, person, "closed", by)
+        for one in self._people[customer_id]:
+            if one is person or (one.closed_at is None and is_same_human(one, person.contact)):
+                one.closed_at, one.closed_by, one.closed_why = self._now, by, reason
+                self._stand(customer_id, one, "closed", by)
         return True
 
     def open(self, customer_id: str, contact_id: str, by: str) -> bool:
@@ -231,6 +234,14 @@ class People:
         person.closed_at = person.closed_by = person.closed_why = None
         self._stand(customer_id, person, "opened", by)
         return True
+
+    def _stay_closed(self, customer_id: str, new: Person) -> None:
+        """Somebody new in this role whom one of us closed in another role is not written to in this one either."""
+        for one in self._people[customer_id]:
+            if one.closed_at is not None and is_same_human(one, new.contact):
+                new.closed_at, new.closed_by, new.closed_why = one.closed_at, one.closed_by, one.closed_why
+                self.changes.append(Change(customer_id, "stays_closed", new.contact, by=one.closed_by))
+                return
 
     def _stand(self, customer_id: str, person: Person, kind: Kind, by: str) -> None:
         change = Change(customer_id, kind, person.contact, by=by)

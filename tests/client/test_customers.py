@@ -156,6 +156,27 @@ def test_b1_a_contact_that_one_of_us_closed_stays_closed_whatever_records_say(da
     ]
 
 
+def test_who_left_is_written_to_in_no_role(database: Database) -> None:
+    """One person with one mailbox in two roles; a colleague shares the mailbox, and another firm has it as well."""
+    eva = a_contact(number=1, name="Eva Roth", email="eva@acme.example")
+    user = a_contact(Role.USER, name="eva  ROTH", email="Eva@acme.example")
+    colleague = a_contact(Role.MANAGER, name="Max", email="eva@acme.example")
+    register(database, bill("a", [eva, user]), bill("b", [colleague]))
+    said = customers(database).close_contact("acme.accounts_payable.1", "left", "agent-7").said
+    assert said == (
+        "acme, accounts_payable Eva Roth: is not written to any more",
+        "acme, user eva  ROTH: is not written to any more",
+        "acme.manager.1 is still written to at the same address: starter.py contact close acme.manager.1",
+    )
+    executive = a_contact(Role.EXECUTIVE, name="Eva Roth", email="eva@acme.example")
+    [one] = register(database, bill("c", [eva, executive]), now=LATER)
+    assert [str(change) for change in one.changes] == [
+        "acme, executive Eva Roth: is not written to: one of us closed this person in another role "
+        "(starter.py contact open)"
+    ]
+    assert asked(database, "c") == []
+
+
 def test_b1_whom_one_of_us_added_stays_although_no_record_names_them(database: Database) -> None:
     register(database, bill("a", [ADA]))
     customers(database).add_contact("acme", "user", {"name": "Uma", "email": "uma@acme.example"}, "agent-7")
