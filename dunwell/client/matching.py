@@ -13,6 +13,7 @@ from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services.idempotency import StillRunning
 from dunwell.services.incoming_payments import IncomingPayments, Taken
+from dunwell.services.reported_payments import ReportedPayments, is_reported
 from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow
 
@@ -25,6 +26,7 @@ class Matching:
 
     def __init__(self, database: Database, cases: Cases, unmatched_days: int) -> None:
         self._payments, self._cases = IncomingPayments(database, unmatched_days), cases
+        self._reported = ReportedPayments(database, unmatched_days)
 
     def preview(self, found: Sequence[Incoming]) -> list[Match | Taken]:
         """Return what would become of each payment now; Taken for one that is known. Changes nothing."""
@@ -47,6 +49,9 @@ class Matching:
 
     async def assign(self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal) -> None:
         """Book a payment on these invoices; one without an amount gets the rest. Raises Refused, NotAllowed."""
+        if is_reported(entry_id):
+            await asyncio.to_thread(self._reported.assign, entry_id, shares, principal, _now())
+            return
         await asyncio.to_thread(self._payments.assign, entry_id, shares, principal, _now())
         await self.tell_cases(principal, [entry_id])
 
@@ -57,7 +62,8 @@ class Matching:
 
     async def set_aside(self, entry_id: str, reason: str, principal: Principal) -> None:
         """Note that a payment is for no invoice. Raises Refused, NotAllowed."""
-        await asyncio.to_thread(self._payments.set_aside, entry_id, reason, principal, _now())
+        payments = self._reported if is_reported(entry_id) else self._payments
+        await asyncio.to_thread(payments.set_aside, entry_id, reason, principal, _now())
 
     async def try_again(self) -> int:
         """Match anew what could not be matched, ask people about what waits for too long, and tell the cases.
@@ -66,6 +72,7 @@ class Matching:
         """
         matched = await asyncio.to_thread(self._payments.try_again, SYSTEM, _now())
         await asyncio.to_thread(self._payments.ask_people, _now())
+        await asyncio.to_thread(self._reported.ask_people, _now())
         await self.tell_cases(SYSTEM, wait=False)
         return matched
 

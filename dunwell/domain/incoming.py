@@ -12,8 +12,6 @@ class Source(StrEnum):
     """Who told us of it. Its state is an `EntryState`, whoever that is."""
 
     BANK = "bank"
-    STRIPE = "stripe"
-    WEBHOOK = "webhook"
 
 
 class ProposalState(StrEnum):
@@ -42,11 +40,8 @@ class Incoming(IncomingPayment):
         return f"E{sha256(f'{self.source.value}/{self.identity}'.encode()).hexdigest()[:12].upper()}"
 
     def payment_id(self, attempt: int = 1) -> str:
-        """The id of the payment that it becomes; another one when it is booked again after it was taken back.
-
-        A provider's own id stays as it is, for its refunds name it.
-        """
-        own = f"bank-{self.identity}" if self.source is Source.BANK else self.identity
+        """The id of the payment that it becomes; another one when it is booked again after it was taken back."""
+        own = f"{self.source.value}-{self.identity}"
         return own if attempt == 1 else f"{own}.{attempt}"
 
 

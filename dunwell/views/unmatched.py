@@ -1,14 +1,18 @@
 """The money that nobody could match yet, with its age and what is proposed; one payment with what became of it."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
 from dunwell.domain.incoming import ProposalState
 from dunwell.domain.refusal import Refused
-from dunwell.store import incoming_payments, invoices
-from dunwell.store.tables import BookingRow, IncomingPaymentRow
+from dunwell.services.reported_payments import entry_id_of, find, is_reported
+from dunwell.store import billing_events, incoming_payments, invoices
+from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
 from dunwell.views.facts import Facts
 
 _LATELY = 20
@@ -17,7 +21,8 @@ _LATELY = 20
 def unmatched(session: Session, now: datetime) -> list[Facts]:
     """Return the payments that a person has to decide about, the oldest first, then those that a case refuses."""
     rows = (*incoming_payments.waiting(session), *incoming_payments.refused_by_cases(session))
-    return [facts_of(session, row, now) for row in rows]
+    reported = billing_events.waiting(session, SubjectKind.PAYMENT)
+    return [facts_of(session, row, now) for row in rows] + [_reported(session, row, now) for row in reported]
 
 
 def lately_booked(session: Session, now: datetime) -> list[Facts]:
@@ -27,6 +32,8 @@ def lately_booked(session: Session, now: datetime) -> list[Facts]:
 
 def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
     """Return a payment that came in, whatever became of it. Raises Refused for an unknown one."""
+    if is_reported(entry_id):
+        return _reported(session, find(session, entry_id), now)
     row = incoming_payments.get(session, entry_id)
     if row is None:
         raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
@@ -38,7 +45,7 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
     incoming = incoming_payments.incoming_of(row)
     return {
         "entry_id": row.entry_id,
-        "source": row.source,
+        "source": row.source.value,
         "amount": incoming.amount,
         "currency": row.currency,
         "received_at": row.received_at,
@@ -61,6 +68,37 @@ def facts_of(session: Session, row: IncomingPaymentRow, now: datetime) -> Facts:
             for one in incoming_payments.proposals(session, row.entry_id, ProposalState.OPEN)
         ],
         "bookings": [_booking(session, one) for one in incoming_payments.bookings(session, row.entry_id)],
+    }
+
+
+_STATES = {
+    SubjectState.DUE: EntryState.BOOKED,  # its case is told just now
+    SubjectState.WAITING: EntryState.UNMATCHED,
+    SubjectState.SETTLED: EntryState.BOOKED,
+    SubjectState.DISMISSED: EntryState.SET_ASIDE,
+}
+
+
+def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
+    """Return a payment that a provider reported, in the same form. XXX 0: it says no amount that can be read."""
+    facts = billing_events.facts(session, row.provider, row.subject)
+    said = next((one for kind in (Paid, TakenBack, RefundedInAll) for one in facts if isinstance(one, kind)), None)
+    return {
+        "entry_id": entry_id_of(row),
+        "source": row.provider,
+        "amount": said.amount if said else Decimal(0),
+        "currency": said.currency if said else "XXX",
+        "received_at": said.at if said else row.since,
+        "since": row.since,
+        "age_days": max(0, (now - row.since).days),
+        "overdue": False,
+        "payer_name": None,
+        "payer_iban": None,
+        "text": row.subject,
+        "state": _STATES[row.state],
+        "why": row.reason or "",
+        "proposals": [],
+        "bookings": [],
     }
 
 

@@ -47,7 +47,7 @@ def a_harness(database: Database, invoice_id: str, amount: str = "300.00", **cha
 
 def came(amount: str, text: str = "", identity: str = "1", **changes: Any) -> Incoming:
     facts: dict[str, Any] = {
-        "source": Source.WEBHOOK,
+        "source": Source.BANK,
         "identity": identity,
         "amount": Decimal(amount),
         "currency": "EUR",
@@ -165,7 +165,7 @@ def test_a_person_splits_a_payment_and_undoes_it(desk: IncomingPayments, file_da
     with file_database.reading() as session:
         ids = [one.payment_id for one in incoming_payments.bookings(session, taken.entry_id)]
         assert session.get(PayerAccountRow, (IBAN, "acme")) is None
-    assert ids == ["1", "1", "1.2"]  # an id that was taken back never returns
+    assert ids == ["bank-1", "bank-1", "bank-1.2"]  # an id that was taken back never returns
 
 
 @pytest.mark.parametrize(

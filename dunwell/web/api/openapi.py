@@ -13,7 +13,6 @@ from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.figures.ageing import Bucket
-from dunwell.domain.incoming import Source
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
@@ -71,7 +70,7 @@ def _incoming_payment() -> Schema:
     return _object(
         {
             **dict.fromkeys(("entry_id", "currency", "text", "why"), _TEXT),
-            "source": _words(Source),
+            "source": {"type": "string", "description": "bank, or the provider that reported it"},
             "state": _words(EntryState),
             "amount": _AMOUNT,
             **dict.fromkeys(("received_at", "since"), _TIME),

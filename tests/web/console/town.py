@@ -247,7 +247,7 @@ def _unknown_message(deps: Dependencies) -> None:
 
 def _money(deps: Dependencies) -> None:
     """Money that came in: one payment that is likely somebody's, one that is nobody's, one that was booked."""
-    facts: dict[str, Any] = {"source": Source.WEBHOOK, "currency": "EUR", "received_at": _TRANSFERRED}
+    facts: dict[str, Any] = {"source": Source.BANK, "currency": "EUR", "received_at": _TRANSFERRED}
     likely = Incoming(
         **facts,
         identity="likely",
