@@ -36,6 +36,7 @@ from dunwell.commands import (
     stripe,
     tasks,
     users,
+    waiting,
     webhooks,
 )
 from dunwell.commands.common import NOT_READY, WithAmounts, error_text
@@ -190,6 +191,17 @@ for _name, _command, _example in (
     ("resend", webhooks.resend_failed, "sub_5f0e3a91c2d4b687"),
 ):
     webhook_app.command(_name, epilog=f"Example: python starter.py webhook {_name} {_example}".rstrip())(_command)
+
+waiting_app = typer.Typer(
+    help="What Stripe and other programs reported and no case has got.", rich_markup_mode=None, no_args_is_help=True
+)
+app.add_typer(waiting_app, name="waiting")
+for _name, _command, _example in (
+    ("list", waiting.list_waiting, "--json"),
+    ("assign", waiting.assign, "stripe pi_3Pgc6t INV-1"),
+    ("dismiss", waiting.dismiss, "stripe pi_3Pgc6t --reason not-ours"),
+):
+    waiting_app.command(_name, epilog=f"Example: python starter.py waiting {_name} {_example}")(_command)
 
 stripe_app = typer.Typer(
     help="Stripe as the billing system: its open invoices.", rich_markup_mode=None, no_args_is_help=True
