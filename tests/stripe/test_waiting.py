@@ -28,9 +28,8 @@ def audited(desk: Desk) -> list[tuple[str, str]]:
 
 async def test_what_waits_is_shown(each_desk: Desk) -> None:
     desk = each_desk
-    bare = {"customer_name": None, "amount_due": 5_000}
     await desk.hear("stripe", NAMELESS, said("refund.created", a_refund(500, payment_intent="pi_2")))
-    await desk.hear("stripe", said("invoice.finalized", an_invoice_of(**bare)))
+    await desk.hear("stripe", said("invoice.finalized", an_invoice_of(customer_name=None, amount_due=5_000)))
     with desk.deps.database.reading() as session:
         found = waiting_payments(session, now() + timedelta(days=3))
     assert {(one["id"], one["kind"], str(one["amount"]), one["taken_back"], one["age_days"]) for one in found} == {
