@@ -1,6 +1,7 @@
 """Starts, amends and ends cases as the invoices of a billing system say."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,8 @@ from dunwell.services.billing_inbox import BillingInbox
 from dunwell.store import billing_events, cases
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow
+
+_log = logging.getLogger("dunwell.billing")
 
 _GRACE = timedelta(minutes=2)
 """How long after an invoice was paid its payments may be reported, before it counts as paid by other ways."""
@@ -110,6 +113,8 @@ class BilledInvoices:
         except PolicyError:
             return waits("a ladder of the folder policies cannot be used: run `starter.py policy check`")
         await self._cases.start(registered)
+        if invoice.reminds and invoice.sent:
+            _log.warning("%s: %s may remind the customer itself (docs/stripe.md)", row.subject, row.provider)
         await asyncio.to_thread(self._look_at_payments_again, row, known.came_in)
         invoice_id = registered.invoice.invoice_id
         return settled(invoice_id, applied=_values(invoice), started=True)

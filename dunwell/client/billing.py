@@ -95,6 +95,12 @@ class Billing:
         except (NoAnswer, ServerAway, StillRunning) as error:
             _log.warning("%s of %s waits: %s", subject, provider, error)
             outcome = Outcome(SubjectState.DUE, row.invoice_id, row.reason, row.applied, after=_SOON)
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # One subject must not keep the others waiting. The error's text may hold personal data.
+            _log.error("%s of %s could not be applied (%s)", subject, provider, type(error).__name__)
+            outcome = waits(f"a fault of the program ({type(error).__name__}): please report it", row.invoice_id)
         await asyncio.to_thread(self._settle, row, outcome)
         return outcome
 

@@ -189,6 +189,23 @@ async def test_a_server_that_is_away_delays_and_loses_nothing(desk: Desk) -> Non
     assert desk.paid() == "1200.00"
 
 
+async def test_one_that_cannot_be_applied_for_a_fault_of_ours_keeps_no_other_waiting(desk: Desk) -> None:
+    desk.register()
+    desk.register(an_invoice(invoice_id="inv-2", number="2"))
+    tell = desk.tell
+
+    async def faulty(invoice_id: str, *arguments: Any, **more: Any) -> None:
+        if invoice_id == "inv-2":
+            raise ZeroDivisionError
+        await tell(invoice_id, *arguments, **more)
+
+    desk.tell = faulty  # type: ignore[method-assign]
+    other = an_intent("pi_2", metadata={"dunwell_invoice_id": "inv-2"})
+    await desk.hear("stripe", said("payment_intent.succeeded", other), PAID)
+    assert (desk.paid(), list(desk.waiting())) == ("1200.00", ["pi_2"])
+    assert "ZeroDivisionError" in desk.waiting()["pi_2"]
+
+
 async def test_the_audit_names_the_provider(desk: Desk) -> None:
     desk.register()
     await desk.hear("stripe", said("invoice.finalized", an_invoice_of("in_9")))
