@@ -188,6 +188,8 @@ class _Account:
     def _take(self, amount: Decimal, reason: str, key: str, at: datetime | None) -> None:
         """Take so much back, from this payment first, then from what had come back of it; never more than is left."""
         rest = amount
+        came = [one.at for one in self._facts if isinstance(one, Paid)]
+        at = max(at, *came) if at is not None and came else at  # a case takes nothing back before it came
         for payment_id in (self._id, *sorted(name for name in self._booked if name != self._id)):
             booked = self._booked[payment_id]
             part = min(rest, booked.left)

@@ -120,6 +120,12 @@ def test_every_order_ends_in_the_same_sum(facts: list[Fact], end: str | None) ->
     assert ends_at(*facts) == Decimal(end)
 
 
+def test_what_went_back_is_never_dated_before_it_came() -> None:
+    early = refund("30.00").model_copy(update={"at": at("2027-02-27 09:00")})
+    (_, taken) = news("pi_1", [paid(), early], {})
+    assert taken.content["reversed_at"] == WHEN.isoformat()
+
+
 def test_a_dispute_of_more_than_is_left_takes_what_is_left() -> None:
     book = Book()
     book.hear([paid(), refund("30.00"), dispute("100.00")])
