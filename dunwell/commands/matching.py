@@ -17,6 +17,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.settings import load_settings
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import one_payment, unmatched
+from dunwell.views.waiting_payments import waiting_payments
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry, by `unmatched`.")]
 
@@ -24,7 +25,9 @@ EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry, by `un
 def show_unmatched(as_json: Json = False) -> None:
     """Show money that came in and that nobody could match yet, with what is proposed for it."""
     now = datetime.now(UTC)
-    found = from_database(load_settings(), lambda session: unmatched(session, now))
+    found, reported = from_database(
+        load_settings(), lambda session: (unmatched(session, now), waiting_payments(session, now))
+    )
     if as_json:
         print_json(found)
         return
@@ -41,7 +44,10 @@ def show_unmatched(as_json: Json = False) -> None:
         for one in found
     ]
     heads = ("entry", "amount", "received", "age", "payer", "text", "proposed, or why not")
-    print_table(heads, rows, "All money that came in is matched.")
+    print_table(heads, rows, "" if reported else "All money that came in is matched.")
+    if reported:
+        sources = ", ".join(sorted({str(one["source"]) for one in reported}))
+        say(f"{len(reported)} more, reported by {sources}, wait: `starter.py waiting list` shows why.")
 
 
 def _proposed(one: Facts) -> str:

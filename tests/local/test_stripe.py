@@ -18,6 +18,7 @@ from dunwell.store.database import Database
 from tests.builders import sample_deps
 from tests.local.conftest import Place, Run, an_item
 from tests.stripe.emulator import KEY, StripeEmulator
+from tests.stripe.objects import an_event, an_intent
 
 TODAY = int(datetime.now(UTC).timestamp())
 ISSUED = TODAY - 86_400
@@ -64,11 +65,11 @@ def test_forty_open_invoices_are_connected(here: Place, run: Run, stripe: Stripe
     )
     assert run("status", "ABCD-0007", "--json").json["amount_due"] == "1200.00"
 
-    asyncio.run(_hear(here, stripe, stripe.pay(8)))
+    asyncio.run(_hear(here, stripe.pay(8)))
     assert run("status", "ABCD-0008", "--json").json["stage"] == "paid"
 
 
-async def _hear(place: Place, stripe: StripeEmulator, events: list[dict[str, Any]]) -> None:
+async def _hear(place: Place, events: list[dict[str, Any]]) -> None:
     """The events come in by webhook, and the worker applies them."""
     database = Database(place.database_url)
     BillingInbox(database).take("stripe", [one for event in events if (one := event_of(event))], datetime.now(UTC))
@@ -129,3 +130,17 @@ def test_the_payments_of_a_file(here: Place, run: Run) -> None:
 def test_a_command_line_that_makes_no_sense(here: Place, run: Run, arguments: tuple[str, ...], said: str) -> None:
     refused = run(*arguments)
     assert (refused.code, said in refused.err) == (2, True), refused.err
+
+
+def test_what_waits_is_shown_beside_what_is_unmatched(here: Place, run: Run) -> None:
+    Path("WAITS-1.jsonl").write_text(json.dumps(an_item("WAITS-1")), encoding="utf-8")
+    assert run("start", "WAITS-1.jsonl").code == 0
+    asyncio.run(_hear(here, [an_event("payment_intent.succeeded", an_intent("pi_waits", metadata={}))]))
+    assert "1 more, reported by stripe, wait: `starter.py waiting list` shows why." in run("unmatched").out
+    (one,) = run("waiting", "list", "--json").json
+    assert (one["id"], one["amount"], one["why"]) == ("pi_waits", "1200.00", "invoice: it names no invoice")
+    assert run("waiting", "assign", "stripe", "pi_waits", "WAITS-1").code == 0
+    asyncio.run(_hear(here, []))
+    assert run("status", "WAITS-1", "--json").json["stage"] == "paid"
+    assert run("waiting", "list").out == "Nothing waits.\n"
+    assert run("waiting", "dismiss", "stripe", "pi_waits").code == 1
