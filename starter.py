@@ -32,6 +32,7 @@ from dunwell.commands import (
     reconcile,
     standstill,
     start,
+    statements,
     status,
     stripe,
     tasks,
@@ -94,6 +95,13 @@ COMMANDS: tuple[Command, ...] = (
     ("reverse-payment", payments.reverse_payment, "INV-1 bank-7731 --reason bounced"),
     ("unmatched", matching.show_unmatched, "--json"),
     ("match", matching.match, "E1F2E3D4C5B6A INV-1=300.00 INV-2"),
+    ("statement", statements.statement, "march.xml --book"),
+    (
+        "statement-layout",
+        statements.statement_layout,
+        "savings-bank --account DE02120300000000202051 "
+        "--map 'Buchungstag=booked_on' --map 'Betrag=amount' --map 'Verwendungszweck=text' --dialect decimal-comma",
+    ),
     ("apply-credit", payments.apply_credit, "INV-1 INV-2 --amount 300.00"),
     ("return-credit", payments.return_credit, "INV-1"),
     ("promise", agreements.promise, "INV-1 2027-03-12 --note 'Ms Vega called, pays on Friday'"),

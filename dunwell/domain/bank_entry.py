@@ -42,18 +42,26 @@ class StatementFormat(StrEnum):
 
 
 class EntryState(StrEnum):
-    """What became of an entry. Every one but `unmatched` and `proposed` is settled, until somebody undoes it.
+    """What became of an entry.
 
+    new        it is kept, and nothing else was done yet
     unmatched  it belongs to no invoice yet; a person is asked when it stays so
     proposed   invoices were proposed for it, and nobody has confirmed or rejected them
-    booked     it was recorded as payments on invoices, or, as a reversal, on the payments that it takes back
+    booked     it was recorded as payments on invoices
     set_aside  a person said that it is for no invoice known here
+    returned   it is a reversal, and what it takes back was taken back
+    asked      it may take payments back, and a person decides
+    unrelated  it takes back nothing that is booked here
     """
 
+    NEW = "new"
     UNMATCHED = "unmatched"
     PROPOSED = "proposed"
     BOOKED = "booked"
     SET_ASIDE = "set_aside"
+    RETURNED = "returned"
+    ASKED = "asked"
+    UNRELATED = "unrelated"
 
 
 class BankEntry(Value):
@@ -108,6 +116,16 @@ class BankEntry(Value):
     def payment_id(self) -> str:
         """The id of the payment that it becomes, the same on each of the invoices it is split over."""
         return f"bank-{self.identity}"
+
+    @property
+    def booking(self) -> str:
+        """The identity of what the bank booked: the batch it belongs to, or itself."""
+        return self.batch or self.identity
+
+    @property
+    def booked_amount(self) -> Decimal:
+        """What the bank booked: the sum of its batch, or its own amount."""
+        return self.amount if self.batch_amount is None else self.batch_amount
 
     @property
     def came_in(self) -> bool:

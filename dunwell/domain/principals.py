@@ -27,6 +27,7 @@ class Right(StrEnum):
     APPROVALS_READ = "approvals:read"
     APPROVALS_WRITE = "approvals:write"
     WRITE_OFF_WRITE = "write_off:write"
+    STATEMENTS_WRITE = "statements:write"
     LETTERS_READ = "letters:read"
     LETTERS_WRITE = "letters:write"
     FIGURES_READ = "figures:read"
@@ -67,7 +68,13 @@ _ADMINISTRATION = frozenset(
     }
 )
 _DECIDED_BY_MANAGERS = frozenset(
-    {Right.APPROVALS_WRITE, Right.WRITE_OFF_WRITE, Right.POLICIES_WRITE, Right.AUDIT_READ}
+    {
+        Right.APPROVALS_WRITE,
+        Right.WRITE_OFF_WRITE,
+        Right.POLICIES_WRITE,
+        Right.AUDIT_READ,
+        Right.STATEMENTS_WRITE,  # a statement tells more than an agent has to know
+    }
 )
 _OF_ROLE: Mapping[Role, frozenset[Right]] = {
     Role.ADMINISTRATOR: frozenset(Right),
@@ -80,6 +87,7 @@ _OF_ROLE: Mapping[Role, frozenset[Right]] = {
             Right.INVOICES_WRITE,
             Right.PAYMENTS_READ,
             Right.PAYMENTS_WRITE,
+            Right.STATEMENTS_WRITE,
             Right.CASES_READ,  # the answer to a payment is the status of its case
         }
     ),

@@ -18,6 +18,7 @@ from dunwell.intake.statement_parts import (
     account_of,
     adds_up,
     day,
+    minor_units,
     number,
     number_of,
     word,
@@ -32,10 +33,13 @@ _FORMATS = {
 _STATEMENTS = frozenset({"Stmt", "Rpt", "Ntfctn"})
 _KEPT_AT = frozenset({"Acct", "Bal", "TxsSummry", "Ntry"})
 _BOOKED, _STATUS = "BOOK", frozenset({"BOOK", "PDNG", "INFO", "FUTR"})
+_FLAGS = frozenset({"true", "1", "false", "0"})
 _DIRECTIONS = {"CRDT": Direction.IN, "DBIT": Direction.OUT}
-_OPENING, _CLOSING = ("OPBD", "PRCD"), ("CLBD",)
+_OPENING, _CLOSING = ("OPBD", "PRCD", "first ITBD"), ("CLBD", "last ITBD")
+_BALANCES = frozenset({"OPBD", "PRCD", "ITBD", "CLBD"})
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding=["']([A-Za-z0-9._-]+)["']""")
-_DAMAGED = "is damaged, or says what is not allowed: get the file from the bank anew"
+_AGAIN = "get the file from the bank anew"
+_DAMAGED = f"is damaged, or says what is not allowed: {_AGAIN}"
 
 
 @dataclass
@@ -83,7 +87,7 @@ def read_camt(content: bytes) -> StatementFile:
     except ParseError as error:
         line, _ = error.position
         found.refuse(f"line {line}", "", "is damaged, or the file is cut off here: get it from the bank anew")
-        found.take(statement.entries)
+        found.take("file", statement.entries)
     except DefusedXmlException:
         raise StatementError("declares entities or a DTD, which no bank does: it is not read") from None
     except (LookupError, ValueError):  # an encoding that nobody knows
@@ -113,12 +117,15 @@ def _take(found: Findings, statement: _Statement, name: str, element: Element) -
     elif name == "Bal":
         code, amount = _text(element, "Tp", "CdOrPrtry", "Cd"), _amount(_child(element, "Amt"))
         direction = _DIRECTIONS.get(_text(element, "CdtDbtInd") or "")
-        if code in (*_OPENING, *_CLOSING):
+        if code in _BALANCES:
             if amount is None or direction is None:
                 statement.unread = True
                 found.refuse(f"balance {code}", "", _DAMAGED)
             else:
-                statement.balances.setdefault(code, amount if direction is Direction.IN else -amount)
+                signed = amount if direction is Direction.IN else -amount
+                statement.balances[f"last {code}"] = signed
+                for name_of in (code, f"first {code}"):
+                    statement.balances.setdefault(name_of, signed)
     elif name == "TxsSummry":
         statement.summary = element
     else:
@@ -147,10 +154,15 @@ def _entry(found: Findings, statement: _Statement, element: Element) -> None:
     ):
         if bad:
             statement.unread = True
-            found.refuse(where, what, "is missing or damaged: get the file from the bank anew")
+            found.refuse(where, what, f"is missing or damaged: {_AGAIN}")
             return
     assert amount is not None and direction is not None
-    reversal = (_text(element, "RvslInd") or "").strip().lower() in ("true", "1")
+    told = (_text(element, "RvslInd") or "false").strip().lower()
+    reversal = told in ("true", "1")
+    if told not in _FLAGS:
+        statement.unread = True
+        found.refuse(where, "RvslInd", f"is damaged: {_AGAIN}", told)
+        return
     details = [one for part in _children(element, "NtryDtls") for one in _children(part, "TxDtls")]
     reversal = reversal or any(_child(one, "RtrInf") is not None for one in details)
     if not pending:
@@ -188,7 +200,10 @@ def _transactions(
     for place, one in enumerate(details, 1):
         money = _transaction_amount(one)
         amount = _amount(money)
-        if money is None or amount is None or not amount or money.get("Ccy", whole.currency) != whole.currency:
+        currency = money.get("Ccy", whole.currency) if money is not None else ""
+        if money is not None and (amount is None or minor_units(currency) is None):
+            found.refuse(where, f"transaction {place}", f"has no amount that can be read: {_AGAIN}", money.text or "")
+        if not amount or currency != whole.currency:
             return []
         direction = _DIRECTIONS.get(_text(one, "CdtDbtInd") or "", whole.direction)
         kept = _charges(one)
@@ -279,12 +294,16 @@ def _charges(element: Element) -> Decimal | None:
 
 def _close(found: Findings, statement: _Statement) -> None:
     """Take over the entries of a statement that has ended, and note what does not add up in it."""
-    found.take(statement.entries)
     name = f"account {statement.account}" if statement.account else "statement"
-    opening = next((statement.balances[code] for code in _OPENING if code in statement.balances), None)
-    closing = statement.balances.get(_CLOSING[0])
+    opening, closing = (
+        next((statement.balances[code] for code in codes if code in statement.balances), None)
+        for codes in (_OPENING, _CLOSING)
+    )
+    found.take(name, statement.entries, balanced=opening is not None and closing is not None)
     if statement.unread:
         return  # what is missing then has been said
+    if (opening is None) is not (closing is None):
+        found.refuse(name, "Bal", f"has only one of its opening and closing balances: {_AGAIN}")
     if opening is not None and closing is not None and not adds_up(opening, statement.movements, closing):
         found.refuse(
             name,

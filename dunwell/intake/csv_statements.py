@@ -61,7 +61,7 @@ def read_csv_statement(content: bytes, layout: StatementLayout) -> StatementFile
         )
     way = _way(rows, layout)
     told = [(row, entry) for row in rows if (entry := _entry(found, row, layout, way)) is not None]
-    found.take(entry for _, entry in told)
+    found.take("file", [entry for _, entry in told], balanced="balance" in layout.columns)
     if "balance" in layout.columns:
         _check_balances(found, rows, told, way)
     return found.file(StatementFormat.CSV)

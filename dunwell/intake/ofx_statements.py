@@ -119,7 +119,7 @@ def _take(found: Findings, where: str, movements: list[tuple[str, Facts]], head:
         _entry(found, f"{where}, movement {place}", account, currency, kind, facts)
         for place, (kind, facts) in enumerate(movements, 1)
     ]
-    found.take(entry for entry in entries if entry is not None)
+    found.take(where, [entry for entry in entries if entry is not None])
 
 
 def _entry(

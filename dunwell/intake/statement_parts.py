@@ -1,7 +1,8 @@
 """What every reader of bank statements gives, and how its parts are checked."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -75,9 +76,17 @@ class Findings:
             self.refuse(where, refused.field, f"{refused.reason}: get the file from the bank anew")
             return None
 
-    def take(self, entries: Iterable[BankEntry]) -> None:
-        """Add the entries of one statement. A statement that the file repeats adds nothing."""
+    def take(self, where: str, entries: Sequence[BankEntry], *, balanced: bool = False) -> None:
+        """Add the entries of one statement. A statement that the file repeats adds nothing.
+
+        An entry that stands there twice in every detail, with the bank's own reference, is in doubt unless balances
+        say that it counts twice.
+        """
         self.entries.update({entry.identity: entry for entry in identify(entries)})
+        twice = [entry for entry, times in Counter(entries).items() if times > 1 and entry.reference]
+        for entry in [] if balanced else twice:
+            said = f"of {entry.amount} {entry.currency} on {entry.booked_on} stands there twice under one reference"
+            self.refuse(where, "movement", f"{said}: is it one or two?", entry.reference)
 
     def file(self, format_: StatementFormat) -> StatementFile:
         """Return what was found, as it is given to the caller."""

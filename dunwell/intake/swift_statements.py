@@ -1,5 +1,6 @@
 """Reads SWIFT statements: MT940, and MT942, whose movements of the running day are shown as pending."""
 
+import logging
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,6 +22,8 @@ from dunwell.intake.statement_parts import (
     word,
     words,
 )
+
+logging.getLogger("mt940").setLevel(logging.CRITICAL + 1)  # it logs the lines that it cannot read
 
 _BLOCK = re.compile(r"^(?=:20:)", re.MULTILINE)
 _LINE = re.compile(r"^:61:", re.MULTILINE)
@@ -55,7 +58,8 @@ def read_swift(content: bytes) -> StatementFile:
     if text.count("\n:25") + text.startswith(":25") < len(blocks) or _LINE.search(text[: text.index(":20:")]):
         found.refuse("file", "", "has parts outside of its statements: get the file from the bank anew")
     for place, block in enumerate(blocks, 1):
-        found.take(_block(found, f"statement {place}", block, interim))
+        where = f"statement {place}"
+        found.take(where, _block(found, where, block, interim), balanced=True)
     return found.file(StatementFormat.MT942 if interim else StatementFormat.MT940)
 
 

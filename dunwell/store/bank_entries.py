@@ -1,11 +1,12 @@
 """Bank statements and the movements they tell. An entry is stored once, however many files tell it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from dunwell.domain.bank_entry import BankEntry, EntryState
+from dunwell.domain.bank_entry import BankEntry, EntryState, StatementFormat
 from dunwell.domain.refusal import Refused
 from dunwell.store.bulk_rows import add_all
 from dunwell.store.tables import BankEntryRow, StatementRow
@@ -15,10 +16,10 @@ _STORED = tuple(name for name in BankEntry.model_fields if name != "pending")  #
 
 
 def add_statement(session: Session, statement: StatementRow, entries: Sequence[BankEntry]) -> None:
-    """Store a statement and its new entries as unmatched. None of the entries may be known or pending."""
+    """Store a statement and its new entries. None of the entries may be known or pending."""
     session.add(statement)
     session.flush()
-    more = {"statement_id": statement.statement_id, "state": EntryState.UNMATCHED, "at": statement.at}
+    more = {"statement_id": statement.statement_id, "state": EntryState.NEW, "at": statement.at}
     facts = [{name: getattr(entry, name) for name in _STORED} | more for entry in entries]
     for one in facts:
         one["references"] = list(one["references"])
@@ -28,6 +29,12 @@ def add_statement(session: Session, statement: StatementRow, entries: Sequence[B
 def statement(session: Session, statement_id: str) -> StatementRow | None:
     """Return the statement of this digest; None when no such file was booked."""
     return session.get(StatementRow, statement_id)
+
+
+def latest(session: Session, limit: int) -> Sequence[StatementRow]:
+    """Return the statements that were booked last, the latest first."""
+    query = select(StatementRow).order_by(StatementRow.at.desc(), StatementRow.statement_id)
+    return session.scalars(query.limit(limit)).all()
 
 
 def known(session: Session, identities: Collection[str]) -> dict[str, BankEntryRow]:
@@ -53,10 +60,47 @@ def in_state(session: Session, states: Iterable[EntryState]) -> Sequence[BankEnt
     return session.scalars(query.order_by(BankEntryRow.booked_on, BankEntryRow.identity)).all()
 
 
-def settle(session: Session, identity: str, state: EntryState) -> None:
-    """Note what became of an entry. Raises Refused for an unknown one."""
-    find(session, identity).state = state
-    session.flush()
+def move_on(session: Session, identities: Collection[str], state: EntryState) -> None:
+    """Note how far these entries have come."""
+    wanted = list(identities)
+    for first in range(0, len(wanted), _AT_ONCE):
+        some = BankEntryRow.identity.in_(wanted[first : first + _AT_ONCE])
+        session.execute(update(BankEntryRow).where(some).values(state=state))
+
+
+def around(
+    session: Session, accounts: Collection[str], first: date, last: date
+) -> Iterator[tuple[BankEntry, StatementFormat]]:
+    """Yield what is stored of these accounts in these days, each entry with the format that told it."""
+    query = (
+        select(BankEntryRow, StatementRow.format)
+        .join(StatementRow, StatementRow.statement_id == BankEntryRow.statement_id)
+        .where(BankEntryRow.account.in_(list(accounts)), BankEntryRow.booked_on.between(first, last))
+        .order_by(BankEntryRow.booked_on, BankEntryRow.identity)
+    )
+    for row, format_ in session.execute(query):
+        yield entry_of(row), format_
+
+
+def alike(session: Session, entry: BankEntry) -> Sequence[BankEntryRow]:
+    """Return other entries of the same account and currency with its end-to-end id or its bank's reference."""
+    same = [
+        column == value
+        for column, value in (
+            (BankEntryRow.end_to_end_id, entry.end_to_end_id),
+            (BankEntryRow.reference, entry.reference),
+        )
+        if value is not None
+    ]
+    if not same:
+        return ()
+    query = select(BankEntryRow).where(
+        or_(*same),
+        BankEntryRow.account == entry.account,
+        BankEntryRow.currency == entry.currency,
+        BankEntryRow.identity != entry.identity,
+    )
+    return session.scalars(query.order_by(BankEntryRow.booked_on, BankEntryRow.identity)).all()
 
 
 def entry_of(row: BankEntryRow) -> BankEntry:

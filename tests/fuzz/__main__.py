@@ -7,7 +7,9 @@ import sys
 from tests.fuzz.runs import Counts, fuzz
 from tests.fuzz.tally import table
 
-_COUNTS = Counts(messages=1500, invoices=5000, policies=5000, operations=150, webhooks=2000, routes=60)
+_COUNTS = Counts(
+    messages=1500, invoices=5000, policies=5000, operations=150, webhooks=2000, routes=60, statements=2000
+)
 
 
 def main() -> int:

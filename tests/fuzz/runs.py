@@ -14,7 +14,7 @@ from dunwell.client.server import Patience
 from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import sample_deps
-from tests.fuzz import files, service, talk
+from tests.fuzz import files, service, statements, talk
 from tests.fuzz.pages import Reached, every_route
 from tests.fuzz.tally import Tally
 from tests.web.conftest import FakeTemporal, Site, a_key, browse, keys_for, serve
@@ -33,6 +33,7 @@ class Counts:
 
     operations  for each operation of the description
     routes      for each method of each route of the web service
+    statements  for each format of bank statements
     """
 
     messages: int
@@ -41,6 +42,7 @@ class Counts:
     operations: int
     webhooks: int
     routes: int = 0
+    statements: int = 0
 
 
 @asynccontextmanager
@@ -58,6 +60,7 @@ async def fuzz(counts: Counts, seed: int) -> list[Tally]:
         folder = Path(name)
         found = [files.invoice_files(Random(seed), counts.invoices, folder)]
         found.append(files.policies(Random(seed), counts.policies, folder))
+        found += [statements.damaged(Random(seed), counts.statements, each) for each in statements.FORMATS]
         async with _harness(folder) as harness:
             found.append(await talk.fuzz_case(harness, Random(seed), counts.messages))
             key = a_key()

@@ -12,6 +12,7 @@ class Tally:
     crashes  exceptions other than a refusal, and workflow tasks that failed
     wedged   cases that took no payment any more
     where    what was answered so, by route, with the first address
+    invented files that would book money that is not there
     """
 
     door: str
@@ -21,10 +22,11 @@ class Tally:
     crashes: int = 0
     wedged: int = 0
     where: dict[str, str] = field(default_factory=dict)
+    invented: int = 0
 
     @property
     def well(self) -> bool:
-        return not (self.fives or self.crashes or self.wedged)
+        return not (self.fives or self.crashes or self.wedged or self.invented)
 
     def answered(self, route: str, status: int, address: str) -> None:
         """Count an answer of the web service."""
@@ -41,10 +43,10 @@ class Tally:
 
 def table(tallies: Sequence[Tally]) -> str:
     """The counts, one line a door, and where it went wrong."""
-    heads = ("door", "tried", "refused", "5xx", "crashes", "wedged")
+    heads = ("door", "tried", "refused", "5xx", "crashes", "wedged", "invented")
     lines = [f"{heads[0]:<28}" + "".join(f"{head:>9}" for head in heads[1:])]
     for one in tallies:
-        counts = (one.tried, one.refused, one.fives, one.crashes, one.wedged)
+        counts = (one.tried, one.refused, one.fives, one.crashes, one.wedged, one.invented)
         lines.append(f"{one.door:<28}" + "".join(f"{count:>9}" for count in counts))
     wrong = (f"{what}, such as {address[:200]}" for one in tallies for what, address in one.where.items())
     return "\n".join([*lines, *sorted(wrong)])

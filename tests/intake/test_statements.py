@@ -162,6 +162,8 @@ def test_the_balance_fits_whichever_way_a_bank_signs_reversals(sign: str) -> Non
         (b"<BookgDt><Dt>2027-03-01", b"<BookgDt><Dt>2027-13-01", "BookgDt: is missing or damaged"),
         (b"<IBAN>DE02120300000000202051</IBAN>", b"", "account: is missing or damaged"),
         (AMOUNT, AMOUNT.replace(b"EUR", b"USD"), "Ccy: is missing"),
+        (b"<Cd>CLBD", b"<Cd>CLBX", "only one of its opening and closing balances"),
+        (b"<Sts>BOOK", b"<RvslInd>trux</RvslInd><Sts>BOOK", "RvslInd"),
         (b"</Ntry>", b"</Ntrx>", "damaged, or the file is cut off"),
     ],
 )  # fmt: skip
@@ -283,6 +285,11 @@ def test_a_damaged_mt940_is_good_in_part_only(before: str, after: str, said: str
     assert said in problem(content.replace(before, after))
 
 
+def test_what_cannot_be_read_never_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    read(mt940([LINE.replace("C1200", "X1200"), DETAILS], closing="C270301EUR1200,00"))
+    assert caplog.text == ""
+
+
 def test_a_movement_that_another_would_overwrite_is_missed() -> None:
     content = mt940([LINE.partition("NTRF")[0], LINE.replace("B1", "B2")], closing="C270301EUR1200,00")
     assert "tells 2 movements" in problem(content)
@@ -338,6 +345,10 @@ def test_a_damaged_ofx_is_good_in_part_only(before: str, after: str, said: str) 
     content = ofx(ofx_movement())
     assert before in content
     assert said in problem(content.replace(before, after, 1))
+
+
+def test_a_movement_that_stands_there_twice_under_one_id_is_in_doubt() -> None:
+    assert "is it one or two?" in problem(ofx(ofx_movement(), ofx_movement()))
 
 
 # CSV -----------------------------------------------------------------------------------------------------

@@ -44,10 +44,10 @@ def test_an_entry_is_read_as_it_was_stored(database: Database) -> None:
         bank_entries.add_statement(session, statement, told)
     with database.writing() as session:
         assert bank_entries.statement(session, "d" * 64) is not None
-        waiting = bank_entries.in_state(session, [EntryState.UNMATCHED])
+        waiting = bank_entries.in_state(session, [EntryState.NEW])
         assert {bank_entries.entry_of(row) for row in waiting} == set(told)
         assert set(bank_entries.known(session, [one.identity for one in told] + ["x"])) == {
             one.identity for one in told
         }
-        bank_entries.settle(session, told[0].identity, EntryState.BOOKED)
-        assert [row.identity for row in bank_entries.in_state(session, [EntryState.UNMATCHED])] == [told[1].identity]
+        bank_entries.move_on(session, [told[0].identity], EntryState.BOOKED)
+        assert [row.identity for row in bank_entries.in_state(session, [EntryState.NEW])] == [told[1].identity]

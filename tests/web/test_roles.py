@@ -36,6 +36,7 @@ MAY: Mapping[Right, set[Role]] = {
     Right.APPROVALS_READ: {ADMINISTRATOR, MANAGER, AGENT, AUDITOR},
     Right.APPROVALS_WRITE: {ADMINISTRATOR, MANAGER},
     Right.WRITE_OFF_WRITE: {ADMINISTRATOR, MANAGER},
+    Right.STATEMENTS_WRITE: {ADMINISTRATOR, MANAGER, BILLING},
     Right.LETTERS_READ: {ADMINISTRATOR, MANAGER, AGENT, AUDITOR},
     Right.LETTERS_WRITE: {ADMINISTRATOR, MANAGER, AGENT},
     Right.FIGURES_READ: {ADMINISTRATOR, MANAGER, AGENT, AUDITOR},
@@ -74,6 +75,7 @@ OTHERWISE = {
     *(f"POST /console/filters/{name}" for name in ("cases", "customers", "messages")),  # one's own, as the next
     *(f"POST /console/filters/{name}/delete" for name in ("cases", "customers", "messages")),
     "POST /console/profile",
+    "GET /console/statements",  # likewise of those who may book statements
     "POST /console/policies/check",  # checks the text that was sent, and keeps nothing
 }
 

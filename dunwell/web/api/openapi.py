@@ -22,6 +22,7 @@ from dunwell.domain.terms import Access, DebtorKind, Head, Level, MessageState, 
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER, INVOICE, Field
 from dunwell.services.approvals import ON_REQUEST
+from dunwell.services.statements import StatementPreview
 from dunwell.web.api.paging import MOST
 from workflows.status import Status
 
@@ -35,6 +36,7 @@ _DAY: Schema = {"type": "string", "format": "date"}
 _COUNT: Schema = {"type": "integer"}
 _TIME: Schema = {"type": "string", "format": "date-time"}
 _AMOUNT: Schema = {"type": "string", "description": "An exact amount, such as 1200.00"}
+_FILE: Schema = {"type": "string", "format": "binary"}
 _MOST_INVOICES = 500
 
 
@@ -417,6 +419,13 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
             "set-aside",
         )
     },
+    ("post", "/api/statements"): {
+        200: ("What follows from each entry, or what came of it.", _ref("StatementPreview")),
+        408: ("The body did not arrive in time.", None),
+        413: ("The body is longer than a megabyte: use `starter.py statement`.", None),
+        422: ("The file cannot be read, or it has problems that nobody accepts.", None),
+        503: ("The database or the Temporal server is away.", None),
+    },
     ("get", "/livez"): {200: ("The service runs.", _ref("Health"))},
     ("get", "/readyz"): {
         200: ("Webhooks can be taken in.", _ref("Health")),
@@ -467,6 +476,8 @@ def describe(found: Schema) -> Schema:
                 shown["requestBody"] = _body(_ASKED)
             if body := _MATCHING.get(path.removeprefix("/api/incoming-payments/{entry_id}/")):
                 shown["requestBody"] = _body(body)
+            if path == "/api/statements":
+                shown["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}
             if path.endswith("/credit_returned"):
                 shown["requestBody"] = _body(_ref(CreditReturned.__name__))
             if path == "/api/invoices":
@@ -563,7 +574,14 @@ def _components() -> Schema:
         "no_claim": _maybe({"type": "string", "description": "Why there is no claim."}),
     }
     status["Status"]["properties"] |= extras
-    schemas = told | status | schemas | _answers() | {"Invoice": _invoice()}
+    brought = _schemas([StatementPreview], "serialization")
+    brought["StatementPreview"]["properties"] |= {
+        "booked": _FLAG,
+        "totals": _list(
+            _object({"verdict": _TEXT, "currency": _TEXT, "entries": {"type": "integer"}, "sum": _AMOUNT})
+        ),
+    }
+    schemas = brought | told | status | schemas | _answers() | {"Invoice": _invoice()}
     return {"schemas": schemas, "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
 
 

@@ -7,10 +7,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dunwell.domain.keys import StepId
+from dunwell.services.statements import Verdict
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 
 _WORDS: Mapping[str, str] = {"account_manager": "our account manager"}
+
+_VERDICTS: Mapping[Verdict, str] = {
+    Verdict.BOOK: "Paid on invoices",
+    Verdict.PROPOSE: "Proposed to a person",
+    Verdict.UNMATCHED: "Not matched",
+    Verdict.RETURN: "Returned: payments taken back",
+    Verdict.ASK: "May return a payment: a person decides",
+    Verdict.UNRELATED: "Returns nothing known here",
+    Verdict.KNOWN: "Known already",
+    Verdict.ELSEWHERE: "Told by another format",
+    Verdict.PENDING: "Not booked by the bank yet",
+    Verdict.OUTGOING: "Outgoing, not kept",
+}
 
 
 def money(amount: Decimal | str | None, currency: str | None) -> str:
@@ -83,6 +97,11 @@ def count(number: int, noun: str, many: str = "") -> str:
     return f"{number} {noun if number == 1 else many or noun + 's'}"
 
 
+def verdict(one: Verdict) -> str:
+    """Return what follows from an entry of a bank statement as people read it."""
+    return _VERDICTS[one]
+
+
 def csv_cell(text: str) -> str:
     """Return text for a CSV file in which no spreadsheet takes it for a formula."""
     return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
@@ -99,4 +118,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "sentence": sentence,
     "count": count,
     "step": step,
+    "verdict": verdict,
 }

@@ -1,18 +1,14 @@
 """New invoices from a file: how it was read, what its columns hold, what would happen, and the start of the cases."""
 
 import asyncio
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.previews import notes_on, previewed
@@ -29,33 +25,26 @@ from dunwell.intake.invoices import InvoiceFile, read_content
 from dunwell.services.opening import foreseen
 from dunwell.views.facts import Facts
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
-from dunwell.web.request_body import Problem, read_body
+from dunwell.web.console.uploads import read_upload
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=f"{PREFIX}/invoices", route_class=ConsoleRoute, include_in_schema=False)
 
-_MOST_BYTES = 700_000
-"""Of a file: the page carries it from the preview to the start, which costs a third more."""
 _SHOWN = 5
 """Invoices whose steps the preview shows."""
 _MAP = "map."
 
 
 @dataclass(frozen=True)
-class Upload:
-    """A file that somebody chose, with what they said of it."""
+class InvoiceUpload:
+    """A file of invoices, with what somebody said of it."""
 
     name: str
     content: bytes
-    dialect: str = ""
-    columns: tuple[str, ...] = ()
-
-    @property
-    def carried(self) -> str:
-        """The content as a hidden field."""
-        return base64.urlsafe_b64encode(self.content).decode()
+    carried: str
+    dialect: str
+    columns: tuple[str, ...]
 
 
 @router.get("")
@@ -87,7 +76,7 @@ async def start(
     request: Request, principal: Annotated[Principal, Depends(allowed(Right.INVOICES_WRITE))]
 ) -> Response:
     """Start a case for each invoice of the file. Safe to repeat: nothing is started or sent twice."""
-    upload = _carried(await read_form(request))
+    upload = await _chosen(request)
     service = service_of(request)
     file = await asyncio.to_thread(_read, upload)
     await service.connection.ensure()
@@ -106,54 +95,27 @@ async def start(
     return page(request, "invoices_started.html", principal, 503 if away else 200, **facts)
 
 
-async def _chosen(request: Request) -> Upload:
-    """Return the file of the form, or the one that the preview's own form carries."""
-    if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
-        return _carried(await read_form(request))
-    body = await read_body(request)
-
-    async def stream() -> Any:
-        yield body
-
-    try:
-        form = await MultiPartParser(request.headers, stream(), max_files=1, max_fields=10).parse()
-    except (MultiPartException, ValueError, KeyError) as error:
-        raise Problem(400, f"The form cannot be read ({type(error).__name__}): choose the file again.") from None
-    file, dialect = form.get("file"), form.get("dialect")
-    if not isinstance(file, UploadFile) or not file.filename:
-        raise Problem(422, "No file was chosen: choose a CSV or JSON file of invoices.")
-    return _fitting(Upload(file.filename, await file.read(), dialect if isinstance(dialect, str) else ""))
-
-
-def _carried(typed: Mapping[str, str]) -> Upload:
-    """Raises Problem 400 for a form that is none of ours."""
-    try:
-        content = base64.urlsafe_b64decode(typed.get("content", ""))
-    except (binascii.Error, ValueError):
-        raise Problem(400, "The form cannot be read: choose the file again.") from None
+async def _chosen(request: Request) -> InvoiceUpload:
+    """Return the file of the form, or the one that the preview's own form carries, with what its columns hold."""
+    upload = await read_upload(request, "a CSV or JSON file of invoices", "starter.py start")
+    typed = upload.fields
     titles = sorted((name for name in typed if name.startswith(_MAP)), key=lambda name: (len(name), name))
     said = [(typed.get(f"title.{name.removeprefix(_MAP)}", ""), typed[name]) for name in titles]
     columns = tuple(f"{title}={field}" for title, field in said if title and field)
-    return _fitting(Upload(typed.get("name", ""), content, typed.get("dialect", ""), columns))
+    return InvoiceUpload(upload.name, upload.content, upload.carried, typed.get("dialect", ""), columns)
 
 
-def _fitting(upload: Upload) -> Upload:
-    if len(upload.content) > _MOST_BYTES:
-        raise Problem(413, f"The file is longer than {_MOST_BYTES} bytes: split it, or use starter.py start.")
-    return upload
-
-
-def _read(upload: Upload) -> InvoiceFile:
+def _read(upload: InvoiceUpload) -> InvoiceFile:
     """Raises Refused for a dialect or a column map that is none. A record cannot name a file of this machine."""
     asked, mapped = _said(upload)
     return read_content(upload.content, PurePath(upload.name).name, asked, mapped, documents=False)
 
 
-def _said(upload: Upload) -> tuple[Dialect, ColumnMap]:
+def _said(upload: InvoiceUpload) -> tuple[Dialect, ColumnMap]:
     return read_dialect(upload.dialect), read_column_map(upload.columns)
 
 
-def _titles(upload: Upload) -> list[tuple[str, str]]:
+def _titles(upload: InvoiceUpload) -> list[tuple[str, str]]:
     """Return the titles of a CSV file's columns, each with the field that it was said to hold."""
     if PurePath(upload.name).suffix.lower() not in {".csv", ".txt", ""}:
         return []

@@ -44,6 +44,7 @@ NAVIGATION = (
     ("/approvals", "Approvals", Right.APPROVALS_READ),
     ("/figures", "Figures", Right.FIGURES_READ),
     ("/invoices", "New invoices", Right.INVOICES_WRITE),
+    ("/statements", "Bank statements", Right.STATEMENTS_WRITE),
     ("/audit", "Audit", Right.AUDIT_READ),
 )
 """Address, name and right of the pages that every page leads to."""

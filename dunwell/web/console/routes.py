@@ -18,6 +18,7 @@ from dunwell.web.console import (
     profile,
     saved_filters,
     sign_in,
+    statements,
     today,
     unmatched,
 )
@@ -41,5 +42,6 @@ for _part in (
     approvals,
     profile,
     unmatched,
+    statements,
 ):
     router.include_router(_part.router)

@@ -13,6 +13,7 @@ from dunwell.domain.principals import Role
 from dunwell.domain.terms import MessageState
 from dunwell.store import cases, notes, outbox, tasks
 from dunwell.store.tables import ContactRow, MessageRow, NoteRow, UserRow
+from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Site
 from tests.web.console.town import NOW
 
@@ -44,6 +45,7 @@ PAGES = (
     "/console/customers?q=hansen",
     "/console/audit",
     "/console/invoices",
+    "/console/statements",
 )
 """A page of every kind, and a case in each stage."""
 
@@ -432,6 +434,55 @@ async def test_a_file_that_is_none_is_said_to_be_none(
     http: httpx.AsyncClient, file: tuple[str, bytes], status: int, said: str
 ) -> None:
     answer = await http.post("/console/invoices/preview", files={"file": file})
+    assert (answer.status_code, said in answer.text) == (status, True), answer.text
+
+
+_PAST = "2026-03-02"  # the real clock says what lies in the future
+_STATEMENT = camt(
+    camt_entry("18450.75", "LIN/2027/007", day=_PAST),
+    camt_entry("77.00", "für Müller", day=_PAST),
+    camt_entry("3.00", sign="DBIT", day=_PAST),
+)
+
+
+async def test_a_statement_is_previewed_then_booked_once(http: httpx.AsyncClient, site: Site) -> None:
+    page = await http.post("/console/statements/preview", files={"file": ("märz.xml", _STATEMENT)})
+    assert page.status_code == 200 and "18,450.75 EUR" in page.text and "Paid on invoices" in page.text
+    assert "für Müller" in page.text and "Outgoing, not kept" in page.text and not site.engine.told
+    form = hidden(page.text, "/console/statements/book")
+    for _ in range(2):
+        answer = await http.post("/console/statements/book", data=form)
+        assert answer.status_code == 200 and "What came of it" in answer.text
+    assert [(one[0], one[1]) for one in site.engine.told] == [("LIN-2027-007", "payment_received")]
+    assert "märz.xml" in (await http.get("/console/statements")).text
+    again = await http.post("/console/statements/preview", files={"file": ("copy.xml", _STATEMENT)})
+    assert "This very file was booked before" in again.text
+
+
+async def test_a_damaged_statement_is_booked_only_when_somebody_says_so(http: httpx.AsyncClient, site: Site) -> None:
+    bad = _STATEMENT.replace(b">77.00<", b">7x.00<")
+    page = await http.post("/console/statements/preview", files={"file": ("x.xml", bad)})
+    assert page.status_code == 422 and "What is wrong" in page.text and "Entry 2" in page.text
+    form = hidden(page.text, "/console/statements/book")
+    refused = await http.post("/console/statements/book", data=form)
+    assert refused.status_code == 422 and "Nothing is booked" in refused.text and not site.engine.told
+    answer = await http.post("/console/statements/book", data=form | {"accept_partial": "yes"})
+    assert answer.status_code == 200 and len(site.engine.told) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "status", "said"),
+    [
+        (("x.xml", b""), 422, "X.xml is empty"),
+        (("x.pdf", b"%PDF-1.7"), 422, "none of camt.052"),
+        (("x.xml", b"a" * 700_001), 413, "longer than 700000 bytes"),
+        (("", b"x"), 422, "No file was chosen"),
+    ],
+)
+async def test_what_is_no_statement_is_said_to_be_none(
+    http: httpx.AsyncClient, file: tuple[str, bytes], status: int, said: str
+) -> None:
+    answer = await http.post("/console/statements/preview", files={"file": file})
     assert (answer.status_code, said in answer.text) == (status, True), answer.text
 
 

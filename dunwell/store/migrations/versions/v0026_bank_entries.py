@@ -53,6 +53,7 @@ def upgrade() -> None:
     op.create_index("bank_entries_of", "bank_entries", ["account", "booked_on"])
     op.create_index("bank_entries_in_state", "bank_entries", ["state", "booked_on"])
     op.create_index("bank_entries_end_to_end", "bank_entries", ["end_to_end_id"])
+    op.create_index("bank_entries_reference", "bank_entries", ["reference"])
     op.create_table(
         "statement_layouts",
         sa.Column("name", sa.String(200), nullable=False),

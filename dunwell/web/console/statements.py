@@ -1,0 +1,101 @@
+"""Bank statements from a file: what each entry would bring, and the booking."""
+
+import asyncio
+from pathlib import PurePath
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from dunwell.client.statements import StatementBooking, read_and_preview
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused
+from dunwell.intake.statement_parts import StatementFile
+from dunwell.services.statements import QUIET, StatementPreview
+from dunwell.store import bank_entries, statement_layouts
+from dunwell.views.statements import preview_facts
+from dunwell.web.auth import allowed
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
+from dunwell.web.console.uploads import Upload, read_upload
+from dunwell.web.service import Service, service_of
+
+router = APIRouter(prefix=f"{PREFIX}/statements", route_class=ConsoleRoute, include_in_schema=False)
+
+_SHOWN = 500  # entries
+_LATEST = 20
+
+MayBook = Annotated[Principal, Depends(allowed(Right.STATEMENTS_WRITE))]
+
+
+@router.get("")
+async def choose(request: Request, principal: MayBook) -> Response:
+    """Ask for a file, and show those that were booked last."""
+    return await _ask(request, principal)
+
+
+@router.post("/preview")
+async def preview(request: Request, principal: MayBook) -> Response:
+    """Show what the file would bring. Nothing is booked."""
+    upload, service = await _chosen(request), service_of(request)
+    try:
+        shown, _ = await asyncio.to_thread(_preview, service, upload, now(request))
+    except Refused as refused:
+        return await _ask(request, principal, refused)
+    return _shown(request, principal, upload, shown, booked=False)
+
+
+@router.post("/book")
+async def book(request: Request, principal: MayBook) -> Response:
+    """Book what is new in the file that the preview carries. Safe to repeat: every entry counts once."""
+    upload, service = await _chosen(request), service_of(request)
+    accept = upload.fields.get("accept_partial") == "yes"
+    shown, file = await asyncio.to_thread(_preview, service, upload, now(request))
+    if shown.problems and not accept:
+        return _shown(request, principal, upload, shown, booked=False, unaccepted=True)
+    await service.connection.ensure()
+    booking = StatementBooking(service.database, service.cases, service.deps.unmatched_days)
+    shown = await booking.book(shown, file, principal, accept_partial=accept)
+    return _shown(request, principal, upload, shown, booked=True)
+
+
+async def _chosen(request: Request) -> Upload:
+    return await read_upload(request, "a bank statement", "starter.py statement")
+
+
+def _preview(service: Service, upload: Upload, at: Any) -> tuple[StatementPreview, StatementFile]:
+    """Raises Refused for a file that is no statement, and for an unknown layout."""
+    name, layout = PurePath(upload.name).name, upload.fields.get("layout")
+    return read_and_preview(service.database, service.deps.unmatched_days, upload.content, name, layout, at)
+
+
+async def _ask(request: Request, principal: Principal, refused: Refused | None = None) -> Response:
+    def known() -> dict[str, Any]:
+        with service_of(request).database.reading() as session:
+            return {"layouts": statement_layouts.names(session), "latest": bank_entries.latest(session, _LATEST)}
+
+    facts = await asyncio.to_thread(known)
+    refusal = refused.reason if refused else None
+    return page(request, "statements.html", principal, 422 if refused else 200, **facts, refusal=refusal)
+
+
+def _shown(
+    request: Request,
+    principal: Principal,
+    upload: Upload,
+    shown: StatementPreview,
+    *,
+    booked: bool,
+    unaccepted: bool = False,
+) -> Response:
+    lines = [line for line in shown.lines if line.verdict not in QUIET]
+    facts = {
+        "upload": upload,
+        "preview": shown,
+        "lines": lines[:_SHOWN],
+        "more": max(len(lines) - _SHOWN, 0),
+        "totals": preview_facts(shown)["totals"],
+        "booked": booked,
+        "unaccepted": unaccepted,
+    }
+    bad = bool(shown.problems) and not booked
+    return page(request, "statement.html", principal, 422 if bad else 200, **facts)

@@ -1,0 +1,277 @@
+"""Bank statements from file to case: what a preview says, what is booked, and what never is."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import select
+
+from dunwell.client.cases import Cases
+from dunwell.client.statements import StatementBooking
+from dunwell.domain.bank_entry import EntryState
+from dunwell.domain.payment_reference import reference_for
+from dunwell.domain.principals import NotAllowed, Principal, PrincipalKind, Role
+from dunwell.domain.refusal import Refused
+from dunwell.intake.statement_parts import StatementFile
+from dunwell.intake.statements import read_statement
+from dunwell.services.statements import StatementPreview, Statements, Verdict
+from dunwell.store import bank_entries, tasks
+from dunwell.store.database import Database
+from dunwell.store.tables import AuditRow, BankEntryRow, IncomingPaymentRow
+from tests.builders import a_customer, an_invoice, sample_deps
+from tests.databases import opened
+from tests.intake.statements import camt, camt_entry, mt940, transaction
+from tests.services.conftest import ServiceHarness
+
+BILLING = Principal(PrincipalKind.KEY, "billing", "Billing", Role.BILLING)
+NUMBER = "INV-2027-0417"
+AT = datetime(2027, 3, 4, 9, tzinfo=UTC)
+REVERSAL = "<RvslInd>true</RvslInd>"
+
+
+@dataclass
+class RecordedCases:
+    """Cases that take in everything they are told, or refuse what is named in `refuses`."""
+
+    told: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    refuses: str = ""
+
+    async def tell(self, invoice_id: str, name: str, content: dict[str, Any], **_: object) -> None:
+        if name == self.refuses:
+            raise Refused("payment_id", "is not known")
+        self.told.append((invoice_id, name, content))
+
+    def of(self, name: str) -> list[tuple[str, dict[str, Any]]]:
+        return [(invoice_id, content) for invoice_id, told, content in self.told if told == name]
+
+
+class Bank:
+    """A database with two invoices of 1,200 and 300 euros, and statements that come to it."""
+
+    def __init__(self, database: Database) -> None:
+        self.database, self.cases = database, RecordedCases()
+        self.statements = Statements(database, unmatched_days=3)
+        self.booking = StatementBooking(database, cast(Cases, self.cases), unmatched_days=3)
+        for invoice_id, number, amount in (("A", NUMBER, "1200.00"), ("B", "INV-2027-0418", "300.00")):
+            invoice = an_invoice(invoice_id=invoice_id, number=number, amount=Decimal(amount), customer=a_customer())
+            ServiceHarness(sample_deps(database)).open(invoice)
+
+    def preview(self, content: bytes) -> tuple[StatementPreview, StatementFile]:
+        file = read_statement(content)
+        return self.statements.preview(file, content, "march.xml", AT), file
+
+    def verdicts(self, content: bytes) -> list[Verdict]:
+        return [line.verdict for line in self.preview(content)[0].lines]
+
+    async def book(self, content: bytes, *, accept_partial: bool = False) -> list[Verdict]:
+        preview, file = self.preview(content)
+        done = await self.booking.book(preview, file, BILLING, accept_partial=accept_partial)
+        return [line.verdict for line in done.lines]
+
+    @property
+    def payments(self) -> list[tuple[str, str]]:
+        return [(invoice_id, content["amount"]) for invoice_id, content in self.cases.of("payment_received")]
+
+    def states(self) -> list[EntryState]:
+        with self.database.reading() as session:
+            return list(session.scalars(select(BankEntryRow.state).order_by(BankEntryRow.amount)))
+
+    def rows(self, table: Any) -> int:
+        with self.database.reading() as session:
+            return len(session.scalars(select(table)).all())
+
+
+@pytest.fixture
+def bank(blank_file: Path, tmp_path: Path) -> Iterator[Bank]:
+    shutil.copy(blank_file, tmp_path / "dunwell.sqlite")
+    database = opened(f"sqlite:///{tmp_path}/dunwell.sqlite")
+    yield Bank(database)
+    database.close()
+
+
+def test_a_preview_says_what_follows_from_each_entry_and_changes_nothing(bank: Bank) -> None:
+    content = camt(
+        camt_entry("1200.00", NUMBER),
+        camt_entry("300.00", f"thanks {reference_for(['B'])}"),
+        camt_entry("299.00", "INV-2027-0418"),
+        camt_entry("77.00", "hello"),
+        camt_entry("5.00", status="PDNG"),
+        camt_entry("3.00", sign="DBIT"),
+        camt_entry("9.00", sign="DBIT", more=REVERSAL),
+    )
+    preview, _ = bank.preview(content)
+    assert [line.verdict for line in preview.lines] == [
+        Verdict.BOOK,
+        Verdict.BOOK,
+        Verdict.PROPOSE,
+        Verdict.UNMATCHED,
+        Verdict.PENDING,
+        Verdict.OUTGOING,
+        Verdict.UNRELATED,
+    ]
+    assert [(part.invoice_id, part.amount) for part in preview.lines[0].parts] == [("A", Decimal("1200.00"))]
+    assert (bank.rows(BankEntryRow), bank.rows(IncomingPaymentRow), bank.cases.told) == (0, 0, [])
+
+
+async def test_the_same_file_twice_books_nothing(bank: Bank) -> None:
+    content = camt(camt_entry("1200.00", NUMBER), camt_entry("77.00", "hello"), camt_entry("3.00", sign="DBIT"))
+    assert await bank.book(content) == [Verdict.BOOK, Verdict.UNMATCHED, Verdict.OUTGOING]
+    assert await bank.book(content) == [Verdict.KNOWN, Verdict.KNOWN, Verdict.OUTGOING]
+    assert bank.payments == [("A", "1200.00")]
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.UNMATCHED]
+    assert bank.preview(content)[0].known
+
+
+async def test_files_that_overlap_book_what_is_new_in_each(bank: Bank) -> None:
+    first = camt(camt_entry("1200.00", NUMBER, reference="B1"))
+    await bank.book(first)
+    second = camt(camt_entry("300.00", "INV-2027-0418", reference="B2"), camt_entry("1200.00", "-", reference="B1"))
+    assert await bank.book(second) == [Verdict.BOOK, Verdict.KNOWN]
+    assert bank.payments == [("A", "1200.00"), ("B", "300.00")]
+
+
+@pytest.mark.parametrize("first", ["053", "054"])
+async def test_the_same_money_by_two_formats_is_booked_once(bank: Bank, first: str) -> None:
+    """One file tells the batch as a sum, the other its transactions; ids, days and texts may differ."""
+    details = transaction(NUMBER, amount="1200.00") + transaction("INV-2027-0418", amount="300.00")
+    files = {
+        "053": camt(camt_entry("1500.00", "collective", reference="B1"), camt_entry("20.00", "x", end_to_end="E9")),
+        "054": camt(
+            camt_entry("1500.00", details=details, reference="B1", day="2027-03-02"),
+            camt_entry("20.00", "y", end_to_end="E9", day="2027-03-02"),
+            kind="054",
+        ),
+    }
+    (other,) = files.keys() - {first}
+    await bank.book(files[first])
+    kept = bank.rows(BankEntryRow)
+    assert set(await bank.book(files[other])) == {Verdict.ELSEWHERE}
+    assert bank.rows(BankEntryRow) == kept
+    assert "keep to one format" in bank.preview(files[other])[0].remarks[0]
+
+
+async def test_what_another_format_told_stands_for_as_many_entries_as_it_told(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("20.00", "one")))
+    lines = ["C20,00NTRFNONREF//X1", "C20,00NTRFNONREF//X2"]
+    content = mt940([f":61:2703010301{line}\r\n:86:text" for line in lines], closing="C270301EUR40,00").encode()
+    assert await bank.book(content) == [Verdict.ELSEWHERE, Verdict.UNMATCHED]
+    assert await bank.book(content) == [Verdict.ELSEWHERE, Verdict.KNOWN]
+
+
+async def test_payments_of_one_sum_and_day_with_ids_of_their_own_are_two(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("20.00", end_to_end="E1")))
+    assert await bank.book(camt(camt_entry("20.00", end_to_end="E2"), kind="054")) == [Verdict.UNMATCHED]
+
+
+async def test_a_file_that_is_half_good_books_nothing_until_a_person_says_so(bank: Bank) -> None:
+    content = camt(camt_entry("1200.00", NUMBER), camt_entry("3x0.00", "INV-2027-0418"))
+    with pytest.raises(Refused, match=r"good in part only.*entry 2: Amt"):
+        await bank.book(content)
+    assert (bank.rows(BankEntryRow), bank.cases.told) == (0, [])
+    assert await bank.book(content, accept_partial=True) == [Verdict.BOOK]
+    whole = content.replace(b"3x0.00", b"300.00")
+    assert await bank.book(whole) == [Verdict.KNOWN, Verdict.BOOK]
+
+
+async def test_a_booking_day_to_come_is_a_problem(bank: Bank) -> None:
+    with pytest.raises(Refused, match="lies in the future"):
+        await bank.book(camt(camt_entry("1200.00", NUMBER, day="2072-03-01")))
+
+
+async def test_a_reversal_three_days_later_takes_the_payment_back_once(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1")))
+    back = camt(camt_entry("1200.00", "returned", sign="DBIT", more=REVERSAL, day="2027-03-04", end_to_end="E1"))
+    assert bank.verdicts(back) == [Verdict.RETURN]
+    assert await bank.book(back) == [Verdict.RETURN]
+    assert await bank.book(back) == [Verdict.KNOWN]
+    ((invoice_id, told),) = bank.cases.of("payment_reversed")
+    ((_, paid),) = bank.cases.of("payment_received")
+    assert (invoice_id, told["payment_id"], told["reason"]) == ("A", paid["payment_id"], "returned")
+    assert told["reversed_at"].startswith("2027-03-04")
+
+
+async def test_a_payment_and_its_return_in_one_file_leave_nothing_paid(bank: Bank) -> None:
+    content = camt(
+        camt_entry("1200.00", NUMBER, end_to_end="E1"),
+        camt_entry("1200.00", "returned", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1"),
+    )
+    assert await bank.book(content) == [Verdict.BOOK, Verdict.RETURN]
+    assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_reversed"]
+
+
+async def test_the_return_of_what_nobody_matched_sets_it_aside(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("77.00", "hello", end_to_end="E1")))
+    await bank.book(camt(camt_entry("77.00", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1")))
+    assert bank.cases.told == []
+    assert sorted(bank.states()) == [EntryState.RETURNED, EntryState.SET_ASIDE]
+
+
+@pytest.mark.parametrize(
+    "unsure",
+    [
+        {"amount": "1100.00", "more": REVERSAL},
+        {"amount": "1200.00"},
+        {"amount": "1200.00", "more": REVERSAL, "sign": "CRDT"},
+    ],
+)
+async def test_a_reversal_that_is_not_sure_is_a_persons_task(bank: Bank, unsure: dict[str, str]) -> None:
+    await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1")))
+    facts: dict[str, Any] = {"sign": "DBIT", "day": "2027-03-03", "end_to_end": "E1"} | unsure
+    assert await bank.book(camt(camt_entry(**facts))) == [Verdict.ASK]
+    assert bank.cases.of("payment_reversed") == []
+    with bank.database.reading() as session:
+        (task,) = [one for one in tasks.open_tasks(session, "A") if ".returned." in one.task_id]
+    assert "reverse-payment A bank-" in task.reason
+
+
+async def test_of_two_payments_under_one_id_none_is_taken_back_by_itself(bank: Bank) -> None:
+    await bank.book(
+        camt(camt_entry("300.00", "INV-2027-0418", end_to_end="E1"), camt_entry("300.00", "x", end_to_end="E1"))
+    )
+    back = camt_entry("300.00", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1")
+    assert await bank.book(camt(back)) == [Verdict.ASK]
+
+
+async def test_a_reversal_that_the_case_refuses_is_a_persons_task(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1")))
+    bank.cases.refuses = "payment_reversed"
+    back = camt_entry("1200.00", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1")
+    assert await bank.book(camt(back)) == [Verdict.ASK]
+
+
+async def test_what_broke_off_is_finished_by_the_next_file(bank: Bank) -> None:
+    preview, file = bank.preview(camt(camt_entry("1200.00", NUMBER)))
+    bank.statements.keep(preview, file, BILLING, AT)
+    assert bank.cases.told == []
+    await bank.book(camt(camt_entry("77.00", "hello")))
+    assert bank.payments == [("A", "1200.00")]
+
+
+async def test_only_who_may_book_statements_does(bank: Bank) -> None:
+    preview, file = bank.preview(camt(camt_entry("1200.00", NUMBER)))
+    for role in (Role.AGENT, Role.AUDITOR, Role.PRODUCT):
+        with pytest.raises(NotAllowed):
+            await bank.booking.book(preview, file, Principal(PrincipalKind.PERSON, "x", "X", role))
+    assert bank.rows(BankEntryRow) == 0
+
+
+async def test_a_booked_statement_is_in_the_audit(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("1200.00", NUMBER), camt_entry("3.00", sign="DBIT")))
+    with bank.database.reading() as session:
+        (row,) = session.scalars(select(AuditRow).where(AuditRow.object.like("statement/%"))).all()
+    assert (row.action, row.principal) == ("booked", "billing")
+    assert row.details == {"format": "camt.053", "entries": 2, "kept": 1}
+
+
+async def test_statements_are_booked_on_every_database(database: Database) -> None:
+    bank = Bank(database)
+    await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1"), camt_entry("77.00", "hello")))
+    await bank.book(camt(camt_entry("1200.00", sign="DBIT", more=REVERSAL, day="2027-03-03", end_to_end="E1")))
+    assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_reversed"]
+    with bank.database.reading() as session:
+        assert len(bank_entries.in_state(session, [EntryState.RETURNED])) == 1
