@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from dunwell.domain.terms import MessageState
 from dunwell.store import cases, outbox
+from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Running
 from tests.web.console.test_console_pages import PAGES
 
@@ -172,6 +173,27 @@ def test_without_javascript_the_same_forms_work(browser: Browser, running: Runni
     expect(page.get_by_role("status").first).to_contain_text("Done: the case has it")
     assert _stage(running, "HAN-2027-113") == "paused"
     context.close()
+
+
+def test_a_statement_is_booked_by_keyboard_and_fits_a_narrow_screen(context: BrowserContext) -> None:
+    """Some seconds: axe runs twice, on the preview of a damaged file and on what came of it."""
+    page = context.new_page()
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto("/console/statements")
+    content = camt(camt_entry("1.23", "hello", day="2026-03-02"), camt_entry("7x", day="2026-03-02"))
+    page.get_by_label("File").set_input_files({"name": "march.xml", "mimeType": "text/xml", "buffer": content})
+    _tab_to(page, "Show what it would bring")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What is wrong")).to_be_visible()
+    assert _broken_rules(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    _tab_to(page, name="accept_partial")
+    page.keyboard.press("Space")
+    _tab_to(page, "Book it")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="What came of it")).to_be_visible()
+    assert _broken_rules(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
 def test_the_list_follows_what_is_typed(context: BrowserContext) -> None:
