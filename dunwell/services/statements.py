@@ -204,7 +204,8 @@ def original_of(session: Session, entry: BankEntry, beside: Iterable[BankEntry] 
     back = sum(one.reversal and one.amount == entry.amount for one in told.values())
     exact = [one for one in came if one.amount == entry.amount]
     sure = entry.reversal and entry.direction is Direction.OUT and len(exact) == 1 and not back
-    return (exact if sure else came), sure
+    # What the bank does not call a reversal may be any payment of ours under a number that was used before.
+    return (exact if sure or not entry.reversal else came), sure
 
 
 def _same(one: BankEntry, other: BankEntry) -> bool:

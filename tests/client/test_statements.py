@@ -229,6 +229,11 @@ async def test_a_reversal_that_is_not_sure_is_a_persons_task(bank: Bank, unsure:
     assert "reverse-payment A bank-" in task.reason
 
 
+async def test_money_that_went_out_under_a_number_used_before_is_nobodys_task(bank: Bank) -> None:
+    await bank.book(camt(camt_entry("1200.00", NUMBER, reference="1")))
+    assert await bank.book(camt(camt_entry("9.00", sign="DBIT", reference="1"))) == [Verdict.OUTGOING]
+
+
 async def test_of_two_payments_under_one_id_none_is_taken_back_by_itself(bank: Bank) -> None:
     await bank.book(
         camt(camt_entry("300.00", "INV-2027-0418", end_to_end="E1"), camt_entry("300.00", "x", end_to_end="E1"))
