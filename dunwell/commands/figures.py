@@ -93,6 +93,9 @@ def _lines(one: Facts) -> Iterator[str]:
     yield f"  {'Open promises':<26} {promises['open']:>12}  {promises['open_amount']}"
     yield f"  {'Money of the period':<26} {one['cash']['payments']:>12}  {one['cash']['amount']}"
     yield f"  {'Credit':<26} {one['credits']['invoices']:>12}  {one['credits']['amount']}"
+    money = one["unmatched"]
+    oldest = "" if money["oldest_days"] is None else f", the oldest for {money['oldest_days']} days"
+    yield f"  {'Unmatched money':<26} {money['payments']:>12}  {money['amount']}{oldest}"
 
 
 def _tables(one: Facts) -> Iterator[tuple[Sequence[str], list[list[str]]]]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, func, select, type_coerce
+from sqlalchemy import ColumnElement, func, or_, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from dunwell.domain.events import BY_CREDIT
@@ -14,8 +15,10 @@ from dunwell.domain.figures.receivable import Movement, Receivable, Standing
 from dunwell.domain.invoice import REHEARSAL
 from dunwell.domain.policy import tolerated
 from dunwell.store.column_types import ExactAmount
+from dunwell.store.incoming_payments import WAITING
 from dunwell.store.tables import (
     CreditUseRow,
+    IncomingPaymentRow,
     InvoiceRow,
     PaymentRow,
     PolicyRow,
@@ -161,3 +164,23 @@ def currencies(session: Session) -> Sequence[str]:
     row = InvoiceRow
     query = select(row.currency).where(*of_no_rehearsal(None)).group_by(row.currency)
     return session.scalars(query.order_by(func.count().desc(), row.currency)).all()
+
+
+class Unmatched(NamedTuple):
+    """Money that came in and belonged to no invoice yet. `oldest`: since when the first of it was known."""
+
+    amount: Decimal
+    payments: int
+    oldest: datetime | None
+
+
+def unmatched(session: Session, currency: str, moment: datetime) -> Unmatched:
+    """Return the money in a currency that waited for a decision at a moment."""
+    row = IncomingPaymentRow
+    waits = row.state.in_(WAITING)
+    query = select(row.amount, row.since).where(
+        row.currency == currency, row.since <= moment, or_(waits, row.decided_at > moment)
+    )
+    found = session.execute(query).all()
+    oldest = min((since for _, since in found), default=None)
+    return Unmatched(sum((amount for amount, _ in found), Decimal(0)), len(found), oldest)

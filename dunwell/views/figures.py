@@ -110,6 +110,7 @@ class _Figures:
             "calls": self._calls(),
             "deliverability": list(self._deliveries()),
             "credits": self._credits(),
+            "unmatched": self._unmatched(),
             "trend": list(self._trend()),
         }
 
@@ -218,6 +219,11 @@ class _Figures:
         every = [one.credit(self._as_of.moment) for one in self._ledger.invoices]
         found = [amount for amount in every if amount > 0]
         return {"amount": self._amount(sum(found, ZERO)), "invoices": len(found)}
+
+    def _unmatched(self) -> Facts:
+        found = receivables.unmatched(self._session, self._ledger.currency, self._as_of.moment)
+        days = None if found.oldest is None else (self._as_of.moment - found.oldest).days
+        return {"amount": self._amount(found.amount), "payments": found.payments, "oldest_days": days}
 
     # Contacts --------------------------------------------------------------------------------------------
 

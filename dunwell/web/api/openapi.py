@@ -246,6 +246,7 @@ def _figures() -> Schema:
         "calls": _list(_object({"kind": _TEXT, "result": _TEXT, "number": count, "share": number})),
         "deliverability": _list(_object({"channel": _TEXT, **sent, "share": number})),
         "credits": _object({"amount": _AMOUNT, "invoices": count}),
+        "unmatched": _object({"amount": _AMOUNT, "payments": count, "oldest_days": _maybe(count)}),
         "trend": _list(_object(trend | {"ageing": buckets})),
     }
     return _object({"as_of": _TIME, "day": _DAY, "figures": _list(_object(one))})
