@@ -58,4 +58,8 @@ def why_not_running(database: Database, invoice_id: str) -> Refused:
         case = cases.get(session, invoice_id)
     if case is not None and case.ended:
         return Refused("stage", f"the case has ended ({case.ended.value}); only payments still count")
-    return Refused("invoice_id", "is registered, but its case does not run: start its file again")
+    return Refused(
+        "invoice_id",
+        "its case has no run in Temporal: start its file again, or, if it was terminated there, "
+        "`starter.py reconcile --apply` begins it again",
+    )

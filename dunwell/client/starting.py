@@ -27,12 +27,25 @@ REHEARSAL_SPEED = 86_400.0
 
 
 class Start(StrEnum):
-    """What became of a request to start a case. PAID: its record says that nothing was open when it came to us."""
+    """What became of a request to start a case.
+
+    INTERRUPTED  its run was terminated, cancelled or timed out in Temporal; `reconcile --apply` begins it again
+    PAID         its record says that nothing was open when it came to us
+    """
 
     STARTED = "started"
     RUNNING = "already running"
     ENDED = "already ended"
+    INTERRUPTED = "interrupted in Temporal"
     PAID = "wholly paid before"
+
+
+_CUT_OFF = {
+    WorkflowExecutionStatus.TERMINATED.value,
+    WorkflowExecutionStatus.CANCELED.value,
+    WorkflowExecutionStatus.TIMED_OUT.value,
+    WorkflowExecutionStatus.FAILED.value,
+}
 
 
 class CaseStarter:
@@ -63,7 +76,7 @@ class CaseStarter:
     async def _running_or_ended(self, invoice_id: str) -> Start:
         described = await self._server.describe(invoice_id)
         if described is None or described.status != WorkflowExecutionStatus.RUNNING.value:
-            return Start.ENDED
+            return Start.INTERRUPTED if described is not None and described.status in _CUT_OFF else Start.ENDED
         if CUSTOMER_ID.name not in described.search_attributes.indexed_fields:
             # Another client started it by its id alone; it may wait for what was registered just now.
             handle = self._server.handle(invoice_id)

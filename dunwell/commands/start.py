@@ -156,10 +156,12 @@ def _sum_up(results: list[Result], refusals: Sequence[Refusal], total: int, away
         warn(f"{left} more not tried: the server went away. Run the same again; it starts only the rest.")
     counts = {kind: sum(result is kind for result in results) for kind in Start}
     refused = len({place for one in problems for place in _places(one)})
-    named = [kind for kind in Start if kind is not Start.PAID or counts[kind]]
+    named = [kind for kind in Start if kind not in {Start.PAID, Start.INTERRUPTED} or counts[kind]]
+    if counts[Start.INTERRUPTED]:
+        warn("interrupted: `starter.py reconcile` shows which; with --apply they begin again, at rest.")
     parts = [f"{counts[kind]} {kind.value}" for kind in named] + [f"{refused} refused"]
     say(", ".join(parts) + (f", {left} not tried" if left else ""))
-    if problems or left or away:
+    if problems or left or away or counts[Start.INTERRUPTED]:
         raise typer.Exit(REFUSED)
 
 

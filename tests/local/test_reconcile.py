@@ -30,8 +30,14 @@ def reconciled(run: Run, *arguments: str) -> Said:
 
 
 def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, run: Run) -> None:
-    run("start", a_file(an_item("TERM-1"), an_item("TERM-2")))
+    file = a_file(an_item("TERM-1"), an_item("TERM-2"))
+    run("start", file)
     asyncio.run(terminate(here.address, "TERM-1"))
+    again = run("start", file)
+    assert again.code == 1
+    assert "1 already running, 0 already ended, 1 interrupted in Temporal" in again.out
+    assert "starter.py reconcile" in again.err
+    assert "`starter.py reconcile --apply` begins it again" in run("pause", "TERM-1", "--reason", "audit").err
     shown = reconciled(run)
     assert shown.code == 0
     assert "its run was terminated in the engine" in shown.out

@@ -637,7 +637,7 @@ async def test_money_starts_a_run_for_a_case_that_has_none(
 ) -> None:
     talk, registrar, client, _ = unattended
     registrar.register(an_invoice(invoice_id="LOST-1", issued_on=ISSUED, due_on=DUE), datetime.now(UTC))
-    with pytest.raises(Refused, match="its case does not run"):
+    with pytest.raises(Refused, match="its case has no run in Temporal"):
         await talk.tell("LOST-1", "resume", {"by": "kim"})
     payment = {"payment_id": "p1", "amount": "5.00", "currency": "EUR"}
     assert (await talk.tell("LOST-1", "payment_received", payment)).how is TellOutcome.REOPENED

@@ -49,10 +49,10 @@ router = APIRouter(prefix="/api")
 async def start_invoices(request: Request) -> JSONResponse:
     """One invoice object, or a list of at most 500. Safe to repeat: nothing is started or sent twice.
 
-    Each item has a result: `started`, `already running`, `already ended`, `wholly paid before` (by its `paid`),
-    `refused` with its problems, or `not tried` when the Temporal server went down. `changes` lists what a record
-    changes about a known customer or contact. `language` is given when there are no messages in the customer's
-    language.
+    Each item has a result: `started`, `already running`, `already ended`, `interrupted in Temporal` (`starter.py
+    reconcile --apply` begins it again), `wholly paid before` (by its `paid`), `refused` with its problems, or `not
+    tried` when the Temporal server went down. `changes` lists what a record changes about a known customer or
+    contact. `language` is given when there are no messages in the customer's language.
     200: no item was refused; 207: some were refused; 422: all were refused.
     """
     data = parse_json(await read_body(request))
