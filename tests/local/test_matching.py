@@ -66,3 +66,17 @@ def test_one_thing_is_said_at_a_time(here: Place, run: Run) -> None:
     unknown = run("match", "E0", "INV-1")
     assert unknown.code == 1 and "is no payment that came in" in unknown.err
     assert "is not an amount" in run("match", "E0", "INV-1=lots").err
+
+
+def test_what_was_booked_and_never_told_is_told_by_the_hourly_comparison(here: Place, run: Run) -> None:
+    """One payment for three invoices by the reference of each, one cent short: the ladder writes the cent off."""
+    names = [
+        started(run, f"MATCH-{number}", number=f"R-{number}", amount="100.00", customer__id="C-T")
+        for number in (11, 12, 13)
+    ]
+    come(here, (" ".join(reference_for([name]) for name in names), "299.99"))
+    assert run("unmatched").out == "All money that came in is matched.\n"
+    assert run("reconcile", "--apply").code == 0
+    found = [run("status", name, "--json").json for name in names]
+    assert [(one["stage"], one["amount_due"]) for one in found] == [("paid", "0.00")] * 3
+    assert "within the ladder's tolerance" in run("status", names[2]).out

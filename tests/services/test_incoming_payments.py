@@ -57,13 +57,17 @@ def came(amount: str, text: str = "", identity: str = "1", **changes: Any) -> In
     return Incoming(**facts | changes)
 
 
+def a_desk(database: Database) -> IncomingPayments:
+    """Two invoices of Acme over 300.00, and one of Beta."""
+    a_harness(database, "A")
+    a_harness(database, "B", due_on=at("2027-04-01 00:00").date())
+    a_harness(database, "X", customer=BETA)
+    return IncomingPayments(database, unmatched_days=3)
+
+
 @pytest.fixture
 def desk(file_database: Database) -> IncomingPayments:
-    """Two invoices of Acme over 300.00, and one of Beta."""
-    a_harness(file_database, "A")
-    a_harness(file_database, "B", due_on=at("2027-04-01 00:00").date())
-    a_harness(file_database, "X", customer=BETA)
-    return IncomingPayments(file_database, unmatched_days=3)
+    return a_desk(file_database)
 
 
 def take(desk: IncomingPayments, payment: Incoming) -> Taken:
@@ -84,12 +88,13 @@ def state_of(database: Database, entry_id: str) -> EntryState:
         return row.state
 
 
-def test_our_reference_is_booked_once(desk: IncomingPayments, file_database: Database) -> None:
+def test_our_reference_is_booked_once(database: Database) -> None:
+    desk = a_desk(database)
     payment = came("300.00", f"Thanks! {reference_for(['A'])}")
     first, again = take(desk, payment), take(desk, payment)
     assert (first.new, first.state, again.new) == (True, EntryState.BOOKED, False)
-    assert booked(file_database, first.entry_id) == {"A": Decimal("300.00")}
-    with file_database.reading() as session:
+    assert booked(database, first.entry_id) == {"A": Decimal("300.00")}
+    with database.reading() as session:
         assert [row.action for row in session.scalars(select(AuditRow).where(AuditRow.object.like("payment/%")))] == [
             "payment_matched"
         ]
@@ -116,15 +121,14 @@ def test_a_rehearsal_never_gets_real_money(file_database: Database) -> None:
     assert taken.state is EntryState.UNMATCHED
 
 
-def test_a_confirmed_proposal_is_booked_and_its_account_is_learned(
-    desk: IncomingPayments, file_database: Database
-) -> None:
+def test_a_confirmed_proposal_is_booked_and_its_account_is_learned(database: Database) -> None:
+    desk = a_desk(database)
     taken = take(desk, came("300.00", "March", payer_name="ACME", payer_iban=IBAN))
     assert taken.state is EntryState.PROPOSED
     desk.confirm(taken.entry_id, 1, ADA, CAME)
-    assert state_of(file_database, taken.entry_id) is EntryState.BOOKED
-    assert sum(booked(file_database, taken.entry_id).values()) == Decimal("300.00")
-    with file_database.reading() as session:
+    assert state_of(database, taken.entry_id) is EntryState.BOOKED
+    assert sum(booked(database, taken.entry_id).values()) == Decimal("300.00")
+    with database.reading() as session:
         assert incoming_payments.customers_paying_from(session, IBAN) == ["acme"]
         assert {one.state for one in incoming_payments.proposals(session, taken.entry_id)} == {
             ProposalState.CONFIRMED,
@@ -154,15 +158,16 @@ def test_a_payment_that_came_before_its_invoice_is_matched_when_it_is_there(
     assert booked(file_database, taken.entry_id) == {"LATE": Decimal("80.00")}
 
 
-def test_a_person_splits_a_payment_and_undoes_it(desk: IncomingPayments, file_database: Database) -> None:
+def test_a_person_splits_a_payment_and_undoes_it(database: Database) -> None:
+    desk = a_desk(database)
     taken = take(desk, came("500.00", "three invoices", payer_iban=IBAN))
     desk.assign(taken.entry_id, [("A", Decimal("300.00")), ("B", None)], ADA, CAME)
-    assert booked(file_database, taken.entry_id) == {"A": Decimal("300.00"), "B": Decimal("200.00")}
+    assert booked(database, taken.entry_id) == {"A": Decimal("300.00"), "B": Decimal("200.00")}
     desk.undo(taken.entry_id, ADA, CAME)
-    assert booked(file_database, taken.entry_id) == {}
+    assert booked(database, taken.entry_id) == {}
     assert desk.try_again(SYSTEM, CAME) == 0  # a person decides now
     desk.assign(taken.entry_id, [("X", None)], ADA, CAME)
-    with file_database.reading() as session:
+    with database.reading() as session:
         ids = [one.payment_id for one in incoming_payments.bookings(session, taken.entry_id)]
         assert session.get(PayerAccountRow, (IBAN, "acme")) is None
     assert ids == ["bank-1", "bank-1", "bank-1.2"]  # an id that was taken back never returns
