@@ -12,6 +12,7 @@ from dunwell.client.matching import Matching
 from dunwell.commands.common import Json, connected, from_database, opened_database
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
+from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.settings import load_settings
@@ -28,6 +29,7 @@ def show_unmatched(as_json: Json = False) -> None:
     found, reported = from_database(
         load_settings(), lambda session: (unmatched(session, now), waiting_payments(session, now))
     )
+    reported = [one for one in reported if one["kind"] != SubjectKind.PAYMENT.value]  # those are in the list
     if as_json:
         print_json(found)
         return
@@ -47,7 +49,7 @@ def show_unmatched(as_json: Json = False) -> None:
     print_table(heads, rows, "" if reported else "All money that came in is matched.")
     if reported:
         sources = ", ".join(sorted({str(one["source"]) for one in reported}))
-        say(f"{len(reported)} more, reported by {sources}, wait: `starter.py waiting list` shows why.")
+        say(f"{len(reported)} invoices reported by {sources} wait: `starter.py waiting list` shows why.")
 
 
 def _proposed(one: Facts) -> str:

@@ -11,12 +11,13 @@ from urllib.parse import quote, unquote
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.billing_events import Paid, SubjectKind, SubjectState
+from dunwell.domain.billing_events import Paid, SubjectKind
 from dunwell.domain.keys import TaskId
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
-from dunwell.store import audit, billing_events, cases, invoices, tasks
+from dunwell.services.waiting_payments import WaitingPayments
+from dunwell.store import billing_events, cases, invoices, tasks
 from dunwell.store.database import Database
 from dunwell.store.tables import BillingSubjectRow, TaskRow
 
@@ -64,24 +65,18 @@ class ReportedPayments:
     def assign(
         self, entry_id: str, shares: Sequence[tuple[str, Decimal | None]], principal: Principal, now: datetime
     ) -> None:
-        """Note which invoice the payment is for; it is told to its case at once. Raises Refused, NotAllowed."""
+        """Note which invoice the payment is for; its case is told at once. Raises Refused, NotAllowed."""
         principal.check(Right.PAYMENTS_WRITE)
-        with self._database.writing_beside_customers() as session:
-            row = _waiting(session, entry_id)
+        with self._database.reading() as session:
+            row = find(session, entry_id)
             invoice_id = _the_invoice(session, row, shares)
-            row.invoice_id, row.reason = invoice_id, f"for {invoice_id}, says {principal.label}"
-            billing_events.again(session, row.provider, row.subject, now)
-            details = {"invoice": invoice_id}
-            audit.append(session, principal, f"payment/{entry_id}"[:200], "payment_matched", now, details=details)
+        WaitingPayments(self._database).assign(row.provider, row.subject, invoice_id, principal, now)
 
     def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
         """Note that the payment is for no invoice known here. Raises Refused, NotAllowed."""
-        principal.check(Right.PAYMENTS_WRITE)
-        with self._database.writing_beside_customers() as session:
-            row = _waiting(session, entry_id)
-            row.state, row.next_at = SubjectState.DISMISSED, None
-            row.reason = f"for no invoice, says {principal.label}"
-            audit.append(session, principal, f"payment/{entry_id}"[:200], "payment_set_aside", now, reason=reason)
+        with self._database.reading() as session:
+            row = find(session, entry_id)
+        WaitingPayments(self._database).dismiss(row.provider, row.subject, reason, principal, now)
 
 
 def _task_id(row: BillingSubjectRow) -> str:
@@ -103,13 +98,6 @@ def _task(row: BillingSubjectRow, now: datetime) -> TaskRow:
         script="",
         outlives_case=True,
     )
-
-
-def _waiting(session: Session, entry_id: str) -> BillingSubjectRow:
-    row = find(session, entry_id)
-    if row.state is not SubjectState.WAITING:
-        raise Refused("entry", f"{entry_id} is {row.state.value}; only what waits is decided about")
-    return row
 
 
 def _the_invoice(session: Session, row: BillingSubjectRow, shares: Sequence[tuple[str, Decimal | None]]) -> str:

@@ -136,10 +136,11 @@ def test_what_waits_is_shown_beside_what_is_unmatched(here: Place, run: Run) -> 
     Path("WAITS-1.jsonl").write_text(json.dumps(an_item("WAITS-1")), encoding="utf-8")
     assert run("start", "WAITS-1.jsonl").code == 0
     asyncio.run(_hear(here, [an_event("payment_intent.succeeded", an_intent("pi_waits", metadata={}))]))
-    assert "1 more, reported by stripe, wait: `starter.py waiting list` shows why." in run("unmatched").out
+    (listed,) = run("unmatched", "--json").json
+    assert (listed["entry_id"], listed["amount"]) == ("stripe:pi_waits", "1200.00")
     (one,) = run("waiting", "list", "--json").json
     assert (one["id"], one["amount"], one["why"]) == ("pi_waits", "1200.00", "invoice: it names no invoice")
-    assert run("waiting", "assign", "stripe", "pi_waits", "WAITS-1").code == 0
+    assert run("match", "stripe:pi_waits", "WAITS-1").code == 0
     asyncio.run(_hear(here, []))
     assert run("status", "WAITS-1", "--json").json["stage"] == "paid"
     assert run("waiting", "list").out == "Nothing waits.\n"
