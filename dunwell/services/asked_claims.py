@@ -116,9 +116,9 @@ def _of_job(session: Session, deps: Dependencies, dispatch: Dispatch, step: Step
 
 def _until(dispatch: Dispatch) -> date:
     """The day before the consequence that the message announces, else the ladder's days from today."""
-    today, consequence_on = _today(dispatch), message_facts.consequence_of(dispatch)
-    if consequence_on is not None and consequence_on > today:
-        return consequence_on - timedelta(days=1)
+    today, consequence = _today(dispatch), message_facts.consequence_of(dispatch)
+    if consequence is not None and consequence.on > today:
+        return consequence.on - timedelta(days=1)
     return today + timedelta(days=dispatch.policy.pay_days)
 
 

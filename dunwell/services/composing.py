@@ -6,7 +6,7 @@ from types import MappingProxyType
 from sqlalchemy.orm import Session
 
 from dunwell.domain.contact import Contact
-from dunwell.services import asked_claims, message_facts
+from dunwell.services import asked_claims, joint_messages, message_facts
 from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -49,7 +49,10 @@ def compose(
     asked = asked_claims.of_message(session, deps, jobs) if asked is None else asked
     claims, until = asked_claims.printed(asked)
     account = deps.sender.account_for(lead.case.currency)
+    met = [bill_of(session, dispatch).number for dispatch in joint_messages.met_with(lead, rest)]
     update = {
+        "met": (known.number, *met) if met else (),
+        "holding": tuple(bill for bill in known.holding if bill.number not in met),
         "others": tuple(_beside(lead, dispatch, bill_of(session, dispatch)) for dispatch in rest),
         "beside": tuple(_others_of_group(lead, rest)),
         "claims": claims,

@@ -18,9 +18,10 @@ from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Step
 from dunwell.domain.terms import Late
-from dunwell.services import credits, money_under_way, warning_proof
+from dunwell.services import credits, message_facts, money_under_way, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
+from dunwell.services.message_facts import Consequence
 from dunwell.services.step_execution import execution_for
 from dunwell.store import cases, contacts, invoices, outbox, payments
 
@@ -39,7 +40,7 @@ def find(
     others = dispatch.shared_with if channel.facts.carries_group and own.once is None else ()
     due = cases.due_beside(session, dispatch.case, dispatch.closing, rehearsal=dispatch.rehearsal, others=others)
     found = (_dispatch_of(session, deps, dispatch, other) for other in due)
-    return [
+    fitting = [
         other
         for other in found
         if other is not None
@@ -48,6 +49,34 @@ def find(
         and warning_proof.missing(session, deps, other) is None
         and not _is_claimed(session, other, contact, channel, key)
     ]
+    return _of_one_consequence(dispatch, fitting)
+
+
+def met_with(lead: Dispatch, rest: Sequence[Dispatch]) -> list[Dispatch]:
+    """Those of the other jobs of a message that its consequence meets as well as the leading one; often none."""
+    consequence = message_facts.consequence_of(lead)
+    if consequence is None:
+        return []
+    return [other for other in rest if _has(other, consequence, lead.customer)]
+
+
+def _of_one_consequence(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[Dispatch]:
+    """Those of `others` that have no consequence, or the very one that the message announces or states.
+
+    A message speaks of one consequence, on one day, for one customer: whoever is met by another one hears of it in a
+    message of its own, or their access would be reduced unannounced (G2, G6).
+    """
+    meeting = [one for one in (dispatch, *others) if message_facts.consequence_of(one) is not None]
+    if not meeting:
+        return list(others)
+    lead = dispatch if dispatch in meeting else max(meeting, key=firmness)
+    consequence = message_facts.consequence_of(lead)
+    return [one for one in others if one not in meeting or _has(one, consequence, lead.customer)]
+
+
+def _has(job: Dispatch, consequence: Consequence | None, customer: Customer) -> bool:
+    """Whether the job's message announces or states this consequence to this customer."""
+    return job.customer.customer_id == customer.customer_id and message_facts.consequence_of(job) == consequence
 
 
 def _is_claimed(session: Session, other: Dispatch, contact: Contact, channel: Channel, key: str) -> bool:
@@ -140,7 +169,7 @@ def _fits(own: Step, other: Dispatch, readers: Sequence[Contact], channel: Chann
         and step.message is not None
         and any(one.role in other.execution.to for one in readers)
         and channel in other.execution.by
-        and own.does == step.does
+        and own.does == step.does  # nothing that is done today is told as if it were to come
         and own.asks == step.asks
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,15 @@ from dunwell.store import accounts, cases, invoices, outbox, payment_references
 from dunwell.store.tables import HoldRow
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
 
+_REDUCES_ACCESS = frozenset({str(Access.RESTRICTED), str(Access.SUSPENDED)})
+
+
+class Consequence(NamedTuple):
+    """What a message announces or states, one of CONSEQUENCES, and its day for the customer."""
+
+    what: str
+    on: date
+
 
 def gather(
     session: Session,
@@ -35,14 +45,15 @@ def gather(
     row = invoices.get_row(session, case.invoice_id)
     if row is None:
         raise LookupError(f"invoice {case.invoice_id!r} is not in the database")
-    consequence, on = _consequence(case, execution, policy, calendar, now)
+    consequence = _consequence(case, execution, policy, calendar, now)
     coming = _coming(case)
     reactions, agreements = case.rules.reactions, case.agreements
     promise = agreements.promises[-1] if agreements.promises else None
     missed = agreements.missed if execution.message == reactions.instalment_missed else None
     promised = missed or promise
     broken = missed or (promise if execution.message == reactions.promise_broken else None)
-    held = _held_by_others(session, case) if execution.message == reactions.restored else []
+    tells_access = consequence.what in _REDUCES_ACCESS if consequence else execution.message == reactions.restored
+    held = _held_by_others(session, case) if tells_access else []
     return Facts(
         contact_name=contact.name,
         company=customer.name,
@@ -59,8 +70,8 @@ def gather(
         digits=case.money.digits,
         payment_url=row.payment_url,
         earlier=_earlier(session, case, execution, policy, calendar),
-        consequence=consequence,
-        consequence_on=on,
+        consequence=consequence.what if consequence else None,
+        consequence_on=consequence.on if consequence else None,
         promise_on=promised.date if promised else None,
         promise_amount=promised.amount if promised else None,
         missing=broken.still_missing(case.money.paid) if broken else None,
@@ -78,9 +89,9 @@ def gather(
     )
 
 
-def consequence_of(dispatch: Dispatch) -> date | None:
-    """The day of the consequence that the job's message announces; None when it announces none."""
-    return _consequence(dispatch.case, dispatch.execution, dispatch.policy, dispatch.calendar, dispatch.now)[1]
+def consequence_of(dispatch: Dispatch) -> Consequence | None:
+    """The consequence that the job's message announces or states; None when it has none."""
+    return _consequence(dispatch.case, dispatch.execution, dispatch.policy, dispatch.calendar, dispatch.now)
 
 
 def _held_by_others(session: Session, case: Case) -> list[HoldRow]:
@@ -151,18 +162,18 @@ def _elsewhere(session: Session, case: Case, policy: Policy) -> list[date]:
 
 def _consequence(
     case: Case, execution: StepExecution, policy: Policy, calendar: BusinessCalendar, now: datetime
-) -> tuple[str | None, date | None]:
+) -> Consequence | None:
     """What the ladder will do, and on which day by today's plan. Nothing is said that no step does."""
     step = execution.ladder
     if step is None:
-        return None, None
+        return None
     if not step.announces:
-        return (str(step.does), calendar.local_date(now)) if step.does else (None, None)
+        return Consequence(str(step.does), calendar.local_date(now)) if step.does else None
     announced = policy.step(step.announces[0])
     done = ladder.StepDone(step=step.id, at=now, outcome="done", shift=case.progress.shift)
     before = next_action.standing(case)
     after = before.model_copy(update={"done": (*before.done, done)})
     for line in ladder.preview(policy, after, calendar, now):
         if line.step == announced.id:
-            return str(announced.does), calendar.local_date(line.at)
-    return None, None
+            return Consequence(str(announced.does), calendar.local_date(line.at))
+    return None

@@ -77,6 +77,7 @@ FALLBACK = "en"
 _ALONE: Mapping[str, object] = {
     "others": (),
     "beside": (),
+    "met": (),
     "holding": (),
     "suspended": False,
     "missing": None,

@@ -89,7 +89,9 @@ class Facts(Value):
     missing                what was not paid of it, in a message that says so
     instalments            the agreed plan; `instalment_on` and `instalment_amount` are its next part, without what
                            was paid of it
-    holding                in a message to a customer who paid: the invoices that still have a hold on the account
+    met                    the numbers of the invoices whose consequence the message announces or states, this one
+                           first; empty for this one alone
+    holding                other invoices that have a hold on the account, in a message that tells of access
     beside                 the other companies of the customer's group whose invoices are among `others`
     suspended              the account is suspended, not only restricted
     others                 further invoices for which the message asks for payment; tone, warnings and promises are
@@ -124,6 +126,7 @@ class Facts(Value):
     earlier: tuple[date, ...] = ()
     consequence: str | None = None
     consequence_on: date | None = None
+    met: tuple[str, ...] = ()
     promise_on: date | None = None
     promise_amount: Decimal | None = None
     missing: Decimal | None = None
@@ -223,6 +226,14 @@ class Formatter:
         # The guard removes invisible characters and escapes full stops, so a private-use mark holds the place.
         marked = self.text(format_list([unlinked(value, _PLACEHOLDER) for value in values], locale=self.locale))
         return marked and marked.replace(_PLACEHOLDER, self.style.parting)
+
+    def numbers(self, values: Sequence[str]) -> str | None:
+        """Return several invoice numbers as a list, each once; None for a single one."""
+        several = list(dict.fromkeys(values))
+        return self.listed(several) if len(several) > 1 else None
+
+    def listed(self, values: Sequence[str]) -> str | None:
+        return self.text(format_list(values, locale=self.locale))
 
     def day(self, value: date | None, today: date) -> str | None:
         if value is None:
@@ -429,6 +440,8 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "earlier": formatter.days(facts.earlier, facts.today) if facts.earlier else None,
         "last_written": day(max(facts.earlier, default=None)),
         "consequence_on": day(facts.consequence_on),
+        "met": formatter.numbers(facts.met),
+        "until": formatter.numbers((facts.number, *facts.met, *(one.number for one in facts.holding))),
         "promise_on": day(facts.promise_on),
         "promise_amount": money(facts.promise_amount),
         "missing": money(facts.missing) if facts.missing and facts.missing != facts.promise_amount else None,
@@ -439,6 +452,7 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "others": rows[1:] or None,
         "total": formatter.totals(facts.bills) if facts.others else None,
         "holding": [formatter.row(bill, facts.today) for bill in facts.holding] or None,
+        "held": formatter.listed([one.number for one in facts.holding]) if facts.holding else None,
         "suspended": facts.suspended or None,
         **_formatted_claims(facts, formatter),
         "consumer": facts.consumer,
@@ -509,6 +523,7 @@ SAMPLE = Facts(
     earlier=(date(2026, 2, 3), date(2026, 2, 9)),
     consequence="restricted",
     consequence_on=date(2026, 2, 20),
+    met=("A-1", "A-2"),
     promise_on=date(2026, 2, 18),
     promise_amount=Decimal(40),
     missing=Decimal(30),

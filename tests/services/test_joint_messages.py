@@ -3,18 +3,19 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from dunwell.domain.channels import Channel
-from dunwell.domain.terms import Role
+from dunwell.domain.terms import DebtorKind, Role
 from dunwell.gateways.base import Envelope, Receipt
 from dunwell.gateways.outbox.client import OutboxGateway
 from dunwell.services.failures import ProviderFailed
 from dunwell.store import accounts, outbox
 from dunwell.store.database import Database
 from dunwell.store.tables import MessageRow
-from tests.builders import a_contact, a_customer, an_invoice
+from tests.builders import a_contact, a_customer, a_ladder, an_invoice
 from tests.gateways.fakes import Answer, FakeSendGrid
 from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
 
@@ -273,3 +274,67 @@ def test_whoever_is_faster_gets_the_weeks_last_message(make_harness: MakeHarness
 def _rows(harness: ServiceHarness) -> Sequence[tuple[MessageRow, list[str], str]]:
     with harness.deps.database.reading() as session:
         return outbox.rows(session)
+
+
+# One consequence a message -------------------------------------------------------------------------------
+
+
+def words_about(one: ServiceHarness, step: str) -> str:
+    (row,) = one.messages(step)
+    return " ".join(f"{row.subject} {row.body}".split())
+
+
+def test_two_firms_of_a_group_are_each_told_of_their_own_consequence(harness: ServiceHarness) -> None:
+    """One mailbox, one day, and still one warning each: no firm is restricted that was not told so (G2, G6)."""
+    firms = []
+    for number in (1, 2):
+        one = ServiceHarness(harness.deps)
+        payer = a_customer(
+            customer_id=f"gc{number}",
+            name=f"Gruppe {number}",
+            group="vogel",
+            kind=DebtorKind.BUSINESS,
+            contacts=(a_contact(contact_id=f"gc{number}.accounts_payable.1"),),
+        )
+        one.open(an_invoice(invoice_id=f"g{number}", number=f"G/{number}", customer=payer))
+        firms.append(one)
+    for one in firms:
+        one.carry_out("first-reminder", FIRST)
+    assert letters(harness) == [("reminder-first", ["g1", "g2"], "delivered")]
+    for number, one in enumerate(firms):
+        one.carry_out("second-reminder", f"2027-03-{16 + number} 09:00")
+    for number, one in enumerate(firms, start=1):
+        said = words_about(one, "second-reminder")
+        assert f"will be limited for Gruppe {number}, until the invoice is paid" in said
+        assert f"G/{3 - number}" not in said
+        with harness.deps.database.reading() as session:
+            steps = [step for step, _ in outbox.delivered_warnings(session, f"g{number}")]
+            assert steps == ["first-reminder", "second-reminder"]
+
+
+def test_announcements_for_two_days_are_two_messages(harness: ServiceHarness) -> None:
+    """The second invoice's ladder restricts two days later, which the first one's mail does not say."""
+    text = Path("policies/gentle-saas.toml").read_text().replace('"gentle-saas"', '"slower"')
+    slower = a_ladder(text.replace("second-reminder + 4 business days", "second-reminder + 6 business days"))
+    first, second = ten(harness, 1)[0], ServiceHarness(harness.deps)
+    second.open(an_invoice(invoice_id="slow", number="SLOW", customer=PAYER), ladder=slower)
+    for one in (first, second):
+        one.carry_out("first-reminder", FIRST)
+    first.carry_out("second-reminder", SECOND)
+    second.carry_out("second-reminder", "2027-03-17 09:00")
+    assert [(message, invoices) for message, invoices, _ in letters(harness)] == [
+        ("reminder-first", ["inv-0", "slow"]),
+        ("final-warning", ["inv-0"]),
+        ("final-warning", ["slow"]),
+    ]
+
+
+def test_a_joint_warning_and_a_joint_restriction_name_all_their_invoices(harness: ServiceHarness) -> None:
+    harnesses = ten(harness, 3)
+    for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
+        for one in harnesses:
+            one.carry_out(step, when)
+    warned, restricted = words_about(harnesses[1], "second-reminder"), words_about(harnesses[1], "restrict")
+    assert "limited for Acme GmbH, until invoices N0, N1, and N2 are paid." in warned
+    assert "because invoices N0, N1, and N2 are still open." in restricted
+    assert "come back automatically as soon as invoices N0, N1, and N2 are paid." in restricted

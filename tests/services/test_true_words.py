@@ -1,12 +1,14 @@
 """What a message says is true at the moment it leaves, in every language."""
 
-from datetime import date
+import re
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.terms import DebtorKind, Role
+from dunwell.texts.catalogue_file import CONSEQUENCES
 from tests.builders import a_contact, a_customer, an_invoice, at, the_ladders
 from tests.services.conftest import ServiceHarness
 from tests.services.languages import CATALOGUE, EXPECTED, LANGUAGES, OPTIONAL, facts, spaced
@@ -15,15 +17,20 @@ LADDER = {"first-reminder": "2027-03-02 09:00", "second-reminder": "2027-03-16 0
 PAYER = a_customer(contacts=(a_contact(), a_contact(Role.USER)))
 
 
-def both_restricted(harness: ServiceHarness) -> tuple[ServiceHarness, ServiceHarness]:
-    """Two invoices of one customer, A-1 over 1,200.00 and B-2 over 318.50, that both hold the account."""
+def both_restricted(harness: ServiceHarness, later: int = 0) -> tuple[ServiceHarness, ServiceHarness]:
+    """Two invoices of one customer, A-1 over 1,200.00 and B-2 over 318.50, that both hold the account.
+
+    B-2 is due, and restricted, so many days `later`.
+    """
     a, b = ServiceHarness(harness.deps), ServiceHarness(harness.deps)
     known = {"customer": PAYER, "payment_url": None}
     a.open(an_invoice(**known, invoice_id="a", number="A-1"))
-    b.open(an_invoice(**known, invoice_id="b", number="B-2", amount=Decimal("318.50")))
+    due_on = date(2027, 3, 1) + timedelta(later)
+    b.open(an_invoice(**known, invoice_id="b", number="B-2", amount=Decimal("318.50"), due_on=due_on))
     for step, when in LADDER.items():
-        for one in (a, b):
-            one.case.holds = one.carry_out(step, when).holds
+        for one, days in ((a, 0), (b, later)):
+            moment = f"{at(when) + timedelta(days):%Y-%m-%d %H:%M}"
+            one.case.holds = one.carry_out(step, moment).holds
     assert [case.progress.consequences for case in (a.case, b.case)] == [["restrict"], ["restrict"]]
     return a, b
 
@@ -256,3 +263,59 @@ def test_c11_the_script_of_a_call_suits_the_kind_of_debtor(
     [task] = harness.tasks()
     assert says in task.script
     assert never not in task.script
+
+
+# Whom a consequence meets --------------------------------------------------------------------------------
+
+
+@LANGUAGES
+@pytest.mark.parametrize("consequence", sorted(CONSEQUENCES))
+@pytest.mark.parametrize("key", ["final-warning", "formal-complaint"])
+def test_a_consequence_that_meets_several_invoices_names_them_all(language: str, consequence: str, key: str) -> None:
+    other = facts().bills[0].model_copy(update={"number": "INV-9"})
+    known = OPTIONAL | {"consequence": consequence, "others": (other,), "met": ("INV-2041", "INV-9")}
+    composed = CATALOGUE.compose(key, language, facts(**known))
+    for text in (composed.text, composed.call):
+        sentence = re.search(f"{EXPECTED[language].on}[^\n]*INV-2041[^\n]*INV-9", spaced(text))
+        assert sentence, text
+    assert "INV-9" in composed.short
+    for text in composed.forms().values():
+        assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["restricted", "suspended", "handover-notice"])
+@pytest.mark.parametrize("joint", [True, False])
+def test_access_comes_back_when_all_that_hold_it_are_paid(language: str, key: str, joint: bool) -> None:
+    """Those of this message, and those that held the account before it."""
+    other = facts().bills[0].model_copy(update={"number": "INV-9"})
+    alone = CATALOGUE.compose(key, language, facts(**OPTIONAL, others=(other,) if joint else ()))
+    met = {"others": (other,), "met": ("INV-2041", "INV-9")} if joint else {}
+    held = {} if key == "handover-notice" else {"holding": (other.model_copy(update={"number": "INV-7"}),)}
+    composed = CATALOGUE.compose(key, language, facts(**OPTIONAL, **met, **held, suspended=key == "suspended"))
+    numbers = [number for number, named in (("INV-2041", True), ("INV-9", joint), ("INV-7", held)) if named]
+    new = set(composed.text.splitlines()) - set(alone.text.splitlines())
+    assert len(new) == (2 if met or held else 0), new  # why, and when it comes back or what is still settled
+    assert not new or any(all(number in line for number in numbers) for line in new), new
+    for text in (composed.text, composed.call, composed.short):
+        assert all(number in text for number in numbers), text
+    for text in composed.forms().values():
+        assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
+
+
+def test_a_restriction_beside_another_names_both_and_does_not_begin_today(harness: ServiceHarness) -> None:
+    """A restricts since yesterday; B's own message tells of both, and A's payment alone lifts nothing."""
+    _, b = both_restricted(harness, later=1)
+    text = next(row.body for row in b.messages("restrict") if row.contact_id.endswith("payable.1"))
+    assert "are limited for Acme GmbH already, because of invoice A-1." in spaced(text)
+    assert "All features come back automatically as soon as invoices B-2 and A-1 are paid." in spaced(text)
+    assert "From today, some features" not in spaced(text)
+
+
+def test_a_joint_restriction_comes_back_with_all_its_invoices(harness: ServiceHarness) -> None:
+    a, b = both_restricted(harness)
+    text = next(row.body for row in a.messages("restrict") if row.contact_id.endswith("payable.1"))
+    assert "because invoices A-1 and B-2 are still open." in spaced(text)
+    assert "All features come back automatically as soon as invoices A-1 and B-2 are paid." in spaced(text)
+    assert a.pay("2027-03-23 08:00").access == "restricted"
+    assert b.pay("2027-03-24 08:00", amount="318.50", payment_id="p2").access == "full"
