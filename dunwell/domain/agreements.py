@@ -74,7 +74,7 @@ class MissedInstalment(_Agreed):
 
 
 class Dispute(MutableValue):
-    """`answer`: the step that says it was received."""
+    """`answer`: the step that says it was received. `rest_paid`: all else was paid while it was open."""
 
     since: datetime | None = None
     answer: str | None = None
@@ -82,6 +82,7 @@ class Dispute(MutableValue):
     by: str
     amount: Decimal | None = None  # None: the whole invoice
     ref: str | None = None
+    rest_paid: bool = False
 
 
 class PastDispute(MutableValue):

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from dunwell.domain import events as ev
 from dunwell.domain.agreements import Dispute
-from dunwell.domain.payments import close_if_settled
+from dunwell.domain.payments import close_if_settled, give_access_back
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
@@ -90,20 +90,24 @@ def amended(case: CaseState, event: ev.InvoiceAmended, now: datetime) -> list[Sa
         raise Refused("message", "changes nothing: give amount or due_on")
     if event.due_on is not None and event.due_on < case.issued_on:
         raise Refused("due_on", f"lies before the invoice was issued ({case.issued_on})")
+    asked = case.asked
     if event.amount is not None:
         case.money.amend(event.amount, today, event.by, now)
     case.due_on = event.due_on or case.due_on
     said = [Said("amended", f"by {event.by}: now {case.money.amount} {case.currency}, due on {case.due_on}")]
     if event.due_on is not None and event.due_on > today and case.progress.steps:
         said.append(_begin_anew(case, now))
-    return said + close_if_settled(case, now)
+    return said + give_access_back(case, asked) + close_if_settled(case, now)
 
 
 def _begin_anew(case: CaseState, now: datetime) -> Said:
     """Nothing is due for now: what was said and done about the old due date does not count for the new one."""
+    restricted = case.reduces_access
     case.agreements.replace_promise()
     case.agreements.plan = case.agreements.awaited = None
     case.progress.begin_anew(case.rules.by_issue, now, rests=case.resting)
     case.outstanding.begin_anew(case.rules.reactions.dispute_opened)
+    if restricted:
+        case.outstanding.owe(case.rules.reactions.restored)
     round_ = case.progress.round
     return Said("round", f"the ladder begins anew (round {round_}): earlier messages count as no warning")

@@ -116,7 +116,7 @@ def subject_gone(case: Case, step: str) -> bool:
         (on.instalment_due, step == _reminder(case)),
         (on.part_paid, case.ended is None),
         (on.paid, case.ended is not None),
-        (on.restored, case.ended is not None),
+        (on.restored, case.ended is not None or not case.reduces_access),
         (on.nothing_to_pay, case.ended is not None),
         (on.accessory_left, case.may_ask_for_accessory),
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from dunwell.domain import events as ev
 from dunwell.domain import promises
@@ -9,7 +10,7 @@ from dunwell.domain.money import QuestionedPayment
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
-from dunwell.domain.terms import Level, PromiseState, Stage
+from dunwell.domain.terms import PromiseState, Stage
 
 FARTHEST_VALUE_DATE = timedelta(days=3)
 """How far ahead the date of a payment may lie: banks report payments before their value date."""
@@ -23,6 +24,7 @@ def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[
     if money.may_be_counted(event):
         return _ask_whether_counted(case, event, now)
     doubt = _doubt(case, event, now)
+    asked = case.asked
     money.add(name, event.amount)
     money.questioned.pop(name, None)
     head = f" for {event.designation.value.replace('_', ' ')}" if event.designation else ""
@@ -30,7 +32,7 @@ def received(case: CaseState, event: ev.PaymentReceived, now: datetime) -> list[
     if doubt:
         money.doubted[name] = doubt
         said.append(Said("check", f"check this payment: it {doubt}", ref=name))
-    return said + _count(case, now)
+    return said + _count(case, now, asked)
 
 
 def brought(case: CaseState, payments: Sequence[ev.PaymentReceived], now: datetime) -> list[Said]:
@@ -50,8 +52,9 @@ def credited(case: CaseState, event: ev.CreditApplied, now: datetime) -> list[Sa
         return []
     paid = f"{case.money.shown(event.amount)} paid by credit {event.credit_id}"
     text = f"{paid} of invoice {event.from_invoice}, applied by {event.by}"
+    asked = case.asked
     case.money.add(event.credit_id, event.amount)
-    return [Said("payment", text, ref=event.credit_id), *_count(case, now)]
+    return [Said("payment", text, ref=event.credit_id), *_count(case, now, asked)]
 
 
 def taken_back(case: CaseState, event: ev.PaymentReversed, now: datetime) -> list[Said]:
@@ -115,15 +118,15 @@ def _check_designation(case: CaseState, event: ev.PaymentReceived) -> None:
         raise Refused("designation", f"this payment is known already, {was}: take it back and record it anew")
 
 
-def _count(case: CaseState, now: datetime) -> list[Said]:
-    """What follows from money that came in."""
+def _count(case: CaseState, now: datetime, asked: Decimal) -> list[Said]:
+    """What follows from money that came in; `asked` is what was asked for before."""
     case.agreements.awaited = None
     _drop_what_came(case)
     said = []
     if case.ended is Stage.WRITTEN_OFF:
         said.append(Said("recovery", "it is a recovery of what was written off"))
     if case.unpaid > 0:
-        return said + _after_part(case)
+        return said + give_access_back(case, asked) + _after_part(case)
     said += _too_much(case)
     if case.ended in {None, Stage.HANDED_OVER, Stage.WRITTEN_OFF}:
         said += _settle(case, now)
@@ -164,6 +167,23 @@ def _after_part(case: CaseState) -> list[Said]:
     return []
 
 
+def give_access_back(case: CaseState, asked: Decimal) -> list[Said]:
+    """Once only what is in dispute is open, the holds go, and a later consequence needs another warning.
+
+    To be called when less came to be open; `asked` is what was asked for before. A dispute alone gives nothing back.
+    """
+    dispute = case.agreements.dispute
+    if dispute is None or asked == 0 or case.asked > 0 or case.unpaid == 0:
+        return []
+    restricted, dispute.rest_paid = case.reduces_access, True
+    case.reopened += 1  # also for a step on its way, whose hold has to go as well
+    case.undo_consequences()
+    if not restricted:
+        return []
+    case.outstanding.replace(case.rules.reactions.restored)
+    return [Said("access", "all was paid but what is in dispute: the account is not reduced for it any more")]
+
+
 def _settle(case: CaseState, now: datetime) -> list[Said]:
     said, reactions = [], case.rules.reactions
     kept = case.agreements.settle(now)
@@ -175,8 +195,9 @@ def _settle(case: CaseState, now: datetime) -> list[Said]:
         said.append(
             Said("small_rest", f"{rest}: within the ladder's tolerance of {case.money.whole(case.tolerance)}")
         )
+    restricted = case.reduces_access
     said += case.end(Stage.PAID, "nothing is open any more", now)
-    if Level.RESTRICTED in case.holds or Level.SUSPENDED in case.holds:
+    if restricted:
         case.outstanding.owe(reactions.restored)
     elif case.progress.steps or case.progress.former_steps:
         case.outstanding.owe(reactions.paid)
@@ -191,7 +212,5 @@ def _reopen(case: CaseState) -> Said:
     again = f"{case.money.shown(case.unpaid)} {'unpaid' if case.ended is Stage.WRITTEN_OFF else 'open'} again"
     if case.ended:
         return Said("ended", f"{case.ended.value}: {again}; it had ended so before this payment")
-    undone = case.progress.undo_consequences()
-    if undone:
-        case.call_for_again([done.step for done in undone], undone[-1].at)
+    case.undo_consequences()
     return Said("reopened", f"{again}; goes on where it stood")

@@ -26,7 +26,8 @@ class Progress(MutableValue):
     hurry: bool = False  # a promise was broken: the next message does not wait for its day
     hurry_why: str = "a promise was not kept"
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
-    redo: list[str] = Field(default_factory=list)  # consequences a payment undid and a reversal calls for again
+    announced: dict[str, str] = Field(default_factory=dict)  # consequences, each with the last step that announced it
+    redo: list[str] = Field(default_factory=list)  # steps that a payment undid and that are called for again
 
     def has(self, step: str) -> bool:
         """Whether the step is behind the case."""
@@ -62,8 +63,13 @@ class Progress(MutableValue):
         ]
 
     def undo_consequences(self) -> list[StepDone]:
-        """Make the done consequences due again; warnings stay done. Returns the steps of those consequences."""
-        undone = [done for done in self.steps if done.step in self.consequences]
+        """Make the done consequences due again, and the last announcement of each that is still to come.
+
+        Earlier warnings stay done. Returns the steps that are due again.
+        """
+        behind = {done.step for done in self.steps if done.step not in self.consequences}
+        again = {*self.consequences, *(step for what, step in self.announced.items() if what not in behind)}
+        undone = [done for done in self.steps if done.step in again]
         self.steps = [done for done in self.steps if done not in undone]
         self.consequences.clear()
         return undone
@@ -76,6 +82,7 @@ class Progress(MutableValue):
         self.shift, self.awake_since, self.rest_since = 0, None, now if rests else None
         self.hurry = self.legal = self.threatened = False
         self.consequences.clear()
+        self.announced.clear()
         self.redo.clear()
 
     # How time counts -------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class CaseState(MutableValue):
     ended: Stage | None = None
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
     written_off_at: datetime | None = None  # what was open then is not claimed again, though it may be paid later
-    reopened: int = 0
+    reopened: int = 0  # how often its consequences came to be due anew
 
     money: Money
     agreements: Agreements = Field(default_factory=Agreements)
@@ -199,14 +199,27 @@ class CaseState(MutableValue):
         return self.ended is not None and self.ended is not Stage.HANDED_OVER
 
     @property
+    def gives_access_back(self) -> bool:
+        """Whether it may reduce no access for now: all was paid but what is in dispute."""
+        dispute = self.agreements.dispute
+        return dispute is not None and dispute.rest_paid and self.asked == 0
+
+    @property
     def own_holds(self) -> list[Level]:
-        """This invoice's holds; none once its end frees the account, whatever is still being written down."""
-        return [] if self.frees_account else self.holds
+        """This invoice's holds; those that have to go do not count, whatever is still being written down."""
+        if self.frees_account:
+            return []
+        return [level for level in self.holds if level is Level.WORK] if self.gives_access_back else self.holds
+
+    @property
+    def reduces_access(self) -> bool:
+        """Whether its own holds restrict or suspend the account."""
+        return Level.RESTRICTED in self.own_holds or Level.SUSPENDED in self.own_holds
 
     @property
     def account_access(self) -> Access:
-        """What the account may do; by the other invoices' holds alone once this one's end frees it."""
-        return self.access_beside if self.frees_account else self.access
+        """What the account may do; by the other invoices' holds alone where this one's have to go."""
+        return self.access_beside if self.frees_account or self.gives_access_back else self.access
 
     @property
     def finished(self) -> bool:
@@ -306,6 +319,12 @@ class CaseState(MutableValue):
         waiting = self.outstanding
         waiting.approved = [step for step in waiting.approved if step not in steps]
         waiting.last_answer_at = max(at, waiting.last_answer_at or at)
+
+    def undo_consequences(self) -> None:
+        """Make its consequences due again, each after another announcement (G2)."""
+        undone = self.progress.undo_consequences()
+        if undone:
+            self.call_for_again([done.step for done in undone], undone[-1].at)
 
     def note_rest(self, rested: bool, now: datetime) -> None:
         """Call after a change, with whether the ladder stood still before it."""

@@ -95,6 +95,8 @@ def _step_of_ladder(case: CaseState, outcome: StepOutcome) -> list[Said]:
     progress.steps.append(StepDone(step=step, at=outcome.at, outcome=kind, shift=progress.shift))
     progress.legal = progress.legal or outcome.legal
     progress.threatened = progress.threatened or (kind == "done" and outcome.threat)
+    if kind == "done":
+        progress.announced |= dict.fromkeys(outcome.announces, step)
     if outcome.placed_hold:
         progress.consequences.append(step)
     if outcome.ends and not case.ended:

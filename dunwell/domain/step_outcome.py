@@ -22,6 +22,7 @@ class StepOutcome(Value):
     shift: int = 0  # seconds by which the rest of the ladder moves
     legal: bool = False
     threat: bool = False  # a consequence was announced, or happened
+    announces: tuple[str, ...] = ()  # the consequences, by their steps
     ends: Stage | None = None
     placed_hold: bool = False
     undecided: bool = False  # blocked until our manager says yes or no

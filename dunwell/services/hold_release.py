@@ -1,5 +1,9 @@
-"""Releases the holds of a case that has ended, except by being handed over, or that is not due any more (G7)."""
+"""Releases the holds of a case that may reduce no access any more (G7).
 
+It has ended otherwise than by being handed over, is not due for now, or is paid but for what is in dispute.
+"""
+
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -10,18 +14,18 @@ from dunwell.domain.timeline import Entry
 from dunwell.services import person_tasks
 from dunwell.store import accounts, tasks, timeline
 
+_ACCESS = (Level.RESTRICTED, Level.SUSPENDED)
+"""What reduces access; staged work waits on until the invoice is paid."""
+
 
 def free_account(session: Session, case: Case, now: datetime) -> None:
-    """Release what this invoice holds, if its case is over; repeating it changes nothing."""
-    if not case.frees_account:
-        return
-    reason = f"invoice {case.invoice_id} is {case.stage.value}"
-    released = accounts.release_holds(session, case.customer_id, case.invoice_id, reason, now)
-    if released:
-        left = accounts.access(session, case.customer_id).value
-        text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
-        entry = Entry(key=f"release.{case.reopened}.{case.ended}", at=now, kind="access", reason=text)
-        timeline.write(session, case.invoice_id, [entry])
+    """Release what this invoice may not hold any more; repeating it changes nothing."""
+    if case.frees_account:
+        reason = f"invoice {case.invoice_id} is {case.stage.value}"
+        _release(session, case, reason, now, tuple(Level), f"release.{case.reopened}.{case.ended}")
+    elif case.gives_access_back:
+        reason = f"invoice {case.invoice_id} is paid but for what is in dispute"
+        _release(session, case, reason, now, _ACCESS, f"release.{case.reopened}.disputed")
 
 
 def begin_anew(session: Session, case: Case, now: datetime) -> None:
@@ -30,17 +34,18 @@ def begin_anew(session: Session, case: Case, now: datetime) -> None:
     Staged work waits on until the invoice is paid. What the debtor asked for is still done.
     """
     reason = f"invoice {case.invoice_id} is due on {case.due_on} now"
-    released = accounts.release_holds(
-        session, case.customer_id, case.invoice_id, reason, now, (Level.RESTRICTED, Level.SUSPENDED)
-    )
-    if released:
-        left = accounts.access(session, case.customer_id).value
-        text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
-        entry = Entry(key=f"release.round{case.progress.round}", at=now, kind="access", reason=text)
-        timeline.write(session, case.invoice_id, [entry])
+    _release(session, case, reason, now, _ACCESS, f"release.round{case.progress.round}")
     old = [
         task
         for task in tasks.open_tasks(session, case.invoice_id)
         if task.step and not task.requested and not task.outlives_case
     ]
     person_tasks.withdraw(session, case, old, reason, now)
+
+
+def _release(session: Session, case: Case, reason: str, now: datetime, levels: Collection[Level], key: str) -> None:
+    released = accounts.release_holds(session, case.customer_id, case.invoice_id, reason, now, levels)
+    if released:
+        left = accounts.access(session, case.customer_id).value
+        text = f"hold released ({', '.join(released)}): {reason}; the account's access is now {left}"
+        timeline.write(session, case.invoice_id, [Entry(key=key, at=now, kind="access", reason=text)])

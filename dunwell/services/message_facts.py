@@ -81,6 +81,7 @@ def gather(
         credit=case.credit,
         holding=_bills(session, held),
         suspended=accounts.access_by(held) is Access.SUSPENDED,
+        not_settled=execution.message == reactions.restored and case.ended is None,
         consumer=customer.kind is DebtorKind.CONSUMER,
         public_body=customer.kind is DebtorKind.PUBLIC,
         sender_name=sender[0],

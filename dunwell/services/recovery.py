@@ -191,7 +191,7 @@ class Recovery:
         if case.frees_account:
             return
         open_now = {hold.level for hold in accounts.open_holds(self._session, case.customer_id, case.invoice_id)}
-        wanted, reason = set(case.holds), f"invoice {case.invoice_id}: as before the database was restored"
+        wanted, reason = set(case.own_holds), f"invoice {case.invoice_id}: as before the database was restored"
         if open_now - wanted:
             accounts.release_holds(self._session, case.customer_id, case.invoice_id, reason, self._now)
             open_now = set()

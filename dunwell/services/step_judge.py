@@ -133,6 +133,7 @@ class StepJudge:
             shift=shift,
             legal=step.stage is not None,
             threat=step.consequence or bool(step.announces),
+            announces=step.announces,
             ends=step.ends,
         )
 

@@ -80,6 +80,7 @@ _ALONE: Mapping[str, object] = {
     "met": (),
     "holding": (),
     "suspended": False,
+    "not_settled": False,
     "missing": None,
     "iban": None,
     "claims": (),

@@ -94,6 +94,7 @@ class Facts(Value):
     holding                other invoices that have a hold on the account, in a message that tells of access
     beside                 the other companies of the customer's group whose invoices are among `others`
     suspended              the account is suspended, not only restricted
+    not_settled            in a message that access is back: a part in dispute is still open, or the due date moved
     others                 further invoices for which the message asks for payment; tone, warnings and promises are
                            those of this invoice
     claims                 what is claimed beside the invoices; the total, paid by `claim_until`, settles everything
@@ -137,6 +138,7 @@ class Facts(Value):
     others: tuple[OtherInvoice, ...] = ()
     holding: tuple[OtherInvoice, ...] = ()
     suspended: bool = False
+    not_settled: bool = False
     claims: tuple[Claimed, ...] = ()
     claim_until: date | None = None
     claim_provisional: bool = False
@@ -454,6 +456,7 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "holding": [formatter.row(bill, facts.today) for bill in facts.holding] or None,
         "held": formatter.listed([one.number for one in facts.holding]) if facts.holding else None,
         "suspended": facts.suspended or None,
+        "not_settled": facts.not_settled or None,
         **_formatted_claims(facts, formatter),
         "consumer": facts.consumer,
         "public_body": facts.public_body,
@@ -534,6 +537,7 @@ SAMPLE = Facts(
     others=(_OTHER,),
     holding=(_OTHER,),
     suspended=True,
+    not_settled=True,
     claims=(
         Claimed(
             number="A-1",

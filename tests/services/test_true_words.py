@@ -319,3 +319,80 @@ def test_a_joint_restriction_comes_back_with_all_its_invoices(harness: ServiceHa
     assert "All features come back automatically as soon as invoices A-1 and B-2 are paid." in spaced(text)
     assert a.pay("2027-03-23 08:00").access == "restricted"
     assert b.pay("2027-03-24 08:00", amount="318.50", payment_id="p2").access == "full"
+
+
+# Access that comes back before all is paid ---------------------------------------------------------------
+
+
+def restricted(harness: ServiceHarness) -> ServiceHarness:
+    """An invoice over 1,200.00 that holds its account."""
+    harness.open(an_invoice(customer=PAYER, payment_url=None, number="A-1"))
+    for step, when in LADDER.items():
+        harness.carry_out(step, when)
+    assert harness.access() == "restricted"
+    return harness
+
+
+def test_access_is_not_reduced_for_disputed_money(harness: ServiceHarness) -> None:
+    """Of 1,200.00, 300.00 are in dispute: who pays the rest has access again, and reads that it is so (G7)."""
+    restricted(harness).record("dispute_opened", "2027-03-22 10:00", reason="x", opened_by="user", amount="300.00")
+    assert harness.access() == "restricted"  # a dispute alone gives nothing back
+    harness.case.outstanding.owed.clear()
+    assert harness.pay("2027-03-23 08:00", amount="900.00").access == "full"
+    assert harness.access() == "full" and harness.case.stage == "disputed"
+    text = answered(harness, "2027-03-23 09:00")
+    assert "the restriction due to invoice A-1" in spaced(text) and "has been lifted" in text
+    assert "We are still checking €300.00 of invoice A-1" in spaced(text)
+
+
+def test_a_rejected_dispute_needs_another_warning_before_access_is_reduced_again(harness: ServiceHarness) -> None:
+    restricted(harness).record("dispute_opened", "2027-03-22 10:00", reason="x", opened_by="user", amount="300.00")
+    harness.pay("2027-03-23 08:00", amount="900.00")
+    harness.record("dispute_resolved", "2027-03-24 08:00", outcome="rejected", by="agent")
+    harness.case.outstanding.owed.clear()
+    assert (harness.access(), str(harness.case.asked)) == ("full", "300.00")
+    assert harness.carry_out("restrict", "2027-04-05 09:00").outcome.status == "stale"  # type: ignore[union-attr]
+    harness.carry_out("second-reminder", "2027-04-05 09:00")
+    rows = harness.messages("second-reminder.again1")
+    assert rows and "€300.00" in rows[0].body
+    harness.carry_out("restrict", "2027-04-12 09:00")
+    assert harness.access() == "restricted"
+    assert harness.messages("restrict.again1")
+
+
+def test_a_step_on_its_way_restricts_nobody_whose_rest_was_paid_meanwhile(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(customer=PAYER, payment_url=None))
+    for step in ("first-reminder", "second-reminder"):
+        harness.carry_out(step, LADDER[step])
+    harness.record("dispute_opened", "2027-03-17 10:00", reason="x", opened_by="user", amount="300.00")
+    harness.case.outstanding.owed.clear()
+    late = harness.case.model_copy(deep=True)
+    harness.pay("2027-03-22 08:59", amount="900.00")
+    harness.carry_out("restrict", LADDER["restrict"], case=late)
+    assert harness.access() == "full"
+
+
+def test_a_due_date_that_moves_gives_access_back_and_says_so(harness: ServiceHarness) -> None:
+    restricted(harness).record("invoice_amended", "2027-03-23 08:00", due_on="2027-06-01", by="billing")
+    assert harness.access() == "full"
+    text = answered(harness, "2027-03-23 09:00")
+    assert "Everything is available again for Acme GmbH" in text
+    assert "Invoice A-1 is due on June 1, 2027 now." in spaced(text)
+
+
+@LANGUAGES
+@pytest.mark.parametrize("disputed", [False, True])
+@pytest.mark.parametrize("held", [False, True])
+def test_access_that_is_back_before_all_is_paid_thanks_for_no_payment(
+    language: str, disputed: bool, held: bool
+) -> None:
+    bill = facts().bills[0].model_copy(update={"number": "HOLD-1"})
+    amounts = {"open": Decimal("300.00"), "asked": Decimal(0) if disputed else Decimal("300.00")}
+    known = OPTIONAL | amounts | {"holding": (bill,) if held else (), "not_settled": True}
+    composed = CATALOGUE.compose("restored", language, facts(**known))
+    settled = CATALOGUE.compose("restored", language, facts(**known | {"not_settled": False}))
+    assert composed.text != settled.text
+    assert not held or (composed.subject != settled.subject and composed.short != settled.short)
+    assert ("300" in composed.text) is disputed
+    for text in composed.forms().values():
+        assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
