@@ -33,6 +33,11 @@ class Progress(MutableValue):
         """Whether the step is behind the case."""
         return any(done.step == step for done in self.steps)
 
+    @property
+    def left_out_again(self) -> set[str]:
+        """The steps that were called for again and then left out."""
+        return {done.step for done in self.steps if done.outcome == "skipped" and done.step in self.redo}
+
     def leave_out(self, step: str, at: datetime) -> None:
         """Put the step behind the case without doing it."""
         self.steps.append(StepDone(step=step, at=at, outcome="skipped", shift=self.shift))

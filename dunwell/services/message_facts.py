@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain import ladder, next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
+from dunwell.domain.checkpoint import Reversal
 from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import Customer, History
 from dunwell.domain.keys import StepKey
@@ -52,6 +53,7 @@ def gather(
     missed = agreements.missed if execution.message == reactions.instalment_missed else None
     promised = missed or promise
     broken = missed or (promise if execution.message == reactions.promise_broken else None)
+    reversal = _last_reversal(case)
     tells_access = consequence.what in _REDUCES_ACCESS if consequence else execution.message == reactions.restored
     held = _held_by_others(session, case) if tells_access else []
     return Facts(
@@ -82,6 +84,9 @@ def gather(
         holding=_bills(session, held),
         suspended=accounts.access_by(held) is Access.SUSPENDED,
         not_settled=execution.message == reactions.restored and case.ended is None,
+        taken_back=reversal.amount if reversal else None,
+        taken_back_on=calendar.local_date(reversal.at) if reversal else None,
+        plan_ended=None if execution.message == reactions.instalment_missed else _plan_ended(case),
         consumer=customer.kind is DebtorKind.CONSUMER,
         public_body=customer.kind is DebtorKind.PUBLIC,
         sender_name=sender[0],
@@ -93,6 +98,23 @@ def gather(
 def consequence_of(dispatch: Dispatch) -> Consequence | None:
     """The consequence that the job's message announces or states; None when it has none."""
     return _consequence(dispatch.case, dispatch.execution, dispatch.policy, dispatch.calendar, dispatch.now)
+
+
+def _last_reversal(case: Case) -> Reversal | None:
+    """The reversal after which no payment came; None when the last event of money is no reversal of a payment."""
+    reversals, receipts = case.money.reversals, case.money.receipts
+    if not reversals or any(one.received_at > reversals[-1].at for one in receipts):
+        return None
+    credits = {one.payment_id for one in receipts if one.from_invoice is not None}
+    return None if reversals[-1].payment_id in credits else reversals[-1]
+
+
+def _plan_ended(case: Case) -> date | None:
+    """The day of the instalment whose lack ended the last plan; None once something else is agreed."""
+    agreements = case.agreements
+    if agreements.missed is None or agreements.plan is not None or agreements.promise is not None:
+        return None
+    return agreements.missed.date
 
 
 def _held_by_others(session: Session, case: Case) -> list[HoldRow]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.case import Case
 from dunwell.domain.contact_limits import ContactRule
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Needs, Step
@@ -35,11 +36,14 @@ def missing(session: Session, deps: Dependencies, dispatch: Dispatch) -> Missing
     if step is None or needs is None:
         return None
     arrived: dict[str, datetime] = {}
+    newest, left_out = _newest(session, dispatch.case), dispatch.case.progress.left_out_again
     for claimed, row in outbox.delivered_warnings(session, dispatch.case.invoice_id):
         key = StepKey.parse(claimed)
         warned = key.step
         if warned == step.id or key.round != dispatch.case.progress.round:
             continue  # an earlier notice of the same consequence, or about an earlier due date: no warning of it
+        if key.again < newest[warned] or warned in left_out:
+            continue  # money came after it and was taken back: what was announced then has to be announced anew
         if _is_open(session, row, dispatch) and row.settled_at:
             arrived[warned] = max(row.settled_at, arrived.get(warned, row.settled_at))
     needed = max(needs.delivered_warnings, dispatch.policy.warnings_before_restriction if step.restricts else 0)
@@ -51,6 +55,16 @@ def missing(session: Session, deps: Dependencies, dispatch: Dispatch) -> Missing
         law = f" ({notice.basis or notice.key})" if notice is not None and notice.notice_days == needs.days else ""
         return Missing(False, ready, f"the last warning arrived less than {needs.days} days ago{law}")
     return None
+
+
+def _newest(session: Session, case: Case) -> dict[str, int]:
+    """How often each warning of this round had been called for again when it was last written, by its step."""
+    newest: dict[str, int] = {}
+    for claimed, _ in outbox.warnings(session, case.invoice_id):
+        key = StepKey.parse(claimed)
+        if key.round == case.progress.round:
+            newest[key.step] = max(key.again, newest.get(key.step, 0))
+    return newest
 
 
 def _needs(step: Step, notice: ContactRule | None) -> Needs | None:

@@ -94,6 +94,8 @@ class Facts(Value):
     holding                other invoices that have a hold on the account, in a message that tells of access
     beside                 the other companies of the customer's group whose invoices are among `others`
     suspended              the account is suspended, not only restricted
+    taken_back             how much of the last payment was taken back on `taken_back_on`, if none has come since
+    plan_ended             the day of the missed instalment that ended the last plan, if nothing was agreed since
     not_settled            in a message that access is back: a part in dispute is still open, or the due date moved
     others                 further invoices for which the message asks for payment; tone, warnings and promises are
                            those of this invoice
@@ -139,6 +141,9 @@ class Facts(Value):
     holding: tuple[OtherInvoice, ...] = ()
     suspended: bool = False
     not_settled: bool = False
+    taken_back: Decimal | None = None
+    taken_back_on: date | None = None
+    plan_ended: date | None = None
     claims: tuple[Claimed, ...] = ()
     claim_until: date | None = None
     claim_provisional: bool = False
@@ -457,6 +462,9 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "held": formatter.listed([one.number for one in facts.holding]) if facts.holding else None,
         "suspended": facts.suspended or None,
         "not_settled": facts.not_settled or None,
+        "taken_back": money(facts.taken_back),
+        "taken_back_on": day(facts.taken_back_on),
+        "plan_ended": day(facts.plan_ended),
         **_formatted_claims(facts, formatter),
         "consumer": facts.consumer,
         "public_body": facts.public_body,
@@ -538,6 +546,9 @@ SAMPLE = Facts(
     holding=(_OTHER,),
     suspended=True,
     not_settled=True,
+    taken_back=Decimal(10),
+    taken_back_on=date(2026, 2, 12),
+    plan_ended=date(2026, 2, 10),
     claims=(
         Claimed(
             number="A-1",

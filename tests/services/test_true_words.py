@@ -396,3 +396,65 @@ def test_access_that_is_back_before_all_is_paid_thanks_for_no_payment(
     assert ("300" in composed.text) is disputed
     for text in composed.forms().values():
         assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
+
+
+# Money that was taken back, and plans that ended ---------------------------------------------------------
+
+
+def taken_back(harness: ServiceHarness) -> ServiceHarness:
+    """A restricted invoice that was paid, thanked for, and opened again by a chargeback."""
+    restricted(harness).pay("2027-03-23 08:00")
+    harness.case.outstanding.owed.clear()
+    harness.record("payment_reversed", "2027-04-06 08:00", payment_id="p1", reason="chargeback")
+    return harness
+
+
+def test_after_a_reversal_the_first_message_says_so_and_announces_the_consequence_anew(
+    harness: ServiceHarness,
+) -> None:
+    """G2: nobody is restricted by warnings that a payment has answered."""
+    taken_back(harness)
+    assert harness.access() == "full"
+    assert harness.case.next_action is not None and harness.case.next_action.step == "second-reminder"
+    harness.carry_out("second-reminder", "2027-04-06 09:00")
+    text = harness.messages("second-reminder.again1")[0].body
+    assert "The payment of €1,200.00 for invoice A-1 was taken back on April 6, 2027" in spaced(text)
+    assert "On April 12, 2027 some features of the service will be limited" in spaced(text)
+    harness.carry_out("restrict", "2027-04-12 09:00")
+    assert harness.access() == "restricted"
+
+
+def test_a_warning_after_the_reversal_that_was_left_out_proves_nothing(harness: ServiceHarness) -> None:
+    taken_back(harness).case.progress.leave_out("second-reminder", at("2027-04-06 09:00"))
+    harness.case.revision += 1
+    answer = harness.carry_out("restrict", "2027-04-12 09:00")
+    assert answer.outcome is not None and answer.outcome.status == "blocked"
+    assert harness.access() == "full"
+
+
+def test_money_that_comes_after_a_reversal_is_thanked_for_without_it(harness: ServiceHarness) -> None:
+    taken_back(harness).pay("2027-04-06 10:00", amount="200.00", payment_id="p2")
+    harness.case.outstanding.owed.clear()
+    harness.carry_out("second-reminder", "2027-04-07 09:00")
+    assert "taken back" not in harness.messages("second-reminder.again1")[0].body
+
+
+def test_after_a_plan_has_ended_messages_say_so(harness: ServiceHarness) -> None:
+    with_plan(harness).case.instalment_due(at("2027-03-11 00:00"))
+    assert "The plan has ended with that for now." in spaced(answered(harness, "2027-03-11 09:00"))
+    harness.carry_out("second-reminder", "2027-03-16 09:00")
+    text = harness.messages("second-reminder")[0].body
+    assert "has ended, because its instalment of March 8, 2027 did not arrive in time" in spaced(text)
+
+
+@LANGUAGES
+@pytest.mark.parametrize("key", ["reminder-second", "final-warning", "dispute-closed", "handover-notice"])
+def test_every_language_tells_of_money_taken_back_and_of_the_end_of_a_plan(language: str, key: str) -> None:
+    plain = CATALOGUE.compose(key, language, facts(**OPTIONAL)).forms()
+    back = {"taken_back": Decimal("77.00"), "taken_back_on": date(2026, 3, 10)}
+    for news, word in ((back, "77"), ({"plan_ended": date(2026, 2, 27)}, "27")):
+        composed = CATALOGUE.compose(key, language, facts(**OPTIONAL, **news))
+        assert word in composed.text and word in composed.call
+        assert composed.short != plain["short"] or key == "handover-notice"
+        for text in composed.forms().values():
+            assert not any(mark in text for mark in ("{{", "{%", "None", "**"))
