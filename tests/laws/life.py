@@ -204,6 +204,8 @@ class Life:
             self._reached.clear()
         if self.case.frees_account:
             self.holds.clear()
+        elif self.case.gives_access_back:
+            self.holds -= {Level.RESTRICTED, Level.SUSPENDED}
         elif self.case.reopened and self.policy.hold:
             self.holds.add(self.policy.hold)
 
@@ -276,6 +278,7 @@ class Life:
             shift=judged.shift if late and judged.do is Late.SHIFT else 0,
             legal=step.stage is not None,
             threat=step.consequence or bool(step.announces),
+            announces=step.announces,
             ends=step.ends,
             placed_hold=step.access is not None,
             reopened=case.reopened if step.access else None,

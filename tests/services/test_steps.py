@@ -386,17 +386,17 @@ def test_another_invoices_hold_stays_when_one_is_paid(harness: ServiceHarness) -
     assert other.pay("2027-03-22 11:00").access == "full"
 
 
-def test_after_a_reversal_the_restriction_is_done_and_told_again(harness: ServiceHarness) -> None:
+def test_after_a_reversal_the_restriction_is_announced_and_done_again(harness: ServiceHarness) -> None:
     harness.open()
     until_restricted(harness)
     harness.carry_out("restrict", RESTRICT)
-    for number in (1, 2):
-        harness.pay(f"2027-03-{22 + number} 09:00", payment_id=f"p{number}")
+    for number, day, later in ((1, "2027-03-23", "2027-03-31"), (2, "2027-04-06", "2027-04-12")):
+        harness.pay(f"{day} 09:00", payment_id=f"p{number}")
         assert harness.access() == "full"
-        harness.record(
-            "payment_reversed", f"2027-03-{22 + number} 09:30", payment_id=f"p{number}", reason="chargeback"
-        )
-        answer = harness.carry_out("restrict", f"2027-03-{22 + number} 10:00")
+        harness.record("payment_reversed", f"{day} 09:30", payment_id=f"p{number}", reason="chargeback")
+        harness.carry_out("second-reminder", f"{day} 10:00")
+        assert len(harness.messages(f"second-reminder.again{number}")) == 2
+        answer = harness.carry_out("restrict", f"{later} 10:00")
         assert answer.outcome is not None
         assert (answer.outcome.status, harness.access()) == ("done", "restricted")
         assert len(harness.messages(f"restrict.again{number}")) == 2
@@ -404,7 +404,7 @@ def test_after_a_reversal_the_restriction_is_done_and_told_again(harness: Servic
 
 
 def test_money_that_comes_and_goes_beside_a_restriction_leaves_it_to_be_done_again(make_harness: MakeHarness) -> None:
-    """The payment frees the account of the hold just placed: the step is not done, and comes again a day later."""
+    """The payment frees the account of the hold just placed: it is not done, and announced anew a day later."""
 
     class Interrupted(OutboxGateway):
         def send(self, envelope: Envelope) -> Receipt:
@@ -419,11 +419,12 @@ def test_money_that_comes_and_goes_beside_a_restriction_leaves_it_to_be_done_aga
     answer = harness.carry_out("restrict", RESTRICT)
     assert (harness.access(), [done.step for done in harness.case.progress.steps]) == (
         "full",
-        ["first-reminder", "second-reminder"],
+        ["first-reminder"],
     )
     assert answer.next_action is not None
-    assert (answer.next_action.step, answer.next_action.at) == ("restrict", at("2027-03-23 09:00"))
-    again = harness.carry_out("restrict", "2027-03-23 09:00")
+    assert (answer.next_action.step, answer.next_action.at) == ("second-reminder", at("2027-03-23 09:00"))
+    harness.carry_out("second-reminder", "2027-03-23 09:00")
+    again = harness.carry_out("restrict", "2027-03-31 09:00")
     assert (again.outcome and again.outcome.status, harness.access()) == ("done", "restricted")
     assert harness.case.progress.consequences == ["restrict"]
     assert len(harness.messages("restrict.again1")) == 2
