@@ -446,8 +446,11 @@ class Filled:
         return {name: reason for name, reason in self.errors.items() if name not in names}
 
     def refused(self, refused: Refused) -> "Filled":
-        """Return the form with a refusal beside its field."""
-        return replace(self, errors={refused.field: refused.reason})
+        """Return the form with a refusal beside its field; that of `date` may be `promise.date`."""
+        names = [one.name for one in self.form.fields]
+        inner = [name for name in names if name.endswith(f".{refused.field}")]
+        name = inner[0] if refused.field not in names and len(inner) == 1 else refused.field
+        return replace(self, errors={name: refused.reason})
 
 
 async def read_form(request: Request) -> dict[str, str]:

@@ -105,6 +105,17 @@ async def test_a_request_for_approval_is_made_once(http: httpx.AsyncClient, site
     assert audited(site, f"invoice/{CHASED}").count("write_off_requested") == 1
 
 
+async def test_a_refusal_of_what_the_outcome_holds_stands_beside_its_field(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    with site.database.reading() as session:
+        task = tasks.open_tasks(session, CHASED)[0].task_id
+    page, form = f"/console?task={task}", f"/console/tasks/{task}"
+    typed = hidden((await http.get(page)).text, form) | {"outcome": "promise", "promise.date": "2099-01-01"}
+    text = (await http.post(form, data=typed)).text
+    assert re.search(r'id="o-promise.date-error">[^<]*far', text) and '<a href="#o-promise.date">' in text
+
+
 # What a customer is --------------------------------------------------------------------------------------
 
 
