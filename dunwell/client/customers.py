@@ -92,8 +92,8 @@ class Customers:
     def set_customer(self, customer_id: str, given: Mapping[str, Any], by: str) -> Changed:
         """Correct facts of a customer. A correction stands until the billing system says something new."""
         facts = {name: _customer_fact(name, value) for name, value in given.items()}
-        _some(facts, CUSTOMER_FIELDS)
         with self._people(customer_id, by) as (people, after):
+            _some(facts, CUSTOMER_FIELDS)
             people.correct_customer(customer_id, facts, by)
             kind = people.customers[customer_id].kind
             silent = [

@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dunwell.domain.evidence import digest
 from dunwell.domain.principals import Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
+from dunwell.services.random_ids import random_id
 from dunwell.store import api_keys, audit
 from dunwell.store.database import Database, problem_of
 from dunwell.store.tables import ApiKeyRow
@@ -80,7 +81,7 @@ class ApiKeys:
         if days is not None and not 1 <= days <= _MOST_DAYS:
             raise Refused("expires", f"must be a number of days from 1 to {_MOST_DAYS}")
         random = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM))
-        key, key_id = f"{PREFIX}{random}{checksum(random)}", f"key-{secrets.token_hex(6)}"
+        key, key_id = f"{PREFIX}{random}{checksum(random)}", random_id("key")
         expires = now + timedelta(days=days) if days is not None else None
         with self._database.writing_beside_customers() as session:
             details = {"key": key_id, "role": role, "expires_at": expires}

@@ -1,6 +1,5 @@
 """Requests for approval: somebody asks for what their role may not do, and somebody else decides about it."""
 
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from dunwell.domain.cleaning import is_clean
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import ApprovalDecision, NotAllowed, Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.services.random_ids import random_id
 from dunwell.services.submissions import Submission
 from dunwell.services.users import own_approval_allowed
 from dunwell.store import audit, cases, invoices
@@ -62,7 +62,7 @@ class Approvals:
             if known is not None:
                 raise Refused("event", f"is asked for already: {known.approval_id} waits for a manager")
             row = ApprovalRow(
-                approval_id=f"approval-{secrets.token_hex(6)}",
+                approval_id=random_id("approval"),
                 invoice_id=invoice_id,
                 event=event,
                 content=given,

@@ -16,6 +16,7 @@ from dunwell.intake import address_checks, text_checks
 from dunwell.intake.refusals import InvalidValue
 from dunwell.services import passwords
 from dunwell.services.attempts import Attempts
+from dunwell.services.random_ids import random_id
 from dunwell.store import audit, users
 from dunwell.store.database import Database
 from dunwell.store.tables import SessionRow, SignInLinkRow, UserRow
@@ -69,7 +70,7 @@ class Users:
         shown = _checked("name", text_checks.plain_name, name) if name else address.partition("@")[0]
         if login is not None and not _LOGIN.fullmatch(login):
             raise Refused("login", "must be the name of a user of the operating system")
-        user_id = f"user-{secrets.token_hex(4)}"
+        user_id = random_id("user")
         row = UserRow(user_id=user_id, email=address, name=shown, role=role, login=login, created_at=now)
         with self._database.writing_beside_customers() as session:
             audit.append(session, by, f"user/{user_id}", "user_added", now, details={"role": role})

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from dunwell.store import users
 from dunwell.views.facts import Facts
 
-_ID = re.compile(r"\buser-[0-9a-f]{8}\b")
+_ID = re.compile(r"\buser-\w+")
 
 
 def user_names(session: Session) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from dunwell.store import users
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import read_form, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.console.sending import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -74,7 +75,7 @@ async def decide(
     try:
         if decision == "approve":
             await service.connection.ensure()
-            await client.approve(service.cases, service.approvals, approval_id, principal)
+            await answered_once(lambda: client.approve(service.cases, service.approvals, approval_id, principal))
             return redirect(HERE, done="approved")
         if decision != "decline":
             raise Problem(404, "There is no such form.")

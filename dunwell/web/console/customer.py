@@ -34,6 +34,7 @@ from dunwell.web.console.forms import (
     read_form,
 )
 from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
+from dunwell.web.console.sending import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -202,7 +203,9 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
 
     content = await asyncio.to_thread(fields)
     await service.connection.ensure()
-    await service.cases.tell(taker, "credit_applied", content, principal=principal, request_id=form_id)
+    await answered_once(
+        lambda: service.cases.tell(taker, "credit_applied", content, principal=principal, request_id=form_id)
+    )
 
 
 def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:

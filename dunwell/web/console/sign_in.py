@@ -31,7 +31,8 @@ SET_PASSWORD = f"{PREFIX}/set-password"
 _CALLBACK = f"{SIGN_IN}/callback"
 _ANSWERED_WITHIN = timedelta(minutes=10)
 _OWN_PATH = re.compile(rf"{PREFIX}(/[A-Za-z0-9._~%-]+)*")
-_MOST_KEPT = 16_000  # characters of a form that is sent again after the sign-in
+_MOST_KEPT = 300_000
+"""Bytes of a form that the sign-in's form carries along; encoded in that form they become three times as many."""
 
 
 def from_this_site(request: Request) -> None:
@@ -197,17 +198,20 @@ async def ask_to_sign_in(request: Request, error: Exception) -> Response:
         return Response(status_code=200, headers=HEADERS | {"HX-Redirect": address})
     if request.method != "POST":
         return RedirectResponse(address, 303, HEADERS)
+    if request.headers.get("Content-Type", "").startswith("multipart/"):
+        problem = "Your session has ended. Sign in, and choose the file again: nothing was read of it."
+        return _sign_in_page(request, 401, problem=problem, wanted=_own(request.url.path.rpartition("/")[0]))
     try:
         again = {"path": request.url.path, "fields": await read_form(request)}
-    except Problem:  # a file, or nothing that can be kept
+    except Problem:  # it is no form that could be kept
         return RedirectResponse(address, 303, HEADERS)
-    problem = "Your session has ended. Sign in, and what you have written is sent."
+    problem = "Your session has ended. What you have written is still here; it is sent once you have signed in."
     return _sign_in_page(request, 401, problem=problem, again=again)
 
 
 def _again(text: str) -> dict[str, Any] | None:
     """Return the kept form: path and fields; None when there is none, or it is not one of this console's."""
-    if not text or len(text) > _MOST_KEPT:
+    if not text or len(text.encode()) > _MOST_KEPT:
         return None
     try:
         kept = json.loads(text)
@@ -230,7 +234,7 @@ def _sign_in_page(
     link: str = "",
     email: str = "",
 ) -> Response:
-    kept = json.dumps(again) if again is not None else ""
+    kept = json.dumps(again, ensure_ascii=False) if again is not None else ""
     return page(
         request,
         "sign_in.html",
@@ -238,7 +242,8 @@ def _sign_in_page(
         status,
         error=problem,
         wanted=wanted,
-        again=kept if len(kept) <= _MOST_KEPT else "",
+        again=kept if len(kept.encode()) <= _MOST_KEPT else "",
+        unsent=again,
         link=link,
         email=email,
         provider=service_of(request).open_id is not None,

@@ -78,15 +78,22 @@ class Engine:
             written=mark,
         )
         Recording(self.deps).record(request, Attempt(now, 1))
-        return self.status(invoice_id)
+        return self._stored(invoice_id)[1]
 
     def status(self, invoice_id: str) -> Status:
+        finished, status = self._stored(invoice_id)
+        if finished:
+            raise RPCError("workflow execution not found", RPCStatusCode.NOT_FOUND, b"")
+        return status
+
+    def _stored(self, invoice_id: str) -> tuple[bool, Status]:
+        """Whether the case's workflow has ended, and its status; that of its last moment when it has."""
         with self.deps.database.reading() as session:
             case = cases.get(session, invoice_id)
             entries = [entry for _, entry in timeline.read(session, invoice_id)]
-        if case is None or case.finished:
+        if case is None:
             raise RPCError("workflow execution not found", RPCStatusCode.NOT_FOUND, b"")
-        return status_of(case, entries)
+        return case.finished, status_of(case, entries)
 
 
 @dataclass
