@@ -46,6 +46,7 @@ bench: install  ## figures beside a floor measured in the same run
 	$(BIN)/python -m bench.memory
 	$(BIN)/python -m bench.cron
 	$(BIN)/python -m bench.access
+	$(BIN)/python -m bench.clerks
 
 chaos: install  ## a storm of kills and provider failures from a printed seed, and a checker; SEED=n repeats one
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) $(if $(DATABASE),--database $(DATABASE))

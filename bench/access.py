@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -85,13 +85,14 @@ def _hold(number: int, account: int) -> dict[str, object]:
 
 
 @contextmanager
-def web_service(database: Database) -> Iterator[int]:
-    """Run the web service on this database. Yields its port on this machine."""
+def web_service(database: Database, settings: Mapping[str, str] | None = None) -> Iterator[int]:
+    """Run the web service on this database, with further settings. Yields its port on this machine."""
     port = free_port()
     environment = os.environ | {
         "DATABASE_URL": database.url,
         "WEB_ADDRESS": f"127.0.0.1:{port}",
         "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",  # nobody listens: the check needs no engine
+        **(settings or {}),
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "dunwell.web"], cwd=_ROOT, env=environment, stderr=subprocess.PIPE

@@ -35,6 +35,11 @@ _GROUPS: Mapping[str, type[MutableValue]] = {
 """Fields of a case that hold a group of facts, in memory only: as JSON, all facts stand side by side."""
 
 
+def midnight(day: date, utc_offset_minutes: int) -> datetime:
+    """Return the moment at which `day` begins where clocks are ahead of UTC by so many minutes."""
+    return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=utc_offset_minutes)
+
+
 class CaseState(MutableValue):
     """See the module. Amounts in the invoice's currency; times in case time, UTC."""
 
@@ -263,7 +268,7 @@ class CaseState(MutableValue):
 
     def begin_of(self, day: date) -> datetime:
         """The debtor's midnight that begins `day`, by the same offset."""
-        return datetime.combine(day, time(0), tzinfo=UTC) - timedelta(minutes=self.utc_offset_minutes)
+        return midnight(day, self.utc_offset_minutes)
 
     # What changes it ---------------------------------------------------------------------------------------
 

@@ -4,17 +4,16 @@ It is no task of the database: it is on every list of tasks until the kind is kn
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.case import Case
 from dunwell.domain.claim_terms import contract_terms
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy, PolicyRef
+from dunwell.domain.state import midnight
 from dunwell.services.claims import needs_law
 from dunwell.store import cases, policies
-from dunwell.store.tables import CustomerRow, InvoiceRow
 
 REASON = (
     "nobody said whether the customer is a business, a consumer or a public body: until then the law for consumers "
@@ -25,11 +24,10 @@ _TOPIC = "customer-kind"
 
 @dataclass(frozen=True)
 class KindQuestion:
-    """What a customer is. `invoice` is the first open one whose claim goes by the answer."""
+    """What a customer is. `case` is the first open one whose claim goes by the answer."""
 
     task_id: str
-    invoice: InvoiceRow
-    customer: CustomerRow
+    case: cases.OfUnknownKind
     due_at: datetime
 
 
@@ -37,18 +35,26 @@ def open_questions(session: Session, invoice_id: str | None = None) -> list[Kind
     """Return the question of each customer of unknown kind, or only that of an invoice; none of rehearsals."""
     found: dict[str, KindQuestion] = {}
     known: dict[PolicyRef, Policy | None] = {}
-    for row, invoice, customer in cases.of_unknown_kind(session):
-        if customer.customer_id in found or invoice_id not in {None, row.invoice_id}:
+    for case in cases.of_unknown_kind(session):
+        if case.customer_id in found or invoice_id not in {None, case.invoice_id}:
             continue
-        policy = _policy(session, PolicyRef.model_validate(row.state["policy"]), known)
+        policy = _policy(session, PolicyRef(**case.policy), known)
         if policy is None:  # a task asks for that
             continue
-        terms = contract_terms((invoice.interest, customer.interest), (invoice.lump_sum, customer.lump_sum), policy)
+        terms = contract_terms(
+            (case.interest, case.customer_interest), (case.lump_sum, case.customer_lump_sum), policy
+        )
         if needs_law(terms, policy):
-            case = Case.model_validate(row.state)
-            task_id, due_at = str(TaskId.of(row.invoice_id, _TOPIC)), case.begin_of(case.due_on)
-            found[customer.customer_id] = KindQuestion(task_id, invoice, customer, due_at)
+            due_at = midnight(date.fromisoformat(case.due_on), case.utc_offset_minutes or 0)
+            found[case.customer_id] = KindQuestion(str(TaskId.of(case.invoice_id, _TOPIC)), case, due_at)
     return list(found.values())
+
+
+def question(session: Session, task_id: str) -> KindQuestion | None:
+    """Return the question that the task of this id is, if it is one and still open."""
+    if not is_kind_question(task_id):
+        return None
+    return next((one for one in open_questions(session) if one.task_id == task_id), None)
 
 
 def is_kind_question(task_id: str) -> bool:

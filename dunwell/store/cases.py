@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.orm import Session
@@ -161,16 +163,55 @@ def open_parties(session: Session) -> Sequence[tuple[str | None, str, DebtorKind
     return [(jurisdiction, country, kind) for jurisdiction, country, kind in session.execute(query)]
 
 
-def of_unknown_kind(session: Session) -> Sequence[tuple[CaseRow, InvoiceRow, CustomerRow]]:
-    """Return the open cases, without rehearsals, of customers of whom nobody said what they are, by invoice id."""
+class OfUnknownKind(NamedTuple):
+    """An open case of a customer of whom nobody said what they are, with what is agreed with them."""
+
+    invoice_id: str
+    policy: dict[str, Any]
+    due_on: str
+    utc_offset_minutes: int | None
+    number: str
+    amount: Decimal
+    digits: int
+    currency: str
+    interest: str | None
+    lump_sum: str | None
+    customer_id: str
+    customer: str
+    time_zone: str
+    customer_interest: str | None
+    customer_lump_sum: str | None
+
+
+def of_unknown_kind(session: Session) -> Sequence[OfUnknownKind]:
+    """Return the open cases, without rehearsals, of customers of whom nobody said what they are, by invoice id.
+
+    A page of the console shows them with each click, and there may be thousands: whole rows would take too long.
+    """
     query = (
-        select(CaseRow, InvoiceRow, CustomerRow)
+        select(
+            CaseRow.invoice_id,
+            CaseRow.state["policy"],
+            CaseRow.state["due_on"].as_string(),
+            CaseRow.state["utc_offset_minutes"].as_integer(),
+            InvoiceRow.number,
+            InvoiceRow.amount,
+            InvoiceRow.digits,
+            InvoiceRow.currency,
+            InvoiceRow.interest,
+            InvoiceRow.lump_sum,
+            CustomerRow.customer_id,
+            CustomerRow.name,
+            CustomerRow.time_zone,
+            CustomerRow.interest,
+            CustomerRow.lump_sum,
+        )
         .join(InvoiceRow, InvoiceRow.invoice_id == CaseRow.invoice_id)
         .join(CustomerRow, CustomerRow.customer_id == CaseRow.customer_id)
         .where(_OPEN, CaseRow.rehearsal.is_(False), CustomerRow.kind.is_(None))
         .order_by(CaseRow.invoice_id)
     )
-    return [(row[0], row[1], row[2]) for row in session.execute(query)]
+    return [OfUnknownKind(*row) for row in session.execute(query)]
 
 
 def all_rows(session: Session) -> Sequence[CaseRow]:

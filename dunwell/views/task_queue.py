@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import is_rehearsal
@@ -51,7 +52,7 @@ class QueuedTask:
 def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) -> list[QueuedTask]:
     """Return the open tasks of a kind, or all, the most urgent first; none of rehearsals."""
     query = (
-        select(TaskRow, InvoiceRow, CustomerRow, ContactRow.name)
+        select(*_COLUMNS)
         .outerjoin(InvoiceRow, InvoiceRow.invoice_id == TaskRow.invoice_id)
         .outerjoin(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
         .outerjoin(ContactRow, ContactRow.contact_id == TaskRow.contact_id)
@@ -59,11 +60,7 @@ def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) 
     )
     if kind is not None:
         query = query.where(TaskRow.kind == kind)
-    found = [
-        _task(task, invoice, customer, name, now)
-        for task, invoice, customer, name in session.execute(query)
-        if invoice is None or not is_rehearsal(invoice.customer_id)
-    ]
+    found = [_task(row, now) for row in session.execute(query) if not is_rehearsal(row.customer_id or "")]
     if kind in {None, TaskKind.DECISION}:
         found += [_question(one, now) for one in open_questions(session)]
     return sorted(found, key=lambda one: place(one.escalated_at, one.due_at, one.amount, one.task_id))
@@ -74,24 +71,45 @@ def open_count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(TaskRow).where(TaskRow.state == TaskState.OPEN)) or 0
 
 
-def _task(
-    row: TaskRow, invoice: InvoiceRow | None, customer: CustomerRow | None, contact: str | None, now: datetime
-) -> QueuedTask:
-    amount = amount_of(row, invoice)
+_COLUMNS = (
+    TaskRow.task_id,
+    TaskRow.kind,
+    TaskRow.due_at,
+    TaskRow.escalated_at,
+    TaskRow.amount,
+    TaskRow.currency,
+    TaskRow.invoice_id,
+    TaskRow.attempt,
+    TaskRow.requested,
+    TaskRow.reason,
+    InvoiceRow.number,
+    InvoiceRow.amount.label("invoiced"),
+    InvoiceRow.digits,
+    InvoiceRow.currency.label("invoice_currency"),
+    InvoiceRow.customer_id,
+    CustomerRow.name.label("customer"),
+    CustomerRow.time_zone,
+    ContactRow.name.label("contact"),
+)
+"""What the queue shows. Whole rows hold scripts and texts, and a thousand of them take too long."""
+
+
+def _task(row: Row[Any], now: datetime) -> QueuedTask:
+    amount = amount_of(row.amount, row.invoiced)
     return QueuedTask(
         task_id=row.task_id,
         kind=row.kind,
         urgency=_urgency(row.escalated_at, row.due_at, now),
         due_at=row.due_at,
         escalated_at=row.escalated_at,
-        amount=round(amount, invoice.digits) if amount is not None and invoice is not None else amount,
-        currency=row.currency or (invoice.currency if invoice else None),
+        amount=round(amount, row.digits) if amount is not None and row.digits is not None else amount,
+        currency=row.currency or row.invoice_currency,
         invoice_id=row.invoice_id,
-        number=invoice.number if invoice else row.invoice_id,
-        customer_id=customer.customer_id if customer else "",
-        customer=customer.name if customer else "",
-        time_zone=customer.time_zone if customer else "UTC",
-        contact=contact,
+        number=row.number or row.invoice_id,
+        customer_id=row.customer_id or "",
+        customer=row.customer or "",
+        time_zone=row.time_zone or "UTC",
+        contact=row.contact,
         attempt=row.attempt,
         requested=row.requested,
         reason=row.reason,
@@ -105,13 +123,13 @@ def _question(asked: KindQuestion, now: datetime) -> QueuedTask:
         urgency=_urgency(None, asked.due_at, now),
         due_at=asked.due_at,
         escalated_at=None,
-        amount=round(asked.invoice.amount, asked.invoice.digits),
-        currency=asked.invoice.currency,
-        invoice_id=asked.invoice.invoice_id,
-        number=asked.invoice.number,
-        customer_id=asked.customer.customer_id,
-        customer=asked.customer.name,
-        time_zone=asked.customer.time_zone,
+        amount=round(asked.case.amount, asked.case.digits),
+        currency=asked.case.currency,
+        invoice_id=asked.case.invoice_id,
+        number=asked.case.number,
+        customer_id=asked.case.customer_id,
+        customer=asked.case.customer,
+        time_zone=asked.case.time_zone,
         contact=None,
         attempt=1,
         requested=False,

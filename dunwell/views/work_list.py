@@ -14,9 +14,9 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits, step_approvals
-from dunwell.services.kind_questions import REASON, is_kind_question, open_questions
+from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
 from dunwell.store import addresses, cases, contacts, invoices, tasks
-from dunwell.store.tables import InvoiceRow, TaskRow
+from dunwell.store.tables import TaskRow
 from dunwell.views.case_status import named_reasons
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_invoice
@@ -36,7 +36,8 @@ def open_work(
     is asked for by its id shows its tasks whatever it is. Raises Refused when nobody registered that invoice.
     """
     wanted, asked = _wanted(session, invoice_id, kind, due_by)
-    found = sorted([*(_facts(session, row) for row in wanted), *asked], key=_urgency)
+    facts = [*(_facts(session, row) for row in wanted), *(_asked(session, one) for one in asked)]
+    found = sorted(facts, key=_urgency)
     return [one for one in found if rehearsals or invoice_id is not None or not one["rehearsal"]]
 
 
@@ -60,21 +61,24 @@ def work_page(
     """
     opened, asked = _wanted(session, invoice_id, kind, due_by)
     known = invoices.get_rows(session, {row.invoice_id for row in opened})
-    wanted: list[tuple[Place, TaskRow | Facts]] = []
+    wanted: list[tuple[Place, TaskRow | KindQuestion]] = []
     for row in opened:
         invoice = known.get(row.invoice_id)
         if invoice is None or rehearsals or invoice_id is not None or not is_rehearsal(invoice.customer_id):
-            wanted.append((place(row.escalated_at, row.due_at, amount_of(row, invoice), row.task_id), row))
-    wanted += [(_urgency(one), one) for one in asked]
+            amount = amount_of(row.amount, invoice.amount if invoice else None)
+            wanted.append((place(row.escalated_at, row.due_at, amount, row.task_id), row))
+    wanted += [(place(None, one.due_at, one.case.amount, one.task_id), one) for one in asked]
     wanted.sort(key=lambda one: one[0])
     page = [one for one in wanted if after is None or one[0] > after][:most]
-    return [(place, _facts(session, one) if isinstance(one, TaskRow) else one) for place, one in page]
+    return [
+        (place, _facts(session, one) if isinstance(one, TaskRow) else _asked(session, one)) for place, one in page
+    ]
 
 
 def _wanted(
     session: Session, invoice_id: str | None, kind: str | None, due_by: datetime | None
-) -> tuple[list[TaskRow], list[Facts]]:
-    """The open tasks, and the questions who a customer is. Raises Refused when nobody registered the invoice."""
+) -> tuple[list[TaskRow], list[KindQuestion]]:
+    """The open tasks, and the questions what a customer is. Raises Refused when nobody registered the invoice."""
     if invoice_id is not None:
         find_invoice(session, invoice_id)
     opened = [
@@ -82,28 +86,25 @@ def _wanted(
         for row in tasks.open_tasks(session, invoice_id)
         if kind in {None, row.kind} and (due_by is None or row.due_at <= due_by)
     ]
-    asked = _unknown_kinds(session, invoice_id) if kind in {None, TaskKind.DECISION} else []
-    return opened, [one for one in asked if due_by is None or one["due_at"] <= due_by]
+    asked = open_questions(session, invoice_id) if kind in {None, TaskKind.DECISION} else []
+    return opened, [one for one in asked if due_by is None or one.due_at <= due_by]
 
 
-def _unknown_kinds(session: Session, invoice_id: str | None) -> list[Facts]:
-    """The questions what a customer is, as tasks."""
-    found = []
-    for one in open_questions(session, invoice_id):
-        task = TaskRow(
-            task_id=one.task_id,
-            invoice_id=one.invoice.invoice_id,
-            step="",
-            kind=TaskKind.DECISION,
-            due_at=one.due_at,
-            reason=REASON,
-            script="",
-            attempt=1,
-            requested=False,
-        )
-        command = f"starter.py customer set {one.customer.customer_id} --kind KIND"
-        found.append(_facts(session, task) | {"outcome_command": command})
-    return found
+def _asked(session: Session, asked: KindQuestion) -> Facts:
+    """The question what a customer is, as a task."""
+    task = TaskRow(
+        task_id=asked.task_id,
+        invoice_id=asked.case.invoice_id,
+        step="",
+        kind=TaskKind.DECISION,
+        due_at=asked.due_at,
+        reason=REASON,
+        script="",
+        attempt=1,
+        requested=False,
+    )
+    command = f"starter.py customer set {asked.case.customer_id} --kind KIND"
+    return _facts(session, task) | {"outcome_command": command}
 
 
 def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
@@ -114,9 +115,8 @@ def work_of(session: Session, invoice_ids: Collection[str]) -> list[Facts]:
 def one_task(session: Session, task_id: str) -> Facts:
     """A task with its state, open or not. Raises Refused when there is none of this id."""
     row = tasks.get(session, task_id)
-    asked = _unknown_kinds(session, None) if is_kind_question(task_id) else []
-    if (question := next((one for one in asked if one["task_id"] == task_id), None)) is not None:
-        return question | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
+    if (asked := question(session, task_id)) is not None:
+        return _asked(session, asked) | {"state": TaskState.OPEN, "outcome": None, "closed_at": None}
     if row is None:
         raise Refused("task", f"{task_id[:120]!r} is no task; `starter.py tasks` shows those that are open")
     return _facts(session, row) | {"state": row.state, "outcome": row.outcome, "closed_at": row.closed_at}
@@ -126,9 +126,9 @@ def _urgency(task: Facts) -> Place:
     return place(task["escalated_at"], task["due_at"], task["amount"], task["task_id"])
 
 
-def amount_of(row: TaskRow, invoice: InvoiceRow | None) -> Decimal | None:
+def amount_of(own: Decimal | None, invoiced: Decimal | None) -> Decimal | None:
     """The amount of a task: its own, else what its invoice was over."""
-    return row.amount if row.amount is not None else invoice.amount if invoice else None
+    return own if own is not None else invoiced
 
 
 def place(escalated_at: datetime | None, due_at: datetime, amount: Decimal | None, task_id: str) -> Place:

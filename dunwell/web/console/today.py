@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
-from dunwell.services.kind_questions import KindQuestion, is_kind_question, open_questions
+from dunwell.services.kind_questions import KindQuestion, is_kind_question, question
 from dunwell.store import invoices, timeline
 from dunwell.views.facts import Facts
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
@@ -72,11 +72,11 @@ async def close(
 async def _classify(request: Request, principal: Principal, task_id: str, typed: Mapping[str, str]) -> Response:
     """Record what a customer is, as the customer's page does. The question is gone once somebody has answered it."""
     principal.check(Right.CUSTOMERS_WRITE)
-    question = await asyncio.to_thread(_question, service_of(request), task_id)
-    if question is None:
+    asked = await asyncio.to_thread(_question, service_of(request), task_id)
+    if asked is None:
         return redirect(PREFIX, done="remark")
     filled, kind = Filled(task_form(TaskKind.DECISION, task_id), typed), typed.get("kind", "")
-    customer_id = question.customer.customer_id
+    customer_id = asked.case.customer_id
     try:
         if not kind:
             raise Refused("kind", "is missing: choose one")
@@ -160,7 +160,7 @@ def _selected(session: Session, task_id: str) -> Facts:
 
 def _question(service: Service, task_id: str) -> KindQuestion | None:
     with service.database.reading() as session:
-        return next((one for one in open_questions(session) if one.task_id == task_id), None)
+        return question(session, task_id)
 
 
 def _task(service: Service, task_id: str) -> Facts:

@@ -3,19 +3,22 @@
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from bench.clerks import counted
 from dunwell.domain.events import parse_event
 from dunwell.domain.principals import Role
-from dunwell.domain.terms import MessageState
+from dunwell.domain.terms import MessageState, TaskKind, TaskState
 from dunwell.store import cases, notes, outbox, tasks
-from dunwell.store.tables import ContactRow, MessageRow, NoteRow, UserRow
+from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, NoteRow, TaskRow, UserRow
 from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Site
 from tests.web.console.town import NOW
+from tests.web.principals import bearer, give_keys
 
 PROMISED, CHASED, PAUSED = "BRI-2027-041", "LIN-2027-007", "BRI-2027-033"
 PAGES = (
@@ -89,6 +92,43 @@ async def test_the_queue_has_the_most_urgent_first_and_opens_it(http: httpx.Asyn
     amounts = re.findall(r'<span class="amount">([\d,.]+) EUR', text.partition("<ol>")[2])
     assert len(amounts) == 6
     assert "What to say" in text and "tel:+4533123456" in text
+
+
+@pytest.mark.parametrize("path", ["/console", "/console/cases", "/console?kind=decision", "/api/tasks?limit=1"])
+async def test_a_page_sends_no_statement_a_row(http: httpx.AsyncClient, site: Site, path: str) -> None:
+    give_keys(site.database)
+    headers = bearer(Role.ADMINISTRATOR)
+    with counted(site.database) as since:
+        await http.get(path, headers=headers)
+        since()
+        await http.get(path, headers=headers)
+        before = since()
+        _more_work(site, 25)
+        since()
+        await http.get(path, headers=headers)
+        assert since() <= before + 2
+
+
+def _more_work(site: Site, count: int) -> None:
+    """So many further customers of unknown kind, each with an open case that claims interest, and a task."""
+    with site.database.writing() as session:
+        case, invoice = session.get(CaseRow, CHASED), session.get(InvoiceRow, CHASED)
+        customer = session.get(CustomerRow, "lindenhof")
+        assert case is not None and invoice is not None and customer is not None
+        for number in range(count):
+            name, new = f"x-{number}", {"customer_id": f"c-{number}"}
+            session.add(_copy(customer, **new, kind=None))
+            session.flush()
+            session.add(_copy(invoice, **new, invoice_id=name, number=name, interest="statutory", pay_code=None))
+            session.flush()
+            session.add(_copy(case, **new, invoice_id=name))
+            task = {"task_id": f"t-{number}", "kind": TaskKind.CALL, "reason": "due", "script": "", "step": "call"}
+            session.add(TaskRow(**task, invoice_id=name, due_at=NOW, state=TaskState.OPEN))
+
+
+def _copy(row: Any, **changes: Any) -> Any:
+    known = {column.name: getattr(row, column.name) for column in row.__table__.columns}
+    return type(row)(**known | changes)
 
 
 async def test_htmx_gets_the_task_alone(http: httpx.AsyncClient) -> None:
