@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import is_rehearsal
@@ -94,7 +94,7 @@ _COLUMNS = (
 """What the queue shows. Whole rows hold scripts and texts, and a thousand of them take too long."""
 
 
-def _task(row: Row[Any], now: datetime) -> QueuedTask:
+def _task(row: Any, now: datetime) -> QueuedTask:
     amount = amount_of(row.amount, row.invoiced)
     return QueuedTask(
         task_id=row.task_id,
