@@ -39,6 +39,22 @@ _HOLIDAYS: Mapping[str, frozenset[date]] = {
 _COMPUTED = ("last_claim", "beside_principal")
 """What a case keeps of a claim that was computed."""
 
+_WRITTEN = frozenset({"done", "reopened"})
+_CONFIRMED = _WRITTEN | {"accepted", "sent"}
+_LEFT = frozenset({"refused", "overtaken", "gone"})
+"""How forms end: written down; taken by the case or the engine, which write it down later; not done."""
+_LINES: Mapping[str, str] = {
+    "payment_plan_agreed": "plan",
+    "dispute_resolved": "dispute_resolved",
+    "pause": "paused",
+    "resume": "resumed",
+    "invoice_amended": "amended",
+}
+"""The lines of the timeline that name who did it, by event."""
+_BY_PEOPLE = frozenset({"promise", "dispute", "payment", "reversed", *_LINES.values()})
+_COMMITTED = timedelta(seconds=3)
+"""A transaction is over by then, and what it wrote is seen by all."""
+
 _TWO_DAYS = timedelta(days=2)
 _MESSAGES = frozenset({"email", "sms", "whatsapp"})
 _LIMITS: Mapping[str, tuple[tuple[frozenset[str], int], ...]] = {
@@ -222,6 +238,68 @@ def _twice_at_one_address(records: Records, accepted: list[Row]) -> Iterator[str
     for (invoice_id, step, _, where), messages in reached.items():
         if len(messages) > 1:
             yield f"{invoice_id} {step} was accepted {len(messages)} times for {where}"
+
+
+def forms_once(records: Records) -> Iterator[str]:
+    """G3: what a form confirmed was done, once; what it refused, or what its clerk left alone, was not done.
+
+    What was confirmed in the time that a restore took away was kept until then.
+    """
+    for form in records.forms:
+        at, what = moment(form["at"]), f"the form {form['event']} of {form['invoice_id']} ({form['note']})"
+        lost = records.lost_time is not None and records.lost_time[0] <= at <= records.lost_time[1]
+        known = records.replaced if lost and records.replaced else records
+        requests, notes = known.requests.get(form["form_id"], []), known.notes.get(form["note"], [])
+        if form["outcome"] in _CONFIRMED:
+            if len(requests) != 1 or len(notes) != 1:
+                yield f"{what} was {form['outcome']}, and is kept {len(requests)} times with {len(notes)} notes"
+            elif form["outcome"] in _WRITTEN and not _is_written(known, form, requests[0]["request_id"]):
+                yield f"{what} was {form['outcome']}, and nobody wrote it down"
+            yield from _overlooked(records, form, what)
+        elif form["outcome"] not in _LEFT:
+            yield f"{what} was answered {form['outcome']}"
+        elif requests or notes:
+            yield f"{what} was {form['outcome']}, and is kept {len(requests)} times with {len(notes)} notes"
+    yield from _told_twice(records)
+
+
+def _is_written(records: Records, form: Row, request_id: str) -> bool:
+    """Whether the audit has it, or it was money that was known already."""
+    content = form["content"]
+    payment = (form["invoice_id"], content.get("payment_id", ""))
+    part = (form["invoice_id"], f"{content.get('payment_id')} {content.get('reversal_id')}")
+    is_money = form["event"] in {"payment_received", "payment_reversed"}
+    known = payment in records.payments if form["event"] == "payment_received" else part in records.reversals
+    return bool(records.told.get(request_id)) or (is_money and known)
+
+
+def _overlooked(records: Records, form: Row, what: str) -> Iterator[str]:
+    """What people had done since the page was made, and was not shown to the clerk before the form was taken."""
+    if form["retries"] or records.restored_at:  # an earlier sending of the same may have come first
+        return
+    written = {line["value"]: moment(line["at"]) for line in records.lines_of["line", form["invoice_id"]]}
+    for row in records.timeline.get(form["invoice_id"], []):
+        at = written[str(row["seq"])]
+        if row["seq"] > form["seen"] and row["kind"] in _BY_PEOPLE and at + _COMMITTED < moment(form["sent_at"]):
+            yield f"{what} was taken without a word of what had been done meanwhile: {row['kind']}"
+
+
+def _told_twice(records: Records) -> Iterator[str]:
+    """No more lines of the timeline than confirmed forms, by clerk and kind; a promise or dispute names its note."""
+    confirmed = Counter(
+        (form["invoice_id"], form["clerk"], _LINES[form["event"]])
+        for form in records.forms
+        if form["outcome"] in _CONFIRMED and form["event"] in _LINES
+    )
+    for form in records.forms:
+        for note in records.notes.get(form["note"], []):
+            lines = [one for one in records.timeline[form["invoice_id"]] if one["ref"] == note["note_id"]]
+            if len(lines) > 1:
+                yield f"the form {form['event']} of {form['invoice_id']} ({form['note']}) was done {len(lines)} times"
+    for (invoice_id, clerk, kind), forms in confirmed.items():
+        lines = [one for one in records.timeline[invoice_id] if one["kind"] == kind and clerk in one["reason"]]
+        if len(lines) > forms:
+            yield f"{invoice_id} has {len(lines)} lines {kind} by {clerk}, who sent {forms} such forms"
 
 
 def no_step_lost(records: Records) -> Iterator[str]:
@@ -511,6 +589,7 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G2 no restriction without proof": no_restriction_without_proof,
     "G2 no report lost": no_report_lost,
     "G3 once": once,
+    "G3 a form once": forms_once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
     "G5 limits of law": limits_of_law,

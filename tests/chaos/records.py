@@ -14,6 +14,7 @@ from typing import Any
 DATABASE = "dunwell.sqlite"
 REPLACED = "replaced.sqlite"
 STANDING = "standing.jsonl"
+FORMS = "forms.jsonl"
 
 Row = dict[str, Any]
 
@@ -33,7 +34,7 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Records:
-    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, histories/, statuses/.
+    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -222,6 +223,38 @@ class Records:
         """Message ids."""
         told = (line["id"] for line in self._log if line["event"] == "reported" and line["status"] == "delivered")
         return {self.by_their_id[id_]["message_id"] for id_ in told if id_ in self.by_their_id}
+
+    @cached_property
+    def forms(self) -> list[Row]:
+        """What became of the forms that clerks sent; none in a storm without them."""
+        file = self.folder / FORMS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
+    def requests(self) -> dict[str, list[Row]]:
+        """What is remembered of requests, by the key of their caller's choice."""
+        return self._by("requests", "key")
+
+    @cached_property
+    def notes(self) -> dict[str, list[Row]]:
+        """By their text."""
+        return self._by("notes", "text")
+
+    @cached_property
+    def told(self) -> dict[str, list[Row]]:
+        """The product's own audit, by the request that it is about."""
+        return self._by("audit", "request_id")
+
+    @cached_property
+    def timeline(self) -> dict[str, list[Row]]:
+        """By invoice."""
+        return self._by("timeline", "invoice_id")
+
+    def _by(self, table: str, column: str) -> dict[str, list[Row]]:
+        found = defaultdict(list)
+        for row in self.rows(f"SELECT * FROM {table}"):
+            found[row[column]].append(row)
+        return found
 
     def row_of(self, accepted: Row) -> Row | None:
         """The outbox row behind something a provider accepted."""

@@ -138,7 +138,7 @@ class Site:
                 async with self._door:
                     answer = await self._http.request(method, address, content=body, headers=dict(headers))
             except httpx.TransportError:
-                self._expect_life()
+                self.expect_life()
             else:
                 given_up = answer.status_code == 409 and time.monotonic() - begun > _GIVES_UP
                 if answer.status_code in final or given_up:
@@ -147,7 +147,11 @@ class Site:
                     raise RuntimeError(f"{address} answered {answer.status_code} {answer.text}: read {self._log}")
             await asyncio.sleep(_AGAIN_AFTER)
 
-    def _expect_life(self) -> None:
+    def expect_life(self) -> None:
+        """Nobody answered: fine while it was killed. One that found no database or engine is started again.
+
+        Raises RuntimeError when it ended though nobody killed it.
+        """
         code = self._process.poll() if self._process is not None else None
         if code in (None, _KILLED):
             return

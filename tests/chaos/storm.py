@@ -40,6 +40,7 @@ from dunwell.local.temporal_server import DevServer, free_port
 from dunwell.store.database import Database
 from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
+from tests.chaos.clerks import Clerks
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
 from tests.chaos.operator import Operator
@@ -112,6 +113,7 @@ class StormyPlant(Plant):
     twilio: StormyTwilio = field(kw_only=True)
     site: Site = field(kw_only=True)
     ground: Ground = field(kw_only=True)
+    clerks: Clerks = field(kw_only=True)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock, kw_only=True)
     """Whoever kills, or has the database open in this process, or needs that nobody does."""
 
@@ -168,8 +170,12 @@ class StormyPlant(Plant):
 
 
 @asynccontextmanager
-async def _plant(state: Path, log: Log, temper: Temper, tree: Path, kind: Kind) -> AsyncIterator[StormyPlant]:
-    with ground(kind, state) as under, StormySendGrid(log, temper) as sendgrid, StormyTwilio(log, temper) as twilio:
+async def _plant(state: Path, log: Log, temper: Temper, tree: Path, plan: Plan) -> AsyncIterator[StormyPlant]:
+    with (
+        ground(plan.database, state) as under,
+        StormySendGrid(log, temper) as sendgrid,
+        StormyTwilio(log, temper) as twilio,
+    ):
         twilio.approve(state / WHATSAPP_TEXTS)
         port = free_port()
         server = await asyncio.to_thread(DevServer.start, state, port=port, ui=False)
@@ -186,12 +192,14 @@ async def _plant(state: Path, log: Log, temper: Temper, tree: Path, kind: Kind) 
             twilio=twilio,
             site=site,
             ground=under,
+            clerks=Clerks(site, state, plan.seed),
             tree=tree,
         )
         try:
             yield plant
         finally:
             plant.kill_workers()
+            await plant.clerks.close()
             await site.close()
             plant.server.stop()
 
@@ -203,12 +211,13 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
     """
     chance, doors = random.Random(plan.seed), random.Random(plan.seed + 3)
     log, temper = Log(state / LOG), Temper(plan.seed, long=plan.long_answers)
-    async with _plant(state, log, temper, tree, plan.database) as plant:
+    async with _plant(state, log, temper, tree, plan) as plant:
         for _ in range(plan.workers):
             plant.start_worker()
         plant.restart_site()
         await _until_they_work(plan, state)
         await plant.site.until_open()
+        await asyncio.to_thread(plant.clerks.hire, plant.database)
         invoices = town.invoices(chance, plan.cases)
         handles: dict[str, Handle] = {}
         told = _Told()
@@ -304,8 +313,8 @@ def _watchers(
 
 
 def _doors(plant: StormyPlant, handle: Handle) -> tuple[Door, ...]:
-    """All ways in: what a Temporal client sends, what `starter.py` sends, and the HTTP API."""
-    return _by_signal(handle), _by_update(handle), _by_http(plant.site)
+    """All ways in: what a Temporal client sends, what `starter.py` sends, the HTTP API, and the console's forms."""
+    return _by_signal(handle), _by_update(handle), _by_http(plant.site), plant.clerks.tell
 
 
 def _by_signal(handle: Handle) -> Door:

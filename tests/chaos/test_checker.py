@@ -177,6 +177,31 @@ def _log_line(id_: str, event: str = "accepted", provider: str = "sendgrid", **m
     )
 
 
+def _form(event: str, outcome: str, note: str) -> str:
+    """A form about inv-3 that the clerk user-a sent."""
+    facts = {"invoice_id": "inv-3", "event": event, "clerk": "user-a", "note": note, "outcome": outcome}
+    times = {"at": "2098-01-01T00:00:01+00:00", "sent_at": "2098-01-01T00:00:00+00:00", "seen": 0, "retries": 0}
+    return json.dumps(facts | times | {"form_id": f"f-{note}", "content": {"reason": "holiday"}}) + "\n"
+
+
+_FORMS_KEPT = (
+    "INSERT INTO requests(principal, invoice_id, key, request_id, event, first_at)"
+    " VALUES ('user-a', 'inv-3', 'f-taken', 'r1', 'pause', '2027-03-02 09:00:00')",
+    "INSERT INTO notes(note_id, invoice_id, author, text, at)"
+    " VALUES ('note-r1', 'inv-3', 'user-a', 'taken', '2027-03-02 09:00:00')",
+    "INSERT INTO audit(object, number, key, at, kind, principal, action, details, request_id, prev, hash)"
+    " VALUES ('invoice/inv-3', 1, 'r1', '2027-03-02 09:00:00', 'person', 'user-a', 'pause', '{}', 'r1', '', '')",
+)
+"""What the form that was taken leaves behind; the one that was refused leaves nothing."""
+
+
+def _line(seq: int, kind: str, ref: str = "") -> str:
+    return (
+        "INSERT INTO timeline(invoice_id, seq, key, at, kind, reason, ref)"
+        f" VALUES ('inv-3', {seq}, 'k{seq}', '2027-03-02 09:00:00', '{kind}', 'by user-a', '{ref}')"
+    )
+
+
 _AT_WORK: dict[str, object] = {"stage": "chasing", "planned": True, "tasks": 0, "running": True, "attempts": 1}
 
 
@@ -201,7 +226,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     migrate(database)
     audit.watch(database)
     database.close()
-    _sql(folder, *_good())
+    _sql(folder, *_good(), *_FORMS_KEPT)
+    (folder / "forms.jsonl").write_text(_form("pause", "done", "taken") + _form("promise_to_pay", "refused", "no"))
     reports = [("reported", {"status": "delivered"}), ("heard", {"status": "delivered", "word": "delivered"})]
     mails = [_log_line(id_) + "".join(_log_line(id_, event, **more) for event, more in reports) for id_ in _MAILS]
     (folder / "providers.jsonl").write_text("".join(mails))
@@ -460,6 +486,22 @@ VIOLATIONS = {
     "a case that nobody was asked about": ("G13", "nobody was asked", _stands(planned=False)),
     "a case that was taken from the engine": ("G13", "does not run it", _stands(running=False)),
     "an activity that is tried for ever": ("G13", "an activity 30 times", _stands(attempts=30)),
+    "a confirmed form that is not kept": ("G3", "is kept 0 times", _done("DELETE FROM requests")),
+    "a confirmed form whose note is lost": ("G3", "with 0 notes", _done("DELETE FROM notes")),
+    "a confirmed form that nobody wrote down": ("G3", "nobody wrote it down", _done("DELETE FROM audit")),
+    "a refused form that is kept": ("G3", "was refused, and is kept", _done("UPDATE notes SET text='no'")),
+    "a form that did it twice": ("G3", "2 lines paused by user-a", _done(_line(1, "paused"), _line(2, "paused"))),
+    "a form that promised twice": (
+        "G3",
+        "was done 2 times",
+        _done(_line(1, "promise", "note-r1"), _line(2, "promise", "note-r1")),
+    ),
+    "a form taken without a word": ("G3", "what had been done meanwhile: promise", _done(_line(1, "promise"))),
+    "a form that failed": (
+        "G3",
+        "was answered done, then refused",
+        lambda folder: (folder / "forms.jsonl").write_text(_form("pause", "done, then refused", "x")),
+    ),
     "a credit nobody paid": (
         "G10",
         "credit",

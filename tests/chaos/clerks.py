@@ -1,0 +1,297 @@
+"""Clerks who tell cases what happened through the console's forms: in a hurry, and two at one case at times.
+
+Each sends what the page's form holds, as a browser does, until it is answered. What became of each form is written
+into a file for the checker.
+"""
+
+import asyncio
+import json
+import random
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+
+from dunwell.domain.principals import SYSTEM, Role
+from dunwell.services.users import Users
+from dunwell.store.database import Database
+from tests.chaos.records import FORMS
+from tests.chaos.site import Site
+from tests.chaos.town import Deed
+
+_ROLES = (Role.AGENT, Role.AGENT, Role.MANAGER)
+_PASSWORD = "storms and forms of 2027"
+_FROM_OUR_PAGE = {"Sec-Fetch-Site": "same-origin"}
+_LONGEST_ANSWER = 40.0  # seconds; a form waits for a case, and for its own first sending
+_AGAIN_AFTER = 0.4
+_MOST_SIGN_OUTS = 30
+"""From one address the console takes fifty sign-ins in a quarter of an hour."""
+_WHEN_RECORDED = (3.5, 6.0)
+"""Seconds after which a second clerk sends what the first one's form was confirmed to have done."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a clerk treats one form.
+
+    waits     seconds from the page until the button is pressed
+    clicks    how often it is pressed at once
+    back      afterwards the clerk goes back and presses it again
+    ends      the session ends while the form is filled in
+    insists   sends it again when somebody else did something meanwhile
+    followed  another clerk has the same page open, and sends the same a while after the first one was answered
+    """
+
+    waits: float
+    clicks: int
+    back: bool
+    ends: bool
+    insists: bool
+    followed: bool
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> "Way":
+        return cls(
+            waits=chance.choice((0.0, 0.0, 0.5, 3.0, 8.0)),
+            clicks=2 if chance.random() < 0.4 else 1,
+            back=chance.random() < 0.25,
+            ends=chance.random() < 0.12,
+            insists=chance.random() < 0.6,
+            followed=chance.random() < 0.3,
+        )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a form was answered. `outcome`: how it was done, or "refused", "overtaken" or "gone"."""
+
+    status: int
+    text: str
+    outcome: str
+
+
+class Clerks:
+    """The clerks of a storm. `seed` decides what they do with which form."""
+
+    def __init__(self, site: Site, state: Path, seed: int) -> None:
+        self._site, self._file, self._seed = site, state / FORMS, seed
+        self._lock = threading.Lock()
+        self._sign_outs = 0
+        self._all: list[_Clerk] = []
+
+    def hire(self, database: Database) -> None:
+        """Store the users, each with a password. Blocking."""
+        users, now = Users(database), datetime.now(UTC)
+        for number, role in enumerate(_ROLES):
+            email = f"clerk{number}@dunwell.example"
+            user_id, link = users.add(email, role, SYSTEM, now)
+            users.use_link(link, _PASSWORD, now)
+            self._all.append(_Clerk(user_id, email, self._site))
+
+    async def close(self) -> None:
+        for clerk in self._all:
+            await clerk.http.aclose()
+
+    async def tell(self, deed: Deed) -> bool:
+        """Tell the case by a form. False when it was refused, or there is no such form just now."""
+        chance = random.Random(f"{self._seed} {deed.invoice_id} {deed.signal} {deed.after}")
+        way, (clerk, other) = Way.drawn(chance), chance.sample(self._all, k=2)
+        form = await _Form.opened(clerk, deed, f"{chance.getrandbits(48):x}")
+        second = await _Form.opened(other, deed, f"{chance.getrandbits(48):x}") if way.followed else None
+        if form is None:
+            return False
+        await asyncio.sleep(way.waits)
+        if way.ends and self._sign_outs < _MOST_SIGN_OUTS:
+            self._sign_outs += 1
+            await clerk.sign_out()
+        answer = await form.send(way)
+        self._write(form, answer)
+        if second is not None:
+            await asyncio.sleep(chance.uniform(*_WHEN_RECORDED))
+            self._write(second, await second.send(Way(0, 1, back=False, ends=False, insists=False, followed=False)))
+        return answer.status == 303
+
+    def _write(self, form: "_Form", answer: _Answer) -> None:
+        line = {
+            "at": datetime.now(UTC).isoformat(),
+            "form_id": form.fields["form_id"],
+            "invoice_id": form.deed.invoice_id,
+            "event": form.deed.signal,
+            "content": form.deed.content,
+            "clerk": form.clerk.user_id,
+            "note": form.fields["note"],
+            "seen": int(form.fields["seen"]),
+            "sent_at": form.sent_at.isoformat() if form.sent_at else None,
+            "retries": form.retries,
+            "outcome": answer.outcome,
+        }
+        with self._lock, self._file.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@dataclass
+class _Form:
+    """One form of one page. sent_at: when it was sent last; retries: how often it was, for want of an answer."""
+
+    clerk: "_Clerk"
+    deed: Deed
+    path: str
+    fields: dict[str, str]
+    retries: int = 0
+    sent_at: datetime | None = None
+
+    @classmethod
+    async def opened(cls, clerk: "_Clerk", deed: Deed, mark: str) -> "_Form | None":
+        """The form filled in; None when the page does not offer it. `mark` makes its note one of its own."""
+        case = f"/console/cases/{deed.invoice_id}"
+        path = f"{case}/{deed.signal}"
+        hidden = hidden_fields(await clerk.page(case), path)
+        if hidden is None:
+            return None
+        typed = dict(
+            _typed("", {name: value for name, value in deed.content.items() if name not in {"by", "currency"}})
+        )
+        return cls(clerk, deed, path, hidden | typed | {"note": f"{deed.signal} of {deed.invoice_id}, {mark}"})
+
+    async def send(self, way: Way) -> _Answer:
+        """Press the button so, until the form is taken, refused, or left alone for what others did."""
+        answer = await self._pressed(way.clicks)
+        while answer.outcome == "overtaken" and way.insists:
+            renewed = hidden_fields(answer.text, self.path)
+            if renewed is None:  # what others did leaves nothing to be told
+                return answer
+            self.fields |= renewed
+            answer = await self._pressed(way.clicks)
+        if way.back:
+            again = await self._pressed(1)
+            if answer.status == 303 != again.status:
+                return _Answer(again.status, again.text, f"{answer.outcome}, then {again.outcome}")
+            answer = answer if answer.status == 303 else again
+        return answer
+
+    async def _pressed(self, clicks: int) -> _Answer:
+        """Of several clicks the browser shows the answer to the last; one that was carried out is one for all."""
+        answers = await asyncio.gather(*(self._sent() for _ in range(clicks)))
+        return next((one for one in answers if one.status == 303), answers[-1])
+
+    async def _sent(self) -> _Answer:
+        while True:
+            self.sent_at = datetime.now(UTC)
+            answer = await self.clerk.post(self.path, self.fields)
+            if answer is not None:
+                return _Answer(answer.status_code, answer.text, _outcome(answer))
+            self.retries += 1
+            await asyncio.sleep(_AGAIN_AFTER)
+
+
+def _outcome(answer: httpx.Response) -> str:
+    if answer.status_code == 303:
+        return parse_qs(urlsplit(answer.headers["Location"]).query)["done"][0]
+    return {422: "refused", 409: "overtaken", 404: "gone"}[answer.status_code]
+
+
+def _typed(prefix: str, content: Any) -> Iterator[tuple[str, str]]:
+    """The fields of a form that say this: what is in another has its name with a dot."""
+    if isinstance(content, Mapping | list):
+        inner = content.items() if isinstance(content, Mapping) else enumerate(content)
+        for name, value in inner:
+            yield from _typed(f"{prefix}.{name}" if prefix else str(name), value)
+    else:
+        yield prefix, str(content)
+
+
+@dataclass
+class _Clerk:
+    """A user with a browser, which keeps the session's cookie."""
+
+    user_id: str
+    email: str
+    site: Site
+    http: httpx.AsyncClient = field(init=False)
+    signing_in: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.http = httpx.AsyncClient(
+            base_url=self.site.url, timeout=_LONGEST_ANSWER, trust_env=False, headers=_FROM_OUR_PAGE
+        )
+
+    async def page(self, path: str) -> str:
+        """What is shown there; empty where there is nothing."""
+        while True:
+            answer = await self._asked("GET", path)
+            if answer is not None and answer.status_code == 303:
+                await self._sign_in("")
+            elif answer is not None and answer.status_code in {200, 404}:
+                return answer.text if answer.status_code == 200 else ""
+            else:
+                await asyncio.sleep(_AGAIN_AFTER)
+
+    async def post(self, path: str, fields: Mapping[str, str]) -> httpx.Response | None:
+        """The answer to a form; None when there was none yet. Signs in where the session has ended, and goes on."""
+        answer = await self._asked("POST", path, fields)
+        while answer is not None and answer.status_code == 401:
+            sign_in = hidden_fields(answer.text, "/console/sign-in") or {}
+            kept = await self._sign_in(sign_in["again"])
+            answer = await self._asked("POST", path, hidden_fields(kept, path)) if kept else None
+        if answer is None or answer.status_code == 503:
+            return None
+        if answer.status_code not in {303, 404, 409, 422}:
+            raise RuntimeError(f"{path} answered {answer.status_code} {answer.text}")
+        return answer
+
+    async def sign_out(self) -> None:
+        """In another tab, say."""
+        await self._asked("POST", "/console/sign-out", {})
+
+    async def _sign_in(self, again: str) -> str:
+        """What is shown then; empty when nobody answered."""
+        typed = {"email": self.email, "password": _PASSWORD, "again": again}
+        async with self.signing_in:
+            answer = await self._asked("POST", "/console/sign-in", typed)
+        if answer is None or answer.status_code == 503:
+            await asyncio.sleep(_AGAIN_AFTER)
+            return ""
+        if answer.status_code not in {200, 303}:
+            raise RuntimeError(f"a clerk could not sign in: {answer.status_code} {answer.text}")
+        return answer.text
+
+    async def _asked(self, method: str, path: str, fields: Mapping[str, str] | None = None) -> httpx.Response | None:
+        try:
+            return await self.http.request(method, path, data=fields)
+        except httpx.TransportError:
+            self.site.expect_life()
+            return None
+
+
+class _Hidden(HTMLParser):
+    """The hidden fields of the form with this action, once the page was fed."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.fields: dict[str, str] | None = None
+        self._action, self._inside = action, False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = known.get("action") == self._action and known.get("method") == "post"
+            if self._inside:
+                self.fields = {}
+        elif self._inside and tag == "input" and known.get("type") == "hidden" and self.fields is not None:
+            self.fields[known["name"]] = known["value"]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "form"
+
+
+def hidden_fields(page: str, action: str) -> dict[str, str] | None:
+    """The hidden fields of the page's form with this action; None where there is no such form."""
+    read = _Hidden(action)
+    read.feed(page)
+    return read.fields
