@@ -8,6 +8,7 @@ import asyncio
 import json
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,6 +84,7 @@ class Clerks:
         self._site, self._file, self._seed = site, state / FORMS, seed
         self._lock = threading.Lock()
         self._sign_outs = 0
+        self._told = Counter[str]()
         self._all: list[_Clerk] = []
 
     def hire(self, database: Database) -> None:
@@ -100,7 +102,9 @@ class Clerks:
 
     async def tell(self, deed: Deed) -> bool:
         """Tell the case by a form. False when it was refused, or there is no such form just now."""
-        chance = random.Random(f"{self._seed} {deed.invoice_id} {deed.signal} {deed.after}")
+        what = f"{self._seed} {deed.invoice_id} {deed.signal} {deed.after}"
+        self._told[what] += 1  # some things are told twice
+        chance = random.Random(f"{what} {self._told[what]}")
         way, (clerk, other) = Way.drawn(chance), chance.sample(self._all, k=2)
         form = await _Form.opened(clerk, deed, f"{chance.getrandbits(48):x}")
         second = await _Form.opened(other, deed, f"{chance.getrandbits(48):x}") if way.followed else None
@@ -137,7 +141,7 @@ class Clerks:
 
 @dataclass
 class _Form:
-    """One form of one page. sent_at: when it was sent last; retries: how often it was, for want of an answer."""
+    """One form of one page. sent_at: when it was sent, knowing what `seen` says; retries: how often, for want of an answer."""
 
     clerk: "_Clerk"
     deed: Deed
@@ -161,12 +165,14 @@ class _Form:
 
     async def send(self, way: Way) -> _Answer:
         """Press the button so, until the form is taken, refused, or left alone for what others did."""
+        self.sent_at = datetime.now(UTC)
         answer = await self._pressed(way.clicks)
         while answer.outcome == "overtaken" and way.insists:
             renewed = hidden_fields(answer.text, self.path)
             if renewed is None:  # what others did leaves nothing to be told
                 return answer
             self.fields |= renewed
+            self.sent_at = datetime.now(UTC)
             answer = await self._pressed(way.clicks)
         if way.back:
             again = await self._pressed(1)
@@ -182,7 +188,6 @@ class _Form:
 
     async def _sent(self) -> _Answer:
         while True:
-            self.sent_at = datetime.now(UTC)
             answer = await self.clerk.post(self.path, self.fields)
             if answer is not None:
                 return _Answer(answer.status_code, answer.text, _outcome(answer))
