@@ -141,7 +141,11 @@ class Clerks:
 
 @dataclass
 class _Form:
-    """One form of one page. sent_at: when it was sent, knowing what `seen` says; retries: how often, for want of an answer."""
+    """One form of one page.
+
+    sent_at  when it was sent by a clerk who had seen the timeline up to the line `seen`
+    retries  how often it was sent again for want of an answer
+    """
 
     clerk: "_Clerk"
     deed: Deed
