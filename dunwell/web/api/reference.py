@@ -87,7 +87,9 @@ def _answers(operation: Schema) -> list[tuple[str, Schema]]:
 
 def _body_of(holder: Schema | None) -> Markup:
     content = (holder or {}).get("content", {})
-    return kind_of(content["application/json"]["schema"]) if content else Markup()
+    if "application/json" in content:
+        return kind_of(content["application/json"]["schema"])
+    return escape(" or ".join(content))  # a file: there is no more to say of it than its kind
 
 
 def rows_of(schema: Schema) -> list[Row]:
