@@ -17,6 +17,7 @@ from dunwell.web.service import Service
 from tests.fuzz.nonsense import mutated, spoiled, value
 from tests.fuzz.tally import Tally
 from tests.web.conftest import TOKEN, Site, an_event
+from tests.web.test_billing_webhooks import BODIES, post
 
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Host": "inside.example:8080"}
 
@@ -90,9 +91,9 @@ async def _count_knock(site: Site, random: Random, tally: Tally) -> None:
 
 
 async def _knock(site: Site, random: Random) -> httpx.Response:
-    kind = random.randrange(7)
+    kind = random.randrange(8)
     if kind == 0:
-        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound", "lob"])
+        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound", "lob", "stripe", "payments"])
         return await site.http.post(f"/webhooks/{path}", content=random.randbytes(random.randrange(3000)))
     if kind == 1:
         return await site.sendgrid(random.randbytes(random.randrange(500)))
@@ -101,10 +102,9 @@ async def _knock(site: Site, random: Random) -> httpx.Response:
         return await site.sendgrid(spoiled(random, httpx.Request("POST", "http://x", json=batch).content))
     if kind == 3:
         return await site.sendgrid([mutated(random, an_event(random.choice(["delivered", "bounce"])))])
-    if kind == 4:
-        letter = {"id": "ltr_1", "metadata": {"message_id": "m1"}}
-        event = {"id": "evt_1", "event_type": {"id": "letter.delivered"}, "reference_id": "ltr_1", "body": letter}
-        return await site.lob(mutated(random, event))
+    if kind in {4, 5}:
+        path = random.choice(["lob", *BODIES])
+        return await (_letter(site, random) if path == "lob" else post(site, path, mutated(random, BODIES[path])))
     good: Mapping[str, str] = {
         "MessageSid": "SM1",
         "MessageStatus": "undelivered",
@@ -114,3 +114,9 @@ async def _knock(site: Site, random: Random) -> httpx.Response:
     fields = {key: str(one) for key, one in mutated(random, dict(good)).items()}
     fields |= {"From": random.choice(["+4915112345678", str(value(random, 0))]), "To": str(value(random, 0))[:40]}
     return await site.twilio(random.choice(["status", "inbound"]), fields)
+
+
+async def _letter(site: Site, random: Random) -> httpx.Response:
+    letter = {"id": "ltr_1", "metadata": {"message_id": "m1"}}
+    event = {"id": "evt_1", "event_type": {"id": "letter.delivered"}, "reference_id": "ltr_1", "body": letter}
+    return await site.lob(mutated(random, event))
