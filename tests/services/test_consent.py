@@ -144,11 +144,12 @@ def test_after_a_reversal_the_question_is_asked_anew(asking: ServiceHarness) -> 
     asking.carry_out("restrict", NEXT_DAY)
     asking.pay("2027-03-17 09:00")
     asking.record("payment_reversed", "2027-03-18 09:00", payment_id="p1", reason="returned")
-    asking.carry_out("restrict", "2027-03-18 09:30")
+    asking.carry_out("second", "2027-03-18 09:30")
+    asking.carry_out("restrict", "2027-03-24 09:30")
     assert [task.task_id for task in asking.tasks()] == ["inv-1.restrict.approve1"]
     assert asking.access() == "full"
-    decide(asking, "approved", "2027-03-19 10:00", "inv-1.restrict.approve1")
-    asking.carry_out("restrict", "2027-03-19 10:00")
+    decide(asking, "approved", "2027-03-25 10:00", "inv-1.restrict.approve1")
+    asking.carry_out("restrict", "2027-03-25 10:00")
     assert asking.access() == "restricted"
 
 

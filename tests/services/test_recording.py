@@ -245,11 +245,12 @@ def test_a_bounce_after_a_step_done_again_reaches_further_for_that_step(harness:
         harness.carry_out(step, when)
     harness.pay("2027-03-23 09:00")
     harness.record("payment_reversed", "2027-03-23 09:30", payment_id="p1", reason="chargeback")
-    harness.carry_out("restrict", "2027-03-23 10:00")
+    harness.carry_out("second-reminder", "2027-03-23 10:00")
+    harness.carry_out("restrict", "2027-03-31 10:00")
     lost = harness.messages("restrict.again1")[0]
-    answer = harness.report(lost, "bounced", "2027-03-23 10:05")
+    answer = harness.report(lost, "bounced", "2027-03-31 10:05")
     assert answer.not_arrived == "restrict"
-    reached = harness.carry_out("restrict", "2027-03-23 10:06")
+    reached = harness.carry_out("restrict", "2027-03-31 10:06")
     assert reached.outcome is not None
     assert reached.outcome.status == "done"
 
