@@ -64,10 +64,16 @@ class Billing:
             await asyncio.sleep(EVERY)
 
     async def apply_due(self) -> int:
-        """Apply what is due once. Returns how many subjects that were."""
-        found = await asyncio.to_thread(self._due)
-        applied = await gather(self.apply(provider, subject) for provider, subject in found)
-        return sum(one is not None for one in applied)
+        """Apply what is due once, payments before invoices. Returns how many subjects that were.
+
+        An invoice that is called paid may be explained by a payment that is reported with it: what stood in for that
+        payment is taken back after it came, so that the case is never open in between.
+        """
+        found, applied = await asyncio.to_thread(self._due), 0
+        for kind in (SubjectKind.PAYMENT, SubjectKind.INVOICE):
+            done = await gather(self.apply(provider, subject) for provider, subject, of in found if of is kind)
+            applied += sum(one is not None for one in done)
+        return applied
 
     async def apply(self, provider: str, subject: str) -> Outcome | None:
         """Apply one subject. None when it is not due, or another process applies it."""
@@ -104,7 +110,7 @@ class Billing:
         await asyncio.to_thread(self._settle, row, outcome)
         return outcome
 
-    def _due(self) -> list[tuple[str, str]]:
+    def _due(self) -> list[tuple[str, str, SubjectKind]]:
         with self._database.reading() as session:
             return list(billing_events.due(session, self._clock(), _TOGETHER))
 

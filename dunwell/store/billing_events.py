@@ -84,11 +84,12 @@ def again(session: Session, provider: str, subject: str, now: datetime) -> None:
         _make_due(session, provider, subject, row.kind, now)
 
 
-def due(session: Session, now: datetime, most: int) -> Sequence[tuple[str, str]]:
-    """Return provider and subject of what is to be applied now, oldest first."""
-    query = select(BillingSubjectRow.provider, BillingSubjectRow.subject).where(BillingSubjectRow.next_at <= now)
-    rows = session.execute(query.order_by(BillingSubjectRow.next_at, BillingSubjectRow.subject).limit(most))
-    return [(provider, subject) for provider, subject in rows]
+def due(session: Session, now: datetime, most: int) -> Sequence[tuple[str, str, SubjectKind]]:
+    """Return provider, subject and kind of what is to be applied now, oldest first."""
+    row = BillingSubjectRow
+    query = select(row.provider, row.subject, row.kind).where(row.next_at <= now)
+    found = session.execute(query.order_by(row.next_at, row.subject).limit(most))
+    return [(provider, subject, SubjectKind(kind)) for provider, subject, kind in found]
 
 
 def take(session: Session, provider: str, subject: str, now: datetime, until: datetime) -> BillingSubjectRow | None:

@@ -66,7 +66,10 @@ async def reopen(harness: CaseHarness, signal: str, **content: str) -> None:
 
 
 async def test_a_reversal_after_the_end_goes_on_where_it_stood(harness: CaseHarness) -> None:
-    """Restricted, paid, restored, ended; then the bank takes the money back: no first friendly letter again."""
+    """Restricted, paid, restored, ended; then the bank takes the money back.
+
+    No first friendly letter again: the restriction is announced again, and done after the days that it waits.
+    """
     await harness.start(an_invoice())
     await harness.pass_time(days=30)
     await pay(harness)
@@ -76,10 +79,12 @@ async def test_a_reversal_after_the_end_goes_on_where_it_stood(harness: CaseHarn
     await reopen(harness, "payment_reversed", payment_id="p1", reason="R01")
     await harness.pass_time(days=3)
     status = await harness.status()
-    assert status.stage is Stage.CHASING
-    assert status.access is Access.RESTRICTED
+    assert (status.stage, status.access) == (Stage.CHASING, Access.FULL)
     after = [message["step"] for message in harness.messages()][len(before) :]
-    assert set(after) == {"restrict.again1"}
+    assert set(after) == {"second-reminder.again1"}
+    await harness.pass_time(days=8)
+    assert (await harness.status()).access is Access.RESTRICTED
+    assert harness.messages()[-1]["step"] == "restrict.again1"
     await pay(harness, payment_id="p2")
     assert (await harness.case.result()).stage is Stage.PAID
     assert (await harness.status()).access is Access.FULL
