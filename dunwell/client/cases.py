@@ -110,7 +110,7 @@ class Cases:
             async with self._idempotency.leased(request, customer_id):
                 answer = await self._delivery.deliver(invoice_id, name, payload, request, wait)
         except Refused:
-            await asyncio.to_thread(self._idempotency.refused, request, begun, customer_id)
+            await asyncio.to_thread(self._idempotency.refused, request, customer_id)
             raise
         except (NoAnswer, ServerAway):
             await asyncio.to_thread(self._idempotency.unanswered, request, customer_id)

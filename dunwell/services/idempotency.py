@@ -98,14 +98,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Begun:
-    """`answer`: what the first request of this key was answered. `taken`: it has none, but was carried out.
-
-    `added_note`: the note was not there before, so a refusal takes it away again.
-    """
+    """`answer`: what the first request of this key was answered. `taken`: it has none, but was carried out."""
 
     answer: dict[str, Any] | None = None
     taken: bool = False
-    added_note: bool = False
 
 
 class Idempotency:
@@ -149,17 +145,16 @@ class Idempotency:
                 payload or request.content,
                 now,
             )
-            if request.note is None or request.note_id is None:
-                return Begun()
-            added = notes.add(
-                session,
-                note_id=request.note_id,
-                invoice_id=request.invoice_id,
-                author=request.note.author,
-                text=request.note.text,
-                now=now,
-            )
-            return Begun(added_note=added)
+            if request.note is not None and request.note_id is not None:
+                notes.add(
+                    session,
+                    note_id=request.note_id,
+                    invoice_id=request.invoice_id,
+                    author=request.note.author,
+                    text=request.note.text,
+                    now=now,
+                )
+            return Begun()
 
     @asynccontextmanager
     async def leased(self, request: Request, customer_id: str) -> AsyncIterator[None]:
@@ -185,8 +180,8 @@ class Idempotency:
         with self._database.writing(customer_id) as session:
             idempotency_keys.renew(session, request.request_id, datetime.now(UTC) + LEASE)
 
-    def refused(self, request: Request, begun: Begun, customer_id: str) -> None:
-        """Forget the request, and the note if it came with it."""
+    def refused(self, request: Request, customer_id: str) -> None:
+        """Forget the request and its note, which an earlier attempt without an answer may have left."""
         with self._database.writing(customer_id) as session:
             row = (
                 idempotency_keys.get(session, request.principal, request.invoice_id, request.key)
@@ -195,7 +190,7 @@ class Idempotency:
             )
             if row is not None and row.request_id == request.request_id:
                 idempotency_keys.remove(session, row)
-            if begun.added_note and request.note_id is not None:
+            if request.note_id is not None:
                 notes.remove(session, request.note_id)
             told.withdraw(session, request.request_id)
 

@@ -455,7 +455,8 @@ def test_c6_c8_preview_tells_the_language_the_way_to_pay_and_what_is_announced(
     )
     monkeypatch.setenv("SENDER_IBAN_EUR", "DE89370400440532013000")
     said = run("preview", file, "--json").json["invoices"][0]
-    assert said["notes"][1].endswith("to our account DE89 3704 0044 0532 0130 00")
+    ways = [note for note in said["notes"] if note.endswith("to our account DE89 3704 0044 0532 0130 00")]
+    assert len(ways) == 1
     assert [step["step"] for step in said["steps"] if "restrict" in step["announces"]] == ["second-reminder"]
     assert "announces restrict" in run("preview", file).out.replace("\n", " ")
 
