@@ -1,9 +1,11 @@
 """The header t=<unix seconds>,v1=<hex HMAC-SHA256 of "seconds.body">, by which Stripe and this program sign."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
+
+from dunwell.gateways.events import UnverifiedWebhook
 
 TOLERANCE = timedelta(minutes=5)
 """How far the time of a signature may be from now, on either side."""
@@ -14,6 +16,19 @@ _LONGEST_TIME = 12
 def sign(body: bytes, secret: str, at: int) -> str:
     """Return the header for `body` at Unix time `at`."""
     return f"t={at},v1={_digest(body, secret, str(at))}"
+
+
+def verify_webhook(
+    body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: datetime, *, name: str
+) -> None:
+    """Check the raw `body` of a webhook by its header `name`, before anything reads it. Raises UnverifiedWebhook."""
+    header = headers.get(name)
+    if not header:
+        raise UnverifiedWebhook(f"The request is not signed: {name} is needed.")
+    try:
+        verify(body, header, secrets, now, name=name)
+    except ValueError as error:
+        raise UnverifiedWebhook(f"{error}.") from None
 
 
 def verify(

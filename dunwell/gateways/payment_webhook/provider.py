@@ -7,6 +7,8 @@ from dunwell.gateways.payment_webhook import webhook
 from dunwell.gateways.payment_webhook.settings import PaymentWebhookSettings
 from dunwell.gateways.provider import Provider, Webhook, WebhookRequest
 from dunwell.gateways.setting_fields import secrets_in
+from dunwell.gateways.signed_post import SIGNATURE_HEADER
+from dunwell.gateways.timed_signature import verify_webhook
 
 NAME = "payments"
 
@@ -16,7 +18,7 @@ def _key(settings: PaymentWebhookSettings) -> list[str] | None:
 
 
 def _read(request: WebhookRequest, secrets: Any) -> list[BillingEvent]:
-    webhook.verify(request.body, request.headers, secrets, request.at)
+    verify_webhook(request.body, request.headers, secrets, request.at, name=SIGNATURE_HEADER)
     return webhook.read(request.json(), request.at)
 
 

@@ -3,34 +3,20 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from dunwell.domain.billing_events import BillingEvent, Named, Paid, SubjectKind
 from dunwell.domain.events import PaymentReceived, parse_event
 from dunwell.domain.refusal import Refused
-from dunwell.gateways import timed_signature
-from dunwell.gateways.events import UnverifiedWebhook, plain_id
+from dunwell.gateways.events import plain_id
 from dunwell.gateways.provider import UnreadableWebhook
-from dunwell.gateways.signed_post import SIGNATURE_HEADER
 
 MOST = 1000
 """Payments in one request."""
 
 _INVOICE_ID = re.compile(r"[A-Za-z0-9._-]{1,120}")
 _FIELDS = ("invoice_id", "payment_id", "amount", "currency", "received_at", "method", "designation")
-
-
-def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str], now: datetime) -> None:
-    """Check the raw `body`, before anything reads it. Raises UnverifiedWebhook with a reason."""
-    header = headers.get(SIGNATURE_HEADER)
-    if not header:
-        raise UnverifiedWebhook(f"The request is not signed: {SIGNATURE_HEADER} is needed.")
-    try:
-        timed_signature.verify(body, header, secrets, now, name=SIGNATURE_HEADER)
-    except ValueError as error:
-        raise UnverifiedWebhook(f"{error}.") from None
 
 
 def read(body: Any, now: datetime) -> list[BillingEvent]:

@@ -9,6 +9,7 @@ from dunwell.gateways.setting_fields import secrets_in
 from dunwell.gateways.stripe import webhook
 from dunwell.gateways.stripe.client import NAME, StripeGateway
 from dunwell.gateways.stripe.settings import StripeSettings
+from dunwell.gateways.timed_signature import verify_webhook
 
 
 def _make(settings: StripeSettings) -> BillingGateway | None:
@@ -22,7 +23,7 @@ def _key(settings: StripeSettings) -> list[str] | None:
 
 
 def _read(request: WebhookRequest, secrets: Any) -> list[BillingEvent]:
-    webhook.verify(request.body, request.headers, secrets, request.at)
+    verify_webhook(request.body, request.headers, secrets, request.at, name=webhook.SIGNATURE_HEADER)
     return webhook.read(request.json())
 
 
