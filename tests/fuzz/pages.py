@@ -203,8 +203,9 @@ class Visitor:
         if kind == 0:
             return {"content": self._random.randbytes(self._random.randrange(3000))}
         if kind == 1:
-            file = (self._text()[:50].replace("\r", "").replace("\n", "") or "f", self._random.randbytes(200))
-            return {"data": fields, "files": {"file": file}}
+            name = self._text()[:50].replace("\r", "").replace("\n", "") or "f"
+            name.encode()  # UnicodeEncodeError: no client can send it
+            return {"data": fields, "files": {"file": (name, self._random.randbytes(200))}}
         if kind == 2:
             return {"content": spoiled(self._random, urlencode(fields or {"a": "b"}).encode()), "headers": _AS_FORM}
         if not route.path.startswith("/console"):
