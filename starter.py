@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -53,40 +53,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-policy_app = typer.Typer(help="Ladders.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(policy_app, name="policy")
-messages_app = typer.Typer(help="Messages to debtors.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(messages_app, name="messages")
-
-customer_app = typer.Typer(
-    help="A customer whole, and corrections of it: `customer CUSTOMER` shows, `customer set CUSTOMER` corrects.",
-    rich_markup_mode=None,
-    cls=customers.ShowsByDefault,
-    no_args_is_help=True,
-)
-app.add_typer(customer_app, name="customer")
-contact_app = typer.Typer(help="The people at a customer.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(contact_app, name="contact")
-
-hold_app = typer.Typer(
-    help="Stop every message and every consequence of all cases.", rich_markup_mode=None, no_args_is_help=True
-)
-app.add_typer(hold_app, name="hold")
-
-user_app = typer.Typer(help="Who may sign in to the console.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(user_app, name="user")
-key_app = typer.Typer(help="Keys of programs that use the HTTP API.", rich_markup_mode=None, no_args_is_help=True)
-app.add_typer(key_app, name="key")
-
-rates_app = typer.Typer(
-    help="Until when the law and the base rates are known, how surely, and who confirmed it.",
-    rich_markup_mode=None,
-    invoke_without_command=True,
-    epilog="Example: python starter.py rates",
-)
-rates_app.callback()(rates.rates)
-app.add_typer(rates_app, name="rates")
-
 Command = tuple[str, Callable[..., None], str]
 
 COMMANDS: tuple[Command, ...] = (
@@ -139,26 +105,51 @@ COMMANDS: tuple[Command, ...] = (
 
 for _name, _command, _example in COMMANDS:
     app.command(_name, cls=WithAmounts, epilog=f"Example: python starter.py {_name} {_example}")(_command)
-policy_app.command("check", epilog="Example: python starter.py policy check policies/gentle-saas.toml")(
-    policy.check_policy
-)
 
-customer_app.command("show", epilog="Example: python starter.py customer C-1")(customers.show_customer)
-customer_app.command("set", epilog="Example: python starter.py customer set C-1 --language de --by agent-7")(
+
+def _group(name: str, about: str, *commands: Command, **options: Any) -> typer.Typer:
+    """Add the commands `starter.py NAME ...`; the options are Typer's."""
+    group = typer.Typer(help=about, rich_markup_mode=None, **({"no_args_is_help": True} | options))
+    for command, carry_out, example in commands:
+        group.command(command, epilog=f"Example: python starter.py {name} {command} {example}".rstrip())(carry_out)
+    app.add_typer(group, name=name)
+    return group
+
+
+_group("policy", "Ladders.", ("check", policy.check_policy, "policies/gentle-saas.toml"))
+_group(
+    "messages",
+    "Messages to debtors.",
+    ("check", messages.check_messages, ""),
+    ("whatsapp", approval.whatsapp_texts, "--language es"),
+    ("preview", messages.preview_messages, "--language es"),
+)
+customer_group = _group(
+    "customer",
+    "A customer whole, and corrections of it: `customer CUSTOMER` shows, `customer set CUSTOMER` corrects.",
+    cls=customers.ShowsByDefault,
+)
+customer_group.command("show", epilog="Example: python starter.py customer C-1")(customers.show_customer)
+customer_group.command("set", epilog="Example: python starter.py customer set C-1 --language de --by agent-7")(
     customers.set_customer
 )
-for _name, _command, _example in (
+_group(
+    "contact",
+    "The people at a customer.",
     ("set", customers.set_contact, "C-1.accounts_payable.1 --email ada@debtor.example --by agent-7"),
     ("add", customers.add_contact, "C-1 --role user --name 'Uma Berg' --email uma@debtor.example --by agent-7"),
     ("close", customers.close_contact, "C-1.accounts_payable.2 --reason left --by agent-7"),
     ("open", customers.open_contact, "C-1.accounts_payable.2 --by agent-7"),
-):
-    contact_app.command(_name, epilog=f"Example: python starter.py contact {_name} {_example}")(_command)
-
-hold_app.command("on", epilog="Example: python starter.py hold on --by ops --reason restore")(standstill.begin)
-hold_app.command("off", epilog="Example: python starter.py hold off --by ops --reason restored")(standstill.end)
-
-for _name, _command, _example in (
+)
+_group(
+    "hold",
+    "Stop every message and every consequence of all cases.",
+    ("on", standstill.begin, "--by ops --reason restore"),
+    ("off", standstill.end, "--by ops --reason restored"),
+)
+_group(
+    "user",
+    "Who may sign in to the console.",
     ("add", users.add_user, "ada@example.com --role agent --name 'Ada Lopez'"),
     ("list", users.list_users, "--json"),
     ("link", users.make_link, "ada@example.com"),
@@ -167,66 +158,49 @@ for _name, _command, _example in (
     ("enable", users.enable_user, "ada@example.com"),
     ("digest", users.set_digest, "ada@example.com on --time-zone Europe/Madrid"),
     ("allow-own-approval", users.allow_own_approval, "on"),
-):
-    user_app.command(_name, epilog=f"Example: python starter.py user {_name} {_example}")(_command)
-
-for _name, _command, _example in (
+)
+_group(
+    "key",
+    "Keys of programs that use the HTTP API.",
     ("create", keys.create_key, "--role billing --name billing --expires 365"),
     ("list", keys.list_keys, "--json"),
     ("revoke", keys.revoke_key, "key-1f2e3d4c5b6a"),
-):
-    key_app.command(_name, epilog=f"Example: python starter.py key {_name} {_example}")(_command)
-
-for _name, _command, _example in (
+)
+_group(
+    "rates",
+    "Until when the law and the base rates are known, how surely, and who confirmed it.",
     ("values", rates.values, "DE"),
     ("confirm", rates.confirm, "AT lump_sum.business --by legal --source https://www.ris.bka.gv.at"),
     ("check", rates.check, "--all"),
     ("withdraw", rates.withdraw, "ecb-mro --by treasury"),
     ("import", rates.import_rates, "ecb-mro ecb.csv --known-until 2026-12-17 --apply --by treasury"),
-):
-    rates_app.command(_name, epilog=f"Example: python starter.py rates {_name} {_example}")(_command)
-
-webhook_app = typer.Typer(
-    help="Other programs that are told of events as they happen.", rich_markup_mode=None, no_args_is_help=True
+    callback=rates.rates,
+    invoke_without_command=True,
+    no_args_is_help=False,
+    epilog="Example: python starter.py rates",
 )
-app.add_typer(webhook_app, name="webhook")
-for _name, _command, _example in (
+_group(
+    "webhook",
+    "Other programs that are told of events as they happen.",
     ("add", webhooks.add_webhook, "https://billing.example.com/dunwell --events paid,access_changed"),
     ("list", webhooks.list_webhooks, ""),
     ("remove", webhooks.remove_webhook, "sub_5f0e3a91c2d4b687"),
     ("test", webhooks.try_webhook, "sub_5f0e3a91c2d4b687"),
     ("deliveries", webhooks.show_deliveries, "--state failed"),
     ("resend", webhooks.resend_failed, "sub_5f0e3a91c2d4b687"),
-):
-    webhook_app.command(_name, epilog=f"Example: python starter.py webhook {_name} {_example}".rstrip())(_command)
-
-waiting_app = typer.Typer(
-    help="What Stripe and other programs reported and no case has got.", rich_markup_mode=None, no_args_is_help=True
 )
-app.add_typer(waiting_app, name="waiting")
-for _name, _command, _example in (
+_group(
+    "waiting",
+    "What Stripe and other programs reported and no case has got.",
     ("list", waiting.list_waiting, "--json"),
     ("assign", waiting.assign, "stripe pi_3Pgc6t INV-1"),
     ("dismiss", waiting.dismiss, "stripe pi_3Pgc6t --reason not-ours"),
-):
-    waiting_app.command(_name, epilog=f"Example: python starter.py waiting {_name} {_example}")(_command)
-
-stripe_app = typer.Typer(
-    help="Stripe as the billing system: its open invoices.", rich_markup_mode=None, no_args_is_help=True
 )
-app.add_typer(stripe_app, name="stripe")
-for _name, _command, _example in (
+_group(
+    "stripe",
+    "Stripe as the billing system: its open invoices.",
     ("preview", stripe.preview, "--steps"),
     ("backfill", stripe.backfill, ""),
-):
-    stripe_app.command(_name, epilog=f"Example: python starter.py stripe {_name} {_example}".rstrip())(_command)
-
-messages_app.command("check", epilog="Example: python starter.py messages check")(messages.check_messages)
-messages_app.command("whatsapp", epilog="Example: python starter.py messages whatsapp --language es")(
-    approval.whatsapp_texts
-)
-messages_app.command("preview", epilog="Example: python starter.py messages preview --language es")(
-    messages.preview_messages
 )
 
 
