@@ -77,7 +77,7 @@ def _call_wait(session: Session, policy: Policy, contact: Contact, at: datetime)
     waits = []
     same = provider_events.contact_ids_at(session, contact)
     # A case under rehearsal may be months behind another one of its customer, whose calls are in its future.
-    calls = [due for due in tasks.calls_to(session, same, at - _WEEK) if due < at + _WEEK]
+    calls = tasks.calls_to(session, same, at - _WEEK, at + _WEEK)
     if len(calls) >= policy.calls_per_week:
         waits.append(
             (calls[-policy.calls_per_week] + _WEEK, f"{contact.contact_id} had {len(calls)} calls in 7 days")

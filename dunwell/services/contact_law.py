@@ -73,8 +73,7 @@ def waits(
         why = f"{debtor.customer_id} was contacted less than {rule.days_between} day(s) ago ({name_of(rule)})"
         yield made[-1] + between, why
     rest = timedelta(days=rule.rest_days_after_talk)
-    talks = [one for one in tasks.talks_with(session, debtor.customer_id, at - rest) if one < at + rest]
-    if talks and forms & _IN_PERSON:
+    if rest and forms & _IN_PERSON and (talks := tasks.talks_with(session, debtor.customer_id, at - rest, at + rest)):
         why = (
             f"{debtor.customer_id} was talked with less than {rule.rest_days_after_talk} day(s) ago ({name_of(rule)})"
         )
@@ -135,13 +134,13 @@ def _contacts(
 
     A case under rehearsal may be months behind another one of its customer, whose contacts are in its future.
     """
-    since = at - span
+    since, until = at - span, at + span
     channels = [channel for channel in Channel if channel.facts.counts_as in forms]
-    made = outbox.sent_to_customer(session, debtor.customer_id, channels, since)
-    made += tasks.contacts_with(session, debtor.customer_id, channels, since)
+    made = outbox.sent_to_customer(session, debtor.customer_id, channels, since, until)
+    made += tasks.contacts_with(session, debtor.customer_id, channels, since, until)
     if ContactForm.TALKS in forms:
-        made += tasks.talks_with(session, debtor.customer_id, since)
-    return sorted(one for one in made if one < at + span)
+        made += tasks.talks_with(session, debtor.customer_id, since, until)
+    return sorted(made)
 
 
 def name_of(rule: ContactRule) -> str:

@@ -22,6 +22,7 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
+from dunwell.services.money_under_way import DAYS_TO_DECIDE
 from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
 from dunwell.store import accounts, audit, cases, invoices, tasks, timeline
 from dunwell.store import incoming_payments as store
@@ -31,7 +32,6 @@ from dunwell.store.tables import BookingRow, IncomingPaymentRow, ProposalRow, Ta
 T = TypeVar("T")
 
 _TRIED_AGAIN_FOR = timedelta(days=60)
-_DAYS_TO_DECIDE = 2
 _WEEKEND = frozenset({5, 6})
 
 
@@ -134,7 +134,7 @@ class IncomingPayments:
         principal.check(Right.PAYMENTS_WRITE)
         with self._deciding(entry_id) as session:
             row = _found(session, entry_id)
-            if _is_confirmed(session, entry_id, number):
+            if _is_confirmed(session, row, number):
                 return  # the same form sent twice
             proposal = _open_proposal(session, entry_id, number)
             parts = store.parts_of(session, proposal)
@@ -179,7 +179,7 @@ class IncomingPayments:
         principal.check(Right.PAYMENTS_WRITE)
         with self._deciding(entry_id) as session:
             row = _found(session, entry_id)
-            standing = [one for one in store.bookings(session, entry_id) if one.undone_at is None]
+            standing = store.standing(session, entry_id)
             if row.state is not EntryState.BOOKED or not standing:
                 raise Refused("entry", f"{entry_id} is {row.state.value}: only what is booked can be undone")
             for booking in standing:
@@ -238,11 +238,7 @@ class IncomingPayments:
     def told(self, booking: BookingRow, now: datetime, refused: str | None = None) -> None:
         """Note that the case was told, or why it does not take it: then a person has to decide."""
         with self._database.writing(booking.customer_id) as session:
-            kept = next(
-                one
-                for one in store.bookings(session, booking.entry_id)
-                if (one.attempt, one.invoice_id) == (booking.attempt, booking.invoice_id)
-            )
+            kept = session.get_one(BookingRow, (booking.entry_id, booking.attempt, booking.invoice_id))
             if booking.undone_at is not None:
                 kept.undone_told_at = now
             elif refused is None:
@@ -273,7 +269,7 @@ def _decide(session: Session, row: IncomingPaymentRow, matched: Match, principal
         for invoice_id in {part.invoice_id for one in fresh for part in one.parts}:
             said = (
                 f"payment {row.entry_id} of {_shown(row)} may be for this invoice: nothing is asked for until a "
-                f"person decides, for {_DAYS_TO_DECIDE} business days at most"
+                f"person decides, for {DAYS_TO_DECIDE} business days at most"
             )
             entry = Entry(key=f"proposed.{row.entry_id}", at=now, kind="match", reason=said, ref=row.entry_id)
             timeline.write(session, invoice_id, [entry])
@@ -385,9 +381,9 @@ def _open_proposal(session: Session, entry_id: str, number: int) -> ProposalRow:
     raise Refused("proposal", f"{entry_id} has no proposal {number}; `starter.py unmatched` shows them")
 
 
-def _is_confirmed(session: Session, entry_id: str, number: int) -> bool:
-    known = store.proposals(session, entry_id, ProposalState.CONFIRMED)
-    return any(one.number == number for one in known) and _found(session, entry_id).state is EntryState.BOOKED
+def _is_confirmed(session: Session, row: IncomingPaymentRow, number: int) -> bool:
+    known = store.proposals(session, row.entry_id, ProposalState.CONFIRMED)
+    return any(one.number == number for one in known) and row.state is EntryState.BOOKED
 
 
 def _check_still_open(session: Session, parts: Sequence[Part], reasons: Sequence[str]) -> None:
@@ -407,10 +403,8 @@ def _split_by_hand(
 ) -> tuple[Part, ...]:
     if not shares or len({invoice_id for invoice_id, _ in shares}) < len(shares):
         raise Refused("invoices", "name each invoice once, as INVOICE or INVOICE=AMOUNT")
-    parts, rest = (
-        [],
-        store.incoming_of(row).amount - sum((amount for _, amount in shares if amount is not None), Decimal(0)),
-    )
+    parts: list[Part] = []
+    rest = store.incoming_of(row).amount - sum((amount for _, amount in shares if amount is not None), Decimal(0))
     without = [invoice_id for invoice_id, amount in shares if amount is None]
     if len(without) > 1:
         raise Refused("invoices", f"say an amount for each but one: {', '.join(without)} have none")
@@ -462,7 +456,7 @@ def _shown(row: IncomingPaymentRow) -> str:
 
 def _deadline(now: datetime) -> datetime:
     """Two weekdays later: when chasing goes on, and a person is asked, whatever country's holidays there are."""
-    left, day = _DAYS_TO_DECIDE, now
+    left, day = DAYS_TO_DECIDE, now
     while left:
         day += timedelta(days=1)
         left -= day.weekday() not in _WEEKEND

@@ -21,7 +21,6 @@ from dunwell.domain.terms import Late
 from dunwell.services import credits, message_facts, money_under_way, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
-from dunwell.services.message_facts import Consequence
 from dunwell.services.step_execution import execution_for
 from dunwell.store import cases, contacts, invoices, outbox, payments
 
@@ -57,7 +56,12 @@ def met_with(lead: Dispatch, rest: Sequence[Dispatch]) -> list[Dispatch]:
     consequence = message_facts.consequence_of(lead)
     if consequence is None:
         return []
-    return [other for other in rest if _has(other, consequence, lead.customer)]
+    return [
+        other
+        for other in rest
+        if other.customer.customer_id == lead.customer.customer_id
+        and message_facts.consequence_of(other) == consequence
+    ]
 
 
 def _of_one_consequence(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[Dispatch]:
@@ -66,17 +70,13 @@ def _of_one_consequence(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[
     A message speaks of one consequence, on one day, for one customer: whoever is met by another one hears of it in a
     message of its own, or their access would be reduced unannounced (G2, G6).
     """
-    meeting = [one for one in (dispatch, *others) if message_facts.consequence_of(one) is not None]
-    if not meeting:
+    own, theirs = message_facts.consequence_of(dispatch), [(one, message_facts.consequence_of(one)) for one in others]
+    meeting = [(one, what) for one, what in theirs if what is not None]
+    if own is None and not meeting:
         return list(others)
-    lead = dispatch if dispatch in meeting else max(meeting, key=firmness)
-    consequence = message_facts.consequence_of(lead)
-    return [one for one in others if one not in meeting or _has(one, consequence, lead.customer)]
-
-
-def _has(job: Dispatch, consequence: Consequence | None, customer: Customer) -> bool:
-    """Whether the job's message announces or states this consequence to this customer."""
-    return job.customer.customer_id == customer.customer_id and message_facts.consequence_of(job) == consequence
+    lead, said = (dispatch, own) if own is not None else max(meeting, key=lambda pair: firmness(pair[0]))
+    customer_id = lead.customer.customer_id
+    return [one for one, what in theirs if what is None or (what == said and one.customer.customer_id == customer_id)]
 
 
 def _is_claimed(session: Session, other: Dispatch, contact: Contact, channel: Channel, key: str) -> bool:

@@ -13,8 +13,8 @@ from dunwell.services.dispatch import Dispatch
 from dunwell.services.standstill import Wait
 from dunwell.store import incoming_payments
 
-BUSINESS_DAYS = 2
-"""So long nothing is asked for; after that chasing goes on, for a person has not decided."""
+DAYS_TO_DECIDE = 2
+"""Business days in which nothing is asked for; after that chasing goes on, for a person has not decided."""
 
 
 def wait_for(session: Session, dispatch: Dispatch) -> Wait | None:
@@ -39,7 +39,7 @@ def note_undecided(session: Session, dispatch: Dispatch) -> None:
     for row in incoming_payments.open_for(session, dispatch.case.customer_id):
         if dispatch.now >= _end(dispatch, row.since):
             said = (
-                f"nobody decided about payment {row.entry_id} within {BUSINESS_DAYS} business days: chasing goes on"
+                f"nobody decided about payment {row.entry_id} within {DAYS_TO_DECIDE} business days: chasing goes on"
             )
             note(session, dispatch, f"undecided.{row.entry_id}", "match", said, ref=row.entry_id)
 
@@ -47,5 +47,5 @@ def note_undecided(session: Session, dispatch: Dispatch) -> None:
 def _end(dispatch: Dispatch, since: datetime) -> datetime:
     """The same hour two business days later, by the customer's calendar."""
     calendar = dispatch.calendar
-    day = calendar.add_business_days(calendar.local_date(since), BUSINESS_DAYS)
+    day = calendar.add_business_days(calendar.local_date(since), DAYS_TO_DECIDE)
     return calendar.next_open(calendar.at(day, since.astimezone(calendar.zone).time()))

@@ -80,6 +80,6 @@ def _reason(entry: BankEntry, invoice_id: str, payment_id: str, refused: str | N
 
 def _returned(session: Session, original: BankEntry, sure: bool) -> Returned:
     came = of_bank_entry(original)
-    standing = [one for one in incoming_payments.bookings(session, came.entry_id) if one.undone_at is None]
+    standing = incoming_payments.standing(session, came.entry_id)
     bookings = tuple((one.invoice_id, one.payment_id) for one in standing)
     return Returned(sure, came.entry_id, bookings, came.received_at)

@@ -259,9 +259,8 @@ def _went_out(session: Session, entry: BankEntry, beside: Sequence[BankEntry]) -
 
 def _booked(session: Session, entry: BankEntry) -> Iterator[Part]:
     """Yield what is booked of a payment."""
-    for one in incoming_payments.bookings(session, of_bank_entry(entry).entry_id):
-        if one.undone_at is None:
-            yield Part(invoice_id=one.invoice_id, customer_id=one.customer_id, amount=one.amount)
+    for one in incoming_payments.standing(session, of_bank_entry(entry).entry_id):
+        yield Part(invoice_id=one.invoice_id, customer_id=one.customer_id, amount=one.amount)
 
 
 class _Elsewhere:

@@ -1,14 +1,15 @@
 """The proof a consequence needs: enough written warnings that are known to have arrived, long enough ago (G2)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.case import Case
 from dunwell.domain.contact_limits import ContactRule
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Needs, Step
+from dunwell.domain.terms import MessageState
 from dunwell.services import contact_law
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -36,8 +37,11 @@ def missing(session: Session, deps: Dependencies, dispatch: Dispatch) -> Missing
     if step is None or needs is None:
         return None
     arrived: dict[str, datetime] = {}
-    newest, left_out = _newest(session, dispatch.case), dispatch.case.progress.left_out_again
-    for claimed, row in outbox.delivered_warnings(session, dispatch.case.invoice_id):
+    written = outbox.warnings(session, dispatch.case.invoice_id)
+    newest, left_out = _newest(written, dispatch.case.progress.round), dispatch.case.progress.left_out_again
+    for claimed, row in written:
+        if row.state != MessageState.DELIVERED:
+            continue
         key = StepKey.parse(claimed)
         warned = key.step
         if warned == step.id or key.round != dispatch.case.progress.round:
@@ -57,12 +61,12 @@ def missing(session: Session, deps: Dependencies, dispatch: Dispatch) -> Missing
     return None
 
 
-def _newest(session: Session, case: Case) -> dict[str, int]:
+def _newest(written: Sequence[tuple[str, MessageRow]], number: int) -> dict[str, int]:
     """How often each warning of this round had been called for again when it was last written, by its step."""
     newest: dict[str, int] = {}
-    for claimed, _ in outbox.warnings(session, case.invoice_id):
+    for claimed, _ in written:
         key = StepKey.parse(claimed)
-        if key.round == case.progress.round:
+        if key.round == number:
             newest[key.step] = max(key.again, newest.get(key.step, 0))
     return newest
 

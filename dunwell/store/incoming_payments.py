@@ -215,6 +215,11 @@ def bookings(session: Session, entry_id: str) -> Sequence[BookingRow]:
     return session.scalars(query.order_by(BookingRow.attempt, BookingRow.invoice_id)).all()
 
 
+def standing(session: Session, entry_id: str) -> Sequence[BookingRow]:
+    """Return the bookings of a payment that were not undone, in their order."""
+    return [one for one in bookings(session, entry_id) if one.undone_at is None]
+
+
 def on_their_way(session: Session, customer_ids: Collection[str] | None = None) -> Sequence[BookingRow]:
     """Return bookings that stand and that their case was not told of or has not written down, the oldest first."""
     query = (

@@ -273,17 +273,17 @@ def to_people(
 
 
 def sent_to_customer(
-    session: Session, customer_id: str, channels: Collection[Channel], since: datetime
+    session: Session, customer_id: str, channels: Collection[Channel], since: datetime, until: datetime
 ) -> list[datetime]:
-    """Return when messages to this customer's people were claimed after `since`, about any invoice, oldest first.
+    """Return when messages to this customer's people were claimed between the two, about any invoice, oldest first.
 
     Messages that were returned, withheld or certainly not accepted are left out, and those to our own people.
     """
     query = (
         select(MessageRow.claimed_at, MessageRow.contact_id)
         .where(MessageRow.customer_id == customer_id, MessageRow.channel.in_(channels))
-        .where(MessageRow.claimed_at > since, MessageRow.state.not_in(_GONE))
-        .where(MessageRow.call != ProviderCall.REFUSED)
+        .where(MessageRow.claimed_at > since, MessageRow.claimed_at < until)
+        .where(MessageRow.state.not_in(_GONE), MessageRow.call != ProviderCall.REFUSED)
         .order_by(MessageRow.claimed_at)
     )
     ours = Role.ACCOUNT_MANAGER.value

@@ -81,14 +81,15 @@ def of_step(session: Session, invoice_id: str, step: str) -> Sequence[TaskRow]:
     return session.scalars(_OF_STEP, {"invoice_id": invoice_id, "step": step}).all()
 
 
-def calls_to(session: Session, contact_ids: Collection[str], since: datetime) -> Sequence[datetime]:
-    """Return when calls to these contacts were due after `since`, oldest first, without withdrawn ones."""
+def calls_to(session: Session, contact_ids: Collection[str], since: datetime, until: datetime) -> Sequence[datetime]:
+    """Return when calls to these contacts were due between the two, oldest first, without withdrawn ones."""
     return session.scalars(
         select(TaskRow.due_at)
         .where(
             TaskRow.contact_id.in_(contact_ids),
             TaskRow.kind.in_(CAPPED_CALLS),
             TaskRow.due_at > since,
+            TaskRow.due_at < until,
             TaskRow.state != TaskState.WITHDRAWN,
         )
         .order_by(TaskRow.due_at)
@@ -113,27 +114,28 @@ def last_conversation(
 
 
 def contacts_with(
-    session: Session, customer_id: str, channels: Collection[Channel], since: datetime
+    session: Session, customer_id: str, channels: Collection[Channel], since: datetime, until: datetime
 ) -> list[datetime]:
-    """Return when calls, visits and meetings of these channels with the customer were due after `since`.
+    """Return when calls, visits and meetings of these channels with the customer were due between the two.
 
     About any invoice, oldest first, without withdrawn ones.
     """
     kinds = [TaskKind(channel.value) for channel in channels if channel.facts.by_person]
     query = (
         _OF_CUSTOMER.with_only_columns(TaskRow.due_at)
-        .where(CaseRow.customer_id == customer_id, TaskRow.kind.in_(kinds), TaskRow.due_at > since)
+        .where(CaseRow.customer_id == customer_id, TaskRow.kind.in_(kinds))
+        .where(TaskRow.due_at > since, TaskRow.due_at < until)
         .where(TaskRow.state != TaskState.WITHDRAWN)
         .order_by(TaskRow.due_at)
     )
     return list(session.scalars(query))
 
 
-def talks_with(session: Session, customer_id: str, since: datetime) -> list[datetime]:
-    """Return the times of conversations with the customer's people after `since`, oldest first."""
+def talks_with(session: Session, customer_id: str, since: datetime, until: datetime) -> list[datetime]:
+    """Return the times of conversations with the customer's people between the two, oldest first."""
     query = (
         _OF_CUSTOMER.with_only_columns(TaskRow.closed_at)
-        .where(CaseRow.customer_id == customer_id, TaskRow.closed_at > since)
+        .where(CaseRow.customer_id == customer_id, TaskRow.closed_at > since, TaskRow.closed_at < until)
         .where(TaskRow.result.in_(sorted(CONVERSATIONS)))
         .order_by(TaskRow.closed_at)
     )
