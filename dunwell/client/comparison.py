@@ -8,6 +8,7 @@ from temporalio.client import WorkflowExecutionStatus
 from dunwell.client.bounded import gather
 from dunwell.client.memory_comparison import Compared, compare, lost_lines, open_amount
 from dunwell.client.runs import Listed, Runs
+from dunwell.client.server import INTERRUPTED
 from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.store import cases, reconciliations
 from dunwell.store.database import Database
@@ -19,12 +20,6 @@ _LATE = timedelta(hours=1)
 _SECOND_LOOK = 1.0  # seconds; what is being written at the first look is written then
 
 _RUNNING = WorkflowExecutionStatus.RUNNING
-_WORDS = {
-    WorkflowExecutionStatus.TERMINATED: "terminated",
-    WorkflowExecutionStatus.CANCELED: "cancelled",
-    WorkflowExecutionStatus.TIMED_OUT: "timed-out",
-    WorkflowExecutionStatus.FAILED: "failed",
-}
 
 
 class Comparison:
@@ -105,7 +100,7 @@ class Comparison:
             found = f"its run has ended, the database has it as {row.stage}"
             return _finding(Kind.ENDED, row, found, "the database is completed by what the run remembers")
         if status is not None:
-            found = f"its run was {_WORDS.get(status, status.name.lower())} in the engine"
+            found = f"its run was {INTERRUPTED.get(status, status.name.lower())} in the engine"
             return _finding(
                 Kind.CLOSED, row, found, "started again, resting, and a person is asked: end it, or go on?"
             )

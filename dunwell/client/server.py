@@ -1,7 +1,7 @@
 """Calls of the Temporal server: retries while it is away, and translates its errors."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse
-from temporalio.client import Client, RPCError, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, RPCError, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCStatusCode
 
@@ -26,6 +26,15 @@ ANSWER = timedelta(seconds=8)
 """How long a case has to answer. Less than the ten seconds after which the server hands a query to any worker, with
 events that no workflow task has had yet: a worker with the run in its cache takes them out of order
 (docs/decisions/0036-redoing-a-task.md)."""
+
+
+INTERRUPTED: Mapping[int, str] = {
+    WorkflowExecutionStatus.TERMINATED: "terminated",
+    WorkflowExecutionStatus.CANCELED: "cancelled",
+    WorkflowExecutionStatus.TIMED_OUT: "timed-out",
+    WorkflowExecutionStatus.FAILED: "failed",
+}
+"""How a run can end without its case having ended, by its status in Temporal."""
 
 
 class ServerAway(Exception):

@@ -11,7 +11,7 @@ from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from dunwell.client.registration import Registered
-from dunwell.client.server import Server
+from dunwell.client.server import INTERRUPTED, Server
 from dunwell.domain.case import Case
 from dunwell.domain.clock import Clock
 from dunwell.domain.refusal import Refused
@@ -38,14 +38,6 @@ class Start(StrEnum):
     ENDED = "already ended"
     INTERRUPTED = "interrupted in Temporal"
     PAID = "wholly paid before"
-
-
-_CUT_OFF = {
-    WorkflowExecutionStatus.TERMINATED.value,
-    WorkflowExecutionStatus.CANCELED.value,
-    WorkflowExecutionStatus.TIMED_OUT.value,
-    WorkflowExecutionStatus.FAILED.value,
-}
 
 
 class CaseStarter:
@@ -76,7 +68,7 @@ class CaseStarter:
     async def _running_or_ended(self, invoice_id: str) -> Start:
         described = await self._server.describe(invoice_id)
         if described is None or described.status != WorkflowExecutionStatus.RUNNING.value:
-            return Start.INTERRUPTED if described is not None and described.status in _CUT_OFF else Start.ENDED
+            return Start.INTERRUPTED if described is not None and described.status in INTERRUPTED else Start.ENDED
         if CUSTOMER_ID.name not in described.search_attributes.indexed_fields:
             # Another client started it by its id alone; it may wait for what was registered just now.
             handle = self._server.handle(invoice_id)

@@ -2,19 +2,18 @@
 
 import asyncio
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 import typer
 
 from dunwell.client.cases import Cases
-from dunwell.client.matching import Matching
+from dunwell.client.matching import Matching, read_amount
 from dunwell.commands.common import Json, connected, from_database, opened_database
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
-from dunwell.domain.refusal import Refused
 from dunwell.settings import load_settings
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import one_payment, unmatched
@@ -111,12 +110,7 @@ def match(
 def _share(text: str) -> tuple[str, Decimal | None]:
     """Return invoice and amount of INVOICE or INVOICE=AMOUNT. Raises Refused for what is no amount."""
     invoice_id, mark, amount = text.rpartition("=")
-    if not mark:
-        return text, None
-    try:
-        return invoice_id, Decimal(amount)
-    except InvalidOperation:
-        raise Refused("amount", f"{amount[:40]!r} is not an amount: write INVOICE=1200.00") from None
+    return (invoice_id, read_amount(amount)) if mark else (text, None)
 
 
 def _became(one: Facts) -> str:

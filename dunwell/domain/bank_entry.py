@@ -5,7 +5,7 @@ invoices, and matching decides by them which invoices they pay. A movement that 
 transactions (a batch) is read as its transactions, each an entry of its own with the same `batch`.
 
 Movements have one identity in every file that tells them, so that files may overlap: `identify` gives it. The
-payments that an entry becomes have ids made of it (`BankEntry.payment_id`).
+payments that an entry becomes have ids made of it (`dunwell.domain.incoming.Incoming.payment_id`).
 """
 
 from collections import Counter
@@ -111,11 +111,6 @@ class BankEntry(Value):
         if (self.instructed_amount is None) is not (self.instructed_currency is None):
             raise ValueError("an instructed amount and its currency belong together")
         return self
-
-    @property
-    def payment_id(self) -> str:
-        """The id of the payment that it becomes, the same on each of the invoices it is split over."""
-        return f"bank-{self.identity}"
 
     @property
     def booking(self) -> str:

@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from dunwell.domain.bank_entry import BankEntry
 from dunwell.domain.matching import IncomingPayment
+from dunwell.domain.refusal import Unknown
 
 
 class Source(StrEnum):
@@ -43,6 +44,11 @@ class Incoming(IncomingPayment):
         """The id of the payment that it becomes; another one when it is booked again after it was taken back."""
         own = f"{self.source.value}-{self.identity}"
         return own if attempt == 1 else f"{own}.{attempt}"
+
+
+def no_payment(entry_id: str) -> Unknown:
+    """Return the refusal of an id that no payment which came in has."""
+    return Unknown("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
 
 
 def of_bank_entry(entry: BankEntry) -> Incoming:

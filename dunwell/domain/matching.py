@@ -24,6 +24,7 @@ _MOST_TOKENS = 6
 _SURE_DIGITS = 5
 _SHORTEST_NAME = 4
 _MOST_PROPOSALS = 5
+_BECOMES_CREDIT, _WOULD_BE_CREDIT = "that becomes credit", "it would become credit"
 _LEGAL_FORMS = frozenset(
     word
     for line in (
@@ -203,11 +204,16 @@ def _remark(payment: IncomingPayment, owed: Sequence[Owed]) -> tuple[str, ...]:
     principal = sum((one.open for one in owed), Decimal(0))
     whole = principal + sum((one.claimed for one in owed), Decimal(0))
     if payment.amount > whole:
-        return (f"{payment.amount - whole} {payment.currency} more than is owed came: that becomes credit",)
+        return (f"{payment.amount - whole} {payment.currency} more than is owed came: {_BECOMES_CREDIT}",)
     short = principal - payment.amount
     if 0 < short <= _in_order(owed)[-1].tolerance:
         return (f"the rest of {short} {payment.currency} is within the tolerance and is written off",)
     return ()
+
+
+def makes_credit(reasons: Iterable[str]) -> bool:
+    """Whether the reasons of a proposal say that a part of the payment becomes credit."""
+    return any(one.endswith((_BECOMES_CREDIT, _WOULD_BE_CREDIT)) for one in reasons)
 
 
 # What is proposed ------------------------------------------------------------------------------------------
@@ -219,7 +225,7 @@ def _alike(payment: IncomingPayment, clues: Clues, why_not: str | None) -> tuple
     referred = _each_once(one for owed in clues.references.values() for one in owed)
     settled = [one for one in referred if one.currency == payment.currency]
     if settled and why_not:
-        found.setdefault(split(payment.amount, settled), []).append(f"{why_not}: it would become credit")
+        found.setdefault(split(payment.amount, settled), []).append(f"{why_not}: {_WOULD_BE_CREDIT}")
     customers = {one.customer_id for one in settled}
     for owed, reason in (
         (_same(payment, clues.numbers), "it names {numbers}"),
@@ -306,20 +312,31 @@ def is_distinctive(number: str) -> bool:
     return len(joined) >= _SURE_DIGITS or any(sign.isalpha() for sign in joined)
 
 
-def numbers_in(texts: Sequence[str], known: Mapping[NumberKey, Sequence[str]]) -> list[str]:
+class KnownNumbers(NamedTuple):
+    """The ids of invoices by their number's words, and by the number written as one word."""
+
+    by_words: Mapping[tuple[str, ...], Sequence[str]]
+    by_joined: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, ids: Mapping[NumberKey, Sequence[str]]) -> "KnownNumbers":
+        """Index the ids by number key. Made once for many payments."""
+        joined = {key.joined: found for key, found in ids.items() if key.joined is not None}
+        return cls({key.words: found for key, found in ids.items()}, joined)
+
+
+def numbers_in(texts: Sequence[str], known: KnownNumbers) -> list[str]:
     """Return the ids of the invoices whose whole number stands in one of the texts.
 
-    known  the ids by number key. A number within a longer one that is known does not count.
+    A number within a longer one that is known does not count.
     """
     found: dict[str, None] = {}
-    words_of = {key.words: ids for key, ids in known.items()}
-    joined = {key.joined: ids for key, ids in known.items() if key.joined is not None}
     for text in texts:
         words, at = _TOKENS.findall(text.casefold()), 0
         while at < len(words):
             for length in range(min(_MOST_TOKENS, len(words) - at), 0, -1):
                 some = tuple(words[at : at + length])
-                ids = words_of.get(some) or joined.get("".join(some))
+                ids = known.by_words.get(some) or known.by_joined.get("".join(some))
                 if ids:
                     found |= dict.fromkeys(ids)
                     at += length - 1

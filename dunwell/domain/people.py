@@ -103,7 +103,7 @@ def find(known: Sequence[Person], contact: Contact, taken: Iterable[str] = ()) -
     used = set(taken)
     here = [one for one in known if one.contact.role is contact.role and one.contact_id not in used]
     here.sort(key=lambda one: (not one.open, ContactId.parse(one.contact_id).count))
-    for is_same in (_same_in_all, _same_address, _same_name):
+    for is_same in (is_same_human, _same_address, _same_name):
         for one in here:
             if is_same(one, contact):
                 return one
@@ -112,7 +112,7 @@ def find(known: Sequence[Person], contact: Contact, taken: Iterable[str] = ()) -
 
 def is_same_human(known: Person, contact: Contact) -> bool:
     """Whether both are one human being, whatever their roles: the same name, and the same address."""
-    return _same_in_all(known, contact)
+    return _same_name(known, contact) and _same_address(known, contact)
 
 
 def new_id(known: Iterable[Person], contact: Contact, customer_id: str) -> str:
@@ -124,10 +124,6 @@ def new_id(known: Iterable[Person], contact: Contact, customer_id: str) -> str:
     others = [key for key in map(ContactId.parse, ids) if (key.customer_id, key.role) == (customer_id, role)]
     last = max((key.count for key in others), default=0)
     return str(ContactId(customer_id=customer_id, role=role, number=str(last + 1)))
-
-
-def _same_in_all(known: Person, contact: Contact) -> bool:
-    return _same_name(known, contact) and _same_address(known, contact)
 
 
 def _same_address(known: Person, contact: Contact) -> bool:

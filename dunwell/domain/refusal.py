@@ -14,6 +14,10 @@ class Refused(Exception):
         self.reason = reason
 
 
+class Unknown(Refused):
+    """The refusal of an id that nothing has."""
+
+
 _PLAIN: Mapping[str, str] = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of this message",

@@ -20,6 +20,7 @@ from dunwell.intake.statement_parts import (
     account_of,
     minor_units,
     number_of,
+    signed,
     word,
     words,
 )
@@ -185,8 +186,7 @@ def _amount(cell: str, way: _Way) -> Decimal | None:
 
 def _check_balances(found: Findings, rows: Sequence[_Row], told: Sequence[tuple[_Row, BankEntry]], way: _Way) -> None:
     """Note where the balance of a movement does not follow from the one before, oldest or latest first."""
-    signed = [(row, entry.amount if entry.direction is Direction.IN else -entry.amount) for row, entry in told]
-    balances = [(row, _amount(row.one("balance"), way), amount) for row, amount in signed]
+    balances = [(row, _amount(row.one("balance"), way), signed(entry)) for row, entry in told]
     if bad := next((row for row, balance, _ in balances if balance is None), None):
         found.refuse(bad.where, "balance", "is no amount", bad.one("balance"))
         return

@@ -16,7 +16,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Stage
 from dunwell.services import claims
 from dunwell.services.dependencies import Dependencies
-from dunwell.store import cases, credits, invoices, timeline
+from dunwell.store import cases, credits, invoices
 from dunwell.store.tables import InvoiceRow
 
 _RECENT = timedelta(days=90)
@@ -115,6 +115,7 @@ class _Account:
         history = claims.history_of_case(case, self._zone, (), ())
         self._payments = [one for one in history.payments if one.on <= day]
         self._reversals = [one for one in history.reversals if one.on <= day]
+        self._written_off_on = history.written_off_on
         self._amount = history.amount_on(day)
         paid = sum((one.amount for one in self._payments), Decimal(0))
         self._paid = paid - sum((one.amount for one in self._reversals), Decimal(0))
@@ -132,8 +133,7 @@ class _Account:
         """Whether it had been written off by the day."""
         if self._case.ended is not Stage.WRITTEN_OFF:
             return False
-        ends = [entry.at for _, entry in timeline.read(self._session, self._row.invoice_id) if entry.kind == "ended"]
-        return not ends or ends[-1].astimezone(self._zone).date() <= self._day
+        return self._written_off_on is None or self._written_off_on <= self._day
 
     def open_invoice(self) -> OpenInvoice | None:
         still = self._amount - self._paid
@@ -167,10 +167,9 @@ class _Account:
 
     def credit(self) -> Credit | None:
         above = self._claim.overpaid if self._claim is not None else self._paid - self._amount
-        uses = credits.uses(self._session, self._row.invoice_id)
-        used = sum((one.amount for one in uses if self._date(one.at) <= self._day), Decimal(0))
-        undone = sum((credits.undone_amount(self._session, one) for one in uses), Decimal(0))
-        left = above - used + undone
+        uses = [one for one in credits.uses(self._session, self._row.invoice_id) if self._date(one.at) <= self._day]
+        used = sum((one.amount - credits.undone_amount(self._session, one) for one in uses), Decimal(0))
+        left = above - used
         if left <= 0:
             return None
         return Credit(number=self._row.number, currency=self._row.currency, digits=self._row.digits, amount=left)

@@ -15,11 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
-from dunwell.domain.incoming import Incoming, ProposalState
+from dunwell.domain.incoming import Incoming, ProposalState, no_payment
 from dunwell.domain.keys import TaskId
-from dunwell.domain.matching import Match, Part, Proposal, Rule, match
+from dunwell.domain.matching import Match, Part, Proposal, Rule, makes_credit, match
 from dunwell.domain.principals import Principal, Right
-from dunwell.domain.refusal import Refused
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services.money_under_way import DAYS_TO_DECIDE
@@ -360,7 +360,7 @@ def _audit(
 def _found(session: Session, entry_id: str) -> IncomingPaymentRow:
     row = store.get(session, entry_id)
     if row is None:
-        raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
+        raise no_payment(entry_id)
     return row
 
 
@@ -378,7 +378,7 @@ def _open_proposal(session: Session, entry_id: str, number: int) -> ProposalRow:
             if proposal.state is ProposalState.OPEN:
                 return proposal
             raise Refused("proposal", f"{number} of {entry_id} is {proposal.state.value}")
-    raise Refused("proposal", f"{entry_id} has no proposal {number}; `starter.py unmatched` shows them")
+    raise Unknown("proposal", f"{entry_id} has no proposal {number}; `starter.py unmatched` shows them")
 
 
 def _is_confirmed(session: Session, row: IncomingPaymentRow, number: int) -> bool:
@@ -388,7 +388,7 @@ def _is_confirmed(session: Session, row: IncomingPaymentRow, number: int) -> boo
 
 def _check_still_open(session: Session, parts: Sequence[Part], reasons: Sequence[str]) -> None:
     """Raises Refused when less is open by now than when it was proposed; the excess would become credit unseen."""
-    if any("credit" in one for one in reasons):
+    if makes_credit(reasons):
         return
     owed = {one.invoice_id: one for one in owed_of(session, [part.invoice_id for part in parts])}
     for part in parts:

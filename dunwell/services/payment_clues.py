@@ -1,13 +1,14 @@
 """Collects what an incoming payment says about invoices: references, numbers, known accounts, names."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.case import Case
 from dunwell.domain.incoming import Incoming
-from dunwell.domain.matching import Clues, NumberKey, Owed, name_key, number_key, numbers_in
+from dunwell.domain.matching import Clues, KnownNumbers, NumberKey, Owed, name_key, number_key, numbers_in
 from dunwell.domain.payment_reference import found_in
 from dunwell.store import cases, invoices, payment_references, payments
 from dunwell.store import incoming_payments as store
@@ -17,17 +18,18 @@ from dunwell.store import incoming_payments as store
 class OpenInvoices:
     """The open invoices by what a payer may write of them. Read once for many payments."""
 
-    numbers: dict[NumberKey, list[str]] = field(default_factory=dict)
-    names: dict[frozenset[str], list[str]] = field(default_factory=dict)
+    numbers: KnownNumbers
+    names: Mapping[frozenset[str], Sequence[str]]
 
     @classmethod
     def read(cls, session: Session) -> "OpenInvoices":
-        found = cls()
+        numbers: dict[NumberKey, list[str]] = {}
+        names: dict[frozenset[str], list[str]] = {}
         for one in store.open_invoices(session):
-            found.numbers.setdefault(number_key(one.number), []).append(one.invoice_id)
+            numbers.setdefault(number_key(one.number), []).append(one.invoice_id)
             if words := name_key(one.customer_name):
-                found.names.setdefault(words, []).append(one.invoice_id)
-        return found
+                names.setdefault(words, []).append(one.invoice_id)
+        return cls(KnownNumbers.of(numbers), names)
 
 
 def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clues:
@@ -38,29 +40,36 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
     called = opened.names.get(name_key(incoming.payer_name), []) if incoming.payer_name else []
     payers = store.customers_paying_from(session, incoming.payer_iban) if incoming.payer_iban else []
     theirs = [one.invoice_id for one in store.open_invoices(session, payers)] if payers else []
+    named = numbers_in(texts, opened.numbers)
+    referred = {one: sorted(issued[one]) for one in references if one in issued}
+    every = dict.fromkeys([*(one for ids in referred.values() for one in ids), *named, *theirs, *called])
+    owed = {one.invoice_id: one for one in owed_of(session, every)}
+
+    def known(ids: Iterable[str]) -> tuple[Owed, ...]:
+        return tuple(owed[one] for one in ids if one in owed)
+
     return Clues(
-        references={
-            one: found for one in references if one in issued if (found := owed_of(session, sorted(issued[one])))
-        },
-        numbers=owed_of(session, numbers_in(texts, opened.numbers)),
-        payers=owed_of(session, theirs),
-        names=owed_of(session, called),
+        references={one: found for one, ids in referred.items() if (found := known(ids))},
+        numbers=known(named),
+        payers=known(theirs),
+        names=known(called),
     )
 
 
 def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
     """What is owed of these invoices, less what was booked and is on its way; without rehearsals."""
+    ids = list(invoice_ids)
+    kept = {name: row for name, row in cases.get_rows(session, ids).items() if not row.rehearsal}
+    coming: dict[str, Decimal] = {}
+    for booking in store.on_their_way(session, {row.customer_id for row in kept.values()}) if kept else ():
+        coming[booking.invoice_id] = coming.get(booking.invoice_id, Decimal(0)) + booking.amount
     found = []
-    for invoice_id in invoice_ids:
-        row, case, invoice = cases.get_row(session, invoice_id), cases.get(session, invoice_id), None
-        if row is not None and case is not None and not row.rehearsal:
-            invoice = invoices.get_row(session, invoice_id)
-        if case is None or invoice is None:
+    for invoice_id in ids:
+        row, invoice = kept.get(invoice_id), invoices.get_row(session, invoice_id)
+        if row is None or invoice is None:
             continue
-        coming = (
-            one.amount for one in store.on_their_way(session, [case.customer_id]) if one.invoice_id == invoice_id
-        )
-        known = case.with_paid(payments.paid(session, invoice_id) + sum(coming, Decimal(0)))
+        case = Case.model_validate(row.state)
+        known = case.with_paid(payments.paid(session, invoice_id) + coming.get(invoice_id, Decimal(0)))
         claimed = store.last_claimed(session, invoice_id)
         beside = claimed.claimed if claimed is not None and claimed.claimed is not None else Decimal(0)
         found.append(

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 from sqlalchemy.orm import Session
 
 from dunwell.domain.billing_events import Paid, SubjectKind
+from dunwell.domain.incoming import no_payment
 from dunwell.domain.keys import TaskId
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
@@ -40,7 +41,7 @@ def find(session: Session, entry_id: str) -> BillingSubjectRow:
     provider, _, subject = entry_id.partition(_MARK)
     row = billing_events.get(session, provider, unquote(subject.replace("=", "%")))
     if row is None or row.kind is not SubjectKind.PAYMENT:
-        raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
+        raise no_payment(entry_id)
     return row
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.billing_events import BillingEvent, Fact, SubjectKind, SubjectState
@@ -206,12 +206,3 @@ def came_in(session: Session, invoice_id: str, without_methods: Collection[str])
         for row in payments.rows(session, invoice_id)
         if row.method is None or row.method not in without_methods
     }
-
-
-def open_subjects(session: Session, provider: str) -> Sequence[BillingSubjectRow]:
-    """Return every subject of a provider that is not settled, oldest first."""
-    query = select(BillingSubjectRow).where(
-        BillingSubjectRow.provider == provider,
-        or_(BillingSubjectRow.state == SubjectState.WAITING, BillingSubjectRow.state == SubjectState.DUE),
-    )
-    return session.scalars(query.order_by(BillingSubjectRow.since, BillingSubjectRow.subject)).all()

@@ -13,7 +13,7 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.people import Person, asked, is_third_party
 from dunwell.domain.terms import DebtorKind
 from dunwell.store import addresses, cases, contacts, customer_pauses, invoices, outbox
-from dunwell.store.tables import CorrectionRow, InvoiceRow, MessageRow
+from dunwell.store.tables import CaseRow, CorrectionRow, InvoiceRow, MessageRow
 from dunwell.views.account import access_facts
 from dunwell.views.facts import Facts
 from dunwell.views.lookup import find_customer
@@ -31,13 +31,11 @@ def customer_facts(session: Session, customer_id: str) -> Facts:
         .where(InvoiceRow.customer_id == customer_id)
         .order_by(InvoiceRow.due_on, InvoiceRow.invoice_id)
     ).all()
-    people, corrections = (
-        contacts.people(session, [customer_id])[customer_id],
-        contacts.corrections(session, [customer_id]),
-    )
-    cases.get_rows(session, [row.invoice_id for row in rows])  # loads all of them at once
+    people = contacts.people(session, [customer_id])[customer_id]
+    corrections = contacts.corrections(session, [customer_id])
+    kept = cases.get_rows(session, [row.invoice_id for row in rows])
     about = _asked_about(session, rows, people, customer.kind)
-    listed = [_invoice(session, row, about[row.invoice_id]) for row in rows]
+    listed = [_invoice(row, kept.get(row.invoice_id), about[row.invoice_id]) for row in rows]
     pause = customer_pauses.get(session, customer_id)
     return {
         **customer.model_dump(mode="json", exclude={"contacts"}),
@@ -66,8 +64,8 @@ def _asked_about(
     return {row.invoice_id: [one.contact_id for one in asked(told, found[row.invoice_id])] for row in rows}
 
 
-def _invoice(session: Session, row: InvoiceRow, people: Sequence[str]) -> Facts:
-    kept, case = cases.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
+def _invoice(row: InvoiceRow, kept: CaseRow | None, people: Sequence[str]) -> Facts:
+    case = Case.model_validate(kept.state) if kept else None
     return {
         "invoice_id": row.invoice_id,
         "number": row.number,

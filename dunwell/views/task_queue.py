@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.invoice import is_rehearsal
@@ -64,11 +64,6 @@ def queued_tasks(session: Session, now: datetime, kind: TaskKind | None = None) 
     if kind in {None, TaskKind.DECISION}:
         found += [_question(one, now) for one in open_questions(session)]
     return sorted(found, key=lambda one: place(one.escalated_at, one.due_at, one.amount, one.task_id))
-
-
-def open_count(session: Session) -> int:
-    """Return how many tasks are open, those of rehearsals included."""
-    return session.scalar(select(func.count()).select_from(TaskRow).where(TaskRow.state == TaskState.OPEN)) or 0
 
 
 _COLUMNS = (

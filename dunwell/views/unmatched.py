@@ -8,8 +8,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.billing_events import Paid, RefundedInAll, SubjectKind, SubjectState, TakenBack
-from dunwell.domain.incoming import ProposalState
-from dunwell.domain.refusal import Refused
+from dunwell.domain.incoming import ProposalState, no_payment
 from dunwell.services.reported_payments import entry_id_of, find, is_reported
 from dunwell.store import billing_events, incoming_payments, invoices
 from dunwell.store.tables import BillingSubjectRow, BookingRow, IncomingPaymentRow
@@ -36,7 +35,7 @@ def one_payment(session: Session, entry_id: str, now: datetime) -> Facts:
         return _reported(session, find(session, entry_id), now)
     row = incoming_payments.get(session, entry_id)
     if row is None:
-        raise Refused("entry", f"{entry_id[:60]!r} is no payment that came in; `starter.py unmatched` shows them")
+        raise no_payment(entry_id)
     return facts_of(session, row, now)
 
 
@@ -80,7 +79,7 @@ _STATES = {
 
 
 def _reported(session: Session, row: BillingSubjectRow, now: datetime) -> Facts:
-    """Return a payment that a provider reported, in the same form. XXX 0: it says no amount that can be read."""
+    """Return a payment that a provider reported, in the same form. No amount that can be read: 0, in no currency."""
     facts = billing_events.facts(session, row.provider, row.subject)
     said = next((one for kind in (Paid, TakenBack, RefundedInAll) for one in facts if isinstance(one, kind)), None)
     return {

@@ -9,9 +9,11 @@ import pytest
 from dunwell.domain.matching import (
     Clues,
     IncomingPayment,
+    KnownNumbers,
     Owed,
     Rule,
     is_distinctive,
+    makes_credit,
     match,
     name_key,
     number_key,
@@ -162,7 +164,12 @@ def test_a_split_uses_exactly_what_came(amount: str) -> None:
     assert sum(part.amount for part in split(Decimal(amount), [A, B, C])) == Decimal(amount)
 
 
-KNOWN = {number_key(one): [one] for one in ("INV-1", "INV-12", "2026/0041", "12345", "RE 7", "7")}
+def test_credit_is_no_matter_of_names() -> None:
+    assert not makes_credit(["it names invoice credit-17", "the payer is called like customer credit-union"])
+    assert makes_credit(["it names invoice 12345", "1.00 EUR more than is owed came: that becomes credit"])
+
+
+KNOWN = KnownNumbers.of({number_key(one): [one] for one in ("INV-1", "INV-12", "2026/0041", "12345", "RE 7", "7")})
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
+from dunwell.domain.checkpoint import Receipt, Reversal
+from dunwell.domain.policy import PolicyRef
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import AccountStatement, statement_of
+from dunwell.store import credits, invoices, payments
 from dunwell.store.database import Database
-from tests.builders import a_customer, an_invoice, sample_deps, the_catalogue
+from dunwell.store.tables import CreditUseRow
+from tests.builders import a_customer, an_invoice, at, sample_deps, the_catalogue
 from tests.services.conftest import ServiceHarness
 
 NOW = datetime(2027, 4, 20, 9, tzinfo=UTC)
@@ -67,6 +71,32 @@ def test_it_is_exact_on_each_day(file_database: Database) -> None:
     ]
     assert [str(one.amount) for one in found.credits] == ["50.00"]
     assert stated(harness, date(2027, 3, 31)).credits == ()
+
+
+def test_credit_that_was_used_later_and_came_back_is_credit_of_before_only_once(file_database: Database) -> None:
+    harness = told(file_database, ("payment_received", "2027-03-10 09:00", paid("P1", "1250.00")))
+    other = an_invoice(invoice_id="inv-2", number="2")
+    with harness.deps.database.writing() as session:
+        invoices.add_invoices(session, [(other, PolicyRef(name="gentle-saas", version=1))])
+        moment, amount = at("2027-03-20 09:00"), Decimal("50.00")
+        payments.put_receipt(
+            session, "inv-2", Receipt(payment_id="U1", amount=amount, received_at=moment), "EUR", moment
+        )
+        credits.use(
+            session,
+            CreditUseRow(
+                credit_id="U1",
+                from_invoice=harness.case.invoice_id,
+                to_invoice="inv-2",
+                amount=amount,
+                currency="EUR",
+                by="agent-7",
+                at=moment,
+            ),
+        )
+        back = Reversal(payment_id="U1", key="R1", amount=amount, reason="wrong", at=moment)
+        payments.put_reversal(session, "inv-2", back, moment)
+    assert [str(one.amount) for one in stated(harness, date(2027, 3, 15)).credits] == ["50.00"]
 
 
 def test_what_was_written_off_is_open_until_that_day(file_database: Database) -> None:

@@ -247,7 +247,7 @@ def test_an_entry_of_the_bank_has_the_state_of_its_payment(desk: IncomingPayment
     with file_database.reading() as session:
         assert bank_entries.find(session, entry.identity).state is EntryState.BOOKED
         (booking,) = incoming_payments.bookings(session, taken.entry_id)
-    assert booking.payment_id == entry.payment_id
+    assert booking.payment_id == of_bank_entry(entry).payment_id()
 
 
 def test_money_that_waits_for_too_long_is_a_person_s_task(desk: IncomingPayments, file_database: Database) -> None:

@@ -3,15 +3,16 @@
 import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic_core import to_jsonable_python
 
+from dunwell.client.matching import read_amount
 from dunwell.domain.principals import Right
-from dunwell.domain.refusal import Refused
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import one_payment, unmatched
 from dunwell.web.api.routes import body_of
@@ -77,7 +78,7 @@ async def _done(request: Request, entry_id: str, work: Awaitable[None]) -> JSONR
     try:
         await work
     except Refused as refused:
-        raise problem_of(refused) from None
+        raise _problem(refused) from None
     return await _answer(request, entry_id)
 
 
@@ -85,13 +86,12 @@ async def _answer(request: Request, entry_id: str) -> JSONResponse:
     try:
         return JSONResponse(to_jsonable_python(await asyncio.to_thread(_one, service_of(request), entry_id)))
     except Refused as refused:
-        raise problem_of(refused) from None
+        raise _problem(refused) from None
 
 
-def problem_of(refused: Refused) -> Problem:
+def _problem(refused: Refused) -> Problem:
     """Return the answer to a refusal: 404 for a payment or proposal that does not exist, else 422."""
-    missing = refused.field in {"entry", "proposal"} and " no " in f" {refused.reason} "
-    return Problem(404 if missing else 422, refused.reason, refused.field)
+    return Problem(404 if isinstance(refused, Unknown) else 422, refused.reason, refused.field)
 
 
 def _waiting(service: Service) -> list[Facts]:
@@ -120,7 +120,9 @@ def _shares(given: Any) -> list[tuple[str, Decimal | None]]:
 def _amount(given: Any) -> Decimal | None:
     if given is None:
         return None
+    if not isinstance(given, str):
+        raise Problem(422, 'is not an amount: write it as text such as "1200.00"', "amount")
     try:
-        return Decimal(given if isinstance(given, str) else "")
-    except InvalidOperation:
-        raise Problem(422, 'is not an amount: write it as text such as "1200.00"', "amount") from None
+        return read_amount(given)
+    except Refused as refused:
+        raise _problem(refused) from None

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from dunwell.client.matching import read_amount
 from dunwell.client.server import ServerAway
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
@@ -135,12 +136,5 @@ def _shares(typed: Mapping[str, str]) -> list[tuple[str, Decimal | None]]:
         if not invoice_id and amount:
             raise Refused("invoices", f"name the invoice for the {amount[:20]}")
         if invoice_id:
-            shares.append((invoice_id, _amount(amount)))
+            shares.append((invoice_id, read_amount(amount) if amount else None))
     return shares
-
-
-def _amount(text: str) -> Decimal | None:
-    try:
-        return Decimal(text) if text else None
-    except InvalidOperation:
-        raise Refused("amount", f"{text[:20]!r} is not an amount: write 1200.00") from None

@@ -125,6 +125,21 @@ async def test_a_program_reads_what_waits_and_decides(http: httpx.AsyncClient, s
     assert undone.json()["state"] == "unmatched" and paid(site, CHASED) == "0.00"
     aside = await ask(http, f"{path}/set-aside", {"reason": "loan"})
     assert aside.json()["state"] == "set_aside"
+    again = await ask(http, f"{path}/match", {"invoices": [{"invoice_id": CHASED, "amount": "42.00"}]})
+    assert again.status_code == 422 and "for no invoice" in again.text  # it exists, so it is no 404
+
+
+@pytest.mark.parametrize("amount", ["NaN", "sNaN", "Infinity", "1e999999"])
+async def test_a_share_that_is_no_amount_is_refused_everywhere(
+    http: httpx.AsyncClient, site: Site, amount: str
+) -> None:
+    row = entry(site, "nobody")
+    shares = [{"invoice_id": CHASED, "amount": amount}, {"invoice_id": "LIN-2027-007"}]
+    told = await ask(http, f"/{row.entry_id}/match", {"invoices": shares})
+    assert told.status_code == 422 and "is not an amount" in told.text
+    typed = {"invoice.1": CHASED, "amount.1": amount, "invoice.2": "LIN-2027-007"}
+    sent = await http.post(f"{PAGE}/{row.entry_id}/match", data=typed)
+    assert sent.status_code == 422 and "is not an amount" in sent.text
 
 
 async def test_a_program_confirms_and_rejects_proposals(http: httpx.AsyncClient, site: Site) -> None:
