@@ -61,7 +61,7 @@ class BilledPayments:
         with self._database.reading() as session:
             facts = billing_events.facts(session, row.provider, row.subject)
             other = next((one for one in facts if isinstance(one, OtherVersion)), None)
-            if other is not None and not any(not isinstance(one, OtherVersion) for one in facts):
+            if other is not None and all(isinstance(one, OtherVersion) for one in facts):
                 raise Refused("version", _of_other_version(other))
             payment_id = named_first(facts, "payment_id") or row.subject
             billed = self._billed(session, row, facts)

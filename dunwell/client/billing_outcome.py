@@ -27,7 +27,7 @@ class Outcome:
     started: bool = False
 
     def next_in(self, attempts: int) -> timedelta | None:
-        """Return when it is applied again, after so many attempts; None: not before something new is said."""
+        """Return how long until it is applied again, after so many attempts; None: until something new is said."""
         if self.state is SubjectState.WAITING and self.after is None:
             return min(_FIRST_WAIT * (1 << min(attempts, 20)), _LONGEST_WAIT)
         return self.after
@@ -37,5 +37,5 @@ def settled(invoice_id: str | None = None, reason: str | None = None, **more: An
     return Outcome(SubjectState.SETTLED, invoice_id, reason, **more)
 
 
-def waits(reason: str, invoice_id: str | None = None, **more: Any) -> Outcome:
-    return Outcome(SubjectState.WAITING, invoice_id, reason, **more)
+def waits(reason: str, invoice_id: str | None = None) -> Outcome:
+    return Outcome(SubjectState.WAITING, invoice_id, reason)

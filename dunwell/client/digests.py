@@ -32,7 +32,7 @@ _log = logging.getLogger("dunwell.client")
 
 @dataclass(frozen=True)
 class Digest:
-    """The digest of a day. `lines` empty: nothing waits, and nothing is sent."""
+    """The digest of a day. `lines`: how many things wait; 0: nothing is sent."""
 
     day: date
     subject: str
@@ -60,11 +60,10 @@ class Digests:
     def send_due(self) -> None:
         """Send the digest of everybody whose morning it is and who has not had it yet."""
         with self._database.reading() as session:
-            readers = digests.readers(session)
+            readers = [one for one in digests.readers(session) if self._is_morning(one)]
             known = {one.user_id: digests.get(session, one.user_id, self._day(one)) for one in readers}
         for user in readers:
-            if self._is_morning(user):
-                self._send(user, known[user.user_id])
+            self._send(user, known[user.user_id])
 
     def preview(self, role: Role, zone: str) -> Digest:
         """Return what somebody of this role would be sent now."""

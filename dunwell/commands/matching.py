@@ -15,9 +15,9 @@ from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
 from dunwell.domain.principals import Principal
 from dunwell.settings import load_settings
+from dunwell.store import billing_events
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import one_payment, unmatched
-from dunwell.views.waiting_payments import waiting_payments
 
 EntryId = Annotated[str, typer.Argument(metavar="ENTRY", help="The entry, by `unmatched`.")]
 
@@ -26,9 +26,9 @@ def show_unmatched(as_json: Json = False) -> None:
     """Show money that came in and that nobody could match yet, with what is proposed for it."""
     now = datetime.now(UTC)
     found, reported = from_database(
-        load_settings(), lambda session: (unmatched(session, now), waiting_payments(session, now))
+        load_settings(),
+        lambda session: (unmatched(session, now), billing_events.waiting(session, SubjectKind.INVOICE)),
     )
-    reported = [one for one in reported if one["kind"] != SubjectKind.PAYMENT.value]  # those are in the list
     if as_json:
         print_json(found)
         return
@@ -47,7 +47,7 @@ def show_unmatched(as_json: Json = False) -> None:
     heads = ("entry", "amount", "received", "age", "payer", "text", "proposed, or why not")
     print_table(heads, rows, "" if reported else "All money that came in is matched.")
     if reported:
-        sources = ", ".join(sorted({str(one["source"]) for one in reported}))
+        sources = ", ".join(sorted({one.provider for one in reported}))
         say(f"{len(reported)} invoices reported by {sources} wait: `starter.py waiting list` shows why.")
 
 

@@ -1,4 +1,4 @@
-"""Commands about payments that were reported and that no case has got."""
+"""Commands about payments and invoices that were reported and that no case has got."""
 
 from datetime import UTC, datetime
 from typing import Annotated

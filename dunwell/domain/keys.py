@@ -63,7 +63,7 @@ class StepKey(Value):
 
     step   its id
     round  of the ladder: it begins anew when the due date moves into the future
-    again  how often the case had been reopened when a returned payment called for the step once more; 0: not at all
+    again  how often consequences had come to be due anew when the step was called for once more; 0: not at all
     copied whether the message is a copy for information
     """
 
@@ -161,7 +161,7 @@ def task_ending(topic: str) -> str:
 
 
 def anew(reopened: int, round_: int) -> str:
-    """The mark in the ids of tasks of a reopened case, or of a later round of its ladder."""
+    """The mark in the ids of tasks after consequences came to be due anew, or of a later round of the ladder."""
     return (str(reopened) if reopened else "") + _round(round_)
 
 

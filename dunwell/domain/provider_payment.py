@@ -59,7 +59,10 @@ def news(payment_id: str, facts: Sequence[Fact], booked: Mapping[str, Booked]) -
 
 
 def named_first(facts: Iterable[Fact], of: str) -> str | None:
-    """Return the first name of this kind (invoice_id, number or billed) that a fact has; the highest rank first."""
+    """Return the first name of this kind that a fact has, the highest rank first.
+
+    of  invoice_id, number, billed or payment_id
+    """
     ranked = sorted((one for one in facts if hasattr(one, "named")), key=lambda one: -getattr(one, "rank", 0))
     return next((name for one in ranked if (name := getattr(one.named, of))), None)
 

@@ -29,7 +29,7 @@ class StepOutcome(Value):
     round: int | None = None  # of the ladder, when the step began
     claimed: Decimal | None = None  # beside the principal, in the currency of the invoice
     claim_until: date | None = None  # the day by which that was asked for
-    reopened: int | None = None  # how often the case had been when the step began
+    reopened: int | None = None  # as in the case, when the step began
 
 
 class Said(Value):

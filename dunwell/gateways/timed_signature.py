@@ -31,13 +31,11 @@ def verify_webhook(
         raise UnverifiedWebhook(f"{error}.") from None
 
 
-def verify(
-    body: bytes, header: str, secrets: Sequence[str], now: datetime, *, name: str, tolerance: timedelta = TOLERANCE
-) -> None:
+def verify(body: bytes, header: str, secrets: Sequence[str], now: datetime, *, name: str) -> None:
     """Check the raw `body` against its header, whose name is `name`. Any of the secrets may have signed it.
 
     Signatures of other schemes than v1 do not count. Raises ValueError that says what is wrong: no such header,
-    another secret or body, or a signing time further from `now` than `tolerance`, before it or after it.
+    another secret or body, or a signing time further from `now` than TOLERANCE, before it or after it.
     """
     pairs = [part.strip().partition("=")[::2] for part in header.split(",")]
     moment = next((value for key, value in pairs if key == "t"), "")
@@ -48,7 +46,7 @@ def verify(
     fits = [hmac.compare_digest(one, value.encode("utf-8", "replace")) for one in wanted for value in given]
     if not any(fits):
         raise ValueError(f"{name} does not fit the body: another secret, or the body was changed")
-    if abs(now.timestamp() - int(moment)) > tolerance.total_seconds():
+    if abs(now.timestamp() - int(moment)) > TOLERANCE.total_seconds():
         raise ValueError(f"{name} was made at {moment}, too far from now: an old request, or a wrong clock")
 
 

@@ -5,6 +5,7 @@ Payments that wait because nobody knows their invoice are subjects in the state 
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -199,7 +200,7 @@ def booked(session: Session, invoice_id: str, names: Collection[str], prefix: st
     return found
 
 
-def came_in(session: Session, invoice_id: str, without_methods: Collection[str]) -> dict[str, Any]:
+def came_in(session: Session, invoice_id: str, without_methods: Collection[str]) -> dict[str, Decimal]:
     """Return what came in for the invoice by each payment, whatever went back of it, but for these methods."""
     return {
         row.payment_id: row.amount

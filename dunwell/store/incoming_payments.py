@@ -82,9 +82,14 @@ def refused_by_cases(session: Session) -> Sequence[IncomingPaymentRow]:
     return session.scalars(query.order_by(IncomingPaymentRow.since, IncomingPaymentRow.entry_id)).unique().all()
 
 
+def undecided(session: Session) -> Sequence[IncomingPaymentRow]:
+    """Return the payments that somebody has to decide about, the oldest first, then those that a case refuses."""
+    return [*waiting(session), *refused_by_cases(session)]
+
+
 def overdue(session: Session, now: datetime) -> Sequence[IncomingPaymentRow]:
-    """Return those among them, and those that a case refuses, that are a person's task by now."""
-    return [row for row in (*waiting(session), *refused_by_cases(session)) if row.ask_at <= now]
+    """Return the undecided payments that are a person's task by now."""
+    return [row for row in undecided(session) if row.ask_at <= now]
 
 
 def to_try_again(session: Session, since: datetime) -> Sequence[str]:

@@ -19,9 +19,10 @@ _LATELY = 20
 
 def unmatched(session: Session, now: datetime) -> list[Facts]:
     """Return the payments that a person has to decide about, the oldest first, then those that a case refuses."""
-    rows = (*incoming_payments.waiting(session), *incoming_payments.refused_by_cases(session))
     reported = billing_events.waiting(session, SubjectKind.PAYMENT)
-    return [facts_of(session, row, now) for row in rows] + [_reported(session, row, now) for row in reported]
+    return [facts_of(session, row, now) for row in incoming_payments.undecided(session)] + [
+        _reported(session, row, now) for row in reported
+    ]
 
 
 def lately_booked(session: Session, now: datetime) -> list[Facts]:

@@ -268,19 +268,23 @@ def _facts(service: Service, customer_id: str, shown: Shown) -> dict[str, Any]:
         numbers = {one["invoice_id"]: one["number"] for one in facts["invoices"]}
         names, users = {one["contact_id"]: one["name"] for one in facts["contacts"]}, user_names(session)
         entries = [
-            (invoice_id, entry.model_copy(update={"reason": _readable(entry.reason, customer_id, names, users)}))
+            (invoice_id, entry)
             for invoice_id, written in timeline.read_all(session, ids).items()
             for _, entry in written
         ]
         entries.sort(key=lambda pair: pair[1].at, reverse=True)
         whole = shown.all_of == "timeline"
+        listed_entries = entries[shown.first : shown.first + _PAGE] if whole else entries[:_ENTRIES]
         listed = _listed(facts["invoices"])
         facts["tasks"] = reasons_named(facts["tasks"], users)
         return {
             "customer": facts,
             "zone": facts["time_zone"],
             "numbers": numbers,
-            "entries": entries[shown.first : shown.first + _PAGE] if whole else entries[:_ENTRIES],
+            "entries": [
+                (invoice_id, entry.model_copy(update={"reason": _readable(entry.reason, customer_id, names, users)}))
+                for invoice_id, entry in listed_entries
+            ],
             "entries_total": len(entries),
             "whole_timeline": whole,
             "invoices": listed if shown.all_of == "invoices" else listed[:_INVOICES],

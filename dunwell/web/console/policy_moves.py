@@ -57,12 +57,12 @@ async def move(
     if here.version == to:
         return done
     moves = await asyncio.to_thread(_moves, service, here, to)
-    shown = await asyncio.to_thread(moves.preview, principal.label, invoice_id)
-    seen, gone = as_seen(shown, {invoice_id: typed.get("fingerprint", "")})
-    refused = next((one.refused for one in seen if one.refused), None) or next((one.refused for one in gone), None)
+    (found,) = await asyncio.to_thread(moves.preview, principal.label, invoice_id)
+    (seen,), _ = as_seen([found], {invoice_id: typed.get("fingerprint", "")})
+    refused = seen.refused
     if refused is None:
         await service.connection.ensure()
-        (result,) = await moves.confirm(service.cases, seen, principal)
+        (result,) = await moves.confirm(service.cases, [seen], principal)
         refused = result.refused
     return done if refused is None else await _shown(request, principal, invoice_id, to, refused)
 

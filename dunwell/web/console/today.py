@@ -128,7 +128,8 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) 
         wanted = [one for one in tasks if not kind or one.kind == kind]
         shown = wanted[first : first + _PAGE]
         chosen = task_id or (shown[0].task_id if shown else "")
-        selected = _selected(session, chosen) if chosen else None
+        users = user_names(session)
+        selected = _selected(session, chosen, users) if chosen else None
         return {
             "tasks": wanted,
             "shown": shown,
@@ -139,7 +140,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) 
             "selected": selected,
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
-            "users": user_names(session),
+            "users": users,
         }
 
 
@@ -152,8 +153,8 @@ def _counted(tasks: list[QueuedTask]) -> list[tuple[str, str, int]]:
     return [(word, name, numbers[word]) for word, name in _KINDS.items() if numbers[word] or not word]
 
 
-def _selected(session: Session, task_id: str) -> Facts:
-    (facts,) = reasons_named([one_task(session, task_id)], user_names(session))
+def _selected(session: Session, task_id: str, users: Mapping[str, str]) -> Facts:
+    (facts,) = reasons_named([one_task(session, task_id)], users)
     row = invoices.get_row(session, facts["invoice_id"])
     return facts | {"customer_id": row.customer_id if row else ""}
 
