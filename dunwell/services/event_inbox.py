@@ -112,7 +112,7 @@ class Inbox:
     def _try_again(self, provider: str, event_id: str, now: datetime) -> dict[str, Any] | None:
         with self._database.reading() as session:
             row = provider_events.get(session, provider, event_id)
-            item = ProviderEvent.model_validate(row.body["news"]) if row else None
+            item = ProviderEvent.model_validate(row.body["event"]) if row else None
             owners = owners_of(session, item) if item else ()
         if item is None or row is None:
             return None
@@ -139,7 +139,7 @@ class Inbox:
 def _body(item: ProviderEvent, applied: AppliedEvent) -> dict[str, Any]:
     """What is kept of an event. A text that became a note is not kept twice."""
     kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if applied.noted else None)
-    body: dict[str, Any] = {"news": kept}
+    body: dict[str, Any] = {"event": kept}
     if applied.report is not None:
         body |= {"report": applied.report.model_dump(mode="json"), "tell": list(applied.tell)}
     return body

@@ -27,6 +27,7 @@ from dunwell.services import (
     person_tasks,
     told,
 )
+from dunwell.services.alignment import Alignment
 from dunwell.services.attempt import Attempt
 from dunwell.services.call_outcomes import CallOutcomes
 from dunwell.services.contact_replacement import ContactReplacement
@@ -35,7 +36,6 @@ from dunwell.services.failures import Parts
 from dunwell.services.handed_case import handed_case
 from dunwell.services.hold_release import begin_anew, free_account
 from dunwell.services.planning import plan_and_answer
-from dunwell.services.recovery import Recovery
 from dunwell.services.request_models import RecordAnswer, RecordRequest
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.unposted_letters import take_back_letters
@@ -59,7 +59,7 @@ class Recording:
         with self._deps.database.writing(request.customer_id) as session:
             known = handed_case(session, request)
             parts = Parts(session, attempt)
-            parts.do("recovery", lambda: self._recover(session, request, known, attempt, answer))
+            parts.do("alignment", lambda: self._align(session, request, known, attempt, answer))
             case = answer.newer or known
             if request.event is not None:
                 parts.do(request.event, lambda: self._write_event(session, request, case, now, answer))
@@ -87,14 +87,14 @@ class Recording:
         )
         return answer
 
-    def _recover(
+    def _align(
         self, session: Session, request: RecordRequest, known: Case, attempt: Attempt, answer: RecordAnswer
     ) -> None:
         """Let case and database catch up with each other. `answer.newer` is then the case, if `known` is not."""
         event = parse_event(request.event, [request.content]) if request.event is not None else None
-        recovery = Recovery(session, self._deps, request, known, attempt.now)
-        case = recovery.newest(event)
-        answer.apart = recovery.complete(case) or (attempt.number > 1 and recovery.was_completed())
+        alignment = Alignment(session, self._deps, request, known, attempt.now)
+        case = alignment.newest(event)
+        answer.apart = alignment.complete(case) or (attempt.number > 1 and alignment.was_completed())
         if case is not known:
             answer.newer = case
 

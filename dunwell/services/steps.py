@@ -10,6 +10,7 @@ from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, person_tasks
+from dunwell.services.alignment import are_apart
 from dunwell.services.attempt import Attempt
 from dunwell.services.channel_fallback import ChannelFallback
 from dunwell.services.copies import Copies
@@ -20,7 +21,6 @@ from dunwell.services.failures import Parts, lasts, reason_of
 from dunwell.services.handed_case import handed_case
 from dunwell.services.hold_release import free_account
 from dunwell.services.planning import plan_and_answer
-from dunwell.services.recovery import are_apart
 from dunwell.services.request_models import StepAnswer, StepRequest
 from dunwell.services.sending import Sending
 from dunwell.services.step_execution import execution_for

@@ -207,8 +207,8 @@ class Records:
         """What was kept of reports, by provider, the message's id there, and the provider's word."""
         found = {}
         for row in self.rows("SELECT * FROM webhook_events"):
-            news = _json(row["body"])["news"]
-            found[row["provider"], news.get("message_id") or news.get("provider_id"), row["kind"]] = row
+            event = _json(row["body"])["event"]
+            found[row["provider"], event.get("message_id") or event.get("provider_id"), row["kind"]] = row
         return found
 
     @cached_property

@@ -64,7 +64,7 @@ _AWAY = 8.0
 
 _UNHEARD = """
 SELECT count(*) FROM webhook_events e JOIN messages m
-ON m.message_id = e.body -> 'news' ->> 'message_id' OR m.provider_id = e.body -> 'news' ->> 'provider_id'
+ON m.message_id = e.body -> 'event' ->> 'message_id' OR m.provider_id = e.body -> 'event' ->> 'provider_id'
 WHERE e.done_at IS NULL
 """
 

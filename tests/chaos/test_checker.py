@@ -155,10 +155,10 @@ def _state(paid: str, steps: list[dict[str, str]], ended: str | None) -> dict[st
 
 def _kept(id_: str) -> str:
     """What the web service keeps of a report that the mail was delivered."""
-    news = json.dumps({"news": {"message_id": id_, "kind": "delivered", "state": "delivered"}})
+    body = json.dumps({"event": {"message_id": id_, "kind": "delivered", "state": "delivered"}})
     return (
         "INSERT INTO webhook_events(provider, event_id, kind, body, received_at, done_at) VALUES"
-        f" ('sendgrid', 'e-{id_}', 'delivered', '{news}', '2027-03-02 09:05:00', '2027-03-02 09:05:00')"
+        f" ('sendgrid', 'e-{id_}', 'delivered', '{body}', '2027-03-02 09:05:00', '2027-03-02 09:05:00')"
     )
 
 
@@ -527,7 +527,7 @@ def test_a_report_of_an_sms_nobody_knows_yet_may_wait(copy: Path) -> None:
     _sql(
         copy,
         "INSERT INTO webhook_events(provider, event_id, kind, body, received_at) VALUES ('twilio', 'SM1.delivered',"
-        """ 'delivered', '{"news": {"provider_id": "SM1"}}', '2027-03-02 09:05:00')""",
+        """ 'delivered', '{"event": {"provider_id": "SM1"}}', '2027-03-02 09:05:00')""",
     )
     _logged(_log_line("SM1", "heard", "twilio", status="delivered", word="delivered"))(copy)
     assert check(copy).violations == []

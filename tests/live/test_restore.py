@@ -22,7 +22,7 @@ from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from dunwell.domain.standstill import decision
 from dunwell.local.temporal_server import SERVER_FILE, DevServer
 from dunwell.services import standstill
-from dunwell.services.recovery import LOST_TEXT
+from dunwell.services.alignment import LOST_TEXT
 from dunwell.store import addresses, cases, outbox, payments, standstills, tasks, timeline
 from tests import backups
 from tests.gateways.fakes import Answer

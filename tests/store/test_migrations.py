@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from dunwell.store import provider_events
 from dunwell.store.database import Database
 from dunwell.store.schema import AHEAD, SchemaError, check_schema, migrate, revisions
 from dunwell.store.tables import Base, MessageInvoiceRow
@@ -109,6 +110,25 @@ def test_what_messages_claimed_is_kept_to_the_cent(database_url: str) -> None:
         if connection.dialect.name == "sqlite":
             kinds = connection.scalars(text("select distinct typeof(claimed) from message_invoices"))
             assert kinds.all() == ["text"], "SQLite computes with numbers as floats"
+    database.close()
+
+
+def test_what_a_provider_reported_keeps_its_content(database_url: str) -> None:
+    """Of an event that waits for its message, so that it is applied after the migration as it was reported."""
+    bodies = {"e1": {"news": {"kind": "delivered"}, "tell": ["inv-1"]}, "e2": {"news": {"kind": "bounce"}}}
+    database = Database(database_url)
+    migrate(database, "0032")
+    with database.engine.begin() as connection:
+        events = Table("webhook_events", MetaData(), autoload_with=connection)
+        rows = [
+            {"provider": "twilio", "event_id": key, "kind": "k", "body": body, "received_at": _MADE_ON}
+            for key, body in bodies.items()
+        ]
+        connection.execute(insert(events), rows)
+    migrate(database)
+    with database.reading() as session:
+        kept = {row.event_id: row.body for row in provider_events.waiting(session)}
+    assert kept == {"e1": {"event": {"kind": "delivered"}, "tell": ["inv-1"]}, "e2": {"event": {"kind": "bounce"}}}
     database.close()
 
 

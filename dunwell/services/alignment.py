@@ -1,4 +1,4 @@
-"""Brings a case and the database to the same state after one of them was restored from an older copy.
+"""Aligns a case with the database after one of them was restored from an older copy.
 
 Whichever is behind catches up: payments, holds, messages and the timeline are written again, and what happened to an
 older case is applied to the newer copy in the database.
@@ -55,7 +55,7 @@ def are_apart(session: Session, case: Case, written: Mark | None, seen: int) -> 
     return stored is not None and stored.revision <= case.revision and is_ahead(session, case, written)
 
 
-class Recovery:
+class Alignment:
     """The work of one transaction that records an event, with the customer's lock.
 
     `case` is the workflow's; of the request, its entries and what was written count.

@@ -14,9 +14,9 @@ from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import standstill
+from dunwell.services.alignment import LOST_TEXT
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
-from dunwell.services.recovery import LOST_TEXT
 from dunwell.store import addresses, cases, customer_pauses, payments, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
