@@ -282,9 +282,19 @@ class Catalogue:
 
     def labels(self, language: str) -> Mapping[str, str]:
         """Return the LABELS in the best language for the BCP 47 tag `language`, with names such as {name} in them."""
-        labels = self._drafts[self.language_for(language)].language.labels
+        return self._spelled(language, self._drafts[self.language_for(language)].language.labels)
+
+    def pages(self, language: str) -> Mapping[str, str]:
+        """Return the words of customers' pages, PAGES, in the same way."""
+        return self._spelled(language, self._drafts[self.language_for(language)].language.pages)
+
+    def _spelled(self, language: str, words: Mapping[str, str]) -> Mapping[str, str]:
         spelled = spelling(self.locale(language))
-        return MappingProxyType({name: spelled(words) for name, words in labels.items()})
+        return MappingProxyType({name: spelled(text) for name, text in words.items()})
+
+    def name_of(self, language: str) -> str:
+        """Return what the language of this code calls itself, such as "Español"."""
+        return self._drafts[language].language.name
 
     def compose(self, key: str, language: str, facts: Facts, *, preface: str = "") -> Composed:
         """Compose message `key` for `facts`. `preface` is a plain sentence above the body, as on a copy.

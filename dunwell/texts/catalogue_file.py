@@ -14,6 +14,7 @@ from dunwell.domain.model import Value
 from dunwell.domain.refusal import refusal_of
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.toml_text import TomlFault, parse_toml
+from dunwell.texts.page_words import PAGES
 
 CONSEQUENCES = frozenset({"restricted", "suspended", "legal", "handed_over"})
 """The consequences that a message may announce or state."""
@@ -122,6 +123,7 @@ class Language(Value):
     consequences: dict[str, StrictStr]
     consequences_short: dict[str, StrictStr]
     labels: dict[str, StrictStr]
+    pages: dict[str, StrictStr]
     fragments: dict[str, StrictStr]
 
 
@@ -155,7 +157,8 @@ class _Reader:
         locale = self._locale(language.code)
         self._check_plurals(language, locale)
         self._check_consequences(language)
-        self._check_labels(language.labels)
+        self._check_words("labels", language.labels, LABELS)
+        self._check_words("pages", language.pages, PAGES)
         messages = {key: self._message(key, table) for key, table in tables.items()}
         return Draft(self.file, language, locale, messages)
 
@@ -212,18 +215,18 @@ class _Reader:
                 reason = f"needs exactly {listed(CONSEQUENCES)}; it has {listed(have)}"
                 raise CatalogueError(reason, file=self.file, field=f"language.{field}")
 
-    def _check_labels(self, labels: Mapping[str, str]) -> None:
-        if labels.keys() != LABELS.keys():
-            missing, unknown = LABELS.keys() - labels.keys(), labels.keys() - LABELS.keys()
+    def _check_words(self, table: str, words: Mapping[str, str], wanted: Mapping[str, frozenset[str]]) -> None:
+        if words.keys() != wanted.keys():
+            missing, unknown = wanted.keys() - words.keys(), words.keys() - wanted.keys()
             reason = f"missing: {listed(missing)}; unknown: {listed(unknown)}"
-            raise CatalogueError(reason, file=self.file, field="language.labels")
-        for name, text in labels.items():
+            raise CatalogueError(reason, file=self.file, field=f"language.{table}")
+        for name, text in words.items():
             have = frozenset(re.findall(r"\{(.*?)\}", text))
-            if not text.strip() or have != LABELS[name]:
+            if not text.strip() or have != wanted[name]:
                 reason = (
-                    f"{text!r} must be a text with these braces: {listed(f'{{{place}}}' for place in LABELS[name])}"
+                    f"{text!r} must be a text with these braces: {listed(f'{{{place}}}' for place in wanted[name])}"
                 )
-                raise CatalogueError(reason, file=self.file, field=f"language.labels.{name}")
+                raise CatalogueError(reason, file=self.file, field=f"language.{table}.{name}")
 
 
 def check_agrees(draft: Draft, reference: Draft) -> None:

@@ -208,6 +208,7 @@ BODY = FieldStyle("long", "medium", escaped)
 SHORT = FieldStyle("medium", "medium", one_line, brief=True, parting=" ")
 SHORT_TIGHT = FieldStyle("medium", "medium", one_line, brief=True, roomy=False, parting=" ")
 CALL = FieldStyle("long", "long", one_line, parting="")
+PAGE = FieldStyle("long", "medium", one_line, parting="")
 
 _PLACEHOLDER = "\ue000"
 

@@ -27,7 +27,7 @@ from dunwell.web.api.reference import reference
 from dunwell.web.auth import SignInNeeded, principal_of
 from dunwell.web.console import routes as console
 from dunwell.web.console.sign_in import ask_to_sign_in
-from dunwell.web.customer import pay, unsubscribe
+from dunwell.web.customer import assets, pay, unsubscribe
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 from dunwell.web.webhooks import routes as webhooks
@@ -60,6 +60,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(webhooks.router)
     app.include_router(unsubscribe.router)
     app.include_router(pay.router)
+    app.include_router(assets.router)
     app.include_router(api.router)
     app.include_router(customers.router)
     app.include_router(approvals.router)

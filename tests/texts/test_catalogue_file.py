@@ -1,6 +1,6 @@
 """A language is one file: what it may hold, what is refused and where, and which file serves a debtor's language."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 
 from dunwell.texts.catalogue import Catalogue, CatalogueError
 from dunwell.texts.catalogue_file import LABELS
+from dunwell.texts.page_words import PAGES
 from tests.services.languages import facts
 
 _FILE = """\
@@ -28,6 +29,8 @@ legal = "legal"
 handed_over = "handed over"
 [language.labels]
 LABELS
+[language.pages]
+PAGES
 [language.fragments]
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
@@ -49,10 +52,14 @@ body = "{{ greeting }} {{ consequence }} {{ more }} {{ claim }}"
 short = "{{ consequence_short }} {{ more }}"
 call = "{{ consequence }} {{ more }}"
 """
-_LABELS = (
-    f'{name} = "{" ".join([name, *(f"{{{one}}}" for one in sorted(braces))])}"' for name, braces in LABELS.items()
-)
-LANGUAGE_FILE = _FILE.replace("LABELS", "\n".join(_LABELS))
+
+
+def _table(words: Mapping[str, frozenset[str]]) -> str:
+    named = {name: " ".join([name, *(f"{{{one}}}" for one in sorted(braces))]) for name, braces in words.items()}
+    return "\n".join(f'{name} = "{text}"' for name, text in named.items())
+
+
+LANGUAGE_FILE = _FILE.replace("LABELS", _table(LABELS)).replace("PAGES", _table(PAGES))
 _BROKEN_LINE = LANGUAGE_FILE.splitlines().index("[first]") + 1
 
 

@@ -53,6 +53,7 @@ MAY: Mapping[Right, set[Role]] = {
 OPEN = re.compile(
     r"/console/(static/\{name\}|sign-in(/.*)?|set-password|sign-out)"  # before a session, or to end one
     r"|/api/(openapi\.json|docs.*)"  # with any key
+    r"|/i/static/customer\.css"
     r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"  # signed, or with a token of their own
     r"|/(livez|readyz|healthz)"
 )

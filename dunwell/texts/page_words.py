@@ -1,0 +1,54 @@
+"""The words of the pages for customers that each language must have, with the names in braces that are filled in."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_PLAIN = """
+language language_send paid_so_far settled cancelled handed_over closed
+noted noted_plan noted_met noted_payment noted_reply noted_paused noted_call
+pay pay_now transfer
+answer which which_all optional
+promise promise_day promise_part promise_send promise_done promise_none
+split split_parts split_first split_every split_week split_fortnight split_month split_send split_done
+split_wish split_ask split_asked
+wrong wrong_reason wrong_not_delivered wrong_quality wrong_price wrong_not_ordered wrong_twice wrong_details
+wrong_other wrong_part wrong_text wrong_file wrong_file_means wrong_send wrong_done wrong_open
+paid paid_on paid_amount paid_from paid_send paid_done
+payer payer_means payer_name payer_email payer_send payer_done payer_asked payer_cap payer_ignore
+call call_number call_at call_send call_done
+scam scam_never scam_doubt contact privacy privacy_more advice advice_means
+problem need_day day_past need_choice need_text bad_time bad_file big_file sent_before not_now try_again
+"""
+
+PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        **dict.fromkeys(_PLAIN.split(), frozenset[str]()),
+        "intro": frozenset({"company"}),
+        "as_of": frozenset({"day"}),
+        "noted_promise": frozenset({"amount", "day"}),
+        "noted_dispute": frozenset({"amount"}),
+        "promise_broken": frozenset({"day"}),
+        "upheld": frozenset({"day"}),
+        "rejected": frozenset({"day"}),
+        "adjusted": frozenset({"amount", "day"}),
+        "pay_number": frozenset({"number"}),
+        "document": frozenset({"number"}),
+        "promise_until": frozenset({"first", "last"}),
+        "split_until": frozenset({"day"}),
+        "payer_subject": frozenset({"who"}),
+        "payer_hello": frozenset({"name"}),
+        "payer_mail": frozenset({"address", "company", "who"}),
+        "call_on_file": frozenset({"number"}),
+        "scam_site": frozenset({"host"}),
+        "scam_mail": frozenset({"address"}),
+        "privacy_means": frozenset({"company"}),
+        "bad_day": frozenset({"example"}),
+        "day_between": frozenset({"first", "last"}),
+        "bad_amount": frozenset({"example"}),
+        "amount_most": frozenset({"amount"}),
+        "amount_least": frozenset({"amount"}),
+        "too_long": frozenset({"count"}),
+        "bad_email": frozenset({"example"}),
+        "bad_phone": frozenset({"example"}),
+    }
+)

@@ -1,0 +1,112 @@
+"""Renders the pages for customers that have forms, from templates, in a customer's language and without script."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from dunwell.services.dependencies import Dependencies
+from dunwell.texts.catalogue import Catalogue
+from dunwell.texts.formatting import PAGE, Formatter, grouped_iban
+from dunwell.web.customer.pages import HEADERS as FRAME_HEADERS
+
+HERE = Path(__file__).parent
+HEADERS = {
+    **FRAME_HEADERS,
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+"""No page of these runs a script or asks another host for anything."""
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["iban"] = grouped_iban
+    return made
+
+
+_TEMPLATES = _environment()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes words, days and amounts in a language, a tag that `Catalogue.spoken` returned."""
+
+    catalogue: Catalogue
+    language: str
+
+    @cached_property
+    def locale(self) -> Locale:
+        return self.catalogue.locale(self.language)
+
+    @cached_property
+    def _words(self) -> Mapping[str, str]:
+        return {**self.catalogue.labels(self.language), **self.catalogue.pages(self.language)}
+
+    @cached_property
+    def _formatter(self) -> Formatter:
+        return Formatter(self.locale, PAGE)
+
+    def say(self, name: str, **facts: object) -> Markup:
+        """Return a word or sentence of the pages, else of the labels, with its facts.
+
+        Each fact is isolated, so that a name or number keeps its direction in text that runs from right to left.
+        """
+        text = escape(self._words[name])
+        for fact, value in facts.items():
+            text = text.replace(f"{{{fact}}}", Markup("<bdi>{}</bdi>").format(value))
+        return text
+
+    def plain(self, name: str, **facts: object) -> str:
+        """Return the same as text, for titles and options of a choice."""
+        text = self._words[name]
+        for fact, value in facts.items():
+            text = text.replace(f"{{{fact}}}", str(value))
+        return text
+
+    def day(self, value: date) -> str:
+        return self._formatter.day(value, value) or ""
+
+    def money(self, value: Decimal | str, currency: str, digits: int = 2) -> str:
+        return self._formatter.money(Decimal(value), currency, digits) or ""
+
+
+def page(
+    deps: Dependencies, template: str, language: str, status: int = 200, /, *, refresh: int | None = None, **facts: Any
+) -> Response:
+    """Return a template, which extends frame.html, as a response.
+
+    language  a tag that `Catalogue.spoken` returned
+    refresh   in so many seconds the browser asks for the page again
+    """
+    writer = Writer(deps.catalogue, language)
+    known = {
+        "writer": writer,
+        "say": writer.say,
+        "plain": writer.plain,
+        "day": writer.day,
+        "money": writer.money,
+        "lang": str(writer.locale).replace("_", "-"),
+        "direction": writer.locale.text_direction,
+        "sender": deps.sender,
+        "refresh": refresh,
+    }
+    text = _TEMPLATES.get_template(template).render(known | facts)
+    return HTMLResponse(text, status, HEADERS)
