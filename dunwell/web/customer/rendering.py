@@ -1,5 +1,6 @@
 """Renders the pages for customers that have forms, from templates, in a customer's language and without script."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -43,6 +44,7 @@ def _environment() -> Environment:
 
 
 _TEMPLATES = _environment()
+_BRACES = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,17 @@ class Writer:
     def _formatter(self) -> Formatter:
         return Formatter(self.locale, PAGE)
 
-    def say(self, name: str, **facts: object) -> Markup:
+    def say(self, word: str, /, **facts: object) -> Markup:
         """Return a word or sentence of the pages, else of the labels, with its facts.
 
         Each fact is isolated, so that a name or number keeps its direction in text that runs from right to left.
         """
-        text = escape(self._words[name])
-        for fact, value in facts.items():
-            text = text.replace(f"{{{fact}}}", Markup("<bdi>{}</bdi>").format(value))
-        return text
+        shown = {name: Markup("<bdi>{}</bdi>").format(fact) for name, fact in facts.items()}
+        return Markup(_filled(str(escape(self._words[word])), shown))
 
-    def plain(self, name: str, **facts: object) -> str:
+    def plain(self, word: str, /, **facts: object) -> str:
         """Return the same as text, for titles and options of a choice."""
-        text = self._words[name]
-        for fact, value in facts.items():
-            text = text.replace(f"{{{fact}}}", str(value))
-        return text
+        return _filled(self._words[word], {name: str(fact) for name, fact in facts.items()})
 
     def day(self, value: date) -> str:
         return self._formatter.day(value, value) or ""
@@ -88,8 +85,20 @@ class Writer:
         return self._formatter.money(Decimal(value), currency, digits) or ""
 
 
+def _filled(text: str, facts: Mapping[str, str]) -> str:
+    """Fill all braces at once: what a person typed may hold braces of its own."""
+    return _BRACES.sub(lambda found: facts.get(found[1], found[0]), text)
+
+
 def page(
-    deps: Dependencies, template: str, language: str, status: int = 200, /, *, refresh: int | None = None, **facts: Any
+    deps: Dependencies,
+    template: str,
+    language: str,
+    status: int = 200,
+    /,
+    *,
+    refresh: int | None = None,
+    **facts: Any,
 ) -> Response:
     """Return a template, which extends frame.html, as a response.
 
