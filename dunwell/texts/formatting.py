@@ -15,7 +15,7 @@ from babel.lists import format_list
 from babel.numbers import format_decimal, format_percent, get_currency_symbol, parse_pattern
 
 from dunwell.domain.autolinks import WORD_JOINER, unlinked
-from dunwell.domain.cleaning import isolated, one_line
+from dunwell.domain.cleaning import clean, isolated, one_line
 from dunwell.domain.model import Value
 from dunwell.domain.payment_reference import grouped
 from dunwell.texts.markup import escaped
@@ -208,7 +208,7 @@ BODY = FieldStyle("long", "medium", escaped)
 SHORT = FieldStyle("medium", "medium", one_line, brief=True, parting=" ")
 SHORT_TIGHT = FieldStyle("medium", "medium", one_line, brief=True, roomy=False, parting=" ")
 CALL = FieldStyle("long", "long", one_line, parting="")
-PAGE = FieldStyle("long", "medium", one_line, parting="")
+PAGE = FieldStyle("long", "medium", clean, parting="")
 
 _PLACEHOLDER = "\ue000"
 
