@@ -14,6 +14,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.services.idempotency import StillRunning
 from dunwell.services.incoming_payments import IncomingPayments, Taken
 from dunwell.services.reported_payments import ReportedPayments, is_reported
+from dunwell.services.submissions import Submission
 from dunwell.store.database import Database
 from dunwell.store.tables import BookingRow
 
@@ -36,9 +37,16 @@ def read_amount(text: str) -> Decimal:
 class Matching:
     """Everything about incoming payments. Safe to share between tasks."""
 
-    def __init__(self, database: Database, cases: Cases, unmatched_days: int) -> None:
-        self._payments, self._cases = IncomingPayments(database, unmatched_days), cases
-        self._reported = ReportedPayments(database, unmatched_days)
+    def __init__(
+        self, database: Database, cases: Cases, unmatched_days: int, submission: Submission | None = None
+    ) -> None:
+        self._database, self._cases, self._unmatched_days = database, cases, unmatched_days
+        self._payments = IncomingPayments(database, unmatched_days, submission)
+        self._reported = ReportedPayments(database, unmatched_days, submission)
+
+    def by_form(self, submission: Submission) -> "Matching":
+        """Return the same for a decision by this form. One by a form that was carried out raises AlreadyDone."""
+        return Matching(self._database, self._cases, self._unmatched_days, submission)
 
     def preview(self, found: Sequence[Incoming]) -> list[Match | Taken]:
         """Return what would become of each payment now; Taken for one that is known. Changes nothing."""

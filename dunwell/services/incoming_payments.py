@@ -22,8 +22,10 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import TaskKind, TaskState
 from dunwell.domain.timeline import Entry
+from dunwell.services import submissions
 from dunwell.services.money_under_way import DAYS_TO_DECIDE
 from dunwell.services.payment_clues import OpenInvoices, clues_of, owed_of
+from dunwell.services.submissions import Submission
 from dunwell.store import accounts, audit, cases, invoices, tasks, timeline
 from dunwell.store import incoming_payments as store
 from dunwell.store.database import Database
@@ -46,10 +48,13 @@ class Taken:
 
 
 class IncomingPayments:
-    """unmatched_days: after so many days money that nobody could match is a person's task."""
+    """unmatched_days: after so many days money that nobody could match is a person's task.
 
-    def __init__(self, database: Database, unmatched_days: int) -> None:
-        self._database, self._unmatched_days = database, unmatched_days
+    submission: the form by which a person decides. A decision by one that was carried out raises AlreadyDone.
+    """
+
+    def __init__(self, database: Database, unmatched_days: int, submission: Submission | None = None) -> None:
+        self._database, self._unmatched_days, self._submission = database, unmatched_days, submission
 
     # What comes in -----------------------------------------------------------------------------------------
 
@@ -132,7 +137,7 @@ class IncomingPayments:
     def confirm(self, entry_id: str, number: int, principal: Principal, now: datetime) -> None:
         """Book the payment as the proposal says. Raises Refused when it is not open, or less is open by now."""
         principal.check(Right.PAYMENTS_WRITE)
-        with self._deciding(entry_id) as session:
+        with self._deciding(entry_id, now) as session:
             row = _found(session, entry_id)
             if _is_confirmed(session, row, number):
                 return  # the same form sent twice
@@ -147,7 +152,7 @@ class IncomingPayments:
     def reject(self, entry_id: str, number: int, principal: Principal, now: datetime) -> None:
         """Note that the payment is not for these invoices; it is not proposed again. Raises Refused."""
         principal.check(Right.PAYMENTS_WRITE)
-        with self._deciding(entry_id) as session:
+        with self._deciding(entry_id, now) as session:
             row, proposal = _found(session, entry_id), _open_proposal(session, entry_id, number)
             proposal.state = ProposalState.REJECTED
             session.flush()
@@ -169,6 +174,7 @@ class IncomingPayments:
             parts = _split_by_hand(session, _waiting(session, entry_id), shares)
         with self._database.writing_beside_customers() as session:
             accounts.lock(session, _customers(session, entry_id) | {part.customer_id for part in parts})
+            submissions.take(session, self._submission, now)
             row = _waiting(session, entry_id)
             _book(session, row, parts, principal, now, f"matched by {principal.label}")
             _learn(session, row, parts, principal, now)
@@ -177,7 +183,7 @@ class IncomingPayments:
     def undo(self, entry_id: str, principal: Principal, now: datetime) -> None:
         """Take the payment back from the invoices it was booked on; it waits for a decision again. Raises Refused."""
         principal.check(Right.PAYMENTS_WRITE)
-        with self._deciding(entry_id) as session:
+        with self._deciding(entry_id, now) as session:
             row = _found(session, entry_id)
             standing = store.standing(session, entry_id)
             if row.state is not EntryState.BOOKED or not standing:
@@ -196,7 +202,7 @@ class IncomingPayments:
     def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
         """Note that the payment is for no invoice, such as interest of the bank. Raises Refused."""
         principal.check(Right.PAYMENTS_WRITE)
-        with self._deciding(entry_id) as session:
+        with self._deciding(entry_id, now) as session:
             row = _waiting(session, entry_id)
             _let_lapse(session, entry_id)
             _note_decision(
@@ -205,13 +211,14 @@ class IncomingPayments:
             _audit(session, principal, row, "payment_set_aside", now, {}, reason)
 
     @contextmanager
-    def _deciding(self, entry_id: str) -> Iterator[Session]:
+    def _deciding(self, entry_id: str, now: datetime) -> Iterator[Session]:
         """Open a transaction with the locks of every customer whom the payment concerns. Raises Refused."""
         with self._database.reading() as session:
             _found(session, entry_id)
             concerned = _customers(session, entry_id)
         with self._database.writing_beside_customers() as session:
             accounts.lock(session, concerned)
+            submissions.take(session, self._submission, now)
             yield session
 
     # What cases have to be told ----------------------------------------------------------------------------

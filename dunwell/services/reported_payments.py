@@ -17,6 +17,7 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
+from dunwell.services.submissions import Submission
 from dunwell.services.waiting_payments import WaitingPayments
 from dunwell.store import billing_events, cases, invoices, tasks
 from dunwell.store.database import Database
@@ -46,10 +47,14 @@ def find(session: Session, entry_id: str) -> BillingSubjectRow:
 
 
 class ReportedPayments:
-    """unmatched_days: after so many days a payment that no case could be told of is a person's task."""
+    """unmatched_days: after so many days a payment that no case could be told of is a person's task.
 
-    def __init__(self, database: Database, unmatched_days: int) -> None:
+    submission: the form by which a person decides. A decision by one that was carried out raises AlreadyDone.
+    """
+
+    def __init__(self, database: Database, unmatched_days: int, submission: Submission | None = None) -> None:
         self._database, self._patience = database, timedelta(days=unmatched_days)
+        self._waiting = WaitingPayments(database, submission)
 
     def ask_people(self, now: datetime) -> int:
         """Raise a task for each payment that waits for too long, once, and withdraw those of others.
@@ -71,13 +76,13 @@ class ReportedPayments:
         with self._database.reading() as session:
             row = find(session, entry_id)
             invoice_id = _the_invoice(session, row, shares)
-        WaitingPayments(self._database).assign(row.provider, row.subject, invoice_id, principal, now)
+        self._waiting.assign(row.provider, row.subject, invoice_id, principal, now)
 
     def set_aside(self, entry_id: str, reason: str, principal: Principal, now: datetime) -> None:
         """Note that the payment is for no invoice known here. Raises Refused, NotAllowed."""
         with self._database.reading() as session:
             row = find(session, entry_id)
-        WaitingPayments(self._database).dismiss(row.provider, row.subject, reason, principal, now)
+        self._waiting.dismiss(row.provider, row.subject, reason, principal, now)
 
 
 def _task_id(row: BillingSubjectRow) -> str:

@@ -33,6 +33,10 @@ class Submission:
         said = json.dumps([path, dict(typed)], sort_keys=True, ensure_ascii=False)
         return cls(principal, form_id, sha256(said.encode()).hexdigest())
 
+    def is_done(self, session: Session) -> bool:
+        """Return whether this very form was carried out before."""
+        return submissions.find(session, self.principal, self.form_id) == self.digest
+
     def take(self, session: Session, now: datetime) -> None:
         """Note that the form is carried out, in the transaction that does so: what fails may be sent again.
 
@@ -46,3 +50,9 @@ class Submission:
         raise Refused(
             "form", "This form was sent before with other values; nothing was done now. Check it, and send it again."
         )
+
+
+def take(session: Session, submission: Submission | None, now: datetime) -> None:
+    """Take the form by which something is done, if it is done by one. Raises AlreadyDone, Refused."""
+    if submission is not None:
+        submission.take(session, now)

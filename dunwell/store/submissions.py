@@ -22,6 +22,11 @@ def take(session: Session, principal: str, form_id: str, digest: str, now: datet
     noted = session.execute(insert(SubmissionRow).values(values).on_conflict_do_nothing().returning(SubmissionRow.at))
     if noted.first() is not None:
         return None
+    return find(session, principal, form_id)
+
+
+def find(session: Session, principal: str, form_id: str) -> str | None:
+    """Return the digest of a form that was carried out; None when it was not."""
     row = session.get(SubmissionRow, (principal, form_id), populate_existing=True)
     return row.digest if row is not None else None
 

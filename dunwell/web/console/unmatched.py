@@ -1,21 +1,23 @@
 """The page of money that nobody could match yet: confirm or reject what is proposed, split by hand, undo."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Annotated
+from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from dunwell.client.matching import read_amount
+from dunwell.client.matching import Matching, read_amount
 from dunwell.client.server import ServerAway
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
+from dunwell.services.submissions import AlreadyDone
 from dunwell.views.facts import Facts
 from dunwell.views.unmatched import lately_booked, unmatched
 from dunwell.web.auth import allowed
-from dunwell.web.console.forms import read_form
+from dunwell.web.console.forms import read_form, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import service_of
@@ -47,53 +49,65 @@ async def show(
 @router.post("/{entry_id}/proposals/{number}/{decision}")
 async def decide(request: Request, entry_id: str, number: int, decision: str, principal: Writes) -> Response:
     """Confirm a proposal, which books it, or reject it."""
-    matching = service_of(request).matching
-    if decision == "confirm":
-        return await _done(request, principal, decision, entry_id, matching.confirm(entry_id, number, principal))
-    if decision == "reject":
-        return await _done(request, principal, decision, entry_id, matching.reject(entry_id, number, principal))
-    raise Problem(404, "There is no such form.")
+    if decision not in {"confirm", "reject"}:
+        raise Problem(404, "There is no such form.")
+    typed = await read_form(request)
+
+    def act(matching: Matching) -> Awaitable[None]:
+        said = matching.confirm if decision == "confirm" else matching.reject
+        return said(entry_id, number, principal)
+
+    return await _decided(request, principal, decision, entry_id, typed, act)
 
 
 @router.post("/{entry_id}/match")
 async def match(request: Request, entry_id: str, principal: Writes) -> Response:
     """Book the payment on the invoices that were typed."""
     typed = await read_form(request)
-    try:
-        shares = _shares(typed)
-    except Refused as refused:
-        return await _shown(request, principal, refused=(entry_id, refused), typed=typed, status=422)
-    assigned = service_of(request).matching.assign(entry_id, shares, principal)
-    return await _done(request, principal, "match", entry_id, assigned, typed)
+    return await _decided(
+        request, principal, "match", entry_id, typed, lambda to: to.assign(entry_id, _shares(typed), principal)
+    )
 
 
 @router.post("/{entry_id}/undo")
 async def undo(request: Request, entry_id: str, principal: Writes) -> Response:
     """Take a booked payment back from its invoices."""
-    return await _done(request, principal, "undo", entry_id, service_of(request).matching.undo(entry_id, principal))
+    typed = await read_form(request)
+    return await _decided(request, principal, "undo", entry_id, typed, lambda to: to.undo(entry_id, principal))
 
 
 @router.post("/{entry_id}/aside")
 async def aside(request: Request, entry_id: str, principal: Writes) -> Response:
     """Note that the payment is for no invoice."""
     typed = await read_form(request)
-    work = service_of(request).matching.set_aside(entry_id, typed.get("reason", ""), principal)
-    return await _done(request, principal, "aside", entry_id, work, typed)
+    reason = typed.get("reason", "")
+    return await _decided(
+        request, principal, "aside", entry_id, typed, lambda to: to.set_aside(entry_id, reason, principal)
+    )
 
 
-async def _done(
+async def _decided(
     request: Request,
     principal: Principal,
     what: str,
     entry_id: str,
-    work: Awaitable[None],
-    typed: Mapping[str, str] | None = None,
+    typed: Mapping[str, str],
+    act: Callable[[Matching], Awaitable[None]],
 ) -> Response:
+    """Carry the form out, once: sent again by a double click or the back button, it changes nothing."""
+    service, submission = service_of(request), submission_of(request, principal, typed)
+
+    def is_done() -> bool:
+        with service.database.reading() as session:
+            return submission.is_done(session)
+
     try:
-        await work
+        if not await asyncio.to_thread(is_done):
+            await act(service.matching.by_form(submission))
     except Refused as refused:
-        return await _shown(request, principal, refused=(entry_id, refused), typed=typed, status=422)
-    except ServerAway:
+        if not await asyncio.to_thread(is_done):  # else the same form was carried out a moment before
+            return await _shown(request, principal, refused=(entry_id, refused), typed=typed, status=422)
+    except (AlreadyDone, ServerAway):
         pass  # it is written down; the cases are told within the hour
     return redirect(HERE, done=what)
 
@@ -120,6 +134,7 @@ async def _shown(
         typed=typed or {},
         rows=range(1, ROWS + 1),
         done=done,
+        new_form_id=lambda: uuid4().hex,
     )
 
 

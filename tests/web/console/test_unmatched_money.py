@@ -151,3 +151,27 @@ async def test_a_program_confirms_and_rejects_proposals(http: httpx.AsyncClient,
     assert confirmed.json()["state"] == "booked"
     assert (await ask(http, f"{path}/proposals/1/reject", {})).status_code == 422
     assert (await ask(http, path)).json() == confirmed.json() | {"age_days": 0}
+
+
+async def test_a_form_that_was_carried_out_changes_nothing_when_it_comes_again(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    """A double click, and the back button after somebody took the booking back."""
+    entry_id = entry(site, "nobody").entry_id
+    forms = re.findall(
+        rf'action="{PAGE}/{entry_id}/match".*?name="form_id" value="([0-9a-f]+)"', (await http.get(PAGE)).text
+    )
+    typed = {"invoice.1": CHASED, "form_id": forms[0]}
+    before = paid(site, CHASED)
+    for _ in range(2):
+        answer = await http.post(f"{PAGE}/{entry_id}/match", data=typed)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}?done=match")
+    assert (await http.post(f"{PAGE}/{entry_id}/undo", data={"form_id": "another"})).status_code == 303
+    assert (await http.post(f"{PAGE}/{entry_id}/match", data=typed)).status_code == 303
+    assert (entry(site, "nobody").state, paid(site, CHASED)) == ("unmatched", before)
+
+
+async def test_every_form_of_the_page_has_an_id_of_its_own(http: httpx.AsyncClient) -> None:
+    text = (await http.get(PAGE)).text
+    ids = re.findall(r'name="form_id" value="([0-9a-f]+)"', text)
+    assert len(set(ids)) == len(ids) == text.count(f'action="{PAGE}/') > 3
