@@ -30,6 +30,7 @@ from dunwell.gateways.setting_fields import secrets_in
 from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import laws
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.links import Links
 from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
 from dunwell.settings import Settings, SettingsError, temporal_connect
 from dunwell.store import schema
@@ -66,6 +67,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
+        links=_links(settings),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         webhook_post=SignedPost(public=not settings.webhook_private_addresses),
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),
@@ -139,6 +141,12 @@ def _opt_out(settings: Settings) -> OptOutLinks | None:
     if settings.public_url is None or settings.unsubscribe_secret is None:
         return None
     return OptOutLinks(settings.public_url.rstrip("/"), secrets_in(settings.unsubscribe_secret))
+
+
+def _links(settings: Settings) -> Links | None:
+    if settings.public_url is None or settings.link_secret is None:
+        return None
+    return Links(settings.public_url.rstrip("/"), secrets_in(settings.link_secret))
 
 
 def _for_rehearsal(gateway: MessageGateway, url: str | None) -> MessageGateway:

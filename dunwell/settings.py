@@ -198,6 +198,7 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, StripeSettings, Pa
     oidc_client_id: str | None = None
     oidc_client_secret: Secret | None = None
     unsubscribe_secret: Secrets | None = None
+    link_secret: Secrets | None = None
 
     @property
     def web_url(self) -> str:
@@ -269,6 +270,7 @@ _PARTNERS: Partners = (
     ),
     ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
     ("UNSUBSCRIBE_SECRET", ("PUBLIC_URL",), "set the address under which readers reach the web service,"),
+    ("LINK_SECRET", ("PUBLIC_URL",), "set the address under which customers reach the web service,"),
     (
         "OIDC_ISSUER",
         ("OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET"),

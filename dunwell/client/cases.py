@@ -24,9 +24,9 @@ from dunwell.client.starting import CaseStarter, Start
 from dunwell.client.status import Known, StatusReader
 from dunwell.domain.case import Case
 from dunwell.domain.cleaning import clean
-from dunwell.domain.events import EVENTS, MONEY, PERSONAL_DECISIONS, CallOutcome, CreditApplied, parse_event
+from dunwell.domain.events import EVENTS, MONEY, CallOutcome, CreditApplied, parse_event
 from dunwell.domain.plausibility import admit
-from dunwell.domain.principals import SYSTEM, Principal, right_for
+from dunwell.domain.principals import SYSTEM, Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services import credits, step_approvals
 from dunwell.services.idempotency import Begun, Idempotency, Note, Request
@@ -79,13 +79,12 @@ class Cases:
         With `wait` the case answers; without it the server keeps the event, and the case may refuse it later.
         Payments and reversals always arrive: they are kept so without a worker, and reopen a case that has ended.
 
-        Raises NotAllowed when the principal's role may not tell it, or approves what they asked for themselves,
-        Refused when the invoice is unknown, the case says no or the `request_id` was used for something else,
-        StillRunning when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
+        Raises NotAllowed when the principal may not tell it, or approves what they asked for themselves, Refused
+        when the invoice is unknown, the case says no or the `request_id` was used for something else, StillRunning
+        when the first request of this id has no answer yet, NoAnswer when no worker took it in time,
         ServerAway when there is no server.
         """
-        if name in PERSONAL_DECISIONS:
-            principal.check(right_for(name, content))
+        principal.check_telling(name, content)
         words, author = clean(note or "").strip(), author or principal.label
         if words and not _AUTHOR.fullmatch(author):
             raise Refused("by", "must be a role or an id: 1 to 60 letters, digits, spaces or . : / + _ -")

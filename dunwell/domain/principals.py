@@ -1,10 +1,12 @@
 """Who does something (a principal), in which role, and what each role may do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dunwell.domain.events import PERSONAL_DECISIONS
+from dunwell.domain.keys import ContactId
+from dunwell.domain.links import Scope
 
 
 class Right(StrEnum):
@@ -108,6 +110,16 @@ _OF_EVENT: Mapping[str, Right] = {
     "policy_moved": Right.POLICIES_WRITE,
 }
 
+_OF_SCOPE: Mapping[str, Scope] = {
+    "promise_to_pay": Scope.PROMISE,
+    "payment_plan_agreed": Scope.PROMISE,
+    "grace_granted": Scope.PROMISE,
+    "dispute_opened": Scope.DISPUTE,
+    "payment_announced": Scope.PAY,
+    "call_requested": Scope.CONTACT,
+}
+"""What the holder of a link may tell a case, by the scope that it needs. Nothing else."""
+
 
 def rights_of(role: Role) -> frozenset[Right]:
     """Return what a role may do."""
@@ -131,6 +143,10 @@ class NotAllowed(Exception):
         what, _, how = right.value.partition(":")
         return cls(f"The role {role.value} may not {how} {what.replace('_', '-')}: ask an administrator.")
 
+    @classmethod
+    def for_want_of_scope(cls, event: str) -> "NotAllowed":
+        return cls(f"This link does not allow {event.replace('_', ' ')}: answer the message instead.")
+
 
 class PrincipalKind(StrEnum):
     """Where the word of a principal comes from.
@@ -140,6 +156,7 @@ class PrincipalKind(StrEnum):
     command  somebody at the command line, who holds the credentials of the database
     engine   somebody who signals a case by Temporal directly
     provider a billing system or payment provider, by its signed webhook or when it is asked
+    link     whoever holds the link of a message or of a restricted account
     system   Dunwell itself
     """
 
@@ -148,6 +165,7 @@ class PrincipalKind(StrEnum):
     COMMAND = "command"
     ENGINE = "engine"
     PROVIDER = "provider"
+    LINK = "link"
     SYSTEM = "system"
 
 
@@ -162,32 +180,48 @@ class ApprovalDecision(StrEnum):
 class Principal:
     """Who does something.
 
-    id          the user's id, the key's name, or for a command that of the user whose login it is, else the login
+    id          the user's id, the key's name, or for a command that of the user whose login it is, else the login; of
+                a link its contact, or the customer whose account is restricted
     name        for people to read; may be personal, so it stays in the database and on pages
-    credential  the key or session that it came by
+    role        None: of a link, which has scopes instead
+    credential  the key, session or link that it came by
     """
 
     kind: PrincipalKind
     id: str
     name: str
-    role: Role
+    role: Role | None
     credential: str | None = None
+    scopes: frozenset[Scope] = frozenset()
 
     @property
     def rights(self) -> frozenset[Right]:
-        return rights_of(self.role)
+        return rights_of(self.role) if self.role is not None else frozenset()
 
     def may(self, right: Right) -> bool:
         return right in self.rights
 
     def check(self, right: Right) -> None:
         """Raise NotAllowed when the role lacks the right."""
+        if self.role is None:
+            raise NotAllowed("This needs somebody who has signed in: a link does not allow it.")
         if not self.may(right):
             raise NotAllowed.for_want_of(right, self.role)
+
+    def check_telling(self, event: str, content: Mapping[str, object]) -> None:
+        """Raise NotAllowed when its role, or the scopes of a link, do not let it tell a case this event."""
+        if event not in PERSONAL_DECISIONS:
+            return
+        if self.kind is not PrincipalKind.LINK:
+            self.check(right_for(event, content))
+        elif _OF_SCOPE.get(event) not in self.scopes:
+            raise NotAllowed.for_want_of_scope(event)
 
     @property
     def label(self) -> str:
         """Return what events and timelines hold as `by`: never a personal name."""
+        if self.kind is PrincipalKind.LINK:
+            return self.name
         return self.id if self.kind in _NAMED_BY_ID else self.kind.value
 
 
@@ -203,3 +237,22 @@ SYSTEM = Principal(PrincipalKind.SYSTEM, id="dunwell", name="Dunwell", role=Role
 def provider_principal(name: str) -> Principal:
     """Return a billing system as a principal. Whoever voids or writes off an invoice there has the right to do so."""
     return Principal(PrincipalKind.PROVIDER, id=name, name=name, role=Role.MANAGER)
+
+
+def link_principal(link_id: str, customer_id: str, contact_id: str | None, scopes: Collection[Scope]) -> Principal:
+    """Return the holder of a link: named by the contact's role and number, or as the page of a restricted account.
+
+    Not by the customer's id, whose digits may look like a phone number; the case knows its customer.
+    """
+    name = "restriction page"
+    if contact_id is not None:
+        contact = ContactId.parse(contact_id)
+        name = f"link of {contact.role}.{contact.number}"
+    return Principal(
+        PrincipalKind.LINK,
+        id=contact_id or customer_id,
+        name=name,
+        role=None,
+        credential=link_id,
+        scopes=frozenset(scopes),
+    )

@@ -17,6 +17,7 @@ from dunwell.gateways.base import BillingGateway, BusinessDays, MessageGateway, 
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import contact_law
+from dunwell.services.links import Links
 from dunwell.services.our_company import Letterhead, Sender
 from dunwell.store import invoices, policies
 from dunwell.store.database import Database
@@ -43,6 +44,7 @@ class Dependencies:
     webhook_post    posts to webhook subscribers
     unmatched_days  after so many days money that nobody could match with an invoice is a person's task
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
+    links           makes and finds the links by which customers act without a login; None: messages have none
     """
 
     database: Database
@@ -58,6 +60,7 @@ class Dependencies:
     unmatched_days: int = 3
     opt_out: OptOutLinks | None = None
     pay_links: str | None = None
+    links: Links | None = None
     webhook_post: SignedPost = field(default_factory=lambda: SignedPost(public=True))
     letterhead: Letterhead = field(default_factory=Letterhead)
     laws: Mapping[str, Jurisdiction] = field(default_factory=dict)

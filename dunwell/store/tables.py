@@ -28,6 +28,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.events import EVENTS, CallResult
 from dunwell.domain.incoming import ProposalState, Source
 from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.links import LinkKind
 from dunwell.domain.notifications import DeliveryState, Topic
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
 from dunwell.domain.principals import ApprovalDecision, PrincipalKind
@@ -455,6 +456,29 @@ class MessageInvoiceRow(Base):
     claim_until: Mapped[date | None]
 
 
+class LinkRow(Base):
+    """A link by which a customer acts without a login. Its token is stored nowhere: `hash` finds it.
+
+    contact_id  whose link it is; None: of whoever meets the restriction of the account
+    message_id  the message that carries it, whose invoices it opens; None: all of the customer's
+    scopes      what its holder may do
+    """
+
+    __tablename__ = "links"
+    link_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[LinkKind] = mapped_column(Word(LinkKind, 12))
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"))
+    contact_id: Mapped[str | None]
+    message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.message_id"), index=True)
+    scopes: Mapped[list[Any]]
+    made_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[str | None]
+    revoked_why: Mapped[str | None]
+    __table_args__ = (Index("links_of", "customer_id", "kind"),)
+
+
 class WaitRow(Base):
     """A step that is queued at an address, because the contact caps allow no message there now.
 
@@ -845,6 +869,7 @@ class ToldRow(Base):
     """Who told a case an event that it has not written down yet. The audit entry is made of it.
 
     digest  of the event's content, by which an event that came as a signal is recognised
+    role    None: a link, which has none
     """
 
     __tablename__ = "told"
@@ -853,7 +878,7 @@ class ToldRow(Base):
     digest: Mapped[str] = mapped_column(String(64))
     kind: Mapped[PrincipalKind] = mapped_column(Word(PrincipalKind, 10))
     principal: Mapped[str]
-    role: Mapped[PrincipalRole] = mapped_column(Word(PrincipalRole, 20))
+    role: Mapped[PrincipalRole | None] = mapped_column(Word(PrincipalRole, 20))
     credential: Mapped[str | None]
     at: Mapped[datetime] = mapped_column(index=True)
 

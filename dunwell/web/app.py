@@ -27,7 +27,8 @@ from dunwell.web.api.reference import reference
 from dunwell.web.auth import SignInNeeded, principal_of
 from dunwell.web.console import routes as console
 from dunwell.web.console.sign_in import ask_to_sign_in
-from dunwell.web.customer import assets, pay, unsubscribe
+from dunwell.web.customer import assets, page, pay, unsubscribe
+from dunwell.web.customer.links import LinkOpensNothing, opens_nothing
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 from dunwell.web.webhooks import routes as webhooks
@@ -61,6 +62,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(unsubscribe.router)
     app.include_router(pay.router)
     app.include_router(assets.router)
+    app.include_router(page.router)
     app.include_router(api.router)
     app.include_router(customers.router)
     app.include_router(approvals.router)
@@ -77,6 +79,7 @@ def make_app(service: Service) -> FastAPI:
     app.add_api_route("/healthz", health, methods=["GET"], summary="Whether database and server can be reached")
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(SignInNeeded, ask_to_sign_in)
+    app.add_exception_handler(LinkOpensNothing, opens_nothing)
     app.add_exception_handler(NotAllowed, _not_allowed)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(RequestValidationError, _unreadable)

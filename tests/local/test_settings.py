@@ -97,6 +97,8 @@ def test_every_value_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.param({"MAIL_FROM": "Ana"}, ["MAIL_FROM", "'Ana'", "<billing@example.com>"], id="no address"),
         pytest.param({"MAIL_FROM": "Lopez, Ana <a@example.com>"}, ["MAIL_FROM", "quote"], id="comma"),
         pytest.param({"UNSUBSCRIBE_SECRET": "x" * 32}, ["UNSUBSCRIBE_SECRET", "PUBLIC_URL"], id="links to nowhere"),
+        pytest.param({"LINK_SECRET": "x" * 32}, ["LINK_SECRET", "PUBLIC_URL"], id="pages nowhere"),
+        pytest.param(LINKS | {"LINK_SECRET": "x" * 32 + ",short"}, ["16 characters"], id="weak former secret"),
         pytest.param(LINKS | {"UNSUBSCRIBE_SECRET": "short"}, ["16 characters", "openssl"], id="weak secret"),
         pytest.param(LINKS | {"UNSUBSCRIBE_SECRET": "x" * 32 + ","}, ["16 characters"], id="empty former secret"),
         pytest.param({"SENDGRID_API_URL": "api.example"}, ["SENDGRID_API_URL", "https://"], id="no scheme"),
@@ -167,6 +169,7 @@ def test_account_and_bank_are_kept_without_spaces(monkeypatch: pytest.MonkeyPatc
         "CODEC_TOKEN",
         "OIDC_CLIENT_SECRET",
         "UNSUBSCRIBE_SECRET",
+        "LINK_SECRET",
     ],
 )
 def test_f4_a_secret_of_fewer_than_sixteen_characters_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -34,6 +34,7 @@ from dunwell.domain.terms import Role
 from dunwell.gateways.lob import webhook as lob_events
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
+from dunwell.services.links import Links
 from dunwell.store import addresses, cases, invoices, notes, outbox, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
@@ -54,6 +55,7 @@ STRIPE_SECRETS = ["whsec_of-stripe-as-it-is", "whsec_of-stripe-before-it-was-rol
 PAYMENT_SECRETS = ["secret-of-the-billing-system"]
 PUBLIC_URL = "https://dunning.example"
 LINKS = OptOutLinks(PUBLIC_URL, ["a secret of some length"])
+CUSTOMER_LINKS = Links(PUBLIC_URL, ["the secret of our customers' links"])
 CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE, post=POST), a_contact(Role.USER)))
 
 
@@ -276,7 +278,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
 def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
     """The service, with an API key of each role."""
     give_keys(database)
-    deps = replace(sample_deps(database), opt_out=LINKS)
+    deps = replace(sample_deps(database), opt_out=LINKS, links=CUSTOMER_LINKS)
     return make_service(client, deps, the_ladders(), Cases(client, database, patience), keys)
 
 

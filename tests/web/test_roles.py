@@ -53,8 +53,8 @@ MAY: Mapping[Right, set[Role]] = {
 OPEN = re.compile(
     r"/console/(static/\{name\}|sign-in(/.*)?|set-password|sign-out)"  # before a session, or to end one
     r"|/api/(openapi\.json|docs.*)"  # with any key
-    r"|/i/static/customer\.css"
-    r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"  # signed, or with a token of their own
+    r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"
+    r"|/i/static/customer\.css|/i(/\{token:path\})?"  # signed, or with a token of their own; or a style sheet
     r"|/(livez|readyz|healthz)"
 )
 """Paths whose routes need no right."""

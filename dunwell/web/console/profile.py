@@ -59,6 +59,8 @@ async def _shown(
 
 
 def _facts(service: Service, principal: Principal, request: Request) -> dict[str, Any]:
+    if principal.role is None:
+        raise ValueError("only users have a profile, and each has a role")
     zone = service.users.digest_zone(principal.id)
     here = zones_of(service.seller) if service.seller else ()
     usual = here[0] if here else "UTC"

@@ -17,15 +17,16 @@ _MOST_LANGUAGES = 20
 
 def bad_link(request: Request, label: str) -> HTMLResponse:
     """Answer 404 with what this label says. The answer does not repeat the link."""
-    return _to_anybody(request, "bad_link", label, 404)
+    return to_anybody(request, "bad_link", label, 404)
 
 
 def away(request: Request) -> HTMLResponse:
     """Answer 503, because the database cannot be used."""
-    return _to_anybody(request, "page_away", "page_away_means", 503)
+    return to_anybody(request, "page_away", "page_away_means", 503)
 
 
-def _to_anybody(request: Request, title: str, text: str, status: int) -> HTMLResponse:
+def to_anybody(request: Request, title: str, text: str, status: int) -> HTMLResponse:
+    """Answer a page with these two labels, in the language that the browser asks for."""
     deps = service_of(request).deps
     language = deps.catalogue.spoken(*_asked_for(request.headers.get("accept-language", "")))
     labels = deps.catalogue.labels(language)

@@ -1,0 +1,93 @@
+"""Links by which customers act without a login. Only the hashes of their tokens are stored."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from dunwell.domain.links import LinkKind
+from dunwell.domain.terms import ENDS
+from dunwell.store.tables import CaseRow, LinkRow, MessageInvoiceRow, TimelineRow
+
+_FOUND = select(LinkRow).where(
+    LinkRow.hash.in_(bindparam("hashes", expanding=True)), LinkRow.kind == bindparam("kind")
+)
+_OF_MESSAGE = select(MessageInvoiceRow.invoice_id).where(MessageInvoiceRow.message_id == bindparam("message_id"))
+_ENDED_AT = func.max(TimelineRow.at)
+_STANDING = (
+    select(CaseRow.invoice_id, CaseRow.stage, _ENDED_AT)
+    .outerjoin(TimelineRow, (TimelineRow.invoice_id == CaseRow.invoice_id) & (TimelineRow.kind == "ended"))
+    .group_by(CaseRow.invoice_id, CaseRow.stage)
+    .order_by(CaseRow.invoice_id)
+)
+_INVOICES_OF_MESSAGE = _STANDING.where(CaseRow.invoice_id.in_(_OF_MESSAGE))
+_INVOICES_OF_CUSTOMER = _STANDING.where(CaseRow.customer_id == bindparam("customer_id"))
+
+
+def add(session: Session, row: LinkRow) -> None:
+    session.add(row)
+    session.flush()
+
+
+def get(session: Session, link_id: str) -> LinkRow | None:
+    return session.get(LinkRow, link_id)
+
+
+def find(session: Session, hashes: Collection[str], kind: LinkKind) -> LinkRow | None:
+    """Return the link of this kind whose token has one of these hashes, also a revoked one."""
+    return session.scalars(_FOUND, {"hashes": list(hashes), "kind": kind}).first()
+
+
+def of_message(session: Session, message_id: str, kind: LinkKind) -> LinkRow | None:
+    """Return the latest link of this kind that the message carries and nobody revoked."""
+    query = select(LinkRow).where(
+        LinkRow.message_id == message_id, LinkRow.kind == kind, LinkRow.revoked_at.is_(None)
+    )
+    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id).limit(1)).first()
+
+
+def of_account(session: Session, customer_id: str, kind: LinkKind) -> LinkRow | None:
+    """Return the latest link of this kind that belongs to no message and no contact and that nobody revoked."""
+    query = select(LinkRow).where(
+        LinkRow.customer_id == customer_id,
+        LinkRow.kind == kind,
+        LinkRow.message_id.is_(None),
+        LinkRow.contact_id.is_(None),
+        LinkRow.revoked_at.is_(None),
+    )
+    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id).limit(1)).first()
+
+
+def of_customer(session: Session, customer_id: str, contact_id: str | None = None) -> Sequence[LinkRow]:
+    """Return the customer's links, or those of one contact, the latest first."""
+    query = select(LinkRow).where(LinkRow.customer_id == customer_id)
+    if contact_id is not None:
+        query = query.where(LinkRow.contact_id == contact_id)
+    return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id)).all()
+
+
+def invoices(session: Session, row: LinkRow | None) -> list[tuple[str, datetime | None]]:
+    """Return the invoices that the link opens, each with when its case ended; None while it is open.
+
+    None of an unknown link; the same number of statements is run for it.
+    """
+    if row is not None and row.message_id is None:
+        found = session.execute(_INVOICES_OF_CUSTOMER, {"customer_id": row.customer_id})
+    else:
+        found = session.execute(_INVOICES_OF_MESSAGE, {"message_id": row.message_id if row is not None else ""})
+    return [(invoice_id, ended_at if stage in ENDS else None) for invoice_id, stage, ended_at in found]
+
+
+def revoke(session: Session, link_ids: Collection[str], by: str, why: str | None, now: datetime) -> None:
+    """Revoke these links. Those that were revoked before stay as they are."""
+    session.execute(
+        update(LinkRow)
+        .where(LinkRow.link_id.in_(link_ids), LinkRow.revoked_at.is_(None))
+        .values(revoked_at=now, revoked_by=by, revoked_why=why)
+    )
+
+
+def forget_of_message(session: Session, message_id: str) -> None:
+    """Delete the links of a message that was never sent."""
+    session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))
