@@ -31,7 +31,7 @@ class CaseActions:
             await self._step(action)
 
     async def _agreed_day(self, step: str) -> None:
-        """Decide what follows when a promise, an instalment, a pause or what a call announced has come to its day."""
+        """Decide what follows when the day of an agreement, a pause, an announcement or a reply has come."""
         memory = self._memory
         case, now = memory.case, memory.clock.now()
         if step == next_action.PROMISE_DUE:
@@ -42,6 +42,10 @@ class CaseActions:
             memory.add_entries(case.wait_over(now))
         elif step == next_action.PAUSE_OVER:
             memory.add_entries(case.pause_over(now))
+        elif step == next_action.CALL_OVER:
+            memory.add_entries(case.call_over(now))
+        elif step == next_action.REPLY_DUE:
+            memory.add_entries(case.reply_due(now))
         await self._writer.plan_anew()
 
     async def _step(self, action: NextAction) -> None:

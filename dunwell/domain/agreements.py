@@ -1,4 +1,4 @@
-"""What was agreed with the customer or is waited for: promises, plans, disputes, pauses, announcements in calls."""
+"""What was agreed with the customer or is waited for: promises, plans, disputes, pauses, replies, announcements."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from dunwell.domain import events as ev
+from dunwell.domain.channels import Channel
 from dunwell.domain.model import MutableValue
 from dunwell.domain.terms import PromiseState
 
@@ -108,8 +109,45 @@ class PauseState(MutableValue):
     former: "PauseState | None" = None
 
 
+class OpenReply(MutableValue):
+    """A reply of the customer's that no person has handled yet. `escalated`: how often a manager was told."""
+
+    reply_id: str
+    channel: Channel
+    at: datetime
+    escalated: int = 0
+    escalated_at: datetime | None = None
+
+
+class RequestedCall(MutableValue):
+    """A call that the customer asked for. `at` None: as soon as the hours allow. `task`: its first attempt."""
+
+    since: datetime
+    by: str
+    task: str
+    at: datetime | None = None
+    ref: str | None = None
+
+
+class Grace(MutableValue):
+    """What this invoice restricts is open until the day `until`: the `number`th time that this was granted.
+
+    answer        the step that confirms it, and names the day
+    confirmed_at  when that was sent
+    free_at       when the last other rest ended during which the day may have come, such as a promise
+    """
+
+    number: int
+    until: date
+    by: str
+    since: datetime
+    answer: str | None = None
+    confirmed_at: datetime | None = None
+    free_at: datetime | None = None
+
+
 class Awaited(MutableValue):
-    """What somebody announced in a conversation; the ladder rests for a few days and waits for it.
+    """What somebody announced; the ladder rests for a few days and waits for it.
 
     payment          the money has left, they say
     written_promise  they will write on which day they pay
@@ -132,6 +170,14 @@ class Agreements(MutableValue):
     promises: list[Promise] = Field(default_factory=list)
     awaited: Awaited | None = None
     said_paid: int = 0  # how often they said that the money had left
+    payments_announced: int = 0  # how often they said so themselves, on their page or in a reply
+    replies: list[OpenReply] = Field(default_factory=list)
+    handled_replies: list[str] = Field(default_factory=list)  # those that a person has handled
+    handled_at: datetime | None = None  # the last time that one was
+    call: RequestedCall | None = None
+    calls_requested: int = 0
+    grace: Grace | None = None
+    graces: int = 0  # how often it was granted
 
     @property
     def promise(self) -> Promise | None:
@@ -165,7 +211,7 @@ class Agreements(MutableValue):
         kept = self.promise
         if kept is not None:
             kept.state = PromiseState.KEPT
-        self.plan = self.pause = self.customer_pause = None
+        self.plan = self.pause = self.customer_pause = self.call = self.grace = None
         return kept
 
     def replace_promise(self) -> None:

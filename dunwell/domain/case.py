@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-from dunwell.domain import disputes, pauses, payments, policy_version, promises, step_effects, task_results
+from dunwell.domain import (
+    announcements,
+    disputes,
+    grace,
+    pauses,
+    payments,
+    policy_version,
+    promises,
+    replies,
+    step_effects,
+    task_results,
+)
 from dunwell.domain import events as ev
 from dunwell.domain.keys import StepId
 from dunwell.domain.ladder import StepDone
@@ -61,9 +72,10 @@ class Case(CaseState):
 
     def apply(self, event: ev.Event, now: datetime) -> list[Said]:
         """Take an event from outside. Returns what was decided; raises Refused and changes nothing."""
-        rested = self.resting
+        rested, rested_beside_grace = self.resting, self.rests_beside_grace
         said = self._decide(event, now)
         if said:
+            grace.note_rest(self, rested_beside_grace, now)
             self.turn(f"{type(event).__name__} {event.model_dump_json()}")
             self.money.keep_receipts(event, now)
         self.note_rest(rested, now)
@@ -81,6 +93,10 @@ class Case(CaseState):
                 return task_results.outcome(self, event, now)
             case ev.DeliveryReport() | ev.ContactsChanged():
                 return []  # the database knows whether this changes anything
+            case ev.ReplyReceived():
+                return replies.received(self, event, now)
+            case ev.ReplyHandled():
+                return replies.handled(self, event, now)
         if self.ended:
             raise Refused("stage", f"the case has ended ({self.ended.value}); only payments still count")
         match event:
@@ -98,6 +114,12 @@ class Case(CaseState):
                 return pauses.begun(self, event, now)
             case ev.Resume():
                 return pauses.resumed(self, event, now)
+            case ev.PaymentAnnounced():
+                return announcements.payment(self, event, now)
+            case ev.CallRequested():
+                return announcements.call(self, event, now)
+            case ev.GraceGranted():
+                return grace.granted(self, event, now)
             case ev.PolicyMoved():
                 return policy_version.moved(self, event, now)
             case ev.WriteOff():
@@ -130,8 +152,16 @@ class Case(CaseState):
         return promises.instalment_due(self, now)
 
     def wait_over(self, now: datetime) -> list[Said]:
-        """What was announced in a talk did not come."""
+        """What was announced in a talk or by the customer did not come."""
         return promises.wait_over(self, now)
+
+    def call_over(self, now: datetime) -> list[Said]:
+        """The day of the call that the customer asked for is over."""
+        return announcements.call_over(self, now)
+
+    def reply_due(self, now: datetime) -> list[Said]:
+        """A reply has waited for so long that a manager hears of it."""
+        return replies.due(self, now)
 
     def pause_over(self, now: datetime) -> list[Said]:
         """The day has come on which the last of its pauses ends."""

@@ -104,7 +104,8 @@ def _begin_anew(case: CaseState, now: datetime) -> Said:
     """Nothing is due for now: what was said and done about the old due date does not count for the new one."""
     restricted = case.reduces_access
     case.agreements.replace_promise()
-    case.agreements.plan = case.agreements.missed = case.agreements.awaited = None
+    agreements = case.agreements
+    agreements.plan = agreements.missed = agreements.awaited = agreements.grace = None
     case.progress.begin_anew(case.rules.by_issue, now, rests=case.resting)
     case.outstanding.begin_anew(case.rules.reactions.dispute_opened)
     if restricted:

@@ -23,8 +23,9 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.model import Value
-from dunwell.domain.policy import PromiseRules, Reactions, Tolerance
+from dunwell.domain.policy import GraceRules, PromiseRules, Reactions, Tolerance
 from dunwell.domain.refusal import Refused, refusal_of
 from dunwell.domain.spelling import did_you_mean
 from dunwell.domain.terms import Head
@@ -143,6 +144,24 @@ Code = Annotated[
 """A short code, role or id. The pattern keeps e-mail addresses and long notes out of the history."""
 Spoken = Annotated[Code, AfterValidator(_no_phone_number)]
 """The same where people write by hand: there a phone number may slip in, while ids of payments are long numbers."""
+OF_LINK = "link of "
+"""What `by` begins with when a customer's page says it: the id of the contact whose link it was follows."""
+
+
+def _no_phone_number_but_of_link(value: str) -> str:
+    return value if value.startswith(OF_LINK) else _no_phone_number(value)
+
+
+Person = Annotated[
+    str,
+    Field(strict=True),
+    Spelled(
+        rf"{OF_LINK}[A-Za-z0-9._-]{{1,160}}|[\w .:/+-]{{1,60}}",
+        "must be a role, an id or a short code: 1 to 60 letters, digits, spaces and . : / + _ -",
+    ),
+    AfterValidator(_no_phone_number_but_of_link),
+]
+"""Who says something: a role or an id, or "link of CONTACT_ID". An id of a contact may hold a long number."""
 PaymentId = Annotated[
     str,
     Field(strict=True),
@@ -163,6 +182,12 @@ TaskId = Annotated[
 MessageId = Annotated[
     str, Field(strict=True), Spelled(r"[\w.:~-]{1,120}", "is no id of a message: `outbox --json` shows them")
 ]
+ReplyId = Annotated[
+    str,
+    Field(strict=True),
+    Spelled(r"[\w.:-]{1,120}", "is no id of a reply: the status of the case shows them"),
+]
+AnswerId = Annotated[str, Field(strict=True), Spelled(r"[\w:-]{1,80}", "is no id of an answer")]
 InvoiceId = Annotated[
     str, Field(strict=True), Spelled(r"[A-Za-z0-9._-]{1,120}", "is no invoice id: `starter.py list` shows them")
 ]
@@ -236,7 +261,7 @@ class PromiseToPay(Value):
 
     date: Day
     amount: Amount | None = None
-    promised_by: Spoken
+    promised_by: Person
     via: Spoken | None = None
     ref: Code | None = None
 
@@ -245,7 +270,7 @@ class DisputeOpened(Value):
     """`amount` None disputes the whole invoice."""
 
     reason: Spoken
-    opened_by: Spoken
+    opened_by: Person
     amount: Amount | None = None
     ref: Code | None = None
 
@@ -269,7 +294,7 @@ class Instalment(Value):
 
 class PaymentPlanAgreed(Value):
     instalments: Annotated[tuple[Instalment, ...], Field(min_length=1, max_length=60)]
-    by: Spoken
+    by: Person
 
 
 class Pause(Value):
@@ -367,6 +392,7 @@ class PolicyMoved(Value):
     steps: Annotated[tuple[StepId, ...], Field(min_length=1, max_length=100)]
     promises: PromiseRules
     reactions: Reactions
+    grace: GraceRules = GraceRules()
     tolerance: Tolerance = 50
 
 
@@ -381,6 +407,53 @@ class ContactsChanged(Value):
     """Who may be written to has changed; the database knows how. The case looks for people who take over."""
 
     by: Spoken
+
+
+class ReplyReceived(Value):
+    """A person of the customer's wrote to us. The case rests until somebody has handled it.
+
+    `at`: when it came in. Automatic mail, such as an out-of-office note, is never told to a case.
+    """
+
+    reply_id: ReplyId
+    channel: Channel
+    at: Moment
+
+
+class ReplyHandled(Value):
+    """A person has read a reply and done what it asks for. `answer`: what they answer, which the case sends."""
+
+    reply_id: ReplyId
+    by: Spoken
+    answer: AnswerId | None = None
+
+
+class PaymentAnnounced(Value):
+    """The customer says that the money has left: on `paid_on`, so much of it, by this method.
+
+    What they typed beside it is in the database, under `ref`.
+    """
+
+    by: Person
+    paid_on: Day | None = None
+    amount: Amount | None = None
+    method: Spoken | None = None
+    ref: Code | None = None
+
+
+class CallRequested(Value):
+    """The customer asks to be called, at that time or as soon as the hours allow. `ref`: what they typed."""
+
+    by: Person
+    at: Moment | None = None
+    ref: Code | None = None
+
+
+class GraceGranted(Value):
+    """What this invoice restricts is open again until that day, on which it is restricted again unless it is paid."""
+
+    until: Day
+    by: Person
 
 
 Event = (
@@ -400,6 +473,11 @@ Event = (
     | PolicyMoved
     | DeliveryReport
     | ContactsChanged
+    | ReplyReceived
+    | ReplyHandled
+    | PaymentAnnounced
+    | CallRequested
+    | GraceGranted
 )
 
 EVENTS: Mapping[str, type[Event]] = {
@@ -417,15 +495,20 @@ EVENTS: Mapping[str, type[Event]] = {
     "write_off": WriteOff,
     "cancel": Cancel,
     "policy_moved": PolicyMoved,
+    "reply_handled": ReplyHandled,
+    "payment_announced": PaymentAnnounced,
+    "call_requested": CallRequested,
+    "grace_granted": GraceGranted,
+    "reply_received": ReplyReceived,
     "delivery_report": DeliveryReport,
     "contacts_changed": ContactsChanged,
 }
-"""Signal name to its one argument. Each has an update of the same name but the last two."""
+"""Signal name to its one argument. Each has an update of the same name but the last three."""
 
 MONEY = frozenset({"payment_received", "credit_applied", "payment_reversed"})
 """Events that count even for a case that has ended."""
 
-PERSONAL_DECISIONS = frozenset(EVENTS) - {"delivery_report", "contacts_changed"}
+PERSONAL_DECISIONS = frozenset(EVENTS) - {"reply_received", "delivery_report", "contacts_changed"}
 """What a person does and wants an answer to: these are updates too."""
 
 
@@ -463,6 +546,10 @@ def _check_days(event: Event) -> None:
             days["until"] = day
         case InvoiceAmended(due_on=day):
             days["due_on"] = day
+        case PaymentAnnounced(paid_on=day):
+            days["paid_on"] = day
+        case GraceGranted(until=day):
+            days["until"] = day
         case CallOutcome(promise=promise) if promise:
             days["promise.date"] = promise.date
     for field, value in days.items():

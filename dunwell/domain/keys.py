@@ -7,13 +7,16 @@ import re
 import uuid
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import ClassVar
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.model import Value
 from dunwell.domain.terms import Level
 
 _AGREED, _OCCASION, _COPY = "@", "~", ".copy"
-_STEP_KEY = re.compile(r"(?P<step>[^.]*)(\.round(?P<round>\d+))?(\.again(?P<again>\d+))?(?P<copy>\.copy)?")
+_STEP_KEY = re.compile(
+    r"(?P<step>[^.]*)(\.round(?P<round>\d+))?(\.again(?P<again>\d+))?(\.grace(?P<grace>\d+))?(?P<copy>\.copy)?"
+)
 _ATTEMPT = re.compile(r"(?P<name>.*)~(?P<attempt>[2-9]|[1-9][0-9]+)", re.DOTALL)
 _UNFIT_FOR_A_TASK = re.compile(r"[^\w.:~-]")
 _LONGEST_TASK_ID = 200
@@ -34,7 +37,10 @@ class StepId(Value):
     "promise-confirmed~2"     an answer: the message, and which answer of the case it is
     "promise-due~2027-03-19"  a reminder of a day agreed: the message, and the day
     "@promise"                such a day itself, when it has come; no ladder can use this name
+    "@answer~17"              a person's answer to a reply, by its id
     """
+
+    ANSWER: ClassVar[str] = "answer"
 
     name: str
     occasion: str | None = None
@@ -51,6 +57,11 @@ class StepId(Value):
         """The message key of an answer or a reminder; None for a step of the ladder, which says it itself."""
         return None if self.occasion is None else self.name
 
+    @property
+    def persons_answer(self) -> str | None:
+        """The id of a person's answer to a reply; None for anything else."""
+        return self.occasion if self.agreed and self.name == self.ANSWER else None
+
     def __str__(self) -> str:
         text = f"{_AGREED}{self.name}" if self.agreed else self.name
         return text if self.occasion is None else f"{text}{_OCCASION}{self.occasion}"
@@ -59,17 +70,19 @@ class StepId(Value):
 class StepKey(Value):
     """The key under which a step's messages are claimed: the step, and which time it is carried out.
 
-    Written "restrict", "restrict.round2", "restrict.again1" or "restrict.round2.again1.copy".
+    Written "restrict", "restrict.round2", "restrict.again1", "restrict.grace1" or "restrict.round2.again1.copy".
 
     step   its id
     round  of the ladder: it begins anew when the due date moves into the future
     again  how often consequences had come to be due anew when the step was called for once more; 0: not at all
+    grace  after which grace it was carried out once more; 0: after none
     copied whether the message is a copy for information
     """
 
     step: str
     round: int = 1
     again: int = 0
+    grace: int = 0
     copied: bool = False
 
     @classmethod
@@ -82,6 +95,7 @@ class StepKey(Value):
             step=found["step"],
             round=int(found["round"] or 1),
             again=int(found["again"] or 0),
+            grace=int(found["grace"] or 0),
             copied=found["copy"] is not None,
         )
 
@@ -96,6 +110,7 @@ class StepKey(Value):
     def __str__(self) -> str:
         marks = [_round(self.round)]
         marks += [f".again{self.again}"] if self.again else []
+        marks += [f".grace{self.grace}"] if self.grace else []
         return "".join([self.step, *marks, _COPY if self.copied else ""])
 
 

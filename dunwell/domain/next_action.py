@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from dunwell.domain import ladder
+from dunwell.domain import grace, ladder, replies
 from dunwell.domain.agreements import Plan
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
@@ -16,10 +16,13 @@ INSTALMENT_DUE = str(StepId(name="instalment", agreed=True))
 PAUSE_OVER = str(StepId(name="pause", agreed=True))
 PAYMENT_WAIT_OVER = str(StepId(name="payment-wait", agreed=True))
 WRITTEN_PROMISE_DUE = str(StepId(name="written-promise", agreed=True))
+CALL_OVER = str(StepId(name="call", agreed=True))
+REPLY_DUE = str(StepId(name="reply", agreed=True))
+"""A reply has waited so long that a manager hears of it."""
 LOOK_AGAIN = str(StepId(name="look", agreed=True))
 """The case could not be planned; a person was asked, and it is looked at again then."""
 WAITS = frozenset({PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE})
-DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, LOOK_AGAIN}) | WAITS
+DATES = frozenset({PROMISE_DUE, INSTALMENT_DUE, PAUSE_OVER, CALL_OVER, REPLY_DUE, LOOK_AGAIN}) | WAITS
 """Days that were agreed, as steps. No ladder can use these names."""
 
 
@@ -44,19 +47,26 @@ def standing(case: Case) -> Standing:
 
 def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
-    if case.agreements.pauses and not case.ended:
-        return _pause(case, calendar)
     answer = _answer(case, calendar, now)
+    if (case.agreements.pauses or case.agreements.replies) and not case.ended:
+        if answer is not None and StepId.parse(answer.step).persons_answer is not None:
+            return answer
+        return _earlier(_pause(case, calendar), _reply(case, policy, calendar))
     if case.ended:
         return answer or _elsewhere(case, calendar, now)
     if case.agreements.dispute and case.asked == 0:
         return answer
-    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar) or _announced(case, policy, calendar)
-    if answer and agreed:
-        return min(answer, agreed, key=lambda action: action.at)  # an answer that has to wait holds up no agreed day
+    agreed = _eve(case, calendar, now) or _agreed_day(case, calendar)
+    agreed = agreed or _earlier(_announced(case, policy, calendar), _call(case, calendar))
+    agreed = agreed or _grace(case, calendar, now)
     if answer or agreed:
-        return answer or agreed
+        return _earlier(answer, agreed)  # an answer that has to wait holds up no agreed day
     return _elsewhere(case, calendar, now) or _ladder(case, policy, calendar, now)
+
+
+def _earlier(one: NextAction | None, other: NextAction | None) -> NextAction | None:
+    found = [action for action in (one, other) if action is not None]
+    return min(found, key=lambda action: action.at, default=None)
 
 
 def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
@@ -65,6 +75,18 @@ def _answer(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction
     step = case.outstanding.owed[0]
     at = calendar.next_open(max(now, case.outstanding.not_before(step) or now))
     return NextAction(step=step, at=at, why=f"answer: {answer_message(step)}")
+
+
+def _reply(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
+    """When a manager hears of a reply that waits: after the ladder's business days, and again each week."""
+    if not case.agreements.replies:
+        return None
+    reply = min(case.agreements.replies, key=replies.order)
+    day = calendar.add_business_days(calendar.local_date(reply.at), policy.replies.manager_after_days)
+    first = calendar.at(day, reply.at.astimezone(calendar.zone).time())
+    at = calendar.next_open(first + replies.AGAIN_AFTER * reply.escalated)
+    why = f"a reply of {calendar.local_date(reply.at)} waits for a person; then a manager is told"
+    return NextAction(step=REPLY_DUE, at=at, why=why)
 
 
 def _elsewhere(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
@@ -94,7 +116,8 @@ def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
     if subject_gone(case, step):
         return False
     if answer_message(step) is None or asks:
-        return case.asked > 0 and (step == _reminder(case) or not case.resting)
+        rests = case.rests_beside_grace if step == grace.GRACE_OVER else case.resting
+        return case.asked > 0 and (step == _reminder(case) or not rests)
     return True
 
 
@@ -119,6 +142,7 @@ def subject_gone(case: Case, step: str) -> bool:
         (on.restored, case.ended is not None or not case.reduces_access),
         (on.nothing_to_pay, case.ended is not None),
         (on.accessory_left, case.may_ask_for_accessory),
+        (on.grace_granted, case.agreements.grace is not None and case.agreements.grace.answer == step),
     ]
     holds = [still for key, still in there if key == message]
     return message is not None and bool(holds) and not any(holds)
@@ -164,23 +188,55 @@ def _agreed_day(case: Case, calendar: BusinessCalendar) -> NextAction | None:
 
 
 def _announced(case: Case, policy: Policy, calendar: BusinessCalendar) -> NextAction | None:
-    """The end of the wait for what was announced in a call: whole business days after the day of the call."""
+    """The end of the wait for what was announced: whole business days after the day on which it was."""
     if case.agreements.awaited is None:
         return None
     said_on = calendar.local_date(case.agreements.awaited.since)
     if case.agreements.awaited.what == "payment":
         day = calendar.add_business_days(said_on, policy.calls.payment_wait_days)
         why = f"the money they announced on {said_on} should be here by {day}"
-        return NextAction(step=PAYMENT_WAIT_OVER, at=calendar.end_of_day(day), why=why)
+        return NextAction(step=PAYMENT_WAIT_OVER, at=_heard(case, calendar, calendar.end_of_day(day)), why=why)
     day = calendar.add_business_days(said_on, 1)
     why = f"a date in writing is owed by the end of {day}"
-    return NextAction(step=WRITTEN_PROMISE_DUE, at=calendar.end_of_day(day), why=why)
+    return NextAction(step=WRITTEN_PROMISE_DUE, at=_heard(case, calendar, calendar.end_of_day(day)), why=why)
+
+
+def _call(case: Case, calendar: BusinessCalendar) -> NextAction | None:
+    """The end of the day of the call that the customer asked for."""
+    call = case.agreements.call
+    if call is None:
+        return None
+    day = calendar.local_date(calendar.next_open(call.at or call.since))
+    at = _heard(case, calendar, calendar.end_of_day(day))
+    return NextAction(step=CALL_OVER, at=at, why=f"they asked to be called on {day}")
+
+
+def _grace(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction | None:
+    """The return of a restriction. Its day has to be named first."""
+    running = case.agreements.grace
+    if running is None or running.answer in case.outstanding.owed:
+        return None
+    day = grace.returns_on(running, calendar, running.since)
+    opens = calendar.at(day, calendar.opens)
+    at = calendar.next_open(max(opens, case.outstanding.not_before(grace.GRACE_OVER) or opens))
+    return NextAction(step=grace.GRACE_OVER, at=at, why=f"grace until {day}; then it is restricted again")
+
+
+def _heard(case: Case, calendar: BusinessCalendar, at: datetime) -> datetime:
+    """A day that passed while a reply waited for us is judged at the end of the business day after that was handled:
+    what the customer asked may have been how to keep it.
+    """
+    handled = case.agreements.handled_at
+    if handled is None or at > handled:
+        return at
+    return calendar.end_of_day(calendar.add_business_days(calendar.local_date(handled), 1))
 
 
 def _grace_over(case: Case, calendar: BusinessCalendar, day: date) -> datetime:
     """The end of the grace after a promised day, in business days: no bank pays on the others."""
-    grace = case.rules.promises.grace_days
-    return calendar.end_of_day(calendar.add_business_days(calendar.next_business_day(day), grace))
+    days = case.rules.promises.grace_days
+    over = calendar.end_of_day(calendar.add_business_days(calendar.next_business_day(day), days))
+    return _heard(case, calendar, over)
 
 
 def _ladder(case: Case, policy: Policy, calendar: BusinessCalendar, now: datetime) -> NextAction | None:

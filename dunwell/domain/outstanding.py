@@ -47,6 +47,12 @@ class Outstanding(MutableValue):
         self.owed.append(step)
         return step
 
+    def answer(self, answer_id: str) -> None:
+        """Have a person's answer to a reply sent, before all else."""
+        step = str(StepId(name=StepId.ANSWER, occasion=answer_id, agreed=True))
+        persons = [owed for owed in self.owed if StepId.parse(owed).persons_answer is not None]
+        self.owed = [*persons, step, *(owed for owed in self.owed if owed not in persons)]
+
     def owes(self, message: str | None) -> bool:
         """Whether the message is still to be sent, or sent elsewhere because it did not arrive."""
         return any(StepId.parse(step).name == message for step in (*self.owed, *self.again))

@@ -102,12 +102,29 @@ class PromiseRules(Value):
     grace_days: Annotated[int, Field(ge=0, le=60)] = 1
 
 
+class GraceRules(Value):
+    """How often a case may be granted grace, and for how many days at most: what it restricts is open until then.
+
+    Bounded here too, as the rules of promises are.
+    """
+
+    days: Annotated[int, Field(ge=1, le=60)] = 3
+    times: Annotated[int, Field(ge=0, le=20)] = 0
+
+
+class ReplyRules(Value):
+    """After how many business days a manager hears that a reply waits for a person; then again each week."""
+
+    manager_after_days: int = 2
+
+
 class Reactions(Value):
     """The message sent when something happens; None sends nothing.
 
     promise_due and instalment_due leave on the business day before the agreed one. nothing_to_pay says that a
     dispute left nothing open, and takes back a threat or a restriction when the invoice is cancelled. accessory_left
-    asks once for interest and costs that are left after the payment, in place of `paid`.
+    asks once for interest and costs that are left after the payment, in place of `paid`. grace_granted names the day
+    on which the restriction comes back.
     """
 
     paid: str | None = None
@@ -123,6 +140,7 @@ class Reactions(Value):
     instalment_missed: str | None = None
     restored: str | None = None
     accessory_left: str | None = None
+    grace_granted: str | None = None
 
 
 class Fee(Value):
@@ -261,6 +279,8 @@ class Policy(Value):
     accessory_floor  below this amount (currency of the invoice) they are waived
     copies         roles that get a copy of every written step; each step has them among its own already
     calls          rules for the people who call
+    grace          how often what it restricts may be lifted for some days
+    replies        rules for replies that wait for a person
     """
 
     name: str
@@ -290,6 +310,8 @@ class Policy(Value):
     promises: PromiseRules = PromiseRules()
     reactions: Reactions = Reactions()
     calls: CallRules = CallRules()
+    grace: GraceRules = GraceRules()
+    replies: ReplyRules = ReplyRules()
     steps: tuple[Step, ...]
 
     def step(self, step_id: str) -> Step:
@@ -333,6 +355,7 @@ class Rules(Value):
 
     promises: PromiseRules
     reactions: Reactions
+    grace: GraceRules = GraceRules()
     tolerance: Tolerance = 50
     by_issue: tuple[str, ...] = ()  # steps that hang on the issue date, so that a new due date does not repeat them
 
@@ -340,7 +363,11 @@ class Rules(Value):
     def of(cls, policy: Policy) -> "Rules":
         by_issue = tuple(step.id for step in policy.steps if step.days_after_due is None)
         return cls(
-            promises=policy.promises, reactions=policy.reactions, tolerance=policy.tolerance, by_issue=by_issue
+            promises=policy.promises,
+            reactions=policy.reactions,
+            grace=policy.grace,
+            tolerance=policy.tolerance,
+            by_issue=by_issue,
         )
 
 

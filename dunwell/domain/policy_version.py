@@ -36,7 +36,12 @@ def moved(case: CaseState, event: ev.PolicyMoved, now: datetime) -> list[Said]:
     case.former.append(before)
     case.policy = PolicyRef(name=event.name, version=event.to_version)
     case.rules = case.rules.model_copy(
-        update={"promises": event.promises, "reactions": event.reactions, "tolerance": event.tolerance}
+        update={
+            "promises": event.promises,
+            "reactions": event.reactions,
+            "grace": event.grace,
+            "tolerance": event.tolerance,
+        }
     )
     progress.ladder = list(event.steps)
     progress.pass_over(passed)

@@ -28,6 +28,7 @@ class Progress(MutableValue):
     consequences: list[str] = Field(default_factory=list)  # steps that put a hold on the account
     announced: dict[str, str] = Field(default_factory=dict)  # consequences, each with the last step that announced it
     redo: list[str] = Field(default_factory=list)  # steps that a payment undid and that are called for again
+    returned: dict[str, int] = Field(default_factory=dict)  # restrictions that came back, each after which grace
 
     def has(self, step: str) -> bool:
         """Whether the step is behind the case."""
@@ -88,6 +89,7 @@ class Progress(MutableValue):
         self.hurry = self.legal = self.threatened = False
         self.consequences.clear()
         self.announced.clear()
+        self.returned.clear()
         self.redo.clear()
 
     # How time counts -------------------------------------------------------------------------------------

@@ -165,12 +165,17 @@ class CaseState(MutableValue):
         return self.money.whole(self.open_amount - self.agreements.dispute.amount)
 
     @property
-    def stage(self) -> Stage:  # noqa: PLR0911 - one line a stage
+    def stage(self) -> Stage:
         """Derived, so that overlapping facts (paused while disputed) never contradict each other."""
         if self.ended:
             return self.ended
-        if self.agreements.pauses:
+        if self.agreements.pauses or self.agreements.replies:
             return Stage.PAUSED
+        return self._stage_but_for_rest
+
+    @property
+    def _stage_but_for_rest(self) -> Stage:
+        """The stage of an open case without its pauses and replies."""
         if self.agreements.dispute and self.asked == 0:
             return Stage.DISPUTED
         if self.agreements.plan:
@@ -184,7 +189,18 @@ class CaseState(MutableValue):
     @property
     def resting(self) -> bool:
         """Whether the ladder stands still."""
-        return self.stage in AT_REST or self.agreements.awaited is not None
+        return self.agreements.grace is not None or self.rests_beside_grace
+
+    @property
+    def rests_beside_grace(self) -> bool:
+        """Whether the ladder would stand still without grace, too."""
+        agreements = self.agreements
+        return self.stage in AT_REST or agreements.awaited is not None or agreements.call is not None
+
+    @property
+    def chased(self) -> bool:
+        """Whether nothing was agreed that keeps the ladder at rest. A reply that waits is no agreement."""
+        return self.ended is None and not self.agreements.pauses and self._stage_but_for_rest not in AT_REST
 
     @property
     def stranded(self) -> bool:
@@ -194,8 +210,17 @@ class CaseState(MutableValue):
     @property
     def rests_because(self) -> str:
         """Why the ladder stands still, for people."""
-        if self.agreements.awaited is not None and self.stage not in AT_REST:
-            return f"chasing waits for {_AWAITED[self.agreements.awaited.what]}"
+        agreements = self.agreements
+        if self.ended is None and agreements.replies and not agreements.pauses:
+            return "a reply waits for a person"
+        if self.stage in AT_REST:
+            return f"the case is {self.stage.value}"
+        if agreements.awaited is not None:
+            return f"chasing waits for {_AWAITED[agreements.awaited.what]}"
+        if agreements.call is not None:
+            return "chasing waits for the call they asked for"
+        if agreements.grace is not None:
+            return f"grace was granted until {agreements.grace.until}"
         return f"the case is {self.stage.value}"
 
     @property
@@ -205,9 +230,9 @@ class CaseState(MutableValue):
 
     @property
     def gives_access_back(self) -> bool:
-        """Whether it may reduce no access for now: all was paid but what is in dispute."""
+        """Whether it may reduce no access for now: grace was granted, or all was paid but what is in dispute."""
         dispute = self.agreements.dispute
-        return dispute is not None and dispute.rest_paid and self.asked == 0
+        return self.agreements.grace is not None or (dispute is not None and dispute.rest_paid and self.asked == 0)
 
     @property
     def own_holds(self) -> list[Level]:
@@ -314,7 +339,7 @@ class CaseState(MutableValue):
         self.ended = stage
         if stage is Stage.WRITTEN_OFF:
             self.written_off_at = now
-        self.agreements.awaited = None
+        self.agreements.awaited = self.agreements.call = self.agreements.grace = None
         self.outstanding.clear()
         return [Said("ended", f"{stage.value}: {why}")]
 
@@ -327,6 +352,8 @@ class CaseState(MutableValue):
 
     def undo_consequences(self) -> None:
         """Make its consequences due again, each after another announcement (G2)."""
+        self.agreements.grace = None
+        self.progress.returned.clear()
         undone = self.progress.undo_consequences()
         if undone:
             self.call_for_again([done.step for done in undone], undone[-1].at)

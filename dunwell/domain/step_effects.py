@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from dunwell.domain import events as ev
+from dunwell.domain import grace
 from dunwell.domain.claim_summary import AccessoryClaim
 from dunwell.domain.keys import StepId
 from dunwell.domain.ladder import StepDone
@@ -13,7 +14,7 @@ from dunwell.domain.step_outcome import Said, StepOutcome
 from dunwell.domain.terms import AccessoryRule, Stage
 
 
-def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
+def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:  # noqa: PLR0911 - one line a kind of step
     """A step of the ladder, or an answer, came to something."""
     outstanding, step = case.outstanding, outcome.step
     if outcome.status == "stale":
@@ -21,7 +22,8 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
     case.revision += 1
     if outcome.status == "failed":
         return _cannot(case, outcome)
-    if outcome.round not in {None, case.progress.round} and StepId.parse(step).message is None:
+    of_ladder = StepId.parse(step).message is None and step != grace.GRACE_OVER
+    if outcome.round not in {None, case.progress.round} and of_ladder:
         return _of_earlier_round(case, outcome)
     outstanding.stuck.pop(step, None)
     if outcome.claimed is not None:
@@ -35,8 +37,11 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:
     outstanding.blocked_until = None
     if case.asks_for_accessory(step):
         return _accessory_asked(case, outcome)
+    if step == grace.GRACE_OVER:
+        return grace.over(case, outcome)
     if step not in outstanding.again and step in outstanding.owed and outcome.status == "done":
         outstanding.last_answer_at = outcome.at
+        grace.confirmed(case, step, outcome.at)
     return [] if outstanding.is_behind(step) else _step_of_ladder(case, outcome)
 
 
@@ -145,7 +150,9 @@ def unstuck(case: CaseState, step: str, event: ev.CallOutcome, now: datetime) ->
     case.outstanding.blocked_until = None
     if event.outcome == "approved":
         return [Said("approved", f"{step}: tried again, by {_who(event)}", ref=event.task_id)]
-    if not case.outstanding.is_behind(step):
+    if step == grace.GRACE_OVER:
+        grace.withdrawn(case)
+    elif not case.outstanding.is_behind(step):
         case.progress.leave_out(step, now)
     return [Said("declined", f"{step}: left out by {_who(event)}; the rest goes on", ref=event.task_id)]
 

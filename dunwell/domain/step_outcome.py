@@ -25,6 +25,7 @@ class StepOutcome(Value):
     announces: tuple[str, ...] = ()  # the consequences, by their steps
     ends: Stage | None = None
     placed_hold: bool = False
+    returned: str | None = None  # the step whose restriction came back after grace
     undecided: bool = False  # blocked until our manager says yes or no
     round: int | None = None  # of the ladder, when the step began
     claimed: Decimal | None = None  # beside the principal, in the currency of the invoice

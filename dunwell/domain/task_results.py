@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from dunwell.domain import disputes, promises, step_effects
+from dunwell.domain import announcements, disputes, promises, step_effects
 from dunwell.domain import events as ev
 from dunwell.domain.agreements import Awaited
 from dunwell.domain.calls import FARTHEST_CALL_BACK
 from dunwell.domain.refusal import Refused
-from dunwell.domain.state import AT_REST, CaseState
+from dunwell.domain.state import CaseState
 from dunwell.domain.step_outcome import Said
 
 
@@ -21,6 +21,7 @@ def outcome(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
     if asked is not None or event.outcome in {"approved", "declined"}:
         return step_effects.decided(case, asked, event, now)
     if event.outcome == "done":
+        announcements.called(case, event, now)
         return _done(case, event)
     said = [
         Said(
@@ -34,10 +35,13 @@ def outcome(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
             raise Refused("stage", f"the case has ended ({case.ended.value})")
         day, amount = event.promise.date, event.promise.amount
         promise = ev.PromiseToPay(date=day, amount=amount, promised_by=event.by, via="call")
-        return said + promises.made(case, promise, now)
+        said += promises.made(case, promise, now)
+        announcements.called(case, event, now)
+        return said
     if event.outcome == "promise":
         raise Refused("promise", "is needed when the outcome is promise: {date, amount?}")
     _check_call_back(event, now)
+    announcements.called(case, event, now)
     return said if case.ended else said + _follow(case, event, now)
 
 
@@ -65,13 +69,13 @@ def _check_call_back(event: ev.CallOutcome, now: datetime) -> None:
 
 def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]:
     """Apply what a conversation changes about the case. Further calls and closed numbers are left to the services."""
-    agreements, chased = case.agreements, case.stage not in AT_REST
+    agreements, chased = case.agreements, case.chased
     match event.outcome:
         case "dispute" if not agreements.dispute:
             opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
             return disputes.opened(case, opened, now)
         case "paid" if chased:
-            return _said_paid(case, event, now)
+            return announcements.said_paid(case, event.by, now)
         case "written_promise_owed" if chased:
             agreements.awaited = Awaited(what="written_promise", since=now, by=event.by)
             return [Said("awaited", "their date in writing is due by the end of the next business day")]
@@ -81,14 +85,3 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
             return case.wake_at_once(now, hurried, "they refused to pay")
         case _:
             return []
-
-
-def _said_paid(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]:
-    """Wait for a payment that is said to have left, as often as a promise would be accepted."""
-    agreements = case.agreements
-    agreements.said_paid += 1
-    if agreements.said_paid > case.rules.promises.limit:
-        before = agreements.said_paid - 1
-        return [Said("call", f"they said so {before} times before: the ladder goes on meanwhile")]
-    agreements.awaited = Awaited(what="payment", since=now, by=event.by)
-    return [Said("awaited", "chasing waits some business days for the money that they say has left")]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dunwell.domain.case import Case
 from dunwell.domain.events import parse_event
 from dunwell.domain.plausibility import admit
-from dunwell.domain.policy import PolicyRef, PromiseRules, Reactions, Rules
+from dunwell.domain.policy import GraceRules, PolicyRef, PromiseRules, Reactions, Rules
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level, Stage
@@ -31,6 +31,7 @@ REACTIONS = Reactions(
     plan_agreed="plan-agreed",
     instalment_missed="instalment-missed",
     restored="restored",
+    grace_granted="grace-confirmed",
 )
 
 
@@ -39,7 +40,11 @@ def a_case(**changes: Any) -> Case:
         "invoice_id": "inv-1",
         "customer_id": "acme",
         "policy": PolicyRef(name="gentle-saas", version=1),
-        "rules": Rules(promises=PromiseRules(limit=2, max_days=14, grace_days=1), reactions=REACTIONS),
+        "rules": Rules(
+            promises=PromiseRules(limit=2, max_days=14, grace_days=1),
+            reactions=REACTIONS,
+            grace=GraceRules(days=3, times=1),
+        ),
         "currency": "EUR",
         "digits": 2,
         "issued_on": date(2027, 2, 1),
@@ -93,6 +98,19 @@ def _scheduled() -> Case:
     return case
 
 
+def _restricted() -> Case:
+    case = _chasing()
+    done(case, "restrict", placed_hold=True, threat=True)
+    case.holds, case.access = [Level.RESTRICTED], Access.RESTRICTED
+    return case
+
+
+def _lifted() -> Case:
+    case = _restricted()
+    tell(case, "grace_granted", until="2027-03-12", by="agent-7")
+    return case
+
+
 def _legal() -> Case:
     case = _chasing()
     done(case, "last-letter", legal=True)
@@ -129,6 +147,10 @@ STANDINGS: dict[str, Callable[[], Case]] = {
     "partly": _after("dispute_opened", reason="quality", opened_by="user", amount="500.00"),
     "waiting": _after("call_outcome", task_id="t0", outcome="written_promise_owed", by="agent-7"),
     "asking": _asking,
+    "calling": _after("call_requested", by="agent-7"),
+    "restricted": _restricted,
+    "lifted": _lifted,
+    "replied": _after("reply_received", reply_id="r0", channel="email", at="2027-03-10T08:00:00Z"),
     "paused": _after("pause", reason="hardship", by="agent-7"),
     "legal": _legal,
     "paid": _after("payment_received", payment_id="p1", amount="1000.00", currency="EUR"),
@@ -172,6 +194,14 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "yes": ("call_outcome", {"task_id": "inv-1.restrict.approve", "outcome": "approved", "by": "manager.1"}),
     "no": ("call_outcome", {"task_id": "inv-1.restrict.approve", "outcome": "declined", "by": "manager.1"}),
+    "reply": ("reply_received", {"reply_id": "r1", "channel": "sms", "at": "2027-03-10T09:00:00Z"}),
+    "handled": ("reply_handled", {"reply_id": "r0", "by": "agent-7"}),
+    "announced": ("payment_announced", {"by": "link of acme.user.1", "paid_on": "2027-03-09"}),
+    "announced_ahead": ("payment_announced", {"by": "link of acme.user.1", "paid_on": "2027-03-11"}),
+    "ask_call": ("call_requested", {"by": "link of acme.user.1", "at": "2027-03-11T09:00:00Z"}),
+    "ask_call_past": ("call_requested", {"by": "link of acme.user.1", "at": "2027-03-10T08:59:00Z"}),
+    "grace": ("grace_granted", {"until": "2027-03-13", "by": "agent-7"}),
+    "grace_too_long": ("grace_granted", {"until": "2027-03-14", "by": "agent-7"}),
     "amended": ("invoice_amended", {"amount": "1300.00", "by": "billing"}),
     "shrunk": ("invoice_amended", {"amount": "150.00", "by": "billing"}),
     "write_off": ("write_off", {"reason": "small", "by": "agent-7"}),
@@ -201,6 +231,8 @@ PASSING = {
     "day_instalment": "instalment_due",
     "day_pause": "pause_over",
     "day_wait": "wait_over",
+    "day_call": "call_over",
+    "day_reply": "reply_due",
 }
 """What time does to a case: row of the table and the method of that name."""
 

@@ -41,6 +41,11 @@ GOOD: Mapping[str, dict[str, Any]] = {
         "promises": {},
         "reactions": {},
     },
+    "reply_handled": {"reply_id": "r1", "by": "agent-7", "answer": "a1"},
+    "payment_announced": {"by": "link of acme.user.1", "paid_on": "2027-03-09", "amount": "900.00"},
+    "call_requested": {"by": "link of acme.user.1", "at": "2027-03-11T09:00:00Z"},
+    "grace_granted": {"until": "2027-03-13", "by": "agent-7"},
+    "reply_received": {"reply_id": "r1", "channel": "email", "at": "2027-03-10T09:00:00Z"},
     "delivery_report": {"message_id": "m1", "status": "delivered", "at": "2027-03-10T09:00:00Z"},
     "contacts_changed": {"by": "billing"},
 }
