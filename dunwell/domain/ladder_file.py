@@ -20,10 +20,12 @@ from dunwell.domain.policy import (
     DATES,
     WHEN_FORMS,
     Fee,
+    GraceRules,
     Needs,
     Policy,
     PromiseRules,
     Reactions,
+    ReplyRules,
     Step,
     Trait,
     When,
@@ -52,6 +54,8 @@ _POLICY_KEYS = (
         "promises",
         "reactions",
         "calls",
+        "grace",
+        "replies",
         "step",
     ),
 )
@@ -61,7 +65,7 @@ _STEP_KEYS = (
     *("interest", "lump_sum", "fee", "interest_notice"),
 )
 
-_QUIET = ("paid", "restored", "promise_made", "dispute_opened", "nothing_to_pay")
+_QUIET = ("paid", "restored", "promise_made", "dispute_opened", "nothing_to_pay", "grace_granted")
 """Reactions at which asking for money would be wrong."""
 
 _WRONG_ACCESSORY = {
@@ -98,6 +102,8 @@ def parse_policy(
     promises = _read_promises(data.get("promises", {}), report)
     reactions = _read_reactions(data.get("reactions", {}), report, messages)
     calls = _read_calls(data.get("calls", {}), report)
+    grace = _read_grace(data["grace"], report) if "grace" in data else GraceRules()
+    replies = _read_replies(data.get("replies", {}), report)
     steps = _read_steps(data.get("step"), report, messages, head.window)
     plans = nominal_plans(steps, head.window)
     policy = head.model_copy(
@@ -105,6 +111,8 @@ def parse_policy(
             "promises": promises,
             "reactions": reactions,
             "calls": calls,
+            "grace": grace,
+            "replies": replies,
             "steps": tuple(_with_copies(with_distance(step, plans), head.copies) for step in steps),
         }
     )
@@ -244,7 +252,10 @@ def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait])
             )
         if trait.accessory != (event == "accessory_left") and key in messages:
             table.bad(event, f"{key!r} {_WRONG_ACCESSORY[trait.accessory]}")
-        if trait.announces or trait.states:
+        if event == "grace_granted":
+            if not trait.announces and key in messages:
+                table.bad(event, f"{key!r} does not say that the restriction comes back: name a message that does")
+        elif trait.announces or trait.states:
             table.bad(event, f"{key!r} speaks of a consequence, and a reaction has none: name another message")
     return Reactions.model_validate(chosen)
 
@@ -263,6 +274,20 @@ def _read_calls(data: object, report: Report) -> CallRules:
         ),
         escalate_after_hours=table.whole("escalate_after_hours", usual.escalate_after_hours, 1, 80),
     )
+
+
+def _read_grace(data: object, report: Report) -> GraceRules:
+    if not isinstance(data, Mapping):
+        report.add(None, "grace must be a table: write [grace] and its keys below")
+    table = Table(data, report, None, tuple(GraceRules.model_fields))
+    return GraceRules(days=table.whole("days", 3, 1, 14), times=table.whole("times", 1, 1, 5))
+
+
+def _read_replies(data: object, report: Report) -> ReplyRules:
+    if not isinstance(data, Mapping):
+        report.add(None, "replies must be a table: write [replies] and its keys below")
+    table = Table(data, report, None, tuple(ReplyRules.model_fields))
+    return ReplyRules(manager_after_days=table.whole("manager_after_days", ReplyRules().manager_after_days, 1, 20))
 
 
 def _read_wait(table: Table, key: str, usual: Wait) -> Wait:

@@ -94,6 +94,7 @@ def check_ladder(policy: Policy, plans: Mapping[str, Plan], report: Report, mess
     _check_threats(policy, report, messages)
     _check_interest(policy, report)
     _check_accessory(policy, report, messages)
+    _check_grace(policy, report)
 
 
 def _check_order(steps: Sequence[Step], plans: Mapping[str, Plan], report: Report) -> None:
@@ -288,6 +289,22 @@ def _check_accessory(policy: Policy, report: Report, messages: Mapping[str, Trai
                 f"message {step.message!r} asks for what is left once the invoice is paid: only the reaction "
                 "accessory_left may name it",
             )
+
+
+def _check_grace(policy: Policy, report: Report) -> None:
+    """Grace lifts a restriction, and its confirmation names the day on which that comes back (G6)."""
+    if policy.grace.times == 0:
+        if policy.reactions.grace_granted is not None:
+            report.add(None, "grace_granted is never sent without [grace]: add it, or leave the reaction out")
+        return
+    if policy.reactions.grace_granted is None:
+        report.add(
+            None,
+            "[grace] needs the message that names the day on which the restriction comes back: add grace_granted = "
+            '"grace-confirmed" under [reactions]',
+        )
+    if not any(step.restricts for step in policy.steps):
+        report.add(None, "[grace] lifts what no step restricts: leave it out")
 
 
 def _span(window: tuple[time, time]) -> str:
