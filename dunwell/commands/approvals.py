@@ -1,6 +1,5 @@
 """Commands about requests for approval."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from dunwell.client import approvals as client
 from dunwell.client.cases import Cases
-from dunwell.commands.common import Json, connected, opened_database
+from dunwell.commands.common import Json, opened_database, with_cases_of
 from dunwell.commands.output import outcome_line, print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.principals import ApprovalDecision
@@ -45,12 +44,11 @@ def approve(approval: ApprovalId) -> None:
     with opened_database(settings) as database:
         by = current_principal(database)
 
-        async def run() -> str:
-            cases = Cases(await connected(settings), database)
+        async def run(cases: Cases) -> str:
             invoice_id, told = await client.approve(cases, Approvals(database), approval, by)
             return outcome_line(invoice_id, told.how, told.status, waited=True)
 
-        say(asyncio.run(run()))
+        say(with_cases_of(database, settings, run))
 
 
 def decline(approval: ApprovalId) -> None:

@@ -113,11 +113,16 @@ async def connected(settings: Settings) -> Client:
 def with_cases(settings: Settings, ask: Callable[[Cases], Awaitable[T]]) -> T:
     """Return what `ask` returns, called with a client of cases. Raises NotReady without server or database."""
     with opened_database(settings) as database:
+        return with_cases_of(database, settings, ask)
 
-        async def run() -> T:
-            return await ask(Cases(await connected(settings), database))
 
-        return asyncio.run(run())
+def with_cases_of(database: Database, settings: Settings, ask: Callable[[Cases], Awaitable[T]]) -> T:
+    """Return the same for an open database. Raises NotReady without a server."""
+
+    async def run() -> T:
+        return await ask(Cases(await connected(settings), database))
+
+    return asyncio.run(run())
 
 
 def from_database(settings: Settings, read: Callable[[Session], T]) -> T:

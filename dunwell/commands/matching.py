@@ -1,15 +1,13 @@
 """Commands about money that came in and that nobody could match with an invoice."""
 
-import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
 import typer
 
-from dunwell.client.cases import Cases
 from dunwell.client.matching import Matching, read_amount
-from dunwell.commands.common import Json, connected, from_database, opened_database
+from dunwell.commands.common import Json, from_database, opened_database, with_cases_of
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.domain.billing_events import SubjectKind
@@ -96,13 +94,8 @@ def match(
 
     settings, now = load_settings(), datetime.now(UTC)
     with opened_database(settings) as database:
-        by = current_principal(database)
-
-        async def run() -> None:
-            cases = Cases(await connected(settings), database)
-            await decide(Matching(database, cases, settings.unmatched_days), by)
-
-        asyncio.run(run())
+        by, days = current_principal(database), settings.unmatched_days
+        with_cases_of(database, settings, lambda cases: decide(Matching(database, cases, days), by))
         with database.reading() as session:
             say(_became(one_payment(session, entry, now)))
 

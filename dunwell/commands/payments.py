@@ -1,6 +1,5 @@
 """Commands about payments and credit."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from dunwell.client import credits
 from dunwell.client.bulk_payments import PaymentOutcome, PaymentResult, foreseen, record_all
-from dunwell.client.cases import Cases
 from dunwell.commands.common import (
     REFUSED,
     By,
@@ -21,10 +19,10 @@ from dunwell.commands.common import (
     NoWait,
     Reason,
     RequestId,
-    connected,
     from_database,
     opened_database,
     read_moment,
+    with_cases_of,
 )
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_table, say, warn
@@ -178,12 +176,7 @@ def _pay_all(
             print_table(("payment", "invoice", "amount", "becomes", "then open"), [_row(one) for one in found])
         else:
             principal = current_principal(database)
-
-            async def run() -> None:
-                talk = Cases(await connected(settings), database)
-                await record_all(talk, found, principal, results.append)
-
-            asyncio.run(run())
+            with_cases_of(database, settings, lambda cases: record_all(cases, found, principal, results.append))
     for one in results:
         if one.outcome is PaymentOutcome.REFUSED:
             warn(f"refused: {one.record.where}: {one.reason}")

@@ -1,6 +1,5 @@
 """Commands about bank statements: what one would bring, its booking, and how the CSV files of a bank are read."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from pydantic import ValidationError
 
 from dunwell.client.cases import Cases
 from dunwell.client.statements import StatementBooking, read_and_preview
-from dunwell.commands.common import REFUSED, Columns, InDialect, Json, connected, from_database, opened_database
+from dunwell.commands.common import REFUSED, Columns, InDialect, Json, from_database, opened_database, with_cases_of
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal, principal_in
 from dunwell.domain.refusal import Refused, refusal_of
@@ -55,15 +54,14 @@ def statement(
         preview, found = read_and_preview(database, days, content, file.name, layout, now)
         if book:
 
-            async def run() -> StatementPreview:
-                cases = Cases(await connected(settings), database)
-                booking = StatementBooking(database, cases, settings.unmatched_days)
+            async def run(cases: Cases) -> StatementPreview:
+                booking = StatementBooking(database, cases, days)
                 who = current_principal(database)
                 return await booking.book(preview, found, who, accept_partial=accept_partial)
 
             if preview.problems and not accept_partial and not as_json:
                 _show_problems(preview)
-            preview = asyncio.run(run())
+            preview = with_cases_of(database, settings, run)
     if as_json:
         print_json(preview_facts(preview) | {"booked": book})
     else:

@@ -31,7 +31,7 @@ from dunwell.web.auth import allowed, allowed_to_tell
 from dunwell.web.console.case_picture import case_picture
 from dunwell.web.console.forms import EVENT_FORMS, Filled, read_form
 from dunwell.web.console.policy_moves import other_versions
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, is_partial, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -88,7 +88,7 @@ async def evidence(
     """Answer the evidence of a case as a file: one record a line, in a chain of hashes."""
     service = service_of(request)
     content = await asyncio.to_thread(gather, service.database, invoice_id, service.seller)
-    return Response(content, media_type="application/jsonl", headers=_as_file(f"evidence-{invoice_id}.jsonl"))
+    return file_response(content, f"evidence-{invoice_id}.jsonl", "application/jsonl")
 
 
 @router.get("/{invoice_id}/chronology")
@@ -104,7 +104,7 @@ async def chronology(
         return as_text(verify(gather(service.database, invoice_id, service.seller)))
 
     text = await asyncio.to_thread(read)
-    return Response(text, media_type="text/plain; charset=utf-8", headers=_as_file(f"chronology-{invoice_id}.txt"))
+    return file_response(text, f"chronology-{invoice_id}.txt", "text/plain; charset=utf-8")
 
 
 @router.post("/{invoice_id}/{event}")
@@ -123,10 +123,6 @@ async def tell(
     if isinstance(told, Filled):
         return await _shown(request, principal, invoice_id, told, 422)
     return redirect(f"{PREFIX}/cases/{invoice_id}", done=told.how.value)
-
-
-def _as_file(name: str) -> dict[str, str]:
-    return HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 async def _shown(

@@ -33,7 +33,7 @@ from dunwell.web.console.forms import (
     Form,
     read_form,
 )
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, now, page, redirect
 from dunwell.web.console.sending import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -93,9 +93,7 @@ async def statement(
             return found.as_of, statement_letter(session, service.deps, found).content
 
     known, content = await asyncio.to_thread(read)
-    name = f"statement-{known.isoformat()}.pdf"
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(content, media_type="application/pdf", headers=headers)
+    return file_response(content, f"statement-{known.isoformat()}.pdf", "application/pdf")
 
 
 @router.post("/customers/{customer_id}/{action}")

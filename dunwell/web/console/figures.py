@@ -16,7 +16,7 @@ from dunwell.views.figure_table import write_csv
 from dunwell.views.figures import as_of_given, figures
 from dunwell.web.auth import allowed
 from dunwell.web.console.figure_charts import ageing_chart, days_chart, steps_chart, trend_chart
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, now, page
 from dunwell.web.service import service_of
 
 router = APIRouter(prefix=f"{PREFIX}/figures", route_class=ConsoleRoute, include_in_schema=False)
@@ -66,9 +66,7 @@ async def figures_as_csv(
             write_csv(file, figures(session, instant))
         return file.getvalue()
 
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="figures-{instant.day}.csv"'}
-    text = await asyncio.to_thread(read)
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return file_response(await asyncio.to_thread(read), f"figures-{instant.day}.csv", "text/csv; charset=utf-8")
 
 
 def _charts(found: Mapping[str, Any]) -> dict[str, Any]:

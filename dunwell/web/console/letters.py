@@ -18,7 +18,7 @@ from dunwell.views.facts import Facts
 from dunwell.views.letters import letter_facts
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import read_form
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, now, page, redirect
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, file_response, now, page, redirect
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
@@ -50,8 +50,7 @@ async def print_file(
     if not files:
         raise Problem(404, "No letter waits in the print folder.")
     content = await asyncio.to_thread(_merged, files)
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="letters-{now(request):%Y-%m-%d}.pdf"'}
-    return Response(content, media_type="application/pdf", headers=headers)
+    return file_response(content, f"letters-{now(request):%Y-%m-%d}.pdf", "application/pdf")
 
 
 @router.post("/posted")

@@ -19,7 +19,7 @@ from dunwell.store.tables import PolicyRow
 from dunwell.views.search import OPEN, Filters, FoundCase, amount_in, find_cases, find_customers
 from dunwell.web.auth import allowed
 from dunwell.web.console.formats import csv_cell
-from dunwell.web.console.rendering import HEADERS, PREFIX, ConsoleRoute, Position, is_partial, now, page
+from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, is_partial, now, page
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
@@ -87,8 +87,7 @@ async def cases_as_csv(
     """Answer the same cases as a CSV file."""
     text = await asyncio.to_thread(_csv, service_of(request), filters)
     name = f"cases-{now(request):%Y-%m-%d}.csv"
-    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    return file_response(text, name, "text/csv; charset=utf-8")
 
 
 @router.get("/customers")

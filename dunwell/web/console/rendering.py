@@ -104,6 +104,12 @@ def redirect(path: str, **query: str) -> Response:
     return RedirectResponse(address, 303, HEADERS)
 
 
+def file_response(content: str | bytes, name: str, media_type: str) -> Response:
+    """Return a file that the browser saves under this name."""
+    headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(content, media_type=media_type, headers=headers)
+
+
 def problem_page(request: Request, status: int, title: str, reason: str) -> Response:
     """Return a page that says what is wrong and what to do."""
     principal: Principal | None = getattr(request.state, "principal", None)
