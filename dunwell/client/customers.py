@@ -16,7 +16,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import CLOSABLE, Channel
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.contact import Contact
-from dunwell.domain.events import Pause, Resume, parse_event
+from dunwell.domain.events import ContactChange, ContactsChanged, Pause, Resume, parse_event
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
@@ -43,15 +43,26 @@ from dunwell.store import (
 from dunwell.store.tables import CaseRow, ContactRow
 from dunwell.views.lookup import find_customer
 
+_NAMED = 20  # invoices in a sentence; more are counted
+
 
 @dataclass(frozen=True)
 class Changed:
-    """What was done, in sentences for whoever asked for it, and the event for the cases concerned."""
+    """What was done, in sentences for whoever asked for it, and the event for the cases concerned.
+
+    looking  of a change of contacts: the invoices with a step that looks for another contact
+    """
 
     said: tuple[str, ...]
     event: str = "contacts_changed"
     content: Mapping[str, Any] | None = None
     invoices: tuple[str, ...] = ()
+    looking: Collection[str] = ()
+
+    def content_for(self, invoice_id: str) -> Mapping[str, Any]:
+        """Return the event's content for the case of this invoice."""
+        content = self.content or {}
+        return content | {"renewed": invoice_id in self.looking} if self.event == "contacts_changed" else content
 
 
 async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
@@ -61,8 +72,9 @@ async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
     """
 
     async def one(invoice_id: str) -> bool:
+        content = changed.content_for(invoice_id)
         try:
-            await talk.tell(invoice_id, changed.event, changed.content or {}, principal=principal, wait=False)
+            await talk.tell(invoice_id, changed.event, content, principal=principal, wait=False)
         except Refused:  # it has ended
             return True
         except (NoAnswer, ServerAway):
@@ -95,6 +107,7 @@ class Customers:
         with self._people(customer_id, by) as (people, after):
             _some(facts, CUSTOMER_FIELDS)
             people.correct_customer(customer_id, facts, by)
+            after.changes = [ContactChange(what="corrected", field=field) for field in facts]
             kind = people.customers[customer_id].kind
             silent = [
                 f"{one.contact_id} is not written to: a private person's debt is told to nobody else"
@@ -111,6 +124,7 @@ class Customers:
             facts = {name: _contact_fact(name, value, country) for name, value in given.items()}
             _some(facts, CONTACT_FIELDS)
             people.correct_contact(customer_id, contact_id, facts, by)
+            after.changes = [ContactChange(contact_id=contact_id, what="corrected", field=field) for field in facts]
         return after.changed(f"{contact_id} is so already")
 
     def add_contact(self, customer_id: str, role: str, given: Mapping[str, Any], by: str) -> Changed:
@@ -127,7 +141,8 @@ class Customers:
             contact = Contact(contact_id=str(key), role=Role(kind), **facts)
             if not can_be_asked(None, contact.email, contact.phone, contact.post):
                 raise Refused("email", "is missing: give an e-mail, a phone or a post address")
-            people.add(customer_id, contact, by)
+            added = people.add(customer_id, contact, by)
+            after.changes = [ContactChange(contact_id=added.contact_id, what="added")]
         return after.changed("this contact is written to already")
 
     # Standing --------------------------------------------------------------------------------------------
@@ -141,9 +156,13 @@ class Customers:
         customer_id = self._customer_of(contact_id)
         with self._people(customer_id, by) as (people, after):
             people.close(customer_id, contact_id, reason, by)
+            gone = [contact_id, *(one.contact.contact_id for one in people.changes if one.contact is not None)]
+            after.changes = [
+                ContactChange(contact_id=one, what="closed", reason=reason) for one in dict.fromkeys(gone)
+            ]
             closed = [one for one in people.known(customer_id) if one.closed_at is not None]
             others = _others_at(after.session, contact_id, closed)
-        return after.changed(f"{contact_id} is closed already", others)
+        return after.changed(f"{contact_id} is closed already", others, names=True)
 
     def open_contact(self, contact_id: str, by: str) -> Changed:
         """Write to this contact again, also where mail bounced or the number was wrong. STOP stays STOP."""
@@ -151,6 +170,7 @@ class Customers:
         said = []
         with self._people(customer_id, by) as (people, after):
             people.open(customer_id, contact_id, by)
+            after.changes = [ContactChange(contact_id=contact_id, what="opened")]
             person = next(one for one in people.known(customer_id) if one.contact_id == contact_id)
             said = _reopened(after.session, person)
             if said:
@@ -223,7 +243,8 @@ class Customers:
             people.save_customers()
             people.save()
             timeline.write_all(session, people.entries)
-            after.invoices = tuple(contact_replacement.follow(session, self._deps, people, now))
+            after.looking = contact_replacement.follow(session, self._deps, people, now)
+            after.invoices = tuple(sorted(people.open_invoices))
             after.said = tuple(map(str, people.changes))
             if people.changes:
                 fields = sorted({change.field or change.kind for change in people.changes})
@@ -255,15 +276,28 @@ class _After:
 
     session: Session
     by: str
+    changes: Sequence[ContactChange] = ()
     said: tuple[str, ...] = ()
     invoices: tuple[str, ...] = ()
+    looking: Collection[str] = ()
+
+    @property
+    def _concerns(self) -> list[str]:
+        """One line that names the open invoices whose cases are told; none without such invoices."""
+        if not self.invoices:
+            return []
+        named, more = ", ".join(self.invoices[:_NAMED]), len(self.invoices) - _NAMED
+        return [f"the cases are told of: {named}{f' and {more} more' if more > 0 else ''}"]
 
     def concerned(self, people: People, contact_id: str) -> Collection[str]:
         return [one for one in people.open_invoices if contact_id in people.asked_about(one)]
 
-    def changed(self, otherwise: str, more: Sequence[str] = ()) -> Changed:
+    def changed(self, otherwise: str, more: Sequence[str] = (), *, names: bool = False) -> Changed:
+        """What to answer; `otherwise` when nothing changed. names: with the invoices whose cases are told."""
         said = (*self.said, *more) or (otherwise,)
-        return Changed(said, content={"by": self.by}, invoices=self.invoices)
+        said += tuple(self._concerns) if names else ()
+        content = ContactsChanged(by=self.by, changes=tuple(self.changes)).model_dump(mode="json", exclude_none=True)
+        return Changed(said, content=content, invoices=self.invoices, looking=self.looking)
 
 
 def _others_at(session: Session, contact_id: str, closed: Sequence[Person]) -> list[str]:

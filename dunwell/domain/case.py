@@ -12,6 +12,7 @@ from typing import Literal
 
 from dunwell.domain import (
     announcements,
+    contact_changes,
     disputes,
     grace,
     pauses,
@@ -74,7 +75,7 @@ class Case(CaseState):
         """Take an event from outside. Returns what was decided; raises Refused and changes nothing."""
         rested, rested_beside_grace = self.resting, self.rests_beside_grace
         said = self._decide(event, now)
-        if said:
+        if said or (isinstance(event, ev.ContactsChanged) and event.changes):
             grace.note_rest(self, rested_beside_grace, now)
             self.turn(f"{type(event).__name__} {event.model_dump_json()}")
             self.money.keep_receipts(event, now)
@@ -91,7 +92,10 @@ class Case(CaseState):
                 return payments.taken_back(self, event, now)
             case ev.CallOutcome():
                 return task_results.outcome(self, event, now)
-            case ev.DeliveryReport() | ev.ContactsChanged():
+            case ev.ContactsChanged():
+                self.contact_changes = contact_changes.remembered(self.contact_changes, event, now)
+                return []  # the database has said it in the timeline, when it changed
+            case ev.DeliveryReport():
                 return []  # the database knows whether this changes anything
             case ev.ReplyReceived():
                 return replies.received(self, event, now)

@@ -188,6 +188,9 @@ ReplyId = Annotated[
     Spelled(r"[\w.:-]{1,120}", "is no id of a reply: the status of the case shows them"),
 ]
 AnswerId = Annotated[str, Field(strict=True), Spelled(r"[\w:-]{1,80}", "is no id of an answer")]
+ContactKey = Annotated[
+    str, Field(strict=True), Spelled(r"[^\s@]{1,200}", "is no id of a contact: `starter.py customer` shows them")
+]
 InvoiceId = Annotated[
     str, Field(strict=True), Spelled(r"[A-Za-z0-9._-]{1,120}", "is no invoice id: `starter.py list` shows them")
 ]
@@ -403,10 +406,32 @@ class DeliveryReport(Value):
     at: Moment
 
 
+class ContactChange(Value):
+    """What changed about a contact or, without `contact_id`, about the customer.
+
+    reason   a short code, such as left or opted_out
+    channel  closed or opened is only their address on this channel; None: the person
+    field    what was corrected
+    """
+
+    contact_id: ContactKey | None = None
+    what: Literal["closed", "opened", "corrected", "added"]
+    reason: Spoken | None = None
+    channel: Channel | None = None
+    field: Annotated[str, Spelled(r"[a-z_]{1,40}", "is no field: small letters and _")] | None = None
+
+
 class ContactsChanged(Value):
-    """Who may be written to has changed; the database knows how. The case looks for people who take over."""
+    """Who may be written to has changed; the database knows how.
+
+    changes  what people said, without names and addresses: the case remembers it, and tells a database that was
+             restored from an older copy
+    renewed  there is somebody, or an address, that is new: a step that reached nobody looks again
+    """
 
     by: Spoken
+    changes: Annotated[tuple[ContactChange, ...], Field(max_length=500)] = ()
+    renewed: Annotated[bool, Field(strict=True)] = True
 
 
 class ReplyReceived(Value):

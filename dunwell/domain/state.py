@@ -11,6 +11,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from dunwell.domain.agreements import Agreements
 from dunwell.domain.checkpoint import Mark, Sent
 from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
+from dunwell.domain.contact_changes import KnownChange
 from dunwell.domain.keys import StepId, StepKey, TaskId, anew
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
@@ -62,6 +63,8 @@ class CaseState(MutableValue):
     progress: Progress = Field(default_factory=Progress)
     outstanding: Outstanding = Field(default_factory=Outstanding)
     messages: list[Sent] = Field(default_factory=list)  # as far as the database has reported them to the case
+
+    contact_changes: list[KnownChange] = Field(default_factory=list)  # what people said about contacts, oldest first
 
     access: Access = Access.FULL
     access_beside: Access = Access.FULL  # what the account may do by the holds of other invoices alone

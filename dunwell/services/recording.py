@@ -153,7 +153,8 @@ class Recording:
         self, session: Session, request: RecordRequest, case: Case, now: datetime, answer: RecordAnswer
     ) -> None:
         handover = ContactReplacement(session, self._deps, case, now, rehearsal=request.rehearsal)
-        further = handover.settle(renewed=request.event == "contacts_changed")
+        renewed = request.event == "contacts_changed" and (request.content or {}).get("renewed", True)
+        further = handover.settle(renewed=renewed)
         answer.not_arrived = answer.not_arrived or further
 
     def _hold_again(self, session: Session, case: Case, now: datetime) -> None:

@@ -167,6 +167,7 @@ def test_who_left_is_written_to_in_no_role(database: Database) -> None:
         "acme, accounts_payable Eva Roth: is not written to any more",
         "acme, user eva  ROTH: is not written to any more",
         "acme.manager.1 is still written to at the same address: starter.py contact close acme.manager.1",
+        "the cases are told of: a, b",
     )
     executive = a_contact(Role.EXECUTIVE, name="Eva Roth", email="eva@acme.example")
     [one] = register(database, bill("c", [eva, executive]), now=LATER)
