@@ -62,6 +62,8 @@ class CaseWriter:
             if answer.arrived:
                 memory.case.outstanding.blocked_until = None
                 memory.arrivals += 1
+            if answer.contacts is not None:
+                memory.case.remember_contacts(answer.contacts, request.now)
             memory.take(answer, revision, request.seen)
             if answer.not_arrived and answer.not_arrived not in memory.case.outstanding.again:
                 # The database's newer case, in which the step is done, has replaced the one that was told.

@@ -61,8 +61,8 @@ class Changed:
 
     def content_for(self, invoice_id: str) -> Mapping[str, Any]:
         """Return the event's content for the case of this invoice."""
-        content = self.content or {}
-        return content | {"renewed": invoice_id in self.looking} if self.event == "contacts_changed" else content
+        renewed = {"renewed": invoice_id in self.looking} if self.event == "contacts_changed" else {}
+        return {**(self.content or {}), **renewed}
 
 
 async def tell(talk: Cases, changed: Changed, principal: Principal) -> int:
@@ -332,15 +332,13 @@ def _reopened(session: Session, person: Person) -> list[str]:
     said = []
     for channel in CLOSABLE:
         address = person.contact.address(channel)
-        row = addresses.find(session, channel, address) if address else None
-        if row is None:
+        reason = addresses.lift(session, channel, address) if address else None
+        if reason is None:
             continue
-        if row.reason == addresses.STOPPED:
+        if reason == addresses.STOPPED:
             said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner said STOP")
             continue
-        said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {row.reason})")
-        session.delete(row)
-    session.flush()
+        said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {reason})")
     return said
 
 

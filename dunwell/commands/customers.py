@@ -1,6 +1,6 @@
 """Commands about customers and contacts: showing, correcting, closing and pausing them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +9,14 @@ import typer
 from typer.core import TyperGroup
 
 from dunwell.bootstrap import NotReady, make_dependencies
+from dunwell.client.cases import Cases
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
 from dunwell.commands.common import By, Json, check_set_up, day_given, from_database, with_cases, without_none
 from dunwell.commands.output import print_json, print_table, say, warn
 from dunwell.commands.principal import current_principal
 from dunwell.domain.keys import StepId
+from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import DebtorKind
 from dunwell.services.account_statement_letter import statement_letter
@@ -158,16 +160,26 @@ def change(settings: Settings, act: Callable[[Customers], Changed]) -> None:
     deps.database.close()
     for line in changed.said:
         say(line)
-    if not changed.invoices:
+    tell_cases(settings, [changed], principal)
+
+
+def tell_cases(settings: Settings, found: Sequence[Changed], principal: Principal) -> None:
+    """Notify the cases of what was changed in the database. Warns when that cannot be done."""
+    concerned = sum(len(changed.invoices) for changed in found)
+    if not concerned:
         return
+
+    async def ask(case_client: Cases) -> int:
+        return sum([await tell(case_client, changed, principal) for changed in found])
+
     try:
-        missed = with_cases(settings, lambda case_client: tell(case_client, changed, principal))
+        missed = with_cases(settings, ask)
     except (NotReady, ServerAway):
-        missed = len(changed.invoices)
+        missed = concerned
     if missed:
         warn(
-            f"{missed} of {len(changed.invoices)} cases could not be told, for the server does not answer. Nothing "
-            "leaves against this; say the same again once it does, so that their status shows it."
+            f"{missed} of {concerned} cases could not be told, for the server does not answer. Nothing leaves "
+            "against this; say the same again once it does, so that their status shows it."
         )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dunwell.client.customers import Changed
 from dunwell.client.settled_messages import carried_invoices, report_by_person
 from dunwell.commands.common import (
     Json,
@@ -12,6 +13,7 @@ from dunwell.commands.common import (
     from_database,
     opened_database,
 )
+from dunwell.commands.customers import tell_cases
 from dunwell.commands.event_sending import tell_case
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal, principal_in
@@ -64,14 +66,16 @@ def unsubscribe(
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The message_id, by `outbox` or the mail.")],
 ) -> None:
     """Stop e-mails to the address that got this message, for every invoice; its reader asked for it. Cases go on."""
-    now = datetime.now(UTC)
-    with opened_database(load_settings()) as database, database.writing() as session:
+    now, settings = datetime.now(UTC), load_settings()
+    with opened_database(settings) as database, database.writing() as session:
         principal = principal_in(session)
         row = outbox.get(session, message)
         if row is None or Channel(row.channel).facts.form is not TextForm.MAIL:
             raise Refused("message", f"{printable(message)!r} is no e-mail of ours: see `outbox --json` for ids")
         event = opted_out(message, Channel(row.channel), now, "asked by mail")
         accounts.lock(session, owners_of(session, event))
-        apply(session, event, now)
+        applied = apply(session, event, now)
         audit.append(session, principal, f"message/{message}", "unsubscribed", now, key="unsubscribed")
     say("Stopped: no more e-mails go to this address, about any invoice. Other channels stay open.")
+    told = [Changed((), event=one.name, content=one.content, invoices=one.invoices) for one in applied.events]
+    tell_cases(settings, told, principal)

@@ -93,7 +93,7 @@ class Case(CaseState):
             case ev.CallOutcome():
                 return task_results.outcome(self, event, now)
             case ev.ContactsChanged():
-                self.contact_changes = contact_changes.remembered(self.contact_changes, event, now)
+                self.remember_contacts(event, now)
                 return []  # the database has said it in the timeline, when it changed
             case ev.DeliveryReport():
                 return []  # the database knows whether this changes anything
@@ -144,6 +144,10 @@ class Case(CaseState):
         `reason` is a short code. Only `resume` and an end lead out of it; money counts as always.
         """
         return pauses.interrupted(self, reason, now)
+
+    def remember_contacts(self, event: ev.ContactsChanged, now: datetime) -> None:
+        """Note what changed about contacts, for a database that may be restored from an older copy."""
+        self.contact_changes = contact_changes.remembered(self.contact_changes, event, now)
 
     # What time does to it --------------------------------------------------------------------------------
 

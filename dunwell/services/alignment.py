@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.checkpoint import Mark, Sent
-from dunwell.domain.events import PART, REST, Event, PaymentReceived, PaymentReversed
+from dunwell.domain.events import PART, REST, ContactsChanged, Event, PaymentReceived, PaymentReversed
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
-from dunwell.services import credits
+from dunwell.services import contact_alignment, credits
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.request_models import CaseRequest
+from dunwell.services.request_models import RecordRequest
 from dunwell.store import accounts, cases, customer_pauses, invoices, outbox, payments, timeline
 from dunwell.store.tables import MessageRow, PaymentRow, ReversalRow
 
@@ -61,7 +61,9 @@ class Alignment:
     `case` is the workflow's; of the request, its entries and what was written count.
     """
 
-    def __init__(self, session: Session, deps: Dependencies, request: CaseRequest, case: Case, now: datetime) -> None:
+    def __init__(
+        self, session: Session, deps: Dependencies, request: RecordRequest, case: Case, now: datetime
+    ) -> None:
         self._session, self._deps, self._request, self._case, self._now = session, deps, request, case, now
 
     def newest(self, event: Event | None) -> Case:
@@ -98,9 +100,13 @@ class Alignment:
             self._write_message(case, sent)
         self._set_holds(case)
         self._set_customer_pause(case)
+        for number, line in enumerate(contact_alignment.restore(self._session, case, self._told, self._now)):
+            self._note(f"contacts.{number}", f"the database had forgotten: {line}", "contacts")
         written = f"{len(lost)} message(s) without their text, " if lost else ""
         self._note(
-            "behind", f"the database was older than the case: {written}payments, holds, pauses and timeline restored"
+            "behind",
+            f"the database was older than the case: {written}payments, holds, pauses, closed contacts and timeline "
+            "restored",
         )
         return True
 
@@ -139,6 +145,12 @@ class Alignment:
                 self._note(f"said.{number}", one.reason, one.kind, one.ref)
 
     # The database is behind ------------------------------------------------------------------------------
+
+    @property
+    def _told(self) -> ContactsChanged | None:
+        """The event that is being written, if it changed contacts."""
+        request = self._request
+        return ContactsChanged.model_validate(request.content) if request.event == "contacts_changed" else None
 
     def _lost_messages(self, case: Case) -> list[Sent]:
         missing = outbox.unanswered_ids(self._session, [sent.message_id for sent in case.messages])

@@ -11,7 +11,7 @@ from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, closed_by_wrong_number
 from dunwell.domain.contact import Contact
-from dunwell.domain.events import CallOutcome
+from dunwell.domain.events import CallOutcome, ContactChange
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import CONTACT_TASKS, TaskState
@@ -22,6 +22,8 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, contacts, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
 
+_WRONG_NUMBER = "is a wrong number"
+
 
 class CallOutcomes:
     """What is done about the outcomes of one case, at one moment, in the caller's transaction."""
@@ -29,6 +31,8 @@ class CallOutcomes:
     def __init__(self, session: Session, deps: Dependencies, case: Case, now: datetime, *, rehearsal: bool) -> None:
         self._session, self._deps, self._case, self._now = session, deps, case, now
         self._rehearsal = rehearsal
+        self.closed = list[ContactChange]()
+        """What the outcome closed, for the case to remember."""
 
     def settle(self, event: CallOutcome) -> str | None:
         """Close the task. Returns the step that has to reach further, if any. Safe to repeat."""
@@ -108,7 +112,10 @@ class CallOutcomes:
         if contact is not None and contact.phone is not None and Channel(task.kind).facts.capped_calls:
             for channel in closed_by_wrong_number():
                 addresses.close(
-                    self._session, channel, contact.phone, "is a wrong number", self._now, rehearsal=self._rehearsal
+                    self._session, channel, contact.phone, _WRONG_NUMBER, self._now, rehearsal=self._rehearsal
+                )
+                self.closed.append(
+                    ContactChange(contact_id=contact.contact_id, what="closed", reason=_WRONG_NUMBER, channel=channel)
                 )
         return task.step if any(step.id == task.step for step in policy.steps) else None
 

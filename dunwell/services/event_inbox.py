@@ -1,31 +1,33 @@
-"""Keeps and applies provider events, each once, and lists the delivery reports that cases have not got yet."""
+"""Keeps and applies provider events, each once, and lists what cases have to be told of them and were not yet."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from dunwell.domain.events import DeliveryReport
 from dunwell.gateways.events import ProviderEvent
-from dunwell.services.provider_event import AppliedEvent, apply, owners_of
+from dunwell.services.applied_event import AppliedEvent, CaseEvent
+from dunwell.services.provider_event import apply, owners_of
 from dunwell.store import accounts, provider_events
 from dunwell.store.database import Database
 
 _PATIENCE = timedelta(days=1)
 """How long an event may wait for its message to be recorded; after that the message counts as not ours."""
 
+_TELLS = frozenset({"cases", "tell"})
+"""In the body of an event that was applied: whom to tell."""
+
 
 @dataclass(frozen=True)
-class PendingReport:
-    """A delivery report that the cases of `invoices` have not got yet."""
+class PendingEvents:
+    """What cases have not been told yet of one provider event."""
 
     provider: str
     event_id: str
-    report: DeliveryReport
-    invoices: tuple[str, ...]
+    events: tuple[CaseEvent, ...]
 
 
 class Inbox:
@@ -94,20 +96,20 @@ class Inbox:
             kind=item.kind,
             body=_body(item, applied),
             received_at=now,
-            done_at=None if applied.tell or applied.later else now,
+            done_at=None if applied.events or applied.later else now,
         )
 
-    def waiting(self, now: datetime) -> list[PendingReport]:
-        """The reports that cases have not got yet, oldest first. Retries events that came before their message."""
+    def waiting(self, now: datetime) -> list[PendingEvents]:
+        """What cases have not been told yet, oldest first. Retries events that came before their message."""
         with self._database.reading() as session:
             rows = [(row.provider, row.event_id, row.body) for row in provider_events.waiting(session)]
-        reports = []
+        pending = []
         for provider, event_id, body in rows:
-            kept = body if "tell" in body else self._try_again(provider, event_id, now)
-            if kept and "tell" in kept:
-                report = DeliveryReport.model_validate(kept["report"])
-                reports.append(PendingReport(provider, event_id, report, tuple(kept["tell"])))
-        return reports
+            kept = body if _TELLS & body.keys() else self._try_again(provider, event_id, now)
+            events = _events(kept or {})
+            if events:
+                pending.append(PendingEvents(provider, event_id, events))
+        return pending
 
     def _try_again(self, provider: str, event_id: str, now: datetime) -> dict[str, Any] | None:
         with self._database.reading() as session:
@@ -123,15 +125,20 @@ class Inbox:
         with self._database.writing() as session:
             accounts.lock(session, owners)
             row = provider_events.get(session, provider, event_id)
-            if row is None or row.done_at is not None or "tell" in row.body or owners_of(session, item) != owners:
+            if (
+                row is None
+                or row.done_at is not None
+                or _TELLS & row.body.keys()
+                or owners_of(session, item) != owners
+            ):
                 return None
             applied = apply(session, item, now)
             row.body = _body(item, applied)
-            row.done_at = None if applied.tell else now
+            row.done_at = None if applied.events else now
             return row.body
 
     def done(self, provider: str, event_id: str, now: datetime) -> None:
-        """Note that every case has got the report."""
+        """Note that every case has been told."""
         with self._database.writing() as session:
             provider_events.mark_done(session, provider, event_id, now)
 
@@ -140,6 +147,14 @@ def _body(item: ProviderEvent, applied: AppliedEvent) -> dict[str, Any]:
     """What is kept of an event. A text that became a note is not kept twice."""
     kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if applied.noted else None)
     body: dict[str, Any] = {"event": kept}
-    if applied.report is not None:
-        body |= {"report": applied.report.model_dump(mode="json"), "tell": list(applied.tell)}
+    if applied.events:
+        body["cases"] = [asdict(one) for one in applied.events]
     return body
+
+
+def _events(body: Mapping[str, Any]) -> tuple[CaseEvent, ...]:
+    """What is left to tell, by the body of a kept event. `report` with `tell` is what earlier releases kept."""
+    events = [CaseEvent(one["name"], one["content"], tuple(one["invoices"])) for one in body.get("cases", ())]
+    if "tell" in body:
+        events.append(CaseEvent("delivery_report", body["report"], tuple(body["tell"])))
+    return tuple(events)

@@ -3,7 +3,6 @@
 Call inside a transaction that holds the locks of the customers concerned.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -12,24 +11,9 @@ from dunwell.domain.events import DeliveryReport
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import delivery_reports
+from dunwell.services.applied_event import AppliedEvent, CaseEvent
 from dunwell.services.stop_and_replies import apply_to_people, is_about_address, people_of
 from dunwell.store import digests, provider_events
-
-
-@dataclass(frozen=True)
-class AppliedEvent:
-    """The result of applying a provider event.
-
-    tell    the invoices whose cases must act: they get `report` as a signal
-    later   the message is not known yet: the worker that sends it may not have recorded it, or the database was
-            restored from an older copy and only the case knows it
-    noted   what the person wrote was kept as a note
-    """
-
-    report: DeliveryReport | None = None
-    tell: tuple[str, ...] = ()
-    later: bool = False
-    noted: bool = False
 
 
 def owners_of(session: Session, provider_event: ProviderEvent) -> tuple[str, ...]:
@@ -47,7 +31,7 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     """Apply a provider event at server time `now`. Applying it again changes nothing."""
     row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
     if is_about_address(provider_event):
-        return AppliedEvent(noted=apply_to_people(session, provider_event, row, now))
+        return apply_to_people(session, provider_event, row, now)
     if provider_event.state is None:
         return AppliedEvent()
     if row is None and digests.report(session, provider_event.message_id, provider_event.state, provider_event.code):
@@ -58,10 +42,8 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     at = delivery_reports.time_of_report(session, row, provider_event, now)
     code = None if provider_event.state is MessageState.DELIVERED else provider_event.code
     affected = delivery_reports.report(session, row, provider_event.state, code, at, at, provider_event.closes)
-    tell = tuple(one for one in affected if delivery_reports.must_act(session, row, one, provider_event.state))
+    tell = [one for one in affected if delivery_reports.must_act(session, row, one, provider_event.state)]
     if not tell:
         return AppliedEvent()
-    said = DeliveryReport.model_validate(
-        {"message_id": row.message_id, "status": provider_event.state.value, "code": code, "at": at}
-    )
-    return AppliedEvent(report=said, tell=tell)
+    said = DeliveryReport(message_id=row.message_id, status=provider_event.state.value, code=code, at=at)
+    return AppliedEvent((CaseEvent.report(said, tell),))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.events import (
     CallOutcome,
+    ContactsChanged,
     CreditApplied,
     DeliveryReport,
     InvoiceAmended,
@@ -74,6 +75,8 @@ class Recording:
                 case.reach_further(answer.not_arrived)
             if answer.arrived:
                 case.outstanding.blocked_until = None
+            if answer.contacts is not None:
+                case.remember_contacts(answer.contacts, now)
             self._report_failures(parts, request, case, now)
             plan_and_answer(
                 session, self._deps, case, answer, attempt, rehearsal=request.rehearsal, seen=request.seen
@@ -130,6 +133,8 @@ class Recording:
             case CallOutcome():
                 outcomes = CallOutcomes(session, self._deps, case, now, rehearsal=request.rehearsal)
                 answer.not_arrived = outcomes.settle(event)
+                if outcomes.closed:
+                    answer.contacts = ContactsChanged(by=event.by, changes=tuple(outcomes.closed))
             case DeliveryReport():
                 self._delivery(session, case, event, now, answer)
 

@@ -9,6 +9,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.case_copy import CaseChanges, CaseCopy
 from dunwell.domain.checkpoint import Mark, Sent
 from dunwell.domain.claim_summary import AccessoryClaim, ClaimSummary
+from dunwell.domain.events import ContactsChanged
 from dunwell.domain.ladder import NextAction
 from dunwell.domain.model import MutableValue
 from dunwell.domain.step_outcome import StepOutcome
@@ -119,7 +120,9 @@ class RecordAnswer(CaseAnswer):
     """`not_arrived`: the step of a message that is now known not to have arrived.
 
     `arrived`: a message is now known to have arrived, which a blocked step may have waited for.
+    `contacts`: addresses that the event has closed, which the case remembers.
     """
 
     not_arrived: str | None = None
     arrived: bool = False
+    contacts: ContactsChanged | None = None

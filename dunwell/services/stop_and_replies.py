@@ -8,14 +8,17 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.channels import AddressKind, Channel
+from dunwell.domain.channels import AddressKind, Channel, stopped_with
+from dunwell.domain.contact_changes import OPTED_OUT
+from dunwell.domain.events import ContactChange
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import ENDS
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
 from dunwell.services import person_tasks
-from dunwell.store import addresses, cases, conversations, notes, provider_events, timeline
+from dunwell.services.applied_event import AppliedEvent, CaseEvent
+from dunwell.store import addresses, cases, contacts, conversations, notes, provider_events, timeline
 from dunwell.store.tables import CaseRow, ContactRow, MessageRow
 
 
@@ -25,27 +28,55 @@ def is_about_address(provider_event: ProviderEvent) -> bool:
     )
 
 
-def apply_to_people(session: Session, provider_event: ProviderEvent, row: MessageRow | None, now: datetime) -> bool:
-    """Apply STOP, START or a reply. Returns whether a reply was kept as a note."""
+def apply_to_people(
+    session: Session, provider_event: ProviderEvent, row: MessageRow | None, now: datetime
+) -> AppliedEvent:
+    """Apply STOP, START or a reply. The open cases of those whose address it is are told of STOP and START."""
     people, rehearsal = people_of(session, provider_event, row), row is not None and is_rehearsal(row.customer_id)
     if rehearsal:
         people = [person for person in people if is_rehearsal(person.customer_id)]
     ours = _ours(provider_event, row, people)
     if provider_event.text is not None and provider_event.address is not None:
         conversations.record_inbound(session, provider_event.channel, provider_event.address, now)
+    channel, whom = provider_event.channel, [(one.customer_id, one.contact_id) for one in people]
     if provider_event.closes is not None:
         for address in ours:
-            addresses.close(session, provider_event.channel, address, provider_event.closes, now, rehearsal=rehearsal)
+            addresses.close(session, channel, address, provider_event.closes, now, rehearsal=rehearsal)
         _tell_timelines(session, provider_event, people, "opted_out", "wants no more messages by", now)
-        return False
-    if provider_event.reopens and not rehearsal and _reopened(session, provider_event.channel, ours):
+        return AppliedEvent(tuple(told_of_address(session, whom, channel, provider_event.closes)))
+    if provider_event.reopens and not rehearsal and _reopened(session, channel, ours):
         _tell_timelines(session, provider_event, people, "opted_in", "wants messages again by", now)
-        return False
+        return AppliedEvent(tuple(told_of_address(session, whom, channel, None)))
     if provider_event.text is not None:
         # A real reply raises a task of a real case: nobody looks at the tasks of a rehearsal.
         theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
-        return _replied(session, provider_event, theirs, now)
-    return False
+        return AppliedEvent(noted=_replied(session, provider_event, theirs, now))
+    return AppliedEvent()
+
+
+def told_of_address(
+    session: Session, whom: Sequence[tuple[str, str]], channel: Channel, closes: str | None
+) -> list[CaseEvent]:
+    """Return what the open cases of these people, each (customer, contact), are told of their address.
+
+    closes: why it was closed; None: its owner opened it again.
+    """
+    channels = stopped_with(channel) if closes in {addresses.STOPPED, None} else (channel,)
+    reason = OPTED_OUT if closes == addresses.STOPPED else closes
+    events = []
+    for customer_id in dict.fromkeys(owner for owner, _ in whom):
+        changes = [
+            ContactChange(contact_id=contact, what="closed" if closes else "opened", reason=reason, channel=one)
+            for owner, contact in whom
+            if owner == customer_id
+            for one in channels
+        ]
+        open_now = [row.invoice_id for row in contacts.open_invoices(session, [customer_id])]
+        if open_now:
+            events.append(
+                CaseEvent.of_changes("recipient" if reason in {OPTED_OUT, None} else "provider", changes, open_now)
+            )
+    return events
 
 
 def _reopened(session: Session, channel: Channel, ours: Sequence[str]) -> bool:

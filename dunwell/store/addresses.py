@@ -68,6 +68,20 @@ def reopen(session: Session, channel: Channel, address: str) -> bool:
     return bool(stopped)
 
 
+def lift(session: Session, channel: Channel, address: str) -> str | None:
+    """Open an address that a bounce or a wrong number closed. Returns why it was closed, None if it was open.
+
+    Only its owner can undo STOP: then it stays closed.
+    """
+    row = find(session, channel, address)
+    if row is None:
+        return None
+    if row.reason != STOPPED:
+        session.delete(row)
+        session.flush()
+    return row.reason
+
+
 def find(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> ClosedAddressRow | None:
     """Return the row of a closed address, among those of rehearsals or the real ones; None when it is open there."""
     return session.get(ClosedAddressRow, (channel.value, address_key(channel, address, rehearsal=rehearsal)))

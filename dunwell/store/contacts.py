@@ -1,6 +1,7 @@
 """The contacts of customers, which contacts each invoice's record names, and corrections made by hand."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
@@ -88,6 +89,18 @@ def drop_corrections(session: Session, keys: Iterable[tuple[str, str, str]]) -> 
 def put(session: Session, found: Mapping[str, Iterable[Person]]) -> None:
     """Insert or update people, given by customer."""
     put_all(session, ContactRow, [_facts(customer_id, one) for customer_id, some in found.items() for one in some])
+
+
+def set_closed(session: Session, contact_id: str, at: datetime, by: str, why: str, *, closed: bool) -> None:
+    """Close a contact, as of then, or open it again, also where no record names it any more."""
+    row = session.get_one(ContactRow, contact_id)
+    if closed and row.closed_at is None:
+        row.closed_at, row.closed_by, row.closed_why = at, by, why
+    elif not closed:
+        row.closed_at = row.closed_by = row.closed_why = None
+        if row.retired_at is not None:
+            row.retired_at, row.added_by = None, by
+    session.flush()
 
 
 def put_namings(session: Session, found: Mapping[str, Naming]) -> None:

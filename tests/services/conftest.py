@@ -123,6 +123,8 @@ class ServiceHarness:
             self.case.reach_further(answer.not_arrived)
         if answer.arrived:
             self.case.outstanding.blocked_until = None
+        if answer.contacts is not None:
+            self.case.remember_contacts(answer.contacts, at(when))
         self.take_over(answer)
         return answer
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, select
 
+from dunwell.client.customers import Changed, Customers
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import parse_event
 from dunwell.domain.standstill import decision
@@ -17,9 +18,9 @@ from dunwell.services import standstill
 from dunwell.services.alignment import LOST_TEXT
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
-from dunwell.store import addresses, cases, customer_pauses, payments, timeline
+from dunwell.store import addresses, cases, contacts, customer_pauses, payments, timeline
 from dunwell.store.database import Database
-from dunwell.store.tables import AccessChangeRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
+from dunwell.store.tables import AccessChangeRow, ContactRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
 from tests.gateways.fakes import Answer, FakeSendGrid
@@ -274,7 +275,9 @@ def test_a4_a_report_of_a_mail_that_was_lost_waits_until_the_case_has_written_it
     assert inbox.waiting(at(FIRST)) == []
     harness.pay("2027-03-03 09:00", "1.00")
     (told,) = inbox.waiting(at("2027-03-03 09:00"))
-    assert (told.report.message_id, told.invoices) == (sent.message_id, ("inv-1",))
+    (report,) = told.events
+    assert (report.name, report.invoices) == ("delivery_report", ("inv-1",))
+    assert report.content["message_id"] == sent.message_id
     assert [row.state for row in harness.messages()] == [MessageState.BOUNCED]
     with harness.deps.database.reading() as session:
         assert addresses.why_closed(session, Channel.EMAIL, sent.address) == "bounced"
@@ -462,3 +465,150 @@ def test_a4_rows_that_are_gone_are_written_again(database: Database) -> None:
     assert {row.reason for row in harness.messages()} == {LOST_TEXT}
     with database.reading() as session:
         assert payments.paid(session, "inv-1") == 110
+
+
+# Contacts -------------------------------------------------------------------------------------------------
+
+ADA = a_contact(name="Ada Lind", email="ada@acme.example", phone="+4915112345678")
+BOB = a_contact(number=2, name="Bob Moss", email="bob@acme.example")
+
+
+def with_people(harness: ServiceHarness) -> None:
+    harness.open(an_invoice(customer=a_customer(contacts=(ADA, BOB))))
+
+
+def told(harness: ServiceHarness, changed: Changed, when: str) -> None:
+    """The case of inv-1 is told as `starter.py` and the API tell it."""
+    assert changed.invoices == ("inv-1",)
+    harness.record(changed.event, when, **changed.content_for("inv-1"))
+
+
+def heard(harness: ServiceHarness, item: ProviderEvent, when: str) -> None:
+    """A webhook or link, and what the dispatcher tells the case of it."""
+    inbox = Inbox(harness.deps.database)
+    inbox.take("test", [item], at(when))
+    for pending in inbox.waiting(at(when)):
+        for event in pending.events:
+            harness.record(event.name, when, **event.content)
+        inbox.done(pending.provider, pending.event_id, at(when))
+
+
+def stop(address: str, channel: Channel = Channel.EMAIL, *, back: bool = False) -> ProviderEvent:
+    closes = None if back else "stopped"
+    return ProviderEvent(
+        event_id=f"{address}.{back}", kind="stop", channel=channel, address=address, closes=closes, reopens=back
+    )
+
+
+def standing(harness: ServiceHarness) -> tuple[list[str], list[str | None]]:
+    """Who may be written to about inv-1, and why which of Ada's addresses are closed."""
+    with harness.deps.database.reading() as session:
+        open_now = [one.contact_id for one in contacts.for_invoice(session, "inv-1")]
+        mail = addresses.why_closed(session, Channel.EMAIL, "ada@acme.example")
+        texts = addresses.why_closed(session, Channel.SMS, "+4915112345678")
+    return open_now, [mail, texts]
+
+
+def test_who_left_since_the_copy_is_closed_again(harness: ServiceHarness, backed_up: Callable[[], Restore]) -> None:
+    with_people(harness)
+    restore = backed_up()
+    told(harness, Customers(harness.deps).close_contact(ADA.contact_id, "left", "agent-7"), "2027-03-01 09:00")
+    restore()
+    assert standing(harness)[0] == [ADA.contact_id, BOB.contact_id]
+    harness.pay("2027-03-02 10:00", "1.00")
+    assert standing(harness)[0] == [BOB.contact_id]
+    with harness.deps.database.reading() as session:
+        row = session.get_one(ContactRow, ADA.contact_id)
+    assert (row.closed_by, row.closed_why, row.closed_at) == ("agent-7", "left", at("2027-03-01 09:00"))
+    assert [line.reason for line in harness.entries("contacts")] == [
+        "the database had forgotten: acme.accounts_payable.1 closed (left) on 2027-03-01 by agent-7"
+    ]
+    assert harness.tasks() == [], "nobody has to ask what is known"
+
+
+@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.SMS])
+def test_an_opt_out_that_dunwell_alone_was_told_of_is_in_force_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore], channel: Channel
+) -> None:
+    with_people(harness)
+    restore = backed_up()
+    heard(harness, stop(str(ADA.address(channel)), channel), "2027-03-01 09:00")
+    before = standing(harness)
+    restore()
+    assert standing(harness)[1] == [None, None]
+    harness.pay("2027-03-02 10:00", "1.00")
+    assert standing(harness) == before
+    with harness.deps.database.reading() as session:
+        whatsapp = addresses.why_closed(session, Channel.WHATSAPP, "+4915112345678")
+    assert whatsapp == ("stopped" if channel is Channel.SMS else None)
+
+
+def test_what_was_opened_again_before_the_restore_is_open_after_it(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    with_people(harness)
+    told(harness, Customers(harness.deps).close_contact(BOB.contact_id, "left", "agent-7"), "2027-03-01 09:00")
+    heard(harness, stop("+4915112345678", Channel.SMS), "2027-03-01 09:00")
+    restore = backed_up()
+    told(harness, Customers(harness.deps).open_contact(BOB.contact_id, "agent-7"), "2027-03-01 10:00")
+    heard(harness, stop("+4915112345678", Channel.SMS, back=True), "2027-03-01 10:00")
+    restore()
+    assert standing(harness) == ([ADA.contact_id], [None, "stopped"])
+    harness.pay("2027-03-02 10:00", "1.00")
+    assert standing(harness) == ([ADA.contact_id, BOB.contact_id], [None, None])
+
+
+def test_what_only_people_know_is_asked_once_for_the_customer(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    """The new address is in no history: of corrections and new contacts only people know the words."""
+    with_people(harness)
+    second = ServiceHarness(harness.deps)
+    second.open(an_invoice(invoice_id="inv-2", customer=a_customer(contacts=(ADA, BOB))))
+    restore = backed_up()
+    people = Customers(harness.deps)
+    for changed in (
+        people.set_contact(ADA.contact_id, {"email": "new@acme.example"}, "agent-7"),
+        people.add_contact("acme", "user", {"name": "Uma", "email": "uma@acme.example"}, "agent-7"),
+        people.set_customer("acme", {"language": "es"}, "agent-7"),
+    ):
+        assert "acme.example" not in str(changed.content)
+        for one in (harness, second):
+            one.record(changed.event, "2027-03-01 09:00", **changed.content_for(one.case.invoice_id))
+    restore()
+    harness.pay("2027-03-02 10:00", "1.00")
+    second.pay("2027-03-02 10:01", "1.00", "p2")
+    (task,) = harness.tasks()
+    assert second.tasks() == []
+    assert "since 2027-03-01 was lost: e-mail of acme.accounts_payable.1 corrected on 2027-03-01" in task.reason
+    assert "acme.user.1 added on 2027-03-01 by agent-7; language of the customer corrected" in task.reason
+    harness.pay("2027-03-02 11:00", "1199.00", "rest")
+    assert [one.task_id for one in harness.tasks()] == [task.task_id], "it is about the customer, not the invoice"
+
+
+def test_what_the_copy_knows_is_not_asked(harness: ServiceHarness, backed_up: Callable[[], Restore]) -> None:
+    with_people(harness)
+    changed = Customers(harness.deps).set_contact(ADA.contact_id, {"email": "new@acme.example"}, "agent-7")
+    told(harness, changed, "2027-03-01 09:00")
+    restore = backed_up()
+    harness.pay("2027-03-01 10:00", "1.00")
+    restore()
+    changed = Customers(harness.deps).set_contact(ADA.contact_id, {"email": "newer@acme.example"}, "agent-7")
+    told(harness, changed, "2027-03-02 09:00")  # after the restore: the database has it
+    assert harness.tasks() == []
+    assert [line.reason for line in harness.entries("contacts") if "forgotten" in line.reason] == []
+    agree(harness)
+
+
+def test_a_number_that_a_call_found_wrong_stays_closed(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open(an_invoice(customer=a_customer(contacts=(ADA, BOB)), policy="gradual-pressure"))
+    harness.carry_out("early-call", "2027-02-24 09:00")
+    restore = backed_up()
+    task = next(one for one in harness.tasks() if one.contact_id == ADA.contact_id)
+    harness.record("call_outcome", "2027-02-24 10:00", task_id=task.task_id, outcome="wrong_number", by="agent-7")
+    agree(harness)
+    restore()
+    harness.pay("2027-03-02 10:00", "1.00")
+    assert standing(harness)[1] == [None, "is a wrong number"]

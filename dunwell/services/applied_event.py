@@ -1,0 +1,41 @@
+"""What came of a provider event: what the cases concerned have to be told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dunwell.domain.events import ContactChange, ContactsChanged, DeliveryReport
+
+
+@dataclass(frozen=True)
+class CaseEvent:
+    """An event of dunwell/domain/events.py by its name, and the invoices whose cases get it as a signal."""
+
+    name: str
+    content: Mapping[str, Any]
+    invoices: tuple[str, ...]
+
+    @classmethod
+    def report(cls, report: DeliveryReport, invoices: Sequence[str]) -> "CaseEvent":
+        return cls("delivery_report", report.model_dump(mode="json", exclude_none=True), tuple(invoices))
+
+    @classmethod
+    def of_changes(cls, by: str, changes: Sequence[ContactChange], invoices: Sequence[str]) -> "CaseEvent":
+        """Addresses that were closed or opened: nobody is new, so no step looks further for that."""
+        event = ContactsChanged(by=by, changes=tuple(changes), renewed=False)
+        return cls("contacts_changed", event.model_dump(mode="json", exclude_none=True), tuple(invoices))
+
+
+@dataclass(frozen=True)
+class AppliedEvent:
+    """The result of applying a provider event.
+
+    events  for the cases that have to know
+    later   the message is not known yet: the worker that sends it may not have recorded it, or the database was
+            restored from an older copy and only the case knows it
+    noted   what the person wrote was kept as a note
+    """
+
+    events: tuple[CaseEvent, ...] = ()
+    later: bool = False
+    noted: bool = False
