@@ -15,16 +15,20 @@ from temporalio.service import RPCError
 
 from activities.reconciliation import ReconcileRequest
 from dunwell.client.cases import Cases
+from dunwell.client.customers import Customers, tell
 from dunwell.client.server import Patience
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from dunwell.domain.standstill import decision
 from dunwell.local.temporal_server import SERVER_FILE, DevServer
 from dunwell.services import standstill
 from dunwell.services.alignment import LOST_TEXT
 from dunwell.store import addresses, cases, outbox, payments, standstills, tasks, timeline
+from dunwell.store.tables import ContactRow
 from tests import backups
+from tests.builders import sample_deps
 from tests.gateways.fakes import Answer
 from tests.live.plant import AS_OF, PATIENCE, Handle, Plant
 from tests.live.test_plant import DAY_A_SECOND, invoices
@@ -202,6 +206,27 @@ async def live_on(plant: Plant) -> None:
     await handle_of(plant, "inv-1").result()
 
 
+LEFT, MOVED = "rehearsal.c3.accounts_payable.1", "rehearsal.c0.accounts_payable.1"
+
+
+async def change_contacts(plant: Plant) -> None:
+    """Somebody leaves the customer of inv-3, and an address of inv-0 is corrected."""
+    people, talk = Customers(sample_deps(plant.database)), Cases(plant.client, plant.database)
+    for changed in (
+        people.close_contact(LEFT, "left", "agent-7"),
+        people.set_contact(MOVED, {"email": "new@acme.example"}, "agent-7"),
+    ):
+        assert await tell(talk, changed, SYSTEM) == 0
+    async with asyncio.timeout(PATIENCE):
+        while not all(stored(plant, name).contact_changes for name in ("inv-0", "inv-3")):
+            await asyncio.sleep(0.05)
+
+
+def who_left(plant: Plant) -> str | None:
+    with plant.database.reading() as session:
+        return session.get_one(ContactRow, LEFT).closed_why
+
+
 async def restore_database(plant: Plant, copy: Path) -> None:
     """With the workers stopped, as the documentation says."""
     plant.kill_workers()
@@ -220,7 +245,9 @@ async def test_e14_a_restored_database_stops_everything_until_a_person_reconcile
         await plant.until(handle, lambda status: status.next_action)
     backups.back_up(tmp_path / "dunwell.sqlite", tmp_path / "older.sqlite")
     await live_on(plant)
+    await change_contacts(plant)
     await restore_database(plant, tmp_path / "older.sqlite")
+    assert who_left(plant) is None
     await listed(plant, 5)
     report = await reconcile(plant, hourly=True)
     assert (report.restored, report.applied, report.differing) == (True, False, 4)
@@ -247,6 +274,8 @@ async def test_e14_a_restored_database_stops_everything_until_a_person_reconcile
         assert standstills.in_force(session) is None
     assert stored(plant, "inv-0").money.paid == 100
     assert [stored(plant, f"inv-{number}").stage.value for number in (1, 2, 3)] == ["paid", "disputed", "paused"]
+    assert who_left(plant) == "left"
+    assert [f"e-mail of {MOVED} corrected" in reason for reason in open_tasks(plant)] == [True]
     await agreed(plant, 6)
 
 
