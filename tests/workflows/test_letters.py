@@ -133,9 +133,9 @@ async def posted(harness: CaseHarness, inbox: Inbox) -> int:
         for one in harness.messages()
     ]
     await asyncio.to_thread(inbox.take, "post", provider_event, now)
-    letters = await asyncio.to_thread(inbox.waiting, now)
-    for letter in letters:
-        await harness.tell("delivery_report", **letter.report.model_dump(mode="json", exclude_none=True))
+    letters = [event for pending in await asyncio.to_thread(inbox.waiting, now) for event in pending.events]
+    for event in letters:
+        await harness.tell(event.name, **event.content)
     return len(letters)
 
 

@@ -34,8 +34,9 @@ async def told(harness: CaseHarness, *events: ProviderEvent | None) -> None:
     """What a webhook brings, and the dispatcher tells the case."""
     inbox, now = Inbox(harness.deps.database), await harness.now()
     inbox.take("twilio", [event for event in events if event], now)
-    for report in inbox.waiting(now):
-        await harness.tell("delivery_report", **report.report.model_dump(mode="json", exclude_none=True))
+    for pending in inbox.waiting(now):
+        for event in pending.events:
+            await harness.tell(event.name, **event.content)
 
 
 def sent(harness: CaseHarness) -> list[tuple[str, str, str]]:
