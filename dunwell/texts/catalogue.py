@@ -18,6 +18,7 @@ from babel.languages import get_official_languages
 from markdown_it.token import Token
 
 from dunwell.domain.cleaning import one_line
+from dunwell.domain.clerk_answer import CLERK_ANSWER, Phrase
 from dunwell.domain.spelling import did_you_mean
 from dunwell.texts.approved import NumberedText, numbered
 from dunwell.texts.catalogue_file import (
@@ -39,6 +40,7 @@ from dunwell.texts.formatting import (
     SUBJECT,
     Claimed,
     Facts,
+    AnswerWords,
     FieldStyle,
     Formatter,
     Instalment,
@@ -249,11 +251,18 @@ class Catalogue:
         field and reason.
         """
         for language in (self._templates(code, self.locale(code)) for code in self.languages):
-            for key in language.messages:
+            self._check_answers(language)
+            for key in self.keys:
                 paid = _SETTLED if self.traits[key].accessory else {}
                 for changes in ({}, _ALONE, _LONG_OVERDUE, {**_ALONE, **_LONG_OVERDUE}):
                     facts = SAMPLE.model_copy(update={**changes, **paid})
                     Composed(language, key, language.locale, facts, "").forms()
+
+    def _check_answers(self, language: LanguageTemplates) -> None:
+        answer = AnswerWords(phrases=tuple(Phrase), words="\N{HORIZONTAL ELLIPSIS}")
+        for changes in ({}, {**_ALONE, "open": Decimal(0), "asked": Decimal(0)}):
+            facts = SAMPLE.model_copy(update={**changes, "answer": answer})
+            Composed(language, CLERK_ANSWER, language.locale, facts, "").forms()
 
     def _templates(self, code: str, locale: Locale) -> LanguageTemplates:
         spelled = spelling(locale)
@@ -306,7 +315,7 @@ class Catalogue:
         if _base(code) != _base(language):
             reason = f"no such language; there are {', '.join(self.languages)}"
             raise CatalogueError(reason, message=key, language=language)
-        if key not in self.keys:
+        if key not in self.keys and key != CLERK_ANSWER:
             reason = f"no such message; {did_you_mean(key, self.traits)}"
             raise CatalogueError(reason, message=key, language=language)
         locale = self.locale(language)

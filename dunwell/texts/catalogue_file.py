@@ -10,6 +10,7 @@ from typing import TypeVar
 from babel import Locale, UnknownLocaleError
 from pydantic import Field, StrictBool, StrictStr, ValidationError
 
+from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.model import Value
 from dunwell.domain.refusal import refusal_of
 from dunwell.domain.spelling import did_you_mean
@@ -56,6 +57,11 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
     }
 )
 """The labels that a language must have, each with the names in braces that the program fills in."""
+
+
+ANSWER_SUBJECT, ANSWER_OPENING = "subject", "opening"
+ANSWERS = frozenset(Phrase) | {ANSWER_SUBJECT, ANSWER_OPENING}
+"""The texts of clerks' answers that a language must have: phrases, a subject where the reply had none, a first line."""
 
 
 class Traits(Value):
@@ -126,6 +132,7 @@ class Language(Value):
     consequences_short: dict[str, StrictStr]
     labels: dict[str, StrictStr]
     pages: dict[str, StrictStr]
+    answers: dict[str, StrictStr]
     fragments: dict[str, StrictStr]
 
 
@@ -161,6 +168,7 @@ class _Reader:
         self._check_consequences(language)
         self._check_words("labels", language.labels, LABELS)
         self._check_words("pages", language.pages, PAGES)
+        self._check_answers(language.answers)
         messages = {key: self._message(key, table) for key, table in tables.items()}
         return Draft(self.file, language, locale, messages)
 
@@ -229,6 +237,12 @@ class _Reader:
                     f"{text!r} must be a text with these braces: {listed(f'{{{place}}}' for place in wanted[name])}"
                 )
                 raise CatalogueError(reason, file=self.file, field=f"language.{table}.{name}")
+
+    def _check_answers(self, answers: Mapping[str, str]) -> None:
+        if answers.keys() != ANSWERS:
+            missing, unknown = ANSWERS - answers.keys(), answers.keys() - ANSWERS
+            reason = f"missing: {listed(missing)}; unknown: {listed(unknown)}"
+            raise CatalogueError(reason, file=self.file, field="language.answers")
 
 
 def check_agrees(draft: Draft, reference: Draft) -> None:

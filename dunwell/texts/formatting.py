@@ -74,6 +74,17 @@ class AccruingInterest(Value):
     basis: tuple[str, ...] = ()
 
 
+class AnswerWords(Value):
+    """What a clerk answers: phrases of the catalogue by name, then words of their own, which may have paragraphs.
+
+    subject  that of the e-mail answered; empty for none
+    """
+
+    phrases: tuple[str, ...] = ()
+    words: str = ""
+    subject: str = ""
+
+
 class Facts(Value):
     """The facts for a message to one contact about one invoice on one day.
 
@@ -106,6 +117,7 @@ class Facts(Value):
     consumer, public_body  the kind of customer; both false for a company or when it is unknown
     iban, bic              our account for this currency, without spaces
     short_url              a short link to `payment_url`, for SMS
+    answer                 what a clerk says, in a clerk's answer alone
     enclosed               the numbers of the attached invoices
     unsubscribe_url        stops e-mails to this contact
     """
@@ -157,6 +169,7 @@ class Facts(Value):
     phone: str | None = None
     iban: str | None = None
     bic: str | None = None
+    answer: AnswerWords | None = None
     enclosed: tuple[str, ...] = ()
     unsubscribe_url: str | None = None
 
@@ -442,6 +455,7 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "amount": money(facts.amount),
         "open": money(facts.open),
         "asked": money(facts.asked),
+        "nothing_open": facts.open == 0,
         "paid": unless_zero(facts.paid),
         "disputed": unless_zero(facts.open - facts.asked),
         "credit": unless_zero(facts.credit),

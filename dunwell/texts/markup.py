@@ -1,7 +1,7 @@
 """Markdown of messages: parsing, escaping, and conversion to plain text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -33,6 +33,12 @@ def escaped(text: str) -> str:
     """Return the text escaped for Markdown, with white space collapsed."""
     tidy = re.sub(rf"[^\S{_NO_BREAK}]+", " ", clean(text)).strip()
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", tidy)
+
+
+def paragraphs(text: str, guard: Callable[[str], str]) -> list[str]:
+    """Return the paragraphs of a text that somebody typed, each guarded, with its own lines kept as lines."""
+    found = (part.split("\n") for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip()))
+    return ["\\\n".join(guarded for line in lines if (guarded := guard(line))) for lines in found if any(lines)]
 
 
 def single_line(text: str) -> str:

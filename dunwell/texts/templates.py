@@ -1,5 +1,6 @@
 """The compiled templates of one language, checked for the facts and consequences that they use."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -8,11 +9,29 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.meta import find_undeclared_variables
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from dunwell.domain.clerk_answer import CLERK_ANSWER
 from dunwell.domain.spelling import did_you_mean
 from dunwell.texts.approved import CONSTANT, mark
-from dunwell.texts.catalogue_file import CONSEQUENCES, CatalogueError, Draft, Message, listed
-from dunwell.texts.formatting import FACT_NAMES, Facts, Formatter, counter, formatted_facts
+from dunwell.texts.catalogue_file import (
+    ANSWER_OPENING,
+    ANSWER_SUBJECT,
+    CONSEQUENCES,
+    CatalogueError,
+    Draft,
+    Message,
+    listed,
+)
+from dunwell.texts.formatting import FACT_NAMES, AnswerWords, Facts, Formatter, counter, formatted_facts
+from dunwell.texts.markup import paragraphs
 
+_ANSWER = Message(
+    subject="{{ answer_subject }}",
+    body="{{ answer_opening }}\n\n{{ answer }}\n\n{{ sign_off }}",
+    short="{{ sender_company }}: {{ answer }} {{ opt_out }}",
+    call="{{ answer }}",
+)
+"""The frame of a clerk's answer, around phrases and words."""
+_ANSWER_NAMES = frozenset({"answer", "answer_subject", "answer_opening"})
 _CONSEQUENCE_NAMES = frozenset({"consequence", "consequence_short", "consequence_on"})
 
 
@@ -26,6 +45,9 @@ class _Absent(StrictUndefined):
     def _undefined_message(self) -> str:
         return self._undefined_hint or f"needs {self._undefined_name}, which this case does not have"
 
+
+_REPLY_MARKS = re.compile(r"^(?:(?:re|aw|sv|rv|r|antw|vs|отг|res|bls)\s*:\s*)+", re.IGNORECASE)
+"""What mail programs write before the subject of a reply, in several languages."""
 
 _TEMPLATES = ImmutableSandboxedEnvironment(undefined=_Absent, trim_blocks=True, lstrip_blocks=True)
 TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError)
@@ -65,7 +87,7 @@ class MessageTemplates:
 
 @dataclass(frozen=True)
 class LanguageTemplates:
-    """The compiled templates of one language."""
+    """The compiled templates of one language. A clerk's answer is one of its messages, of which no ladder knows."""
 
     file: str
     code: str
@@ -73,6 +95,7 @@ class LanguageTemplates:
     plurals: Mapping[str, Mapping[str, str]]
     labels: Mapping[str, str]
     fragments: Mapping[str, Text]
+    answers: Mapping[str, Text]
     consequences: Mapping[str, Text]
     consequences_short: Mapping[str, Text]
     messages: Mapping[str, MessageTemplates]
@@ -89,6 +112,10 @@ class LanguageTemplates:
             context = {name: value if name in CONSTANT else mark(value) for name, value in context.items()}
         for name, text in self.fragments.items():
             context[name] = _Fragment(text, context)
+        if facts.answer is not None:
+            context["answer_opening"] = _Fragment(self.answers[ANSWER_OPENING], context)
+            context["answer_subject"] = self._answer_subject(facts.answer, context, formatter)
+            context["answer"] = self._answer(facts.answer, context, formatter)
         for name, sentences in (
             ("consequence", self.consequences),
             ("consequence_short", self.consequences_short),
@@ -99,6 +126,18 @@ class LanguageTemplates:
                 hint = f"unknown consequence {facts.consequence!r}; known: {listed(CONSEQUENCES)}"
                 context[name] = _Absent(hint)
         return context
+
+    def _answer_subject(self, answer: AnswerWords, context: Mapping[str, object], formatter: Formatter) -> object:
+        if not answer.subject:
+            return _Fragment(self.answers[ANSWER_SUBJECT], context)
+        return formatter.style.guard(f"Re: {_REPLY_MARKS.sub('', answer.subject)}")
+
+    def _answer(self, answer: AnswerWords, context: Mapping[str, object], formatter: Formatter) -> str:
+        """Return phrases and words, a paragraph each, or in one line for an SMS. Raises what a template may raise."""
+        said = [self.answers[name].template.render(context) for name in answer.phrases]
+        if formatter.style.brief:
+            return " ".join([*said, formatter.style.guard(answer.words)])
+        return "\n\n".join([*said, *paragraphs(answer.words, formatter.style.guard)])
 
 
 def compile_language(draft: Draft, spelled: Callable[[str], str] = str) -> LanguageTemplates:
@@ -120,6 +159,7 @@ class _Compiler:
         language = draft.language
         known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
         fragments = self._shared("language.fragments", language.fragments, known, chain=True)
+        answers = self._shared("language.answers", language.answers, known)
         consequences, consequences_short = (
             self._shared(f"language.{field}", table, known)
             for field, table in (
@@ -138,9 +178,11 @@ class _Compiler:
             },
             {name: self.spelled(words) for name, words in language.labels.items()},
             fragments,
+            answers,
             consequences,
             consequences_short,
-            {key: self._message(key, message, known) for key, message in draft.messages.items()},
+            {key: self._message(key, message, known) for key, message in draft.messages.items()}
+            | {CLERK_ANSWER: self._message(CLERK_ANSWER, _ANSWER, {**known, **dict.fromkeys(_ANSWER_NAMES, frozenset())})},
         )
 
     def _shared(
