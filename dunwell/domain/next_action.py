@@ -49,8 +49,8 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     """The one thing the case waits for; None when it waits for a person, or for nothing any more."""
     answer = _answer(case, calendar, now)
     if (case.agreements.pauses or case.agreements.replies) and not case.ended:
-        if answer is not None and StepId.parse(answer.step).persons_answer is not None:
-            return answer
+        if answer is not None and StepId.parse(answer.step).persons_answer and not case.agreements.replies:
+            return _earlier(answer, _pause(case, calendar))  # a person wrote it, so it leaves although the case is paused
         return _earlier(_pause(case, calendar), _reply(case, policy, calendar))
     if case.ended:
         return answer or _elsewhere(case, calendar, now)
@@ -110,11 +110,14 @@ def _pause(case: Case, calendar: BusinessCalendar) -> NextAction | None:
 def is_wanted(case: Case, step: str, *, asks: bool) -> bool:
     """Whether the message of this step may still be sent, by the case as it is now.
 
-    What asks for money needs some to ask for, and a ladder that does not rest. A reminder of an agreed day needs
-    that very agreement, and an answer that asks for nothing may be given as long as there is what it speaks of.
+    A clerk's answer may, unless it asks for money that came. What else asks for money needs some to ask for, and a
+    ladder that does not rest. A reminder of an agreed day needs that very agreement, and an answer that asks for
+    nothing may be given as long as there is what it speaks of.
     """
     if subject_gone(case, step):
         return False
+    if StepId.parse(step).persons_answer is not None:
+        return case.asked > 0 or not asks  # a person wrote it, who knew that the case rests
     if answer_message(step) is None or asks:
         rests = case.rests_beside_grace if step == grace.GRACE_OVER else case.resting
         return case.asked > 0 and (step == _reminder(case) or not rests)

@@ -70,7 +70,7 @@ def raise_contact(
     Raises TooOften while a standstill is in force.
     """
     standstill.forbid(session, dispatch)
-    if fresh(session, dispatch, deps.catalogue.traits[str(dispatch.execution.message)].asks) is None:
+    if fresh(session, dispatch, deps.asks(dispatch.execution)) is None:
         message = dispatch.execution.message
         why = f"{message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"
         note(session, dispatch, f"{contact.contact_id}.{channel.value}.silent", "withheld", why, channel)

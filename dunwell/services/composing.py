@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.contact import Contact
 from dunwell.services import asked_claims, joint_messages, message_facts
 from dunwell.services.asked_claims import AskedClaim
@@ -13,6 +14,7 @@ from dunwell.services.dispatch import Dispatch
 from dunwell.services.joint_messages import firmness
 from dunwell.store import invoices, payment_references
 from dunwell.texts.catalogue import Composed, OtherInvoice, in_country
+from dunwell.texts.formatting import AnswerWords
 
 
 def lead_first(dispatch: Dispatch, others: Sequence[Dispatch]) -> list[Dispatch]:
@@ -68,10 +70,17 @@ def compose(
     if deps.asks_for_accessory(lead.execution.message):
         # The page behind the invoice's link asks for the invoice, which is paid.
         update |= {"settled": True, "payment_url": None, "short_url": None}
+    if lead.execution.answer is not None:
+        update["answer"] = answer_words(lead.execution.answer)
     known = known.model_copy(update=update | dict(more))
     spoken = deps.catalogue.spoken(language) if language else language_of(deps, lead)
     preface = _copy_label(deps, spoken, served) if served else ""
     return deps.catalogue.compose(str(lead.execution.message), spoken, known, preface=preface)
+
+
+def answer_words(answer: ClerkAnswer) -> AnswerWords:
+    """What a clerk's answer says, as a fact of its message."""
+    return AnswerWords(phrases=answer.phrases, words=answer.words, subject=answer.subject)
 
 
 def language_of(deps: Dependencies, dispatch: Dispatch) -> str:

@@ -19,6 +19,7 @@ from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import contact_law
 from dunwell.services.links import Links
 from dunwell.services.our_company import Letterhead, Sender
+from dunwell.services.step_execution import StepExecution
 from dunwell.store import invoices, policies
 from dunwell.store.database import Database
 from dunwell.texts.catalogue import Catalogue
@@ -80,6 +81,12 @@ class Dependencies:
         if ref not in self._policies:
             self._policies[ref] = policies.load(session, ref.name, ref.version)
         return self._policies[ref]
+
+    def asks(self, execution: StepExecution) -> bool:
+        """Whether the message of this step asks for money. Raises KeyError for a step without a message."""
+        if execution.answer is not None:
+            return execution.answer.asks
+        return self.catalogue.traits[str(execution.message)].asks
 
     def asks_for_accessory(self, message: str | None) -> bool:
         """Whether the message asks for what is left of interest and costs once the invoice is paid."""

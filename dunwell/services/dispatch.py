@@ -40,7 +40,10 @@ class Dispatch:
 
     @property
     def named(self) -> list[Contact]:
-        """The people the step names."""
+        """The people the step names; of a clerk's answer, whoever wrote to us, while they may be written to."""
+        answer = self.execution.answer
+        if answer is not None:
+            return [contact for contact in self.customer.contacts if contact.contact_id == answer.contact_id]
         return named(self.customer.contacts, self.execution.to)
 
     def message_id(self, contact: Contact, channel: Channel, address_key: str | None = None) -> str:

@@ -1,25 +1,44 @@
 """The headers of an e-mail: its Message-ID, its thread, and its opt-out link."""
 
+import re
 from urllib.parse import quote
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import outbox
 from dunwell.store.tables import MessageRow
 
+_MAIL_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _LATEST = 9
 """How many of the latest mails are named beside the first: a header line holds 998 characters."""
 
 
-def mail_headers(session: Session, deps: Dependencies, row: MessageRow, invoice_id: str) -> dict[str, str]:
-    """The headers of the e-mail `row`, which goes on with the conversation about this invoice."""
+def mail_headers(
+    session: Session, deps: Dependencies, row: MessageRow, invoice_id: str, answer: ClerkAnswer | None = None
+) -> dict[str, str]:
+    """The headers of the e-mail `row`, which goes on with the conversation about this invoice.
+
+    That of a clerk's answer answers the e-mail of the customer.
+    """
     headers = {"Message-ID": _name(deps, row.message_id)}
+    if answer is not None and answer.mail_id is not None:
+        return headers | _answering(answer.mail_id, answer.mail_references) | _stopping(deps, row.message_id)
     earlier = [one for one in outbox.email_ids(session, invoice_id, row.contact_id) if one != row.message_id]
     if earlier:
         headers["In-Reply-To"] = _name(deps, earlier[-1])
         headers["References"] = " ".join(_name(deps, one) for one in (earlier[0], *earlier[1:][-_LATEST:]))
     return headers | _stopping(deps, row.message_id)
+
+
+def _answering(mail_id: str, references: str | None) -> dict[str, str]:
+    """RFC 5322: what the mail named, and the mail itself; ids that are no ids are left out, for others wrote them."""
+    own = _MAIL_ID.fullmatch(mail_id.strip())
+    if own is None:
+        return {}
+    named = _MAIL_ID.findall(references or "")[-_LATEST:]
+    return {"In-Reply-To": own[0], "References": " ".join(dict.fromkeys([*named, own[0]]))}
 
 
 def _stopping(deps: Dependencies, message_id: str) -> dict[str, str]:

@@ -94,7 +94,7 @@ class Claims:
             return reported(row)
         if row is not None and row.call == ProviderCall.BEGUN:
             return self._vanished(row, contact)
-        case = fresh(session, dispatch, self._deps.catalogue.traits[str(dispatch.execution.message)].asks)
+        case = fresh(session, dispatch, self._deps.asks(dispatch.execution))
         if case is None or self._nothing_is_left(session, replace(dispatch, case=case)):
             return _withhold(session, dispatch, row, contact, channel)
         closed = self._why_closed(session, dispatch, contact, channel, address)
@@ -111,10 +111,7 @@ class Claims:
 
     def _wait_for_money(self, session: Session, dispatch: Dispatch) -> None:
         """Raises TooOften while a person decides whether money that came in is this customer's."""
-        if (
-            dispatch.execution.ladder is None
-            and not self._deps.catalogue.traits[str(dispatch.execution.message)].asks
-        ):
+        if dispatch.execution.ladder is None and not self._deps.asks(dispatch.execution):
             return
         found = money_under_way.wait_for(session, dispatch)
         if found is not None:
@@ -230,7 +227,7 @@ class Claims:
         row.address, row.address_key = address, address_key(channel, address, rehearsal=dispatch.rehearsal)
         row.claimed_at = dispatch.now
         row.step, row.message = str(lead.execution.key), str(lead.execution.message)
-        row.asks = self._deps.catalogue.traits[row.message].asks and not dispatch.execution.served
+        row.asks = self._deps.asks(lead.execution) and not dispatch.execution.served
         row.subject, row.body, row.html = in_form(composed, channel.facts.form)
         if channel.facts.form is TextForm.SHORT:
             row.body = contact_law.naming(self._contact_rule(dispatch), self._deps.sender, row.body)
@@ -281,7 +278,7 @@ class Claims:
         envelope, lead = _envelope(row, contact), jobs[0]
         match envelope.channel.facts.form:
             case TextForm.MAIL:
-                headers = mail_headers(session, self._deps, row, lead.case.invoice_id)
+                headers = mail_headers(session, self._deps, row, lead.case.invoice_id, lead.execution.answer)
                 return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
             case TextForm.PAPER:
                 letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks)
@@ -293,9 +290,10 @@ class Claims:
                 raise ValueError(f"nothing is sent in the form {form!r}")
 
     def _mail(self, session: Session, own_id: str, jobs: list[Dispatch]) -> "_Mail":
-        asks = self._deps.catalogue.traits[str(jobs[0].execution.message)].asks
+        execution = jobs[0].execution
+        encloses = execution.answer.encloses if execution.answer is not None else self._deps.asks(execution)
         link = self._deps.opt_out.link(own_id) if self._deps.opt_out else None
-        return _Mail(link, attachments.find(session, jobs) if asks else ())
+        return _Mail(link, attachments.find(session, jobs) if encloses else ())
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""One step to carry out: a step of the ladder, or an answer that is owed."""
+"""One step to carry out: a step of the ladder, an answer that is owed, or a clerk's answer."""
 
 from dataclasses import dataclass, replace
 
 from dunwell.domain import next_action
 from dunwell.domain.case import Case
 from dunwell.domain.channels import COPIES_BY, Channel, answers_by
+from dunwell.domain.clerk_answer import CLERK_ANSWER, ClerkAnswer
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy, Step
@@ -19,6 +20,7 @@ class StepExecution:
     """`key` is the step under which messages are claimed; it differs from `step` after a reversal or a new due date.
 
     `again`: the step was done, but a message did not arrive; it only reaches further now.
+    `answer`: what a clerk wrote, if that is what the step sends; it goes to whoever wrote to us, and to nobody else.
     `served`, `copy_of`: this is a copy of that message, which went to them; empty for the message itself.
     """
 
@@ -29,6 +31,7 @@ class StepExecution:
     by: tuple[Channel, ...]
     ladder: Step | None
     again: bool
+    answer: ClerkAnswer | None = None
     served: tuple[Contact, ...] = ()
     copy_of: str | None = None
 
@@ -46,6 +49,12 @@ class StepExecution:
         """The execution that sends copies of this message, which went to `served`."""
         roles, key = self.ladder.copies if self.ladder else (), self.key.of_copies()
         return replace(self, key=key, to=roles, by=COPIES_BY, served=served, copy_of=message_id)
+
+
+def execution_of_answer(case: Case, answer: ClerkAnswer) -> StepExecution:
+    """The execution that sends a clerk's answer."""
+    step, again = answer.step, answer.step in case.outstanding.again
+    return StepExecution(step, StepKey(step=step), CLERK_ANSWER, (), (answer.channel,), None, again, answer)
 
 
 def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:

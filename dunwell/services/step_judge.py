@@ -97,10 +97,8 @@ class StepJudge:
 
     def _asks(self, dispatch: Dispatch) -> bool:
         """Whether the step asks for money, or does something because none came."""
-        message = dispatch.execution.message
-        return dispatch.execution.ladder is not None or (
-            message is not None and self._deps.catalogue.traits[message].asks
-        )
+        execution = dispatch.execution
+        return execution.ladder is not None or (execution.message is not None and self._deps.asks(execution))
 
     def _judge_step(
         self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]

@@ -11,6 +11,7 @@ from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
 from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, person_tasks
 from dunwell.services.alignment import are_apart
+from dunwell.services.answer_sending import AnswerSending, execution_of
 from dunwell.services.attempt import Attempt
 from dunwell.services.channel_fallback import ChannelFallback
 from dunwell.services.copies import Copies
@@ -38,6 +39,7 @@ class Steps:
         self._deps = deps
         self._sending = Sending(deps)
         self._judge, self._fallback = StepJudge(deps), ChannelFallback(deps, self._sending)
+        self._answers = AnswerSending(deps, self._sending)
         self._copies = Copies(deps, self._sending)
 
     def carry_out(self, request: StepRequest, attempt: Attempt) -> StepAnswer:
@@ -102,7 +104,13 @@ class Steps:
 
     def _bring_message(self, unit: UnitOfWork, dispatch: Dispatch, outcome: StepOutcome) -> StepOutcome:
         try:
-            if not self._fallback.reach(unit, dispatch):
+            answer = dispatch.execution.answer
+            reached = (
+                self._answers.bring(unit, dispatch, answer)
+                if answer is not None
+                else self._fallback.reach(unit, dispatch)
+            )
+            if not reached:
                 return _no_longer_due(dispatch)
         except contact_caps.TooOften as wait:
             # Another case was faster, or a standstill began. Who has the message already does not get it again.
@@ -118,7 +126,7 @@ class Steps:
             customer=customer,
             policy=policy,
             calendar=self._deps.calendar(customer, policy, case, now),
-            execution=execution_for(case, policy, request.step),
+            execution=execution_of(session, case, request.step) or execution_for(case, policy, request.step),
             now=now,
             planned_at=request.planned_at,
             rehearsal=request.rehearsal,

@@ -687,6 +687,26 @@ class NoteRow(Base):
     at: Mapped[datetime]
 
 
+class AnswerRow(Base):
+    """A clerk's answer to a reply; the case of its invoice sends it. See `dunwell/domain/clerk_answer.py`."""
+
+    __tablename__ = "answers"
+    answer_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    reply_id: Mapped[str] = mapped_column(String(40), index=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    contact_id: Mapped[str]
+    channel: Mapped[Channel] = mapped_column(Word(Channel, 10))
+    phrases: Mapped[list[Any]]
+    words: Mapped[str] = mapped_column(Text)
+    asks: Mapped[bool]
+    subject: Mapped[str] = mapped_column(Text)
+    mail_id: Mapped[str | None] = mapped_column(Text)
+    mail_references: Mapped[str | None] = mapped_column(Text)
+    by: Mapped[str] = mapped_column(String(60))
+    made_at: Mapped[datetime]
+
+
 class StandstillRow(Base):
     """A period in which the installation sends no message and does no consequence. `ended_at` None: in force."""
 

@@ -61,7 +61,7 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 ANSWER_SUBJECT, ANSWER_OPENING = "subject", "opening"
 ANSWERS = frozenset(Phrase) | {ANSWER_SUBJECT, ANSWER_OPENING}
-"""The texts of clerks' answers that a language must have: phrases, a subject where the reply had none, a first line."""
+"""The texts of clerks' answers that a language must have: phrases, a subject where a reply has none, an opening."""
 
 
 class Traits(Value):

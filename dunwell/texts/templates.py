@@ -182,7 +182,11 @@ class _Compiler:
             consequences,
             consequences_short,
             {key: self._message(key, message, known) for key, message in draft.messages.items()}
-            | {CLERK_ANSWER: self._message(CLERK_ANSWER, _ANSWER, {**known, **dict.fromkeys(_ANSWER_NAMES, frozenset())})},
+            | {
+                CLERK_ANSWER: self._message(
+                    CLERK_ANSWER, _ANSWER, {**known, **dict.fromkeys(_ANSWER_NAMES, frozenset())}
+                )
+            },
         )
 
     def _shared(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dunwell.texts.catalogue import Catalogue, CatalogueError
-from dunwell.texts.catalogue_file import LABELS
+from dunwell.texts.catalogue_file import ANSWERS, LABELS
 from dunwell.texts.page_words import PAGES
 from tests.services.languages import facts
 
@@ -32,10 +32,14 @@ LABELS
 [language.pages]
 PAGES
 [language.fragments]
+sign_off = "{{ sender_name }}"
+opt_out = "STOP"
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
 more = "{% if others %}{{ others | length }} more {% endif %}"
 claim = "{% if claims %}{{ claim_total }}{% endif %}{% if interest_since %}{{ interest_rate }}{% endif %}"
+[language.answers]
+ANSWERS
 
 [first]
 asks = true
@@ -59,7 +63,10 @@ def _table(words: Mapping[str, frozenset[str]]) -> str:
     return "\n".join(f'{name} = "{text}"' for name, text in named.items())
 
 
-LANGUAGE_FILE = _FILE.replace("LABELS", _table(LABELS)).replace("PAGES", _table(PAGES))
+_ANSWERS = "\n".join(f'{name} = "{name} {{{{ number }}}}"' for name in ANSWERS)
+LANGUAGE_FILE = (
+    _FILE.replace("LABELS", _table(LABELS)).replace("PAGES", _table(PAGES)).replace("ANSWERS", _ANSWERS)
+)
 _BROKEN_LINE = LANGUAGE_FILE.splitlines().index("[first]") + 1
 
 
@@ -173,6 +180,16 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             swap('bank = "bank"\n', 'banc = "bank"\n'),
             ["field 'language.labels'", "missing: bank; unknown: banc"],
             id="a label is missing",
+        ),
+        pytest.param(
+            swap('sorry = "', 'sory = "'),
+            ["field 'language.answers'", "missing: sorry; unknown: sory"],
+            id="a phrase of clerks' answers is missing",
+        ),
+        pytest.param(
+            swap('sorry = "sorry {{ number }}', 'sorry = "{{ numbr }}'),
+            ["field 'language.answers.sorry'", "unknown name 'numbr'"],
+            id="a phrase that names no fact",
         ),
         pytest.param(
             swap("{n} {total}", "{n} {all}"),
