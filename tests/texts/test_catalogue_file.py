@@ -64,9 +64,7 @@ def _table(words: Mapping[str, frozenset[str]]) -> str:
 
 
 _ANSWERS = "\n".join(f'{name} = "{name} {{{{ number }}}}"' for name in ANSWERS)
-LANGUAGE_FILE = (
-    _FILE.replace("LABELS", _table(LABELS)).replace("PAGES", _table(PAGES)).replace("ANSWERS", _ANSWERS)
-)
+LANGUAGE_FILE = _FILE.replace("LABELS", _table(LABELS)).replace("PAGES", _table(PAGES)).replace("ANSWERS", _ANSWERS)
 _BROKEN_LINE = LANGUAGE_FILE.splitlines().index("[first]") + 1
 
 
