@@ -52,7 +52,7 @@ def compose(
     claims, until = asked_claims.printed(asked)
     account = deps.sender.account_for(lead.case.currency)
     met = [bill_of(session, dispatch).number for dispatch in joint_messages.met_with(lead, rest)]
-    update = {
+    update: dict[str, object] = {
         "met": (known.number, *met) if met else (),
         "holding": tuple(bill for bill in known.holding if bill.number not in met),
         "others": tuple(_beside(lead, dispatch, bill_of(session, dispatch)) for dispatch in rest),
