@@ -36,7 +36,8 @@ class ClerkAnswer(Value):
     asks             whether it may ask for money: a phrase does, or it has words of the clerk's own about an open
                      invoice. It is then not sent once the invoice is paid
     subject          of the e-mail that it answers; empty for none
-    mail_id          the Message-ID of that e-mail, and `mail_references` those that it named
+    mail_id          the Message-ID of that e-mail
+    message_id       our message that it answered
     """
 
     answer_id: str
@@ -49,7 +50,7 @@ class ClerkAnswer(Value):
     asks: bool
     subject: str = ""
     mail_id: str | None = None
-    mail_references: str | None = None
+    message_id: str | None = None
 
     @property
     def step(self) -> str:

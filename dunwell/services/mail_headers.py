@@ -24,7 +24,7 @@ def mail_headers(
     """
     headers = {"Message-ID": _name(deps, row.message_id)}
     if answer is not None and answer.mail_id is not None:
-        return headers | _answering(answer.mail_id, answer.mail_references) | _stopping(deps, row.message_id)
+        return headers | _answering(deps, answer.mail_id, answer.message_id) | _stopping(deps, row.message_id)
     earlier = [one for one in outbox.email_ids(session, invoice_id, row.contact_id) if one != row.message_id]
     if earlier:
         headers["In-Reply-To"] = _name(deps, earlier[-1])
@@ -32,13 +32,13 @@ def mail_headers(
     return headers | _stopping(deps, row.message_id)
 
 
-def _answering(mail_id: str, references: str | None) -> dict[str, str]:
-    """RFC 5322: what the mail named, and the mail itself; ids that are no ids are left out, for others wrote them."""
-    own = _MAIL_ID.fullmatch(mail_id.strip())
-    if own is None:
+def _answering(deps: Dependencies, mail_id: str, message_id: str | None) -> dict[str, str]:
+    """RFC 5322: the mail that is answered, and ours that it answered. What is no id is left out: others wrote it."""
+    theirs = _MAIL_ID.fullmatch(mail_id.strip())
+    if theirs is None:
         return {}
-    named = _MAIL_ID.findall(references or "")[-_LATEST:]
-    return {"In-Reply-To": own[0], "References": " ".join(dict.fromkeys([*named, own[0]]))}
+    ours = [_name(deps, message_id)] if message_id else []
+    return {"In-Reply-To": theirs[0], "References": " ".join([*ours, theirs[0]])}
 
 
 def _stopping(deps: Dependencies, message_id: str) -> dict[str, str]:

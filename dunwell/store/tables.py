@@ -702,7 +702,7 @@ class AnswerRow(Base):
     asks: Mapped[bool]
     subject: Mapped[str] = mapped_column(Text)
     mail_id: Mapped[str | None] = mapped_column(Text)
-    mail_references: Mapped[str | None] = mapped_column(Text)
+    message_id: Mapped[str | None]
     by: Mapped[str] = mapped_column(String(60))
     made_at: Mapped[datetime]
 

@@ -71,9 +71,7 @@ def why_unsent(harness: ServiceHarness) -> str:
 def test_it_goes_to_whoever_wrote_in_their_thread(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
     harness = make_harness(by_sendgrid(sendgrid))
     harness.deps = replace(harness.deps, opt_out=OptOutLinks("https://dunning.example", ["a secret of some length"]))
-    answer = begin(
-        harness, subject="AW: RE: Factura", mail_id="<b@acme.example>", mail_references="<a@dunwell.example>"
-    )
+    answer = begin(harness, subject="AW: RE: Factura", mail_id="<b@acme.example>", message_id="a")
     assert status(send(harness, answer)) == "done"
     (mail,) = sendgrid.mails
     assert [to["email"] for to in mail["personalizations"][0]["to"]] == ["accounts_payable1@acme.example"]
@@ -90,7 +88,7 @@ def test_it_goes_to_whoever_wrote_in_their_thread(make_harness: MakeHarness, sen
 
 def test_no_header_is_made_of_what_is_no_id_of_a_mail(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
     harness = make_harness(by_sendgrid(sendgrid))
-    send(harness, begin(harness, mail_id="<b>\r\nBcc: eve@evil.example", mail_references="none"))
+    send(harness, begin(harness, mail_id="<b>\r\nBcc: eve@evil.example"))
     assert not {"In-Reply-To", "References", "Bcc"} & set(sendgrid.mails[0]["headers"])
 
 

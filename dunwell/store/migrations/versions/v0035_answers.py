@@ -5,8 +5,8 @@ from alembic import op
 
 from dunwell.store.column_types import Moment
 
-revision = "0034"
-down_revision = "0033"
+revision = "0035"
+down_revision = "0034"
 branch_labels = None
 depends_on = None
 
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("asks", sa.Boolean(), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("mail_id", sa.Text(), nullable=True),
-        sa.Column("mail_references", sa.Text(), nullable=True),
+        sa.Column("message_id", sa.String(length=200), nullable=True),
         sa.Column("by", sa.String(length=60), nullable=False),
         sa.Column("made_at", Moment(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["invoice_id"], ["invoices.invoice_id"]),
