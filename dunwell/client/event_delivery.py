@@ -45,7 +45,7 @@ class EventDelivery:
         """Send the event by update and wait for the answer; without `wait`, or for money without a worker, by signal.
 
         Money for a case that has ended starts a new run of it, and so does a report that its request for what is left
-        did not arrive. Raises Refused, NoAnswer, ServerAway.
+        did not arrive, and a person's answer to a reply, which it sends. Raises Refused, NoAnswer, ServerAway.
         """
         if name == "call_outcome":
             closed = await asyncio.to_thread(
@@ -67,7 +67,7 @@ class EventDelivery:
         except NotRunning:
             if name == "call_outcome":
                 return await asyncio.to_thread(close_task, self._database, invoice_id, payload, request.request_id)
-            if not money and name != "delivery_report":
+            if not money and name != "delivery_report" and not payload.get("answer"):
                 raise await asyncio.to_thread(why_not_running, self._database, invoice_id) from None
         if not await asyncio.to_thread(self._is_news, invoice_id, name, payload):
             if not money:

@@ -7,7 +7,7 @@ from dunwell.domain.keys import StepId
 from dunwell.domain.model import Value
 
 CLERK_ANSWER = "clerk-answer"
-"""The name of the step that sends an answer; its occasion is the answer's id."""
+"""The name of its message in the outbox. No ladder has it."""
 
 
 class Phrase(StrEnum):
@@ -55,20 +55,9 @@ class ClerkAnswer(Value):
     @property
     def step(self) -> str:
         """The id of the step that sends it."""
-        return answer_step(self.answer_id)
+        return str(StepId(name=StepId.ANSWER, occasion=self.answer_id, agreed=True))
 
     @property
     def encloses(self) -> bool:
         """Whether the document of the invoice goes with it."""
         return Phrase.COPY in self.phrases
-
-
-def answer_step(answer_id: str) -> str:
-    """Return the id of the step that sends this answer."""
-    return str(StepId(name=CLERK_ANSWER, occasion=answer_id))
-
-
-def answer_of_step(step: str) -> str | None:
-    """Return the id of the answer that this step sends; None for every other step."""
-    parsed = StepId.parse(step)
-    return parsed.occasion if parsed.name == CLERK_ANSWER and not parsed.agreed else None

@@ -50,7 +50,7 @@ def next_action(case: Case, policy: Policy, calendar: BusinessCalendar, now: dat
     answer = _answer(case, calendar, now)
     if (case.agreements.pauses or case.agreements.replies) and not case.ended:
         if answer is not None and StepId.parse(answer.step).persons_answer and not case.agreements.replies:
-            return _earlier(answer, _pause(case, calendar))  # a person wrote it, so it leaves although the case is paused
+            return _earlier(answer, _pause(case, calendar))  # a person wrote it: it leaves in a pause as well
         return _earlier(_pause(case, calendar), _reply(case, policy, calendar))
     if case.ended:
         return answer or _elsewhere(case, calendar, now)

@@ -50,8 +50,12 @@ class Outstanding(MutableValue):
     def answer(self, answer_id: str) -> None:
         """Have a person's answer to a reply sent, before all else."""
         step = str(StepId(name=StepId.ANSWER, occasion=answer_id, agreed=True))
-        persons = [owed for owed in self.owed if StepId.parse(owed).persons_answer is not None]
+        persons = self._persons_answers
         self.owed = [*persons, step, *(owed for owed in self.owed if owed not in persons)]
+
+    @property
+    def _persons_answers(self) -> list[str]:
+        return [owed for owed in self.owed if StepId.parse(owed).persons_answer is not None]
 
     def owes(self, message: str | None) -> bool:
         """Whether the message is still to be sent, or sent elsewhere because it did not arrive."""
@@ -67,8 +71,9 @@ class Outstanding(MutableValue):
         return self.owe(message)
 
     def drop_but(self, message: str | None) -> None:
-        """No other answer is owed any more."""
-        self.owed = [owed for owed in self.owed if StepId.parse(owed).name == message]
+        """No other answer is owed any more, but what a person answers."""
+        kept = self._persons_answers
+        self.owed = [owed for owed in self.owed if owed in kept or StepId.parse(owed).name == message]
 
     def is_behind(self, step: str) -> bool:
         """Take note that an answer, a reminder of an agreed day or one more try is over. False: it is none.
@@ -105,8 +110,9 @@ class Outstanding(MutableValue):
     # Ends ------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """The case has ended: nothing of this is wanted any more. What was approved stays known."""
-        for waiting in (self.owed, self.again, self.undecided, self.stuck):
+        """The case has ended: only what a person answers is wanted still. What was approved stays known."""
+        self.owed = self._persons_answers
+        for waiting in (self.again, self.undecided, self.stuck):
             waiting.clear()
 
     def begin_anew(self, still_owed: str | None) -> None:

@@ -31,7 +31,7 @@ def handled(case: CaseState, event: ev.ReplyHandled, now: datetime) -> list[Said
     if event.reply_id in agreements.handled_replies:
         return []
     left = [reply for reply in agreements.replies if reply.reply_id != event.reply_id]
-    if len(left) == len(agreements.replies):
+    if len(left) == len(agreements.replies) and event.answer is None:
         raise Refused("reply_id", "is no reply that this case waits for; its status shows those that wait")
     agreements.replies = left
     agreements.handled_replies.append(event.reply_id)

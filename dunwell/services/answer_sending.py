@@ -3,9 +3,9 @@
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.clerk_answer import ClerkAnswer, answer_of_step
+from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.contact import Contact
-from dunwell.domain.keys import TaskId
+from dunwell.domain.keys import StepId, TaskId
 from dunwell.domain.terms import DEAD_STATES
 from dunwell.services import person_tasks
 from dunwell.services.dependencies import Dependencies
@@ -19,7 +19,7 @@ from dunwell.store.database import UnitOfWork
 
 def execution_of(session: Session, case: Case, step: str) -> StepExecution | None:
     """The execution of a step that sends a clerk's answer; None for every other step. Raises LookupError."""
-    answer_id = answer_of_step(step)
+    answer_id = StepId.parse(step).persons_answer
     if answer_id is None:
         return None
     row = answers.get(session, answer_id)

@@ -196,9 +196,9 @@ def test_what_came_back_is_told_to_the_clerk_and_sent_to_nobody_else(harness: Se
 
 def test_the_lost_row_of_an_answer_is_a_persons_work(harness: ServiceHarness) -> None:
     begin(harness)
-    harness.case.outstanding.owed.append("clerk-answer~gone")
+    harness.case.outstanding.owed.append("@answer~gone")
     harness.attempt = 100
-    told = harness.carry_out("clerk-answer~gone", WHEN)
+    told = harness.carry_out("@answer~gone", WHEN)
     assert status(told) == "failed"
     (task,) = harness.tasks()
     assert "answer 'gone' is not in the database" in task.reason
