@@ -17,6 +17,7 @@ AUTH = "dunwell/web/auth.py"
 CHECKS = "dunwell/intake/text_checks.py"  # refuses characters instead of cleaning them
 SCRIPTS = "dunwell/services/letters.py"  # asks of which script a letter is
 API_DESCRIPTION = "dunwell/web/api/openapi.py"  # describes the check to callers
+PRODUCT = "dunwell/local/product.py"  # a caller, which sends one
 
 Rule = Callable[[ast.AST], bool]
 
@@ -91,7 +92,7 @@ def _where(rule: Rule, under: str = "") -> set[str]:
         pytest.param(_names_control_characters, "", set(), id="control characters"),
         pytest.param(_imports("unicodedata", "category"), "", {CLEANING, CHECKS, SCRIPTS}, id="categories"),
         pytest.param(_imports("hmac", "compare_digest"), "dunwell/web/", {AUTH}, id="tokens are compared"),
-        pytest.param(_speaks_of_bearers, "", {AUTH, API_DESCRIPTION}, id="bearer tokens"),
+        pytest.param(_speaks_of_bearers, "", {AUTH, API_DESCRIPTION, PRODUCT}, id="bearer tokens"),
     ],
 )
 def test_a_rule_has_one_place(rule: Rule, under: str, places: set[str]) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from string import ascii_letters, digits
+from typing import NamedTuple
 
 LIFE = timedelta(days=60)
 """How long a link lives after the last of its invoices was settled."""
@@ -53,6 +54,14 @@ class Scope(StrEnum):
     DISPUTE = "dispute"
     CONTACT = "contact"
     STOP = "stop"
+
+
+class KeptLink(NamedTuple):
+    """What is kept of a link, and what its token is made of again."""
+
+    kind: LinkKind
+    link_id: str
+    hash: str
 
 
 def token_of(secret: str, kind: LinkKind, link_id: str) -> str:

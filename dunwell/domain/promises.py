@@ -1,6 +1,6 @@
 """Promises to pay, payment plans, and payments or promises announced in a conversation."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from dunwell.domain import events as ev
@@ -38,6 +38,14 @@ def made(case: CaseState, event: ev.PromiseToPay, now: datetime) -> list[Said]:
     agreements.awaited = None
     said = f"{amount} {case.currency} promised for {event.date} by {event.promised_by}"
     return [Said("promise", said, ref=event.ref)]
+
+
+def last_day(case: CaseState, now: datetime) -> date | None:
+    """Return the last day that a promise to pay may name; None while the case accepts none."""
+    agreements, rules = case.agreements, case.rules.promises
+    if case.ended or agreements.plan or case.asked == 0 or len(agreements.promises) >= rules.limit:
+        return None
+    return case.today(now) + timedelta(days=rules.max_days)
 
 
 def _check(case: CaseState, event: ev.PromiseToPay, amount: Decimal, now: datetime) -> None:

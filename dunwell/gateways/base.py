@@ -142,7 +142,10 @@ class Suppressions(Protocol):
 
 @dataclass(frozen=True)
 class AccessChange:
-    """One change of an account's access, as it is sent to the product. `change_id` makes repeats harmless."""
+    """One change of an account's access, as it is sent to the product. `change_id` makes repeats harmless.
+
+    page_url  where the customer reads why; None when nothing is limited any more
+    """
 
     change_id: str
     customer_id: str
@@ -151,6 +154,7 @@ class AccessChange:
     work_on_hold: bool
     reason: str
     at: datetime
+    page_url: str | None = None
 
 
 class RateLimit(Protocol):

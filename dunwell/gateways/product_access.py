@@ -57,7 +57,8 @@ class NoProduct:
 
 
 def to_json(change: AccessChange) -> bytes:
-    """The body of a change: one JSON object, `at` in UTC."""
+    """The body of a change: one JSON object, `at` in UTC. It has `page_url` only where there is a page."""
+    page = {"page_url": change.page_url} if change.page_url is not None else {}
     return json.dumps(
         {
             "change_id": change.change_id,
@@ -67,5 +68,6 @@ def to_json(change: AccessChange) -> bytes:
             "work_on_hold": change.work_on_hold,
             "reason": change.reason,
             "at": change.at.astimezone(UTC).isoformat(),
+            **page,
         }
     ).encode()

@@ -3,7 +3,9 @@
 import logging
 from datetime import datetime
 
+from dunwell.domain.terms import Access
 from dunwell.gateways.base import AccessChange, DeliveryError
+from dunwell.services import holds
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import CaseAnswer
 from dunwell.store import accounts
@@ -15,6 +17,8 @@ def publish(deps: Dependencies, customer_id: str, now: datetime, *, rehearsal: b
     """Send the product each change of access that it has not confirmed yet. Raises DeliveryError."""
     product = deps.product_gateway(rehearsal)
     with deps.database.reading() as session:
+        account = accounts.account(session, customer_id)
+        page_url = holds.page_url(deps.links, account) if account is not None else None
         waiting = [
             AccessChange(
                 change_id=row.change_id,
@@ -24,6 +28,7 @@ def publish(deps: Dependencies, customer_id: str, now: datetime, *, rehearsal: b
                 work_on_hold=row.work_on_hold,
                 reason=row.reason,
                 at=row.at,
+                page_url=page_url if row.work_on_hold or row.access is not Access.FULL else None,
             )
             for row in accounts.unpublished(session, customer_id)
         ]

@@ -17,7 +17,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
-from dunwell.services import contact_alignment, credits
+from dunwell.services import contact_alignment, credits, holds
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import accounts, cases, customer_pauses, invoices, outbox, payments, timeline
@@ -208,7 +208,7 @@ class Alignment:
             accounts.release_holds(self._session, case.customer_id, case.invoice_id, reason, self._now)
             open_now = set()
         for level in sorted(wanted - open_now):
-            accounts.place_hold(self._session, case.customer_id, case.invoice_id, level, reason, self._now)
+            holds.place(self._session, self._deps, case, level, reason, self._now)
 
     def _set_customer_pause(self, case: Case) -> None:
         """Write the pause of the whole customer as the case last knew it: begun or ended in the lost time."""

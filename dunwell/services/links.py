@@ -7,7 +7,7 @@ from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.links import SAMPLE, LinkKind, Scope, expiry, hash_of, token_of
+from dunwell.domain.links import SAMPLE, KeptLink, LinkKind, Scope, expiry, hash_of, token_of
 from dunwell.domain.principals import Principal, link_principal
 from dunwell.store import links
 from dunwell.store.tables import LinkRow
@@ -78,7 +78,7 @@ class Links:
         )
         return token
 
-    def token(self, row: LinkRow) -> str | None:
+    def token(self, row: LinkRow | KeptLink) -> str | None:
         """Return the token of a link; None when the secret that made it is set no more."""
         tokens = [(secret, token_of(secret, row.kind, row.link_id)) for secret in self.secrets]
         return next((token for secret, token in tokens if hash_of(secret, token) == row.hash), None)

@@ -16,7 +16,7 @@ from dunwell.domain.policy import Policy, PolicyRef, Rules
 from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import TaskKind
 from dunwell.domain.timeline import Entry, entries_of
-from dunwell.services import credits, customer_pause
+from dunwell.services import credits, customer_pause, holds
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.failures import OtherRun, lasts, reason_of
@@ -163,7 +163,7 @@ class Opener:
         if hold is None or case.ended:
             return
         reason = f"invoice {case.invoice_id} pays for a stage of the work"
-        if accounts.place_hold(session, case.customer_id, case.invoice_id, hold, reason, now):
+        if holds.place(session, self._deps, case, hold, reason, now):
             text = f"hold {hold.value}: the next stage waits until this invoice is paid"
             timeline.write(session, case.invoice_id, [Entry(key="hold.first", at=now, kind="access", reason=text)])
 

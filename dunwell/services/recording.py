@@ -25,6 +25,7 @@ from dunwell.services import (
     case_claim,
     credits,
     delivery_reports,
+    holds,
     person_tasks,
     told,
 )
@@ -40,7 +41,7 @@ from dunwell.services.planning import plan_and_answer
 from dunwell.services.request_models import RecordAnswer, RecordRequest
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.unposted_letters import take_back_letters
-from dunwell.store import accounts, cases, idempotency_keys, outbox, payments, timeline
+from dunwell.store import cases, idempotency_keys, outbox, payments, timeline
 
 _IDS = ("payment_id", "reversal_id", "task_id", "message_id")
 """The fields that distinguish an event from others of its name."""
@@ -168,7 +169,7 @@ class Recording:
         if level is None:
             return
         reason = f"the payment of invoice {case.invoice_id} was reversed"
-        if accounts.place_hold(session, case.customer_id, case.invoice_id, level, reason, now):
+        if holds.place(session, self._deps, case, level, reason, now):
             text = f"hold {level.value}: {reason}"
             key = f"hold.again.{case.reopened}"
             _note(session, case, Entry(key=key, at=now, kind="access", reason=text))

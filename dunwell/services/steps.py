@@ -9,7 +9,7 @@ from dunwell.domain.keys import TaskId
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level
 from dunwell.domain.timeline import entries_of
-from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, person_tasks
+from dunwell.services import access_publishing, call_tasks, case_claim, contact_caps, holds, person_tasks
 from dunwell.services.alignment import are_apart
 from dunwell.services.answer_sending import AnswerSending, execution_of
 from dunwell.services.attempt import Attempt
@@ -140,7 +140,7 @@ class Steps:
             return outcome
         case, level = dispatch.case, Level(step.access)
         reason = f"invoice {case.invoice_id}: step {step.id}, {case.open_amount} {case.currency} open"
-        if accounts.place_hold(session, case.customer_id, case.invoice_id, level, reason, dispatch.now):
+        if holds.place(session, self._deps, case, level, reason, dispatch.now):
             access: Access = accounts.access(session, case.customer_id)
             text = f"hold {level.value} placed; the account's access is now {access.value}"
             note(session, dispatch, f"hold.{level.value}", "access", text)

@@ -8,23 +8,50 @@ from sqlalchemy import Connection, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.keys import AccessChangeId, HoldId
+from dunwell.domain.links import KeptLink, LinkKind
 from dunwell.domain.notifications import AccessChanged
 from dunwell.domain.terms import Access, Level
 from dunwell.store import notifications
 from dunwell.store.database import lock_customers
-from dunwell.store.tables import AccessChangeRow, CustomerRow, HoldRow
+from dunwell.store.tables import AccessChangeRow, CustomerRow, HoldRow, LinkRow
 
 _OPEN_HOLDS = (
     select(HoldRow)
     .where(HoldRow.customer_id.in_(bindparam("customer_ids", expanding=True)), HoldRow.released_at.is_(None))
     .order_by(HoldRow.placed_at)
 )
+_PAGE = (
+    select(LinkRow.link_id)
+    .where(
+        LinkRow.customer_id == bindparam("customer_id"),
+        LinkRow.kind == LinkKind.RESTRICTION,
+        LinkRow.revoked_at.is_(None),
+    )
+    .order_by(LinkRow.made_at.desc(), LinkRow.link_id)
+    .limit(1)
+    .scalar_subquery()
+)
 _ACCOUNT = (
-    select(HoldRow.invoice_id, HoldRow.level, HoldRow.reason, HoldRow.placed_at)
+    select(HoldRow.invoice_id, HoldRow.level, HoldRow.reason, HoldRow.placed_at, LinkRow.link_id, LinkRow.hash)
     .select_from(CustomerRow)
     .outerjoin(HoldRow, and_(HoldRow.customer_id == CustomerRow.customer_id, HoldRow.released_at.is_(None)))
+    .outerjoin(LinkRow, LinkRow.link_id == _PAGE)
     .where(CustomerRow.customer_id == bindparam("customer_id"))
     .order_by(HoldRow.placed_at)
+)
+_LIMITED = (
+    select(HoldRow.customer_id, LinkRow.link_id, LinkRow.hash)
+    .distinct()
+    .outerjoin(
+        LinkRow,
+        and_(
+            LinkRow.customer_id == HoldRow.customer_id,
+            LinkRow.kind == LinkKind.RESTRICTION,
+            LinkRow.revoked_at.is_(None),
+        ),
+    )
+    .where(HoldRow.released_at.is_(None))
+    .order_by(HoldRow.customer_id, LinkRow.link_id)
 )
 _UNPUBLISHED = (
     select(AccessChangeRow)
@@ -43,6 +70,13 @@ class OpenHold(NamedTuple):
     level: Level
     reason: str
     placed_at: datetime
+
+
+class Account(NamedTuple):
+    """An account as the access check reads it: its open holds, oldest first, and the link to the page about them."""
+
+    holds: list[OpenHold]
+    page: KeptLink | None
 
 
 def lock(session: Session, customer_ids: Collection[str]) -> None:
@@ -108,10 +142,22 @@ def open_holds_of(session: Session, customer_ids: Collection[str]) -> dict[str, 
     return found
 
 
-def holds_of_account(session: Session | Connection, customer_id: str) -> list[OpenHold] | None:
-    """Return the open holds on an account, oldest first, in one query; None when there is no such customer."""
+def account(session: Session | Connection, customer_id: str) -> Account | None:
+    """Return an account in one query; None when there is no such customer."""
     rows = session.execute(_ACCOUNT, {"customer_id": customer_id}).all()
-    return [OpenHold(*row) for row in rows if row.invoice_id is not None] if rows else None
+    if not rows:
+        return None
+    *_, link_id, digest = rows[0]
+    page = KeptLink(LinkKind.RESTRICTION, link_id, digest) if link_id is not None else None
+    return Account([OpenHold(*row[:4]) for row in rows if row.invoice_id is not None], page)
+
+
+def pages_of_limited(session: Session) -> dict[str, KeptLink | None]:
+    """Return the link to the page of each account that has an open hold, by customer; None where there is none."""
+    found: dict[str, KeptLink | None] = {}
+    for customer_id, link_id, digest in session.execute(_LIMITED):
+        found[customer_id] = KeptLink(LinkKind.RESTRICTION, link_id, digest) if link_id is not None else None
+    return found
 
 
 def access(session: Session, customer_id: str) -> Access:

@@ -3,18 +3,20 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from dunwell.domain.links import LinkKind
 from dunwell.domain.terms import ENDS
-from dunwell.store.tables import CaseRow, LinkRow, MessageInvoiceRow, TimelineRow
+from dunwell.store.tables import CaseRow, HoldRow, LinkRow, MessageInvoiceRow, TimelineRow
 
 _FOUND = select(LinkRow).where(
     LinkRow.hash.in_(bindparam("hashes", expanding=True)), LinkRow.kind == bindparam("kind")
 )
 _OF_MESSAGE = select(MessageInvoiceRow.invoice_id).where(MessageInvoiceRow.message_id == bindparam("message_id"))
-_ENDED_AT = func.max(TimelineRow.at)
+_HOLDS = exists().where(HoldRow.invoice_id == CaseRow.invoice_id, HoldRow.released_at.is_(None))
+_ENDED_AT = case((_HOLDS, None), else_=func.max(TimelineRow.at))
+"""An invoice that was handed over and still limits the account is not settled."""
 _STANDING = (
     select(CaseRow.invoice_id, CaseRow.stage, _ENDED_AT)
     .outerjoin(TimelineRow, (TimelineRow.invoice_id == CaseRow.invoice_id) & (TimelineRow.kind == "ended"))

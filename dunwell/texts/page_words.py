@@ -18,6 +18,11 @@ payer payer_means payer_name payer_email payer_send payer_done payer_asked payer
 call call_number call_at call_send call_done
 scam scam_never scam_doubt contact privacy privacy_more advice advice_means
 problem need_day day_past need_choice need_text bad_time bad_file big_file sent_before not_now try_again
+restriction_title restriction_full restriction_cause_one restriction_cause_all
+restriction_sent restriction_spam restriction_pay restriction_transfer restriction_paid restriction_waiting
+restriction_waiting_means restriction_waiting_over restriction_look_again restriction_overview
+restriction_promise restriction_promise_means restriction_promise_send restriction_grace restriction_ask
+restriction_refused_tick restriction_refused restriction_later
 """
 
 PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
@@ -50,5 +55,25 @@ PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
         "too_long": frozenset({"count"}),
         "bad_email": frozenset({"example"}),
         "bad_phone": frozenset({"example"}),
+        "restriction_account": frozenset({"name"}),
+        "restriction_restricted": frozenset({"day"}),
+        "restriction_suspended": frozenset({"day"}),
+        "restriction_work": frozenset({"day"}),
+        "restriction_back": frozenset({"day"}),
+        "restriction_invoice": frozenset({"day", "number"}),
+        "restriction_by_email": frozenset({"address", "day"}),
+        "restriction_by_sms": frozenset({"address", "day"}),
+        "restriction_by_whatsapp": frozenset({"address", "day"}),
+        "restriction_by_letter": frozenset({"day"}),
+        "restriction_promise_day": frozenset({"last"}),
+        "restriction_promised": frozenset({"amount", "day"}),
+        "restriction_grace_means": frozenset({"day", "number"}),
+        "restriction_grace_agree": frozenset({"day"}),
+        "restriction_grace_send": frozenset({"day"}),
+        "restriction_grace_runs": frozenset({"day", "number"}),
+        "restriction_ask_who": frozenset({"company", "name"}),
+        "restriction_ask_write": frozenset({"address"}),
+        "restriction_ask_call": frozenset({"phone"}),
+        "restriction_refused_day": frozenset({"first", "last"}),
     }
 )

@@ -14,6 +14,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.events import parse_event
 from dunwell.domain.plausibility import admit
 from dunwell.domain.policy import GraceRules, PolicyRef, PromiseRules, Reactions, Rules
+from dunwell.domain.promises import last_day
 from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import StepOutcome
 from dunwell.domain.terms import Access, Level, Stage
@@ -336,6 +337,21 @@ def test_an_end_reached_after_a_reversal_is_not_confused_with_a_former_one() -> 
     fresh = STANDINGS["paid"]()
     tell(fresh, "payment_reversed", payment_id="p1", reason="chargeback")
     assert fresh.stage == Stage.CHASING
+
+
+@pytest.mark.parametrize("standing", STANDINGS)
+def test_the_last_day_of_a_promise_is_the_last_that_is_accepted(standing: str) -> None:
+    def refused(day: date) -> str | None:
+        try:
+            tell(STANDINGS[standing](), "promise_to_pay", date=str(day), promised_by="user")
+        except Refused as refused:
+            return refused.field
+        return None
+
+    last = last_day(STANDINGS[standing](), NOW)
+    assert (last is not None) == (refused(NOW.date()) is None)
+    if last is not None:
+        assert (refused(last), refused(last + timedelta(days=1))) == (None, "date")
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,14 @@ import httpx
 import pytest
 from sqlalchemy import Connection, event
 
+from dunwell.domain.principals import Role
 from dunwell.domain.terms import Level
-from dunwell.store import accounts
-from tests.web.conftest import SENT, Site
+from dunwell.services import holds
+from dunwell.store import accounts, cases
+from dunwell.store import links as link_store
+from tests.web.conftest import PUBLIC_URL, SENT, Site
 from tests.web.described import check_described
+from tests.web.principals import key_of
 from tests.web.test_api import BEARER
 
 _HOW = {"sqlite": "QUERY PLAN", "postgresql": ""}
@@ -23,7 +27,9 @@ async def access_of(site: Site, **headers: str) -> httpx.Response:
 
 def hold(site: Site) -> None:
     with site.database.writing("acme") as session:
-        accounts.place_hold(session, "acme", "inv-1", Level.RESTRICTED, "step restrict", SENT)
+        case = cases.get(session, "inv-1")
+        assert case is not None
+        holds.place(session, site.service.deps, case, Level.RESTRICTED, "step restrict", SENT)
 
 
 async def test_an_unchanged_answer_is_not_sent_again(each_site: Site) -> None:
@@ -68,4 +74,53 @@ async def test_access_is_one_indexed_read_without_the_engine(each_site: Site) ->
     (plan,) = plans
     if site.database.engine.dialect.name == "sqlite":  # PostgreSQL reads a table of two rows whole
         assert "USING INDEX holds_open" in plan
+        assert "links USING INDEX links_of (customer_id=? AND kind=?)" in plan
         assert "SCAN" not in plan
+
+
+async def test_the_product_learns_where_its_people_read_of_a_restriction(each_site: Site) -> None:
+    site = each_site
+    site.case()
+    assert "page_url" not in (await access_of(site)).json()
+    hold(site)
+    first = (await access_of(site)).json()["page_url"]
+    assert first.startswith(f"{PUBLIC_URL}/r/")
+    assert (await site.http.get(first.removeprefix(PUBLIC_URL))).status_code == 200
+    hold(site)
+    assert (await access_of(site)).json()["page_url"] == first, "the product may keep the address"
+    with site.database.writing("acme") as session:
+        accounts.release_holds(session, "acme", "inv-1", "paid", SENT)
+    assert "page_url" not in (await access_of(site)).json()
+    assert (await site.http.get(first.removeprefix(PUBLIC_URL))).status_code == 200, "it says that access is back"
+
+
+@pytest.mark.parametrize(
+    ("role", "knows"),
+    [
+        (Role.PRODUCT, True),
+        (Role.AGENT, True),
+        (Role.MANAGER, True),
+        (Role.ADMINISTRATOR, True),
+        (Role.AUDITOR, False),
+    ],
+)
+async def test_who_may_only_read_does_not_learn_of_a_page_that_acts(site: Site, role: Role, knows: bool) -> None:
+    site.case()
+    hold(site)
+    answer = await access_of(site, Authorization=f"Bearer {key_of(role)}")
+    assert ("page_url" in answer.json()) is knows
+    assert answer.json()["access"] == "restricted"
+
+
+async def test_a_revoked_page_is_named_no_more_and_within_the_hour_there_is_another(site: Site) -> None:
+    site.case()
+    hold(site)
+    first = (await access_of(site)).json()["page_url"]
+    with site.database.writing("acme") as session:
+        (link,) = link_store.of_customer(session, "acme")
+        link_store.revoke(session, [link.link_id], "ada", "it was made public", SENT)
+    assert "page_url" not in (await access_of(site)).json()
+    assert [holds.renew_pages(site.service.deps, SENT) for _ in range(2)] == [1, 0]
+    second = (await access_of(site)).json()["page_url"]
+    assert second != first
+    assert (await site.http.get(first.removeprefix(PUBLIC_URL))).status_code == 404

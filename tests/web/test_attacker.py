@@ -24,7 +24,7 @@ BEARER = {"Authorization": f"Bearer {TOKEN}"}
     "host", ["evil.example", "inside.example.evil.example", "10.0.0.7", "", "127.0.0.1.evil", "[::"]
 )
 @pytest.mark.parametrize(
-    "path", ["/api/tasks", "/healthz", "/unsubscribe/x", "/p/x", "/i/x", "/webhooks/sendgrid", "/nothing"]
+    "path", ["/api/tasks", "/healthz", "/unsubscribe/x", "/p/x", "/i/x", "/r/x", "/webhooks/sendgrid", "/nothing"]
 )
 async def test_f6_a_foreign_host_is_refused_everywhere(site: Site, host: str, path: str) -> None:
     answer = await site.http.get(path, headers={"Host": host, **BEARER})

@@ -55,6 +55,7 @@ OPEN = re.compile(
     r"|/api/(openapi\.json|docs.*)"  # with any key
     r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"
     r"|/i/static/customer\.css|/i(/\{token:path\})?"  # signed, or with a token of their own; or a style sheet
+    r"|/r(/\{token:path\}|/\{token\}/(waiting|promise))?"
     r"|/(livez|readyz|healthz)"
 )
 """Paths whose routes need no right."""

@@ -133,7 +133,7 @@ def _answers() -> dict[str, Schema]:
         ),
         "Started": _object({"items": _list(item)}, {"reason": _TEXT}),
         "Taken": _object({"invoice_id": _TEXT, "result": _words(TellOutcome), "meaning": _TEXT}),
-        "AccountAccess": _object(access),
+        "AccountAccess": _object(access, {"page_url": _TEXT}),
         "Account": _object(access | {"credits": _list(_ref("Credit"))}),
         "Claim": _claim(),
         "CustomerView": _customer_view(),
