@@ -422,7 +422,7 @@ def _split_by_hand(
         invoice, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
         if invoice is None or kept is None:
             raise Refused("invoices", f"{invoice_id!r} is not known; `starter.py list` shows all")
-        if kept.rehearsal:
+        if not kept.takes_reported_money:
             raise Refused("invoices", f"{invoice_id} is a rehearsal, and the money is real")
         if invoice.currency != row.currency:
             raise Refused("invoices", f"{invoice_id} is in {invoice.currency}, and {_shown(row)} came")

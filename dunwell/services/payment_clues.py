@@ -59,7 +59,7 @@ def clues_of(session: Session, incoming: Incoming, opened: OpenInvoices) -> Clue
 def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
     """What is owed of these invoices, less what was booked and is on its way; without rehearsals."""
     ids = list(invoice_ids)
-    kept = {name: row for name, row in cases.get_rows(session, ids).items() if not row.rehearsal}
+    kept = {name: row for name, row in cases.get_rows(session, ids).items() if row.takes_reported_money}
     coming: dict[str, Decimal] = {}
     for booking in store.on_their_way(session, {row.customer_id for row in kept.values()}) if kept else ():
         coming[booking.invoice_id] = coming.get(booking.invoice_id, Decimal(0)) + booking.amount

@@ -112,7 +112,7 @@ def _the_invoice(session: Session, row: BillingSubjectRow, shares: Sequence[tupl
         raise Refused("invoices", f"a payment of {row.provider} is for one invoice; apply its credit to another one")
     ((invoice_id, amount),) = shares
     invoice, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
-    if invoice is None or kept is None or kept.rehearsal:
+    if invoice is None or kept is None or not kept.takes_reported_money:
         raise Refused("invoices", f"{invoice_id!r} is no invoice of a real case; `starter.py list` shows all")
     for fact in billing_events.facts(session, row.provider, row.subject):
         if isinstance(fact, Paid) and fact.currency != invoice.currency:

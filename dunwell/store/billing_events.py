@@ -175,7 +175,7 @@ def real_invoices(session: Session, *, invoice_id: str | None = None, number: st
     query = (
         select(InvoiceRow.invoice_id)
         .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
-        .where(CaseRow.rehearsal.is_(False))
+        .where(CaseRow.takes_reported_money)
     )
     query = query.where(InvoiceRow.invoice_id == invoice_id if invoice_id else InvoiceRow.number == number)
     return session.scalars(query.order_by(InvoiceRow.invoice_id).limit(3)).all()

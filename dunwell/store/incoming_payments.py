@@ -277,7 +277,7 @@ def open_invoices(session: Session, customer_ids: Collection[str] | None = None)
         select(InvoiceRow.invoice_id, InvoiceRow.number, InvoiceRow.customer_id, CustomerRow.name)
         .join(CaseRow, CaseRow.invoice_id == InvoiceRow.invoice_id)
         .join(CustomerRow, CustomerRow.customer_id == InvoiceRow.customer_id)
-        .where(CaseRow.rehearsal.is_(False), CaseRow.stage.not_in(_SETTLED))
+        .where(CaseRow.takes_reported_money, CaseRow.stage.not_in(_SETTLED))
     )
     if customer_ids is not None:
         query = query.where(InvoiceRow.customer_id.in_(customer_ids))

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 from sqlalchemy import (
     JSON,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     true,
 )
 from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.ext.hybrid import hybrid_property
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column
 
 from dunwell.domain.address import address_key
@@ -234,6 +236,16 @@ class CaseRow(Base):
     revision: Mapped[int]
     state: Mapped[dict[str, Any]]
     updated_at: Mapped[datetime]
+
+    @hybrid_property
+    def takes_reported_money(self) -> bool:
+        """Whether money that a bank or provider tells of may be booked on it: never on a rehearsal."""
+        return not self.rehearsal
+
+    @takes_reported_money.inplace.expression
+    @classmethod
+    def _takes_reported_money(cls) -> ColumnElement[bool]:
+        return cls.rehearsal.is_(False)
 
 
 class StandingRow(Base):

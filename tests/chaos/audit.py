@@ -29,6 +29,7 @@ class _Trigger:
     part: str = "NULL"
 
 
+_NUMBER = "CAST(NEW.number AS text)"
 _OWED = (
     "paid",
     "amount",
@@ -75,6 +76,10 @@ _TRIGGERS = {
     ),
     "owed": _Trigger("UPDATE OF state ON cases", "owed", "NEW.invoice_id", _object(_OWED), _object(_OWED)),
     "owed_first": _Trigger("INSERT ON cases", "owed", "NEW.invoice_id", _object(_OWED)),
+    "proposed": _Trigger("INSERT ON proposals", "proposal", "NEW.entry_id", "NEW.state", part=_NUMBER),
+    "decided": _Trigger(
+        "UPDATE OF state ON proposals", "proposal", "NEW.entry_id", "NEW.state", "NEW.state", part=_NUMBER
+    ),
     "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from tests.chaos.claims import Debt
+from tests.chaos.incoming import asked_while_money_was_in_question, each_cent_once
 from tests.chaos.records import TEXTS, Records, Row, moment, round_of
 from tests.laws.claims_by_day import rounded
 
@@ -584,8 +585,14 @@ def nothing_stands_still(records: Records) -> Iterator[str]:
                 yield f"{name} has tried an activity {now['attempts']} times"
 
 
+def silent_while_matching(records: Records) -> Iterator[str]:
+    """G1: nobody is asked, and nothing is taken, while money that came in may be theirs."""
+    return asked_while_money_was_in_question(records, _HOLIDAYS)
+
+
 RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent after money": silent_after_money,
+    "G1 silent while matching": silent_while_matching,
     "G2 no restriction without proof": no_restriction_without_proof,
     "G2 no report lost": no_report_lost,
     "G3 once": once,
@@ -596,6 +603,7 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
+    "G10 each cent once": each_cent_once,
     "G10 claim by heads": claim_by_heads,
     "G10 what was asked": what_was_asked,
     "G13 nothing stands still": nothing_stands_still,

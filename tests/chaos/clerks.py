@@ -85,7 +85,7 @@ class Clerks:
         self._lock = threading.Lock()
         self._sign_outs = 0
         self._told = Counter[str]()
-        self._all: list[_Clerk] = []
+        self._all: list[Clerk] = []
 
     def hire(self, database: Database) -> None:
         """Store the users, each with a password. Blocking."""
@@ -94,7 +94,11 @@ class Clerks:
             email = f"clerk{number}@dunwell.example"
             user_id, link = users.add(email, role, SYSTEM, now)
             users.use_link(link, _PASSWORD, now)
-            self._all.append(_Clerk(user_id, email, self._site))
+            self._all.append(Clerk(user_id, email, self._site))
+
+    @property
+    def manager(self) -> "Clerk":
+        return self._all[_ROLES.index(Role.MANAGER)]
 
     async def close(self) -> None:
         for clerk in self._all:
@@ -147,7 +151,7 @@ class _Form:
     retries  how often it was sent again for want of an answer
     """
 
-    clerk: "_Clerk"
+    clerk: "Clerk"
     deed: Deed
     path: str
     fields: dict[str, str]
@@ -155,7 +159,7 @@ class _Form:
     sent_at: datetime | None = None
 
     @classmethod
-    async def opened(cls, clerk: "_Clerk", deed: Deed, mark: str) -> "_Form | None":
+    async def opened(cls, clerk: "Clerk", deed: Deed, mark: str) -> "_Form | None":
         """The form filled in; None when the page does not offer it. `mark` makes its note one of its own."""
         case = f"/console/cases/{deed.invoice_id}"
         path = f"{case}/{deed.signal}"
@@ -216,7 +220,7 @@ def _typed(prefix: str, content: Any) -> Iterator[tuple[str, str]]:
 
 
 @dataclass
-class _Clerk:
+class Clerk:
     """A user with a browser, which keeps the session's cookie."""
 
     user_id: str
@@ -253,6 +257,34 @@ class _Clerk:
         if answer.status_code not in {303, 404, 409, 422}:
             raise RuntimeError(f"{path} answered {answer.status_code} {answer.text}")
         return answer
+
+    async def upload(self, path: str, name: str, content: bytes, fields: Mapping[str, str]) -> str:
+        """The page that a form with a file is answered with."""
+        while True:
+            try:
+                answer = await self.http.post(path, data=fields, files={"file": (name, content)})
+            except httpx.TransportError:
+                self.site.expect_life()
+            else:
+                if answer.status_code in {200, 422}:
+                    return answer.text
+                if answer.status_code in {303, 401}:
+                    await self._sign_in("")
+                elif answer.status_code != 503:
+                    raise RuntimeError(f"{path} answered {answer.status_code} {answer.text}")
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    async def press(self, path: str, fields: Mapping[str, str]) -> httpx.Response:
+        """The answer to a button, however often it takes."""
+        while True:
+            answer = await self._asked("POST", path, fields)
+            if answer is not None and answer.status_code == 401:
+                await self._sign_in("")
+            elif answer is not None and answer.status_code in {200, 303, 404, 422}:
+                return answer
+            elif answer is not None and answer.status_code != 503:
+                raise RuntimeError(f"{path} answered {answer.status_code} {answer.text}")
+            await asyncio.sleep(_AGAIN_AFTER)
 
     async def sign_out(self) -> None:
         """In another tab, say."""

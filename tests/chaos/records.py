@@ -15,6 +15,8 @@ DATABASE = "dunwell.sqlite"
 REPLACED = "replaced.sqlite"
 STANDING = "standing.jsonl"
 FORMS = "forms.jsonl"
+MONEY = "money.jsonl"
+UNMATCHED = "unmatched.json"
 
 Row = dict[str, Any]
 
@@ -34,7 +36,8 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Records:
-    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, histories/, statuses/.
+    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, money.jsonl, unmatched.json,
+    histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -229,6 +232,36 @@ class Records:
         """What became of the forms that clerks sent; none in a storm without them."""
         file = self.folder / FORMS
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
+    def money(self) -> list[Row]:
+        """What came in by Stripe, by webhook and by bank; nothing in a storm without."""
+        file = self.folder / MONEY
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """Which payments the page of unmatched money showed in the end."""
+        file = self.folder / UNMATCHED
+        return frozenset(one["entry_id"] for one in json.loads(file.read_text())) if file.exists() else frozenset()
+
+    @cached_property
+    def bank_entries(self) -> list[Row]:
+        return self.rows("SELECT * FROM bank_entries")
+
+    @cached_property
+    def bookings(self) -> list[Row]:
+        return self.rows("SELECT * FROM bookings")
+
+    @cached_property
+    def incoming(self) -> dict[str, Row]:
+        """Payments that are matched, by the identity of their entry."""
+        return {row["identity"]: row for row in self.rows("SELECT * FROM incoming_payments")}
+
+    @cached_property
+    def subjects(self) -> dict[tuple[str, str], Row]:
+        """What providers told of, by provider and their id."""
+        return {(row["provider"], row["subject"]): row for row in self.rows("SELECT * FROM billing_subjects")}
 
     @cached_property
     def requests(self) -> dict[str, list[Row]]:

@@ -16,12 +16,17 @@ import httpx
 from twilio.request_validator import RequestValidator
 
 from dunwell.domain.principals import Role
+from dunwell.gateways.signed_post import SIGNATURE_HEADER
+from dunwell.gateways.timed_signature import sign as signed
 from dunwell.local.temporal_server import free_port
 from dunwell.store.database import Database
 from tests.web.conftest import a_key, as_shown, sign
 from tests.web.principals import bearer, give_keys
 
 WEB_LOG = "web.log"
+PROCESS = [sys.executable, "-P", str(Path(__file__).parent / "process.py")]
+"""What starts a process of the storm, with its name behind it."""
+
 _KILLED = -signal.SIGKILL
 _NOT_READY = 1
 """Its exit code when it was started while the database or the engine was away; so is that of a crash."""
@@ -41,6 +46,7 @@ class Site:
         self._port = free_port()
         self._sendgrid_key = a_key()
         self.twilio_token = secrets.token_hex(16)
+        self._stripe_secret, self._payment_secret = f"whsec_{secrets.token_hex(16)}", secrets.token_hex(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: Mapping[str, str] = {}
         self._started_at = 0  # where in its log its last start is
@@ -58,6 +64,8 @@ class Site:
             "PUBLIC_URL": self.url,
             "SENDGRID_WEBHOOK_PUBLIC_KEY": as_shown(self._sendgrid_key),
             "TWILIO_AUTH_TOKEN": self.twilio_token,
+            "STRIPE_WEBHOOK_SECRET": self._stripe_secret,
+            "PAYMENT_WEBHOOK_SECRET": self._payment_secret,
         }
 
     # Its life --------------------------------------------------------------------------------------------
@@ -67,7 +75,7 @@ class Site:
         with self._log.open("ab") as log:
             self._started_at = log.tell()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "dunwell.web"],
+                [*PROCESS, "web"],
                 env={**environment, "PYTHONPATH": str(self._tree)},
                 cwd=self._state,
                 stdout=log,
@@ -103,7 +111,30 @@ class Site:
         """
         headers = bearer(Role.ADMINISTRATOR) | {"Idempotency-Key": key}
         body, path = json.dumps(content).encode(), f"/api/cases/{invoice_id}/{event}"
-        return await self._until_answered("POST", path, body, headers, final=(200, 202, 422)) < 300
+        answer = await self._until_answered("POST", path, body, headers, final=(200, 202, 422))
+        return answer.status_code < 300
+
+    async def ask(self, method: str, path: str, content: bytes | Mapping[str, Any] | None = None) -> httpx.Response:
+        """The answer of the HTTP API to an administrator's key: 200, 404 or 422, however often it takes.
+
+        content  a file, or what becomes JSON
+        """
+        body = content if isinstance(content, bytes) else json.dumps(content or {}).encode()
+        return await self._until_answered(method, path, body, bearer(Role.ADMINISTRATOR), final=(200, 404, 422))
+
+    async def stripe(self, event: Mapping[str, Any]) -> None:
+        """An event, signed as Stripe signs."""
+        await self._signed("/webhooks/stripe", event, "Stripe-Signature", self._stripe_secret)
+
+    async def payments(self, told: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
+        """One payment or several to the webhook that any program may call."""
+        await self._signed("/webhooks/payments", told, SIGNATURE_HEADER, self._payment_secret)
+
+    async def _signed(self, path: str, told: object, header: str, secret: str) -> None:
+        body = json.dumps(told).encode()
+        signature = signed(body, secret, int(time.time()))
+        headers = {"Content-Type": "application/json", header: signature}
+        await self._until_answered("POST", path, body, headers, final=(200, 204))
 
     async def sendgrid(self, batch: Sequence[Mapping[str, Any]]) -> None:
         """A batch of events, signed as SendGrid signs."""
@@ -124,8 +155,8 @@ class Site:
 
     async def _until_answered(
         self, method: str, address: str, body: bytes, headers: Mapping[str, str], *, final: Sequence[int]
-    ) -> int:
-        """The status of the first answer in `final`. Silence, 409, 502 to 504 and a line that is cut mean: once more.
+    ) -> httpx.Response:
+        """The first answer with a status in `final`. Silence, 409, 502 to 504 and a line that is cut mean: once more.
 
         409: an earlier try of the same request, which a kill cut off, has no answer yet. That may last minutes, so
         whoever asks gives up before: it is final after a while.
@@ -142,7 +173,7 @@ class Site:
             else:
                 given_up = answer.status_code == 409 and time.monotonic() - begun > _GIVES_UP
                 if answer.status_code in final or given_up:
-                    return answer.status_code
+                    return answer
                 if answer.status_code not in _AGAIN:
                     raise RuntimeError(f"{address} answered {answer.status_code} {answer.text}: read {self._log}")
             await asyncio.sleep(_AGAIN_AFTER)

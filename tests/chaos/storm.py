@@ -6,9 +6,8 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -40,12 +39,17 @@ from dunwell.local.temporal_server import DevServer, free_port
 from dunwell.store.database import Database
 from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
+from tests.chaos.bank import Bank, keep_layout
 from tests.chaos.clerks import Clerks
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
+from tests.chaos.office import Office
 from tests.chaos.operator import Operator
+from tests.chaos.payers import Ledger, Payers, payers
 from tests.chaos.postman import Postman
-from tests.chaos.site import Site
+from tests.chaos.process import CLOCK
+from tests.chaos.records import UNMATCHED
+from tests.chaos.site import PROCESS, Site
 from tests.chaos.watchers import Watchers
 from tests.live.plant import AS_OF, ROOT, Handle, Plant
 from workflows.invoice_dunning import InvoiceDunning
@@ -67,6 +71,15 @@ SELECT count(*) FROM webhook_events e JOIN messages m
 ON m.message_id = e.body -> 'event' ->> 'message_id' OR m.provider_id = e.body -> 'event' ->> 'provider_id'
 WHERE e.done_at IS NULL
 """
+
+_ON_ITS_WAY = """
+SELECT (SELECT count(*) FROM billing_subjects WHERE state = 'due')
++ (SELECT count(*) FROM bank_entries WHERE state = 'new')
++ (SELECT count(*) FROM bookings b WHERE undone_at IS NULL AND refused IS NULL AND (told_at IS NULL OR NOT EXISTS
+  (SELECT 1 FROM payments p WHERE p.invoice_id = b.invoice_id AND p.payment_id = b.payment_id)))
++ (SELECT count(*) FROM bookings WHERE undone_at IS NOT NULL AND undone_told_at IS NULL)
+"""
+_BOOKED_WITHIN = 400  # looks, one a second
 
 Door = Callable[[town.Deed], Awaitable[object]]
 """A way to tell a case what its debtor did."""
@@ -125,8 +138,17 @@ class StormyPlant(Plant):
             "TWILIO_API_URL": self.twilio.url,
             "TWILIO_WHATSAPP_FROM": "+14155238886",
             "TWILIO_WHATSAPP_TEXTS": str(self.state / WHATSAPP_TEXTS),
+            "PYTHONPATH": str(self.tree),
+            CLOCK: str(self.state / "clock"),
             **self.site.settings(),
         }
+
+    def set_clock(self, speed: float) -> None:
+        """From now on it is the time of the storm for whoever matches payments."""
+        (self.state / "clock").write_text(f"{datetime.now(UTC).isoformat()} {town.BEGINS.isoformat()} {speed}")
+
+    def command_of(self, script: str) -> list[str]:
+        return [*PROCESS, script]
 
     def kill_one(self, chance: random.Random) -> None:
         """As the power would, and a new one in its place."""
@@ -144,7 +166,7 @@ class StormyPlant(Plant):
 
     def command(self, *words: str) -> None:
         """`starter.py` with these words. Raises RuntimeError with what it said when it fails."""
-        command = [sys.executable, str(self.tree / "starter.py"), *words]
+        command = [*self.command_of("starter"), *words]
         done = subprocess.run(
             command, env=self.environment(), cwd=self.state, capture_output=True, text=True, check=False
         )
@@ -212,12 +234,15 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
     chance, doors = random.Random(plan.seed), random.Random(plan.seed + 3)
     log, temper = Log(state / LOG), Temper(plan.seed, long=plan.long_answers)
     async with _plant(state, log, temper, tree, plan) as plant:
+        plant.set_clock(plan.days_a_second * 86_400)
         for _ in range(plan.workers):
             plant.start_worker()
         plant.restart_site()
         await _until_they_work(plan, state)
         await plant.site.until_open()
         await asyncio.to_thread(plant.clerks.hire, plant.database)
+        await asyncio.to_thread(keep_layout, plant.database)
+        plant.set_clock(plan.days_a_second * 86_400)
         invoices = town.invoices(chance, plan.cases)
         handles: dict[str, Handle] = {}
         told = _Told()
@@ -242,11 +267,18 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
                 ]
                 lives.append(asyncio.create_task(_live(plan, list(zip(deeds, ways, strict=True)), told)))
         operator = Operator(random.Random(plan.seed + 4), plant.client, plant.database, plant.command)
-        others = [_kill(plan, plant), _operate(plan, plant, operator, handles), _restore(plan, plant, operator, told)]
+        money = _Money(plan, plant, handles)
+        importing = asyncio.create_task(money.office.run())
+        lives += [asyncio.create_task(one) for one in money.lives(invoices)]
+        others = [_kill(plan, plant), _operate(plan, plant, operator, handles)]
+        others += [_restore(plan, plant, operator, told, money)]
         await asyncio.gather(*lives, *others, asyncio.sleep(plan.seconds))
         temper.stormy = False
         watching.cancel()
         await watchers.finish()
+        money.office.close()
+        await importing
+        await _until_booked(plant, operator)
         if plan.operator_acts:
             await _bring_back(operator)
         await standing.look(state, plant.database, handles)
@@ -259,6 +291,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         postman.finish()
         await round_
         await _until_acted_on(plant.database, plant.site)
+        (state / UNMATCHED).write_text((await plant.site.ask("GET", "/api/incoming-payments")).text)
         plant.site.kill()  # and from here on nobody writes, and the checker sees one state of things
         await asyncio.to_thread(plant.ground.keep)
 
@@ -286,6 +319,40 @@ class _Told:
     async def again(self, since: float) -> None:
         """As whoever restored the database does who has a list of what was paid since the copy was made."""
         await asyncio.gather(*(door(deed) for at, deed, door in self._payments.copy() if at >= since))
+
+
+class _Money:
+    """Those who pay by Stripe, by webhook and by bank, and those who import what the bank tells."""
+
+    def __init__(self, plan: Plan, plant: StormyPlant, handles: dict[str, Handle]) -> None:
+        self._plan, bank = plan, Bank(random.Random(plan.seed + 8))
+
+        async def tell(invoice_id: str, content: Mapping[str, Any]) -> None:
+            await _tell(handles[invoice_id], "payment_received", dict(content))
+
+        clerk, folder = plant.clerks.manager, plant.state / "statements"
+        self._payers = Payers(plant.site, bank, Ledger(plant.state), tell)
+        self.office = Office(plan.seed, bank, plant.site, clerk, plant.command, folder)
+
+    def lives(self, invoices: Sequence[Invoice]) -> list[Coroutine[Any, Any, None]]:
+        return [self._payers.live(one, self._plan.seconds) for one in payers(self._plan.seed, invoices)]
+
+    async def again(self, since: float) -> None:
+        """As whoever restored the database lets Stripe deliver anew, and imports the statements since the copy."""
+        await self._payers.again(since)
+        await self.office.again(since)
+
+
+async def _until_booked(plant: StormyPlant, operator: Operator) -> None:
+    """What was reported has reached its case; what a killed process held is free again after five minutes."""
+    for number in range(_BOOKED_WITHIN):
+        with plant.database.reading() as session:
+            left = session.scalar(text(_ON_ITS_WAY))
+        if not left:
+            return
+        if number % 20 == 10:
+            await operator.reconcile(_RECONCILES)
+        await asyncio.sleep(1)
 
 
 async def _live(plan: Plan, deeds: Sequence[tuple[town.Deed, Door]], told: _Told) -> None:
@@ -422,7 +489,7 @@ async def _operate(plan: Plan, plant: StormyPlant, operator: Operator, handles: 
                     await operator.resume(handles)
 
 
-async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _Told) -> None:
+async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _Told, money: "_Money") -> None:
     """The database is restored from a copy, by the steps of docs/operating.md."""
     if not plan.restores:
         return
@@ -444,6 +511,7 @@ async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _To
             plant.site.start(plant.environment())
         await _bring_back(operator, tries=6)
         await told.again(copied)
+        await money.again(copied)
         async with plant.turn:
             await operator.hold("off")
 

@@ -81,7 +81,7 @@ def invoices(chance: random.Random, count: int) -> list[Invoice]:
         facts: dict[str, Any] = {"customer": customer, "policy": chance.choice(place.ladders)}
         facts |= {"currency": place.currency, "jurisdiction": place.law, "interest": claims, "lump_sum": claims}
         for _ in range(min(chance.choice((1, 1, 1, 2, 3, 5, 10)), count - len(made))):
-            made.append(an_invoice(invoice_id=f"inv-{len(made)}", number=f"N{len(made)}", **facts))
+            made.append(an_invoice(invoice_id=f"inv-{len(made)}", number=f"N{10_000 + len(made)}", **facts))
     return made
 
 
@@ -93,7 +93,7 @@ def _customer(chance: random.Random, place: Place, name: str) -> Customer:
         agreed = "2027-01-15 order form" if phone and int(phone[-2]) % 2 else None
         facts: dict[str, Any] = {"email": email, "phone": phone, "whatsapp_opt_in": agreed}
         people.append(a_contact(role, contact_id=f"{name}.{role.value}", **facts))
-    where = {"country": place.country, "time_zone": place.zone, "kind": place.kind}
+    where = {"name": f"Debtors of {name}", "country": place.country, "time_zone": place.zone, "kind": place.kind}
     return a_customer(customer_id=name, contacts=tuple(people), **where)
 
 

@@ -74,10 +74,15 @@ class Plant:
         """One more worker process."""
         with (self.state / WORKER_LOG).open("ab") as log:
             self.log_began = log.tell()
-            command = [sys.executable, str(self.tree / "worker.py")]
             self.workers.append(
-                subprocess.Popen(command, env=self.environment(), cwd=self.state, stdout=log, stderr=log)
+                subprocess.Popen(
+                    self.command_of("worker"), env=self.environment(), cwd=self.state, stdout=log, stderr=log
+                )
             )
+
+    def command_of(self, script: str) -> list[str]:
+        """What starts `worker` or `starter`."""
+        return [sys.executable, str(self.tree / f"{script}.py")]
 
     async def until_ready(self) -> None:
         """Wait until the last worker works: the days of a case pass, whether anybody works or not."""

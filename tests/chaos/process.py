@@ -1,0 +1,77 @@
+"""A process of a storm: the worker, the web service or a command, as operators start them.
+
+    python -P tests/chaos/process.py worker
+    python -P tests/chaos/process.py web
+    python -P tests/chaos/process.py starter statement march.xml --book
+
+The cases of a storm are rehearsals, for their days pass in seconds. Two rules keep rehearsals apart from real money:
+what a bank or a provider tells of is never booked on one, and payments are matched by the real clock. Both are
+changed here and nothing else is, so that storms can pay through all entries: money may be booked on rehearsals, and
+matching reads the time of the storm, in which the cases live.
+
+CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it was BEGINS in the cases, whose time is
+SPEED times as fast.
+"""
+
+import os
+import runpy
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import true
+from sqlalchemy.ext.hybrid import hybrid_property
+
+CLOCK = "CHAOS_CLOCK"
+
+
+def now(*_: Any) -> datetime:
+    """The time of the storm."""
+    began, begins, speed = Path(os.environ[CLOCK]).read_text().split()
+    passed = datetime.now(UTC) - datetime.fromisoformat(began)
+    return datetime.fromisoformat(begins) + passed * float(speed)
+
+
+def let_rehearsals_take_money() -> None:
+    """Let money that a bank or a provider tells of be booked on rehearsals, and match it by the time of the storm."""
+    from dunwell.client import matching, statements
+    from dunwell.store.tables import CaseRow
+
+    any_case = hybrid_property(lambda _: True, expr=lambda _: true())
+    setattr(CaseRow, "takes_reported_money", any_case)  # noqa: B010 - a property of the class
+    for module in (matching, statements):
+        setattr(module, "_now", now)  # noqa: B010
+    if sys.argv[1] == "web":
+        from dunwell.web.console import statements as page
+
+        setattr(page, "now", now)  # noqa: B010
+    if sys.argv[1] == "starter":
+        from dunwell.commands import statements as command
+
+        setattr(command, "datetime", _Clock)  # noqa: B010
+
+
+class _Clock(datetime):
+    """For the one place that asks for the time itself."""
+
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return now()
+
+
+def main() -> None:
+    what, *words = sys.argv[1:]
+    tree = Path(os.environ["PYTHONPATH"])
+    let_rehearsals_take_money()
+    if what == "web":
+        sys.argv = ["dunwell.web", *words]
+        runpy.run_module("dunwell.web", run_name="__main__", alter_sys=True)
+    else:
+        script = str(tree / f"{what}.py")
+        sys.argv = [script, *words]
+        runpy.run_path(script, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
