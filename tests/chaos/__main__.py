@@ -81,7 +81,7 @@ def _plan(chosen: argparse.Namespace) -> Plan:
         chosen.worker_kills,
         chosen.server_kills,
         seconds,
-        drain=300 + chosen.cases * 0.3,
+        drain=330 + chosen.cases * 0.3,
         web_kills=chosen.web_kills,
         database=chosen.database,
         database_kills=chosen.database_kills,

@@ -81,7 +81,7 @@ class Tally:
 class Verdict:
     tallies: tuple[Tally, ...]
     running: tuple[str, ...]
-    """Cases that had not ended when the run was over."""
+    """Cases that had not ended when the run was over, and money that nobody had come to."""
 
     @property
     def violations(self) -> list[str]:
@@ -100,7 +100,7 @@ def check(folder: Path) -> Verdict:
     tallies = tuple(
         Tally(name, len(records.cases), contacts, tuple(dict.fromkeys(rule(records)))) for name, rule in RULES.items()
     )
-    running = [name for name, case in records.cases.items() if name not in records.statuses()]
+    running = [*sorted(records.under_way), *records.not_applied]
     return Verdict(tallies, tuple(running))
 
 

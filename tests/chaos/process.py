@@ -9,8 +9,8 @@ what a bank or a provider tells of is never booked on one, and payments are matc
 changed here and nothing else is, so that storms can pay through all entries: money may be booked on rehearsals, and
 matching reads the time of the storm, in which the cases live.
 
-CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it was BEGINS in the cases, whose time is
-SPEED times as fast.
+CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it was BEGINS in the cases, whose time
+is SPEED times as fast.
 """
 
 import os

@@ -246,6 +246,17 @@ class Records:
         return frozenset(one["entry_id"] for one in json.loads(file.read_text())) if file.exists() else frozenset()
 
     @cached_property
+    def under_way(self) -> frozenset[str]:
+        """The cases that had not ended when the run was over."""
+        return frozenset(self.cases.keys() - self.statuses().keys())
+
+    @cached_property
+    def not_applied(self) -> list[str]:
+        """What Stripe, a webhook or the bank told of, and what nobody had come to yet."""
+        due = [name for (_, name), row in self.subjects.items() if row["state"] == "due"]
+        return due + [row["identity"] for row in self.bank_entries if row["state"] == "new"]
+
+    @cached_property
     def bank_entries(self) -> list[Row]:
         return self.rows("SELECT * FROM bank_entries")
 

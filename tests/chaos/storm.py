@@ -79,7 +79,6 @@ SELECT (SELECT count(*) FROM billing_subjects WHERE state = 'due')
   (SELECT 1 FROM payments p WHERE p.invoice_id = b.invoice_id AND p.payment_id = b.payment_id)))
 + (SELECT count(*) FROM bookings WHERE undone_at IS NOT NULL AND undone_told_at IS NULL)
 """
-_BOOKED_WITHIN = 400  # looks, one a second
 
 Door = Callable[[town.Deed], Awaitable[object]]
 """A way to tell a case what its debtor did."""
@@ -278,7 +277,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         await watchers.finish()
         money.office.close()
         await importing
-        await _until_booked(plant, operator)
+        await _until_booked(plan, plant, operator)
         if plan.operator_acts:
             await _bring_back(operator)
         await standing.look(state, plant.database, handles)
@@ -343,9 +342,9 @@ class _Money:
         await self.office.again(since)
 
 
-async def _until_booked(plant: StormyPlant, operator: Operator) -> None:
-    """What was reported has reached its case; what a killed process held is free again after five minutes."""
-    for number in range(_BOOKED_WITHIN):
+async def _until_booked(plan: Plan, plant: StormyPlant, operator: Operator) -> None:
+    """Wait for what was reported to reach its case: what a killed process held is free again after five minutes."""
+    for number in range(round(plan.drain)):
         with plant.database.reading() as session:
             left = session.scalar(text(_ON_ITS_WAY))
         if not left:

@@ -31,6 +31,7 @@ async def test_a_short_storm_violates_nothing(tmp_path: Path) -> None:
     records = Records(tmp_path)
     assert _widest(records) >= 3
     assert len(records.heard) >= 10
+    assert len({line["door"] for line in records.money}) >= 3
 
 
 def _widest(records: Records) -> int:
