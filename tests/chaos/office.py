@@ -130,7 +130,8 @@ class Office:
         part = f"proposals/{number}/{what}" if what in {"confirm", "reject"} else what
         if chance.random() < 0.5:
             typed = {"match": {"invoice.1": invoice_id}, "aside": {"reason": "bank-interest"}}.get(what, {})
-            work = [self._clerk.press(f"/console/unmatched/{entry}/{part}", typed) for _ in range(clicks)]
+            form = {"form_id": f"{chance.getrandbits(128):032x}"} | typed
+            work = [self._clerk.press(f"/console/unmatched/{entry}/{part}", form) for _ in range(clicks)]
         else:
             part = "set-aside" if what == "aside" else part
             said: dict[str, dict[str, Any]] = {

@@ -30,6 +30,8 @@ _SHARE = 0.65
 _BEGAN = int(BEGINS.timestamp())
 _SPREAD = 1.5
 """Seconds over which the events of one payment arrive."""
+_RETURNED_AFTER = (0.02, 0.15)
+"""Of the storm's length."""
 _PART, _BACK = Decimal("500.00"), Decimal("300.00")
 
 Tell = Callable[[str, Mapping[str, Any]], Any]
@@ -84,7 +86,10 @@ class Payers:
     async def live(self, payer: Payer, seconds: float) -> None:
         await asyncio.sleep(payer.after * seconds)
         door, _, story = payer.story.partition(" ")
-        await {"stripe": self._stripe, "webhook": self._webhook, "bank": self._transfer}[door](payer, story)
+        if door == "bank":
+            await self._transfer(payer, story, seconds)
+        else:
+            await {"stripe": self._stripe, "webhook": self._webhook}[door](payer, story)
 
     async def again(self, since: float) -> None:
         """Deliver once more what was delivered since then, on the clock of `time.monotonic`."""
@@ -177,7 +182,7 @@ class Payers:
 
     # Bank transfers --------------------------------------------------------------------------------------
 
-    async def _transfer(self, payer: Payer, story: str) -> None:
+    async def _transfer(self, payer: Payer, story: str, seconds: float) -> None:
         invoice, chance = payer.invoice, payer.chance
         mark, customer = f"QK{chance.getrandbits(40):010X}X", invoice.customer
         amount, text = AMOUNT, f"invoice {invoice.number}"
@@ -198,6 +203,6 @@ class Payers:
         self._bank.take(transfer)
         self._ledger.write("bank", invoice_id=invoice.invoice_id, story=story, mark=mark, amount=f"{amount}")
         if story.startswith("returned"):
-            await asyncio.sleep(chance.uniform(2, 10))
+            await asyncio.sleep(chance.uniform(*_RETURNED_AFTER) * seconds)
             self._bank.take(Transfer(mark, amount, transfer.text, name, iban, returns=True))
             self._ledger.write("bank returned", mark=mark)

@@ -13,9 +13,11 @@ CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it
 is SPEED times as fast.
 """
 
+import logging
 import os
 import runpy
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from sqlalchemy import true
 from sqlalchemy.ext.hybrid import hybrid_property
 
 CLOCK = "CHAOS_CLOCK"
+FAULTS = "faults.log"
 
 
 def now(*_: Any) -> datetime:
@@ -60,8 +63,17 @@ class _Clock(datetime):
         return now()
 
 
+def keep_faults(record: logging.LogRecord) -> bool:
+    """Keep the traceback of an unexpected error, which the log leaves out because it may hold personal data."""
+    if record.msg.startswith("unexpected"):
+        with Path(FAULTS).open("a") as file:
+            traceback.print_exc(file=file)
+    return True
+
+
 def main() -> None:
     what, *words = sys.argv[1:]
+    logging.getLogger("dunwell.web").addFilter(keep_faults)
     tree = Path(os.environ["PYTHONPATH"])
     let_rehearsals_take_money()
     if what == "web":

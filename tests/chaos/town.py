@@ -4,7 +4,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -45,6 +45,8 @@ LAST = Decimal("1500.50")
 """Enough for whatever an invoice was amended to."""
 BEGINS = datetime(2027, 2, 22, 8, tzinfo=UTC)
 """When the clock of every case begins."""
+ISSUED_ON = date(2026, 10, 1)
+"""So early that the bank has days enough between it and the beginning, when no case has to fear a date to come."""
 NEW_RECORD = "a newer record"
 """No signal: the billing system exports the invoice again."""
 
@@ -79,7 +81,13 @@ def invoices(chance: random.Random, count: int) -> list[Invoice]:
         customer = _customer(chance, place, f"c{len(made)}")
         claims = "statutory" if place.law else None
         facts: dict[str, Any] = {"customer": customer, "policy": chance.choice(place.ladders)}
-        facts |= {"currency": place.currency, "jurisdiction": place.law, "interest": claims, "lump_sum": claims}
+        facts |= {
+            "issued_on": ISSUED_ON,
+            "currency": place.currency,
+            "jurisdiction": place.law,
+            "interest": claims,
+            "lump_sum": claims,
+        }
         for _ in range(min(chance.choice((1, 1, 1, 2, 3, 5, 10)), count - len(made))):
             made.append(an_invoice(invoice_id=f"inv-{len(made)}", number=f"N{10_000 + len(made)}", **facts))
     return made
