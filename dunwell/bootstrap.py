@@ -31,6 +31,7 @@ from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import laws
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.links import Links
+from dunwell.services.mail_reading import ReplyAddresses
 from dunwell.services.our_company import BankAccount, Letterhead, Sender, usual_window
 from dunwell.settings import Settings, SettingsError, temporal_connect
 from dunwell.store import schema
@@ -68,6 +69,9 @@ def make_dependencies(settings: Settings) -> Dependencies:
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
         links=_links(settings),
+        reply_addresses=ReplyAddresses(
+            settings.mail_from.email if settings.mail_from else None, settings.reply_domain
+        ),
         pay_links=f"{settings.public_url.rstrip('/')}{PAY_PATH}/" if settings.public_url else None,
         webhook_post=SignedPost(public=not settings.webhook_private_addresses),
         letterhead=_letterhead(settings, [found[channel][0].printing for channel in POSTED]),

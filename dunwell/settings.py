@@ -99,6 +99,15 @@ def _names(value: object) -> object:
     return names
 
 
+def _domain(value: str) -> str:
+    domain = value.removeprefix("@").lower()
+    if re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]", domain) is None:
+        raise ValueError(
+            f"{value!r} is no domain; write the one whose mail SendGrid takes in, like reply.example.com."
+        )
+    return domain
+
+
 def _iban(value: str) -> str:
     iban = re.sub(r"\s", "", value).upper()
     # ISO 13616: the first four characters go to the end, letters become numbers from 10, and the rest modulo 97 is 1.
@@ -182,6 +191,8 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, StripeSettings, Pa
     product_access_secret: Secret | None = None
 
     webhook_private_addresses: bool = False
+
+    reply_domain: Annotated[str, AfterValidator(_domain)] | None = None
 
     unmatched_days: Annotated[int, Field(ge=0, le=60)] = 3
 
@@ -269,6 +280,7 @@ _PARTNERS: Partners = (
         "set the secret that signs what the product is told,",
     ),
     ("PRODUCT_ACCESS_SECRET", ("PRODUCT_ACCESS_URL",), "set the address that is told about access,"),
+    ("REPLY_DOMAIN", ("INBOUND_MAIL_SECRET",), "set the password by which the mail of that domain is handed over,"),
     ("UNSUBSCRIBE_SECRET", ("PUBLIC_URL",), "set the address under which readers reach the web service,"),
     ("LINK_SECRET", ("PUBLIC_URL",), "set the address under which customers reach the web service,"),
     (

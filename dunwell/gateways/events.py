@@ -4,8 +4,11 @@ import hashlib
 import re
 from datetime import UTC, datetime
 
+from pydantic import Field
+
 from dunwell.domain.channels import Channel
 from dunwell.domain.model import Value
+from dunwell.domain.received_mail import ReadMail
 from dunwell.domain.terms import MessageState
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._:=+/-]{1,200}")
@@ -27,7 +30,8 @@ class ProviderEvent(Value):
     closes       "stopped" or "bounced" when the address must not be used again
     reopens      its owner wants messages again
     address      whom it is about, where that is known
-    text         what a person wrote to us
+    text         what a person wrote to us; of a mail, without what it quotes
+    mail         the mail that was read; never part of what is kept of the event
     at           by the provider's clock, UTC; None when it does not say
     """
 
@@ -42,6 +46,7 @@ class ProviderEvent(Value):
     reopens: bool = False
     address: str | None = None
     text: str | None = None
+    mail: ReadMail | None = Field(default=None, exclude=True)
     at: datetime | None = None
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from dunwell.domain.billing_events import BillingEvent
 from dunwell.domain.channels import Channel
+from dunwell.domain.received_mail import ReceivedMail
 from dunwell.gateways.base import BillingGateway, MessageGateway, Receipt
 from dunwell.gateways.events import ProviderEvent
 
@@ -91,8 +92,8 @@ class BillingSystem:
     make: Callable[[Any], BillingGateway | None]
 
 
-Event = ProviderEvent | BillingEvent
-"""What a webhook may report: about messages and addresses, or about money and invoices."""
+Event = ProviderEvent | BillingEvent | ReceivedMail
+"""What a webhook may report: about messages and addresses, about money and invoices, or a mail that came in."""
 
 
 class UnreadableWebhook(Exception):
@@ -108,6 +109,10 @@ class Reply:
     media_type: str | None = None
 
 
+def _anybody(headers: Mapping[str, str], key: Any) -> None:
+    """Signatures over the body are checked once it is read."""
+
+
 def _new(events: Sequence[Event], new: int) -> Reply:
     return Reply(body=b'{"new":%d}' % new, media_type="application/json")
 
@@ -120,6 +125,8 @@ class Webhook:
     closed  the answer to callers of a closed webhook: which setting is missing
     read    check the signature and read the request. Raises UnverifiedWebhook and UnreadableWebhook
     reply   what to answer to so many events, of which `new` were new
+    admit   check the headers before the body is read. Raises UnverifiedWebhook
+    most    bytes of a body
     """
 
     provider: str
@@ -128,6 +135,8 @@ class Webhook:
     closed: str
     read: Callable[[WebhookRequest, Any], Sequence[Event]]
     reply: Callable[[Sequence[Event], int], Reply] = field(default=_new)
+    admit: Callable[[Mapping[str, str], Any], None] = field(default=_anybody)
+    most: int = 1024 * 1024
 
 
 def elsewhere(url: str | None) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from dunwell.domain.events import ContactChange, ContactsChanged, DeliveryReport
+from dunwell.domain.reply_terms import ReplyChannel
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,11 @@ class CaseEvent:
         return cls("delivery_report", report.model_dump(mode="json", exclude_none=True), tuple(invoices))
 
     @classmethod
+    def of_reply(cls, reply_id: str, channel: ReplyChannel, at: datetime, invoices: Sequence[str]) -> "CaseEvent":
+        content = {"reply_id": reply_id, "channel": channel.value, "at": at.isoformat()}
+        return cls("reply_received", content, tuple(invoices))
+
+    @classmethod
     def of_changes(cls, by: str, changes: Sequence[ContactChange], invoices: Sequence[str]) -> "CaseEvent":
         """Addresses that were closed or opened: nobody is new, so no step looks further for that."""
         event = ContactsChanged(by=by, changes=tuple(changes), renewed=False)
@@ -33,9 +40,9 @@ class AppliedEvent:
     events  for the cases that have to know
     later   the message is not known yet: the worker that sends it may not have recorded it, or the database was
             restored from an older copy and only the case knows it
-    noted   what the person wrote was kept as a note
+    kept    what the person wrote was kept as a reply
     """
 
     events: tuple[CaseEvent, ...] = ()
     later: bool = False
-    noted: bool = False
+    kept: bool = False

@@ -18,6 +18,7 @@ from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.signed_post import SignedPost
 from dunwell.services import contact_law
 from dunwell.services.links import Links
+from dunwell.services.mail_reading import ReplyAddresses
 from dunwell.services.our_company import Letterhead, Sender
 from dunwell.services.step_execution import StepExecution
 from dunwell.store import invoices, policies
@@ -44,6 +45,7 @@ class Dependencies:
     billing         the billing systems that can be asked, by name
     webhook_post    posts to webhook subscribers
     unmatched_days  after so many days money that nobody could match with an invoice is a person's task
+    reply_addresses where replies by mail reach us
     pay_links       what a short link to an invoice's payment page begins with; None: there are no such links
     links           makes and finds the links by which customers act without a login; None: messages have none
     """
@@ -60,6 +62,7 @@ class Dependencies:
     agent_language: str = "en"
     unmatched_days: int = 3
     opt_out: OptOutLinks | None = None
+    reply_addresses: ReplyAddresses = field(default_factory=ReplyAddresses)
     pay_links: str | None = None
     links: Links | None = None
     webhook_post: SignedPost = field(default_factory=lambda: SignedPost(public=True))

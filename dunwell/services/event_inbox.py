@@ -144,8 +144,8 @@ class Inbox:
 
 
 def _body(item: ProviderEvent, applied: AppliedEvent) -> dict[str, Any]:
-    """What is kept of an event. A text that became a note is not kept twice."""
-    kept = item.model_dump(mode="json", exclude_none=True, exclude={"text"} if applied.noted else None)
+    """What is kept of an event. A text that became a reply is not kept twice, nor is its sender's address."""
+    kept = item.model_dump(mode="json", exclude_none=True, exclude={"text", "address"} if applied.kept else None)
     body: dict[str, Any] = {"event": kept}
     if applied.events:
         body["cases"] = [asdict(one) for one in applied.events]

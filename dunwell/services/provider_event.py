@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from dunwell.domain.events import DeliveryReport
+from dunwell.domain.reply_terms import ReplyChannel
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent
-from dunwell.services import delivery_reports
+from dunwell.services import delivery_reports, replies, reply_owner
 from dunwell.services.applied_event import AppliedEvent, CaseEvent
 from dunwell.services.stop_and_replies import apply_to_people, is_about_address, people_of
 from dunwell.store import digests, provider_events
@@ -24,6 +25,8 @@ def owners_of(session: Session, provider_event: ProviderEvent) -> tuple[str, ...
         found.add(row.customer_id)
     if is_about_address(provider_event):
         found.update(contact.customer_id for contact in people_of(session, provider_event, row))
+        owner = reply_owner.find(session, provider_event) if provider_event.text is not None else None
+        found.update(owner.customers if owner is not None else ())
     return tuple(sorted(found))
 
 
@@ -31,7 +34,10 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
     """Apply a provider event at server time `now`. Applying it again changes nothing."""
     row = provider_events.message(session, provider_event.message_id, provider_event.provider_id)
     if is_about_address(provider_event):
-        return apply_to_people(session, provider_event, row, now)
+        settled = apply_to_people(session, provider_event, row, now)
+        is_reply = provider_event.text is not None and (settled is None or provider_event.mail is not None)
+        told = settled.events if settled is not None else ()
+        return _with_reply(session, provider_event, told, now) if is_reply else AppliedEvent(told)
     if provider_event.state is None:
         return AppliedEvent()
     if row is None and digests.report(session, provider_event.message_id, provider_event.state, provider_event.code):
@@ -47,3 +53,13 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
         return AppliedEvent()
     said = DeliveryReport(message_id=row.message_id, status=provider_event.state.value, code=code, at=at)
     return AppliedEvent((CaseEvent.report(said, tell),))
+
+
+def _with_reply(
+    session: Session, provider_event: ProviderEvent, told: tuple[CaseEvent, ...], now: datetime
+) -> AppliedEvent:
+    owner = reply_owner.find(session, provider_event)
+    reply = replies.receive(session, provider_event, owner, now)
+    channel = ReplyChannel(provider_event.channel)
+    events = [CaseEvent.of_reply(reply.reply_id, channel, now, reply.tell)] if reply.tell else []
+    return AppliedEvent((*told, *events), kept=True)

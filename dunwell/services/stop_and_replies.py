@@ -1,4 +1,4 @@
-"""Applies what a person sends back: STOP closes their address, START opens it again, a reply raises a task.
+"""Applies STOP, which closes an address, and START, which opens it again. What else people write is a reply.
 
 Call inside a transaction that holds the locks of the customers concerned.
 """
@@ -12,13 +12,11 @@ from dunwell.domain.channels import AddressKind, Channel, stopped_with
 from dunwell.domain.contact_changes import OPTED_OUT
 from dunwell.domain.events import ContactChange
 from dunwell.domain.invoice import is_rehearsal
-from dunwell.domain.keys import TaskId
 from dunwell.domain.terms import ENDS
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
-from dunwell.services import person_tasks
 from dunwell.services.applied_event import AppliedEvent, CaseEvent
-from dunwell.store import addresses, cases, contacts, conversations, notes, provider_events, timeline
+from dunwell.store import addresses, contacts, conversations, provider_events, timeline
 from dunwell.store.tables import CaseRow, ContactRow, MessageRow
 
 
@@ -30,8 +28,11 @@ def is_about_address(provider_event: ProviderEvent) -> bool:
 
 def apply_to_people(
     session: Session, provider_event: ProviderEvent, row: MessageRow | None, now: datetime
-) -> AppliedEvent:
-    """Apply STOP, START or a reply. The open cases of those whose address it is are told of STOP and START."""
+) -> AppliedEvent | None:
+    """Apply STOP or START, and return what the open cases of those whose address it is are told.
+
+    None for all other text, which is a reply.
+    """
     people, rehearsal = people_of(session, provider_event, row), row is not None and is_rehearsal(row.customer_id)
     if rehearsal:
         people = [person for person in people if is_rehearsal(person.customer_id)]
@@ -47,11 +48,7 @@ def apply_to_people(
     if provider_event.reopens and not rehearsal and _reopened(session, channel, ours):
         _tell_timelines(session, provider_event, people, "opted_in", "wants messages again by", now)
         return AppliedEvent(tuple(told_of_address(session, whom, channel, None)))
-    if provider_event.text is not None:
-        # A real reply raises a task of a real case: nobody looks at the tasks of a rehearsal.
-        theirs = people if rehearsal else [one for one in people if not is_rehearsal(one.customer_id)]
-        return AppliedEvent(noted=_replied(session, provider_event, theirs, now))
-    return AppliedEvent()
+    return None
 
 
 def told_of_address(
@@ -112,40 +109,6 @@ def _tell_timelines(
                     reason=f"{person.contact_id} {what} {provider_event.channel.value} ({provider_event.kind})",
                 )
                 timeline.write(session, kept.invoice_id, [entry])
-
-
-def _replied(session: Session, provider_event: ProviderEvent, people: Sequence[ContactRow], now: datetime) -> bool:
-    """Keep a reply as a note and raise a task that refers to it. False when no case is open."""
-    kept = next(iter(_open_cases(session, people)), None)
-    if kept is None:
-        return False
-    at, note_id = _case_time(kept, now), f"{provider_event.channel.value}-{provider_event.event_id.partition('.')[0]}"
-    person = next(one for one in people if one.customer_id == kept.customer_id)
-    notes.add(
-        session,
-        note_id=note_id,
-        invoice_id=kept.invoice_id,
-        author=person.contact_id,
-        text=provider_event.text or "(no text)",
-        now=at,
-    )
-    label = provider_event.channel.facts.label
-    why = f"customer replied by {label}: {person.contact_id} wrote note {note_id}; read it and answer"
-    case = cases.get(session, kept.invoice_id)
-    if case is not None:
-        person_tasks.raise_task(
-            session,
-            case,
-            task_id=str(TaskId.of("reply", note_id)),
-            step="reply",
-            contact_id=person.contact_id,
-            reason=why,
-            channel=provider_event.channel,
-            ref=note_id,
-            outlives_case=True,  # somebody wrote to us, and gets an answer even if the money has come
-            now=at,
-        )
-    return True
 
 
 def _open_cases(session: Session, people: Sequence[ContactRow]) -> list[CaseRow]:

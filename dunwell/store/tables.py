@@ -35,6 +35,7 @@ from dunwell.domain.notifications import DeliveryState, Topic
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS
 from dunwell.domain.principals import ApprovalDecision, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
+from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyOutcome
 from dunwell.domain.terms import (
     Access,
     DebtorKind,
@@ -719,6 +720,73 @@ class AnswerRow(Base):
     made_at: Mapped[datetime]
 
 
+class ReplyRow(Base):
+    """What somebody wrote to us. Nobody is asked for money while a person's lies unhandled.
+
+    customer_id  None: nobody knows whose it is
+    found_by     how that is known
+    forwarded    somebody else wrote it than the person to whom the answered message went
+    sender       the address it came from; `sender_key` the same for all spellings
+    why          why it counts as what it is
+    text         what is new in it, without what it quotes; `whole` is all of it
+    mail_id      the Message-ID of the mail itself; mail_references: those of the mails before it
+    message_id   our message that it answers
+    verdicts     what the provider found out about the sender: SPF, DKIM
+    proposals    what it seems to say, each a `ReplyProposal`
+    """
+
+    __tablename__ = "replies"
+    reply_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    customer_id: Mapped[str | None] = mapped_column(ForeignKey("customers.customer_id"))
+    contact_id: Mapped[str | None]
+    found_by: Mapped[FoundBy | None] = mapped_column(Word(FoundBy, 10))
+    forwarded: Mapped[bool]
+    channel: Mapped[ReplyChannel] = mapped_column(Word(ReplyChannel, 10))
+    kind: Mapped[ReplyKind] = mapped_column(Word(ReplyKind, 10))
+    why: Mapped[str]
+    sender: Mapped[str] = mapped_column(Text)
+    sender_key: Mapped[str] = mapped_column(Text)
+    sender_name: Mapped[str]
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    whole: Mapped[str] = mapped_column(Text)
+    mail_id: Mapped[str | None] = mapped_column(Text)
+    mail_references: Mapped[str | None] = mapped_column(Text)
+    message_id: Mapped[str | None]
+    verdicts: Mapped[dict[str, Any]]
+    proposals: Mapped[list[Any]]
+    received_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+    handled_by: Mapped[str | None]
+    outcome: Mapped[ReplyOutcome | None] = mapped_column(Word(ReplyOutcome, 12))
+
+
+class ReplyCaseRow(Base):
+    """A case that rests because of a reply, or was told of it."""
+
+    __tablename__ = "reply_cases"
+    reply_id: Mapped[str] = mapped_column(ForeignKey("replies.reply_id"), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"))
+
+
+class ReplyFileRow(Base):
+    """A file that came with a reply.
+
+    name     ours; `given_name` is the sender's
+    content  None: it was too large to be kept
+    """
+
+    __tablename__ = "reply_files"
+    reply_id: Mapped[str] = mapped_column(ForeignKey("replies.reply_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    given_name: Mapped[str]
+    media_type: Mapped[str] = mapped_column(String(40))
+    size: Mapped[int]
+    content: Mapped[bytes | None]
+
+
 class StandstillRow(Base):
     """A period in which the installation sends no message and does no consequence. `ended_at` None: in force."""
 
@@ -1079,6 +1147,10 @@ Index("contacts_email", func.lower(ContactRow.email))
 Index("customers_of_group", CustomerRow.group)
 Index("contacts_phone", ContactRow.phone)
 Index("calls_to", TaskRow.contact_id, TaskRow.due_at)
+Index("replies_of", ReplyRow.customer_id, ReplyRow.handled_at)
+Index("replies_waiting", ReplyRow.handled_at, ReplyRow.received_at)
+Index("replies_from", ReplyRow.sender_key, ReplyRow.received_at)
+Index("reply_cases_of", ReplyCaseRow.customer_id)
 Index("told_of", ToldRow.invoice_id, ToldRow.digest)
 Index("bank_entries_of", BankEntryRow.account, BankEntryRow.booked_on)
 Index("bank_entries_in_state", BankEntryRow.state, BankEntryRow.booked_on)

@@ -30,15 +30,15 @@ class Problem(Exception):
         return JSONResponse(body, self.status, self.headers)
 
 
-async def read_body(request: Request) -> bytes:
-    """Return the body. Raises Problem 413 when it is longer than MOST_BYTES, 408 when it arrives too slowly."""
+async def read_body(request: Request, most: int = MOST_BYTES) -> bytes:
+    """Return the body. Raises Problem 413 when it is longer than `most` bytes, 408 when it arrives too slowly."""
     parts, length = [], 0
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in request.stream():
                 length += len(chunk)
-                if length > MOST_BYTES:
-                    raise Problem(413, f"The body is longer than {MOST_BYTES} bytes: send less at a time.")
+                if length > most:
+                    raise Problem(413, f"The body is longer than {most} bytes: send less at a time.")
                 parts.append(chunk)
     except TimeoutError:
         reason = f"The body did not arrive within {BODY_SECONDS:.0f} s: send the same again."

@@ -10,7 +10,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.terms import Role
 from dunwell.gateways.twilio.whatsapp import WhatsAppGateway
 from dunwell.services.event_inbox import Inbox
-from dunwell.store import addresses, conversations, outbox
+from dunwell.store import addresses, conversations, outbox, replies
 from dunwell.store.database import Database
 from dunwell.texts.approved import ApprovedTexts
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps
@@ -154,10 +154,6 @@ def test_an_answer_is_kept_read_and_opens_the_window(database: Database, tmp_pat
     event = read_inbound({"MessageSid": "SM7", "From": f"whatsapp:{OLD_PHONE}", "Body": "Ya pagué"})
     assert event is not None
     Inbox(database).take("twilio", [event], now)
-    (task,) = harness.tasks()
-    assert (task.reason, task.task_id) == (
-        "customer replied by WhatsApp: acme.accounts_payable.1 wrote note whatsapp-SM7; read it and answer",
-        task.task_id,
-    )
     with database.reading() as session:
         assert conversations.is_free(session, Channel.WHATSAPP, PHONE, now)
+        assert [(one.channel, one.text) for one in replies.open_for(session, "acme")] == [("whatsapp", "Ya pagué")]

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import json
 import shutil
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,9 +35,10 @@ from dunwell.gateways.lob import webhook as lob_events
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.gateways.sendgrid.webhook import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key
 from dunwell.services.links import Links
-from dunwell.store import addresses, cases, invoices, notes, outbox, timeline
+from dunwell.services.mail_reading import ReplyAddresses
+from dunwell.store import addresses, cases, invoices, notes, outbox, replies, timeline
 from dunwell.store.database import Database
-from dunwell.store.tables import CaseRow, MessageRow, NoteRow, TaskRow, WebhookEventRow
+from dunwell.store.tables import CaseRow, MessageRow, NoteRow, ReplyRow, TaskRow, WebhookEventRow
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, Service, make_service
 from tests.builders import a_contact, a_customer, an_invoice, at, keep_customer, sample_deps, the_ladders
@@ -53,7 +54,9 @@ TWILIO_TOKEN = "token-of-twilio"
 LOB_SECRET = "secret-of-lob"
 STRIPE_SECRETS = ["whsec_of-stripe-as-it-is", "whsec_of-stripe-before-it-was-rolled"]
 PAYMENT_SECRETS = ["secret-of-the-billing-system"]
+MAIL_SECRET = "secret-of-the-inbound-mail"
 PUBLIC_URL = "https://dunning.example"
+REPLIES = ReplyAddresses("billing@northwind.example", "reply.northwind.example")
 LINKS = OptOutLinks(PUBLIC_URL, ["a secret of some length"])
 CUSTOMER_LINKS = Links(PUBLIC_URL, ["the secret of our customers' links"])
 CUSTOMER = a_customer(contacts=(a_contact(phone=PHONE, post=POST), a_contact(Role.USER)))
@@ -150,6 +153,34 @@ class Site:
     async def sms(self, text: str, sid: str = "SM1", **more: str) -> httpx.Response:
         fields = {"MessageSid": sid, "From": PHONE, "To": "+15005550006", "Body": text}
         return await self.twilio("inbound", fields | more)
+
+    async def mail(
+        self,
+        text: str | None = None,
+        *,
+        files: Sequence[tuple[str, bytes]] = (),
+        secret: str = MAIL_SECRET,
+        **changes: Any,
+    ) -> httpx.Response:
+        """Post a mail as SendGrid's Inbound Parse does; `changes` replaces fields, None leaves one out."""
+        fields = {
+            "from": f"Ada <{CUSTOMER.contacts[0].email}>",
+            "to": "billing@northwind.example",
+            "subject": "Re: Invoice 1",
+            "text": text,
+            "headers": "Message-ID: <one@acme.example>\nMIME-Version: 1.0\n",
+            "envelope": json.dumps({"to": ["billing@northwind.example"], "from": CUSTOMER.contacts[0].email}),
+            "charsets": json.dumps({"to": "UTF-8", "text": "utf-8"}),
+            "SPF": "pass",
+            "dkim": "{@acme.example : pass}",
+        } | changes
+        sent: list[tuple[str, Any]] = [
+            (name, (None, value if isinstance(value, bytes) else value.encode()))
+            for name, value in fields.items()
+            if value is not None
+        ]
+        sent += [(f"attachment{number}", file) for number, file in enumerate(files, 1)]
+        return await self.http.post("/webhooks/sendgrid/inbound", files=sent, auth=("dunwell", secret))
 
     @property
     def client(self) -> Client:
@@ -249,6 +280,15 @@ class Site:
         with self.database.reading() as session:
             return list(notes.of_invoice(session, invoice_id))
 
+    def replies(self) -> list[ReplyRow]:
+        with self.database.reading() as session:
+            return list(session.query(ReplyRow).order_by(ReplyRow.received_at))
+
+    def resting(self) -> list[str]:
+        """The replies because of which the customer rests."""
+        with self.database.reading() as session:
+            return [row.reply_id for row in replies.open_for(session, CUSTOMER.customer_id)]
+
     def case_row(self, invoice_id: str = "inv-1") -> CaseRow:
         with self.database.reading() as session:
             row = cases.get_row(session, invoice_id)
@@ -269,6 +309,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
             "lob": LOB_SECRET,
             "stripe": STRIPE_SECRETS,
             "payments": PAYMENT_SECRETS,
+            "sendgrid/inbound": [MAIL_SECRET, "the secret before it"],
         },
         public_url=PUBLIC_URL,
         hosts=frozenset({"inside.example"}),
@@ -279,6 +320,7 @@ def serve(client: Client, database: Database, keys: Keys, patience: Patience | N
     """The service, with an API key of each role."""
     give_keys(database)
     deps = replace(sample_deps(database), opt_out=LINKS, links=CUSTOMER_LINKS)
+    deps = replace(sample_deps(database), opt_out=LINKS, reply_addresses=REPLIES)
     return make_service(client, deps, the_ladders(), Cases(client, database, patience), keys)
 
 

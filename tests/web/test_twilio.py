@@ -113,7 +113,7 @@ async def test_which_words_close_a_number(site: Site, text: str, closed: str | N
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert answer.text.endswith("<Response></Response>")
     assert site.closed(Channel.SMS) == closed
-    assert site.kinds() == (["opted_out"] if closed else ["task"])
+    assert (site.kinds(), len(site.replies())) == ((["opted_out"], 0) if closed else ([], 1))
 
 
 async def test_b7_a_reply_is_never_put_on_a_rehearsal(site: Site) -> None:
@@ -121,7 +121,8 @@ async def test_b7_a_reply_is_never_put_on_a_rehearsal(site: Site) -> None:
     played = for_rehearsal(an_invoice(invoice_id="played", customer=CUSTOMER, issued_on=date(2027, 2, 28)))
     site.case(played, rehearsal=True)
     await site.sms("I paid on Friday")
-    assert (site.kinds(), site.kinds("played")) == (["task"], [])
+    await site.bring()
+    assert [workflow for workflow, *_ in site.temporal.signals] == ["invoice-inv-1"]
 
 
 async def test_stop_counts_for_every_invoice_and_every_customer_of_the_number(each_site: Site) -> None:
@@ -151,7 +152,7 @@ async def test_start_opens_the_number_again(site: Site, word: str) -> None:
 async def test_yes_to_a_question_is_read_by_a_person(site: Site) -> None:
     site.case()
     await site.sms("Yes")
-    assert [note.text for note in site.notes()] == ["Yes"]
+    assert [reply.text for reply in site.replies()] == ["Yes"]
 
 
 async def test_twilios_own_judgement_counts(site: Site) -> None:
@@ -167,20 +168,36 @@ async def test_stop_outranks_a_landline_code(site: Site) -> None:
     assert site.closed(Channel.SMS) == "stopped"
 
 
-async def test_a_reply_becomes_a_task_on_the_newest_open_case(each_site: Site) -> None:
+async def test_a_reply_is_kept_once_and_every_open_case_is_told(each_site: Site) -> None:
     site = each_site
     site.case()
     site.case(an_invoice(invoice_id="inv-2", customer=CUSTOMER, issued_on=an_invoice().due_on))
     site.case(an_invoice(invoice_id="inv-3", customer=CUSTOMER, issued_on=SENT.date()), ended="paid")
     await site.sms("We paid\r\nyesterday \x00 \U0001f642", "SM5")
     await site.sms("We paid\r\nyesterday \x00 \U0001f642", "SM5")
-    assert [(note.note_id, note.author, note.text) for note in site.notes("inv-2")] == [
-        ("sms-SM5", "acme.accounts_payable.1", "We paid\nyesterday  \U0001f642")
-    ]
-    task = site.tasks()[0]
-    assert (len(site.tasks()), task.invoice_id, task.kind, task.state) == (1, "inv-2", "decision", "open")
-    assert "sms-SM5" in task.reason
-    assert "yesterday" not in task.reason + str(site.entries("inv-2")) + str(site.events()[0].body)
+    (reply,) = site.replies()
+    assert (reply.text, reply.contact_id, reply.channel, reply.kind, reply.found_by) == (
+        "We paid\nyesterday  \U0001f642",
+        "acme.accounts_payable.1",
+        "sms",
+        "person",
+        "address",
+    )
+    assert (site.resting(), site.tasks(), site.notes("inv-2")) == ([reply.reply_id], [], [])
+    assert await site.bring() == 1
+    assert await site.bring() == 0
+    told = {workflow: content for workflow, name, content in site.temporal.signals if name == "reply_received"}
+    assert set(told) == {"invoice-inv-1", "invoice-inv-2"}
+    assert {content["reply_id"] for content in told.values()} == {reply.reply_id}
+    assert "yesterday" not in str(told) + str(site.events()[0].body)
+    assert PHONE not in str(told) + str(site.events()[0].body)
+
+
+async def test_a_reply_about_no_open_case_is_kept_and_shown(site: Site) -> None:
+    site.case(ended="paid")
+    await site.sms("Thank you")
+    assert [(one.customer_id, one.kind) for one in site.replies()] == [("acme", "person")]
+    assert await site.bring() == 0
 
 
 @pytest.mark.parametrize(
@@ -194,7 +211,8 @@ async def test_a_reply_becomes_a_task_on_the_newest_open_case(each_site: Site) -
 async def test_an_sms_from_nobody_harms_nothing(site: Site, fields: dict[str, str]) -> None:
     site.case()
     assert (await site.twilio("inbound", {"MessageSid": "SM1"} | fields)).status_code == 200
-    assert (site.kinds(), site.tasks()) == ([], [])
+    assert (site.kinds(), site.tasks(), site.resting()) == ([], [], [])
+    assert {one.kind for one in site.replies()} <= {"unknown"}
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"a=%ff", b"&".join(b"a=1" for _ in range(600)), b"x" * 2_000_000])

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from dunwell.domain.channels import Channel
+from dunwell.domain.received_mail import ReceivedMail
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.base import MessageGateway, Receipt
 from dunwell.gateways.events import ProviderEvent
 from dunwell.gateways.provider import Event, Provider, Reply, UnreadableWebhook, Webhook, WebhookRequest, elsewhere
-from dunwell.gateways.sendgrid import webhook
+from dunwell.gateways.sendgrid import inbound, webhook
 from dunwell.gateways.sendgrid.client import NAME, SendGridGateway
 from dunwell.gateways.sendgrid.settings import SendGridSettings
+from dunwell.gateways.setting_fields import secrets_in
 
 _MAILBOX_UNKNOWN = "5.1.1"
 """The mail system's own code (RFC 3463) for an address that does not exist."""
@@ -55,6 +57,17 @@ def _reply(events: Sequence[Event], new: int) -> Reply:
     return Reply(body=b'{"received":%d,"new":%d}' % (len(events), new), media_type="application/json")
 
 
+def _inbound_secrets(settings: SendGridSettings) -> list[str] | None:
+    return secrets_in(settings.inbound_mail_secret) if settings.inbound_mail_secret else None
+
+
+def _read_mail(request: WebhookRequest, secrets: Sequence[str]) -> list[ReceivedMail]:
+    try:
+        return [inbound.read(request.body, request.headers.get("Content-Type", ""))]
+    except ValueError:
+        raise UnreadableWebhook("The body is no form: SendGrid sends multipart/form-data.") from None
+
+
 PROVIDERS = (
     Provider(
         NAME,
@@ -75,5 +88,14 @@ WEBHOOKS = (
         "Set SENDGRID_WEBHOOK_PUBLIC_KEY to the verification key that SendGrid shows.",
         _read,
         _reply,
+    ),
+    Webhook(
+        NAME,
+        "sendgrid/inbound",
+        _inbound_secrets,
+        "Set INBOUND_MAIL_SECRET to the password in the address that SendGrid's Inbound Parse calls.",
+        _read_mail,
+        admit=inbound.admit,
+        most=inbound.MOST_BYTES,
     ),
 )

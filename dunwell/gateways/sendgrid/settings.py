@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from dunwell.gateways.setting_fields import Partners, Secret, SharedSettings, WebAddress
+from dunwell.gateways.setting_fields import Partners, Secret, Secrets, SharedSettings, WebAddress
 
 
 class SendGridSettings(SharedSettings):
@@ -20,3 +20,4 @@ class SendGridSettings(SharedSettings):
     sendgrid_api_url: WebAddress | None = None
     sendgrid_per_second: Annotated[float, Field(ge=1)] | None = None
     sendgrid_webhook_public_key: str | None = None
+    inbound_mail_secret: Secrets | None = None

@@ -1,7 +1,6 @@
 """Twilio's two webhooks: delivery reports and incoming messages, of SMS and WhatsApp."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
@@ -9,6 +8,7 @@ from twilio.request_validator import RequestValidator
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import clean
+from dunwell.domain.stop_words import START_WORDS, STOP_WORDS, word_of
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook, plain_id, plain_kind
 from dunwell.gateways.twilio.client import STATES, closing
@@ -16,16 +16,9 @@ from dunwell.gateways.twilio.whatsapp import SCHEME, number_of
 
 SIGNATURE_HEADER = "X-Twilio-Signature"
 
-STOP_WORDS = frozenset(
-    {"stop", "stopall", "stop all", "quit", "end", "revoke", "optout", "opt out", "cancel", "unsubscribe"}
-    | {"arret", "arrêt", "désinscription", "desinscription"}  # French; Canada requires the first
-)
-START_WORDS = frozenset({"start", "unstop", "yes"})
-
 _SID = re.compile(r"[A-Za-z0-9]{1,64}")
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 _CODE = re.compile(r"[0-9]{1,6}")
-_NO_WORD = re.compile(r"[\W_]+")
 _MOST_TEXT, _MOST_FIELDS = 2_000, 500
 
 
@@ -73,7 +66,7 @@ def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
         return None
     text = clean(fields.get("Body", ""))[:_MOST_TEXT].strip()
     # Twilio's own judgement, where its advanced opt-out is on, knows the words of more languages.
-    word = _word(fields.get("OptOutType") or text)
+    word = word_of(fields.get("OptOutType") or text)
     kind = "stop" if word in STOP_WORDS else "start" if word in START_WORDS else "reply"
     return ProviderEvent(
         event_id=plain_id(f"{sid}.inbound"),
@@ -84,11 +77,6 @@ def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
         address=sender,
         text=text,
     )
-
-
-def _word(text: str) -> str:
-    """ " Opt-Out! " as "opt out"."""
-    return _NO_WORD.sub(" ", unicodedata.normalize("NFKC", text)).strip().casefold()
 
 
 def _place(value: str | None) -> tuple[Channel, str | None]:

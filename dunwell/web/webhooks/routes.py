@@ -9,9 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from dunwell.domain.billing_events import BillingEvent
+from dunwell.domain.received_mail import ReceivedMail
 from dunwell.gateways import registry
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook
 from dunwell.gateways.provider import Event, UnreadableWebhook, Webhook, WebhookRequest
+from dunwell.services import mail_reading
 from dunwell.web.request_body import Problem, parse_json, read_body
 from dunwell.web.service import Service, service_of
 
@@ -25,8 +27,9 @@ def _endpoint(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
         key = service.keys.webhooks.get(webhook.path)
         if key is None:
             raise Problem(503, webhook.closed)
-        asked = await _request(request, service)
         try:
+            webhook.admit(request.headers, key)
+            asked = await _request(request, service, webhook.most)
             events = webhook.read(asked, key)
         except UnverifiedWebhook as error:
             _log.warning("a webhook was refused: %s: %s", webhook.provider, error)
@@ -35,8 +38,8 @@ def _endpoint(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
             raise Problem(400, str(unreadable)) from None
         new = await asyncio.to_thread(_keep, service, webhook.provider, events, asked.at)
         service.dispatcher.wake()
-        reply = webhook.reply(events, new)
-        return Response(reply.body, reply.status, media_type=reply.media_type)
+        answer = webhook.reply(events, new)
+        return Response(answer.body, answer.status, media_type=answer.media_type)
 
     return receive
 
@@ -44,6 +47,8 @@ def _endpoint(webhook: Webhook) -> Callable[[Request], Awaitable[Response]]:
 def _keep(service: Service, provider: str, events: Sequence[Event], now: datetime) -> int:
     """Store the events, each once. Returns how many were new."""
     messages = [one for one in events if isinstance(one, ProviderEvent)]
+    mails = [one for one in events if isinstance(one, ReceivedMail)]
+    messages += [mail_reading.read(one, service.deps.reply_addresses, now) for one in mails]
     billing = [one for one in events if isinstance(one, BillingEvent)]
     new = service.billing_inbox.take(provider, billing, now)
     if messages:
@@ -51,12 +56,12 @@ def _keep(service: Service, provider: str, events: Sequence[Event], now: datetim
     return new
 
 
-async def _request(request: Request, service: Service) -> WebhookRequest:
+async def _request(request: Request, service: Service, most: int) -> WebhookRequest:
     query = f"?{request.url.query}" if request.url.query else ""
     return WebhookRequest(
         url=f"{service.public_url}{request.url.path}{query}",
         headers=request.headers,
-        body=await read_body(request),
+        body=await read_body(request, most),
         at=datetime.now(UTC),
         decode=parse_json,
     )
