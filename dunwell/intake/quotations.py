@@ -85,15 +85,21 @@ def _goes_on(lines: list[str], place: int) -> bool:
 
 
 def _leads_to_quotation(lines: list[str], place: int) -> bool:
-    """Whether "On ... wrote:" begins here; long ones are broken into up to three lines."""
+    """Whether "On ... wrote:" begins here; a long one is broken into up to three lines."""
     for number in range(1, 4):
-        said = " ".join(lines[place : place + number])
-        if len(said) < _LONGEST_LINE and said.endswith(":") and _WROTE.fullmatch(said.lstrip("> ")):
-            return True
+        part = lines[place : place + number]
+        said = " ".join(part)
+        if not all(part) or len(said) > _LONGEST_LINE:
+            return False
         if said.endswith(":"):
             after = next((line for line in lines[place + number :] if line), "")
-            return after.startswith(">") and "@" in said
+            begins_later = any(_wrote(" ".join(part[later:])) for later in range(1, number))
+            return not begins_later and (_wrote(said) or (after.startswith(">") and "@" in said))
     return False
+
+
+def _wrote(said: str) -> bool:
+    return _WROTE.fullmatch(said.lstrip("> ")) is not None
 
 
 def _is_block(lines: list[str], place: int) -> bool:

@@ -156,7 +156,7 @@ class Site:
 
     async def mail(
         self,
-        text: str | None = None,
+        text: str | bytes | None = None,
         *,
         files: Sequence[tuple[str, bytes]] = (),
         secret: str = MAIL_SECRET,
@@ -319,8 +319,7 @@ def keys_for(key: ec.EllipticCurvePrivateKey) -> Keys:
 def serve(client: Client, database: Database, keys: Keys, patience: Patience | None = None) -> Service:
     """The service, with an API key of each role."""
     give_keys(database)
-    deps = replace(sample_deps(database), opt_out=LINKS, links=CUSTOMER_LINKS)
-    deps = replace(sample_deps(database), opt_out=LINKS, reply_addresses=REPLIES)
+    deps = replace(sample_deps(database), opt_out=LINKS, links=CUSTOMER_LINKS, reply_addresses=REPLIES)
     return make_service(client, deps, the_ladders(), Cases(client, database, patience), keys)
 
 
