@@ -36,6 +36,21 @@ class Pausing(MutableValue):
     until: date | None
 
 
+class WaitingReply(MutableValue):
+    """A reply of the customer's that waits for a person; `escalated`: how often a manager was told."""
+
+    reply_id: str
+    at: datetime
+    escalated: int = 0
+
+
+class GraceLine(MutableValue):
+    """Grace that runs: what this invoice restricts is open until that day."""
+
+    until: date
+    by: str
+
+
 class InstalmentLine(MutableValue):
     """One agreed instalment; `met`: it was paid."""
 
@@ -63,6 +78,7 @@ class Status(MutableValue):
 
     access    of the account, by all of its holds, as last known to this case
     holds     of this invoice
+    replies   that wait for a person, while which nothing is sent
     accessory  what is left of interest and costs since the principal is paid, and what becomes of it
     accessory_asked_on  the day on which a message asked for that
     credit    what was overpaid on this invoice and is neither applied nor returned
@@ -78,6 +94,8 @@ class Status(MutableValue):
     rehearsal: bool = False
     stage: Stage
     pauses: list[Pausing] = []
+    replies: list[WaitingReply] = []
+    grace: GraceLine | None = None
     amount_due: Decimal | None
     credit: Decimal = Decimal(0)
     currency: str | None
@@ -103,6 +121,8 @@ def status_of(case: Case, timeline: Iterable[Entry]) -> Status:
         rehearsal=is_rehearsal(case.customer_id),
         stage=case.stage,
         pauses=_pauses(case),
+        replies=[WaitingReply(**reply.model_dump(exclude={"escalated_at"})) for reply in case.agreements.replies],
+        grace=_grace(case),
         amount_due=case.open_amount,
         credit=case.credit,
         currency=case.currency,
@@ -140,6 +160,11 @@ def _instalments(case: Case) -> list[InstalmentLine]:
         InstalmentLine(date=item.date, amount=item.amount, met=number < case.agreements.plan.met)
         for number, item in enumerate(case.agreements.plan.instalments)
     ]
+
+
+def _grace(case: Case) -> GraceLine | None:
+    grace = case.agreements.grace
+    return GraceLine(until=grace.until, by=grace.by) if grace is not None else None
 
 
 def _pauses(case: Case) -> list[Pausing]:

@@ -45,6 +45,13 @@ def details(case: Case, timeline: list[Entry], sealed: int = 0) -> str:
         if pause is not None:
             end = pause.until or "resumed"
             lines.append(f"Paused, {whose}: {plain(pause.reason)}, by {plain(pause.by)}, until {end}")
+    for reply in case.agreements.replies:
+        lines.append(f"A reply of {case.today(reply.at)} waits for a person; nothing is sent meanwhile")
+    if case.agreements.call is not None:
+        lines.append(f"They asked for a call: {plain(case.agreements.call.task)}")
+    if case.agreements.grace is not None:
+        grace = case.agreements.grace
+        lines.append(f"Grace until {grace.until}, by {plain(grace.by)}; then it is restricted again")
     if case.agreements.promises:
         lines += ["", "Promises:"]
         lines += [

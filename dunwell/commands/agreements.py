@@ -51,6 +51,54 @@ def plan(
     tell_case(invoice, "payment_plan_agreed", facts, no_wait=no_wait, request_id=request_id)
 
 
+def announce_payment(
+    invoice: InvoiceId,
+    paid_on: Annotated[str | None, typer.Option("--paid-on", metavar="DATE", help="When the money left.")] = None,
+    amount: Annotated[str | None, typer.Option("--amount", help="Default: all that is open.")] = None,
+    method: Annotated[str | None, typer.Option("--method", help="Such as transfer or card.")] = None,
+    announced_by: Annotated[
+        str, typer.Option("--announced-by", help="Who says so: a role or an id, never a name.")
+    ] = "debtor",
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Record that they say they have paid. Chasing waits for the money, and a task asks to look for it."""
+    facts = {"by": announced_by, "paid_on": paid_on, "amount": amount, "method": method}
+    tell_case(invoice, "payment_announced", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def request_call(
+    invoice: InvoiceId,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="ISO 8601 with an offset. Default: as soon as possible."),
+    ] = None,
+    requested_by: Annotated[
+        str, typer.Option("--requested-by", help="Who asks: a role or an id, never a name.")
+    ] = "debtor",
+    by: By = "agent",
+    note: Note = None,
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Record that they ask to be called. A task asks for the call; chasing waits until its day is over."""
+    facts = {"by": requested_by, "at": at}
+    tell_case(invoice, "call_requested", facts, note=note, author=by, no_wait=no_wait, request_id=request_id)
+
+
+def grace(
+    invoice: InvoiceId,
+    until: Annotated[str, typer.Argument(metavar="DATE", help="The day on which it is restricted again.")],
+    by: By = "agent",
+    no_wait: NoWait = False,
+    request_id: RequestId = None,
+) -> None:
+    """Lift what an invoice restricts for some days, as often as the ladder grants it. A message names the day."""
+    tell_case(invoice, "grace_granted", {"until": until, "by": by}, no_wait=no_wait, request_id=request_id)
+
+
 def dispute(
     invoice: InvoiceId,
     reason: Reason,

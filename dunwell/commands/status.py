@@ -74,10 +74,8 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         say(f"credit  {credit['amount']} {credit['currency']} of this customer on invoice {credit['invoice_id']}")
     held = f"; held by this invoice: {', '.join(shown.holds)}" if shown.holds else ""
     say(f"access  {shown.access.value}{held}")
-    for pause in shown.pauses:
-        end = f"until {pause.until}" if pause.until else "until resumed"
-        whole = "the whole customer rests " if pause.scope == "customer" else ""
-        say(f"paused  {whole}{end}: {pause.reason}, by {pause.by}")
+    for line in _rests(shown):
+        say(line)
     say(coming_next(shown))
     for one in shown.promises:
         say(f"promise {one.amount} {shown.currency} for {one.date} by {one.promised_by}: {one.state}")
@@ -96,6 +94,18 @@ def _print_status(shown: Status, facts: Facts, written: Sequence[NoteRow]) -> No
         for entry in shown.timeline
     ]
     print_table(("when (UTC)", "what", "step", "channel", "why"), rows)
+
+
+def _rests(shown: Status) -> Iterator[str]:
+    """Yield for what the case rests: pauses, replies that wait, grace."""
+    for pause in shown.pauses:
+        end = f"until {pause.until}" if pause.until else "until resumed"
+        whole = "the whole customer rests " if pause.scope == "customer" else ""
+        yield f"paused  {whole}{end}: {pause.reason}, by {pause.by}"
+    for reply in shown.replies:
+        yield f"reply   of {reply.at:%Y-%m-%d %H:%M} UTC waits for a person ({reply.reply_id})"
+    if shown.grace is not None:
+        yield f"grace   until {shown.grace.until}, by {shown.grace.by}; then it is restricted again"
 
 
 _CLAIMED = ("principal", "interest", "lump_sum", "costs")

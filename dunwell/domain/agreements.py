@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from dunwell.domain import events as ev
-from dunwell.domain.channels import Channel
 from dunwell.domain.model import MutableValue
 from dunwell.domain.terms import PromiseState
 
@@ -113,7 +112,6 @@ class OpenReply(MutableValue):
     """A reply of the customer's that no person has handled yet. `escalated`: how often a manager was told."""
 
     reply_id: str
-    channel: Channel
     at: datetime
     escalated: int = 0
     escalated_at: datetime | None = None

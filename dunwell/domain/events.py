@@ -437,11 +437,12 @@ class ContactsChanged(Value):
 class ReplyReceived(Value):
     """A person of the customer's wrote to us. The case rests until somebody has handled it.
 
-    `at`: when it came in. Automatic mail, such as an out-of-office note, is never told to a case.
+    `channel`: "page" when it was typed on the customer's page. `at`: when it came in. Automatic mail, such as an
+    out-of-office note, is never told to a case.
     """
 
     reply_id: ReplyId
-    channel: Channel
+    channel: Channel | Literal["page"]
     at: Moment
 
 

@@ -53,13 +53,18 @@ def _check_possible(case: CaseState) -> None:
         raise Refused("grace", f"this would be grace {agreements.graces + 1}; the policy grants {rules.times}")
 
 
-def latest_day(case: CaseState, now: datetime) -> date | None:
-    """The latest day until which grace can be granted now; None when none can."""
+def is_possible(case: CaseState) -> bool:
+    """Whether grace can be granted now."""
     try:
         _check_possible(case)
     except Refused:
-        return None
-    return case.today(now) + timedelta(days=case.rules.grace.days)
+        return False
+    return True
+
+
+def latest_day(case: CaseState, now: datetime) -> date | None:
+    """The latest day until which grace can be granted now; None when none can."""
+    return case.today(now) + timedelta(days=case.rules.grace.days) if is_possible(case) else None
 
 
 def returns_on(grace: Grace, calendar: BusinessCalendar, now: datetime) -> date:

@@ -219,6 +219,8 @@ def _grace(case: Case, calendar: BusinessCalendar, now: datetime) -> NextAction 
     running = case.agreements.grace
     if running is None or running.answer in case.outstanding.owed:
         return None
+    if running.answer in case.outstanding.again:
+        return _elsewhere(case, calendar, now)
     day = grace.returns_on(running, calendar, running.since)
     opens = calendar.at(day, calendar.opens)
     at = calendar.next_open(max(opens, case.outstanding.not_before(grace.GRACE_OVER) or opens))

@@ -81,6 +81,7 @@ def _event(case: Case, new: Policy, by: str) -> PolicyMoved:
         steps=tuple(step.id for step in new.steps),
         promises=new.promises,
         reactions=new.reactions,
+        grace=new.grace,
         tolerance=new.tolerance,
     )
     return event.model_copy(update={"fingerprint": case.fingerprint(event)})

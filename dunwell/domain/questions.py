@@ -1,8 +1,11 @@
-"""The questions about a case for a person to decide: payments counted before the import, rests without an end."""
+"""The questions about a case for a person to decide: payments counted before the import, rests without an end,
+replies that wait.
+"""
 
 from datetime import datetime, timedelta
 from shlex import quote
 
+from dunwell.domain import replies
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.keys import TaskId
@@ -12,12 +15,16 @@ from dunwell.domain.policy import Policy
 
 
 class Question(Value):
-    """A question and the task that asks it; `due_at` says by when it has to be decided."""
+    """A question and the task that asks it; `due_at` says by when it has to be decided.
+
+    escalated_at  when a manager was told of it, the last time
+    """
 
     task_id: str
     reason: str
     due_at: datetime
     outlives_case: bool = False
+    escalated_at: datetime | None = None
 
 
 def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> list[Question]:
@@ -30,6 +37,18 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
             outlives_case=True,
         )
         for payment in case.money.questioned.values()
+    ]
+    found += [
+        Question(
+            task_id=replies.waits_task(reply),
+            reason=f"a reply of {case.today(reply.at)} waits for a person, and nothing is sent to this customer "
+            "meanwhile: have somebody answer it, or say that it needs no answer",
+            due_at=reply.at,
+            outlives_case=True,
+            escalated_at=reply.escalated_at,
+        )
+        for reply in case.agreements.replies
+        if reply.escalated_at is not None
     ]
     if case.ended:
         return found

@@ -21,8 +21,9 @@ def received(case: CaseState, event: ev.ReplyReceived, now: datetime) -> list[Sa
     known = [*agreements.handled_replies, *(reply.reply_id for reply in agreements.replies)]
     if case.ended or event.reply_id in known:
         return []
-    agreements.replies.append(OpenReply(reply_id=event.reply_id, channel=event.channel, at=min(event.at, now)))
-    text = f"they replied by {event.channel.facts.label}: nothing leaves until a person has handled it"
+    agreements.replies.append(OpenReply(reply_id=event.reply_id, at=min(event.at, now)))
+    how = "on their page" if event.channel == "page" else f"by {event.channel.facts.label}"
+    text = f"they wrote to us {how}: nothing leaves until a person has handled it"
     return [Said("reply", text, ref=event.reply_id)]
 
 

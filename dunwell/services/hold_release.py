@@ -1,6 +1,7 @@
 """Releases the holds of a case that may reduce no access any more (G7).
 
-It has ended otherwise than by being handed over, is not due for now, or is paid but for what is in dispute.
+It has ended otherwise than by being handed over, is not due for now, is paid but for what is in dispute, or grace was
+granted.
 """
 
 from collections.abc import Collection
@@ -23,6 +24,10 @@ def free_account(session: Session, case: Case, now: datetime) -> None:
     if case.frees_account:
         reason = f"invoice {case.invoice_id} is {case.stage.value}"
         _release(session, case, reason, now, tuple(Level), f"release.{case.reopened}.{case.ended}")
+    elif case.agreements.grace is not None:
+        grace = case.agreements.grace
+        reason = f"grace was granted for invoice {case.invoice_id} until {grace.until}"
+        _release(session, case, reason, now, _ACCESS, f"release.grace{grace.number}")
     elif case.gives_access_back:
         reason = f"invoice {case.invoice_id} is paid but for what is in dispute"
         _release(session, case, reason, now, _ACCESS, f"release.{case.reopened}.disputed")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain import ladder, next_action
+from dunwell.domain import grace, ladder, next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.checkpoint import Reversal
@@ -16,7 +16,7 @@ from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy
 from dunwell.domain.terms import TAKEN_STATES, Access, DebtorKind, Level
 from dunwell.services.dispatch import Dispatch
-from dunwell.services.step_execution import StepExecution
+from dunwell.services.step_execution import StepExecution, restrictions
 from dunwell.store import accounts, cases, invoices, outbox, payment_references
 from dunwell.store.tables import HoldRow
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
@@ -187,7 +187,10 @@ def _consequence(
     case: Case, execution: StepExecution, policy: Policy, calendar: BusinessCalendar, now: datetime
 ) -> Consequence | None:
     """What the ladder will do, and on which day by today's plan. Nothing is said that no step does."""
-    step = execution.ladder
+    step, running = execution.ladder, case.agreements.grace
+    if running is not None and execution.message == case.rules.reactions.grace_granted:
+        lifted = restrictions(case, policy)[-1]
+        return Consequence(str(lifted.does), grace.returns_on(running, calendar, now))
     if step is None:
         return None
     if not step.announces:

@@ -113,6 +113,8 @@ def ask(
     for question in questions:
         task_id = question.task_id
         known = tasks.get(session, task_id)
+        if known is not None and _heard(known, question):
+            continue
         if known is None:
             raise_task(
                 session,
@@ -125,14 +127,23 @@ def ask(
                 outlives_case=question.outlives_case,
             )
         elif known.state != TaskState.OPEN:
-            again = now + later if known.state == TaskState.DONE else question.due_at
+            asked_again = known.state == TaskState.DONE and question.escalated_at is None
+            again = now + later if asked_again else question.due_at
             reopen(session, case, known, question.reason, now, again)
         else:
             known.reason = question.reason
+        if question.escalated_at is not None:
+            tasks.escalate(session, task_id, question.escalated_at)
     for task_id in set(before) - {question.task_id for question in questions}:
         task = tasks.get(session, task_id)
         if task is not None and task.state == TaskState.OPEN:
             withdraw(session, case, [task], "it is decided", now)
+
+
+def _heard(task: TaskRow, question: Question) -> bool:
+    """Whether a manager closed the task since they were told of it the last time."""
+    told = question.escalated_at
+    return told is not None and task.state == TaskState.DONE and task.closed_at is not None and task.closed_at >= told
 
 
 def withdraw_needless(session: Session, case: Case, now: datetime) -> None:

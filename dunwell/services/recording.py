@@ -8,10 +8,12 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.events import (
     CallOutcome,
+    CallRequested,
     ContactsChanged,
     CreditApplied,
     DeliveryReport,
     InvoiceAmended,
+    PaymentAnnounced,
     PaymentReceived,
     PaymentReversed,
     parse_event,
@@ -24,6 +26,7 @@ from dunwell.services import (
     cancelled_runs,
     case_claim,
     credits,
+    customer_requests,
     delivery_reports,
     holds,
     person_tasks,
@@ -136,6 +139,10 @@ class Recording:
                 answer.not_arrived = outcomes.settle(event)
                 if outcomes.closed:
                     answer.contacts = ContactsChanged(by=event.by, changes=tuple(outcomes.closed))
+            case PaymentAnnounced():
+                customer_requests.look_for_payment(session, case, event, now)
+            case CallRequested():
+                customer_requests.call(session, self._deps, case, event, now, rehearsal=request.rehearsal)
             case DeliveryReport():
                 self._delivery(session, case, event, now, answer)
 

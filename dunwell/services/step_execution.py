@@ -7,12 +7,17 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import COPIES_BY, Channel, answers_by
 from dunwell.domain.clerk_answer import CLERK_ANSWER, ClerkAnswer
 from dunwell.domain.contact import Contact
+from dunwell.domain.grace import GRACE_OVER
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Policy, Step
 from dunwell.domain.terms import Role
 
 _ANSWER_TO = (Role.ACCOUNTS_PAYABLE,)
-_RESTORED_TO = (Role.ACCOUNTS_PAYABLE, Role.USER, Role.ACCOUNT_MANAGER)  # those who got the notice of the restriction
+_TOLD_OF_ACCESS = (
+    Role.ACCOUNTS_PAYABLE,
+    Role.USER,
+    Role.ACCOUNT_MANAGER,
+)  # those who got the notice of the restriction
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class StepExecution:
         return self.ladder is not None and self.ladder.warning and not self.served
 
     @property
+    def returns(self) -> bool:
+        """Whether it restricts again what grace had lifted."""
+        return self.step == GRACE_OVER
+
+    @property
     def original_key(self) -> StepKey:
         """The key of the message itself, of which this may be a copy."""
         return self.key.of_original()
@@ -58,17 +68,38 @@ def execution_of_answer(case: Case, answer: ClerkAnswer) -> StepExecution:
 
 
 def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
-    """Raises LookupError when the policy has no such step."""
+    """Raises LookupError when the policy has no such step, or none that grace had lifted."""
     message = next_action.answer_message(step_id)
     if message is not None:
         again = step_id in case.outstanding.again
         on = case.rules.reactions
-        to = _RESTORED_TO if message in {on.restored, on.nothing_to_pay} else _ANSWER_TO
+        of_access = {on.restored, on.nothing_to_pay, on.grace_granted}
+        to = _TOLD_OF_ACCESS if message in of_access else _ANSWER_TO
         return StepExecution(step_id, StepKey(step=step_id), message, to, _answers_by(policy), None, again)
+    if step_id == GRACE_OVER:
+        step = restrictions(case, policy)[-1]
+        key = _key(case, step.id, case.agreements.graces)
+        return StepExecution(step_id, key, step.message, step.to, step.by, step, again=False)
     step = policy.step(step_id)
-    reopened = case.reopened if step_id in case.progress.redo else 0
-    key = StepKey(step=step_id, round=case.progress.round, again=reopened)
+    key = _key(case, step_id, case.progress.returned.get(step_id, 0))
     return StepExecution(step_id, key, step.message, step.to, step.by, step, step_id in case.outstanding.again)
+
+
+def restrictions(case: Case, policy: Policy) -> list[Step]:
+    """The steps by which this case restricts the account, in the order in which they were done: what grace lifts.
+
+    Raises LookupError when the policy, to which the case was moved, has none of them.
+    """
+    found = [step for done in case.progress.consequences for step in policy.steps if step.id == done]
+    restricting = [step for step in found if step.restricts]
+    if not restricting:
+        raise LookupError(f"policy {policy.name} version {policy.version} has no step that restricted the account")
+    return restricting
+
+
+def _key(case: Case, step: str, grace: int) -> StepKey:
+    again = case.reopened if step in case.progress.redo else 0
+    return StepKey(step=step, round=case.progress.round, again=again, grace=grace)
 
 
 def _answers_by(policy: Policy) -> tuple[Channel, ...]:

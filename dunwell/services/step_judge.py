@@ -40,11 +40,7 @@ class StepJudge:
         What holds it back is noted in the timeline, and a person is asked where only a person can help.
         """
         case, execution, now = dispatch.case, dispatch.execution, dispatch.now
-        stored = cases.get_row(session, case.invoice_id)
-        changed = stored is not None and stored.revision > case.revision
-        settled = case.with_paid(payments.paid(session, case.invoice_id)).open_amount == 0
-        # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
-        if changed or (execution.ladder is not None and (case.resting or settled)):
+        if _is_stale(session, dispatch):
             return StepOutcome(step=execution.step, status="stale", at=now)
         if next_action.subject_gone(case, execution.step):
             note(
@@ -64,10 +60,11 @@ class StepJudge:
             return _hold_back(session, dispatch, "delayed", until, f"{closed}: waits for the next open hour")
         sent = outbox.of_invoice(session, case.invoice_id, str(execution.key))
         waits = self._covered_by_credit(session, dispatch) or self._money_under_way(session, dispatch)
-        if execution.again or execution.ladder is None:
-            waits = waits or self._too_often(session, dispatch, sent)
-            return waits or StepOutcome(step=execution.step, status="done", at=now)
-        return waits or self._judge_step(session, dispatch, execution.ladder, sent)
+        if execution.ladder is not None and not execution.again:
+            judge = self._judge_return if execution.returns else self._judge_step
+            return waits or judge(session, dispatch, execution.ladder, sent)
+        waits = waits or self._too_often(session, dispatch, sent)
+        return waits or StepOutcome(step=execution.step, status="done", at=now)
 
     def _covered_by_credit(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
         """Delay the step while the customer's credit covers the invoice: a person applies or returns that credit."""
@@ -135,6 +132,15 @@ class StepJudge:
             ends=step.ends,
         )
 
+    def _judge_return(
+        self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]
+    ) -> StepOutcome:
+        """A restriction returns after grace without new warnings, as long as those that it needed still count."""
+        waits = _missing_proof(session, self._deps, dispatch) or self._too_often(session, dispatch, sent)
+        return waits or StepOutcome(
+            step=dispatch.execution.step, status="done", at=dispatch.now, threat=True, returned=step.id
+        )
+
     def _too_often(self, session: Session, dispatch: Dispatch, sent: Sequence[MessageRow]) -> StepOutcome | None:
         """Delay the step while the contact caps of its contacts are used up, about whatever invoice (G5).
 
@@ -156,6 +162,21 @@ class StepJudge:
         if contacts:
             address_queue.join(session, dispatch, contacts, turn)
         return _hold_back(session, dispatch, "delayed", turn, why)
+
+
+def _is_stale(session: Session, dispatch: Dispatch) -> bool:
+    """Whether the case has changed since it was planned, so that the step is not due any more."""
+    case, execution = dispatch.case, dispatch.execution
+    stored = cases.get_row(session, case.invoice_id)
+    if stored is not None and stored.revision > case.revision:
+        return True
+    if execution.ladder is None:
+        return False
+    settled = case.with_paid(payments.paid(session, case.invoice_id)).open_amount == 0
+    # A case can come to rest while its step is on the way; the ladder stands still then, access with it.
+    if execution.returns:
+        return settled or case.agreements.grace is None or case.rests_beside_grace
+    return settled or case.resting
 
 
 def _sent_before(session: Session, dispatch: Dispatch, step: Step) -> str | None:

@@ -24,7 +24,7 @@ from dunwell.services.hold_release import free_account
 from dunwell.services.planning import plan_and_answer
 from dunwell.services.request_models import StepAnswer, StepRequest
 from dunwell.services.sending import Sending
-from dunwell.services.step_execution import execution_for
+from dunwell.services.step_execution import execution_for, restrictions
 from dunwell.services.step_failures import ask_a_person
 from dunwell.services.step_judge import StepJudge
 from dunwell.store import accounts, address_waits, cases, invoices, outbox, timeline
@@ -134,16 +134,18 @@ class Steps:
         )
 
     def _change_access(self, session: Session, dispatch: Dispatch, outcome: StepOutcome) -> StepOutcome:
-        """Place this invoice's hold; the account has the worst of all of its holds."""
+        """Place this invoice's hold, or those that grace lifted; the account has the worst of all of its holds."""
         step = dispatch.execution.ladder
         if step is None or step.access is None:
             return outcome
-        case, level = dispatch.case, Level(step.access)
-        reason = f"invoice {case.invoice_id}: step {step.id}, {case.open_amount} {case.currency} open"
-        if holds.place(session, self._deps, case, level, reason, dispatch.now):
-            access: Access = accounts.access(session, case.customer_id)
-            text = f"hold {level.value} placed; the account's access is now {access.value}"
-            note(session, dispatch, f"hold.{level.value}", "access", text)
+        case = dispatch.case
+        for one in restrictions(case, dispatch.policy) if dispatch.execution.returns else [step]:
+            level = Level(str(one.access))
+            reason = f"invoice {case.invoice_id}: step {one.id}, {case.open_amount} {case.currency} open"
+            if holds.place(session, self._deps, case, level, reason, dispatch.now):
+                access: Access = accounts.access(session, case.customer_id)
+                text = f"hold {level.value} placed; the account's access is now {access.value}"
+                note(session, dispatch, f"hold.{level.value}", "access", text)
         return outcome.model_copy(update={"placed_hold": True, "reopened": case.reopened})
 
     def _finish(

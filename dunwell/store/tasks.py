@@ -45,6 +45,15 @@ def close_task(session: Session, task_id: str, outcome: str, now: datetime, resu
     return True
 
 
+def escalate(session: Session, task_id: str, at: datetime) -> None:
+    """Mark an open task as reported to a manager at that time. Safe to repeat."""
+    row = session.get(TaskRow, task_id)
+    if row is None or row.state != TaskState.OPEN or row.escalated_at == at:
+        return
+    row.escalated_at = at
+    session.flush()
+
+
 def withdraw(session: Session, rows: Sequence[TaskRow], reason: str, now: datetime) -> None:
     """Withdraw these tasks."""
     for row in rows:

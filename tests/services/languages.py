@@ -26,6 +26,7 @@ TRAITS = {
     "final-warning": Traits(asks=True, announces=True),
     "restricted": Traits(asks=True, states="restricted"),
     "suspended": Traits(asks=True, states="suspended"),
+    "grace-confirmed": Traits(announces=True),
     "restored": Traits(),
     "thank-you": Traits(),
     "accessory-request": Traits(accessory=True),
@@ -51,6 +52,7 @@ TRAITS = {
 NEEDS = {
     "final-warning": {"consequence", "consequence_on"},
     "formal-complaint": {"consequence", "consequence_on"},
+    "grace-confirmed": {"consequence", "consequence_on"},
     "promise-confirmed": {"promise_on"},
     "promise-due": {"promise_on"},
     "promise-broken": {"promise_on"},

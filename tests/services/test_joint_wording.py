@@ -72,7 +72,7 @@ def test_a_message_that_asks_tells_of_every_invoice(
 
 
 @pytest.mark.parametrize(
-    "key", sorted(key for key, traits in TRAITS.items() if not (traits.asks or traits.accessory))
+    "key", sorted(key for key, traits in TRAITS.items() if not (traits.asks or traits.accessory or traits.announces))
 )
 @LANGUAGES
 def test_a_message_that_does_not_ask_speaks_of_its_own_invoice_only(key: str, language: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from dunwell.client.answers import TellOutcome
 from dunwell.client.server import ServerAway
 from dunwell.client.status import Known, copied_status
+from dunwell.domain import grace
 from dunwell.domain.case import Case
 from dunwell.domain.evidence import verify
 from dunwell.domain.payment_reference import grouped
@@ -203,6 +204,9 @@ def _forms(principal: Principal, status: Status, facts: Mapping[str, Any], fille
     sense = {
         "promise_to_pay": not ended,
         "payment_plan_agreed": not ended,
+        "payment_announced": not ended,
+        "call_requested": not ended,
+        "grace_granted": grace.is_possible(facts["case"]),
         "dispute_opened": not ended and not disputed,
         "dispute_resolved": disputed,
         "pause": not ended,

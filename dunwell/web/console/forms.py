@@ -85,6 +85,39 @@ _PROMISE = Form(
     ),
     by="",
 )
+_ANNOUNCED = Form(
+    "payment_announced",
+    "They say it is paid",
+    "Chasing waits some business days for the money, and a task asks to look for it.",
+    "Record what they say",
+    (
+        Field("paid_on", "Paid on", "date"),
+        Field("amount", "Amount", "amount", "Empty: all that is open."),
+        Field("method", "Method", hint="Such as transfer or card."),
+        Field("by", "Who says so", "choice", "Their role; names stay in the note.", True, _DEBTORS),
+        _NOTE,
+    ),
+    by="",
+)
+_CALL_REQUEST = Form(
+    "call_requested",
+    "They ask for a call",
+    "A task asks for the call; chasing waits until its day is over.",
+    "Record the request",
+    (
+        Field("at", "Call at", "moment", "The customer's local time. Empty: as soon as possible."),
+        Field("by", "Who asks", "choice", "Their role; names stay in the note.", True, _DEBTORS),
+        _NOTE,
+    ),
+    by="",
+)
+_GRACE = Form(
+    "grace_granted",
+    "Grace",
+    "What this invoice restricts is open again at once. A message names the day on which it is restricted again.",
+    "Grant grace",
+    (Field("until", "Until", "date", "The day on which it is restricted again.", True), _NOTE),
+)
 _PLAN = Form(
     "payment_plan_agreed",
     "Payment plan",
@@ -219,6 +252,9 @@ EVENT_FORMS: Mapping[str, Form] = {
     for form in (
         _PROMISE,
         _PLAN,
+        _ANNOUNCED,
+        _CALL_REQUEST,
+        _GRACE,
         _DISPUTE,
         _RESOLVE,
         _PAUSE,
