@@ -32,6 +32,7 @@ MESSAGES: Mapping[str, Trait] = {
     **dict.fromkeys(("promise-due", "instalment-due"), ASKING),
     "welcome-memo": Trait(),
     "accessory-request": Trait(accessory=True),
+    "grace-confirmed": Trait(announces=True),
     **dict.fromkeys(("final-warning", "formal-complaint"), Trait(asks=True, announces=True)),
     "restricted": Trait(states="restricted"),
     "suspended": Trait(states="suspended"),

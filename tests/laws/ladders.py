@@ -94,6 +94,7 @@ _changes: st.SearchStrategy[Change] = st.one_of(
         gap_days=st.integers(0, 7),
         warnings_before_restriction=st.integers(1, 3),
     ),
+    st.builds(_head, grace=st.builds(dict, days=st.integers(1, 14), times=st.integers(1, 5))),
     st.builds(_head, floor=st.sampled_from(["50.00", "300.00", "900.00"])),
     st.builds(_head, hold=st.just("work")),
     st.builds(_promises, limit=st.integers(0, 4), max_days=st.integers(1, 40), grace_days=st.integers(0, 5)),

@@ -5,18 +5,18 @@ Every message, hold and payment is put down at the moment it happens, and each i
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from dunwell.domain import ladder, next_action
+from dunwell.domain import grace, ladder, next_action
 from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.events import parse_event
-from dunwell.domain.keys import StepKey
+from dunwell.domain.keys import StepId, StepKey
 from dunwell.domain.ladder import Verdict
 from dunwell.domain.policy import Policy, PolicyRef, Rules, Step
 from dunwell.domain.refusal import Refused
@@ -77,6 +77,7 @@ class Life:
     deliveries: list[Delivery]
     fallback: Delivery = ("delivered", 1)
     sent: list[Sent] = field(default_factory=list)
+    answered: list[str] = field(default_factory=list)
     arrived: dict[str, datetime] = field(default_factory=dict)
     holds: set[Level] = field(default_factory=set)
     live: dict[str, Decimal] = field(default_factory=dict)
@@ -101,8 +102,9 @@ class Life:
         if self.policy.hold:
             self.holds.add(self.policy.hold)
         self._plan()
-        for happening in happenings:
-            self._advance(self.now + timedelta(hours=happening.wait))
+        for drawn in happenings:
+            self._advance(self.now + timedelta(hours=drawn.wait))
+            happening = self._dated(drawn)
             if happening.name == "outage":
                 self._asleep_until = self.now + timedelta(hours=happening.content["hours"])
                 self._sleep()
@@ -113,6 +115,15 @@ class Life:
         self._advance(self.now + self.quiet)
         self._law_g4_nothing_is_lost()
         self._law_g10_claim()
+
+    def _dated(self, happening: Happening) -> Happening:
+        """A day that was drawn as so many days `ahead` of the moment at which it is said."""
+        content = dict(happening.content)
+        ahead = content.pop("ahead", None)
+        if ahead is None:
+            return happening
+        until = self.calendar.local_date(self.now) + timedelta(days=ahead)
+        return replace(happening, content=content | {"until": until.isoformat()})
 
     # The workflow's loop ---------------------------------------------------------------------------------
 
@@ -217,6 +228,8 @@ class Life:
                 next_action.PROMISE_DUE: case.promise_due,
                 next_action.INSTALMENT_DUE: case.instalment_due,
                 next_action.PAUSE_OVER: case.pause_over,
+                next_action.CALL_OVER: case.call_over,
+                next_action.REPLY_DUE: case.reply_due,
             }.get(step, case.wait_over)
             assert due(self.now), f"G4: {step} came and nothing was waiting for it"
         else:
@@ -233,22 +246,55 @@ class Life:
 
     # A step ----------------------------------------------------------------------------------------------
 
-    def _carry_out(self, step: str) -> StepOutcome:
+    def _carry_out(self, step: str) -> StepOutcome:  # noqa: PLR0911 - one a kind of step
         if not self.calendar.is_open(self.now):
             return StepOutcome(step=step, status="delayed", at=self.now, until=self.calendar.next_open(self.now))
-        message = next_action.answer_message(step)
-        if step in self.case.outstanding.again:
-            until = self._too_soon(step)
-            if until is not None:
-                return StepOutcome(step=step, status="delayed", at=self.now, until=until)
-            self._send(step, again=True)
+        if step == grace.GRACE_OVER:
+            return self._return()
+        if StepId.parse(step).persons_answer is not None:
+            self.answered.append(step)
             return StepOutcome(step=step, status="done", at=self.now)
+        if step in self.case.outstanding.again:
+            return self._reach_further(step)
+        message = next_action.answer_message(step)
         if message is None:
             return self._step(self.policy.step(step))
         if not next_action.is_wanted(self.case, step, asks=the_traits()[message].asks):
             return StepOutcome(step=step, status="skipped", at=self.now)
         self._send(step)
         return StepOutcome(step=step, status="done", at=self.now)
+
+    def _reach_further(self, step: str) -> StepOutcome:
+        until = self._too_soon(step)
+        if until is not None:
+            return StepOutcome(step=step, status="delayed", at=self.now, until=until)
+        self._send(step, again=True)
+        return StepOutcome(step=step, status="done", at=self.now)
+
+    def _return(self) -> StepOutcome:
+        """What grace had lifted is restricted again, once its warnings still prove it."""
+        restricting = [self.policy.step(one) for one in self.case.progress.consequences]
+        step = [one for one in restricting if one.restricts][-1]
+        until = self._proof_missing(step) or self._too_soon(step.id)
+        if until is not None:
+            return StepOutcome(step=grace.GRACE_OVER, status="delayed", at=self.now, until=until)
+        self._law_g6_named_before(step)
+        self._law_g2_proof(step)
+        self._law_g1_silent(grace.GRACE_OVER)
+        self.holds |= {Level(str(one.access)) for one in restricting if one.restricts}
+        number = self.case.agreements.graces
+        if step.message:
+            self._send(step.id, step, after_grace=number)
+        return StepOutcome(step=grace.GRACE_OVER, status="done", at=self.now, threat=True, returned=step.id)
+
+    def _law_g6_named_before(self, step: Step) -> None:
+        """Nothing is restricted again before the day of the grace, nor before a message has named that day."""
+        running = self.case.agreements.grace
+        assert running is not None, f"G6: {step.id} returns without grace"
+        assert self.calendar.local_date(self.now) >= running.until, f"G6: {step.id} before {running.until}"
+        assert any(one.step == running.answer for one in self.sent), (
+            f"G6: {step.id} returns on a day that nobody named"
+        )
 
     def _step(self, step: Step) -> StepOutcome:
         case, now = self.case, self.now
@@ -307,10 +353,11 @@ class Life:
     def _rung(self, step: str) -> Step | None:
         return next((one for one in self.policy.steps if one.id == step), None)
 
-    def _send(self, step: str, rung: Step | None = None, *, again: bool = False) -> None:
+    def _send(self, step: str, rung: Step | None = None, *, again: bool = False, after_grace: int = 0) -> None:
         own = rung or self._rung(step)
         again_after = self.case.reopened if step in self.case.progress.redo else 0
-        key = str(StepKey(step=step, round=self.case.progress.round if own else 1, again=again_after))
+        round_ = self.case.progress.round if own else 1
+        key = str(StepKey(step=step, round=round_, again=again_after, grace=after_grace))
         written = own is None or own.written
         says = own.message if own else next_action.answer_message(step)
         asks = written and the_traits()[str(says)].asks
@@ -351,21 +398,33 @@ class Life:
     def _laws_of_message(self, message: Sent) -> None:
         self._law_g5_window(message)
         self._law_g3_once(message)
+        self._law_heard(message)
         key = message.ladder.message if message.ladder else next_action.answer_message(message.step)
         if message.ladder is not None or the_traits()[str(key)].asks:
             self._law_g1_silent(message.step)
         if message.ladder is not None and message.ladder.claims:
             self._law_g10_claim(self.policy.pay_days)
-        if message.ladder is not None and not message.again:
+        if message.ladder is not None and not message.again and StepKey.parse(message.key).grace == 0:
             self._law_g5_gap(message)
             self._law_g4_in_its_time(message.ladder)
+
+    def _law_heard(self, message: Sent) -> None:
+        """Nothing leaves by itself while a reply waits for a person; money may be thanked for."""
+        case = self.case
+        assert case.ended or not case.agreements.replies, f"{message.key} although a reply waits for a person"
 
     def _law_g1_silent(self, step: str) -> None:
         """Nothing is asked for, and nothing taken away, once the money is there, nor while a good word runs."""
         case = self.case
         assert case.asked > 0, f"G1: {step} although {case.asked} may be asked for"
-        assert not case.resting or self._reminds(step), f"G1: {step} although the case is {case.stage}"
+        rests = case.rests_beside_grace if step == grace.GRACE_OVER or self._returns(step) else case.resting
+        assert not rests or self._reminds(step), f"G1: {step} although the case is {case.stage}"
         assert case.money.paid < case.money.amount, f"G1: {step} after {case.money.paid} of {case.money.amount}"
+
+    def _returns(self, step: str) -> bool:
+        """Whether this step is being carried out again after grace."""
+        action = self.case.next_action
+        return action is not None and action.step == grace.GRACE_OVER and step in self.case.progress.consequences
 
     def _reminds(self, step: str) -> bool:
         """Whether the step is the word before the very day that is agreed now."""
@@ -415,8 +474,14 @@ class Life:
     def _law_g4_nothing_is_lost(self) -> None:
         """After long silence a case has ended, or waits for a person and says for which."""
         case = self.case
-        if case.ended or case.agreements.pauses or (case.agreements.dispute and case.asked == 0):
-            assert not case.outstanding.owed or case.agreements.pauses, f"G4: {case.outstanding.owed} are still owed"
+        if (
+            case.ended
+            or case.agreements.pauses
+            or case.agreements.replies
+            or (case.agreements.dispute and case.asked == 0)
+        ):
+            waits = case.agreements.pauses or case.agreements.replies
+            assert not case.outstanding.owed or waits, f"G4: {case.outstanding.owed} are still owed"
             return
         behind = {done.step for done in case.progress.steps}
         left = [one for one in self.policy.steps if one.id not in behind and self.policy.applies(one, case.asked)]
@@ -447,6 +512,11 @@ class Life:
             assert case.frees_account, f"G7: nothing is open and the case is {case.stage}"
         if case.frees_account:
             assert not self.holds, f"G7: {self.holds} although {case.stage}"
+        if case.gives_access_back:
+            assert not self.holds & {Level.RESTRICTED, Level.SUSPENDED}, (
+                f"G7: {self.holds} although it may hold nothing"
+            )
+            return
         if case.ended:
             return  # handed over: what a late payment freed is not taken again, whatever the bank does
         for step in case.progress.consequences:

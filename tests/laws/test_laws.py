@@ -78,6 +78,12 @@ def _said(draw: st.DrawFn, currency: str, digits: int, day: date) -> tuple[str, 
         ("resume", {"by": "a"}),
         ("call_outcome", {"task_id": "t", "outcome": "promise", "by": "a", "promise": {"date": soon}}),
         ("call_outcome", {"task_id": "t", "outcome": "dispute", "by": "a"}),
+        ("reply_received", {"reply_id": some_id, "channel": "email", "at": f"{day}T09:00:00Z"}),
+        ("reply_handled", {"reply_id": some_id, "by": "a", "answer": draw(st.sampled_from([None, "a1", "a2"]))}),
+        ("payment_announced", {"by": "user", "amount": some}),
+        ("call_requested", {"by": "user", "at": draw(st.sampled_from([None, f"{soon}T09:00:00Z"]))}),
+        ("call_outcome", {"task_id": "inv-1.call-asked.1", "outcome": "reached", "by": "a"}),
+        ("grace_granted", {"until": (day + timedelta(days=draw(st.integers(0, 4)))).isoformat(), "by": "user"}),
         ("invoice_amended", {"amount": amount, "by": "a"}),
         ("invoice_amended", {"due_on": soon, "by": "a"}),
         ("outage", {"hours": draw(st.integers(1, 24 * 30))}),
@@ -113,6 +119,18 @@ def _parts(draw: st.DrawFn, currency: str, digits: int) -> list[Happening]:
         Happening(draw(st.integers(600, 1500)), "payment_received", money | {"designation": head}),
         Happening(draw(_WAITS), "payment_reversed", gone),
     ]
+
+
+@st.composite
+def _grace(draw: st.DrawFn, currency: str, digits: int) -> list[Happening]:
+    """Long after the due date, when most ladders restrict, grace is asked for; then up to three things are said."""
+    asked = {"ahead": draw(st.integers(1, 3)), "by": "user"}
+    made = [Happening(draw(st.integers(0, 400)), "grace_granted", asked) for _ in range(draw(st.integers(1, 4)))]
+    made.insert(0, Happening(draw(st.integers(800, 1600)), "resume", {"by": "a"}))
+    place = draw(st.integers(2, len(made)))
+    later = [_said(currency, digits, (BEGIN + timedelta(hours=2000)).date()) for _ in range(draw(st.integers(0, 3)))]
+    made[place:place] = [Happening(draw(st.integers(0, 60)), *draw(one)) for one in later]
+    return made
 
 
 @st.composite
@@ -158,6 +176,8 @@ def lives(draw: st.DrawFn) -> tuple[Life, list[Happening]]:
     if draw(st.booleans()):
         place = draw(st.integers(0, len(happenings)))
         happenings[place:place] = draw(_parts(currency, digits))
+    if draw(st.integers(0, 3)) == 0:
+        happenings = [*happenings[: draw(st.integers(0, 2))], *draw(_grace(currency, digits))]
     return life, happenings
 
 
