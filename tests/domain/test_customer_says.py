@@ -92,29 +92,31 @@ def test_the_rest_moves_the_ladder_and_a_reminder_keeps_its_gap_from_it() -> Non
 
 
 @pytest.mark.parametrize("standing", ["chasing", "promised", "plan", "disputed", "lifted"])
-def test_nothing_but_an_answer_of_a_person_is_wanted_meanwhile(standing: str) -> None:
+def test_nothing_is_wanted_while_a_reply_waits(standing: str) -> None:
     case = STANDINGS[standing]()
     reply(case)
     reply(case, "r1")
     assert not is_wanted(case, "second-reminder", asks=True)
     assert not is_wanted(case, grace.GRACE_OVER, asks=True)
-    assert coming(case) == (REPLY_DUE, at("2027-03-12 09:00"))
     handle(case, answer="a1")
+    assert coming(case) == (REPLY_DUE, at("2027-03-12 09:00"))
+    handle(case, "r1")
     assert coming(case) == ("@answer~a1", NOW)
 
 
-def test_an_answer_leaves_before_all_else_and_although_another_reply_waits() -> None:
+def test_an_answer_leaves_before_all_else_in_a_pause_too() -> None:
     case = STANDINGS["promised"]()
     reply(case)
     reply(case, "r1")
     handle(case, answer="a1")
     handle(case, "r1", answer="a2")
-    reply(case, "r2")
+    tell(case, "pause", reason="holiday", by="a", until="2027-04-01")
     assert case.outstanding.owed == ["@answer~a1", "@answer~a2", "promise-confirmed~1"]
     assert coming(case) == ("@answer~a1", NOW)
     done(case, "@answer~a1")
+    assert coming(case) == ("@answer~a2", NOW)
     done(case, "@answer~a2")
-    assert coming(case) == (REPLY_DUE, at("2027-03-12 09:00"))
+    assert coming(case) == (PAUSE_OVER, at("2027-03-31 22:00"))
 
 
 @pytest.mark.parametrize(
