@@ -116,6 +116,7 @@ def make_sender(settings: Settings) -> Sender:
         reply_to=mailbox.email if mailbox else None,
         phone=settings.sender_phone,
         country=settings.sender_country,
+        privacy_url=settings.privacy_url,
         account=BankAccount(settings.sender_iban, settings.sender_bic) if settings.sender_iban else None,
         accounts={
             code: BankAccount(iban, banks.get(code)) for code, iban in settings.sender_iban_by_currency.items()

@@ -185,6 +185,7 @@ class Settings(SendGridSettings, TwilioSettings, LobSettings, StripeSettings, Pa
     sender_bic_by_currency: dict[Currency, Annotated[str, AfterValidator(_bic)]] = {}
     sender_country: Annotated[str, AfterValidator(_law)] | None = None
     sender_phone: Annotated[str, AfterValidator(_phone)] | None = None
+    privacy_url: WebAddress | None = None
     envelope_window: Literal["left", "right"] | None = None
 
     product_access_url: WebAddress | None = Field(default=None, repr=False)

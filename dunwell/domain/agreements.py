@@ -97,6 +97,14 @@ class PastDispute(MutableValue):
     rejected: bool
 
 
+class ResolvedDispute(MutableValue):
+    """How a person decided about a dispute. `amount`: what the invoice was over from then on."""
+
+    at: datetime
+    outcome: Literal["upheld", "rejected", "adjusted"]
+    amount: Decimal
+
+
 class PauseState(MutableValue):
     """`interrupted`: caused by a run that was cancelled or terminated; `former` is the pause before that."""
 
@@ -163,6 +171,7 @@ class Agreements(MutableValue):
     customer_pause: PauseState | None = None  # the whole customer rests
     dispute: Dispute | None = None
     past_disputes: list[PastDispute] = Field(default_factory=list)
+    resolved: list[ResolvedDispute] = Field(default_factory=list)
     plan: Plan | None = None
     missed: MissedInstalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)

@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from dunwell.domain import events as ev
-from dunwell.domain.agreements import Dispute
+from dunwell.domain.agreements import Dispute, ResolvedDispute
 from dunwell.domain.payments import close_if_settled, give_access_back
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
@@ -40,6 +40,7 @@ def resolved(case: CaseState, event: ev.DisputeResolved, now: datetime) -> list[
     amount = _amount_after(case, case.agreements.dispute, event)
     case.agreements.end_dispute(now, less=max(money.amount - amount, Decimal(0)))
     money.correct(amount, now)
+    case.agreements.resolved.append(ResolvedDispute(at=now, outcome=event.outcome, amount=money.amount))
     money.credit_notes.clear()
     text = f"{event.outcome} by {event.by}; the invoice is now {money.amount} {case.currency}"
     said = [Said("dispute_resolved", text)]

@@ -22,6 +22,7 @@ from dunwell.domain.policy import (
     Fee,
     GraceRules,
     Needs,
+    PlanRules,
     Policy,
     PromiseRules,
     Reactions,
@@ -52,6 +53,7 @@ _POLICY_KEYS = (
         "accessory_floor",
         "copies",
         "promises",
+        "plans",
         "reactions",
         "calls",
         "grace",
@@ -100,6 +102,7 @@ def parse_policy(
     report = Report(file)
     head = _read_head(Table(data, report, None, _POLICY_KEYS))
     promises = _read_promises(data.get("promises", {}), report)
+    plans_alone = _read_plans(data.get("plans", {}), report, "plan_agreed" in _keys(data.get("reactions")))
     reactions = _read_reactions(data.get("reactions", {}), report, messages)
     calls = _read_calls(data.get("calls", {}), report)
     grace = _read_grace(data["grace"], report) if "grace" in data else GraceRules()
@@ -109,6 +112,7 @@ def parse_policy(
     policy = head.model_copy(
         update={
             "promises": promises,
+            "plans": plans_alone,
             "reactions": reactions,
             "calls": calls,
             "grace": grace,
@@ -235,6 +239,27 @@ def _read_promises(data: object, report: Report) -> PromiseRules:
         max_days=table.whole("max_days", usual.max_days, 1, 90),
         grace_days=table.whole("grace_days", usual.grace_days, 0, 10),
     )
+
+
+def _read_plans(data: object, report: Report, confirmed: bool) -> PlanRules:
+    if not isinstance(data, Mapping):
+        report.add(None, "plans must be a table: write [plans] and its keys below")
+    table = Table(data, report, None, tuple(PlanRules.model_fields))
+    usual = PlanRules()
+    rules = PlanRules(
+        most=table.whole("most", usual.most, 0, 24),
+        max_days=table.whole("max_days", usual.max_days, 7, 730),
+        least=_read_floor(table, "least"),
+    )
+    if rules.most == 1:
+        table.bad("most", "1 is no plan: write 2 or more, or 0 to let a person answer")
+    if rules.most > 1 and not confirmed:
+        table.bad("most", 'grants plans, but [reactions] has no plan_agreed: name a message, such as "plan-agreed"')
+    return rules
+
+
+def _keys(data: object) -> frozenset[str]:
+    return frozenset(map(str, data)) if isinstance(data, Mapping) else frozenset()
 
 
 def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait]) -> Reactions:

@@ -118,6 +118,19 @@ class ReplyRules(Value):
     manager_after_days: int = 2
 
 
+class PlanRules(Value):
+    """The payment plan that a customer may agree alone; what people agree is not bounded by it.
+
+    most      how many instalments at most; fewer than 2 grants none
+    max_days  after how many days at most the last one is paid
+    least     the least amount of one (currency of the invoice)
+    """
+
+    most: int = 0
+    max_days: int = 90
+    least: Decimal | None = None
+
+
 class Reactions(Value):
     """The message sent when something happens; None sends nothing.
 
@@ -278,6 +291,7 @@ class Policy(Value):
     accessory      what becomes of interest and costs that are left once the principal is paid
     accessory_floor  below this amount (currency of the invoice) they are waived
     copies         roles that get a copy of every written step; each step has them among its own already
+    plans          the payment plan that a customer may agree alone
     calls          rules for the people who call
     grace          how often what it restricts may be lifted for some days
     replies        rules for replies that wait for a person
@@ -308,6 +322,7 @@ class Policy(Value):
     accessory_floor: Decimal | None = None
     copies: tuple[Role, ...] = ()
     promises: PromiseRules = PromiseRules()
+    plans: PlanRules = PlanRules()
     reactions: Reactions = Reactions()
     calls: CallRules = CallRules()
     grace: GraceRules = GraceRules()

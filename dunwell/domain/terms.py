@@ -136,6 +136,27 @@ class TaskState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class PayerState(StrEnum):
+    """What became of somebody whom a customer named as the one who pays.
+
+    asked     a person of ours decides first whether they are written to
+    due       they are written to as soon as it is decent
+    claimed   a provider was called, and its answer is not known yet
+    declined  a person decided that they are not written to
+    withheld  nothing is open any more, or the address takes no mail
+    """
+
+    ASKED = "asked"
+    DUE = "due"
+    CLAIMED = "claimed"
+    SENT = "sent"
+    BOUNCED = "bounced"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    DECLINED = "declined"
+    WITHHELD = "withheld"
+
+
 class Late(StrEnum):
     """What a step does when its time passed while nobody could act."""
 

@@ -29,6 +29,7 @@ class Sender:
 
     account   for every currency that has none of its own in `accounts`
     country   whose law governs claims against businesses when the invoice names none; None: no law is chosen
+    privacy_url  our privacy notice, for private customers
     """
 
     name: str
@@ -38,6 +39,7 @@ class Sender:
     account: BankAccount | None = None
     accounts: Mapping[str, BankAccount] = field(default_factory=dict)
     country: str | None = None
+    privacy_url: str | None = None
 
     def account_for(self, currency: str) -> BankAccount | None:
         return self.accounts.get(currency, self.account)

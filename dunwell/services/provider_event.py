@@ -14,7 +14,7 @@ from dunwell.gateways.events import ProviderEvent
 from dunwell.services import delivery_reports, replies, reply_owner
 from dunwell.services.applied_event import AppliedEvent, CaseEvent
 from dunwell.services.stop_and_replies import apply_to_people, is_about_address, people_of
-from dunwell.store import digests, provider_events
+from dunwell.store import digests, payers, provider_events
 
 
 def owners_of(session: Session, provider_event: ProviderEvent) -> tuple[str, ...]:
@@ -40,7 +40,8 @@ def apply(session: Session, provider_event: ProviderEvent, now: datetime) -> App
         return _with_reply(session, provider_event, told, now) if is_reply else AppliedEvent(told)
     if provider_event.state is None:
         return AppliedEvent()
-    if row is None and digests.report(session, provider_event.message_id, provider_event.state, provider_event.code):
+    about = provider_event.message_id, provider_event.state, provider_event.code
+    if row is None and (digests.report(session, *about) or payers.report(session, *about)):
         return AppliedEvent()
     if row is None:
         named = provider_event.message_id is not None or provider_event.provider_id is not None

@@ -42,6 +42,7 @@ from dunwell.domain.terms import (
     Head,
     Level,
     MessageState,
+    PayerState,
     PromiseState,
     ProviderCall,
     Role,
@@ -490,6 +491,53 @@ class LinkRow(Base):
     revoked_by: Mapped[str | None]
     revoked_why: Mapped[str | None]
     __table_args__ = (Index("links_of", "customer_id", "kind"),)
+
+
+class SentFileRow(Base):
+    """A file that a customer sent with a dispute. `name` is ours, `given_name` the sender's."""
+
+    __tablename__ = "sent_files"
+    file_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"), index=True)
+    link_id: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str]
+    given_name: Mapped[str]
+    media_type: Mapped[str] = mapped_column(String(40))
+    size: Mapped[int]
+    content: Mapped[bytes]
+    at: Mapped[datetime]
+
+
+class PayerRow(Base):
+    """Somebody whom a customer named as the one who pays. They get one e-mail, which names no debt.
+
+    who       who named them, as the mail says it
+    language  of the mail
+    next_at   when to try again, where a provider surely did not take it
+    """
+
+    __tablename__ = "payers"
+    payer_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    invoice_id: Mapped[str] = mapped_column(ForeignKey("invoices.invoice_id"), index=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"))
+    link_id: Mapped[str] = mapped_column(String(32), index=True)
+    who: Mapped[str]
+    name: Mapped[str]
+    email: Mapped[str] = mapped_column(Text)
+    email_key: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(String(20))
+    state: Mapped[PayerState] = mapped_column(Word(PayerState, 10), index=True)
+    named_at: Mapped[datetime]
+    called_at: Mapped[datetime | None]
+    next_at: Mapped[datetime | None]
+    decided_by: Mapped[str | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    subject: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(Text)
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    __table_args__ = (Index("payers_of", "customer_id", "email_key", unique=True),)
 
 
 class WaitRow(Base):

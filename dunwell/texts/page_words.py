@@ -1,7 +1,10 @@
 """The words of the pages for customers that each language must have, with the names in braces that are filled in."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
+
+_BRACES = re.compile(r"\{(\w+)\}")
 
 _PLAIN = """
 language language_send paid_so_far settled cancelled handed_over closed
@@ -16,8 +19,9 @@ wrong_other wrong_part wrong_text wrong_file wrong_file_means wrong_send wrong_d
 paid paid_on paid_amount paid_from paid_send paid_done
 payer payer_means payer_name payer_email payer_send payer_done payer_asked payer_cap payer_ignore
 call call_number call_at call_send call_done
+stop_sure
 scam scam_never scam_doubt contact privacy privacy_more advice advice_means
-problem need_day day_past need_choice need_text bad_time bad_file big_file sent_before not_now try_again
+problem need_day day_past need_choice need_text bad_time bad_file big_file many_files sent_before not_now try_again
 restriction_title restriction_full restriction_cause_one restriction_cause_all
 restriction_sent restriction_spam restriction_pay restriction_transfer restriction_paid restriction_waiting
 restriction_waiting_means restriction_waiting_over restriction_look_again restriction_overview
@@ -77,3 +81,8 @@ PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
         "restriction_refused_day": frozenset({"first", "last"}),
     }
 )
+
+
+def filled(text: str, facts: Mapping[str, str]) -> str:
+    """Return a text with its braces filled in, all at once: what a person typed may hold braces of its own."""
+    return _BRACES.sub(lambda found: facts.get(found[1], found[0]), text)

@@ -24,7 +24,7 @@ def test_every_word_can_be_said_with_its_facts_alone(language: str) -> None:
 @pytest.mark.parametrize("language", [one for one in CATALOGUE.languages if one != "en"])
 def test_no_sentence_is_left_in_english(language: str) -> None:
     ours, english = CATALOGUE.pages(language), CATALOGUE.pages("en")
-    assert [name for name, text in ours.items() if text == english[name] and " " in text] == []
+    assert [name for name, text in ours.items() if text == english[name] and len(text.split()) > 3] == []
 
 
 def test_days_and_amounts_are_written_as_the_language_does() -> None:

@@ -54,7 +54,7 @@ OPEN = re.compile(
     r"/console/(static/\{name\}|sign-in(/.*)?|set-password|sign-out)"  # before a session, or to end one
     r"|/api/(openapi\.json|docs.*)"  # with any key
     r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"
-    r"|/i/static/customer\.css|/i(/\{token:path\})?"  # signed, or with a token of their own; or a style sheet
+    r"|/i/static/(customer\.css|icon\.svg)|/i(/\{token.*)?"  # signed, or with a token of their own; or a style sheet
     r"|/r(/\{token:path\}|/\{token\}/(waiting|promise))?"
     r"|/(livez|readyz|healthz)"
 )

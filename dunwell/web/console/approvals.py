@@ -16,7 +16,7 @@ from dunwell.store import users
 from dunwell.web.auth import allowed
 from dunwell.web.console.forms import read_form, submission_of
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page, redirect
-from dunwell.web.console.sending import answered_once
+from dunwell.web.repetition import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

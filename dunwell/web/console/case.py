@@ -18,9 +18,20 @@ from dunwell.domain.evidence import verify
 from dunwell.domain.payment_reference import grouped
 from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
+from dunwell.services import payers as payer_decisions
 from dunwell.services.claims import today_of
 from dunwell.services.message_preview import preview_messages
-from dunwell.store import cases, invoices, notes, outbox, payment_references, standstills, timeline
+from dunwell.store import (
+    cases,
+    invoices,
+    notes,
+    outbox,
+    payers,
+    payment_references,
+    sent_files,
+    standstills,
+    timeline,
+)
 from dunwell.views.case_ladder import LadderStep, Place, ladder_of
 from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
@@ -44,6 +55,8 @@ _DONE: Mapping[str, str] = {
     TellOutcome.DONE.value: "Done: the case has it, and the page shows how it stands now.",
     TellOutcome.ACCEPTED.value: "The case took it in and is still writing it down: reload in a moment.",
     TellOutcome.SENT.value: "No worker answered. Temporal keeps it; a refusal would be in the timeline.",
+    "payer_write": "They get one e-mail that names no debt, at the next decent hour.",
+    "payer_leave": "They are not written to.",
     "moved": "Moved: the case goes on by the other version. Nothing is sent within a day of it.",
     TellOutcome.REOPENED.value: "The case had ended: it was opened again with this.",
 }
@@ -106,6 +119,52 @@ async def chronology(
 
     text = await asyncio.to_thread(read)
     return file_response(text, f"chronology-{invoice_id}.txt", "text/plain; charset=utf-8")
+
+
+@router.get("/{invoice_id}/files/{file_id}")
+async def sent_file(
+    request: Request,
+    invoice_id: str,
+    file_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CASES_READ))],
+) -> Response:
+    """Answer a file that the customer sent: to be kept as a file, never shown in the browser."""
+
+    def read() -> tuple[str, bytes]:
+        with service_of(request).database.reading() as session:
+            row = sent_files.get(session, invoice_id, file_id)
+            if row is None:
+                raise Problem(404, "There is no such file.")
+            return row.name, row.content
+
+    name, content = await asyncio.to_thread(read)
+    return file_response(content, name, "application/octet-stream")
+
+
+@router.post("/{invoice_id}/payers/{payer_id}")
+async def decide_about_payer(
+    request: Request,
+    invoice_id: str,
+    payer_id: str,
+    principal: Annotated[Principal, Depends(allowed(Right.CASES_WRITE))],
+) -> Response:
+    """Decide whether somebody is written to whom a private customer named as the one who pays."""
+    decision = (await read_form(request)).get("decision", "")
+    if decision not in {"write", "leave"}:
+        raise Problem(422, "Say whether they are written to.")
+    service = service_of(request)
+
+    def decide() -> None:
+        with service.database.reading() as session:
+            customer_id = find_invoice(session, invoice_id).customer_id
+            row = payers.get(session, payer_id)
+        if row is None or row.invoice_id != invoice_id:
+            raise Problem(404, "Nobody of this id was named about this invoice.")
+        with service.database.writing(customer_id) as session:
+            payer_decisions.decide(session, payer_id, principal, now(request), write=decision == "write")
+
+    await asyncio.to_thread(decide)
+    return redirect(f"{PREFIX}/cases/{invoice_id}", done=f"payer_{decision}")
 
 
 @router.post("/{invoice_id}/{event}")
@@ -174,6 +233,8 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "standstill": standstills.in_force(session),
             "tasks": reasons_named(work_of(session, [invoice_id]), names),
             "messages": outbox.of_invoice(session, invoice_id)[::-1],
+            "files": sent_files.of_invoice(session, invoice_id),
+            "payers": payers.of_invoice(session, invoice_id),
             "notes": {one.note_id: one for one in notes.of_invoice(session, invoice_id)},
             "users": names,
             "credits_beside": credit_beside(session, invoice),

@@ -34,7 +34,7 @@ from dunwell.web.console.forms import (
     read_form,
 )
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, file_response, now, page, redirect
-from dunwell.web.console.sending import answered_once
+from dunwell.web.repetition import answered_once
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 

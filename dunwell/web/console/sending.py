@@ -1,28 +1,24 @@
 """Sends what a form says to its case, once, and shows the form again where it was refused."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 from fastapi import Request
 
 from dunwell.client.answers import TellResult
-from dunwell.client.server import ServerAway
 from dunwell.client.typed_events import check_typed
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
-from dunwell.services.idempotency import StillRunning
 from dunwell.store import idempotency_keys, invoices, timeline
 from dunwell.views.lookup import find_invoice
 from dunwell.web.console.forms import FORM_ID, SEEN, Filled, Form, content_of, note_of
+from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service, service_of
 
-Answer = TypeVar("Answer")
-_PATIENCE = 8
-"""How often, a second apart, the answer to the first sending of a form is asked for before the person is told."""
 _BY_PEOPLE = frozenset(
     {
         "accessory",
@@ -107,20 +103,6 @@ async def _told(
     return await answered_once(
         lambda: service.cases.tell(invoice_id, form.name, content, note=note, principal=principal, request_id=form_id)
     )
-
-
-async def answered_once(tell: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Return the answer to a request. Of a double click, the second waits for the answer to the first.
-
-    Raises ServerAway when that takes long, and what `tell` raises.
-    """
-    for attempt in range(_PATIENCE):
-        try:
-            return await tell()
-        except StillRunning:
-            if attempt < _PATIENCE - 1:
-                await asyncio.sleep(1)
-    raise ServerAway("What you sent is still being carried out: look at the case in a minute. It is done once.")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Renders the pages for customers that have forms, from templates, in a customer's language and without script."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +16,7 @@ from markupsafe import Markup, escape
 from dunwell.services.dependencies import Dependencies
 from dunwell.texts.catalogue import Catalogue
 from dunwell.texts.formatting import PAGE, Formatter, grouped_iban
+from dunwell.texts.page_words import filled
 from dunwell.web.customer.pages import HEADERS as FRAME_HEADERS
 
 HERE = Path(__file__).parent
@@ -44,7 +44,6 @@ def _environment() -> Environment:
 
 
 _TEMPLATES = _environment()
-_BRACES = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -72,22 +71,18 @@ class Writer:
         Each fact is isolated, so that a name or number keeps its direction in text that runs from right to left.
         """
         shown = {name: Markup("<bdi>{}</bdi>").format(fact) for name, fact in facts.items()}
-        return Markup(_filled(str(escape(self._words[word])), shown))
+        text = filled(str(escape(self._words[word])), shown)
+        return Markup(text.replace(".</bdi>.", ".</bdi>"))  # a date or a name may bring the full stop of its own
 
     def plain(self, word: str, /, **facts: object) -> str:
         """Return the same as text, for titles and options of a choice."""
-        return _filled(self._words[word], {name: str(fact) for name, fact in facts.items()})
+        return filled(self._words[word], {name: str(fact) for name, fact in facts.items()})
 
     def day(self, value: date) -> str:
         return self._formatter.day(value, value) or ""
 
     def money(self, value: Decimal | str, currency: str, digits: int = 2) -> str:
         return self._formatter.money(Decimal(value), currency, digits) or ""
-
-
-def _filled(text: str, facts: Mapping[str, str]) -> str:
-    """Fill all braces at once: what a person typed may hold braces of its own."""
-    return _BRACES.sub(lambda found: facts.get(found[1], found[0]), text)
 
 
 def page(

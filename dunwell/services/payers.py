@@ -1,0 +1,127 @@
+"""Somebody else pays: a customer names them, and they get one e-mail that names no debt, once for all time.
+
+Whoever a private customer names is written to only after a person of ours has agreed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.address import address_key
+from dunwell.domain.case import Case
+from dunwell.domain.channels import Channel
+from dunwell.domain.keys import TaskId
+from dunwell.domain.principals import Principal
+from dunwell.domain.refusal import Refused
+from dunwell.domain.terms import PayerState, TaskState
+from dunwell.domain.timeline import Entry
+from dunwell.services import person_tasks
+from dunwell.services.links import Link
+from dunwell.store import audit, cases, payers, tasks, timeline
+from dunwell.store.tables import PayerRow
+
+MOST_OF_LINK, MOST_OF_CUSTOMER = 2, 10
+"""How many people the holder of a link, and all people of a customer, may name."""
+
+
+class TooManyPayers(Exception):
+    """Nobody else can be named."""
+
+
+@dataclass(frozen=True)
+class NamedPayer:
+    """Who was named, by whom (`who`, as the mail says it), and in which language they are written to."""
+
+    name: str
+    email: str
+    who: str
+    language: str
+
+
+def name(
+    session: Session, link: Link, form_id: str, invoice_id: str, named: NamedPayer, now: datetime, *, ask: bool
+) -> PayerState:
+    """Keep who was named, and return whether they are written to or a person is asked first (`ask`).
+
+    Call with the customer's lock. Somebody who was named before is not named again. Raises TooManyPayers.
+    """
+    key = address_key(Channel.EMAIL, named.email)
+    known = payers.find(session, link.customer_id, key)
+    if known is not None:
+        return PayerState.ASKED if ask else PayerState.DUE
+    if (
+        payers.count_of_link(session, link.link_id) >= MOST_OF_LINK
+        or payers.count_of_customer(session, link.customer_id) >= MOST_OF_CUSTOMER
+    ):
+        raise TooManyPayers
+    state = PayerState.ASKED if ask else PayerState.DUE
+    row = PayerRow(
+        payer_id=sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32],
+        invoice_id=invoice_id,
+        customer_id=link.customer_id,
+        link_id=link.link_id,
+        who=named.who,
+        name=named.name,
+        email=named.email,
+        email_key=key,
+        language=named.language,
+        state=state,
+        named_at=now,
+    )
+    payers.add(session, row)
+    by = link.principal
+    audit.append(session, by, f"invoice/{invoice_id}", "payer_named", now, key=f"payer.{row.payer_id}")
+    said = "a person decides whether they are written to" if ask else "they get one e-mail that names no debt"
+    _note(session, row, f"somebody else was named as the one who pays, by {by.label}: {said}", now)
+    case = cases.get(session, invoice_id)
+    if ask and case is not None:
+        _ask(session, case, row, now)
+    return state
+
+
+def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
+    reason = (
+        "A private customer named somebody else who pays. Decide on the page of the case whether that person is "
+        "written to: the e-mail names no debt."
+    )
+    person_tasks.raise_task(
+        session, case, task_id=_task(row), step="", reason=reason, now=now, ref=f"{payers.MARK}{row.payer_id}"
+    )
+
+
+def decide(session: Session, payer_id: str, principal: Principal, now: datetime, *, write: bool) -> PayerRow:
+    """A person of ours decides whether somebody is written to. Call with the customer's lock. Raises Refused."""
+    row = payers.get(session, payer_id)
+    if row is None or row.state is not PayerState.ASKED:
+        raise Refused("payer", "waits for no decision: somebody has decided already")
+    row.state, row.decided_by = PayerState.DUE if write else PayerState.DECLINED, principal.label
+    said = "is written to" if write else "is not written to"
+    audit.append(session, principal, f"invoice/{row.invoice_id}", "payer_decided", now, key=f"decided.{payer_id}")
+    _note(session, row, f"whoever was named as the one who pays {said}, by {principal.label}", now)
+    task, case = tasks.get(session, _task(row)), cases.get(session, row.invoice_id)
+    if task is not None and case is not None and task.state == TaskState.OPEN:
+        person_tasks.close(session, case, task, principal.label, now)
+    session.flush()
+    return row
+
+
+def settle(session: Session, row: PayerRow, state: PayerState, reason: str | None, now: datetime) -> None:
+    """Write what became of the e-mail."""
+    row.state, row.reason = state, reason
+    said = {
+        PayerState.SENT: "whoever was named as the one who pays was written to; no debt was named",
+        PayerState.WITHHELD: "whoever was named as the one who pays is not written to",
+    }.get(state, f"the e-mail to whoever was named as the one who pays: {state.value}")
+    _note(session, row, f"{said}{f' ({reason})' if reason else ''}", now)
+    session.flush()
+
+
+def _note(session: Session, row: PayerRow, reason: str, now: datetime) -> None:
+    key = f"payer.{row.payer_id}.{row.state.value}"
+    timeline.write(session, row.invoice_id, [Entry(key=key, at=now, kind="payer", reason=reason)])
+
+
+def _task(row: PayerRow) -> str:
+    return str(TaskId.of(row.invoice_id, "payer", row.payer_id[:8]))

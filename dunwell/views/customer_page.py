@@ -1,0 +1,275 @@
+"""What a customer sees behind the link of a message: its invoices, what was agreed, and what is possible."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.agreements import ResolvedDispute
+from dunwell.domain.case import Case
+from dunwell.domain.channels import AddressKind, Channel
+from dunwell.domain.claim import Claim
+from dunwell.domain.payment_reference import grouped
+from dunwell.domain.policy import PlanRules
+from dunwell.domain.refusal import Refused
+from dunwell.domain.self_service import Days, Part, counts, last_day, promise_days
+from dunwell.domain.terms import DebtorKind, PromiseState, Stage
+from dunwell.services.claims import claim_on, claims_more
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.our_company import BankAccount
+from dunwell.store import (
+    addresses,
+    cases,
+    contacts,
+    invoice_documents,
+    invoices,
+    outbox,
+    payment_references,
+    payments,
+)
+from dunwell.texts.masked_addresses import masked
+
+
+@dataclass(frozen=True)
+class Instalment:
+    """A part of a plan. `met`: what came covers it."""
+
+    on: date
+    amount: Decimal
+    met: bool
+
+
+@dataclass(frozen=True)
+class Bill:
+    """An invoice as its customer sees it. Amounts in `currency`, with `digits` minor units.
+
+    place           its place among the invoices of the link
+    open, disputed  what is unpaid, and how much of that is in dispute
+    heads           interest, lump sum and costs as far as they may be claimed today; `total` with them and the rest
+    promised        the promise that runs; broken: the last one, if it was not kept and nothing was agreed since
+    promise_days    when a promise may be for; None: none is taken
+    counts          how many instalments may be chosen; plan_until: the last day of one
+    """
+
+    invoice_id: str
+    place: int
+    number: str
+    stage: Stage
+    issued_on: date
+    due_on: date
+    currency: str
+    digits: int
+    amount: Decimal
+    paid: Decimal
+    open: Decimal
+    disputed: Decimal
+    total: Decimal
+    payment_url: str | None
+    has_document: bool
+    heads: Mapping[str, Decimal] = field(default_factory=dict)
+    promised: Part | None = None
+    broken: Part | None = None
+    instalments: Sequence[Instalment] = ()
+    awaits_payment: bool = False
+    awaits_call: bool = False
+    awaits_reply: bool = False
+    paused: bool = False
+    in_dispute: bool = False
+    resolved: Sequence[ResolvedDispute] = ()
+    promise_days: Days | None = None
+    counts: Sequence[int] = ()
+    plan_until: date | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return not self.stage.ended and self.open > 0
+
+    @property
+    def noted(self) -> bool:
+        """Whether anything was agreed or decided about it that the page tells."""
+        standing = self.awaits_payment or self.awaits_call or self.awaits_reply or self.paused or self.in_dispute
+        return bool(standing or self.promised or self.broken or self.instalments or self.resolved)
+
+    @property
+    def to_pay(self) -> Decimal:
+        """What is to be paid now, without what is in dispute."""
+        return self.total if self.is_open else Decimal(0)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """How to pay some invoices together by bank transfer."""
+
+    numbers: Sequence[str]
+    amount: Decimal
+    currency: str
+    digits: int
+    account: BankAccount
+    reference: str
+
+
+@dataclass(frozen=True)
+class CustomerPage:
+    """What the page shows. No address is shown whole, because a link may be forwarded.
+
+    who     the name of whoever the link was sent to, else the customer's
+    phone   the number on file of whoever the link was sent to, masked; None without one
+    stops   whether e-mails to the address of the message can be stopped; stopped: they are
+    """
+
+    customer_id: str
+    language: str
+    country: str
+    time_zone: ZoneInfo
+    today: date
+    consumer: bool
+    bills: Sequence[Bill]
+    transfers: Sequence[Transfer]
+    who: str
+    phone: str | None
+    stops: bool
+    stopped: bool
+
+    @property
+    def open(self) -> list[Bill]:
+        return [bill for bill in self.bills if bill.is_open]
+
+    @property
+    def payable(self) -> list[Bill]:
+        return [bill for bill in self.bills if bill.to_pay]
+
+
+def read_page(
+    session: Session,
+    deps: Dependencies,
+    customer_id: str,
+    invoice_ids: Sequence[str],
+    contact_id: str | None,
+    message_id: str | None,
+    now: datetime,
+) -> CustomerPage:
+    """Return the page about these invoices of a customer, as they stand in this transaction."""
+    customer = invoices.customer_row(session, customer_id)
+    zone = ZoneInfo(customer.time_zone)
+    today = now.astimezone(zone).date()
+    found = [_bill(session, deps, one, place, today) for place, one in enumerate(invoice_ids)]
+    bills = sorted((bill for bill in found if bill is not None), key=lambda one: (one.due_on, one.number))
+    stops, stopped = _mailbox(session, message_id)
+    contact = contacts.get(session, contact_id)
+    phone = contact.phone if contact is not None else None
+    return CustomerPage(
+        customer_id=customer_id,
+        language=customer.language,
+        country=customer.country,
+        time_zone=zone,
+        today=today,
+        consumer=customer.kind in {None, DebtorKind.CONSUMER},
+        bills=bills,
+        transfers=_transfers(session, deps, [bill for bill in bills if bill.to_pay], len(bills)),
+        who=contact.name if contact is not None else customer.name,
+        phone=masked(AddressKind.NUMBER, phone) if phone else None,
+        stops=stops,
+        stopped=stopped,
+    )
+
+
+def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, today: date) -> Bill | None:
+    row, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
+    if row is None or kept is None:
+        return None
+    case = Case.model_validate(kept.state).with_paid(payments.paid(session, invoice_id))
+    claim, rules = _claim(session, deps, case, today), _plan_rules(session, deps, case)
+    agreements, money = case.agreements, case.money
+    last = agreements.promises[-1] if agreements.promises else None
+    plan = agreements.plan
+    broken = last is not None and last.state is PromiseState.BROKEN and plan is None
+    heads = _heads(claim) if claim is not None else {}
+    return Bill(
+        invoice_id=invoice_id,
+        place=place,
+        number=row.number,
+        stage=case.stage,
+        issued_on=case.issued_on,
+        due_on=case.due_on,
+        currency=case.currency,
+        digits=money.digits,
+        amount=money.amount,
+        paid=money.paid,
+        open=case.open_amount,
+        disputed=case.open_amount - case.asked,
+        total=case.asked + sum(heads.values(), Decimal(0)),
+        payment_url=row.payment_url,
+        has_document=invoice_documents.get(session, invoice_id) is not None,
+        heads=heads,
+        promised=Part(last.date, last.amount) if last is not None and last.state is PromiseState.OPEN else None,
+        broken=Part(last.date, last.amount) if last is not None and broken else None,
+        instalments=[Instalment(one.date, one.amount, place < plan.met) for place, one in enumerate(plan.instalments)]
+        if plan
+        else (),
+        awaits_call=agreements.call is not None,
+        awaits_reply=bool(agreements.replies),
+        awaits_payment=agreements.awaited is not None and agreements.awaited.what == "payment",
+        paused=bool(agreements.pauses),
+        in_dispute=agreements.dispute is not None,
+        resolved=agreements.resolved,
+        promise_days=promise_days(case, today),
+        counts=counts(case, rules),
+        plan_until=last_day(rules, today),
+    )
+
+
+def _heads(claim: Claim) -> dict[str, Decimal]:
+    heads = {"interest": claim.interest, "lump_sum": claim.lump_sum, "costs": claim.costs}
+    return {head: amount for head, amount in heads.items() if amount}
+
+
+def _claim(session: Session, deps: Dependencies, case: Case, today: date) -> Claim | None:
+    """What may be claimed today; None where nothing beside the invoice is, or nobody can say what."""
+    if case.ended:
+        return None
+    try:
+        if not claims_more(session, case, deps.policy(session, case.policy)):
+            return None
+        return claim_on(session, case.invoice_id, today, seller=deps.sender.country).claim
+    except (Refused, LookupError):  # a person was asked about it; the invoice itself can be paid all the same
+        return None
+
+
+def _plan_rules(session: Session, deps: Dependencies, case: Case) -> PlanRules:
+    try:
+        return deps.policy(session, case.policy).plans
+    except LookupError:
+        return PlanRules()
+
+
+def _transfers(session: Session, deps: Dependencies, bills: Sequence[Bill], asked: int) -> list[Transfer]:
+    """One transfer for all invoices of the message while all are open: that reference was issued; else one each."""
+    together = len({bill.currency for bill in bills}) == 1 and len(bills) == asked
+    groups = [bills] if together else [[bill] for bill in bills]
+    found = []
+    for group in groups:
+        account = deps.sender.account_for(group[0].currency)
+        if account is not None:
+            reference = payment_references.reference_of(session, [bill.invoice_id for bill in group])
+            found.append(
+                Transfer(
+                    numbers=[bill.number for bill in group],
+                    amount=sum((bill.to_pay for bill in group), Decimal(0)),
+                    currency=group[0].currency,
+                    digits=group[0].digits,
+                    account=account,
+                    reference=grouped(reference),
+                )
+            )
+    return found
+
+
+def _mailbox(session: Session, message_id: str | None) -> tuple[bool, bool]:
+    """Whether the message went to a mailbox, and whether that takes no more of them."""
+    row = outbox.get(session, message_id) if message_id else None
+    if row is None or row.channel is not Channel.EMAIL:
+        return False, False
+    return True, addresses.why_closed(session, row.channel, row.address, rehearsal=False) == "stopped"

@@ -1,0 +1,96 @@
+"""Carries out what a customer's form came to, once, however often it comes in."""
+
+import asyncio
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from dunwell.domain.channels import Channel
+from dunwell.domain.refusal import Refused
+from dunwell.services import payers
+from dunwell.services.links import Link
+from dunwell.store import sent_files
+from dunwell.store.tables import SentFileRow
+from dunwell.web.customer.acts import Act, Telling
+from dunwell.web.customer.opt_outs import Recipient
+from dunwell.web.customer.typed import Fault, SentFile, Unfit
+from dunwell.web.repetition import answered_once
+from dunwell.web.service import Service
+
+MOST_FILES = 20
+"""How many files are kept of a customer; more come by e-mail."""
+
+
+async def carry_out(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
+    """Tell the cases, keep the file and the payer, stop the e-mails.
+
+    Raises Unfit for what is beyond a limit, Refused for what a case refuses, and NoAnswer or ServerAway when nobody
+    took it in: sent again, it is carried out once.
+    """
+    file_id = await asyncio.to_thread(_keep, service, link, act, form_id, now) if act.file is not None else None
+    try:
+        if act.tellings:
+            await service.connection.ensure()
+        for telling in act.tellings:
+            await _tell(service, link, telling, form_id)
+    except Refused as refused:
+        if file_id is not None and refused.field != "request_id":
+            await asyncio.to_thread(_drop, service, link, file_id)
+        raise
+    if act.payer is not None:
+        await asyncio.to_thread(_name_payer, service, link, act, form_id, now)
+    if act.stops and link.message_id is not None:
+        stopped = Recipient(link.message_id, Channel.EMAIL, "", stopped=False)
+        await asyncio.to_thread(service.opt_outs.stop, stopped, now)
+
+
+async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
+    async def tell() -> Any:
+        return await service.cases.tell(
+            one.invoice_id, one.event, one.content, note=one.note, principal=link.principal, request_id=form_id
+        )
+
+    await answered_once(tell)
+
+
+def _keep(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> str:
+    """Keep the file of a dispute, and return its id. Raises Unfit when there are too many."""
+    file, invoice_id = act.file, act.tellings[0].invoice_id
+    assert file is not None
+    row = _row(link, file, invoice_id, form_id, now)
+    with service.database.writing(link.customer_id) as session:
+        known = sent_files.get(session, invoice_id, row.file_id) is not None
+        if not known and sent_files.count_of_customer(session, link.customer_id) >= MOST_FILES:
+            raise Unfit({"file": Fault("many_files")})
+        sent_files.add(session, row)
+    return row.file_id
+
+
+def _row(link: Link, file: SentFile, invoice_id: str, form_id: str, now: datetime) -> SentFileRow:
+    file_id = sha256(f"{link.link_id}.{form_id}".encode()).hexdigest()[:32]
+    return SentFileRow(
+        file_id=file_id,
+        invoice_id=invoice_id,
+        customer_id=link.customer_id,
+        link_id=link.link_id,
+        name=f"{invoice_id}-{file_id[:8]}.{file.kind.ending}",
+        given_name=file.name,
+        media_type=file.kind.value,
+        size=len(file.content),
+        content=file.content,
+        at=now,
+    )
+
+
+def _drop(service: Service, link: Link, file_id: str) -> None:
+    with service.database.writing(link.customer_id) as session:
+        sent_files.remove(session, file_id)
+
+
+def _name_payer(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
+    assert act.payer is not None
+    try:
+        with service.database.writing(link.customer_id) as session:
+            payers.name(session, link, form_id, act.about, act.payer, now, ask=act.done == "payer_asked")
+    except payers.TooManyPayers:
+        raise Unfit({"form": Fault("payer_cap")}) from None

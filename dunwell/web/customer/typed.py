@@ -1,0 +1,210 @@
+"""Reads what a customer typed into a form, as people of their country write it, and says what is wrong."""
+
+import re
+from collections.abc import AsyncGenerator, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from fastapi import Request
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+
+from dunwell.domain.cleaning import clean, one_line
+from dunwell.domain.money import exact_amount, looks_like_thousands
+from dunwell.intake import address_checks
+from dunwell.intake.file_kinds import MOST_BYTES, FileKind, kind_of
+from dunwell.intake.numbers_and_dates import Decimals, amount_by
+from dunwell.intake.refusals import InvalidValue
+from dunwell.web.request_body import Problem, read_body
+
+MOST_TEXT = 2_000
+MOST_NAME = 120
+LATEST_CALL = timedelta(days=30)
+
+_MOST_FORM = MOST_BYTES + 200_000
+"""Of a whole form: a file, and what stands around it."""
+_FIELDS = 30
+_FORM_ID = re.compile(r"[0-9a-f]{32}")
+_CURRENCY = re.compile(r"[^\d.,'\u2019\s-]")
+_EXAMPLES = {"email": "name@example.com", "phone": "+34 600 123 456"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a field: a word of the pages, with its facts already written."""
+
+    word: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+class Unfit(Exception):
+    """A form that cannot be taken. `faults`: by field; "form" is none of them."""
+
+    def __init__(self, faults: Mapping[str, Fault]) -> None:
+        super().__init__(", ".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file that somebody sent. `name` is theirs."""
+
+    kind: FileKind
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A form as it came in. `files`: the content of each by its field, with its name."""
+
+    fields: Mapping[str, str]
+    files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def form_id(self) -> str:
+        """The id of this one sending of the form; "" for a form that is none of our pages'."""
+        found = self.fields.get("form_id", "")
+        return found if _FORM_ID.fullmatch(found) else ""
+
+
+async def read_sent(request: Request) -> Sent:
+    """Return a posted form. Raises Problem 400, 408 or 413."""
+    body = await read_body(request, _MOST_FORM)
+    try:
+        if not request.headers.get("Content-Type", "").startswith("multipart/form-data"):
+            pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_FIELDS)
+            return Sent({name: value.strip() for name, value in pairs})
+        form = await MultiPartParser(request.headers, _whole(body), max_files=1, max_fields=_FIELDS).parse()
+    except (MultiPartException, ValueError, KeyError):  # UnicodeDecodeError, too
+        raise Problem(400, "The form cannot be read: go back, and send it again.") from None
+    files = {}
+    for name, value in form.items():
+        if isinstance(value, UploadFile) and value.filename:
+            files[name] = (value.filename, await value.read())
+    return Sent({name: value.strip() for name, value in form.items() if isinstance(value, str)}, files)
+
+
+async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+@dataclass
+class Reader:
+    """Reads the fields of a form one after the other, and remembers what is wrong.
+
+    `example` of a day and the bounds are written by `day` and `money` of the page's writer.
+    """
+
+    sent: Sent
+    locale: Locale
+    zone: ZoneInfo
+    country: str
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise Unfit when anything is wrong."""
+        if self.faults:
+            raise Unfit(self.faults)
+
+    def bad(self, name: str, word: str, **facts: object) -> None:
+        self.faults.setdefault(name, Fault(word, facts))
+
+    def typed(self, name: str) -> str:
+        return self.sent.fields.get(name, "")
+
+    def day(self, name: str) -> date | None:
+        """A day, as the browser's calendar gives it. One is needed."""
+        typed = self.typed(name)
+        if not typed:
+            self.bad(name, "need_day")
+            return None
+        try:
+            found = date.fromisoformat(typed)
+        except ValueError:
+            self.bad(name, "bad_day", example="2027-12-31")
+            return None
+        return found
+
+    def amount(self, name: str, digits: int) -> Decimal | None:
+        """An amount as people of this language write it; None for none."""
+        typed = _CURRENCY.sub("", self.typed(name)).strip()
+        if not self.typed(name):
+            return None
+        comma = self.locale.number_symbols["latn"]["decimal"] == ","
+        ways = (Decimals.COMMA, Decimals.POINT) if comma else (Decimals.POINT, Decimals.COMMA)
+        read = [one for way in ways if (one := amount_by(way, typed)) is not None and one > 0]
+        exact = (exact_amount(one, digits) for one in read if not looks_like_thousands(one, digits))
+        found = next((one for one in exact if one is not None), None)
+        if found is None:
+            self.bad(name, "bad_amount", example="1200,50" if comma else "1200.50")
+        return found
+
+    def choice(self, name: str, allowed: Collection[str]) -> str:
+        """One of the words; "" when none of them was chosen."""
+        typed = self.typed(name)
+        if typed not in allowed:
+            self.bad(name, "need_choice")
+            return ""
+        return typed
+
+    def text(self, name: str, *, needed: bool = False, most: int = MOST_TEXT) -> str:
+        """A text in free words."""
+        typed = clean(self.typed(name)).strip()
+        if needed and not typed:
+            self.bad(name, "need_text")
+        elif len(typed) > most:
+            self.bad(name, "too_long", count=most)
+        return typed
+
+    def name(self, name: str) -> str:
+        """The name of a person, on one line."""
+        return one_line(self.text(name, needed=True, most=MOST_NAME))
+
+    def email(self, name: str) -> str:
+        try:
+            return address_checks.email(self.typed(name))
+        except InvalidValue:
+            self.bad(name, "bad_email", example=_EXAMPLES["email"])
+            return ""
+
+    def phone(self, name: str) -> str:
+        try:
+            return address_checks.phone(self.typed(name), self.country)
+        except InvalidValue:
+            self.bad(name, "bad_phone", example=_EXAMPLES["phone"])
+            return ""
+
+    def moment(self, name: str, now: datetime) -> datetime | None:
+        """A local time in the next days; None for none."""
+        typed = self.typed(name)
+        if not typed:
+            return None
+        try:
+            found = datetime.fromisoformat(typed)
+            found = found if found.tzinfo else found.replace(tzinfo=self.zone)
+            fits = now < found < now + LATEST_CALL
+        except (ValueError, OverflowError):
+            fits = False
+        if not fits:
+            self.bad(name, "bad_time")
+            return None
+        return found
+
+    def file(self, name: str) -> SentFile | None:
+        """A file of a kind that we ask for, judged by its content; None for none."""
+        if name not in self.sent.files:
+            return None
+        given, content = self.sent.files[name]
+        kind = kind_of(content)
+        if len(content) > MOST_BYTES:
+            self.bad(name, "big_file")
+        elif kind is None:
+            self.bad(name, "bad_file")
+        else:
+            return SentFile(kind, one_line(given)[:MOST_NAME], content)
+        return None

@@ -1,0 +1,451 @@
+"""What customers do on their page: accepted, refused with what is possible, and carried out once."""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from dunwell.domain.principals import Principal, PrincipalKind
+from dunwell.domain.principals import Role as PrincipalRole
+from dunwell.domain.terms import PayerState
+from dunwell.services import payers as payer_decisions
+from dunwell.store import payers, sent_files
+from dunwell.store.tables import AuditRow, Base, PayerRow
+from tests.web.customer.conftest import NOW, PDF, House
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
+JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 40 + b"\xff\xd9"
+
+
+# What it shows ---------------------------------------------------------------------------------------------
+
+
+async def test_the_page_shows_the_message_s_invoices_alone(house: House) -> None:
+    """A forwarded link tells nothing of the customer's other invoices, and no address whole."""
+    page = await house.page(house.link("RIB-1"))
+    assert "RIB/1" in page and "RIB/2" in page and "RIB/3" not in page
+    assert "1.200,00" in page and "DE89 3704 0044 0532 0130 00" in page and "https://pay.example/RIB-1" in page
+    assert "915550119" not in page and "lucia@ribera.example" not in page and "+34 ••• 19" in page
+
+
+async def test_get_changes_nothing(house: House) -> None:
+    path = house.link("RIB-1")
+    before = house.everything()
+    for address in (path, f"{path}?done=promise_done", f"{path}/promise", f"{path}/stop", f"{path}/invoice/0"):
+        await house.http.get(address)
+    assert house.everything() == before and house.engine.told == []
+
+
+async def test_the_invoice_is_a_pdf_behind_the_link_alone(house: House) -> None:
+    path = house.link("RIB-1")
+    answer = await house.http.get(f"{path}/invoice/0")
+    assert answer.content == PDF and answer.headers["content-type"] == "application/pdf"
+    assert (await house.http.get(f"{path}/invoice/1")).status_code == 404  # RIB-2 has none
+    assert (await house.http.get(f"{path}/invoice/9")).status_code == 404
+    assert (await house.http.get(f"/i/{'a' * 22}/invoice/0")).status_code == 404
+
+
+async def test_only_a_private_customer_reads_about_privacy(house: House) -> None:
+    business, consumer = await house.page(house.link("RIB-1")), await house.page(house.link("PET-1"))
+    assert "https://dunwell.example/privacy" not in business
+    assert "https://dunwell.example/privacy" in consumer and "Вашите данни" in consumer
+
+
+@pytest.mark.parametrize("language", ["de", "ru"])
+async def test_the_language_is_the_customer_s_until_another_is_chosen(house: House, language: str) -> None:
+    path = house.link("RIB-1")
+    assert '<html lang="es' in await house.page(path)
+    answer = await house.http.post(f"{path}/language", data={"language": language})
+    assert answer.status_code == 303 and answer.headers["location"] == path
+    assert "httponly" in answer.headers["set-cookie"].lower() and path not in answer.headers["set-cookie"]
+    assert f'<html lang="{language}' in await house.page(path)
+    await house.http.post(f"{path}/language", data={"language": "tlh"})
+    assert f'<html lang="{language}' in await house.page(path)
+
+
+async def test_a_settled_invoice_says_so_and_takes_nothing(house: House) -> None:
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    house.pay("RIB-3", "80.00")
+    page = await house.page(path)
+    assert "Esta factura está saldada" in page and "<form" in page and f"{path}/promise" not in page
+    answer = await house.send(path, "promise", form_id=form_id, day="2027-04-02")  # a page loaded before
+    assert answer.status_code == 422 and "la factura ha cambiado" in answer.text
+    assert house.told("promise_to_pay") == []
+
+
+# Promise ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_promise_is_the_event_that_a_clerk_s_form_sends(house: House) -> None:
+    path = house.link("RIB-3")
+    answer = await house.send(path, "promise", day="2027-04-02")
+    assert answer.status_code == 303 and answer.headers["location"] == f"{path}?done=promise_done#done"
+    promise = house.case("RIB-3").agreements.promise
+    assert promise is not None and promise.amount == Decimal("80.00")
+    assert promise.promised_by == "link of accounts_payable.1"
+    assert promise.answer is not None  # the message that confirms it
+    page = await house.page(f"{path}?done=promise_done")
+    assert "Hemos anotado su promesa" in page and "2 de abril de 2027" in page
+    with house.database.reading() as session:
+        row = session.scalars(select(AuditRow).where(AuditRow.action == "promise_to_pay")).one()
+    assert row.kind == PrincipalKind.LINK and row.principal == "ribera.accounts_payable.1"
+
+
+async def test_one_promise_for_all_invoices_of_the_message(house: House) -> None:
+    path = house.link("RIB-1")
+    answer = await house.send(path, "promise", which="all", day="2027-04-02")
+    assert answer.status_code == 303
+    assert [house.case(one).agreements.promise is not None for one in ("RIB-1", "RIB-2", "RIB-3")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({}, "Elija un día."),
+        ({"day": "el viernes"}, "Esto no es un día"),
+        ({"day": "2027-03-23"}, "Elija un día del"),
+        ({"day": "2027-09-01"}, "Elija un día del"),
+        ({"day": "2027-04-02", "amount": "mucho"}, "Esto no es un importe"),
+        ({"day": "2027-04-02", "amount": "81"}, "Quedan por pagar"),
+        ({"day": "2027-04-02", "amount": "-1"}, "Esto no es un importe"),
+    ],
+)
+async def test_a_promise_is_refused_beside_its_field_with_what_is_possible(
+    house: House, typed: Mapping[str, str], says: str
+) -> None:
+    answer = await house.send(house.link("RIB-3"), "promise", **typed)
+    assert answer.status_code == 422 and says in answer.text and 'aria-invalid="true"' in answer.text
+    assert '<details id="promise" name="answer" open>' in answer.text
+    for value in typed.values():  # what was typed is kept
+        assert f'value="{value}"' in answer.text
+    assert house.engine.told == []
+
+
+async def test_a_double_click_promises_once(house: House) -> None:
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    both = await asyncio.gather(*(house.send(path, "promise", form_id=form_id, day="2027-04-02") for _ in range(2)))
+    assert [one.status_code for one in both] == [303, 303]
+    assert len(house.told("promise_to_pay")) == 1
+    other = await house.send(path, "promise", form_id=form_id, day="2027-04-03")
+    assert other.status_code == 422 and "ya se envió con otros datos" in other.text
+    assert len(house.told("promise_to_pay")) == 1
+
+
+async def test_a_form_of_another_site_or_without_an_id_is_not_taken(house: House) -> None:
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    headers = {"Sec-Fetch-Site": "cross-site"}
+    data = {"form_id": form_id, "day": "2027-04-02"}
+    assert (await house.http.post(f"{path}/promise", data=data, headers=headers)).status_code == 422
+    assert (await house.http.post(f"{path}/promise", data={"day": "2027-04-02"})).status_code == 422
+    assert house.engine.told == []
+
+
+async def test_nobody_answers_now_and_the_same_form_counts_once_later(house: House) -> None:
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    house.engine.away = True
+    answer = await house.send(path, "promise", form_id=form_id, day="2027-04-02")
+    assert answer.status_code == 503 and form_id in answer.text and "cuenta una sola vez" in answer.text
+    house.engine.away = False
+    assert (await house.send(path, "promise", form_id=form_id, day="2027-04-02")).status_code == 303
+    assert len(house.told("promise_to_pay")) == 1
+
+
+async def test_a_link_to_read_takes_no_form_and_shows_none(house: House) -> None:
+    path = house.link("RIB-3", only_see=True)
+    page = await house.page(path)
+    assert "80,00" in page and "/promise" not in page and "/call" not in page and "DE89" not in page
+    for act in ("promise", "split", "wrong", "paid", "payer", "call", "stop"):
+        assert (await house.http.post(f"{path}/{act}", data={"form_id": "0" * 32})).status_code == 404
+    assert (await house.http.post(f"/i/{'a' * 22}/promise", data={"form_id": "0" * 32})).status_code == 404
+
+
+async def test_a_scanner_that_presses_every_button_does_nothing(house: House) -> None:
+    """It sends the forms as they stand on the page: with their ids, and no day, choice or text."""
+    path = house.link("RIB-1")
+    before = house.everything()
+    forms = re.findall(r'<form[^>]* action="([^"]+)"[^>]*>(.*?)</form>', await house.page(path), re.S)
+    assert len(forms) == 8
+    for action, form in forms:
+        fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+        answer = await house.http.post(action, data=fields)
+        assert answer.status_code == (303 if action.endswith("/language") else 422), action
+    assert house.everything() == before and house.engine.told == []
+
+
+# Instalments -----------------------------------------------------------------------------------------------
+
+
+async def test_1200_in_three_parts(house: House) -> None:
+    path = house.link("RIB-1")
+    assert "3" in await house.page(path)
+    answer = await house.send(path, "split", which="RIB-1", parts="3", first="2027-03-31", every="month")
+    assert answer.status_code == 303, answer.text
+    plan = house.case("RIB-1").agreements.plan
+    assert plan is not None and plan.by == "link of accounts_payable.1" and plan.answer is not None
+    assert [(f"{one.date}", str(one.amount)) for one in plan.instalments] == [
+        ("2027-03-31", "400.00"),
+        ("2027-04-30", "400.00"),
+        ("2027-05-31", "400.00"),
+    ]
+    assert "30 de abril de 2027" in await house.page(path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({"parts": "4"}, "Elija una opción."),
+        ({"every": ""}, "Elija una opción."),
+        ({"first": ""}, "Elija un día."),
+        ({"first": "2027-03-01"}, "Elija un día del"),
+        ({"first": "2027-06-20"}, "Elija un día del"),
+    ],
+)
+async def test_a_plan_beyond_the_policy_is_refused(house: House, typed: Mapping[str, str], says: str) -> None:
+    fields = {"which": "RIB-1", "parts": "3", "first": "2027-04-01", "every": "month"} | dict(typed)
+    answer = await house.send(house.link("RIB-1"), "split", **fields)
+    assert answer.status_code == 422 and says in answer.text
+    assert house.engine.told == []
+
+
+async def test_a_policy_without_plans_offers_none(house: House) -> None:
+    path = house.link("RIB-3")  # key-account
+    assert f"{path}/split" not in await house.page(path)
+    answer = await house.send(path, "split", parts="2", first="2027-04-01", every="month")
+    assert answer.status_code == 422 and house.engine.told == []
+
+
+# Something is wrong ----------------------------------------------------------------------------------------
+
+
+async def test_a_part_is_disputed_with_a_photograph(house: House) -> None:
+    path = house.link("RIB-1")
+    fields = {"which": "RIB-1", "reason": "quality", "amount": "300", "text": "La mesa llegó rota."}
+    answer = await house.send(path, "wrong", file=("../mesa rota.png", PNG), **fields)
+    assert answer.status_code == 303, answer.text
+    dispute = house.case("RIB-1").agreements.dispute
+    assert dispute is not None and dispute.amount == Decimal(300) and dispute.reason == "quality"
+    assert dispute.by == "link of accounts_payable.1" and dispute.answer is not None
+    assert house.notes("RIB-1") == ["La mesa llegó rota."]
+    with house.database.reading() as session:
+        (row,) = sent_files.of_invoice(session, "RIB-1")
+        assert (row.content, row.media_type, row.given_name) == (PNG, "image/png", "../mesa rota.png")
+        assert re.fullmatch(r"RIB-1-[0-9a-f]{8}\.png", row.name)
+    page = await house.page(path)
+    assert "No pedimos" in page and "300,00" in page
+
+
+@pytest.mark.parametrize("content", [PDF, PNG, JPEG])
+async def test_files_of_three_kinds_are_taken(house: House, content: bytes) -> None:
+    fields = {"which": "RIB-1", "reason": "other", "text": "ver archivo"}
+    answer = await house.send(house.link("RIB-1"), "wrong", file=("x.exe", content), **fields)
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"MZ\x90\x00", "no es un PDF"),
+        (b"<script>alert(1)</script>", "no es un PDF"),
+        (PNG[:20], "no es un PDF"),
+        (PNG[:-8] + b"\x00" * (5 * 1024 * 1024) + PNG[-8:], "5 MB"),
+        (b"\x00" * (6 * 1024 * 1024), "5 MB"),
+    ],
+    ids=["program", "script", "torn", "too-large", "far-too-large"],
+)
+async def test_other_files_are_refused_and_nothing_is_told(house: House, content: bytes, says: str) -> None:
+    fields = {"which": "RIB-1", "reason": "other", "text": "ver archivo"}
+    answer = await house.send(house.link("RIB-1"), "wrong", file=("x.png", content), **fields)
+    assert answer.status_code in {413, 422} and says in answer.text
+    assert house.engine.told == [] and house.count("sent_files") == 0
+
+
+async def test_a_dispute_needs_words_and_a_second_one_waits(house: House) -> None:
+    path = house.link("RIB-3")
+    empty = await house.send(path, "wrong", reason="price", text="  ")
+    assert empty.status_code == 422 and "Escriba unas palabras" in empty.text
+    form_id = await house.form_id(path)
+    assert (await house.send(path, "wrong", reason="price", text="80 y no 8")).status_code == 303
+    again = await house.send(path, "wrong", form_id=form_id, reason="twice", text="y otra vez", file=("a.png", PNG))
+    assert again.status_code == 422 and "Ya estamos revisando" in again.text
+    assert house.count("sent_files") == 0 and house.notes("RIB-3") == ["80 y no 8"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        ({"outcome": "rejected"}, "La factura queda como está"),
+        ({"outcome": "adjusted", "new_amount": "60.00"}, "La factura es ahora de"),
+        ({"outcome": "upheld"}, "tenía usted razón"),
+    ],
+)
+async def test_what_came_of_a_dispute_stands_on_the_same_link(
+    house: House, outcome: Mapping[str, Any], says: str
+) -> None:
+    path = house.link("RIB-3")
+    await house.send(path, "wrong", reason="price", amount="20", text="caro")
+    house.engine.apply("RIB-3", "dispute_resolved", {**outcome, "by": "agent-3"})
+    page = await house.page(path)
+    assert says in page and "24 de marzo de 2027" in page and "agent-3" not in page
+
+
+# Paid already, and calls -----------------------------------------------------------------------------------
+
+
+async def test_a_payment_is_announced(house: House) -> None:
+    path = house.link("RIB-1")
+    fields = {"which": "all", "day": "2027-03-22", "from": "BBVA, transferencia"}
+    answer = await house.send(path, "paid", **fields)
+    assert answer.status_code == 303, answer.text
+    told = dict(house.told("payment_announced"))
+    assert told.keys() == {"RIB-1", "RIB-2"}
+    assert told["RIB-1"]["by"] == "link of accounts_payable.1" and told["RIB-1"]["paid_on"] == "2027-03-22"
+    assert house.notes("RIB-1") == ["BBVA, transferencia"] and "BBVA" not in str(told)
+    assert "Estamos buscando el pago" in await house.page(path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"), [({}, "Elija un día."), ({"day": "2027-03-25"}, "Elija un día hasta hoy.")]
+)
+async def test_a_payment_of_tomorrow_is_a_promise(house: House, typed: Mapping[str, str], says: str) -> None:
+    answer = await house.send(house.link("RIB-3"), "paid", **typed)
+    assert answer.status_code == 422 and says in answer.text
+
+
+async def test_a_call_at_a_number_that_was_typed(house: House) -> None:
+    path = house.link("RIB-1")
+    fields = {"where": "other", "number": "600 123 456", "at": "2027-03-25T11:30"}
+    assert (await house.send(path, "call", **fields)).status_code == 303
+    ((invoice_id, content),) = house.told("call_requested")
+    assert content["at"] == "2027-03-25T11:30:00+01:00" and "600" not in str(content)
+    assert house.notes(invoice_id) == ["+34600123456"]
+    assert "le llamaremos" in await house.page(path)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ({}, "Elija una opción."),
+        ({"where": "other"}, "no es un número de teléfono"),
+        ({"where": "other", "number": "abc"}, "no es un número de teléfono"),
+        ({"where": "on-file", "at": "2027-03-23T11:30"}, "Elija una hora"),
+        ({"where": "on-file", "at": "2028-03-23T11:30"}, "Elija una hora"),
+        ({"where": "on-file", "at": "mañana"}, "Elija una hora"),
+    ],
+)
+async def test_a_call_is_refused(house: House, typed: Mapping[str, str], says: str) -> None:
+    answer = await house.send(house.link("RIB-3"), "call", **typed)
+    assert answer.status_code == 422 and says in answer.text and house.engine.told == []
+
+
+async def test_who_has_no_number_on_file_gives_one(house: House) -> None:
+    path = house.link("PET-1")
+    assert "on-file" not in await house.page(path)
+    assert (await house.send(path, "call", where="on-file")).status_code == 422
+
+
+# Someone else pays -----------------------------------------------------------------------------------------
+
+
+async def test_a_business_names_who_pays_and_they_get_one_mail_that_names_no_debt(house: House) -> None:
+    path = house.link("RIB-1")
+    fields = {"name": "Marta Gil", "email": "marta@grupo.example"}
+    for _ in range(2):
+        assert (await house.send(path, "payer", **fields)).status_code == 303
+    mail = house.mail_to_payers()
+    assert len(mail) == 1
+    assert "Lucía Ferrer" in mail[0].text and "Marta Gil" in mail[0].text and mail[0].to == "marta@grupo.example"
+    for word in ("RIB", "1.200", "1200", "640", "factura", "pag", "deuda", "Ribera"):
+        assert word not in f"{mail[0].subject} {mail[0].text}"
+    assert house.mail_to_payers() == []
+    assert [one.reason for one in house.timeline("RIB-1") if one.kind == "payer"][-1].startswith("whoever was named")
+
+
+async def test_nobody_names_more_than_two_people_by_a_link(house: House) -> None:
+    path = house.link("RIB-1")
+    for number in (1, 2):
+        fields = {"name": f"Persona {number}", "email": f"p{number}@grupo.example"}
+        assert (await house.send(path, "payer", **fields)).status_code == 303
+    third = await house.send(path, "payer", name="Otra", email="p3@grupo.example")
+    assert third.status_code == 422 and "no se puede indicar a nadie más" in third.text
+    assert len(house.mail_to_payers()) == 2
+
+
+@pytest.mark.parametrize(("write", "mails"), [(True, 1), (False, 0)])
+async def test_for_a_private_customer_a_person_decides_first(house: House, write: bool, mails: int) -> None:
+    path = house.link("PET-1")
+    answer = await house.send(path, "payer", name="Иван Петров", email="ivan@petrov.example")
+    assert answer.headers["location"].endswith("?done=payer_asked#done")
+    assert house.mail_to_payers() == []
+    with house.database.writing("petrova") as session:
+        (row,) = payers.of_invoice(session, "PET-1")
+        clerk = Principal(PrincipalKind.PERSON, id="agent-3", name="Ana", role=PrincipalRole.AGENT)
+        payer_decisions.decide(session, row.payer_id, clerk, NOW, write=write)
+    assert len(house.mail_to_payers()) == mails
+    assert "agent-3" in str(house.timeline("PET-1"))
+
+
+async def test_a_payer_is_not_written_to_once_the_invoice_is_paid(house: House) -> None:
+    path = house.link("RIB-3")
+    await house.send(path, "payer", name="Marta Gil", email="marta@grupo.example")
+    house.pay("RIB-3", "80.00")
+    assert house.mail_to_payers() == []
+    with house.database.reading() as session:
+        assert session.scalars(select(PayerRow.state)).one() is PayerState.WITHHELD
+
+
+async def test_a_payer_is_not_written_to_at_night(house: House) -> None:
+    await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@grupo.example")
+    assert house.mail_to_payers(NOW.replace(hour=23)) == []
+    assert len(house.mail_to_payers(NOW.replace(day=25))) == 1
+
+
+# Stop e-mails ----------------------------------------------------------------------------------------------
+
+
+async def test_e_mails_stop_when_a_person_is_sure(house: House) -> None:
+    path = house.link("RIB-1")
+    assert (await house.send(path, "stop")).status_code == 422
+    assert house.closed("lucia@ribera.example") is None
+    assert (await house.send(path, "stop", sure="yes")).status_code == 303
+    assert house.closed("lucia@ribera.example") == "stopped"
+    assert f"{path}/stop" not in await house.page(path)
+
+
+# Personal data ---------------------------------------------------------------------------------------------
+
+MARK = "qzxplanted"
+
+
+async def test_what_people_type_is_found_in_the_database_only(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    path, other = house.link("RIB-1"), house.link("RIB-3")
+    answers = [
+        await house.send(path, "wrong", which="RIB-1", reason="other", text=f"{MARK}1", file=(f"{MARK}2.png", PNG)),
+        await house.send(path, "payer", name=f"{MARK}3", email=f"{MARK}4@grupo.example"),
+        await house.send(other, "promise", day=f"{MARK}5"),
+    ]
+    assert [one.status_code for one in answers] == [303, 303, 422]
+    for told in house.engine.told:
+        assert MARK not in str(told)
+    for entry in (*house.timeline("RIB-1"), *house.timeline("RIB-3")):
+        assert MARK not in str(entry)
+    logged = [record for record in caplog.records if not record.name.startswith(("aiosqlite", "sqlalchemy"))]
+    assert MARK not in str([record.getMessage() for record in logged])
+    assert all(MARK not in str(one.headers) for one in answers)
+    with house.database.reading() as session:
+        found = {
+            table.name for table in Base.metadata.sorted_tables if MARK in str(session.execute(select(table)).all())
+        }
+    assert found == {"notes", "sent_files", "payers"}
