@@ -23,7 +23,6 @@ from dunwell.services.links import PATHS, Link
 from dunwell.views.restriction import HeldInvoice, RestrictedAccount, restricted_account
 from dunwell.web.console.forms import FORM_ID, read_form
 from dunwell.web.console.rendering import now
-from dunwell.web.console.sending import answered_once
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
 from dunwell.web.service import Service, service_of
