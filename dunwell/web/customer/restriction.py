@@ -25,6 +25,7 @@ from dunwell.web.console.forms import FORM_ID, read_form
 from dunwell.web.console.rendering import now
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
+from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PATHS[LinkKind.RESTRICTION], include_in_schema=False)
