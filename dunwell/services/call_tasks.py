@@ -10,7 +10,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId, TaskId
 from dunwell.domain.terms import TaskKind
-from dunwell.services import contact_caps, standstill
+from dunwell.services import contact_caps, customer_waits, standstill
 from dunwell.services.composing import compose, language_of
 from dunwell.services.decision_log import note
 from dunwell.services.dependencies import Dependencies
@@ -67,9 +67,10 @@ def raise_contact(
 ) -> Result:
     """Ask our people to call, visit or meet this contact. Once; safe to repeat.
 
-    Raises TooOften while a standstill is in force.
+    Raises TooOften while a standstill is in force, or something of the customer's waits for us.
     """
     standstill.forbid(session, dispatch)
+    customer_waits.forbid(session, dispatch, presses=True)
     if fresh(session, dispatch, deps.asks(dispatch.execution)) is None:
         message = dispatch.execution.message
         why = f"{message}: no {channel.value} with {contact.contact_id}: nothing may be asked for now"

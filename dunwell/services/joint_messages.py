@@ -18,7 +18,7 @@ from dunwell.domain.invoice import Customer
 from dunwell.domain.keys import StepKey
 from dunwell.domain.policy import Step
 from dunwell.domain.terms import Late
-from dunwell.services import credits, message_facts, money_under_way, warning_proof
+from dunwell.services import credits, customer_waits, message_facts, warning_proof
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.step_execution import execution_for
@@ -151,7 +151,7 @@ def _dispatch_of(session: Session, deps: Dependencies, dispatch: Dispatch, case:
         execution=execution,
         planned_at=action.at,
     )
-    return None if money_under_way.wait_for(session, other) else other
+    return None if customer_waits.wait_for(session, other, presses=True) else other
 
 
 def _debtor(session: Session, dispatch: Dispatch, case: Case) -> Customer:

@@ -26,9 +26,9 @@ from dunwell.services import (
     contact_caps,
     contact_law,
     credits,
+    customer_waits,
     joint_messages,
     letters,
-    money_under_way,
     standstill,
 )
 from dunwell.services.asked_claims import AskedClaim
@@ -103,19 +103,12 @@ class Claims:
             note(session, dispatch, f"{contact.contact_id}.{channel.value}.closed", "withheld", reason, channel)
             return "closed"
         standstill.forbid(session, dispatch)
-        self._wait_for_money(session, dispatch)
+        presses = dispatch.execution.ladder is not None or self._deps.asks(dispatch.execution)
+        customer_waits.forbid(session, dispatch, presses=presses)
         wait = contact_caps.earliest(session, self._deps, dispatch, [contact])
         if wait is not None:
             raise contact_caps.TooOften([contact], *wait)
         return self._write(session, replace(dispatch, case=case), row, contact, channel, address)
-
-    def _wait_for_money(self, session: Session, dispatch: Dispatch) -> None:
-        """Raises TooOften while a person decides whether money that came in is this customer's."""
-        if dispatch.execution.ladder is None and not self._deps.asks(dispatch.execution):
-            return
-        found = money_under_way.wait_for(session, dispatch)
-        if found is not None:
-            raise contact_caps.TooOften((), found.until, found.why)
 
     def _nothing_is_left(self, session: Session, dispatch: Dispatch) -> bool:
         """Whether the message asks for interest and costs after the payment, and they were paid as well."""

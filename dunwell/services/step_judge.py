@@ -15,6 +15,7 @@ from dunwell.services import (
     address_queue,
     contact_caps,
     credits,
+    customer_waits,
     money_under_way,
     person_tasks,
     standstill,
@@ -59,7 +60,7 @@ class StepJudge:
             closed = dispatch.calendar.why_outside(now)
             return _hold_back(session, dispatch, "delayed", until, f"{closed}: waits for the next open hour")
         sent = outbox.of_invoice(session, case.invoice_id, str(execution.key))
-        waits = self._covered_by_credit(session, dispatch) or self._money_under_way(session, dispatch)
+        waits = self._covered_by_credit(session, dispatch) or self._waits(session, dispatch)
         if execution.ladder is not None and not execution.again:
             judge = self._judge_return if execution.returns else self._judge_step
             return waits or judge(session, dispatch, execution.ladder, sent)
@@ -77,15 +78,15 @@ class StepJudge:
             step=dispatch.execution.step, status="blocked", at=dispatch.now, until=until, why=found.why
         )
 
-    def _money_under_way(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
-        """Delay the step while a person decides whether money that came in is this customer's."""
-        if not self._asks(dispatch):
-            return None
-        found = money_under_way.wait_for(session, dispatch)
+    def _waits(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
+        """Delay the step while a reply or money of this customer's waits for a person."""
+        presses = self._asks(dispatch)
+        found = customer_waits.wait_for(session, dispatch, presses=presses)
         if found is None:
-            money_under_way.note_undecided(session, dispatch)
+            if presses:
+                money_under_way.note_undecided(session, dispatch)
             return None
-        note(session, dispatch, f"match.{found.since:%Y%m%d%H%M%S}", "delayed", found.why)
+        note(session, dispatch, f"waits.{found.since:%Y%m%d%H%M%S}", "delayed", found.why)
         tomorrow = dispatch.calendar.end_of_day(
             dispatch.calendar.local_date(dispatch.now)
         )  # it may be decided by then

@@ -1,0 +1,51 @@
+"""Whether something of the customer's waits for us, so that nothing is sent and nothing done about them meanwhile.
+
+Looked at in the transaction that claims a message or acts, under the customer's lock, under which a reply or incoming
+money is written as well: either the claim sees it, or the message was claimed before.
+"""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.keys import StepId
+from dunwell.services import money_under_way, replies
+from dunwell.services.contact_caps import TooOften
+from dunwell.services.dispatch import Dispatch
+from dunwell.services.standstill import Wait
+
+
+def wait_for(session: Session, dispatch: Dispatch, *, presses: bool) -> Wait | None:
+    """Return until when the step waits, and why; None when nothing keeps it.
+
+    presses: it asks for money, or does something because none came; only such a step waits for money in question.
+    """
+    found = _unhandled_reply(session, dispatch)
+    return found or (money_under_way.wait_for(session, dispatch) if presses else None)
+
+
+def forbid(session: Session, dispatch: Dispatch, *, presses: bool) -> None:
+    """Raises TooOften while the step has to wait."""
+    found = wait_for(session, dispatch, presses=presses)
+    if found is not None:
+        raise TooOften((), found.until, found.why)
+
+
+def _unhandled_reply(session: Session, dispatch: Dispatch) -> Wait | None:
+    """A reply that no person has handled, also one of which the case does not know yet.
+
+    It keeps neither a person's answer nor the word that the money came.
+    """
+    if dispatch.case.ended is not None or StepId.parse(dispatch.execution.step).persons_answer is not None:
+        return None
+    found = replies.open_for(session, dispatch.case.customer_id)
+    if not found:
+        return None
+    since = found[0].received_at
+    why = f"a reply of {dispatch.calendar.local_date(since)} waits for a person: nothing leaves until it is handled"
+    return Wait(_tomorrow(dispatch), why, since)
+
+
+def _tomorrow(dispatch: Dispatch) -> datetime:
+    """The next day's first open hour. A case that is told that the reply was handled looks again at once."""
+    return dispatch.calendar.next_open(dispatch.calendar.end_of_day(dispatch.calendar.local_date(dispatch.now)))

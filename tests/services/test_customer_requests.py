@@ -1,0 +1,157 @@
+"""What customers say becomes tasks, and keeps messages back in the transaction that would claim them."""
+
+from datetime import datetime
+
+import pytest
+
+from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind
+from dunwell.domain.terms import Role, TaskState
+from dunwell.store import replies, tasks
+from dunwell.store.tables import ReplyRow
+from tests.builders import a_contact, a_customer, an_invoice, at
+from tests.services.conftest import ServiceHarness
+
+FIRST = "2027-03-02 09:00"
+
+
+def opened(harness: ServiceHarness) -> ServiceHarness:
+    people = (a_contact(phone="+4930111222"), a_contact(Role.USER, phone="+4930111333"))
+    harness.open(an_invoice(customer=a_customer(contacts=people)))
+    return harness
+
+
+def write(harness: ServiceHarness, when: str, kind: ReplyKind = ReplyKind.PERSON) -> None:
+    """A reply as the webhook keeps it; no case is told of it yet."""
+    row = ReplyRow(
+        reply_id="r1",
+        customer_id="acme",
+        found_by=FoundBy.ADDRESS,
+        forwarded=False,
+        channel=ReplyChannel.EMAIL,
+        kind=kind,
+        why="its address is a contact's",
+        sender="ada@acme.example",
+        sender_key="ada@acme.example",
+        sender_name="",
+        subject="",
+        text="Ya pagué ayer",
+        whole="Ya pagué ayer",
+        verdicts={},
+        proposals=[],
+        received_at=at(when),
+    )
+    with harness.deps.database.writing("acme") as session:
+        replies.add(session, row)
+
+
+def handle(harness: ServiceHarness, when: datetime) -> None:
+    with harness.deps.database.writing("acme") as session:
+        row = replies.get(session, "r1")
+        assert row is not None
+        row.handled_at = when
+
+
+def test_a_reply_that_no_case_was_told_of_keeps_the_message_back(harness: ServiceHarness) -> None:
+    opened(harness)
+    write(harness, "2027-03-02 08:59")
+    answer = harness.carry_out("first-reminder", FIRST)
+    assert answer.outcome is not None
+    assert (answer.outcome.status, harness.messages()) == ("delayed", [])
+    assert answer.next_action is not None
+    assert answer.next_action.at == at("2027-03-03 08:00")
+    (said,) = harness.entries("delayed")
+    assert said.reason == "a reply of 2027-03-02 waits for a person: nothing leaves until it is handled"
+    handle(harness, at("2027-03-02 12:00"))
+    harness.carry_out("first-reminder", "2027-03-03 08:00")
+    assert harness.messages()
+
+
+@pytest.mark.parametrize("kind", [ReplyKind.AUTOMATIC, ReplyKind.UNKNOWN])
+def test_automatic_mail_keeps_nothing_back(harness: ServiceHarness, kind: ReplyKind) -> None:
+    opened(harness)
+    write(harness, "2027-03-02 08:59", kind)
+    harness.carry_out("first-reminder", FIRST)
+    assert harness.messages()
+
+
+def test_confirmations_wait_for_the_reply_and_thanks_do_not(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    harness.record("promise_to_pay", "2027-03-03 09:00", date="2027-03-10", promised_by="user")
+    write(harness, "2027-03-03 09:10")
+    answer = harness.carry_out("promise-confirmed~1", "2027-03-03 09:30")
+    assert answer.outcome is not None
+    assert answer.outcome.status == "delayed"
+    harness.pay("2027-03-03 10:00")
+    harness.carry_out("thank-you~2", "2027-03-03 10:30")
+    assert [row.message for row in harness.messages()][-1] == "thank-you"
+
+
+def test_an_announced_payment_asks_a_person_to_look_for_it(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    said = {"by": "link of user.1", "paid_on": "2027-03-02", "amount": "900.00", "method": "transfer"}
+    answer = harness.record("payment_announced", "2027-03-03 09:00", **said)
+    assert answer.next_action is not None
+    assert (answer.next_action.step, answer.next_action.at) == ("@payment-wait", at("2027-03-05 23:00"))
+    (task,) = harness.tasks()
+    assert (task.task_id, task.contact_id, task.amount) == ("inv-1.announced.1", "acme.user.1", 900)
+    assert task.reason.startswith("900.00 EUR was paid on 2027-03-02 by transfer, says link of user.1. Look for it")
+    harness.pay("2027-03-04 09:00")
+    assert harness.tasks() == []  # the end of the case withdraws it
+
+
+@pytest.mark.parametrize(
+    ("wanted", "due"),
+    [
+        (None, "2027-03-03 09:00"),
+        ("2027-03-04T10:00:00Z", "2027-03-04 10:00"),
+        ("2027-03-04T20:00:00Z", "2027-03-05 08:00"),  # nobody is called at night
+        ("2027-03-06T10:00:00Z", "2027-03-08 08:00"),  # nor on a Saturday
+    ],
+)
+def test_a_requested_call_is_a_task_at_an_hour_when_people_are_called(
+    harness: ServiceHarness, wanted: str | None, due: str
+) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    answer = harness.record("call_requested", "2027-03-03 09:00", by="link of user.1", at=wanted)
+    (task,) = harness.tasks()
+    assert (task.kind, task.contact_id, task.due_at, task.requested) == ("call", "acme.user.1", at(due), True)
+    assert "Ask for User Person" in task.script
+    assert answer.next_action is not None
+    assert (answer.next_action.step, answer.next_action.at.date()) == ("@call", at(due).date())
+
+
+def test_another_hour_moves_the_call_and_its_outcome_ends_the_wait(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    harness.record("call_requested", "2027-03-03 09:00", by="link of user.1")
+    harness.record("call_requested", "2027-03-03 09:30", by="link of user.1", at="2027-03-04T10:00:00Z")
+    (task,) = harness.tasks()
+    assert (task.task_id, task.due_at) == ("inv-1.call-asked.1", at("2027-03-04 10:00"))
+    harness.record("call_outcome", "2027-03-04 10:10", task_id=task.task_id, outcome="reached", by="agent-7")
+    assert (harness.tasks(), harness.case.agreements.call) == ([], None)
+
+
+def test_a_manager_hears_of_a_reply_once_a_week_by_one_task(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    harness.record("reply_received", "2027-03-03 09:00", reply_id="r1", channel="email", at="2027-03-03T09:00:00Z")
+    assert harness.tasks() == []
+    for when in ("2027-03-05 09:00", "2027-03-12 09:00"):
+        said = harness.case.reply_due(at(when))
+        assert [one.kind for one in said] == ["escalated"]
+        harness.record("contacts_changed", when, by="billing")
+        (task,) = harness.tasks()
+        assert (task.task_id, task.escalated_at) == ("r1.reply", at(when))
+    harness.record("call_outcome", "2027-03-12 10:00", task_id="r1.reply", outcome="done", by="manager-1")
+    assert harness.tasks() == []  # heard; if the reply still lies there in a week, it is asked again
+    harness.case.reply_due(at("2027-03-19 09:00"))
+    harness.record("contacts_changed", "2027-03-19 09:00", by="billing")
+    assert [task.task_id for task in harness.tasks()] == ["r1.reply"]
+    harness.record("reply_handled", "2027-03-19 10:00", reply_id="r1", by="agent-7")
+    with harness.deps.database.reading() as session:
+        task = tasks.get(session, "r1.reply")
+    assert task is not None
+    assert task.state is TaskState.WITHDRAWN
