@@ -1,6 +1,7 @@
 """What customers say becomes tasks, and keeps messages back in the transaction that would claim them."""
 
 from datetime import datetime
+from decimal import Decimal
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_an_announced_payment_asks_a_person_to_look_for_it(harness: ServiceHarne
     assert answer.next_action is not None
     assert (answer.next_action.step, answer.next_action.at) == ("@payment-wait", at("2027-03-05 23:00"))
     (task,) = harness.tasks()
-    assert (task.task_id, task.contact_id, task.amount) == ("inv-1.announced.1", "acme.user.1", 900)
+    assert (task.task_id, task.contact_id, task.amount) == ("inv-1.announced.1", "acme.user.1", Decimal(900))
     assert task.reason.startswith("900.00 EUR was paid on 2027-03-02 by transfer, says link of user.1. Look for it")
     harness.pay("2027-03-04 09:00")
     assert harness.tasks() == []  # the end of the case withdraws it
@@ -152,6 +153,6 @@ def test_a_manager_hears_of_a_reply_once_a_week_by_one_task(harness: ServiceHarn
     assert [task.task_id for task in harness.tasks()] == ["r1.reply"]
     harness.record("reply_handled", "2027-03-19 10:00", reply_id="r1", by="agent-7")
     with harness.deps.database.reading() as session:
-        task = tasks.get(session, "r1.reply")
-    assert task is not None
-    assert task.state is TaskState.WITHDRAWN
+        withdrawn = tasks.get(session, "r1.reply")
+    assert withdrawn is not None
+    assert withdrawn.state is TaskState.WITHDRAWN
