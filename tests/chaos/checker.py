@@ -285,6 +285,32 @@ def _overlooked(records: Records, form: Row, what: str) -> Iterator[str]:
             yield f"{what} was taken without a word of what had been done meanwhile: {row['kind']}"
 
 
+def pages_once(records: Records) -> Iterator[str]:
+    """G3: what a form of a customer's page confirmed was done once for each invoice; a scanner changed nothing.
+
+    What was confirmed in the time that a restore took away was kept until then.
+    """
+    for visit in records.visits:
+        at, what = moment(visit["at"]), f"the form {visit['act']} of link {visit['link']} at {visit['at']}"
+        lost = records.lost_time is not None and records.lost_time[0] <= at <= records.lost_time[1]
+        known = records.replaced if lost and records.replaced else records
+        kept = [row for form_id in visit["form_ids"] for row in known.requests.get(form_id, [])]
+        invoices = Counter(row["invoice_id"] for row in kept)
+        if visit["outcome"] == "done":
+            if not kept:
+                yield f"{what} was confirmed, and is not kept"
+            for row in kept:
+                if not known.told.get(row["request_id"]):
+                    yield f"{what} was confirmed, and nobody wrote it down"
+        elif kept:
+            yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices)}"
+        if visit["outcome"] == "scanned" and visit["act"]:
+            yield f"a scanner's empty form was taken: {visit['act']} of link {visit['link']}"
+        for invoice_id, times in invoices.items():
+            if times > 1:
+                yield f"{what} is kept {times} times for {invoice_id}"
+
+
 def _told_twice(records: Records) -> Iterator[str]:
     """No more lines of the timeline than confirmed forms, by clerk and kind; a promise or dispute names its note."""
     confirmed = Counter(
@@ -597,6 +623,7 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G2 no report lost": no_report_lost,
     "G3 once": once,
     "G3 a form once": forms_once,
+    "G3 a page's form once": pages_once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
     "G5 limits of law": limits_of_law,

@@ -45,6 +45,9 @@ class Log:
         """Told of each message that a provider is asked to take, before it answers: its address, and whether it is
         taken."""
 
+        self.readers: list[Callable[[str, str], None]] = []
+        """Told of each message that a provider took: its address and its text."""
+
     def write(self, provider: str, event: str, id_: str, **more: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "provider": provider, "event": event, "id": id_} | more
         with self._lock, self._path.open("a") as file:
@@ -55,9 +58,11 @@ class Log:
         for listener in self.listeners:
             listener(address, answer.well or answer.accepts)
 
-    def accept(self, taken: Taken, **more: str) -> None:
+    def accept(self, taken: Taken, text: str, **more: str) -> None:
         self.write(taken.provider, "accepted", taken.id, **more)
         self.taken.put(taken)
+        for reader in self.readers:
+            reader(taken.to, text)
 
 
 class Temper:
@@ -105,7 +110,8 @@ class StormySendGrid(FakeSendGrid):
         reply = super().accept(request)
         if request.method == "POST" and reply.status < 300:
             person = request.json["personalizations"][0]
-            self._log.accept(Taken("sendgrid", person["custom_args"]["message_id"], person["to"][0]["email"]))
+            taken = Taken("sendgrid", person["custom_args"]["message_id"], person["to"][0]["email"])
+            self._log.accept(taken, request.json["content"][0]["value"])
         return reply
 
 
@@ -137,5 +143,5 @@ class StormyTwilio(FakeTwilio):
         reply = super().accept(request)
         for message in self.messages[known:]:
             taken = Taken("twilio", message["sid"], message["to"], request.form.get("StatusCallback", ""))
-            self._log.accept(taken, to=message["to"].removeprefix(SCHEME), body=message["body"])
+            self._log.accept(taken, message["body"], to=message["to"].removeprefix(SCHEME), body=message["body"])
         return reply

@@ -17,6 +17,7 @@ STANDING = "standing.jsonl"
 FORMS = "forms.jsonl"
 MONEY = "money.jsonl"
 UNMATCHED = "unmatched.json"
+VISITS = "visits.jsonl"
 
 Row = dict[str, Any]
 
@@ -37,7 +38,7 @@ def moment(text: str) -> datetime:
 @dataclass(frozen=True)
 class Records:
     """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, money.jsonl, unmatched.json,
-    histories/, statuses/.
+    visits.jsonl, histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -244,6 +245,12 @@ class Records:
         """Which payments the page of unmatched money showed in the end."""
         file = self.folder / UNMATCHED
         return frozenset(one["entry_id"] for one in json.loads(file.read_text())) if file.exists() else frozenset()
+
+    @cached_property
+    def visits(self) -> list[Row]:
+        """What became of the forms of customers' pages; none in a storm without."""
+        file = self.folder / VISITS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     @cached_property
     def under_way(self) -> frozenset[str]:

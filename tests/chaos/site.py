@@ -47,6 +47,7 @@ class Site:
         self._sendgrid_key = a_key()
         self.twilio_token = secrets.token_hex(16)
         self._stripe_secret, self._payment_secret = f"whsec_{secrets.token_hex(16)}", secrets.token_hex(32)
+        self._link_secret = secrets.token_hex(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: Mapping[str, str] = {}
         self._started_at = 0  # where in its log its last start is
@@ -66,6 +67,7 @@ class Site:
             "TWILIO_AUTH_TOKEN": self.twilio_token,
             "STRIPE_WEBHOOK_SECRET": self._stripe_secret,
             "PAYMENT_WEBHOOK_SECRET": self._payment_secret,
+            "LINK_SECRET": self._link_secret,
         }
 
     # Its life --------------------------------------------------------------------------------------------

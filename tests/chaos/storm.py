@@ -41,6 +41,7 @@ from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
 from tests.chaos.bank import Bank, keep_layout
 from tests.chaos.clerks import Clerks
+from tests.chaos.debtors import Debtors
 from tests.chaos.emulators import Log, StormySendGrid, StormyTwilio, Temper
 from tests.chaos.ground import Ground, Kind, ground
 from tests.chaos.office import Office
@@ -268,6 +269,9 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         operator = Operator(random.Random(plan.seed + 4), plant.client, plant.database, plant.command)
         money = _Money(plan, plant, handles)
         importing = asyncio.create_task(money.office.run())
+        debtors = Debtors(plan.seed, plant.site, state)
+        log.readers.append(debtors.read)
+        reading = asyncio.create_task(debtors.run())
         lives += [asyncio.create_task(one) for one in money.lives(invoices)]
         others = [_kill(plan, plant), _operate(plan, plant, operator, handles)]
         others += [_restore(plan, plant, operator, told, money)]
@@ -275,8 +279,9 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         temper.stormy = False
         watching.cancel()
         await watchers.finish()
+        debtors.close()
         money.office.close()
-        await importing
+        await asyncio.gather(importing, reading)
         await _until_booked(plan, plant, operator)
         if plan.operator_acts:
             await _bring_back(operator)
