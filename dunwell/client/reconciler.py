@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import datetime
 
 from temporalio.client import Client
@@ -13,12 +14,16 @@ from dunwell.client.comparison import Comparison
 from dunwell.client.matching import Matching
 from dunwell.client.repair import Repair
 from dunwell.client.runs import Runs
+from dunwell.client.server import NoAnswer, ServerAway
+from dunwell.client.statements import StatementBooking
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.reconciliation_report import BY, Kind, Report
 from dunwell.domain.standstill import decision
 from dunwell.gateways.base import DeliveryError, Suppressions
 from dunwell.services import standstill
 from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.idempotency import StillRunning
 from dunwell.services.overdue_work import OverdueWork
 from dunwell.store import addresses, reconciliations, standstills
 
@@ -39,6 +44,7 @@ class Reconciler:
         self._comparison = Comparison(runs, deps.database)
         known = Cases(client, deps.database)
         self._matching = Matching(deps.database, known, deps.unmatched_days)
+        self._statements = StatementBooking(deps.database, known, deps.unmatched_days)
         self._repair = Repair(runs, known, self._comparison, self._overdue, deps)
 
     async def reconcile(self, request: ReconcileRequest, attempt: Attempt) -> Report:
@@ -55,6 +61,8 @@ class Reconciler:
             await asyncio.to_thread(standstill.begin, self._database, why, now)
         elif request.apply or request.hourly:
             await self._mend_all(report, now, lists=request.apply)
+            with suppress(NoAnswer, ServerAway, StillRunning):  # the next pass finishes it
+                await self._statements.finish(SYSTEM)
             await self._matching.try_again()
         report.number = await asyncio.to_thread(self._keep, report)
         return report

@@ -65,7 +65,10 @@ class StatementBooking:
         return await asyncio.to_thread(self._statements.outcome, preview)
 
     async def finish(self, principal: Principal) -> None:
-        """Hand on every kept entry that was not yet: those of this file, and those of one that broke off."""
+        """Hand on every kept entry that was not yet: those of a file just kept, and those of one that broke off.
+
+        For the hourly sweep, too. Safe to repeat.
+        """
         new = await asyncio.to_thread(self._statements.new)
         came = [entry for entry in new if entry.came_in]
         for first in range(0, len(came), _AT_ONCE):
@@ -76,8 +79,17 @@ class StatementBooking:
                 await self._return(entry, principal)
 
     async def _return(self, entry: BankEntry, principal: Principal) -> None:
-        """Take back what a returned payment had paid, where that is sure; else ask a person."""
+        """Take back what a returned payment had paid, where that is sure; else ask a person.
+
+        It stays new while a case has not been told of the payment, which another process may have booked just now: a
+        case refuses to give back what it did not get, and would be paid by what comes after.
+        """
         found = await asyncio.to_thread(self._returned.find, entry)
+        if found.sure and found.waits:
+            await self._matching.tell_cases(principal, [found.entry_id], wait=False)
+            found = await asyncio.to_thread(self._returned.find, entry)
+            if found.waits:
+                return
         state = EntryState.RETURNED
         if not found.sure:
             state = await asyncio.to_thread(self._returned.ask, entry, found, _now())

@@ -21,12 +21,14 @@ class Returned:
     sure      whether it surely is that payment
     entry_id  under which matching knows the payment
     bookings  invoice and payment id of what is booked of it
+    waits     whether a case was not told of its booking yet
     came_at   when the payment counts from
     """
 
     sure: bool
     entry_id: str = ""
     bookings: tuple[tuple[str, str], ...] = ()
+    waits: bool = False
     came_at: datetime | None = None
 
 
@@ -82,4 +84,5 @@ def _returned(session: Session, original: BankEntry, sure: bool) -> Returned:
     came = of_bank_entry(original)
     standing = incoming_payments.standing(session, came.entry_id)
     bookings = tuple((one.invoice_id, one.payment_id) for one in standing)
-    return Returned(sure, came.entry_id, bookings, came.received_at)
+    waits = any(one.told_at is None and one.refused is None for one in standing)
+    return Returned(sure, came.entry_id, bookings, waits, came.received_at)

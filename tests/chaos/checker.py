@@ -511,7 +511,7 @@ def _signalled(signals: list[tuple[str, Row]]) -> Decimal:
             gone = sum((amount for (of, _), amount in back.items() if of == payment), Decimal(0))
             left = paid.get(payment, Decimal(0)) - gone
             amount = Decimal(content.get("amount") or left)
-            if amount <= left:
+            if 0 < amount <= left:  # of what did not come yet nothing goes back
                 back.setdefault((payment, content.get("reversal_id") or str(content.get("amount"))), amount)
     return sum(paid.values(), Decimal(0)) - sum(back.values(), Decimal(0))
 

@@ -29,6 +29,7 @@ _ACTS, _SCANS, _OLD = 0.4, 0.2, 0.08
 _LOOKS = 0.5
 _AGAIN_AFTER = 0.5
 _TRIES = 40
+_PASSED = date(2027, 2, 20)
 _DONE, _REFUSED, _GONE = 303, 422, frozenset({403, 404, 410, 429})
 
 
@@ -193,10 +194,7 @@ def _typed(chance: random.Random, button: _Button) -> dict[str, str]:
     """What somebody fills in: always a day that the page offers, and a choice."""
     typed = dict(button.fields)
     for name, first in button.first_days.items():
-        if first:
-            day = date.fromisoformat(first) + timedelta(days=chance.randint(0, 3))
-        else:  # a day that has passed
-            day = date(2027, 2, 20)
+        day = date.fromisoformat(first) + timedelta(days=chance.randint(0, 3)) if first else _PASSED
         typed[name] = day.isoformat()
     typed |= {name: chance.choice(values) for name, values in button.choices.items()}
     if button.act == "wrong":

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import select
 
 from dunwell.client.cases import Cases
+from dunwell.client.server import ServerAway
 from dunwell.client.statements import StatementBooking
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.payment_reference import reference_for
-from dunwell.domain.principals import NotAllowed, Principal, PrincipalKind, Role
+from dunwell.domain.principals import SYSTEM, NotAllowed, Principal, PrincipalKind, Role
 from dunwell.domain.refusal import Refused
 from dunwell.intake.statement_parts import StatementFile
 from dunwell.intake.statements import read_statement
@@ -36,12 +37,15 @@ REVERSAL = "<RvslInd>true</RvslInd>"
 
 @dataclass
 class RecordedCases:
-    """Cases that take in everything they are told, or refuse what is named in `refuses`."""
+    """Cases that take in everything they are told, or refuse what is named in `refuses`. `away`: none can be told."""
 
     told: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     refuses: str = ""
+    away: bool = False
 
     async def tell(self, invoice_id: str, name: str, content: dict[str, Any], **_: object) -> None:
+        if self.away:
+            raise ServerAway("Temporal does not answer.")
         if name == self.refuses:
             raise Refused("payment_id", "is not known")
         self.told.append((invoice_id, name, content))
@@ -255,6 +259,19 @@ async def test_what_broke_off_is_finished_by_the_next_file(bank: Bank) -> None:
     assert bank.cases.told == []
     await bank.book(camt(camt_entry("77.00", "hello")))
     assert bank.payments == [("A", "1200.00")]
+
+
+async def test_nothing_goes_back_before_its_payment_came(bank: Bank) -> None:
+    """Whoever books a return may overtake the process that booked the payment and has not told its case yet."""
+    bank.cases.away = True
+    await bank.book(camt(camt_entry("1200.00", NUMBER, end_to_end="E1")))
+    back = camt(camt_entry("1200.00", "returned", sign="DBIT", more=REVERSAL, day="2027-03-04", end_to_end="E1"))
+    await bank.book(back)
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.NEW]
+    bank.cases.away = False
+    await bank.booking.finish(SYSTEM)
+    assert [name for _, name, _ in bank.cases.told] == ["payment_received", "payment_reversed"]
+    assert sorted(bank.states()) == [EntryState.BOOKED, EntryState.RETURNED]
 
 
 async def test_only_who_may_book_statements_does(bank: Bank) -> None:
