@@ -52,7 +52,7 @@ class ReadMail(Value):
 
     whole      all of its text; what is new in it stands in the event
     mail_id    its own Message-ID; references: those of the mails before it
-    tokens     of the reply addresses that it was sent to
+    tokens     of the reply addresses that it was sent to; of_token: the message whose address one of them is
     answers    the ids of our messages that it names as those it answers, the nearest first
     automatic  why no person wrote it; None: a person did
     only_stop  it asks for no more mails, and says nothing else
@@ -64,6 +64,7 @@ class ReadMail(Value):
     mail_id: str | None = None
     references: str | None = None
     tokens: tuple[str, ...] = ()
+    of_token: str | None = None
     answers: tuple[str, ...] = ()
     automatic: str | None = None
     only_stop: bool = False

@@ -1,4 +1,4 @@
-"""The headers of an e-mail: its Message-ID, its thread, and its opt-out link."""
+"""The headers of an e-mail: its Message-ID, its thread, the address for replies, and its opt-out link."""
 
 import re
 from urllib.parse import quote
@@ -6,6 +6,8 @@ from urllib.parse import quote
 from sqlalchemy.orm import Session
 
 from dunwell.domain.clerk_answer import ClerkAnswer
+from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.links import LinkKind
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import outbox
 from dunwell.store.tables import MessageRow
@@ -22,14 +24,16 @@ def mail_headers(
 
     That of a clerk's answer answers the e-mail of the customer.
     """
-    headers = {"Message-ID": _name(deps, row.message_id)}
+    reply_to = _reply_address(session, deps, row)
+    headers = {"Message-ID": _name(deps, row.message_id)} | ({"Reply-To": reply_to} if reply_to else {})
+    stopping = _stopping(deps, row.message_id, reply_to or deps.sender.reply_to)
     if answer is not None and answer.mail_id is not None:
-        return headers | _answering(deps, answer.mail_id, answer.message_id) | _stopping(deps, row.message_id)
+        return headers | _answering(deps, answer.mail_id, answer.message_id) | stopping
     earlier = [one for one in outbox.email_ids(session, invoice_id, row.contact_id) if one != row.message_id]
     if earlier:
         headers["In-Reply-To"] = _name(deps, earlier[-1])
         headers["References"] = " ".join(_name(deps, one) for one in (earlier[0], *earlier[1:][-_LATEST:]))
-    return headers | _stopping(deps, row.message_id)
+    return headers | stopping
 
 
 def _answering(deps: Dependencies, mail_id: str, message_id: str | None) -> dict[str, str]:
@@ -41,15 +45,31 @@ def _answering(deps: Dependencies, mail_id: str, message_id: str | None) -> dict
     return {"In-Reply-To": theirs[0], "References": " ".join([*ours, theirs[0]])}
 
 
-def _stopping(deps: Dependencies, message_id: str) -> dict[str, str]:
+def _reply_address(session: Session, deps: Dependencies, row: MessageRow) -> str | None:
+    """The address that this message alone has, so that a reply is known by it. It names nobody."""
+    if deps.links is None or deps.reply_addresses.domain is None or is_rehearsal(row.customer_id):
+        return None
+    token = deps.links.issue(
+        session,
+        LinkKind.REPLY,
+        row.customer_id,
+        row.claimed_at,
+        contact_id=row.contact_id,
+        message_id=row.message_id,
+        scopes=(),
+    )
+    return deps.reply_addresses.of(token)
+
+
+def _stopping(deps: Dependencies, message_id: str, mailbox: str | None) -> dict[str, str]:
     """RFC 2369 and RFC 8058. A mail to a person is offered as well: that person has a command for it."""
     links = deps.opt_out
     if links is None:
         return {}
     ways = [f"<{links.link(message_id)}>"]
-    if deps.sender.reply_to:
+    if mailbox:
         subject = quote(f"unsubscribe {message_id}")
-        ways.insert(0, f"<mailto:{quote(deps.sender.reply_to, safe='@+')}?subject={subject}>")
+        ways.insert(0, f"<mailto:{quote(mailbox, safe='@+')}?subject={subject}>")
     headers = {"List-Unsubscribe": ", ".join(ways)}
     return headers | ({"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if links.one_click else {})
 

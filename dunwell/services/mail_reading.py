@@ -39,6 +39,11 @@ class ReplyAddresses:
         """The reply address of a message; None without a domain."""
         return f"reply+{token}@{self.domain}" if self.domain else None
 
+    def ours(self, address: str) -> tuple[str, ...]:
+        """This address, and that of the sender: those of them that are our own."""
+        known = (self.sender or "", address if self.token_of(address) is not None else "")
+        return tuple(one for one in known if one)
+
     def token_of(self, address: str) -> str | None:
         """The token in a reply address; None for another address."""
         local, _, domain = address.casefold().rpartition("@")
@@ -63,7 +68,7 @@ def read(mail: ReceivedMail, addresses: ReplyAddresses, now: datetime) -> Provid
     whole = clean(mail.text).strip() or text_of(mail.html)
     new = cut(whole[:_MOST_TEXT]).new
     lines = [line for line in new.split("\n") if line.strip()]
-    automatic = why_automatic(mail, [addresses.sender] if addresses.sender else [])
+    automatic = why_automatic(mail, addresses.ours(mail.sender))
     stops = asked is not None or (automatic is None and bool(lines) and word_of(lines[0]) in MAIL_STOP_WORDS)
     tokens = tuple(token for one in mail.recipients if (token := addresses.token_of(one)))
     mail_id = _MAIL_ID.search(mail.header("message-id"))

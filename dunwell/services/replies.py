@@ -5,19 +5,23 @@ is claimed under the same lock: so either the claim sees the reply, or it was ma
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.cleaning import one_line
 from dunwell.domain.received_mail import ReceivedFile
-from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyOutcome, reply_id_of
+from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyLine, ReplyOutcome, reply_id_of
 from dunwell.gateways.events import ProviderEvent
 from dunwell.intake.file_kinds import MOST_BYTES, kind_of
+from dunwell.intake.reply_lines import Reader, proposals_in
+from dunwell.services.applied_event import CaseEvent
 from dunwell.services.reply_owner import Owner
-from dunwell.store import cases, provider_events, replies
+from dunwell.store import cases, invoices, provider_events, replies
 from dunwell.store.tables import ReplyCaseRow, ReplyFileRow, ReplyRow
 
 MOST_A_DAY = 20
@@ -49,8 +53,55 @@ def receive(session: Session, event: ProviderEvent, owner: Owner | None, now: da
     kind, why = _kind(session, event, owner, now)
     concerned = _open_cases(session, reply_id, owner) if kind is ReplyKind.PERSON else []
     row = _row(reply_id, event, owner, kind, why, now)
+    row.proposals = _proposals(session, row, [one.invoice_id for one in concerned], now)
     replies.add(session, row, _files(reply_id, event), concerned)
     return Received(reply_id, () if row.handled_at else tuple(one.invoice_id for one in concerned))
+
+
+def from_page(
+    session: Session, form_id: str, customer_id: str, contact_id: str | None, subject: str, text: str, now: datetime
+) -> Received:
+    """Keep what somebody typed on the customer's own page, for a person to answer. Call with the customer's lock.
+
+    form_id  of the form, which is one request however often it is sent
+    """
+    reply_id, owner = reply_id_of(f"page/{form_id}"), Owner((customer_id,), contact_id, FoundBy.TOKEN)
+    if replies.get(session, reply_id) is not None:
+        return Received(reply_id, ())
+    concerned = _open_cases(session, reply_id, owner)
+    row = ReplyRow(
+        reply_id=reply_id,
+        customer_id=customer_id,
+        contact_id=contact_id,
+        found_by=FoundBy.TOKEN,
+        forwarded=False,
+        channel=ReplyChannel.PAGE,
+        kind=ReplyKind.PERSON,
+        why="it was typed on the customer's page",
+        sender="",
+        sender_key="",
+        sender_name="",
+        subject=subject,
+        text=text,
+        whole=text,
+        verdicts={},
+        received_at=now,
+    )
+    row.proposals = _proposals(session, row, [one.invoice_id for one in concerned], now)
+    replies.add(session, row, (), concerned)
+    tell = tuple(one.invoice_id for one in concerned)
+    if tell:
+        event = CaseEvent.of_reply(reply_id, ReplyChannel.PAGE, now, tell)
+        provider_events.add(
+            session,
+            provider="page",
+            event_id=reply_id,
+            kind="request",
+            body={"cases": [asdict(event)]},
+            received_at=now,
+            done_at=None,
+        )
+    return Received(reply_id, tell)
 
 
 def _kind(session: Session, event: ProviderEvent, owner: Owner | None, now: datetime) -> tuple[ReplyKind, str]:
@@ -97,12 +148,27 @@ def _row(
         mail_references=mail.references if mail else None,
         message_id=owner.message_id if owner else None,
         verdicts=mail.verdicts if mail else {},
-        proposals=[],
         received_at=now,
         handled_at=now if stopped else None,
         handled_by="dunwell" if stopped else None,
         outcome=ReplyOutcome.STOPPED if stopped else None,
     )
+
+
+def _proposals(session: Session, row: ReplyRow, invoice_ids: Sequence[str], now: datetime) -> list[dict[str, Any]]:
+    """What it seems to say. Of a program's mail only until when somebody is away."""
+    customer = invoices.customer_row(session, row.customer_id) if row.customer_id else None
+    open_cases = [case for one in invoice_ids if (case := cases.get(session, one)) is not None]
+    reader = Reader(
+        language=customer.language if customer else "en",
+        country=customer.country if customer else "",
+        today=now.astimezone(ZoneInfo(customer.time_zone) if customer else UTC).date(),
+        currency=open_cases[0].currency if open_cases else None,
+        sums=frozenset(case.asked for case in open_cases),
+    )
+    found = proposals_in(f"{row.subject}\n\n{row.text}" if row.kind is ReplyKind.AUTOMATIC else row.text, reader)
+    wanted = [one for one in found if row.kind is not ReplyKind.AUTOMATIC or one.line is ReplyLine.OUT_OF_OFFICE]
+    return [one.model_dump(mode="json", exclude_none=True) for one in wanted]
 
 
 def _open_cases(session: Session, reply_id: str, owner: Owner | None) -> list[ReplyCaseRow]:

@@ -5,15 +5,18 @@ Call inside a transaction, or before one to know whose locks are needed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.links import LinkKind
 from dunwell.domain.reply_terms import FoundBy
 from dunwell.domain.terms import Role
 from dunwell.gateways.events import ProviderEvent
+from dunwell.services.links import Links
 from dunwell.store import outbox, provider_events, replies
 from dunwell.store.tables import ContactRow, MessageRow
 
@@ -40,11 +43,24 @@ def find(session: Session, event: ProviderEvent) -> Owner | None:
 
 
 def _by_message(session: Session, event: ProviderEvent) -> Owner | None:
-    for message_id in event.mail.answers if event.mail else ():
+    mail = event.mail
+    if mail is None:
+        return None
+    by_token = [(mail.of_token, FoundBy.TOKEN)] if mail.of_token else []
+    for message_id, found_by in (*by_token, *((one, FoundBy.THREAD) for one in mail.answers)):
         row = outbox.get(session, message_id)
         if row is not None:
-            return _of_message(session, event, row, FoundBy.THREAD)
+            return _of_message(session, event, row, found_by)
     return None
+
+
+def with_token(session: Session, links: Links | None, event: ProviderEvent, now: datetime) -> ProviderEvent:
+    """Return the event with the message whose reply address it was sent to. A revoked address counts as unknown."""
+    for token in event.mail.tokens if event.mail and links else ():
+        link = links.find(session, token, LinkKind.REPLY, now) if links else None
+        if link is not None and event.mail is not None:
+            return event.model_copy(update={"mail": event.mail.model_copy(update={"of_token": link.message_id})})
+    return event
 
 
 def _of_message(session: Session, event: ProviderEvent, row: MessageRow, found_by: FoundBy) -> Owner:

@@ -1,13 +1,16 @@
 """Mails that customers write to us: taken in once, told apart, and a person's mail makes its cases rest."""
 
 import base64
+import json
 from typing import Any
 
 import pytest
 
+from dunwell.domain.links import LinkKind
+from dunwell.services.replies import from_page
 from dunwell.store import replies
 from tests.builders import an_invoice
-from tests.web.conftest import CUSTOMER, Site
+from tests.web.conftest import CUSTOMER, CUSTOMER_LINKS, SENT, Site
 
 MAIL = CUSTOMER.contacts[0].email
 OURS = "0123456789abcdef0123456789abcdef"
@@ -36,6 +39,7 @@ async def test_a_mail_is_kept_once_and_every_open_case_is_told(each_site: Site) 
     )
     assert reply.whole == said.strip()
     assert (reply.sender, reply.subject, reply.mail_id) == (MAIL, "Re: Invoice 1", "<one@acme.example>")
+    assert [(one["line"], one["words"]) for one in reply.proposals] == [("paid", "Ya pagué ayer")]
     assert reply.verdicts == {"spf": "pass", "dkim": "{@acme.example : pass}"}
     assert site.resting() == [reply.reply_id]
     assert await site.bring() == 1
@@ -101,6 +105,36 @@ async def test_a_thread_names_the_customer_whoever_writes(site: Site) -> None:
     assert (reply.found_by, reply.message_id, reply.forwarded) == ("thread", OURS, True)
     assert (reply.customer_id, reply.sender_name) == ("acme", "Bea")
     assert site.resting() == [reply.reply_id]
+
+
+async def test_the_reply_address_of_a_message_names_its_customer(each_site: Site) -> None:
+    site = each_site
+    site.case()
+    site.message(OURS)
+    with site.database.writing(CUSTOMER.customer_id) as session:
+        contact = CUSTOMER.contacts[0].contact_id
+        token = CUSTOMER_LINKS.issue(
+            session, LinkKind.REPLY, CUSTOMER.customer_id, SENT, contact_id=contact, message_id=OURS
+        )
+    address = f"Reply+{token.upper()}@reply.northwind.example"  # mail systems may change case
+    assert token == token.lower()
+    envelope = json.dumps({"to": [address], "from": "bea@elsewhere.example"})
+    await site.mail("I pay these invoices now", envelope=envelope, **FROM_BEA)
+    await site.mail("Out of order", envelope=envelope.replace(token.upper(), "x" * len(token)), **FROM_BEA)
+    known, unknown = site.replies()
+    assert (known.found_by, known.message_id, known.forwarded, known.kind) == ("token", OURS, True, "person")
+    assert (unknown.found_by, unknown.kind) == (None, "unknown")
+    assert token not in str([event.body for event in site.events()]) + str(site.entries())
+
+
+async def test_what_was_typed_on_the_customers_page_is_a_reply_too(site: Site) -> None:
+    site.case()
+    for _ in range(2):
+        with site.database.writing(CUSTOMER.customer_id) as session:
+            received = from_page(session, "form-1", "acme", CUSTOMER.contacts[0].contact_id, "Plan", "In 5 parts", SENT)
+    assert site.resting() == [received.reply_id]
+    assert await site.bring() == 1
+    assert [(name, content["channel"]) for _, name, content in site.temporal.signals] == [("reply_received", "page")]
 
 
 async def test_a_stranger_touches_no_case(site: Site) -> None:

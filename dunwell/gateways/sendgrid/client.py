@@ -61,6 +61,7 @@ _UNREADABLE = {
 }
 """What to do about a refusal that will not pass by itself."""
 _LIST_LATER = "it was asked for several times, with pauses; repeat the command later"
+_REPLY_TO = "Reply-To"
 _PAGE = 500
 _MOST_SUPPRESSED = 1_000_000
 _RECIPIENT_FIELD = re.compile(r"personalizations\.\d+\.to\.\d+\.email")
@@ -172,8 +173,12 @@ def mail(envelope: Envelope, sender: tuple[str, str]) -> dict[str, Any]:
             "subscription_tracking": {"enable": False},  # it would put a List-Unsubscribe in place of ours
         },
     }
-    if envelope.headers:
-        body["headers"] = dict(envelope.headers)
+    headers = dict(envelope.headers)
+    reply_to = headers.pop(_REPLY_TO, None)  # SendGrid refuses it among the headers
+    if reply_to:
+        body["reply_to"] = {"email": reply_to}
+    if headers:
+        body["headers"] = headers
     if envelope.attachments:
         body["attachments"] = [
             {

@@ -13,7 +13,7 @@ from dunwell.domain.received_mail import ReceivedMail
 from dunwell.gateways import registry
 from dunwell.gateways.events import ProviderEvent, UnverifiedWebhook
 from dunwell.gateways.provider import Event, UnreadableWebhook, Webhook, WebhookRequest
-from dunwell.services import mail_reading
+from dunwell.services import mail_reading, reply_owner
 from dunwell.web.request_body import Problem, parse_json, read_body
 from dunwell.web.service import Service, service_of
 
@@ -48,12 +48,18 @@ def _keep(service: Service, provider: str, events: Sequence[Event], now: datetim
     """Store the events, each once. Returns how many were new."""
     messages = [one for one in events if isinstance(one, ProviderEvent)]
     mails = [one for one in events if isinstance(one, ReceivedMail)]
-    messages += [mail_reading.read(one, service.deps.reply_addresses, now) for one in mails]
+    messages += [_read_mail(service, one, now) for one in mails]
     billing = [one for one in events if isinstance(one, BillingEvent)]
     new = service.billing_inbox.take(provider, billing, now)
     if messages:
         new += service.inbox.take(provider, messages, now)
     return new
+
+
+def _read_mail(service: Service, mail: ReceivedMail, now: datetime) -> ProviderEvent:
+    event = mail_reading.read(mail, service.deps.reply_addresses, now)
+    with service.database.reading() as session:
+        return reply_owner.with_token(session, service.deps.links, event, now)
 
 
 async def _request(request: Request, service: Service, most: int) -> WebhookRequest:

@@ -1,0 +1,112 @@
+"""Recognises in a reply what people who owe say: already paid, a promise, a dispute, and the like.
+
+What is recognised is proposed to a person with the sentence it was read from. Nothing is booked because of it.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+from dunwell.domain.reply_terms import ReplyLine, ReplyProposal
+from dunwell.intake.reply_words import folded, in_order
+from dunwell.intake.written_amounts import amount_in
+from dunwell.intake.written_days import WrittenDay, day_in
+
+_MOST_READ = 5_000
+_MOST_PROPOSALS = 12
+_LONGEST = 400
+_END = re.compile(r"(?<![0-9])[.!?…]+(?=\s|$)|(?<=[0-9]{3})[.!?…]+\s+(?=[A-ZÀ-ÞА-Я¿¡])|[!?]+|\n{2,}|;")
+_BROKEN = re.compile(r"(?<=\S{1})\n(?=[^\n])")
+_PARTS = re.compile(r",|(?<!\w)(?:and|but|und|aber|y|pero|et|mais|e|ma|mas|и|но|а|dan|tapi)(?!\w)")
+_LONGEST_PROMISE = timedelta(days=400)
+
+_WITH_DAY = frozenset({ReplyLine.PROMISE, ReplyLine.OUT_OF_OFFICE})
+_WITH_AMOUNT = frozenset({ReplyLine.PROMISE, ReplyLine.PAID, ReplyLine.DISPUTE})
+_SURE_IN_QUESTIONS = frozenset({ReplyLine.INSTALMENTS, ReplyLine.NO_INVOICE, ReplyLine.CALL, ReplyLine.PROMISE})
+"""Lines that people also write as a question: "Can we pay in instalments?", and with a day "Can we pay on Friday?"."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Whose reply is read.
+
+    language, country  of the customer
+    today              in their time zone
+    currency, sums     of their invoices, and what is open of them
+    """
+
+    language: str
+    country: str
+    today: date
+    currency: str | None = None
+    sums: Collection[Decimal] = ()
+
+
+def proposals_in(text: str, reader: Reader) -> list[ReplyProposal]:
+    """Return what the text seems to say, each line once for each day or amount, in the order of the text."""
+    found: list[ReplyProposal] = []
+    for sentence, asks in _sentences(text[:_MOST_READ]):
+        for proposal in _of_sentence(sentence, asks, reader):
+            same = (proposal.line, proposal.day, proposal.amount)
+            if same not in {(one.line, one.day, one.amount) for one in found}:
+                found.append(proposal)
+    return found[:_MOST_PROPOSALS]
+
+
+def _sentences(text: str) -> Iterator[tuple[str, bool]]:
+    """The sentences, and whether each is a question. Mails break lines within them."""
+    whole, start = _BROKEN.sub(" ", text), 0
+    for end in (*_END.finditer(whole), None):
+        sentence = whole[start : end.start() if end else None].strip()
+        if sentence:
+            yield sentence[:_LONGEST], end is not None and "?" in end[0]
+        start = end.end() if end else start
+
+
+def _of_sentence(sentence: str, asks: bool, reader: Reader) -> Iterator[ReplyProposal]:
+    plain = folded(sentence)
+    lines = _lines(plain, reader)
+    parts = [part for one in _PARTS.split(plain) if (part := one.strip())]
+    for line in lines:
+        if asks and line not in _SURE_IN_QUESTIONS:
+            continue
+        about = plain
+        if len(lines) > 1:  # "we paid 500 and will pay the rest on Friday": each with the part that says it
+            about = next((part for part in parts if line in _lines(part, reader)), plain)
+        day = _day(line, about, reader)
+        if asks and line is ReplyLine.PROMISE and day is None:
+            continue
+        amount = amount_in(about, reader.currency, reader.sums) if line in _WITH_AMOUNT else None
+        yield ReplyProposal(
+            line=line,
+            words=sentence,
+            day=day,
+            amount=amount.amount if amount else None,
+            currency=amount.currency if amount else None,
+        )
+
+
+def _lines(plain: str, reader: Reader) -> list[ReplyLine]:
+    """What a sentence says in any of the languages, unless one of them says that it is not meant."""
+    languages = list(in_order(reader.language))
+    said = [line for line in ReplyLine if any(one.lines[line].search(plain) for one in languages)]
+    return [
+        line for line in said if not any(line in one.unless and one.unless[line].search(plain) for one in languages)
+    ]
+
+
+def _day(line: ReplyLine, plain: str, reader: Reader) -> date | None:
+    found = day_in(plain, reader.language, reader.country, reader.today)
+    if found is None:
+        return None
+    return _upcoming(found, reader.today) if line in _WITH_DAY else _past(line, found, reader.today)
+
+
+def _upcoming(found: WrittenDay, today: date) -> date | None:
+    return found.upcoming if today <= found.upcoming <= today + _LONGEST_PROMISE else None
+
+
+def _past(line: ReplyLine, found: WrittenDay, today: date) -> date | None:
+    return found.past if line is ReplyLine.PAID and today - _LONGEST_PROMISE <= found.past <= today else None

@@ -1,0 +1,201 @@
+"""What customers write, in their languages, and what is proposed because of it. Today is Tuesday, 2 March 2027."""
+
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from dunwell.domain.reply_terms import ReplyLine
+from dunwell.intake.reply_lines import Reader, proposals_in
+from dunwell.intake.reply_words import FOLDER, languages, words_of
+
+TODAY = date(2027, 3, 2)
+COUNTRIES = {
+    "en": "GB",
+    "de": "DE",
+    "es": "ES",
+    "fr": "FR",
+    "it": "IT",
+    "pt-BR": "BR",
+    "ru": "RU",
+    "bg": "BG",
+    "id": "ID",
+}
+
+
+def read(language: str, text: str, country: str | None = None) -> list[str]:
+    """The proposals, each as "line day amount currency" without what is not known."""
+    reader = Reader(language, country or COUNTRIES[language], TODAY, "EUR", {Decimal(1200)})
+    return [
+        " ".join(str(part) for part in (one.line.value, one.day, one.amount, one.currency) if part is not None)
+        for one in proposals_in(text, reader)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        # English
+        ("en", "We will pay next Friday.", ["promise 2027-03-05"]),
+        (
+            "en",
+            "Hi Ana, we'll transfer EUR 500 on 12 March and the rest in two weeks.",
+            ["promise 2027-03-12 500 EUR"],
+        ),
+        ("en", "This was already paid on 1 March.", ["paid 2027-03-01"]),
+        ("en", "I paid 1200 yesterday, please check", ["paid 2027-03-01 1200 EUR"]),
+        ("en", "We have paid €400.50 and will pay the rest tomorrow.", ["promise 2027-03-03", "paid 400.50 EUR"]),
+        ("en", "Payment will go out on 01/04.", ["promise 2027-04-01"]),
+        ("en", "We never received the invoice. Could you send a copy?", ["no-invoice"]),
+        ("en", "The goods arrived damaged, we dispute this invoice.", ["dispute"]),
+        ("en", "You overcharged us 300 euros", ["dispute 300 EUR"]),
+        ("en", "You have the wrong person, I left the company last year.", ["wrong-person"]),
+        ("en", "I am out of the office until 15 March", ["out-of-office 2027-03-15"]),
+        ("en", "We are waiting for payment from our customers", ["customers-owe-us"]),
+        ("en", "Our accountant has left", ["accountant-left"]),
+        ("en", "Please call me tomorrow", ["call"]),
+        ("en", "Can we pay in three instalments?", ["instalments"]),
+        ("en", "The director has to sign first", ["approval-missing"]),
+        ("en", "Can we pay on Friday?", ["promise 2027-03-05"]),
+        ("en", "Stop harassing us", ["pestered"]),
+        ("en", "As soon as you fix the printer we are fine", ["one-more-thing"]),
+        # German
+        ("de", "Wir überweisen am 12. März 500 €.", ["promise 2027-03-12 500 EUR"]),
+        ("de", "Die Rechnung wurde gestern bezahlt.", ["paid 2027-03-01"]),
+        ("de", "Habe ich schon am 26.2. überwiesen", ["paid 2027-02-26"]),
+        ("de", "Wir werden bis Ende des Monats zahlen", ["promise 2027-03-31"]),
+        ("de", "Die Ware ist beschädigt angekommen", ["dispute"]),
+        ("de", "Unser Buchhalter hat gekündigt", ["accountant-left"]),
+        ("de", "Ich bin bis 15.03.2027 im Urlaub, ab 16.03. wieder da", ["out-of-office 2027-03-15"]),
+        ("de", "Bitte rufen Sie mich morgen an", ["call"]),
+        ("de", "Wir haben keine Rechnung erhalten", ["no-invoice"]),
+        ("de", "Können wir in Raten zahlen?", ["instalments"]),
+        # Spanish
+        ("es", "Ya pagué ayer, adjunto comprobante", ["paid 2027-03-01"]),
+        ("es", "Pagaremos el viernes", ["promise 2027-03-05"]),
+        ("es", "mañana por la mañana le pago 1.200,00 €", ["promise 2027-03-03 1200.00 EUR"]),
+        ("es", "Vamos a pagar el 15 de marzo", ["promise 2027-03-15"]),
+        ("es", "La factura está equivocada, nos cobraron de más", ["dispute"]),
+        ("es", "Todavía esperamos que nuestros clientes nos paguen", ["customers-owe-us"]),
+        ("es", "Nunca me llegó la factura", ["no-invoice"]),
+        ("es", "Nuestra contadora se fue", ["accountant-left"]),
+        ("es", "No puedo pagar, estoy sin trabajo", ["hardship"]),
+        ("es", "Estaré de vacaciones hasta el 20 de marzo", ["out-of-office 2027-03-20"]),
+        # French
+        ("fr", "Nous avons réglé la facture le 1er mars", ["paid 2027-03-01"]),
+        ("fr", "Nous paierons vendredi prochain", ["promise 2027-03-05"]),
+        ("fr", "Le virement partira demain", ["promise 2027-03-03"]),
+        ("fr", "Le colis est arrivé endommagé", ["dispute"]),
+        ("fr", "Je n'ai jamais reçu la facture", ["no-invoice"]),
+        ("fr", "Notre comptable est partie", ["accountant-left"]),
+        ("fr", "Merci de me rappeler", ["call"]),
+        # Italian
+        ("it", "Abbiamo già pagato ieri", ["paid 2027-03-01"]),
+        ("it", "Pagheremo entro fine mese", ["promise 2027-03-31"]),
+        ("it", "Faremo il bonifico tra tre giorni", ["promise 2027-03-05"]),
+        ("it", "La merce è arrivata danneggiata", ["dispute"]),
+        ("it", "Aspettiamo i pagamenti dei nostri clienti", ["customers-owe-us"]),
+        # Portuguese
+        ("pt-BR", "Já paguei ontem, segue o comprovante", ["paid 2027-03-01"]),
+        ("pt-BR", "Vamos pagar R$ 1.500,00 na sexta-feira", ["promise 2027-03-05 1500.00 BRL"]),
+        ("pt-BR", "O valor está errado", ["dispute"]),
+        ("pt-BR", "Podemos pagar em 3 parcelas?", ["instalments"]),
+        ("pt-BR", "Não recebi o boleto", ["no-invoice"]),
+        # Russian
+        ("ru", "Оплатим до 15 марта", ["promise 2027-03-15"]),
+        ("ru", "Мы уже оплатили вчера", ["paid 2027-03-01"]),
+        ("ru", "Переведем 500 евро в пятницу", ["promise 2027-03-05 500 EUR"]),
+        ("ru", "Товар пришёл повреждённый, не согласны со счётом", ["dispute"]),
+        ("ru", "Ждём оплату от наших клиентов", ["customers-owe-us"]),
+        ("ru", "Я больше не работаю в этой компании", ["wrong-person"]),
+        # Bulgarian
+        ("bg", "Ще платим до петък", ["promise 2027-03-05"]),
+        ("bg", "Платих вчера 1200 лв.", ["paid 2027-03-01 1200 BGN"]),
+        ("bg", "Вече е платено на 26 февруари", ["paid 2027-02-26"]),
+        ("bg", "Стоката е повредена", ["dispute"]),
+        ("bg", "Счетоводителката ни напусна", ["accountant-left"]),
+        ("bg", "Чакаме клиентите ни да платят", ["customers-owe-us"]),
+        ("bg", "В отпуск съм до 10 март", ["out-of-office 2027-03-10"]),
+        # Indonesian
+        ("id", "Saya akan bayar hari Jumat", ["promise 2027-03-05"]),
+        ("id", "Sudah dibayar kemarin Rp 1.000.000", ["paid 2027-03-01 1000000 IDR"]),
+        ("id", "Barang yang kami terima rusak", ["dispute"]),
+        ("id", "Kami belum menerima faktur", ["no-invoice"]),
+        ("id", "Menunggu pembayaran dari pelanggan kami", ["customers-owe-us"]),
+        # In another language than the customer's
+        ("de", "We will pay on 10 March", ["promise 2027-03-10"]),
+        ("en", "Ya pagué ayer", ["paid 2027-03-01"]),
+    ],
+)
+def test_what_is_proposed(language: str, text: str, expected: list[str]) -> None:
+    assert read(language, text) == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "We have not paid yet."),
+        ("en", "Our customers have not paid us; that is none of your business"),
+        ("en", "Have we already paid?"),
+        ("en", "Thank you for your message."),
+        ("en", "We will not pay this."),
+        ("en", "The invoice number is 2027-0312"),
+        ("de", "Wir haben noch nicht bezahlt"),
+        ("de", "Wir werden das nicht bezahlen"),
+        ("de", "Vielen Dank für Ihre Nachricht"),
+        ("es", "Todavía no he pagado"),
+        ("es", "No vamos a pagar"),
+        ("es", "¿Ya pagamos?"),
+        ("fr", "Nous n'avons pas encore payé"),
+        ("it", "Non abbiamo ancora pagato"),
+        ("pt-BR", "Ainda não paguei"),
+        ("ru", "Мы ещё не оплатили"),
+        ("ru", "Спасибо за письмо"),
+        ("bg", "Все още не сме платили"),
+        ("bg", "Няма да платим"),
+        ("id", "Kami belum bayar"),
+        ("id", "Terima kasih"),
+    ],
+)
+def test_what_is_not_said_is_not_proposed(language: str, text: str) -> None:
+    said = {one.partition(" ")[0] for one in read(language, text)}
+    assert not said & {"paid", "promise", "dispute"}
+
+
+@pytest.mark.parametrize(
+    ("country", "text", "day"),
+    [
+        ("US", "We will pay on 04/05", "2027-04-05"),
+        ("GB", "We will pay on 04/05", "2027-05-04"),
+        ("US", "We will pay on 13/05", "2027-05-13"),
+        ("GB", "We will pay on 2027-03-09", "2027-03-09"),
+        ("GB", "We will pay on 5 January", "2028-01-05"),
+        ("GB", "We will pay on 31/02", None),
+        ("GB", "We will pay on 5 March 2035", None),  # nobody means that
+        ("GB", "We will pay within 10 days", "2027-03-12"),
+        ("GB", "We will pay on the 15th", "2027-03-15"),
+        ("GB", "We will pay 12.50 euros", None),
+    ],
+)
+def test_days_are_read_as_the_country_writes_them(country: str, text: str, day: str | None) -> None:
+    (found,) = proposals_in(text, Reader("en", country, TODAY, "EUR"))
+    assert (str(found.day) if found.day else None) == day
+
+
+def test_each_proposal_shows_the_words_it_was_read_from() -> None:
+    text = "Dear Ana,\n\nthank you for your mail of\nlast week. We will pay on\nFriday.\n\nKind regards"
+    (found,) = proposals_in(text, Reader("en", "GB", TODAY))
+    assert found.words == "We will pay on Friday"
+
+
+def test_every_language_of_the_messages_is_recognised() -> None:
+    assert languages() == tuple(sorted(path.stem for path in FOLDER.parent.glob("*.toml")))
+    for language in languages():
+        words = words_of(language)
+        assert set(words.lines) == set(ReplyLine)
+        assert (len(words.weekdays), len(words.numbers), set(words.months.values())) == (7, 10, set(range(1, 13)))
+
+
+def test_a_text_made_to_take_long_takes_no_time() -> None:
+    for part in ("we will ", "1.", "on ", "1 ", "no ", "ya ", "a,", "€", "wir werden ", "не "):
+        proposals_in(part * 5_000, Reader("en", "GB", TODAY, "EUR"))
