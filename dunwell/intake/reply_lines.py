@@ -25,7 +25,7 @@ _LONGEST_PROMISE = timedelta(days=400)
 _WITH_DAY = frozenset({ReplyLine.PROMISE, ReplyLine.OUT_OF_OFFICE})
 _WITH_AMOUNT = frozenset({ReplyLine.PROMISE, ReplyLine.PAID, ReplyLine.DISPUTE})
 _SURE_IN_QUESTIONS = frozenset({ReplyLine.INSTALMENTS, ReplyLine.NO_INVOICE, ReplyLine.CALL, ReplyLine.PROMISE})
-"""Lines that people also write as a question: "Can we pay in instalments?", and with a day "Can we pay on Friday?"."""
+"""Lines that are questions, too: "Can we pay in instalments?". A promise that is asked has to name a day."""
 
 
 @dataclass(frozen=True)

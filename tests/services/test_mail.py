@@ -9,7 +9,10 @@ import pytest
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.keys import MessageKey, StepKey
+from dunwell.domain.links import LinkKind
 from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.services.links import Links
+from dunwell.services.mail_reading import ReplyAddresses
 from tests.builders import a_contact, a_customer, an_invoice
 from tests.gateways.fakes import FakeSendGrid
 from tests.services.conftest import MakeHarness, ServiceHarness, by_sendgrid
@@ -124,6 +127,29 @@ def test_the_provider_gets_the_headers_of_one_click(harness: ServiceHarness, sen
     assert f'<a href="{link}">Stop e-mails to this address</a>' in html
     assert "acme" not in link
     assert "inv-1" not in link
+
+
+def test_each_mail_has_a_reply_address_of_its_own(harness: ServiceHarness, sendgrid: FakeSendGrid) -> None:
+    links = Links("https://dunning.example", ["the secret of our customers' links"])
+    addresses = ReplyAddresses("ana@dunwell.example", "reply.dunwell.example")
+    harness.deps = replace(harness.deps, links=links, reply_addresses=addresses)
+    harness.open(an_invoice(customer=ONE))
+    for step, when in STEPS[:2]:
+        harness.carry_out(step, when)
+    tokens = []
+    for mail, row in zip(sendgrid.mails, harness.messages(), strict=True):
+        address = mail["reply_to"]["email"]
+        assert "Reply-To" not in mail["headers"]
+        assert f"<mailto:{address}?subject=unsubscribe" in mail["headers"]["List-Unsubscribe"]
+        token = addresses.token_of(address)
+        assert token is not None
+        with harness.deps.database.reading() as session:
+            link = links.find(session, token, LinkKind.REPLY, row.claimed_at)
+        assert link is not None
+        assert (link.message_id, link.contact_id) == (row.message_id, "acme.accounts_payable.1")
+        tokens.append(token)
+        assert not any(known in address for known in ("acme", "inv-1", row.message_id))
+    assert len(set(tokens)) == 2
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,9 @@ async def test_what_was_typed_on_the_customers_page_is_a_reply_too(site: Site) -
     site.case()
     for _ in range(2):
         with site.database.writing(CUSTOMER.customer_id) as session:
-            received = from_page(session, "form-1", "acme", CUSTOMER.contacts[0].contact_id, "Plan", "In 5 parts", SENT)
+            received = from_page(
+                session, "form-1", "acme", CUSTOMER.contacts[0].contact_id, "Plan", "In 5 parts", SENT
+            )
     assert site.resting() == [received.reply_id]
     assert await site.bring() == 1
     assert [(name, content["channel"]) for _, name, content in site.temporal.signals] == [("reply_received", "page")]
