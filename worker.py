@@ -73,6 +73,7 @@ async def make_worker(
     runs workflow code (tests run it in the sandbox).
     """
     steps_of_cases, records = StepActivities(deps), RecordActivities(deps)
+    cancellation = CancellationActivities(deps, client)
     at_once = Worker(
         client,
         task_queue=task_queue,
@@ -84,7 +85,8 @@ async def make_worker(
             records.take_credit,
             AccessActivities(deps).publish,
             PolicyMoveActivities(deps).check,
-            CancellationActivities(deps, client).ask_about_cancel,
+            cancellation.ask_about_cancel,
+            cancellation.ask_about_lost_run,
             Unsealing(deps, client.data_converter.payload_codec).unseal,
             SweepActivities(deps).find_unconfirmed,
             ReconciliationActivities(reconciler.Reconciler(client, deps)).reconcile,

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 
@@ -12,6 +13,7 @@ from workflows.errors import run_refused
 from workflows.memory import Memory
 
 with workflow.unsafe.imports_passed_through():
+    from activities.cancellation import RUN_CLOSED, RUN_GONE
     from activities.opening import Opened, OpeningActivities, OpenRequest
     from activities.predecessor import Predecessor, RecallRequest
     from dunwell.domain.case import Case
@@ -60,6 +62,20 @@ class CaseOpening:
             memory.take_over_from_ended_run(earlier)
         else:
             memory.take_opening(opening.answer)
+
+    def rest_if_interrupted(self) -> dict[str, Any] | None:
+        """Let the case rest if an earlier run of it ended before it did: terminated, or lost by the engine.
+
+        Whoever begins it again, by a payment or by hand, a person says whether it goes on. Returns the facts of the
+        task's request, None when no run was interrupted or the case rests for that already.
+        """
+        memory, run_id = self._memory, self._start.follows
+        case, now = memory.case, memory.clock.now()
+        begun, case.begun = case.begun or run_id is not None, True
+        said = case.interrupt(RUN_CLOSED if run_id else RUN_GONE, now) if begun else []
+        since = max((entry.at for entry in memory.timeline), default=now)
+        memory.add_entries(said)
+        return {"run_id": run_id, "since": since} if said else None
 
     async def _ended_run(self) -> Carried | None:
         """Return what the run before this one knew; None when there was none, or the server no longer has it."""

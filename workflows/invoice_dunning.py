@@ -5,9 +5,10 @@ change to the database, also while a step is in flight.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RawValue
@@ -25,7 +26,7 @@ from workflows.payloads import decoded
 from workflows.sealed_signals import SealedSignals
 
 with workflow.unsafe.imports_passed_through():
-    from activities.cancellation import CANCEL_REQUESTED, CancellationActivities
+    from activities.cancellation import CANCEL_REQUESTED, CancellationActivities, LostRunRequest
     from dunwell.domain.refusal import Refused
     from dunwell.services.request_models import CaseRequest
     from workflows import options
@@ -40,6 +41,8 @@ with workflow.unsafe.imports_passed_through():
         Outcome,
     )
     from workflows.status import Status, status_of, status_of_unopened
+
+R = TypeVar("R", bound=CaseRequest)
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -89,7 +92,12 @@ class InvoiceDunning:
     async def _open_case(self) -> None:
         if self._memory.opened is None:
             await self._opening.open()
+            # Await nothing before this: what came with the start is told to a case that rests already.
+            lost = self._opening.rest_if_interrupted()
             self._view.show()
+            if lost is not None:
+                await self._ask(CancellationActivities.ask_about_lost_run, LostRunRequest, **lost)
+                self._memory.plan_soon()
 
     async def _finished(self) -> bool:
         """Whether the case has ended, all is written, no handler may still reopen it, and no signal is sealed.
@@ -188,19 +196,20 @@ class InvoiceDunning:
         said = memory.case.interrupt(CANCEL_REQUESTED, self._clock.now())
         memory.add_entries(said)
         if said:
-            await self._writer.record()
-            await self._calls.about_case(
-                lambda handed: workflow.execute_activity_method(
-                    CancellationActivities.ask_about_cancel,
-                    handed,
-                    summary="ask a person: end it, or go on?",
-                    **options.WRITING,
-                ),
-                memory.request(CaseRequest),
-            )
+            await self._ask(CancellationActivities.ask_about_cancel, CaseRequest)
         self._view.show()
         self._asking_about_cancel = False
         memory.plan_soon()
+
+    async def _ask(self, activity: Callable[[Any, R], Awaitable[None]], kind: type[R], **facts: Any) -> None:
+        """Write that the case rests, then raise the task by this activity."""
+        await self._writer.record()
+        await self._calls.about_case(
+            lambda handed: workflow.execute_activity_method(
+                activity, handed, summary="ask a person: end it, or go on?", **options.WRITING
+            ),
+            self._memory.request(kind, **facts),
+        )
 
     # Signals, updates, queries ---------------------------------------------------------------------------
 

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from temporalio.api.history.v1 import HistoryEvent
 
+from activities.run_history import closed_by
 from dunwell.client.cases import Cases
 from dunwell.client.comparison import Comparison
-from dunwell.client.runs import Runs, closed_by
+from dunwell.client.runs import Runs
 from dunwell.domain.reconciliation_report import Finding, Kind
 from dunwell.services import cancelled_runs
 from dunwell.services.attempt import Attempt

@@ -173,17 +173,3 @@ def unreplayable_task(history: Sequence[HistoryEvent]) -> int | None:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED and at and event.event_id < int(at[1])
     ]
     return completed[-1] if completed else None
-
-
-def closed_by(history: Sequence[HistoryEvent]) -> str:
-    """By whom, when and why a run was terminated or asked to cancel, as its history says; "" if by nobody."""
-    for event in reversed(history):
-        terminated = event.workflow_execution_terminated_event_attributes
-        cancelled = event.workflow_execution_cancel_requested_event_attributes
-        who, why = terminated.identity or cancelled.identity, terminated.reason or cancelled.cause
-        if who or why:
-            when = event.event_time.ToDatetime()
-            return f" by {who or 'nobody knows whom'} at {when:%Y-%m-%d %H:%M} UTC" + (
-                f" ({why[:80]})" if why else ""
-            )
-    return ""

@@ -44,13 +44,16 @@ def resumed(case: CaseState, event: ev.Resume, now: datetime) -> list[Said]:
 
 
 def interrupted(case: CaseState, reason: str, now: datetime) -> list[Said]:
-    pause, rested = case.agreements.pause, case.resting
+    pause = case.agreements.pause
     if case.ended or (pause is not None and pause.interrupted):
         return []
+    until = case.agreements.paused_until
+    said = over(case, now) if until is not None and until <= case.today(now) else []  # it ended meanwhile
+    pause, rested = case.agreements.pause, case.resting
     case.agreements.pause = PauseState(reason=reason, by="the engine", since=now, interrupted=True, former=pause)
     case.turn(f"interrupted {reason} {now.isoformat()}")
     case.note_rest(rested, now)
-    return [Said("paused", f"{reason}: the case rests until a person says whether it ends or goes on")]
+    return [*said, Said("paused", f"{reason}: the case rests until a person says whether it ends or goes on")]
 
 
 def over(case: CaseState, now: datetime) -> list[Said]:

@@ -53,6 +53,7 @@ class CaseState(MutableValue):
     due_on: date
     utc_offset_minutes: int = 0  # of the debtor's zone at the last planning; for "is this date past?" only
 
+    begun: bool = False  # a run has taken it up: without one, an open case was interrupted
     ended: Stage | None = None
     former_end: Stage | None = None  # the end that a late payment turned into paid; a reversal leads back to it
     written_off_at: datetime | None = None  # what was open then is not claimed again, though it may be paid later

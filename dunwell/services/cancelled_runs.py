@@ -33,9 +33,15 @@ def rest(
 
 
 def ask_for_run(database: Database, request: CaseRequest, why: str, now: datetime) -> None:
-    """Raise the task about the case of a run that was interrupted. Raises OtherRun and OtherCopy."""
+    """Raise the task about the case of a run that was interrupted, unless it has ended or goes on already.
+
+    Raises OtherRun and OtherCopy.
+    """
     with database.writing(request.customer_id) as session:
-        ask(session, handed_case(session, request), why, now)
+        case, stored = handed_case(session, request), cases.get(session, request.invoice_id)
+        pause = stored.agreements.pause if stored is not None and stored.ended is None else None
+        if pause is not None and pause.interrupted:
+            ask(session, case, why, now)
 
 
 def ask(session: Session, case: Case, why: str, now: datetime) -> None:

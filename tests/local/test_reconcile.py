@@ -54,6 +54,11 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
     assert run("tasks", "--json").json == []
     assert "different: 0; findings: 0" in run("reconcile").out
+    asyncio.run(terminate(here.address, "TERM-2"))
+    paid = run("pay", "TERM-2", "10.00", "--payment-id", "p1")
+    assert (paid.code, "paused" in paid.out) == (0, True)
+    [task] = run("tasks", "--json").json
+    assert "its run was terminated in the engine by " in task["reason"] and "(a slip of the mouse)" in task["reason"]
 
 
 def test_a6_what_a_terminated_case_kept_sealed_is_kept_by_the_next_run(here: Place, run: Run) -> None:

@@ -22,7 +22,7 @@ from dunwell.domain.contact_labels import with_roles
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.keys import StepKey
 from dunwell.services.dependencies import Dependencies
-from dunwell.store import invoices, outbox, timeline
+from dunwell.store import cases, invoices, outbox, timeline
 from dunwell.store.database import Database
 from tests.builders import sample_deps, the_ladders
 from tests.conftest import binary
@@ -63,10 +63,18 @@ class CaseHarness:
     clock: Clock = field(default_factory=Clock)
 
     async def outage(self, **delta: float) -> None:
-        """Server and worker are lost; after that time the case is started again and goes on by the database."""
+        """Server and worker are lost; after that time the case is started again and goes on by the database.
+
+        A person says so in the same request.
+        """
+        invoice_id = self.case.id.removeprefix("invoice-")
         await self.case.terminate("the server was lost")
         await self.pass_time(**delta)
-        await self.begin(CaseStart(invoice_id=self.case.id.removeprefix("invoice-"), clock=self.clock))
+        with self.deps.database.reading() as session:
+            case = cases.get(session, invoice_id)
+        go_on: dict[str, Any] = {"start_signal": "resume", "start_signal_args": [{"by": "agent-7"}]}
+        options = go_on if case is not None and case.begun and case.ended is None else {}
+        await self.begin(CaseStart(invoice_id=invoice_id, clock=self.clock), **options)
 
     async def turn_server_clock(self, to: datetime) -> None:
         """A rehearsal's clock waits for whoever is late, so tests of lateness need the server's own."""
@@ -97,9 +105,9 @@ class CaseHarness:
         assert start is not None
         await self.begin(start.model_copy(update=options))
 
-    async def begin(self, start: CaseStart) -> None:
+    async def begin(self, start: CaseStart, **options: Any) -> None:
         self.handle = await self.env.client.start_workflow(
-            InvoiceDunning.run, start, id=workflow_id(start.invoice_id), task_queue=TASK_QUEUE
+            InvoiceDunning.run, start, id=workflow_id(start.invoice_id), task_queue=TASK_QUEUE, **options
         )
 
     @property
