@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from types import FrameType
 from typing import Literal
 
@@ -39,7 +40,8 @@ from dunwell.bootstrap import MESSAGES, NotReady, register_search_attributes
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.channels import WRITTEN, Channel
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Invoice
+from dunwell.domain.invoice import Invoice, for_rehearsal
+from dunwell.domain.principals import SYSTEM, Role
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import Level, Stage
 from dunwell.gateways.holidays import HolidayLibrary
@@ -48,7 +50,9 @@ from dunwell.gateways.product_access import NoProduct
 from dunwell.intake.invoices import read_file
 from dunwell.intake.policy_files import read_ladders, traits_of
 from dunwell.local.demo_customers import STORIES, CaseReader, CaseView, DemoCustomer, Story, UnexpectedError
+from dunwell.local.demo_visit import ask_for_grace
 from dunwell.local.owner import sign_in_link
+from dunwell.local.product import CHANGES
 from dunwell.local.supervisor import (
     ROOT,
     WORKER,
@@ -62,6 +66,7 @@ from dunwell.local.supervisor import (
 from dunwell.local.temporal_server import DevServer, ServerError, free_port
 from dunwell.local.up import WEB_LOG, WEB_PORT
 from dunwell.process import READY, leave
+from dunwell.services.api_keys import ApiKeys
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import Sender
 from dunwell.store import outbox
@@ -82,11 +87,12 @@ SPEED = 86_400.0  # a day of the case each second
 _TOO_LONG = STEP_WORK["start_to_close_timeout"].total_seconds() + 120
 """Seconds for one story. A step that a killed worker had begun is retried only after its timeout."""
 
+PRODUCT_PORT = 8090
 _LOOK_SECONDS = 0.2
 _REDRAW_PER_SECOND = 4
 _WIDE = 140  # characters
 _WORKER_READY_SECONDS = 60.0
-_WEB_READY_SECONDS = 60.0
+_READY_SECONDS = 60.0
 
 
 class DemoError(Exception):
@@ -98,12 +104,13 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class DemoSystem:
-    """The server, the worker and the database of the demo."""
+    """The server, the worker and the database of the demo; with `sites`, its web service and a small product."""
 
     server: DevServer
     worker: Supervisor
     deps: Dependencies
     state: Path
+    sites: "Sites | None" = None
 
     def check(self) -> None:
         """Restart the worker if it has ended. Call it on the main thread.
@@ -114,13 +121,25 @@ class DemoSystem:
         if code is not None:
             raise DemoError(f"The Temporal server {exit_text(code)}. Its log ends:\n{self.server.log.tail()}")
         self.worker.look()
+        for one in self.sites.supervisors if self.sites is not None else ():
+            one.look()
+
+
+@dataclass(frozen=True)
+class Sites:
+    """What a browser can open: the web service, and the product whose accounts are limited."""
+
+    web: str
+    product: str
+    supervisors: tuple[Supervisor, ...]
 
 
 @contextmanager
-def running_system(state: Path, *, ui: bool = True) -> Iterator[DemoSystem]:
+def running_system(state: Path, *, ui: bool = True, sites: bool = False) -> Iterator[DemoSystem]:
     """Start server, database and worker in the folder `state`, and stop them at the end of the block.
 
-    Not for use inside an event loop. Raises ServerError or NotReady.
+    With `sites` the web service and the product are started too. Not for use inside an event loop.
+    Raises ServerError, NotReady, or DemoError when one of them does not start.
     """
     with ExitStack() as stack:
         server = DevServer.start(state, ui=ui)
@@ -130,29 +149,56 @@ def running_system(state: Path, *, ui: bool = True) -> Iterator[DemoSystem]:
         stack.callback(deps.database.close)
         migrate(deps.database)
         environment = _environment(state, server.address, server.namespace, deps.database.url)
+        addresses = _free_addresses() if sites else None
+        if addresses is not None:
+            environment |= _between(*addresses)
         # It runs in `state`, where it does not read the developer's .env.
         launch = partial(Child.start, state / WORKER_LOG, environment, str(WORKER), folder=state)
         worker = Supervisor("worker", launch, RestartLimits())
         stack.callback(worker.stop)
         worker.start()
-        yield DemoSystem(server, worker, deps, state)
+        started = None if addresses is None else _start_sites(state, environment, deps.database, addresses, stack)
+        yield DemoSystem(server, worker, deps, state, started)
 
 
-@contextmanager
-def web_service(system: DemoSystem) -> Iterator[str]:
-    """Run the web service for the block. Yields its address. Raises DemoError when it does not start."""
-    address = f"127.0.0.1:{free_port(WEB_PORT)}"
-    environment = _environment(system.state, system.server.address, system.server.namespace, system.deps.database.url)
-    environment |= {"WEB_ADDRESS": address, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    launch = partial(Child.start, system.state / WEB_LOG, environment, "-m", "dunwell.web", folder=system.state)
-    service = Supervisor("web service", launch, RestartLimits())
-    service.start()
-    try:
-        if not service.wait_for_log(f" {READY}: ", _WEB_READY_SECONDS):
-            raise DemoError(f"The web service is not ready after {_WEB_READY_SECONDS:.0f} s.")
-        yield f"http://{address}"
-    finally:
-        service.stop()
+def _free_addresses() -> tuple[str, str]:
+    """Return addresses for the web service and the product."""
+    return f"127.0.0.1:{free_port(WEB_PORT)}", f"127.0.0.1:{free_port(PRODUCT_PORT)}"
+
+
+def _between(web: str, product: str) -> dict[str, str]:
+    """Return the settings by which worker, web service and product know each other."""
+    return {
+        "PUBLIC_URL": f"http://{web}",
+        "LINK_SECRET": token_hex(32),
+        "PRODUCT_ACCESS_URL": f"http://{product}{CHANGES}",
+        "PRODUCT_ACCESS_SECRET": token_hex(32),
+    }
+
+
+def _start_sites(
+    state: Path, environment: Mapping[str, str], database: Database, addresses: tuple[str, str], stack: ExitStack
+) -> Sites:
+    """Start the web service and the product, which end with the stack. Raises DemoError when one does not start."""
+    web, product = addresses
+    key = ApiKeys(database).create("demo-product", Role.PRODUCT, 1, SYSTEM, datetime.now(UTC)).key
+    accounts = sorted({for_rehearsal(invoice).customer.customer_id for invoice in demo_invoices()})
+    own = {"WEB_ADDRESS": web, "DUNWELL_URL": f"http://{web}", "DUNWELL_API_KEY": key}
+    known = {**environment, **own, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    port = product.rpartition(":")[2]
+    started = []
+    for name, log, arguments in (
+        ("web service", WEB_LOG, ("-m", "dunwell.web")),
+        ("product", "product.log", ("-m", "dunwell.local.product", "--port", port, *accounts)),
+    ):
+        child = Supervisor(name, partial(Child.start, state / log, known, *arguments, folder=state), RestartLimits())
+        stack.callback(child.stop)
+        child.start()
+        started.append(child)
+    for child in started:
+        if not child.wait_for_log(f" {READY}: ", _READY_SECONDS):
+            raise DemoError(f"The {child.name} is not ready after {_READY_SECONDS:.0f} s.")
+    return Sites(f"http://{web}", f"http://{product}", tuple(started))
 
 
 async def _register(server: DevServer) -> None:
@@ -223,7 +269,9 @@ class DemoRun:
         self._show = show
         self.invoices = list(invoices)
         self.seen: Mapping[str, CaseView] = {}
-        self.customers = {one.invoice_id: DemoCustomer(one, self._tell(one.invoice_id)) for one in self.invoices}
+        self.customers = {
+            one.invoice_id: DemoCustomer(one, self._tell(one.invoice_id), self._visit(one)) for one in self.invoices
+        }
 
     async def perform(self) -> list[Ending]:
         """Run until every story has ended. Raises DemoError when the server ends, Refused for a bad invoice."""
@@ -281,6 +329,11 @@ class DemoRun:
 
     def _tell(self, invoice_id: str) -> Callable[[str, dict[str, object]], "asyncio.Future[None]"]:
         return lambda name, content: asyncio.ensure_future(self._signal(invoice_id, name, content))
+
+    def _visit(self, invoice: Invoice) -> Callable[[], "asyncio.Future[None]"]:
+        product = self._system.sites.product if self._system.sites is not None else None
+        account = for_rehearsal(invoice).customer.customer_id
+        return lambda: asyncio.ensure_future(asyncio.to_thread(ask_for_grace, product, account))
 
     async def _signal(self, invoice_id: str, name: str, content: dict[str, object]) -> None:
         """Send a signal. If the case has ended, a new run starts with it, as for a payment that the bank reverses."""
@@ -486,6 +539,8 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
     )
     invoices, terminal = demo_invoices(), console.is_terminal
     console.print(f"Temporal UI: {system.server.ui_url}")
+    if system.sites is not None:
+        console.print(f"A product whose accounts are limited and given back: {system.sites.product}")
     console.print(f"Pull a plug, if you like: kill -9 {system.worker.pid} ends the worker, and nothing is lost.")
     if terminal:
         board = Board(console, invoices, system.server.ui_url)
@@ -496,17 +551,26 @@ async def _perform(system: DemoSystem, console: Console, began: float) -> bool:
     report(console, endings, system.deps.database)
     good = sum(one.trouble is None for one in endings)
     console.print(f"{good} of {len(endings)} cases ended as expected, {time.monotonic() - began:.0f} s in all.")
-    if terminal:
-        with web_service(system) as url:
-            console.print(f"The console: {url}/console. This link signs you in, once:")
-            console.print(sign_in_link(system.deps.database.url, url), soft_wrap=True)
-            console.print(
-                f"Look around there and at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
-            )
-            with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
-                while True:
-                    system.check()
-                    await asyncio.sleep(1)
+    if terminal and system.sites is not None:
+        url, limited = (
+            system.sites.web,
+            next(for_rehearsal(one).customer.customer_id for one in invoices if one.invoice_id == "never-pays"),
+        )
+        console.print(f"The console: {url}/console. This link signs you in, once:")
+        console.print(sign_in_link(system.deps.database.url, url), soft_wrap=True)
+        console.print(
+            f"An account that is still limited, as its people see it: {system.sites.product}/accounts/{limited}"
+        )
+        console.print(
+            "Follow its link to the page that says why; record the payment of never-pays in the console: it is back."
+        )
+        console.print(
+            f"Look around there and at {system.server.ui_url}; Ctrl-C stops everything and leaves nothing behind."
+        )
+        with suppress(asyncio.CancelledError):  # Ctrl-C here is the ordinary end, not a failure
+            while True:
+                system.check()
+                await asyncio.sleep(1)
     return good == len(endings)
 
 
@@ -523,7 +587,10 @@ def main() -> int:
     if not console.is_terminal:
         console = Console(width=140)
     try:
-        with tempfile.TemporaryDirectory(prefix="dunwell-demo-") as folder, running_system(Path(folder)) as system:
+        with (
+            tempfile.TemporaryDirectory(prefix="dunwell-demo-") as folder,
+            running_system(Path(folder), sites=True) as system,
+        ):
             return 0 if asyncio.run(_perform(system, console, began)) else 1
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

@@ -19,6 +19,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import Invoice
 from dunwell.domain.terms import Access, MessageState, Role, Stage
 from dunwell.domain.timeline import Entry
+from dunwell.local.demo_visit import NoSuchPageError
 from dunwell.store import accounts, cases, outbox, tasks, timeline
 from dunwell.store.database import Database
 
@@ -103,14 +104,18 @@ class UnexpectedError(Exception):
 Tell = Callable[[str, dict[str, object]], Awaitable[None]]
 """Sends a signal, given by name and content, to the case."""
 
+Visit = Callable[[], Awaitable[None]]
+"""Opens the account in the product, and asks for grace on the page about its restriction."""
+
 
 class DemoCustomer:
     """One customer with one invoice. `waiting_for` says what the story waits for."""
 
-    def __init__(self, invoice: Invoice, tell: Tell) -> None:
+    def __init__(self, invoice: Invoice, tell: Tell, visit: Visit) -> None:
         self.invoice = invoice
         self.waiting_for = ""
         self._tell = tell
+        self._visit = visit
         self._seen: CaseView | None = None
         self._changed = asyncio.Event()
         self._payments = 0
@@ -185,6 +190,13 @@ class DemoCustomer:
         on = self.today + timedelta(days=days)
         await self.tell("promise_to_pay", date=on, promised_by=Role.ACCOUNTS_PAYABLE.value, via="e-mail")
         return on
+
+    async def ask_for_grace(self) -> None:
+        """Ask for some days of access on the page about the restriction, as a person does with a browser."""
+        try:
+            await self._visit()
+        except NoSuchPageError as error:
+            raise UnexpectedError(f"asked for grace, but {error}") from None
 
     async def tell(self, name: str, **content: object) -> None:
         """Send an event. Amounts and dates are sent as text."""
@@ -316,6 +328,11 @@ async def bounces(me: DemoCustomer) -> None:
 async def is_restricted(me: DemoCustomer) -> None:
     await me.access(Access.RESTRICTED)
     await me.email("restricted")
+    await me.ask_for_grace()
+    await me.access(Access.FULL)
+    await me.email("grace-confirmed")
+    await me.access(Access.RESTRICTED)
+    await me.email("restricted", count=2)
     await me.pay()
     await me.access(Access.FULL)
     await me.email("restored")
@@ -350,7 +367,9 @@ STORIES: Mapping[str, Story] = {
     "is-reversed": Story(is_reversed, Stage.PAID, "the bank takes the payment back; pays again"),
     "gets-plan": Story(gets_plan, Stage.PAID, "agrees on two instalments and keeps them"),
     "bounces": Story(bounces, Stage.PAID, "the e-mail bounces; the SMS arrives"),
-    "is-restricted": Story(is_restricted, Stage.PAID, "is restricted, pays, is back at once"),
+    "is-restricted": Story(
+        is_restricted, Stage.PAID, "is restricted, asks for some days, then pays and is back at once"
+    ),
     "stops-work": Story(stops_work, Stage.PAID, "the next milestone waits until this one is paid"),
 }
 """The customers of the demo, by invoice id."""

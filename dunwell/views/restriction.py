@@ -11,15 +11,17 @@ from decimal import Decimal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain import promises
-from dunwell.domain.agreements import Promise
+from dunwell.domain import grace, promises
+from dunwell.domain.agreements import Grace, Promise
+from dunwell.domain.business_calendar import BusinessCalendar
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.keys import StepKey
 from dunwell.domain.terms import Access, Level
+from dunwell.services.dependencies import Dependencies
 from dunwell.store import accounts, cases, invoices, outbox, payment_references, payments
 from dunwell.store.accounts import OpenHold
-from dunwell.store.tables import CustomerRow, HoldRow, InvoiceRow
+from dunwell.store.tables import CaseRow, CustomerRow, HoldRow
 from dunwell.texts.masked_addresses import masked
 from dunwell.views.lookup import find_customer
 
@@ -36,13 +38,24 @@ class SentWarning:
 
 
 @dataclass(frozen=True)
-class HeldInvoice:
-    """An invoice that limits the account.
+class OfferedGrace:
+    """Grace that may be had: until which day, and the day on which the restriction comes back unless it is paid."""
 
-    level, since      the worst of its holds, and since when the account has been limited by it
+    until: date
+    back_on: date
+
+
+@dataclass(frozen=True)
+class HeldInvoice:
+    """An invoice that limits the account, or that would if no grace ran.
+
+    level, since      the worst of its holds, and since when the account has been limited by it; while grace runs, no
+                      level, and since when it runs
     asked             what is to be paid for access to come back; zero while all of it is in dispute
     promise           the promise to pay that runs
     promise_from, promise_until  the days that a promise may name; None where none is accepted
+    grace             the grace that is granted to whoever asks; None where none is left
+    back_on           the day on which the restriction comes back, while grace runs
     """
 
     invoice_id: str
@@ -55,17 +68,24 @@ class HeldInvoice:
     digits: int
     payment_url: str | None
     reference: str
-    level: Level
+    level: Level | None
     since: datetime
     warnings: Sequence[SentWarning]
     promise: Promise | None
     promise_from: date
     promise_until: date | None
+    grace: OfferedGrace | None
+    back_on: date | None
 
 
 @dataclass(frozen=True)
 class RestrictedAccount:
-    """An account as its holder reads it. `limited_until`: when its last hold was released; None: it never had one."""
+    """An account as its holder reads it.
+
+    held           the invoices that limit it, those that limit it most first
+    in_grace       those that will limit it again
+    limited_until  when its last hold was released; None while it has one, or never had any
+    """
 
     customer_id: str
     name: str
@@ -74,6 +94,7 @@ class RestrictedAccount:
     access: Access
     work_on_hold: bool
     held: Sequence[HeldInvoice]
+    in_grace: Sequence[HeldInvoice]
     limited_until: datetime | None
 
     @property
@@ -82,15 +103,18 @@ class RestrictedAccount:
         return bool(self.held)
 
     @property
+    def invoices(self) -> Sequence[HeldInvoice]:
+        """The invoices that limit it now, then those in grace."""
+        return [*self.held, *self.in_grace]
+
+    @property
     def since(self) -> datetime | None:
         """Since when the account has had the access that it has; None while nothing is limited."""
-        worst = min((_WORST_FIRST.index(one.level) for one in self.held), default=None)
-        if worst is None:
-            return None
-        return min(one.since for one in self.held if one.level is _WORST_FIRST[worst])
+        worst = next((level for level in _WORST_FIRST if any(one.level is level for one in self.held)), None)
+        return min((one.since for one in self.held if one.level is worst), default=None)
 
 
-def restricted_account(session: Session, customer_id: str, now: datetime) -> RestrictedAccount:
+def restricted_account(session: Session, deps: Dependencies, customer_id: str, now: datetime) -> RestrictedAccount:
     """Return what the page of this account says at `now`; that of a rehearsal, at the time of its case.
 
     Raises Refused when nobody registered the customer.
@@ -105,27 +129,45 @@ def restricted_account(session: Session, customer_id: str, now: datetime) -> Res
         time_zone=customer.time_zone,
         access=accounts.access_by(holds),
         work_on_hold=accounts.holds_work(holds),
-        held=_held(session, holds, now),
+        held=_held(session, deps, holds, now),
+        in_grace=_in_grace(session, deps, customer_id, now),
         limited_until=_limited_until(session, customer) if not holds else None,
     )
 
 
-def _held(session: Session, holds: Sequence[OpenHold], now: datetime) -> list[HeldInvoice]:
+def _held(session: Session, deps: Dependencies, holds: Sequence[OpenHold], now: datetime) -> list[HeldInvoice]:
     of_invoice: dict[str, list[OpenHold]] = {}
     for hold in holds:
         of_invoice.setdefault(hold.invoice_id, []).append(hold)
-    rows = invoices.get_rows(session, list(of_invoice))
-    found = [_held_invoice(session, rows[invoice_id], own, now) for invoice_id, own in of_invoice.items()]
-    return sorted(found, key=lambda one: (_WORST_FIRST.index(one.level), one.since, one.number))
+    stored = cases.get_rows(session, list(of_invoice))
+    worst = {
+        invoice_id: min(own, key=lambda hold: _WORST_FIRST.index(hold.level))
+        for invoice_id, own in of_invoice.items()
+    }
+    ordered = sorted(worst.values(), key=lambda hold: (_WORST_FIRST.index(hold.level), hold.placed_at))
+    return [_invoice(session, deps, stored[hold.invoice_id], hold.level, hold.placed_at, now) for hold in ordered]
 
 
-def _held_invoice(session: Session, row: InvoiceRow, holds: Sequence[OpenHold], now: datetime) -> HeldInvoice:
-    worst = min(holds, key=lambda hold: _WORST_FIRST.index(hold.level))
-    stored = cases.get_row(session, row.invoice_id)
-    if stored is None:
-        raise LookupError(f"invoice {row.invoice_id} has a hold and no case")
+def _in_grace(session: Session, deps: Dependencies, customer_id: str, now: datetime) -> list[HeldInvoice]:
+    """The invoices whose restriction grace has lifted for some days."""
+    found = []
+    for row in cases.open_of(session, [customer_id]):
+        running = Case.model_validate(row.state).agreements.grace
+        if running is not None:
+            found.append(_invoice(session, deps, row, None, running.since, now))
+    return found
+
+
+def _invoice(
+    session: Session, deps: Dependencies, stored: CaseRow, level: Level | None, since: datetime, now: datetime
+) -> HeldInvoice:
+    row = invoices.get_row(session, stored.invoice_id)
+    if row is None:
+        raise LookupError(f"the case of invoice {stored.invoice_id} has no invoice")
     case = Case.model_validate(stored.state).with_paid(payments.paid(session, row.invoice_id))
     now = stored.updated_at if stored.rehearsal else now
+    running, until = case.agreements.grace, grace.latest_day(case, now)
+    calendar = deps.case_calendar(session, case, now) if running is not None or until is not None else None
     return HeldInvoice(
         invoice_id=row.invoice_id,
         number=row.number,
@@ -137,13 +179,25 @@ def _held_invoice(session: Session, row: InvoiceRow, holds: Sequence[OpenHold], 
         digits=row.digits,
         payment_url=row.payment_url,
         reference=payment_references.reference_of(session, [row.invoice_id]),
-        level=worst.level,
-        since=worst.placed_at,
-        warnings=_warnings(session, case, worst.placed_at),
+        level=level,
+        since=since,
+        warnings=_warnings(session, case, since),
         promise=case.agreements.promise,
         promise_from=case.today(now),
         promise_until=promises.last_day(case, now),
+        grace=_offered(until, calendar, now) if until is not None and calendar is not None else None,
+        back_on=_returns_on(running, calendar, now) if running is not None and calendar is not None else None,
     )
+
+
+def _offered(until: date, calendar: BusinessCalendar, now: datetime) -> OfferedGrace:
+    asked = Grace(number=0, until=until, by="", since=now)
+    return OfferedGrace(until, _returns_on(asked, calendar, now))
+
+
+def _returns_on(asked: Grace, calendar: BusinessCalendar, now: datetime) -> date:
+    """The day that the message which confirms the grace names: it is sent as soon as the hours of contact allow."""
+    return grace.returns_on(asked, calendar, calendar.next_open(now))
 
 
 def _warnings(session: Session, case: Case, before: datetime) -> list[SentWarning]:

@@ -32,12 +32,23 @@ from dunwell.store import outbox
 
 
 @pytest.fixture
-def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoSystem]:
+def with_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     # Were these handed to the worker, its messages would go to a provider that nobody emulates here.
     monkeypatch.setenv("SENDGRID_API_KEY", "SG.not-for-the-demo")
     monkeypatch.setenv("SENDGRID_API_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("MAIL_FROM", "Ana Lopez <ana@example.com>")
+
+
+@pytest.fixture
+def system(with_keys: None, tmp_path: Path) -> Iterator[DemoSystem]:
     with running_system(tmp_path / "state", ui=False) as system:
+        yield system
+
+
+@pytest.fixture
+def whole_system(with_keys: None, tmp_path: Path) -> Iterator[DemoSystem]:
+    """With the web service and the product."""
+    with running_system(tmp_path / "state", ui=False, sites=True) as system:
         yield system
 
 
@@ -62,17 +73,21 @@ def test_the_dozen_shows_what_the_product_can() -> None:
 
 
 async def test_stories_come_to_their_ends_and_a_wrong_end_is_noticed(
-    system: DemoSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    whole_system: DemoSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """About as long as the longest story: in a month, at a day a second, a customer is restricted, asks for grace on
+    the page that the product leads to, is restricted again, and pays."""
+    system = whole_system
     wrong = replace(STORIES["disputes"], ends=Stage.HANDED_OVER, run=STORIES["overpays"].run)
     monkeypatch.setattr("dunwell.local.demo.STORIES", {**STORIES, "disputes": wrong})
 
-    endings = await play(system, "pays-early", "bounces", "disputes")
+    endings = await play(system, "pays-early", "bounces", "disputes", "is-restricted")
 
     assert {name: ending.trouble for name, ending in endings.items()} == {
         "pays-early": None,
         "bounces": None,
         "disputes": "ended paid, expected handed_over",
+        "is-restricted": None,
     }
     seen = {name: ending.seen for name, ending in endings.items()}
     assert seen["pays-early"] is not None

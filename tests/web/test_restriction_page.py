@@ -14,10 +14,11 @@ from dunwell.client.cases import Cases
 from dunwell.domain.channels import WRITTEN
 from dunwell.domain.invoice import Customer
 from dunwell.domain.links import LinkKind
+from dunwell.domain.policy import GraceRules, Policy
 from dunwell.domain.terms import Role, Stage
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Sender
-from dunwell.store import accounts
+from dunwell.store import accounts, cases
 from dunwell.store.database import Database
 from dunwell.web.app import make_app
 from dunwell.web.service import Keys, make_service
@@ -59,17 +60,28 @@ class Firm:
     def __post_init__(self) -> None:
         self.engine = Engine(self.deps, lambda: self.now)
         client = cast(Client, self.engine)
-        cases = Cases(client, self.deps.database)
-        self.app = make_app(make_service(client, self.deps, the_ladders(), cases, Keys()))
+        told = Cases(client, self.deps.database)
+        self.app = make_app(make_service(client, self.deps, the_ladders(), told, Keys()))
         self.app.state.clock = lambda: self.now
 
-    def chase(self, invoice_id: str = "inv-1", customer: Customer = ACME, **facts: Any) -> ServiceHarness:
+    def chase(
+        self, invoice_id: str = "inv-1", customer: Customer = ACME, ladder: Policy | None = None, **facts: Any
+    ) -> ServiceHarness:
         """Open a case and carry out what is due until now."""
         harness = self.harnesses[invoice_id] = ServiceHarness(self.deps)
         facts = {"number": invoice_id, "customer": customer} | facts
-        harness.open(an_invoice(invoice_id=invoice_id, **facts))
+        harness.open(an_invoice(invoice_id=invoice_id, **facts), ladder=ladder)
         advance(harness, self.now)
         return harness
+
+    def catch_up(self, invoice_id: str, until: datetime) -> None:
+        """Carry out what is due until then, of the case as the page's acts left it."""
+        self.now, harness = until, self.harnesses[invoice_id]
+        with self.deps.database.reading() as session:
+            stored = cases.get(session, invoice_id)
+        assert stored is not None
+        harness.case, harness.written = stored, stored.mark
+        advance(harness, until)
 
     def token(self, customer_id: str = "acme") -> str:
         with self.deps.database.reading() as session:
@@ -359,3 +371,82 @@ async def test_the_page_lives_as_long_as_what_it_explains(firm: Firm) -> None:
         link = CUSTOMER_LINKS.find(session, firm.token(), LinkKind.RESTRICTION, at("2028-01-01 09:00"))
     assert link is not None
     assert link.expired
+
+
+# Grace -----------------------------------------------------------------------------------------------------
+
+
+def asking(page: httpx.Response, **changes: str) -> dict[str, str]:
+    """What the form for grace on this page sends once its box is ticked."""
+    form = re.search(r'action="[^"]+/grace">(.*?)</form>', page.text, re.DOTALL)
+    assert form is not None
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form[1]))
+    return hidden | {"agreed": "yes"} | changes
+
+
+async def test_g6_g7_grace_gives_access_back_names_the_day_and_the_restriction_returns_on_it(firm: Firm) -> None:
+    """Restricted, grace asked for on the page, open, restricted again on the day that was named, paid, back."""
+    firm.now = at("2027-03-23 20:00")  # a Tuesday evening: the message that names the day leaves on Wednesday
+    harness = firm.chase()
+    page = await firm.get()
+    named = "March 30, 2027"  # three days on it is Good Friday
+    assert f"I know that access is limited again on {named}" in text_of(page)
+    answer = await firm.post("/grace", **asking(page))
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/r/{firm.token()}")
+    assert [(name, content["by"]) for _, name, content in firm.engine.told] == [("grace_granted", "restriction page")]
+    assert harness.access() == "full"
+    said = text_of(await firm.get())
+    assert "Nothing is limited" in said
+    assert f"Access is back until {named}" in said
+    assert "Access for a few more days" not in said
+
+    firm.catch_up("inv-1", at("2027-03-29 23:00"))
+    (confirmed, *_) = [row for row in harness.messages() if row.message == "grace-confirmed"]
+    assert named in confirmed.body
+    assert harness.access() == "full"
+    firm.catch_up("inv-1", at("2027-03-30 20:00"))
+    assert harness.access() == "restricted"
+    said = text_of(await firm.get())
+    assert f"Some features have been limited since {named}." in said
+    assert "Access for a few more days" not in said, "the policy grants it once"
+    assert "March 2, 2027: e-mail to a•••@acme.example" in said
+
+    harness.pay("2027-03-31 12:00")
+    assert "Full access is back since March 31, 2027." in text_of(await firm.get())
+
+
+async def test_grace_needs_what_only_a_person_gives(firm: Firm) -> None:
+    """A scanner that presses the button ticks no box."""
+    firm.chase()
+    typed = asking(await firm.get())
+    del typed["agreed"]
+    answer = await firm.post("/grace", **typed)
+    assert answer.status_code == 422
+    assert "Please tick the box first." in text_of(answer)
+    assert firm.engine.told == []
+
+
+async def test_a_double_click_and_an_old_page_grant_it_once(firm: Firm) -> None:
+    firm.chase()
+    page = await firm.get()
+    assert [(await firm.post("/grace", **asking(page))).status_code for _ in range(2)] == [303, 422]
+    assert len(firm.engine.told) == 1
+    firm.now += timedelta(days=1)
+    assert (await firm.post("/grace", **asking(page))).status_code == 422
+    assert len(firm.engine.told) == 1
+
+
+@pytest.mark.parametrize("until", ["2027-03-25", "2027-12-31", "", "soon"])
+async def test_no_other_day_than_the_offered_one_can_be_asked_for(firm: Firm, until: str) -> None:
+    firm.chase()
+    answer = await firm.post("/grace", **asking(await firm.get(), until=until))
+    assert answer.status_code == 422
+    assert "This is not possible any more." in text_of(answer)
+    assert firm.engine.told == []
+
+
+async def test_a_ladder_that_grants_none_offers_none(firm: Firm) -> None:
+    firm.chase(ladder=the_ladders()["gentle-saas"].model_copy(update={"grace": GraceRules()}))
+    said = text_of(await firm.get())
+    assert "Some features have been limited" in said
+    assert "Access for a few more days" not in said

@@ -55,7 +55,7 @@ OPEN = re.compile(
     r"|/api/(openapi\.json|docs.*)"  # with any key
     r"|/webhooks/.*|/unsubscribe(/\{token:path\})?|/p(/\{code:path\})?"
     r"|/i/static/(customer\.css|icon\.svg)|/i(/\{token.*)?"  # signed, or with a token of their own; or a style sheet
-    r"|/r(/\{token:path\}|/\{token\}/(waiting|promise))?"
+    r"|/r(/\{token:path\}|/\{token\}/(waiting|promise|grace))?"
     r"|/(livez|readyz|healthz)"
 )
 """Paths whose routes need no right."""

@@ -82,9 +82,25 @@ async def promise(request: Request, token: str, link: Opened) -> Response:
         refusal = _Refusal(invoice.invoice_id, "promise", "restriction_refused_day", facts, text)
         return _refused(request, token, account, refusal)
     content = {"date": day.isoformat(), "promised_by": link.principal.label}
-    return await _told(request, token, link, account, invoice, "promise", "promise_to_pay", content, typed)
+    return await _told(request, token, link, invoice, "promise", "promise_to_pay", content, typed)
 
 
+@router.post("/{token}/grace")
+async def grace(request: Request, token: str, link: Opened) -> Response:
+    """Have access back until the day that the page offered. Whoever asks has to say that they know what follows."""
+    typed = await read_form(request)
+    account = await _read(request, link)
+    invoice = _named(account, typed)
+    if invoice is None or invoice.grace is None or typed.get("until") != invoice.grace.until.isoformat():
+        return _refused(request, token, account, _Refusal(typed.get("invoice", ""), "grace", "restriction_refused"))
+    if typed.get("agreed") != "yes":
+        refusal = _Refusal(invoice.invoice_id, "grace", "restriction_refused_tick")
+        return _refused(request, token, account, refusal)
+    content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}
+    return await _told(request, token, link, invoice, "grace", "grace_granted", content, typed)
+
+
+@router.get("/{token}/grace")
 @router.get("/{token}/promise")
 async def after_refusal(token: str, link: Opened) -> Response:
     """Lead back from the address of a form, which a browser shows after a refusal, to the page. Changes nothing."""
@@ -99,15 +115,14 @@ async def show(request: Request, link: Opened, token: str = "") -> Response:
 
 
 def _named(account: RestrictedAccount, typed: Mapping[str, str]) -> HeldInvoice | None:
-    """The invoice that a form names, if it holds this very account."""
-    return next((one for one in account.held if one.invoice_id == typed.get("invoice")), None)
+    """The invoice that a form names, if it limits this very account, or will again."""
+    return next((one for one in account.invoices if one.invoice_id == typed.get("invoice")), None)
 
 
 async def _told(
     request: Request,
     token: str,
     link: Link,
-    account: RestrictedAccount,
     invoice: HeldInvoice,
     form: str,
     event: str,
@@ -150,7 +165,7 @@ async def _read(request: Request, link: Link) -> RestrictedAccount:
 
 def _account(service: Service, link: Link, at: datetime) -> RestrictedAccount:
     with service.database.reading() as session:
-        return restricted_account(session, link.customer_id, at)
+        return restricted_account(session, service.deps, link.customer_id, at)
 
 
 def _refused(request: Request, token: str, account: RestrictedAccount, refusal: _Refusal) -> Response:

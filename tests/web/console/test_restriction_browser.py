@@ -70,7 +70,7 @@ def test_axe_finds_nothing_on_wide_and_narrow_screens_light_and_dark(site: Open)
 def test_a_day_is_promised_by_keyboard_alone(site: Open) -> None:
     page = site.page
     site.show()
-    summary = page.locator("summary").first
+    summary = page.locator("summary", has_text="Díganos cuándo").first
     for _ in range(20):
         page.keyboard.press("Tab")
         if summary.evaluate("one => one === document.activeElement"):
