@@ -210,6 +210,30 @@ async def is_called_at_a_wrong_number(harness: CaseHarness) -> None:
     await pay(harness)
 
 
+async def is_granted_grace(harness: CaseHarness) -> None:
+    """Restricted, open for some days, restricted again on the day that was named, and paid."""
+    await harness.start(an_invoice())
+    await harness.pass_time(days=30)
+    await harness.tell("grace_granted", until=await today(harness, 3), by="restriction page")
+    await harness.pass_time(days=10)
+    await pay(harness)
+
+
+async def writes_to_us(harness: CaseHarness) -> None:
+    """A reply lies here for a fortnight; then the customer asks for a call, and says that the money has left."""
+    await harness.start(an_invoice())
+    await harness.pass_time(days=10)
+    at = (await harness.now()).isoformat()
+    await harness.tell("reply_received", reply_id="r1", channel="email", at=at)
+    await harness.pass_time(days=14)
+    await harness.tell("reply_handled", reply_id="r1", by="agent-7")
+    await harness.tell("call_requested", by="link of accounts_payable.1")
+    await harness.pass_time(days=3)
+    await harness.tell("payment_announced", by="link of accounts_payable.1", paid_on=await today(harness, -1))
+    await harness.pass_time(days=1)
+    await pay(harness)
+
+
 async def is_amended(harness: CaseHarness) -> None:
     await harness.start(an_invoice())
     await harness.pass_time(days=10)
@@ -250,6 +274,8 @@ LIVES: dict[str, Life] = {
         pays_by_plan,
         misses_an_instalment,
         is_restricted_then_pays,
+        is_granted_grace,
+        writes_to_us,
         pays_and_the_bank_reverses,
         bounces,
         is_called,

@@ -11,15 +11,13 @@ from tests.builders import an_invoice
 from tests.workflows.harness import CaseHarness
 from tests.workflows.lives import pay, today
 
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the lives have both
+
 
 def access(harness: CaseHarness) -> Access:
     with harness.deps.database.reading() as session:
         customer = invoices.get_customer_of(session, "inv-1")
         return accounts.access(session, customer.customer_id)
-
-
-def steps(harness: CaseHarness) -> list[str]:
-    return [message["step"] for message in harness.messages()]
 
 
 async def restricted(harness: CaseHarness) -> None:
@@ -58,16 +56,6 @@ async def test_the_restriction_returns_on_the_day_that_was_named(harness: CaseHa
     await pay(harness)
     assert (await harness.case.result()).stage == "paid"
     assert access(harness) is Access.FULL
-
-
-async def test_what_is_paid_in_time_is_never_restricted_again(harness: CaseHarness) -> None:
-    await restricted(harness)
-    await grant(harness, 3)
-    await harness.pass_time(days=1)
-    await pay(harness)
-    await harness.case.result()
-    assert access(harness) is Access.FULL
-    assert not [step for step in steps(harness) if "grace1" in step]
 
 
 async def test_a_promise_holds_the_restriction_off_and_a_broken_one_brings_it_back(harness: CaseHarness) -> None:

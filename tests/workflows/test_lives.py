@@ -107,6 +107,19 @@ EXPECTED = {
         frozenset({"withheld", "promise"}),
     ),
     "hears_nonsense": Told(Stage.PAID, "", frozenset({"refused"})),
+    # three days on it is Easter Saturday: the message names Tuesday, and the restriction comes back on it
+    "is_granted_grace": Told(
+        Stage.PAID,
+        "03-02 first-reminder, 03-16 second-reminder, 03-22 restrict, 03-24 grace-confirmed~1, "
+        "03-30 restrict.grace1, 04-05 restored~2",
+        frozenset({"grace", "access"}),
+    ),
+    # a manager hears after two business days and a week later; nothing leaves before it is handled, nor for the call
+    "writes_to_us": Told(
+        Stage.PAID,
+        "03-02 first-reminder, 03-22 thank-you~1",
+        frozenset({"reply", "escalated", "reply_handled", "call", "call_missing", "announced", "awaited", "task"}),
+    ),
 }
 
 

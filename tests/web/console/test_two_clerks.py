@@ -49,6 +49,8 @@ EVENTS = (
         f"/console/cases/{CHASED}/payment_plan_agreed",
         {"instalments.0.date": "2027-04-01", "instalments.0.amount": "18450.75"},
     ),
+    _event(CHASED, "payment_announced", paid_on="2027-03-20", by="executive", note="so he said"),
+    _event(CHASED, "call_requested", by="executive"),
     _event(CHASED, "dispute_opened", reason="wrong-quantity", opened_by="executive"),
     _event(DISPUTED, "dispute_resolved", outcome="rejected"),
     _event(CHASED, "pause", reason="hardship"),
