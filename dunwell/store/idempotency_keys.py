@@ -6,7 +6,7 @@ Call inside a transaction that holds the customer's lock.
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from dunwell.store.tables import RequestRow
@@ -51,3 +51,13 @@ def mark_taken(session: Session, request_id: str, now: datetime) -> None:
 def forget(session: Session, before: datetime) -> None:
     """Delete the requests first made before that time. Their keys may then be used again."""
     session.execute(delete(RequestRow).where(RequestRow.first_at < before))
+
+
+def count_since(session: Session, principal: str, invoice_id: str, since: datetime) -> int:
+    """Return how many requests about an invoice a principal has made since then."""
+    query = (
+        select(func.count())
+        .select_from(RequestRow)
+        .where(RequestRow.principal == principal, RequestRow.invoice_id == invoice_id, RequestRow.first_at > since)
+    )
+    return session.scalar(query) or 0

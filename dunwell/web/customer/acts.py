@@ -45,7 +45,9 @@ class Act:
 
     done   the word that confirms it
     file   goes with the dispute that is told
-    payer  somebody else who pays, and `about` which invoice; stops: no more e-mails go to the address of the message
+    payer  somebody else who pays; about: which invoice
+    wish   what a person of ours is asked to answer
+    stops  no more e-mails go to the address of the message
     """
 
     done: str
@@ -53,6 +55,7 @@ class Act:
     file: SentFile | None = None
     payer: NamedPayer | None = None
     about: str = ""
+    wish: str = ""
     stops: bool = False
 
 
@@ -110,6 +113,11 @@ def may_split(bill: Bill) -> bool:
     return bool(bill.counts)
 
 
+def may_wish(bill: Bill) -> bool:
+    """Whether instalments may be asked for: no plan can be chosen or runs, and no other wish waits for an answer."""
+    return not bill.counts and not bill.instalments and not bill.awaits_reply
+
+
 def may_dispute(bill: Bill) -> bool:
     return not bill.in_dispute
 
@@ -162,6 +170,14 @@ def _say_when(form: Form, bill: Bill, amounts: Sequence[Any], every: Every) -> N
         form.days_between("first", fit[0], fit[-1])
     else:
         form.reader.bad("every", "split_until", day=form.writer.day(until))
+
+
+def instalments(form: Form) -> Act:
+    """ "I want to pay in instalments" where the policy grants no plan by itself: a person answers."""
+    bills = form.chosen(may_wish)
+    wish = form.reader.text("wish", needed=True)
+    form.reader.check()
+    return Act("split_asked", about=bills[0].invoice_id, wish=wish)
 
 
 def wrong(form: Form) -> Act:
@@ -233,6 +249,7 @@ class Kind:
 ACTS: Mapping[str, Kind] = {
     "promise": Kind(promise, Scope.PROMISE, may_promise),
     "split": Kind(split, Scope.PROMISE, may_split),
+    "instalments": Kind(instalments, Scope.PROMISE, may_wish),
     "wrong": Kind(wrong, Scope.DISPUTE, may_dispute),
     "paid": Kind(paid, Scope.PAY),
     "call": Kind(call, Scope.CONTACT),

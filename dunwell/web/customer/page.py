@@ -40,9 +40,7 @@ Opened = Annotated[Link, Depends(opened(LinkKind.PAGE))]
 LANGUAGE = "dunwell-language"
 """The cookie with the language that somebody chose on a page."""
 _YEAR = 365 * 24 * 3600
-_DONE = frozenset(
-    {"promise_done", "split_done", "wrong_done", "paid_done", "call_done", "payer_done", "payer_asked", "stop_done"}
-)
+_DONE = frozenset(f"{act}_done" for act in acts.ACTS if act != "instalments") | {"split_asked", "payer_asked"}
 """What a page may say was done. It shows besides how things stand, whatever its address says."""
 
 

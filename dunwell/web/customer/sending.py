@@ -1,22 +1,26 @@
 """Carries out what a customer's form came to, once, however often it comes in."""
 
 import asyncio
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.refusal import Refused
-from dunwell.services import payers
+from dunwell.domain.timeline import Entry
+from dunwell.services import payers, replies
 from dunwell.services.links import Link
-from dunwell.store import sent_files
+from dunwell.store import audit, idempotency_keys, sent_files, timeline
 from dunwell.store.tables import SentFileRow
+from dunwell.views.lookup import find_invoice
 from dunwell.web.customer.acts import Act, Telling
 from dunwell.web.customer.opt_outs import Recipient
 from dunwell.web.customer.typed import Fault, SentFile, Unfit
 from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service
 
+MOST_A_DAY = 20
+"""How often a case is told something by one link."""
 MOST_FILES = 20
 """How many files are kept of a customer; more come by e-mail."""
 
@@ -27,6 +31,8 @@ async def carry_out(service: Service, link: Link, act: Act, form_id: str, now: d
     Raises Unfit for what is beyond a limit, Refused for what a case refuses, and NoAnswer or ServerAway when nobody
     took it in: sent again, it is carried out once.
     """
+    if act.tellings:
+        await asyncio.to_thread(_check_pace, service, link, act, form_id)
     file_id = await asyncio.to_thread(_keep, service, link, act, form_id, now) if act.file is not None else None
     try:
         if act.tellings:
@@ -37,11 +43,27 @@ async def carry_out(service: Service, link: Link, act: Act, form_id: str, now: d
         if file_id is not None and refused.field != "request_id":
             await asyncio.to_thread(_drop, service, link, file_id)
         raise
+    if file_id is not None:
+        await asyncio.to_thread(_note_file, service, link, act.tellings[0].invoice_id, file_id, now)
     if act.payer is not None:
         await asyncio.to_thread(_name_payer, service, link, act, form_id, now)
+    if act.wish:
+        await asyncio.to_thread(_ask, service, link, act, form_id, now)
+        service.dispatcher.wake()
     if act.stops and link.message_id is not None:
         stopped = Recipient(link.message_id, Channel.EMAIL, "", stopped=False)
         await asyncio.to_thread(service.opt_outs.stop, stopped, now)
+        await asyncio.to_thread(_note_stop, service, link, form_id, now)
+
+
+def _check_pace(service: Service, link: Link, act: Act, form_id: str) -> None:
+    """Raise Unfit when more was said about an invoice in a day than a person says. A repetition is no more."""
+    by, since = link.principal.label, datetime.now(UTC) - timedelta(days=1)
+    with service.database.reading() as session:
+        for telling in act.tellings:
+            known = idempotency_keys.get(session, by, telling.invoice_id, form_id) is not None
+            if not known and idempotency_keys.count_since(session, by, telling.invoice_id, since) >= MOST_A_DAY:
+                raise Unfit({"form": Fault("too_often")})
 
 
 async def _tell(service: Service, link: Link, one: Telling, form_id: str) -> None:
@@ -85,6 +107,33 @@ def _row(link: Link, file: SentFile, invoice_id: str, form_id: str, now: datetim
 def _drop(service: Service, link: Link, file_id: str) -> None:
     with service.database.writing(link.customer_id) as session:
         sent_files.remove(session, file_id)
+
+
+def _note_file(service: Service, link: Link, invoice_id: str, file_id: str, now: datetime) -> None:
+    """Write that a file came, once its dispute was taken."""
+    key, by = f"file.{file_id}", link.principal
+    with service.database.writing(link.customer_id) as session:
+        if audit.append(session, by, f"invoice/{invoice_id}", "file_sent", now, key=key):
+            reason = f"a file came with what is disputed, by {by.label}"
+            entry = Entry(key=key, at=now, kind="file", reason=reason, ref=file_id)
+            timeline.write(session, invoice_id, [entry])
+
+
+def _note_stop(service: Service, link: Link, form_id: str, now: datetime) -> None:
+    with service.database.writing(link.customer_id) as session:
+        about = f"customer/{link.customer_id}"
+        audit.append(session, link.principal, about, "mail_stopped", now, key=f"stopped.{form_id}")
+
+
+def _ask(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
+    """Keep a wish as a reply: every open case of the customer rests until a person has answered it."""
+    with service.database.writing(link.customer_id) as session:
+        subject = f"Instalments for invoice {find_invoice(session, act.about).number}"
+        once = f"{link.link_id}.{form_id}"
+        audit.append(
+            session, link.principal, f"invoice/{act.about}", "instalments_asked", now, key=f"asked.{form_id}"
+        )
+        replies.from_page(session, once, link.customer_id, link.contact_id, subject, act.wish, now)
 
 
 def _name_payer(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:

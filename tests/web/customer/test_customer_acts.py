@@ -13,8 +13,8 @@ from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import PayerState
 from dunwell.services import payers as payer_decisions
-from dunwell.store import payers, sent_files
-from dunwell.store.tables import AuditRow, Base, PayerRow
+from dunwell.store import payers, replies, sent_files
+from dunwell.store.tables import AuditRow, Base, PayerRow, ReplyRow
 from tests.web.customer.conftest import NOW, PDF, House
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
@@ -166,7 +166,7 @@ async def test_a_link_to_read_takes_no_form_and_shows_none(house: House) -> None
     path = house.link("RIB-3", only_see=True)
     page = await house.page(path)
     assert "80,00" in page and "/promise" not in page and "/call" not in page and "DE89" not in page
-    for act in ("promise", "split", "wrong", "paid", "payer", "call", "stop"):
+    for act in ("promise", "split", "instalments", "wrong", "paid", "payer", "call", "stop"):
         assert (await house.http.post(f"{path}/{act}", data={"form_id": "0" * 32})).status_code == 404
     assert (await house.http.post(f"/i/{'a' * 22}/promise", data={"form_id": "0" * 32})).status_code == 404
 
@@ -226,6 +226,28 @@ async def test_a_policy_without_plans_offers_none(house: House) -> None:
     assert answer.status_code == 422 and house.engine.told == []
 
 
+async def test_a_wish_that_the_policy_does_not_grant_is_a_reply_that_a_person_answers(house: House) -> None:
+    path = house.link("RIB-3")  # key-account
+    assert (await house.send(path, "instalments", wish=" ")).status_code == 422
+    form_id = await house.form_id(path)
+    for _ in range(2):
+        answer = await house.send(path, "instalments", form_id=form_id, wish="40 ahora y 40 en mayo")
+        assert answer.headers["location"].endswith("?done=split_asked#done")
+    with house.database.reading() as session:
+        (reply,) = session.scalars(select(ReplyRow)).all()
+        assert (reply.text, reply.subject, reply.channel.value) == (
+            "40 ahora y 40 en mayo",
+            "Instalments for invoice RIB/3",
+            "page",
+        )
+        assert [one.reply_id for one in replies.open_for(session, "ribera")] == [reply.reply_id]
+    assert await house.app.state.service.dispatcher.send_pending() == 1
+    assert house.case("RIB-3").agreements.replies and house.case("RIB-1").agreements.replies
+    page = await house.page(path)
+    assert "Hemos recibido su mensaje" in page and f"{path}/instalments" not in page
+    assert "40 ahora" not in str(house.engine.told)
+
+
 # Something is wrong ----------------------------------------------------------------------------------------
 
 
@@ -238,6 +260,9 @@ async def test_a_part_is_disputed_with_a_photograph(house: House) -> None:
     assert dispute is not None and dispute.amount == Decimal(300) and dispute.reason == "quality"
     assert dispute.by == "link of accounts_payable.1" and dispute.answer is not None
     assert house.notes("RIB-1") == ["La mesa llegó rota."]
+    assert [one.reason for one in house.timeline("RIB-1") if one.kind == "file"] == [
+        "a file came with what is disputed, by link of accounts_payable.1"
+    ]
     with house.database.reading() as session:
         (row,) = sent_files.of_invoice(session, "RIB-1")
         assert (row.content, row.media_type, row.given_name) == (PNG, "image/png", "../mesa rota.png")
@@ -321,6 +346,15 @@ async def test_a_payment_is_announced(house: House) -> None:
 async def test_a_payment_of_tomorrow_is_a_promise(house: House, typed: Mapping[str, str], says: str) -> None:
     answer = await house.send(house.link("RIB-3"), "paid", **typed)
     assert answer.status_code == 422 and says in answer.text
+
+
+async def test_nobody_floods_a_case(house: House) -> None:
+    path = house.link("RIB-3")
+    fields = {"day": "2027-03-22"}
+    answers = [await house.send(path, "paid", form_id=f"{number:032x}", **fields) for number in range(22)]
+    assert [one.status_code for one in answers] == [303] * 20 + [422] * 2
+    assert "mucho para un solo día" in answers[-1].text and len(house.told("payment_announced")) == 20
+    assert (await house.send(path, "paid", form_id=f"{3:032x}", **fields)).status_code == 303  # it was taken before
 
 
 async def test_a_call_at_a_number_that_was_typed(house: House) -> None:
@@ -421,6 +455,8 @@ async def test_e_mails_stop_when_a_person_is_sure(house: House) -> None:
     assert (await house.send(path, "stop", sure="yes")).status_code == 303
     assert house.closed("lucia@ribera.example") == "stopped"
     assert f"{path}/stop" not in await house.page(path)
+    with house.database.reading() as session:
+        assert session.scalars(select(AuditRow.kind).where(AuditRow.action == "mail_stopped")).one() == "link"
 
 
 # Personal data ---------------------------------------------------------------------------------------------

@@ -1,0 +1,53 @@
+"""What clerks see of what a customer sent by their page: files as downloads, and payers about whom they decide."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from dunwell.domain.principals import Role
+from dunwell.store import payers, sent_files
+from tests.web.customer.conftest import House
+from tests.web.customer.test_customer_acts import PNG
+from tests.web.principals import from_our_page, sign_in
+
+
+def clerk(house: House, role: Role = Role.AGENT) -> Mapping[str, str]:
+    return from_our_page(sign_in(house.database, role))
+
+
+async def test_a_file_is_a_download_that_no_browser_shows(house: House) -> None:
+    fields = {"which": "RIB-1", "reason": "quality", "text": "rota"}
+    await house.send(house.link("RIB-1"), "wrong", file=('"><script>.png', PNG), **fields)
+    with house.database.reading() as session:
+        (row,) = sent_files.of_invoice(session, "RIB-1")
+        name, path = row.name, f"/files/{row.file_id}"
+    headers = clerk(house)
+    page = await house.http.get("/console/cases/RIB-1", headers=headers)
+    assert name in page.text and "<script>.png" not in page.text and "link of accounts_payable.1" in page.text
+    answer = await house.http.get(f"/console/cases/RIB-1{path}", headers=headers)
+    assert answer.content == PNG and answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert (await house.http.get(f"/console/cases/RIB-3{path}", headers=headers)).status_code == 404
+    assert (await house.http.get(f"/console/cases/RIB-1{path}")).status_code in {303, 401}
+
+
+@pytest.mark.parametrize(("decision", "mails"), [("write", 1), ("leave", 0)])
+async def test_a_clerk_decides_about_a_payer_once(house: House, decision: str, mails: int) -> None:
+    await house.send(house.link("PET-1"), "payer", name="Иван Петров", email="ivan@petrov.example")
+    headers = clerk(house)
+    page = await house.http.get("/console/cases/PET-1", headers=headers)
+    assert "Иван Петров" in page.text and "Write to them" in page.text
+    with house.database.reading() as session:
+        path = f"/console/cases/PET-1/payers/{payers.of_invoice(session, 'PET-1')[0].payer_id}"
+    auditor = clerk(house, Role.AUDITOR)
+    assert (await house.http.post(path, data={"decision": decision}, headers=auditor)).status_code == 403
+    assert (await house.http.post(path, data={}, headers=headers)).status_code == 422
+    elsewhere = path.replace("PET-1", "RIB-1")
+    assert (await house.http.post(elsewhere, data={"decision": decision}, headers=headers)).status_code == 404
+    assert (await house.http.post(path, data={"decision": decision}, headers=headers)).status_code == 303
+    again = await house.http.post(path, data={"decision": "write"}, headers=headers)
+    assert again.status_code == 422 and "somebody has decided already" in again.text
+    assert len(house.mail_to_payers()) == mails
+    page = await house.http.get("/console/cases/PET-1", headers=headers)
+    assert "Write to them" not in page.text
