@@ -185,6 +185,18 @@ def test_what_the_law_of_a_named_country_forbids_is_refused(edit: Edit, says: st
     assert says in problem
 
 
+def test_grace_is_granted_where_a_step_restricts_and_a_message_names_the_day() -> None:
+    data = ladder(top(grace={}, replies={"manager_after_days": 5}, reactions={"grace_granted": "grace-confirmed"}))
+    policy = parse_policy(data, "policies/trial.toml", MESSAGES, LAWS)
+    assert (policy.grace.days, policy.grace.times, policy.replies.manager_after_days) == (3, 1, 5)
+    assert parse_policy(ladder(), "policies/trial.toml", MESSAGES, LAWS).grace.times == 0
+    del data["step"][2:]
+    del data["step"][1]["announces"]
+    data["step"][1]["message"] = "reminder-second"
+    with pytest.raises(PolicyError, match="lifts what no step restricts: leave it out"):
+        parse_policy(data, "policies/trial.toml", MESSAGES, LAWS)
+
+
 def test_reads_what_a_step_claims_beside_the_invoice() -> None:
     data = ladder(top(jurisdictions=["DE"], pay_days=10, accessory="bill", accessory_floor="5.00"))
     step(0, interest_notice=True)(data)
@@ -507,6 +519,43 @@ REFUSALS: list[tuple[str, Edit, str]] = [
         "a message about what is left in a step",
         step(0, message="accessory-request"),
         "step first: message 'accessory-request' asks for what is left once the invoice is paid",
+    ),
+    # grace
+    (
+        "grace without a message that names the day",
+        top(grace={"days": 3}),
+        "[grace] needs the message that names the day on which the restriction comes back: add grace_granted",
+    ),
+    (
+        "grace with a message that names no day",
+        top(grace={"days": 3}, reactions={"grace_granted": "thank-you"}),
+        "grace_granted 'thank-you' does not say that the restriction comes back",
+    ),
+    (
+        "a message about grace that is never sent",
+        top(reactions={"grace_granted": "grace-confirmed"}),
+        "grace_granted is never sent without [grace]",
+    ),
+    (
+        "a message about grace at another moment",
+        top(reactions={"paid": "grace-confirmed"}),
+        "paid 'grace-confirmed' speaks of a consequence, and a reaction has none",
+    ),
+    (
+        "grace without end",
+        top(grace={"days": 60}, reactions={"grace_granted": "grace-confirmed"}),
+        "days must be a whole number from 1 to 14, not 60",
+    ),
+    (
+        "grace as often as they like",
+        top(grace={"times": 99}, reactions={"grace_granted": "grace-confirmed"}),
+        "times must be a whole number from 1 to 5, not 99",
+    ),
+    ("grace by another word", top(grace={"day": 3}), "day is unknown: did you mean 'days'?"),
+    (
+        "a manager who never hears",
+        top(replies={"manager_after_days": 0}),
+        "manager_after_days must be a whole number",
     ),
     ("an accessory rule", top(accessory="chase"), "accessory 'chase' is unknown"),
     ("an accessory floor", top(accessory_floor="-1"), "accessory_floor"),

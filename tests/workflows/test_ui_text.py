@@ -9,7 +9,7 @@ from dunwell.commands.output import print_table, say, warn
 from dunwell.domain.agreements import Promise
 from dunwell.domain.timeline import Entry
 from tests.builders import an_invoice
-from tests.domain.test_case import NOW, a_case
+from tests.domain.test_case import NOW, STANDINGS, a_case
 from tests.workflows.harness import CaseHarness
 from workflows import options
 from workflows.ui_text import details, plain, summary
@@ -44,6 +44,14 @@ def test_f3_details_and_summary_show_bait_as_it_is() -> None:
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u202e]", shown)
     assert "|---|" not in page  # the UI shows a table's columns run together
     assert len(line) <= 200
+
+
+def test_details_say_what_a_case_rests_for() -> None:
+    page = details(STANDINGS["lifted"](), [])
+    assert "Grace until 2027-03-12, by agent-7; then it is restricted again" in page
+    assert "They asked for a call: inv-1.call-asked.1" in details(STANDINGS["calling"](), [])
+    page = details(STANDINGS["replied"](), [])
+    assert "A reply of 2027-03-10 waits for a person; nothing is sent meanwhile" in page
 
 
 def test_f3_nothing_from_outside_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
