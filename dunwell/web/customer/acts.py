@@ -92,8 +92,13 @@ class Form:
     def days_between(self, name: str, first: date, last: date) -> None:
         self.reader.bad(name, "day_between", first=self.writer.day(first), last=self.writer.day(last))
 
-    def amount_of(self, name: str, bill: Bill) -> str | None:
-        """A part of what is open, as an event holds it; None for all of it."""
+    def amount_of(self, name: str, bills: Sequence[Bill]) -> str | None:
+        """A part of what is open, as an event holds it; None for all of it. A part is one of a single invoice."""
+        if len(bills) != 1:
+            if self.reader.typed(name):
+                self.reader.bad("which", "need_choice")
+            return None
+        bill = bills[0]
         found = self.reader.amount(name, bill.digits)
         if found is not None and found > bill.open:
             self.reader.bad(name, "amount_most", amount=self.writer.money(bill.open, bill.currency, bill.digits))
@@ -130,7 +135,7 @@ def promise(form: Form) -> Act:
     """ "I will pay on": a promise for one invoice, or for all of them."""
     bills = form.chosen(may_promise, several=True)
     day = form.reader.day("day")
-    amount = form.amount_of("amount", bills[0]) if len(bills) == 1 else None
+    amount = form.amount_of("amount", bills)
     for bill in bills:
         days = bill.promise_days
         if day is not None and days is not None and not days.hold(day):
@@ -184,7 +189,7 @@ def wrong(form: Form) -> Act:
     """ "Something is wrong": a dispute of an invoice or a part of it, with a text and perhaps a file."""
     bills = form.chosen(may_dispute)
     reason = form.reader.choice("reason", REASONS)
-    amount = form.amount_of("amount", bills[0]) if len(bills) == 1 else None
+    amount = form.amount_of("amount", bills)
     text, file = form.reader.text("text", needed=True), form.reader.file("file")
     form.reader.check()
     content = {"reason": reason, "opened_by": form.by} | _given(amount=amount)
@@ -197,7 +202,7 @@ def paid(form: Form) -> Act:
     day = form.reader.day("day")
     if day is not None and day > form.page.today:
         form.reader.bad("day", "day_past")
-    amount = form.amount_of("amount", bills[0]) if len(bills) == 1 else None
+    amount = form.amount_of("amount", bills)
     text = form.reader.text("from") or None
     form.reader.check()
     content = {"by": form.by, "paid_on": f"{day}"} | _given(amount=amount)

@@ -29,7 +29,8 @@ _MOST_FORM = MOST_BYTES + 200_000
 """Of a whole form: a file, and what stands around it."""
 _FIELDS = 30
 _FORM_ID = re.compile(r"[0-9a-f]{32}")
-_CURRENCY = re.compile(r"[^\d.,'\u2019\s-]")
+_CURRENCY = re.compile(r"^[^\d.,-]+|[^\d.,-]+$", re.ASCII)
+"""A sign or code of a currency before or behind an amount."""
 _EXAMPLES = {"email": "name@example.com", "phone": "+34 600 123 456"}
 
 

@@ -107,6 +107,15 @@ async def test_one_promise_for_all_invoices_of_the_message(house: House) -> None
     ]
 
 
+async def test_a_part_is_promised_of_one_invoice_and_not_of_all(house: House) -> None:
+    path = house.link("RIB-1")
+    answer = await house.send(path, "promise", which="all", day="2027-04-02", amount="100")
+    assert answer.status_code == 422 and "Elija una opción." in answer.text and house.engine.told == []
+    assert (await house.send(path, "promise", which="RIB-2", day="2027-04-02", amount="100,50")).status_code == 303
+    promise = house.case("RIB-2").agreements.promise
+    assert promise is not None and promise.amount == Decimal("100.50")
+
+
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
