@@ -68,7 +68,7 @@ def make_dependencies(settings: Settings) -> Dependencies:
         product=product,
         rehearsal_product=product if is_loopback(settings.product_access_url or "") else NoProduct(),
         opt_out=_opt_out(settings),
-        links=_links(settings),
+        links=make_links(settings),
         reply_addresses=ReplyAddresses(
             settings.mail_from.email if settings.mail_from else None, settings.reply_domain
         ),
@@ -148,7 +148,8 @@ def _opt_out(settings: Settings) -> OptOutLinks | None:
     return OptOutLinks(settings.public_url.rstrip("/"), secrets_in(settings.unsubscribe_secret))
 
 
-def _links(settings: Settings) -> Links | None:
+def make_links(settings: Settings) -> Links | None:
+    """Return what makes the links of customers; None where messages have none."""
     if settings.public_url is None or settings.link_secret is None:
         return None
     return Links(settings.public_url.rstrip("/"), secrets_in(settings.link_secret))

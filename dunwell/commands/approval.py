@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from dunwell.bootstrap import MESSAGES, make_sender
+from dunwell.bootstrap import MESSAGES, make_links, make_sender
 from dunwell.commands.common import Json
 from dunwell.commands.messages import Shown, show
 from dunwell.commands.output import print_json, say
+from dunwell.domain.links import LinkKind
 from dunwell.settings import Settings, SettingsError, load_settings
 from dunwell.texts.approved import ApprovedTexts, NumberedText
 from dunwell.texts.catalogue import Catalogue
@@ -92,8 +93,14 @@ def submissions(
 
 def _ours(settings: Settings) -> dict[str, object]:
     """Return the facts that are the same in every text."""
-    sender = make_sender(settings)
-    return {"sender_company": sender.company, "sender_name": sender.name, "phone": sender.phone}
+    sender, links = make_sender(settings), make_links(settings)
+    page_url = links.address(LinkKind.PAGE) if links is not None else None
+    return {
+        "sender_company": sender.company,
+        "sender_name": sender.name,
+        "phone": sender.phone,
+        "page_url": page_url,
+    }
 
 
 def _name(shown: Shown) -> str:

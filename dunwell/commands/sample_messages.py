@@ -13,6 +13,7 @@ from babel import Locale
 from babel.core import get_global
 from babel.numbers import get_currency_precision, get_territory_currencies
 
+from dunwell.domain.links import SAMPLE
 from dunwell.domain.payment_reference import reference_for
 from dunwell.texts.catalogue import Facts, Instalment, OtherInvoice
 from dunwell.texts.formatting import AccruingInterest, Claimed
@@ -105,6 +106,7 @@ def sample(key: str, customer: SampleCustomer, *, grouped: bool = False, variant
         "currency": customer.currency,
         "digits": digits,
         "payment_url": "https://pay.northwind.example/8fk2",
+        "page_url": f"https://dunning.northwind.example/i/{SAMPLE}",
         "earlier": (date(2027, 3, 2), date(2027, 3, 15)),
         "consequence": "restricted",
         "consequence_on": date(2027, 3, 29),
@@ -159,9 +161,9 @@ def _variation(
     aged = {"issued_on": date(2026, 1, 16), "due_on": date(2026, 2, 15), "today": _TODAY}  # 400 days
     variations: dict[str, dict[str, Any]] = {
         **consequences,
-        "no link": {"payment_url": None},
+        "no link": {"payment_url": None, "page_url": None},
         "our account": dict(_ACCOUNT),
-        "no link, our account": {"payment_url": None, **_ACCOUNT},
+        "no link, our account": {"payment_url": None, "page_url": None, **_ACCOUNT},
         "a credit": {"paid": amount + quarter, "credit": quarter},
         "another invoice holds": {"holding": others[:1]},
         "others suspend": {"holding": (overdue, others[0]), "suspended": True},

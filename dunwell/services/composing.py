@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.contact import Contact
-from dunwell.services import asked_claims, joint_messages, message_facts
+from dunwell.services import asked_claims, joint_messages, message_facts, message_links
 from dunwell.services.asked_claims import AskedClaim
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -50,7 +50,7 @@ def compose(
     )
     asked = asked_claims.of_message(session, deps, jobs) if asked is None else asked
     claims, until = asked_claims.printed(asked)
-    account = deps.sender.account_for(lead.case.currency)
+    account, page_url = deps.sender.account_for(lead.case.currency), message_links.shown(deps)
     met = [bill_of(session, dispatch).number for dispatch in joint_messages.met_with(lead, rest)]
     update: dict[str, object] = {
         "met": (known.number, *met) if met else (),
@@ -62,6 +62,7 @@ def compose(
         "claim_provisional": any(one is not None and one.provisional for one in asked),
         "accruing": asked[0].accruing if asked[0] is not None else None,
         "short_url": _short_url(session, deps, lead),
+        "page_url": page_url,
         "phone": deps.sender.phone,
         "reference": payment_references.reference_of(session, [one.case.invoice_id for one in jobs]),
         "iban": account.iban if account else None,

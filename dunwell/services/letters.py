@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from unicodedata import category, name
 
+import segno
 import typst
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,7 @@ from dunwell.domain.autolinks import WORD_JOINER
 from dunwell.domain.contact import Contact
 from dunwell.domain.model import Value
 from dunwell.gateways.base import Attachment
+from dunwell.services import message_links
 from dunwell.services.composing import bill_of, language_of
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
@@ -22,7 +24,7 @@ from dunwell.store import invoices
 from dunwell.texts.catalogue import Composed
 from dunwell.texts.formatting import CALL, Claimed, Formatter, OtherInvoice
 from dunwell.texts.letter_blocks import Block, blocks
-from dunwell.texts.markup import parse
+from dunwell.texts.markup import escaped, parse
 from dunwell.texts.payment_slip import Payee, PaymentSlip, payment_slip
 
 A4, US_LETTER = "a4", "us-letter"
@@ -45,6 +47,13 @@ _USUAL_WINDOW = (5, 40)
 """So many lines of so many characters surely fit the window of an envelope."""
 
 
+class AnswerCode(Value):
+    """The QR code of the page on which the reader answers: an SVG image, and the text beside it."""
+
+    code: str
+    scan: str
+
+
 class Letter(Value):
     """Everything on the page, ready for print.
 
@@ -65,6 +74,7 @@ class Letter(Value):
     subject: str
     body: tuple[Block, ...]
     slip: PaymentSlip | None
+    answer: AnswerCode | None = None
     page: str  # such as "Page {n} of {total}"
 
 
@@ -76,11 +86,17 @@ def write(
     composed: Composed,
     *,
     asks: bool,
+    page_url: str | None = None,
 ) -> Letter:
     """The letter of a composed message about all of `jobs`, the leading one first; with a slip when it `asks`.
 
-    With the amounts of this transaction.
+    With the amounts of this transaction. page_url: the page on which this reader answers; None: the sample that
+    stands in the text.
     """
+    sample = message_links.shown(deps)
+    markdown, page_url = composed.markdown, page_url or sample
+    if sample is not None and page_url is not None:
+        markdown = markdown.replace(escaped(sample), escaped(page_url))
     lead, head = jobs[0], deps.letterhead
     language = language_of(deps, lead)
     labels, locale = deps.catalogue.labels(language), deps.catalogue.locale(language)
@@ -100,12 +116,18 @@ def write(
         today=formatter.day(today, today) or "",
         references=((labels["our_reference"], ", ".join(bill.number for bill in bills)),),
         subject=composed.subject,
-        body=blocks(parse(composed.markdown.replace(WORD_JOINER, ""), locale.language)),  # paper has no links
+        body=blocks(parse(markdown.replace(WORD_JOINER, ""), locale.language)),  # paper has no links
         slip=_slip(deps, composed.reference, asked, claims, until, labels, formatter, today)
         if asks and asked
         else None,
+        answer=_answer_code(page_url, labels["scan_to_answer"]) if page_url and composed.owing else None,
         page=labels["page"],
     )
+
+
+def _answer_code(page_url: str, scan: str) -> AnswerCode:
+    code = segno.make_qr(page_url, error="m")
+    return AnswerCode(code=code.svg_inline(border=4, omitsize=True), scan=scan)
 
 
 def _slip(

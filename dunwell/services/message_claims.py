@@ -29,6 +29,7 @@ from dunwell.services import (
     customer_waits,
     joint_messages,
     letters,
+    message_links,
     standstill,
 )
 from dunwell.services.asked_claims import AskedClaim
@@ -45,6 +46,7 @@ from dunwell.store import (
     cases,
     conversations,
     invoices,
+    links,
     outbox,
     payment_references,
     payments,
@@ -93,7 +95,7 @@ class Claims:
         if row is not None and row.call == ProviderCall.ANSWERED:
             return reported(row)
         if row is not None and row.call == ProviderCall.BEGUN:
-            return self._vanished(row, contact)
+            return self._vanished(session, row, contact)
         case = fresh(session, dispatch, self._deps.asks(dispatch.execution))
         if case is None or self._nothing_is_left(session, replace(dispatch, case=case)):
             return _withhold(session, dispatch, row, contact, channel)
@@ -163,11 +165,11 @@ class Claims:
             return None
         return gateway.approved_id(composed.key, composed.language, composed.numbered.words)
 
-    def _vanished(self, row: MessageRow, contact: Contact) -> Claim:
+    def _vanished(self, session: Session, row: MessageRow, contact: Contact) -> Claim:
         """The claim of an earlier attempt, perhaps of another case, that recorded no answer of the provider."""
         if _may_be_under_way(row):
             raise CallInFlight("an earlier call for this message may still be under way")
-        return Claim(_envelope(row, contact), row.called_at or row.claimed_at, begun_before=True)
+        return Claim(self._filled(session, row, contact), row.called_at or row.claimed_at, begun_before=True)
 
     def abandoned(self, session: Session, dispatch: Dispatch) -> list[Claim]:
         """The messages of this dispatch whose call was begun and can no longer be under way.
@@ -177,11 +179,17 @@ class Claims:
         everybody = invoices.get_customer(session, dispatch.case.customer_id).contacts  # whoever left meanwhile, too
         people = {contact.contact_id: contact for contact in everybody}
         return [
-            Claim(_envelope(row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True)
+            Claim(
+                self._filled(session, row, people[row.contact_id]), row.called_at or row.claimed_at, begun_before=True
+            )
             for row in outbox.of_invoice(session, dispatch.case.invoice_id, str(dispatch.execution.key))
             if row.call == ProviderCall.BEGUN and not row.channel.facts.posted and row.contact_id in people
             if not _may_be_under_way(row)
         ]
+
+    def _filled(self, session: Session, row: MessageRow, contact: Contact) -> Envelope:
+        """The text of an earlier claim as it was handed to the provider, with its own link."""
+        return message_links.filled(session, self._deps, _envelope(row, contact))
 
     def _write(
         self,
@@ -199,6 +207,7 @@ class Claims:
             own_id = dispatch.message_id(contact, channel, key)
         if row is not None and row.message_id != own_id:
             # It was never sent. Its id stays with the invoice that claimed it, which may claim it again.
+            links.forget(session, row.message_id)
             outbox.forget(session, row)
             row = None
         elif row is not None:
@@ -233,11 +242,12 @@ class Claims:
         row.call, row.called_at = ProviderCall.BEGUN, datetime.now(UTC)
         outbox.add(session, row)
         self._link(session, row, jobs, asked)
+        message_links.issue(session, self._deps, dispatch, row, contact)
         address_waits.forget(session, [one.case.invoice_id for one in (dispatch, *others)])
         envelope = self._packed(session, row, jobs, contact, composed, mail)
         if approved is not None:
             envelope = replace(envelope, approved_id=approved, values=composed.numbered.values)
-        return Claim(envelope, row.called_at, begun_before=False)
+        return Claim(message_links.filled(session, self._deps, envelope), row.called_at, begun_before=False)
 
     def _link(
         self, session: Session, row: MessageRow, jobs: Sequence[Dispatch], asked: Sequence[AskedClaim | None]
@@ -274,7 +284,8 @@ class Claims:
                 headers = mail_headers(session, self._deps, row, lead.case.invoice_id, lead.execution.answer)
                 return replace(envelope, headers=headers, attachments=tuple(one.file for one in mail.enclosed))
             case TextForm.PAPER:
-                letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks)
+                page_url = message_links.address(session, self._deps, row.message_id)
+                letter = letters.write(session, self._deps, jobs, contact, composed, asks=row.asks, page_url=page_url)
                 company, country = lead.customer.name, lead.customer.country
                 return replace(envelope, attachments=(letters.printed(letter),), company=company, country=country)
             case TextForm.SHORT:

@@ -41,11 +41,11 @@ def find(session: Session, hashes: Collection[str], kind: LinkKind) -> LinkRow |
     return session.scalars(_FOUND, {"hashes": list(hashes), "kind": kind}).first()
 
 
-def of_message(session: Session, message_id: str, kind: LinkKind) -> LinkRow | None:
-    """Return the latest link of this kind that the message carries and nobody revoked."""
-    query = select(LinkRow).where(
-        LinkRow.message_id == message_id, LinkRow.kind == kind, LinkRow.revoked_at.is_(None)
-    )
+def of_message(session: Session, message_id: str, kind: LinkKind, *, revoked: bool = False) -> LinkRow | None:
+    """Return the latest link of this kind that the message carries: one that nobody revoked, or any."""
+    query = select(LinkRow).where(LinkRow.message_id == message_id, LinkRow.kind == kind)
+    if not revoked:
+        query = query.where(LinkRow.revoked_at.is_(None))
     return session.scalars(query.order_by(LinkRow.made_at.desc(), LinkRow.link_id).limit(1)).first()
 
 
@@ -81,6 +81,11 @@ def invoices(session: Session, row: LinkRow | None) -> list[tuple[str, datetime 
     return [(invoice_id, ended_at if stage in ENDS else None) for invoice_id, stage, ended_at in found]
 
 
+def forget(session: Session, message_id: str) -> None:
+    """Delete the links of a message that was never sent."""
+    session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))
+
+
 def revoke(session: Session, link_ids: Collection[str], by: str, why: str | None, now: datetime) -> None:
     """Revoke these links. Those that were revoked before stay as they are."""
     session.execute(
@@ -88,8 +93,3 @@ def revoke(session: Session, link_ids: Collection[str], by: str, why: str | None
         .where(LinkRow.link_id.in_(link_ids), LinkRow.revoked_at.is_(None))
         .values(revoked_at=now, revoked_by=by, revoked_why=why)
     )
-
-
-def forget_of_message(session: Session, message_id: str) -> None:
-    """Delete the links of a message that was never sent."""
-    session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))

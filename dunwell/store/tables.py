@@ -474,7 +474,8 @@ class LinkRow(Base):
     """A link by which a customer acts without a login. Its token is stored nowhere: `hash` finds it.
 
     contact_id  whose link it is; None: of whoever meets the restriction of the account
-    message_id  the message that carries it, whose invoices it opens; None: all of the customer's
+    message_id  the message that carries it, whose invoices it opens; None: all of the customer's. No foreign key: a
+                message that the database lost has its row written anew, and its link still opens
     scopes      what its holder may do
     """
 
@@ -484,7 +485,7 @@ class LinkRow(Base):
     hash: Mapped[str] = mapped_column(String(64), unique=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.customer_id"))
     contact_id: Mapped[str | None]
-    message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.message_id"), index=True)
+    message_id: Mapped[str | None] = mapped_column(index=True)
     scopes: Mapped[list[Any]]
     made_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

@@ -127,8 +127,10 @@ class Composed:
     @cached_property
     def html(self) -> str:
         """The body as an HTML page."""
-        sender, url = one_line(self._facts.sender_company), self._facts.payment_url
-        return merge_full_stops(html_document(self._tokens, self.subject, self._locale, url, sender))
+        facts = self._facts
+        ways = [url for url in (facts.payment_url, facts.page_url) if url]
+        sender = one_line(facts.sender_company)
+        return merge_full_stops(html_document(self._tokens, self.subject, self._locale, ways, sender))
 
     @cached_property
     def markdown(self) -> str:
@@ -139,9 +141,12 @@ class Composed:
     def short(self) -> str:
         """The text of an SMS, without the payment reference if that would need one more SMS.
 
-        If naming other invoices needs one more, a shorter wording is tried.
+        If naming other invoices needs one more, a shorter wording is tried. Where nothing is to be paid, the link to
+        the customer's page is left out likewise.
         """
         bare = self._facts.model_copy(update={"reference": ""})
+        if not self._facts.owing:
+            bare = bare.model_copy(update={"page_url": None})
         text = single_line(self._write("short", SHORT, bare))
         if self._facts.others:
             alone = single_line(self._write("short", SHORT, bare.model_copy(update={"others": ()})))
@@ -167,6 +172,11 @@ class Composed:
     def claimed(self) -> tuple[tuple[Claimed, ...], date | None]:
         """What it claims beside its invoices, and the day by which the total is to be paid; None for nothing."""
         return self._facts.claims, self._facts.claim_until
+
+    @property
+    def owing(self) -> bool:
+        """Whether anything is to be paid."""
+        return self._facts.owing
 
     @property
     def reference(self) -> str:

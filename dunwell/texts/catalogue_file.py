@@ -47,7 +47,14 @@ LABELS: Mapping[str, frozenset[str]] = MappingProxyType(
         "statement": frozenset({"day"}),
         **dict.fromkeys(
             (
-                *("page_link", "scan_to_answer", "bad_page_link", "sample_link", "sample_link_means"),
+                *(
+                    "page_link",
+                    "page_link_settled",
+                    "scan_to_answer",
+                    "bad_page_link",
+                    "sample_link",
+                    "sample_link_means",
+                ),
                 *("fresh_link", "fresh_link_means", "fresh_link_choice", "fresh_link_unchosen", "fresh_link_asked"),
                 *("customer_number", "nothing_open", "due", "invoiced", "open", "interest", "lump_sum", "costs"),
                 *("in_dispute", "total_due", "payments", "date", "credit", "statement_note"),

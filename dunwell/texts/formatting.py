@@ -117,6 +117,7 @@ class Facts(Value):
     consumer, public_body  the kind of customer; both false for a company or when it is unknown
     iban, bic              our account for this currency, without spaces
     short_url              a short link to `payment_url`, for SMS
+    page_url               the page on which this contact answers without a login; in an SMS instead of `payment_url`
     answer                 what a clerk says, in a clerk's answer alone
     enclosed               the numbers of the attached invoices
     unsubscribe_url        stops e-mails to this contact
@@ -138,6 +139,7 @@ class Facts(Value):
     digits: int
     payment_url: str | None = None
     short_url: str | None = None
+    page_url: str | None = None
     earlier: tuple[date, ...] = ()
     consequence: str | None = None
     consequence_on: date | None = None
@@ -177,6 +179,11 @@ class Facts(Value):
     def long_overdue(self) -> bool:
         """Whether the invoice is due for longer than LONG_OVERDUE."""
         return self.today - self.due_on > LONG_OVERDUE
+
+    @property
+    def owing(self) -> bool:
+        """Whether anything is to be paid."""
+        return self.asked > 0 or bool(self.claims)
 
     @property
     def bills(self) -> tuple[OtherInvoice, ...]:
@@ -445,7 +452,8 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "phone": formatter.text(facts.phone),
         "iban": formatter.text(facts.iban if formatter.style.brief else grouped_iban(facts.iban)),
         "bic": formatter.text(facts.bic),
-        "payment_url": formatter.text((formatter.style.brief and facts.short_url) or facts.payment_url),
+        "payment_url": formatter.text(_way_to_pay(facts, formatter)),
+        "page_url": formatter.text(facts.page_url),
         "issued_on": day(facts.issued_on),
         "due_on": day(facts.due_on),
         "today": day(facts.today),
@@ -487,6 +495,11 @@ def formatted_facts(facts: Facts, formatter: Formatter) -> dict[str, object]:
         "roomy": formatter.style.roomy or None,
     }
     return {name: word for name, word in written.items() if word is not None}
+
+
+def _way_to_pay(facts: Facts, formatter: Formatter) -> str | None:
+    """The address of the payment page, or in an SMS of what leads there: it has room for one link."""
+    return (formatter.style.brief and (facts.page_url or facts.short_url)) or facts.payment_url
 
 
 def _formatted_claims(facts: Facts, formatter: Formatter) -> dict[str, object | None]:
@@ -546,6 +559,7 @@ SAMPLE = Facts(
     currency="EUR",
     digits=2,
     payment_url="https://pay.example/a-1",
+    page_url="https://dunning.example/i/a-1",
     earlier=(date(2026, 2, 3), date(2026, 2, 9)),
     consequence="restricted",
     consequence_on=date(2026, 2, 20),

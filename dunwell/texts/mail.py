@@ -1,5 +1,6 @@
 """The HTML of e-mails, and the page frame that e-mails and web pages share."""
 
+from collections.abc import Sequence
 from itertools import islice, pairwise
 from textwrap import shorten
 
@@ -16,6 +17,11 @@ BUTTON = (
     "display:inline-block;padding:14px 28px;border-radius:8px;background:#0b5d4b;color:#ffffff;"
     "font-weight:bold;text-decoration:none"
 )
+SECOND_BUTTON = (
+    "display:inline-block;padding:12px 26px;border:2px solid #0b5d4b;border-radius:8px;color:#0b5d4b;"
+    "font-weight:bold;text-decoration:none"
+)
+"""Of what can be done instead of the first."""
 _HIDDEN = (
     "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:transparent"
 )
@@ -64,6 +70,7 @@ td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
   .facts { background: #202b2b !important; }
   a { color: #6ad7ba !important; }
   .button { background: #4cc3a2 !important; color: #06231c !important; }
+  .second { background: transparent !important; border-color: #4cc3a2 !important; color: #6ad7ba !important; }
   hr, th, td { border-color: #3a444e !important; }
   th, hr ~ p { color: #a6b1bd !important; }
 }
@@ -86,28 +93,40 @@ td:first-child { overflow-wrap: anywhere; min-width: 4.5em; }
 _PREVIEW_PADDING = Markup("&zwnj;&nbsp;" * 60)  # otherwise an inbox fills the preview with the text that follows
 
 
-def html_document(tokens: list[Token], title: str, locale: Locale, payment_url: str | None, sender: str) -> str:
+def html_document(tokens: list[Token], title: str, locale: Locale, ways: Sequence[str], sender: str) -> str:
     """Return a whole HTML page, for phones and dark mode too, with `sender` at its top.
 
-    A link to `payment_url` outside a table becomes the pay button. The first list, which holds the facts of the
-    invoice, is highlighted. The preview in an inbox is the longer of the first two paragraphs, so not the greeting.
+    A link outside a table to one of the addresses `ways` becomes a button; the first of them that there is stands
+    out. The first list, which holds the facts of the invoice, is highlighted. The preview in an inbox is the longer
+    of the first two paragraphs, so not the greeting.
     """
-    pay_link = MARKDOWN.normalizeLink(one_line(payment_url)) if payment_url else None
-    in_table = False
+    links = _links_outside_tables(tokens)
+    places = [place for url in ways if (place := MARKDOWN.normalizeLink(one_line(url))) in links]
+    for number, place in enumerate(places):
+        for link in links[place]:
+            link.attrSet("style", SECOND_BUTTON if number else BUTTON)
+            link.attrSet("class", "button second" if number else "button")
     for token in tokens:
-        in_table = token.type == "table_open" or (in_table and token.type != "table_close")
         if token.type == "th_open":
             token.attrSet("scope", "col")
-        for child in token.children or ():
-            if child.type == "link_open" and child.attrGet("href") == pay_link and not in_table:
-                child.attrSet("style", BUTTON)
-                child.attrSet("class", "button")
     facts = next((token for token in tokens if token.type == "bullet_list_open"), None)
     if facts is not None:
         facts.attrSet("class", "facts")
     content = Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}).strip())
     table = any(token.type == "table_open" for token in tokens)
     return html_page(content, title, locale, sender, preview=_preview(tokens), table=table)
+
+
+def _links_outside_tables(tokens: list[Token]) -> dict[str, list[Token]]:
+    """Return the links by their addresses."""
+    found: dict[str, list[Token]] = {}
+    in_table = False
+    for token in tokens:
+        in_table = token.type == "table_open" or (in_table and token.type != "table_close")
+        for child in token.children or ():
+            if child.type == "link_open" and not in_table:
+                found.setdefault(str(child.attrGet("href")), []).append(child)
+    return found
 
 
 def html_page(

@@ -27,7 +27,7 @@ from dunwell.texts.markup import paragraphs
 _ANSWER = Message(
     subject="{{ answer_subject }}",
     body="{{ answer_opening }}\n\n{{ answer }}\n\n{{ sign_off }}",
-    short="{{ sender_company }}: {{ answer }} {{ opt_out }}",
+    short="{{ sender_company }}: {{ answer }}{% if page_url %} {{ page_url }}{% endif %} {{ opt_out }}",
     call="{{ answer }}",
 )
 """The frame of a clerk's answer, around phrases and words."""
@@ -110,6 +110,9 @@ class LanguageTemplates:
             context[name] = counter(forms, formatter)
         if marked:
             context = {name: value if name in CONSTANT else mark(value) for name, value in context.items()}
+        if facts.page_url:
+            label = self.labels["page_link" if facts.owing else "page_link_settled"]
+            context["page_link"] = f"[{formatter.style.guard(label)}](<{context['page_url']}>)"
         for name, text in self.fragments.items():
             context[name] = _Fragment(text, context)
         if facts.answer is not None:
@@ -157,7 +160,7 @@ class _Compiler:
 
     def compile(self, draft: Draft) -> LanguageTemplates:
         language = draft.language
-        known = dict.fromkeys(FACT_NAMES | language.plurals.keys(), frozenset[str]())
+        known = dict.fromkeys(FACT_NAMES | language.plurals.keys() | {"page_link"}, frozenset[str]())
         fragments = self._shared("language.fragments", language.fragments, known, chain=True)
         answers = self._shared("language.answers", language.answers, known)
         consequences, consequences_short = (
@@ -221,6 +224,9 @@ class _Compiler:
                 raise CatalogueError(f"{reason} {{{{ claim_total }}}}", file=self.file, message=key, field=field)
         if message.asks and not {"claims", "interest_since"} <= texts["body"].uses:
             reason = "asks for payment, but never tells of {{ claims }}, what is owed beside it: use {{ claim }}"
+            raise CatalogueError(reason, file=self.file, message=key, field="body")
+        if "page_link" not in texts["body"].uses:
+            reason = "never shows {{ page_link }}, the way to the customer's own page: use {{ sign_off }}"
             raise CatalogueError(reason, file=self.file, message=key, field="body")
         return MessageTemplates(**texts)
 

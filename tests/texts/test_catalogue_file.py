@@ -32,12 +32,13 @@ LABELS
 [language.pages]
 PAGES
 [language.fragments]
-sign_off = "{{ sender_name }}"
+sign_off = "{% if page_link %}{{ page_link }}{% endif %} {{ sender_name }}"
 opt_out = "STOP"
 greeting = "Hello {{ contact_name }},"
 opening = "{{ greeting }} {{ number }}"
 more = "{% if others %}{{ others | length }} more {% endif %}"
-claim = "{% if claims %}{{ claim_total }}{% endif %}{% if interest_since %}{{ interest_rate }}{% endif %}"
+page = "{{ sign_off }}"
+claim = "{{ page }}{% if claims %}{{ claim_total }}{% endif %}{% if interest_since %}{{ interest_rate }}{% endif %}"
 [language.answers]
 ANSWERS
 

@@ -48,7 +48,7 @@ Invoice **A-1** <b>& more</b> was due on Monday.
 
 
 def document(markdown: str = LETTER, language: str = "en", url: str | None = "https://pay.example/a-1") -> str:
-    return html_document(parse(markdown), "A <title>", Locale.parse(language), url, "Looms & Sons")
+    return html_document(parse(markdown), "A <title>", Locale.parse(language), [url] if url else [], "Looms & Sons")
 
 
 def preview(html: str) -> str:

@@ -26,7 +26,6 @@ def upgrade() -> None:
         sa.Column("revoked_by", sa.String(length=200), nullable=True),
         sa.Column("revoked_why", sa.String(length=200), nullable=True),
         sa.ForeignKeyConstraint(["customer_id"], ["customers.customer_id"]),
-        sa.ForeignKeyConstraint(["message_id"], ["messages.message_id"]),
         sa.PrimaryKeyConstraint("link_id"),
         sa.UniqueConstraint("hash"),
     )
