@@ -23,6 +23,7 @@ from dunwell.commands import (
     figures,
     keys,
     letters,
+    links,
     matching,
     messages,
     outbox,
@@ -191,6 +192,13 @@ _group(
     ("test", webhooks.try_webhook, "sub_5f0e3a91c2d4b687"),
     ("deliveries", webhooks.show_deliveries, "--state failed"),
     ("resend", webhooks.resend_failed, "sub_5f0e3a91c2d4b687"),
+)
+_group(
+    "link",
+    "Links by which customers act without a login.",
+    ("list", links.list_links, "C-1"),
+    ("revoke", links.revoke_links, "--contact C-1.user.1 --reason forwarded"),
+    ("show", links.show_link, "9f2c4e6a8b0d1f3a5c7e9b1d3f5a7c9e"),
 )
 _group(
     "waiting",

@@ -1,6 +1,6 @@
 """Changes to a customer or a contact by hand, and the events that the customer's cases get for them."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
 from dunwell.intake.invoices import can_be_asked
 from dunwell.intake.refusals import InvalidValue
-from dunwell.services import contact_replacement, customer_pause
+from dunwell.services import contact_replacement, customer_pause, link_revocation
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.people import People
 from dunwell.services.submissions import Submission
@@ -37,10 +37,11 @@ from dunwell.store import (
     cases,
     contacts,
     customer_pauses,
+    links,
     provider_events,
     timeline,
 )
-from dunwell.store.tables import CaseRow, ContactRow
+from dunwell.store.tables import CaseRow, ContactRow, LinkRow
 from dunwell.views.lookup import find_customer
 
 _NAMED = 20  # invoices in a sentence; more are counted
@@ -157,6 +158,8 @@ class Customers:
         with self._people(customer_id, by) as (people, after):
             people.close(customer_id, contact_id, reason, by)
             gone = [contact_id, *(one.contact.contact_id for one in people.changes if one.contact is not None)]
+            now, closing = datetime.now(UTC), link_revocation.CONTACT_CLOSED
+            link_revocation.revoke_of_contacts(after.session, customer_id, set(gone), self._principal, closing, now)
             after.changes = [
                 ContactChange(contact_id=one, what="closed", reason=reason) for one in dict.fromkeys(gone)
             ]
@@ -176,6 +179,40 @@ class Customers:
             if said:
                 people.came.update(after.concerned(people, contact_id))
         return after.changed(f"{contact_id} is open already", said)
+
+    # Links -----------------------------------------------------------------------------------------------
+
+    def revoke_links(self, customer_id: str, reason: str, by: str) -> Changed:
+        """Revoke every link of a customer. Later messages have links of their own."""
+        return self._revoked(customer_id, reason, by, lambda session: links.of_customer(session, customer_id))
+
+    def revoke_links_of(self, contact_id: str, reason: str, by: str) -> Changed:
+        """The same for the links of one contact."""
+        customer_id = self._customer_of(contact_id)
+        return self._revoked(
+            customer_id, reason, by, lambda session: links.of_customer(session, customer_id, contact_id)
+        )
+
+    def revoke_link(self, link_id: str, reason: str, by: str) -> Changed:
+        """The same for one link."""
+        with self._deps.database.reading() as session:
+            customer_id = link_revocation.find(session, link_id).customer_id
+        return self._revoked(customer_id, reason, by, lambda session: [link_revocation.find(session, link_id)])
+
+    def _revoked(
+        self, customer_id: str, reason: str, by: str, chosen: Callable[[Session], Sequence[LinkRow]]
+    ) -> Changed:
+        parse_event("pause", [{"reason": reason, "by": by}])
+        with self._transaction(customer_id) as session:
+            rows = chosen(session)
+            count = link_revocation.revoke(session, rows, self._principal, reason, datetime.now(UTC))
+        return Changed((f"{count} link{'' if count == 1 else 's'} of {customer_id} revoked",))
+
+    def link_shown(self, link_id: str) -> str:
+        """Return the address of a link again, and note in the audit that somebody asked for it."""
+        with self._deps.database.writing() as session:
+            row = link_revocation.find(session, link_id)
+            return link_revocation.shown_again(session, self._deps.links, row, self._principal, datetime.now(UTC))
 
     # Rest ------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,10 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.events import CallOutcome, ContactChange
 from dunwell.domain.keys import TaskId
 from dunwell.domain.policy import Policy
+from dunwell.domain.principals import SYSTEM
 from dunwell.domain.terms import CONTACT_TASKS, TaskState
 from dunwell.domain.timeline import Entry
-from dunwell.services import contact_caps
+from dunwell.services import contact_caps, link_revocation
 from dunwell.services.call_tasks import dispatch_of, words
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, contacts, invoices, tasks, timeline
@@ -117,6 +118,15 @@ class CallOutcomes:
                 self.closed.append(
                     ContactChange(contact_id=contact.contact_id, what="closed", reason=_WRONG_NUMBER, channel=channel)
                 )
+            link_revocation.revoke_of_contacts(
+                self._session,
+                self._case.customer_id,
+                [contact.contact_id],
+                SYSTEM,
+                link_revocation.WRONG_NUMBER,
+                self._now,
+                closed_by_wrong_number(),
+            )
         return task.step if any(step.id == task.step for step in policy.steps) else None
 
     def _write(self, task: TaskRow) -> None:

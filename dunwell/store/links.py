@@ -81,6 +81,12 @@ def invoices(session: Session, row: LinkRow | None) -> list[tuple[str, datetime 
     return [(invoice_id, ended_at if stage in ENDS else None) for invoice_id, stage, ended_at in found]
 
 
+def holders(session: Session, customer_id: str) -> set[str | None]:
+    """Return the contacts of the customer with a link that nobody revoked; None stands for the account's own."""
+    query = select(LinkRow.contact_id).where(LinkRow.customer_id == customer_id, LinkRow.revoked_at.is_(None))
+    return set(session.scalars(query.distinct()))
+
+
 def forget(session: Session, message_id: str) -> None:
     """Delete the links of a message that was never sent."""
     session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))

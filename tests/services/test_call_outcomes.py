@@ -8,12 +8,15 @@ import pytest
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
+from dunwell.domain.links import LinkKind
 from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
 from dunwell.domain.refusal import Refused
-from dunwell.domain.terms import Role
+from dunwell.domain.terms import MessageState, ProviderCall, Role
+from dunwell.services.links import Links
 from dunwell.services.task_escalation import escalate
-from dunwell.store import addresses, tasks
-from dunwell.store.tables import TaskRow
+from dunwell.store import addresses, outbox, tasks
+from dunwell.store import links as link_store
+from dunwell.store.tables import MessageRow, TaskRow
 from tests.builders import a_contact, an_invoice, at, the_ladders
 from tests.services.conftest import MakeHarness, ServiceHarness
 from tests.services.test_steps import with_contacts
@@ -160,6 +163,39 @@ def test_a_wrong_number_is_called_and_written_to_no_more(harness: ServiceHarness
             assert addresses.why_closed(session, channel, PHONE) == "is a wrong number"
     harness.carry_out("demand-call", "2027-03-04 10:00")
     assert {task.contact_id for task in harness.tasks()} == {"acme.manager.1"}
+
+
+@pytest.mark.parametrize(("channel", "why"), [(Channel.SMS, "wrong number"), (Channel.EMAIL, None)])
+def test_a_wrong_number_ends_the_links_that_went_there(
+    harness: ServiceHarness, channel: Channel, why: str | None
+) -> None:
+    called(harness)
+    contact_id, now = "acme.accounts_payable.1", at("2027-03-02 10:00")
+    sent = MessageRow(
+        message_id="m1",
+        customer_id="acme",
+        step="first",
+        message="reminder-first",
+        channel=channel,
+        contact_id=contact_id,
+        address=PHONE,
+        subject="",
+        body="",
+        asks=True,
+        amount=Decimal(0),
+        state=MessageState.DELIVERED,
+        call=ProviderCall.ANSWERED,
+        planned_at=now,
+        claimed_at=now,
+    )
+    with harness.deps.database.writing() as session:
+        outbox.add(session, sent)
+        links = Links("https://due.example", ["the secret of our customers' links"])
+        links.issue(session, LinkKind.PAGE, "acme", now, contact_id=contact_id, message_id="m1")
+    tell(harness, "wrong_number", "2027-03-03 10:30")
+    with harness.deps.database.reading() as session:
+        (row,) = link_store.of_customer(session, "acme", contact_id)
+    assert row.revoked_why == why
 
 
 def test_a_wrong_number_of_the_last_one_asks_a_person(harness: ServiceHarness) -> None:

@@ -13,12 +13,13 @@ from dunwell.client.server import ServerAway
 from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.views.customer import customer_facts
+from dunwell.views.links import customer_links
 from dunwell.web.api.routes import body_of
 from dunwell.web.auth import allowed, principal_in
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
 
-_UNKNOWN = frozenset({"customer", "contact"})
+_UNKNOWN = frozenset({"customer", "contact", "link"})
 
 router = APIRouter(prefix="/api")
 
@@ -87,6 +88,73 @@ async def resume(request: Request, customer_id: str) -> JSONResponse:
     """`by`. An invoice that was paused by itself stays paused."""
     _, by = await _facts(request, "")
     return await _changed(request, lambda customers: customers.resume(customer_id, by))
+
+
+@router.get(
+    "/customers/{customer_id}/links",
+    summary="Links by which a customer acts without a login",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_READ))],
+)
+async def links_of_customer(request: Request, customer_id: str) -> JSONResponse:
+    """The latest first, without their addresses. 404: no such customer."""
+
+    def read(service: Service) -> list[dict[str, Any]]:
+        with service.database.reading() as session:
+            return customer_links(session, customer_id)
+
+    try:
+        found = await asyncio.to_thread(read, service_of(request))
+    except Refused as refused:
+        raise _problem(refused) from None
+    return JSONResponse(to_jsonable_python(found))
+
+
+@router.post(
+    "/customers/{customer_id}/links/revoke",
+    summary="Revoke the links of a customer",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
+async def revoke_links(request: Request, customer_id: str) -> JSONResponse:
+    """`reason`, a short code, and `by`. Later messages have links of their own."""
+    facts, by = await _facts(request, "reason")
+    return await _changed(request, lambda customers: customers.revoke_links(customer_id, facts.get("reason", ""), by))
+
+
+@router.post(
+    "/contacts/{contact_id}/links/revoke",
+    summary="Revoke the links of a contact",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
+async def revoke_links_of_contact(request: Request, contact_id: str) -> JSONResponse:
+    """`reason`, a short code, and `by`."""
+    facts, by = await _facts(request, "reason")
+    return await _changed(
+        request, lambda customers: customers.revoke_links_of(contact_id, facts.get("reason", ""), by)
+    )
+
+
+@router.post(
+    "/links/{link_id}/revoke", summary="Revoke a link", dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))]
+)
+async def revoke_link(request: Request, link_id: str) -> JSONResponse:
+    """`reason`, a short code, and `by`."""
+    facts, by = await _facts(request, "reason")
+    return await _changed(request, lambda customers: customers.revoke_link(link_id, facts.get("reason", ""), by))
+
+
+@router.post(
+    "/links/{link_id}/show",
+    summary="The address of a link again",
+    dependencies=[Depends(allowed(Right.CUSTOMERS_WRITE))],
+)
+async def show_link(request: Request, link_id: str) -> JSONResponse:
+    """Its `address`. That it was shown is audited. 404: no such link."""
+    customers = service_of(request).customers.acting(principal_in(request))
+    try:
+        address = await asyncio.to_thread(customers.link_shown, link_id)
+    except Refused as refused:
+        raise _problem(refused) from None
+    return JSONResponse({"address": address}, headers={"Cache-Control": "no-store"})
 
 
 @router.post(

@@ -13,6 +13,7 @@ from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.figures.ageing import Bucket
+from dunwell.domain.links import LinkKind, Scope
 from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
@@ -273,6 +274,12 @@ def _task() -> Schema:
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG})
 
 
+def _link() -> Schema:
+    facts = {"link_id": _TEXT, "kind": _words(LinkKind), "contact": _maybe(_TEXT), "message_id": _maybe(_TEXT)}
+    facts |= {"invoices": _list(_TEXT), "scopes": _list(_words(Scope)), "made_at": _TIME, "until": _maybe(_TIME)}
+    return _object(facts | {"revoked_at": _maybe(_TIME), "revoked_by": _maybe(_TEXT), "reason": _maybe(_TEXT)})
+
+
 _WHO: Schema = {"type": "string", "description": "Who says so: a role or an id."}
 _ABOUT_A_CONTACT: Mapping[str, Schema] = {
     **dict.fromkeys((kind.value for kind in AddressKind), _TEXT),
@@ -288,6 +295,14 @@ _CORRECTIONS: Mapping[str, Schema] = {
     "contacts/{contact_id}/set": _object({"by": _WHO}, {"name": _TEXT, **_ABOUT_A_CONTACT}),
     "contacts/{contact_id}/close": _object({"reason": _TEXT, "by": _WHO}),
     "contacts/{contact_id}/open": _object({"by": _WHO}),
+    **dict.fromkeys(
+        (
+            "customers/{customer_id}/links/revoke",
+            "contacts/{contact_id}/links/revoke",
+            "links/{link_id}/revoke",
+        ),
+        _object({"reason": _TEXT, "by": _WHO}),
+    ),
 }
 _LINK = '<address of the next page>; rel="next". Without it this is the last page.'
 _NO_BODY: Schema = {}
@@ -375,12 +390,23 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         ("post", f"/api/{path}"): {
             200: ("What was done, and how many cases hear of it only at their next step.", _ref("Changed")),
             400: ("The body is no JSON.", None),
-            404: ("No such customer, or no such contact.", None),
+            404: ("No such customer, contact or link.", None),
             413: ("The body is longer than a megabyte.", None),
             422: ("Refused, by the field that is wrong.", None),
             503: ("The database is away.", None),
         }
         for path in _CORRECTIONS
+    },
+    ("get", "/api/customers/{customer_id}/links"): {
+        200: ("The links, the latest first.", _list(_link())),
+        404: ("No such customer.", None),
+        503: ("The database is away.", None),
+    },
+    ("post", "/api/links/{link_id}/show"): {
+        200: ("The address.", _object({"address": _TEXT})),
+        404: ("No such link.", None),
+        422: ("The link opens nothing, so its address is not shown.", None),
+        503: ("The database is away.", None),
     },
     ("get", "/api/approvals"): {200: ("What waits, the oldest first.", _list(_ref("Approval")))},
     ("post", "/api/approvals"): {

@@ -17,7 +17,7 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused
 from dunwell.services.account_statement_letter import statement_letter
 from dunwell.services.account_statements import statement_of
-from dunwell.store import cases, invoices, notes, outbox, timeline
+from dunwell.store import cases, invoices, links, notes, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
@@ -119,6 +119,8 @@ async def change_customer(
                 return customers.resume(customer_id, by)
             case "contacts":
                 return customers.add_contact(customer_id, given.pop("role", ""), given, by)
+            case "revoke-links":
+                return customers.revoke_links(customer_id, given.get("reason", ""), by)
         return customers.set_customer(customer_id, given, by)
 
     return await _changed(request, principal, customer_id, Filled(form, typed), act, "")
@@ -144,6 +146,8 @@ async def change_contact(
                 return customers.close_contact(contact_id, given.get("reason", ""), principal.label)
             case "open":
                 return customers.open_contact(contact_id, principal.label)
+            case "revoke-links":
+                return customers.revoke_links_of(contact_id, given.get("reason", ""), principal.label)
         return customers.set_contact(contact_id, given, principal.label)
 
     return await _changed(request, principal, row.customer_id, Filled(form, typed), act, contact_id)
@@ -292,6 +296,7 @@ def _facts(service: Service, customer_id: str, shown: Shown) -> dict[str, Any]:
             "users": users,
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
+            "links": links.holders(session, customer_id),
         }
 
 

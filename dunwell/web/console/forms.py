@@ -372,6 +372,13 @@ CUSTOMER_FORMS: Mapping[str, Form] = {
                 Field("until", "Until", "date", "Empty: until somebody resumes."),
             ),
         ),
+        Form(
+            "revoke-links",
+            "Revoke the links of this customer",
+            "Links in messages already sent open nothing any more. Later messages have links of their own.",
+            "Revoke the links",
+            (Field("reason", "Reason", hint=_REASON, required=True),),
+        ),
         Form("resume", "Resume this customer", "An invoice that was paused by itself stays paused.", "Resume", ()),
         Form(
             "contacts",
@@ -415,6 +422,13 @@ CONTACT_FORMS: Mapping[str, Form] = {
             "Whatever records say, until somebody opens it again.",
             "Close the contact",
             (Field("reason", "Reason", hint="A short code, such as left-company.", required=True),),
+        ),
+        Form(
+            "revoke-links",
+            "Revoke their links",
+            "Links in messages already sent to them open nothing any more. Later messages have links of their own.",
+            "Revoke the links",
+            (Field("reason", "Reason", hint="A short code, such as forwarded.", required=True),),
         ),
         Form(
             "open",
