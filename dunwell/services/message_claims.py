@@ -207,7 +207,7 @@ class Claims:
             own_id = dispatch.message_id(contact, channel, key)
         if row is not None and row.message_id != own_id:
             # It was never sent. Its id stays with the invoice that claimed it, which may claim it again.
-            links.forget(session, row.message_id)
+            links.forget_of_message(session, row.message_id)
             outbox.forget(session, row)
             row = None
         elif row is not None:

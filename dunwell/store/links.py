@@ -87,7 +87,7 @@ def holders(session: Session, customer_id: str) -> set[str | None]:
     return set(session.scalars(query.distinct()))
 
 
-def forget(session: Session, message_id: str) -> None:
+def forget_of_message(session: Session, message_id: str) -> None:
     """Delete the links of a message that was never sent."""
     session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))
 

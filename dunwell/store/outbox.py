@@ -13,7 +13,6 @@ from dunwell.domain.checkpoint import Sent
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import COPIES, UNPOSTED, ContactId, task_ending
 from dunwell.domain.terms import ENDS, TAKEN_STATES, MessageState, ProviderCall, Role
-from dunwell.store import links as links_store
 from dunwell.store.tables import CaseRow, ContactRow, MessageInvoiceRow, MessageRow, TaskRow
 
 _GONE = [MessageState.BOUNCED, MessageState.FAILED, MessageState.WITHHELD]
@@ -187,8 +186,7 @@ def claimed_by(session: Session, invoice_id: str, step: str) -> tuple[Decimal, d
 
 
 def forget(session: Session, row: MessageRow) -> None:
-    """Delete a message that was never sent, with its links to invoices and those that it was to carry."""
-    links_store.forget_of_message(session, row.message_id)
+    """Delete a message that was never sent, with its links to invoices. Those made for its reader stay."""
     session.execute(delete(MessageInvoiceRow).where(MessageInvoiceRow.message_id == row.message_id))
     session.delete(row)
     session.flush()
