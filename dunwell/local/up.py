@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from types import FrameType
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -40,11 +41,12 @@ from dunwell.local.temporal_server import (
 from dunwell.local.ui_proxy import HOST
 from dunwell.process import READY
 from dunwell.settings import UP_ENV, Settings, SettingsError, configured_server, load_settings, temporal_connect
-from dunwell.store.private_files import TooOpen, keep_to_owner, own_folder
+from dunwell.store.private_files import TooOpen, keep_to_owner, own_file, own_folder
 
 UP_LOCK = "up.lock"
 WEB_LOG = "web.log"
 WEB_PORT = 8080
+LINK_SECRET_FILE = "link-secret"
 
 _CHECK_SECONDS = 0.2
 _READY_SECONDS = 60.0
@@ -106,6 +108,31 @@ def absolute_database(url: str) -> str:
     return f"{prefix}{separator}{Path(path).absolute().as_posix()}"
 
 
+def customer_links(settings: Settings, state: Path, address: str) -> dict[str, str]:
+    """Return what makes links of customers work here, as far as it is not set.
+
+    The web service's own address stands in for PUBLIC_URL only while no message leaves this machine: nobody else
+    could open it. The secret is made once and kept in the state folder.
+    """
+    found: dict[str, str] = {}
+    if settings.public_url is None:
+        if not all(registry.chosen(channel, settings)[0].standby for channel in registry.sent_channels()):
+            return {}
+        found["PUBLIC_URL"] = f"http://{address}"
+    if settings.link_secret is None:
+        found["LINK_SECRET"] = _kept_secret(state / LINK_SECRET_FILE)
+    return found
+
+
+def _kept_secret(path: Path) -> str:
+    own_file(path)
+    known = path.read_text(encoding="ascii").strip()
+    if not known:
+        known = token_hex(32)
+        path.write_text(f"{known}\n", encoding="ascii")
+    return known
+
+
 @dataclass(frozen=True)
 class Engine:
     """The Temporal server in use. `supervisor` and `ui_url` are None for a server that was not started here."""
@@ -134,6 +161,8 @@ def run(worker: Path, limits: RestartLimits, *, web: bool) -> NoReturn:
         }
         if web and "web_address" not in settings.model_fields_set:
             variables["WEB_ADDRESS"] = f"{HOST}:{free_port(WEB_PORT)}"
+        if web:
+            variables |= customer_links(settings, state, variables.get("WEB_ADDRESS", settings.web_address))
         environment = os.environ | variables | {"DUNWELL_STATE": str(state), "PYTHONUNBUFFERED": "1"}
         _set_up(worker, state, environment)
         children: dict[str, tuple[str, tuple[str, ...]]] = {"worker": (WORKER_LOG, (str(worker),))}

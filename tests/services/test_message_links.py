@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from pydantic import SecretStr
 from pypdf import PdfReader
 from sqlalchemy import select
 
@@ -147,7 +148,7 @@ def test_an_approved_whatsapp_text_gets_it_as_a_value(file_database: Database, t
     from dunwell.settings import Settings
 
     harness = a_harness(file_database)
-    set_up = Settings(PUBLIC_URL="https://due.example", LINK_SECRET="x" * 32)
+    set_up = Settings(public_url="https://due.example", link_secret=SecretStr("x" * 32))
     found = submissions(harness.deps.catalogue, ["es"], ApprovedTexts({}), set_up)
     words = next(one for one in found if one.message == "reminder-first" and not one.when).text.words
     twilio.contents = {SID: words}
