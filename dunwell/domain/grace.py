@@ -103,7 +103,19 @@ def over(case: CaseState, outcome: StepOutcome) -> list[Said]:
     return [Said("grace", f"the grace until {grace.until} is over and the money did not come: restricted again")]
 
 
+def left_out(case: CaseState, outcome: StepOutcome) -> list[Said]:
+    """Too little is open by now to restrict anything for it."""
+    grace, rested = case.agreements.grace, case.resting
+    if grace is None:
+        return []
+    withdrawn(case)
+    case.note_rest(rested, outcome.at)
+    return [
+        Said("grace", f"the grace until {grace.until} is over, and too little is open to restrict anything again")
+    ]
+
+
 def withdrawn(case: CaseState) -> None:
-    """A person decided that the restriction does not return by itself: it needs another announcement."""
+    """The restriction does not return by itself: it needs another announcement."""
     case.reopened += 1
     case.undo_consequences()

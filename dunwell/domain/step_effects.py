@@ -38,7 +38,7 @@ def taken(case: CaseState, outcome: StepOutcome) -> list[Said]:  # noqa: PLR0911
     if case.asks_for_accessory(step):
         return _accessory_asked(case, outcome)
     if step == grace.GRACE_OVER:
-        return grace.over(case, outcome)
+        return grace.over(case, outcome) if outcome.status == "done" else grace.left_out(case, outcome)
     if step not in outstanding.again and step in outstanding.owed and outcome.status == "done":
         outstanding.last_answer_at = outcome.at
         grace.confirmed(case, step, outcome.at)

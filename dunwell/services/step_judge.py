@@ -137,6 +137,8 @@ class StepJudge:
         self, session: Session, dispatch: Dispatch, step: Step, sent: Sequence[MessageRow]
     ) -> StepOutcome:
         """A restriction returns after grace without new warnings, as long as those that it needed still count."""
+        if not dispatch.policy.applies(step, dispatch.case.asked):
+            return StepOutcome(step=dispatch.execution.step, status="skipped", at=dispatch.now)
         waits = _missing_proof(session, self._deps, dispatch) or self._too_often(session, dispatch, sent)
         return waits or StepOutcome(
             step=dispatch.execution.step, status="done", at=dispatch.now, threat=True, returned=step.id

@@ -366,6 +366,15 @@ def test_a_declined_return_is_announced_again_before_it_comes() -> None:
     assert set(case.progress.redo) == {"first-reminder", "restrict"}
 
 
+def test_a_return_that_is_left_out_is_announced_again_before_it_comes() -> None:
+    case = STANDINGS["lifted"]()
+    case.progress.announced["restrict"] = "first-reminder"
+    (said,) = case.take(StepOutcome(step=grace.GRACE_OVER, status="skipped", at=NOW + timedelta(days=2)))
+    assert "too little is open" in said.reason
+    assert (case.agreements.grace, case.resting, case.progress.returned) == (None, False, {})
+    assert set(case.progress.redo) == {"first-reminder", "restrict"}
+
+
 @pytest.mark.parametrize(
     ("rules", "holds", "until", "field"),
     [
