@@ -29,9 +29,9 @@ def lifted(harness: ServiceHarness) -> ServiceHarness:
     answer = harness.record("grace_granted", GRANTED, until="2027-03-25", by="restriction page")
     assert harness.access() == "full"
     assert answer.next_action is not None
-    answer = harness.carry_out(answer.next_action.step, GRANTED)
-    assert answer.next_action is not None
-    assert (answer.next_action.step, answer.next_action.at) == (GRACE_OVER, at(RETURNS))
+    planned = harness.carry_out(answer.next_action.step, GRANTED).next_action
+    assert planned is not None
+    assert (planned.step, planned.at) == (GRACE_OVER, at(RETURNS))
     return harness
 
 
