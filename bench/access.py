@@ -2,8 +2,9 @@
 
 A product asks for an account's access with every login of a customer, so the check is one read of the database and
 does not call Temporal. The web service runs as a process of its own, with accounts and holds of which a tenth are
-open; one caller asks for the access of other accounts in turn, between requests for the bare route `/livez`, over one
-connection. Printed are the times and their ratio to the bare route, which must be at most three.
+open, and links: that of each account, whose page the answer names, among those of its messages. One caller asks for
+the access of other accounts in turn, between requests for the bare route `/livez`, over one connection. Printed are
+the times and their ratio to the bare route, which must be at most three.
 
     python -m bench.access --accounts 10000 --holds 100000
 """
@@ -20,17 +21,19 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 
 from sqlalchemy import insert
 
 from bench.environment import KINDS, deps_on, scratch
 from bench.tables import percentile, table
+from dunwell.domain.links import LinkKind, hash_of, token_of
 from dunwell.domain.principals import SYSTEM, Role
 from dunwell.domain.terms import Level
 from dunwell.local.temporal_server import free_port
 from dunwell.services.api_keys import ApiKeys
 from dunwell.store.database import Database
-from dunwell.store.tables import CustomerRow, HoldRow, InvoiceRow
+from dunwell.store.tables import CustomerRow, HoldRow, InvoiceRow, LinkRow
 
 MOST = 3.0
 """How many times the time of the bare route the check may take."""
@@ -39,16 +42,20 @@ _ROOT = Path(__file__).parent.parent
 _TOGETHER = 5_000  # rows in one statement
 _ONE_OPEN_IN = 10
 _AT = datetime(2027, 3, 1, tzinfo=UTC)
+_OF_MESSAGES = (LinkKind.PAGE,) * 10
+_SECRET = "the secret of a measurement"
+_SETTINGS = {"PUBLIC_URL": "https://dunning.example", "LINK_SECRET": _SECRET}
 
 
 def fill(database: Database, accounts: int, holds: int) -> None:
-    """Write the accounts, each with one invoice, and the holds, evenly over the accounts."""
+    """Write the accounts, each with one invoice and its links, and the holds, evenly over the accounts."""
     facts = {"country": "DE", "time_zone": "Europe/Berlin", "language": "de", "name": "Account"}
     customers = [{"customer_id": _account(number), **facts} for number in range(accounts)]
     invoices = [_invoice(number) for number in range(accounts)]
     placed = [_hold(number, number % accounts) for number in range(holds)]
+    links = [_link(number, kind) for number in range(accounts) for kind in (LinkKind.RESTRICTION, *_OF_MESSAGES)]
     with database.writing() as session:
-        for row, rows in ((CustomerRow, customers), (InvoiceRow, invoices), (HoldRow, placed)):
+        for row, rows in ((CustomerRow, customers), (InvoiceRow, invoices), (HoldRow, placed), (LinkRow, links)):
             for first in range(0, len(rows), _TOGETHER):
                 session.execute(insert(row), rows[first : first + _TOGETHER])
 
@@ -81,6 +88,18 @@ def _hold(number: int, account: int) -> dict[str, object]:
         "reason": f"invoice inv-{account}: step restrict, 100.00 EUR open",
         "placed_at": _AT,
         "released_at": None if Random(number).randrange(_ONE_OPEN_IN) == 0 else _AT,
+    }
+
+
+def _link(number: int, kind: LinkKind) -> dict[str, object]:
+    link_id = token_hex(16)
+    return {
+        "link_id": link_id,
+        "kind": kind,
+        "hash": hash_of(_SECRET, token_of(_SECRET, kind, link_id)),
+        "customer_id": _account(number),
+        "scopes": [],
+        "made_at": _AT,
     }
 
 
@@ -163,7 +182,7 @@ def bench(folder: Path, kinds: Sequence[str], accounts: int, holds: int, request
     for kind in kinds:
         with deps_on(kind, folder) as deps:
             fill(deps.database, accounts, holds)
-            with web_service(deps.database) as port:
+            with web_service(deps.database, _SETTINGS) as port:
                 keys, now = ApiKeys(deps.database), datetime.now(UTC)
                 token = keys.create("benchmark", Role.PRODUCT, None, SYSTEM, now).key
                 measure(port, token, accounts, 200)  # warms caches up

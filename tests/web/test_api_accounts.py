@@ -112,7 +112,8 @@ async def test_who_may_only_read_does_not_learn_of_a_page_that_acts(site: Site, 
     assert answer.json()["access"] == "restricted"
 
 
-async def test_a_revoked_page_is_named_no_more_and_within_the_hour_there_is_another(site: Site) -> None:
+async def test_a_revoked_page_is_named_no_more_and_within_the_hour_there_is_another(each_site: Site) -> None:
+    site = each_site
     site.case()
     hold(site)
     first = (await access_of(site)).json()["page_url"]

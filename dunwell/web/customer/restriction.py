@@ -50,7 +50,7 @@ class _Refusal:
     status: int = 422
 
 
-@router.get("/{token}/waiting")
+@router.api_route("/{token}/waiting", methods=["GET", "HEAD"])
 async def wait(request: Request, token: str, link: Opened) -> Response:
     """Look again and again whether access is back, for a quarter of an hour; then stop. Changes nothing."""
     here, second = request.url.path, _second(request)
@@ -100,8 +100,8 @@ async def grace(request: Request, token: str, link: Opened) -> Response:
     return await _told(request, token, link, invoice, "grace", "grace_granted", content, typed)
 
 
-@router.get("/{token}/grace")
-@router.get("/{token}/promise")
+@router.api_route("/{token}/grace", methods=["GET", "HEAD"])
+@router.api_route("/{token}/promise", methods=["GET", "HEAD"])
 async def after_refusal(token: str, link: Opened) -> Response:
     """Lead back from the address of a form, which a browser shows after a refusal, to the page. Changes nothing."""
     return _to_page(token)
