@@ -18,6 +18,7 @@ from dunwell.intake.mail_kind import answered_by, bounce_of, why_automatic
 from dunwell.intake.quotations import cut
 
 _MOST_TEXT = 100_000
+_MOST_HTML = 1_000_000
 _MOST_SUBJECT = 500
 _MOST_REFERENCES = 20
 _MAIL_ID = re.compile(r"<[^<>\s]{1,500}>")
@@ -65,7 +66,7 @@ def read(mail: ReceivedMail, addresses: ReplyAddresses, now: datetime) -> Provid
             at=now,
         )
     asked = _UNSUBSCRIBE.fullmatch(mail.subject.strip())
-    whole = clean(mail.text).strip() or text_of(mail.html)
+    whole = clean(mail.text).strip() or clean(text_of(mail.html[:_MOST_HTML]))
     new = cut(whole[:_MOST_TEXT]).new
     lines = [line for line in new.split("\n") if line.strip()]
     automatic = why_automatic(mail, addresses.ours(mail.sender))

@@ -16,7 +16,7 @@ from dunwell.web.app import make_app
 from dunwell.web.service import Service
 from tests.fuzz.nonsense import mutated, spoiled, value
 from tests.fuzz.tally import Tally
-from tests.web.conftest import TOKEN, Site, an_event
+from tests.web.conftest import MAIL_SECRET, TOKEN, Site, an_event
 from tests.web.test_billing_webhooks import BODIES, post
 
 _HEADERS = {"Authorization": f"Bearer {TOKEN}", "Host": "inside.example:8080"}
@@ -91,9 +91,15 @@ async def _count_knock(site: Site, random: Random, tally: Tally) -> None:
 
 
 async def _knock(site: Site, random: Random) -> httpx.Response:
+    return await (_mail(site, random) if random.randrange(9) == 0 else _event(site, random))
+
+
+async def _event(site: Site, random: Random) -> httpx.Response:
     kind = random.randrange(8)
     if kind == 0:
-        path = random.choice(["sendgrid", "twilio/status", "twilio/inbound", "lob", "stripe", "payments"])
+        path = random.choice(
+            ["sendgrid", "sendgrid/inbound", "twilio/status", "twilio/inbound", "lob", "stripe", "payments"]
+        )
         return await site.http.post(f"/webhooks/{path}", content=random.randbytes(random.randrange(3000)))
     if kind == 1:
         return await site.sendgrid(random.randbytes(random.randrange(500)))
@@ -114,6 +120,36 @@ async def _knock(site: Site, random: Random) -> httpx.Response:
     fields = {key: str(one) for key, one in mutated(random, dict(good)).items()}
     fields |= {"From": random.choice(["+4915112345678", str(value(random, 0))]), "To": str(value(random, 0))[:40]}
     return await site.twilio(random.choice(["status", "inbound"]), fields)
+
+
+async def _mail(site: Site, random: Random) -> httpx.Response:
+    """A mail that came in: taken apart, as it went over the wire, or a form that is torn."""
+    fields = {
+        "from": "Ada <ada@acme.example>",
+        "to": "reply+aaaa@reply.northwind.example",
+        "subject": "Re: Invoice",
+        "text": "We pay on Friday",
+        "html": "<p>We <b>pay</b></p><blockquote>You owe",
+        "headers": "Message-ID: <a@b>\nIn-Reply-To: <0123456789abcdef0123456789abcdef@c>\nAuto-Submitted: no",
+        "envelope": '{"to":["a@b.example"],"from":"c@d.example"}',
+        "charsets": '{"text":"utf-8"}',
+    }
+    torn = {name: str(one).encode("utf-8", "replace") for name, one in mutated(random, dict(fields)).items()}
+    if random.random() < 0.3:
+        raw = "\r\n".join(f"{name}: {fields[name]}" for name in ("from", "to", "subject")).encode()
+        torn["email"] = spoiled(
+            random, raw + b"\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--"
+        )
+    if random.random() < 0.3:
+        torn["text"] = random.randbytes(random.randrange(300))
+    sent: list[tuple[str, Any]] = [(name[:50], (None, value)) for name, value in torn.items() if name.isascii()]
+    sent.append(("attachment1", ("a.pdf", random.randbytes(random.randrange(200)))))
+    request = site.http.build_request("POST", "/webhooks/sendgrid/inbound", files=sent)
+    body = request.read()
+    if random.random() < 0.3:
+        body = spoiled(random, body)
+    headers = {"Content-Type": request.headers["Content-Type"]}
+    return await site.http.post("/webhooks/sendgrid/inbound", content=body, headers=headers, auth=("x", MAIL_SECRET))
 
 
 async def _letter(site: Site, random: Random) -> httpx.Response:

@@ -9,6 +9,7 @@ import pytest
 from dunwell.domain.links import LinkKind
 from dunwell.services.replies import from_page
 from dunwell.store import replies
+from dunwell.store.tables import Base
 from tests.builders import an_invoice
 from tests.web.conftest import CUSTOMER, CUSTOMER_LINKS, SENT, Site
 
@@ -263,3 +264,29 @@ async def test_a_mail_as_it_went_over_the_wire_is_read_too(site: Site) -> None:
     (reply,) = site.replies()
     assert (reply.subject, reply.text, reply.whole) == ("Pagué", "Ya pagué\nayer", "Ya pagué\nayer\n\n> Debe")
     assert (reply.sender_name, reply.mail_id, reply.kind) == ("Ada Björk", "<two@acme.example>", "person")
+
+
+async def test_what_people_write_stays_in_the_table_of_replies(
+    each_site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = each_site
+    site.case()
+    site.message(OURS)
+    mark = "PLANTED"
+    caplog.set_level("DEBUG")
+    about: dict[str, Any] = {
+        "from": f"{mark} <{mark}@elsewhere.example>",
+        "subject": f"Re: {mark}",
+        "headers": f"Message-ID: <{mark}@x>\nIn-Reply-To: <{OURS}@y>\nX-Note: {mark}\n",
+        "html": f"<p>{mark}\x00</p>",
+    }
+    assert (await site.mail("", files=[(f"{mark}.pdf", PDF)], **about)).status_code == 200
+    await site.mail(mark, secret=mark, **about)
+    await site.sms(f"{mark} we paid")
+    await site.bring()
+    assert len(site.temporal.signals) == 2
+    elsewhere = [table for table in Base.metadata.sorted_tables if table.name not in ("replies", "reply_files")]
+    with site.database.reading() as session:
+        kept = [str(session.execute(table.select()).all()) for table in elsewhere]
+        assert mark in str(session.execute(Base.metadata.tables["replies"].select()).all())
+    assert mark not in f"{kept} {site.temporal.signals} {caplog.text}"

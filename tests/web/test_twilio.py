@@ -193,6 +193,13 @@ async def test_a_reply_is_kept_once_and_every_open_case_is_told(each_site: Site)
     assert PHONE not in str(told) + str(site.events()[0].body)
 
 
+async def test_a_photograph_without_a_word_is_a_reply(site: Site) -> None:
+    site.case()
+    await site.sms("", From=f"whatsapp:{PHONE}", NumMedia="1")
+    assert [one.text for one in site.replies()] == ["[1 of their files are at Twilio: see its message log]"]
+    assert len(site.resting()) == 1
+
+
 async def test_a_reply_about_no_open_case_is_kept_and_shown(site: Site) -> None:
     site.case(ended="paid")
     await site.sms("Thank you")

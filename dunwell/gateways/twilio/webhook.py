@@ -19,6 +19,7 @@ SIGNATURE_HEADER = "X-Twilio-Signature"
 _SID = re.compile(r"[A-Za-z0-9]{1,64}")
 _NUMBER = re.compile(r"\+[0-9]{5,15}")
 _CODE = re.compile(r"[0-9]{1,6}")
+_SOME = re.compile(r"[1-9][0-9]?")
 _MOST_TEXT, _MOST_FIELDS = 2_000, 500
 
 
@@ -65,6 +66,7 @@ def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
     if not _SID.fullmatch(sid) or sender is None:
         return None
     text = clean(fields.get("Body", ""))[:_MOST_TEXT].strip()
+    files = fields.get("NumMedia", "")
     # Twilio's own judgement, where its advanced opt-out is on, knows the words of more languages.
     word = word_of(fields.get("OptOutType") or text)
     kind = "stop" if word in STOP_WORDS else "start" if word in START_WORDS else "reply"
@@ -75,7 +77,9 @@ def read_inbound(fields: Mapping[str, str]) -> ProviderEvent | None:
         closes="stopped" if kind == "stop" else None,
         reopens=kind == "start",
         address=sender,
-        text=text,
+        text=f"{text}\n[{files} of their files are at Twilio: see its message log]".strip()
+        if _SOME.fullmatch(files)
+        else text,
     )
 
 
