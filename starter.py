@@ -31,6 +31,7 @@ from dunwell.commands import (
     policy,
     rates,
     reconcile,
+    replies,
     standstill,
     start,
     statements,
@@ -87,6 +88,7 @@ COMMANDS: tuple[Command, ...] = (
     ("posted", letters.posted, "3f2c9b7e55c1562c8f0a1d2e3b4c5d6e"),
     ("amend", decisions.amend, "INV-1 --due-on 2027-04-15"),
     ("write-off", decisions.write_off, "INV-1 --reason small-balance"),
+    ("replies", replies.show_replies, "--json"),
     ("approvals", approvals.show_approvals, "--json"),
     ("approve", approvals.approve, "approval-1f2e3d4c5b6a"),
     ("decline", approvals.decline, "approval-1f2e3d4c5b6a"),
@@ -120,6 +122,14 @@ def _group(name: str, about: str, *commands: Command, **options: Any) -> typer.T
     return group
 
 
+_group(
+    "reply",
+    "What a customer wrote to us, and our answer.",
+    ("show", replies.show_reply, "r4f1e2d3c4b5a6978807"),
+    ("answer", replies.answer, "r4f1e2d3c4b5a6978807 --phrase thanks-for-writing --phrase payment-found --preview"),
+    ("handled", replies.handled, "r4f1e2d3c4b5a6978807"),
+    ("writer", replies.writer, "r4f1e2d3c4b5a6978807 acme.accounts_payable.1"),
+)
 _group("policy", "Ladders.", ("check", policy.check_policy, "policies/gentle-saas.toml"))
 _group(
     "messages",

@@ -15,6 +15,7 @@ from dunwell.domain.principals import Right, Role, rights_of
 from dunwell.domain.terms import TaskKind
 from dunwell.store.tables import ApprovalRow
 from dunwell.views.figures import figures, headline
+from dunwell.views.replies import count_waiting
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
 from dunwell.views.waiting import what_waits
 
@@ -50,6 +51,12 @@ def _tasks(session: Session, now: datetime, until: datetime) -> Iterator[Line]:
             yield f"{_count(len(some), kind.value)} for today{_sums(some)}", f"?kind={kind.value}"
 
 
+def _replies(session: Session, now: datetime, until: datetime) -> Iterator[Line]:
+    waiting = count_waiting(session)
+    if waiting:
+        yield f"{waiting} {'reply' if waiting == 1 else 'replies'} of customers that nobody has handled", "/replies"
+
+
 def _approvals(session: Session, now: datetime, until: datetime) -> Iterator[Line]:
     steps = queued_tasks(session, now, TaskKind.APPROVAL)
     if steps:
@@ -75,6 +82,7 @@ def _rest(session: Session, now: datetime, until: datetime) -> Iterator[Line]:
 
 
 _PARTS: Sequence[tuple[Right, Callable[[Session, datetime, datetime], Iterator[Line]]]] = (
+    (Right.MESSAGES_WRITE, _replies),
     (Right.TASKS_WRITE, _tasks),
     (Right.APPROVALS_WRITE, _approvals),
     (Right.TASKS_WRITE, _rest),

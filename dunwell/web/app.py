@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dunwell.domain.principals import NotAllowed
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
-from dunwell.web.api import accounts, approvals, customers, figures, lists, matching, statements
+from dunwell.web.api import accounts, approvals, customers, figures, lists, matching, replies, statements
 from dunwell.web.api import routes as api
 from dunwell.web.api.openapi import describe
 from dunwell.web.api.paging import UNREADABLE
@@ -68,6 +68,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(customers.router)
     app.include_router(approvals.router)
     app.include_router(matching.router)
+    app.include_router(replies.router)
     app.include_router(statements.router)
     app.include_router(accounts.router)
     app.include_router(lists.router)

@@ -11,6 +11,7 @@ from dunwell.client.starting import Start
 from dunwell.domain.bank_entry import EntryState
 from dunwell.domain.channels import AddressKind, Channel
 from dunwell.domain.claim import ClaimCertainty
+from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.events import EVENTS, PERSONAL_DECISIONS, CreditReturned
 from dunwell.domain.figures.ageing import Bucket
 from dunwell.domain.links import LinkKind, Scope
@@ -18,6 +19,7 @@ from dunwell.domain.notifications import BODIES, Notification
 from dunwell.domain.people import CONSENTS
 from dunwell.domain.principals import PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
+from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyLine, ReplyOutcome
 from dunwell.domain.standstill import Standstill
 from dunwell.domain.terms import Access, DebtorKind, Head, Level, MessageState, Role, Stage
 from dunwell.gateways.signed_post import IDEMPOTENCY_HEADER, SIGNATURE_HEADER
@@ -86,6 +88,46 @@ def _incoming_payment() -> Schema:
     )
 
 
+def _reply(**more: Schema) -> Schema:
+    return _object(
+        {
+            **dict.fromkeys(("reply_id", "sender", "sender_name", "why", "start", "time_zone"), _TEXT),
+            **dict.fromkeys(("customer_id", "customer", "contact_id", "contact", "language"), _maybe(_TEXT)),
+            "channel": _words(ReplyChannel),
+            "kind": _words(ReplyKind),
+            "found_by": _maybe(_words(FoundBy)),
+            "forwarded": _FLAG,
+            "waits": _FLAG,
+            "received_at": _TIME,
+            "age_days": {"type": "integer"},
+            "open": _list(_object({"amount": _AMOUNT, "currency": _TEXT})),
+            "handled_at": _maybe(_TIME),
+            "handled_by": _maybe(_TEXT),
+            "outcome": _maybe(_words(ReplyOutcome)),
+            **more,
+        }
+    )
+
+
+def _reply_whole() -> Schema:
+    proposal = {"line": _words(ReplyLine), "words": _TEXT, "day": _maybe(_DAY), "amount": _maybe(_AMOUNT)}
+    file = dict.fromkeys(("name", "given_name", "media_type"), _TEXT)
+    invoice = {"invoice_id": _TEXT, "number": _TEXT, "open": _maybe(_AMOUNT), "due_on": _maybe(_DAY)}
+    answer = dict.fromkeys(("answer_id", "reply_id", "invoice_id", "words", "by"), _TEXT)
+    sent = dict.fromkeys(("message_id", "state", "body"), _maybe(_TEXT))
+    return _reply(
+        subject=_TEXT,
+        text={"type": "string", "description": "What is new in it, without what it quotes."},
+        whole=_TEXT,
+        verdicts={"type": "object", "description": "What the provider found out about the sender: SPF, DKIM."},
+        message_id=_maybe(_TEXT),
+        proposals=_list(_object(proposal | {"currency": _maybe(_TEXT)})),
+        files=_list(_object(file | {"number": _COUNT, "size": _COUNT, "kept": _FLAG})),
+        invoices=_list(_object(invoice | dict.fromkeys(("currency", "stage"), _maybe(_TEXT)))),
+        answers=_list(_object(answer | sent | {"phrases": _list(_words(Phrase)), "made_at": _TIME})),
+    )
+
+
 # Request bodies ------------------------------------------------------------------------------------------
 
 
@@ -142,6 +184,19 @@ def _answers() -> dict[str, Schema]:
         "Credit": _object({"invoice_id": _TEXT, "amount": _AMOUNT, "currency": _TEXT, "since": _TIME}),
         "Task": _task(),
         "IncomingPayment": _incoming_payment(),
+        "Reply": _reply(),
+        "ReplyWhole": _reply_whole(),
+        "AnswerPreview": _object(
+            {
+                **dict.fromkeys(("invoice_id", "contact_id", "to", "language", "body"), _TEXT),
+                "channel": _words(Channel),
+                "subject": _maybe(_TEXT),
+                "enclosed": _list(_TEXT, description="The numbers of the invoices whose documents go with it."),
+                "sms": _maybe({"type": "integer", "description": "How many SMS it makes."}),
+                "leaves_at": _TIME,
+                "waits_for": {"type": "integer", "description": "Other replies that have to be handled first."},
+            }
+        ),
         "Approval": _object(
             {
                 **dict.fromkeys(("approval_id", "invoice_id", "event", "requested_by"), _TEXT),
@@ -425,6 +480,23 @@ _OPERATIONS: Mapping[tuple[str, str], Mapping[int, tuple[str, Schema | None]]] =
         }
         for decision in ("approve", "decline")
     },
+    ("get", "/api/replies"): {200: ("What waits, the oldest first.", _list(_ref("Reply")))},
+    ("get", "/api/replies/{reply_id}"): {200: ("The reply.", _ref("ReplyWhole")), 404: ("No such reply.", None)},
+    **{
+        ("post", f"/api/replies/{{reply_id}}/{act}"): {
+            200: (said, _ref(model)),
+            400: ("The body is no JSON.", None),
+            404: ("No such reply.", None),
+            413: ("The body is longer than a megabyte.", None),
+            422: ("Refused, by the field that is wrong; nothing was done.", None),
+        }
+        for act, said, model in (
+            ("handled", "Handled.", "ReplyWhole"),
+            ("preview", "The answer as it would leave.", "AnswerPreview"),
+            ("answer", "Answered.", "ReplyWhole"),
+            ("writer", "Noted.", "ReplyWhole"),
+        )
+    },
     ("get", "/api/incoming-payments"): {200: ("What waits, the oldest first.", _list(_ref("IncomingPayment")))},
     ("get", "/api/incoming-payments/{entry_id}"): {
         200: ("The payment.", _ref("IncomingPayment")),
@@ -473,6 +545,22 @@ _MATCHING: Mapping[str, Schema] = {
     "set-aside": _object({"reason": _TEXT}, additionalProperties=False),
 }
 """The bodies of decisions about an incoming payment."""
+_ANSWER = _object(
+    {},
+    {
+        "phrases": _list(_words(Phrase), description="Of the catalogue, in this order."),
+        "text": {"type": "string", "maxLength": 4000, "description": "Words of one's own, after the phrases."},
+        "invoice_id": _maybe(
+            {"type": "string", "description": "Of which invoice it speaks, if not of the one meant."}
+        ),
+    },
+)
+_REPLY_BODIES: Mapping[str, Schema] = {
+    "preview": _ANSWER,
+    "answer": _ANSWER,
+    "writer": _object({"contact_id": _TEXT}),
+}
+"""The bodies of what is done with a reply."""
 
 _OF_KEYS: Mapping[int, tuple[str, Schema | None]] = {
     401: ("The key is missing, not known, revoked or expired.", None),
@@ -502,6 +590,8 @@ def describe(found: Schema) -> Schema:
             if (method, path) == ("post", "/api/approvals"):
                 shown["requestBody"] = _body(_ASKED)
             if body := _MATCHING.get(path.removeprefix("/api/incoming-payments/{entry_id}/")):
+                shown["requestBody"] = _body(body)
+            if body := _REPLY_BODIES.get(path.removeprefix("/api/replies/{reply_id}/")):
                 shown["requestBody"] = _body(body)
             if path == "/api/statements":
                 shown["requestBody"] = {"required": True, "content": {"application/octet-stream": {"schema": _FILE}}}

@@ -37,6 +37,7 @@ from dunwell.views.claim import claim_or_reason
 from dunwell.views.credit import credit_beside
 from dunwell.views.evidence import as_text, gather
 from dunwell.views.lookup import find_invoice
+from dunwell.views.replies import replies_of
 from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.views.work_list import work_of
 from dunwell.web.auth import allowed, allowed_to_tell
@@ -236,6 +237,7 @@ def _facts(service: Service, status: Status, at: datetime) -> dict[str, Any]:
             "files": sent_files.of_invoice(session, invoice_id),
             "payers": payers.of_invoice(session, invoice_id),
             "notes": {one.note_id: one for one in notes.of_invoice(session, invoice_id)},
+            "replies": replies_of(session, invoice.customer_id, at),
             "users": names,
             "credits_beside": credit_beside(session, invoice),
             "seen": timeline.last_number(session, invoice_id),

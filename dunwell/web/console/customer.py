@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -21,6 +21,7 @@ from dunwell.store import cases, invoices, links, notes, outbox, timeline
 from dunwell.store.tables import ContactRow
 from dunwell.views.customer import customer_facts
 from dunwell.views.facts import Facts
+from dunwell.views.replies import replies_of
 from dunwell.views.user_names import reasons_named, user_names, with_user_names
 from dunwell.web.auth import allowed
 from dunwell.web.console.changes import change
@@ -242,7 +243,7 @@ async def _shown(
     done: str | None = None,
     shown: Shown = Shown(),
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request), customer_id, shown)
+    facts = await asyncio.to_thread(_facts, service_of(request, now(request)), customer_id, shown)
     known = {"opened": filled, "about": about, "done": done, "first": shown.first, "size": _PAGE}
     return page(
         request, "customer.html", principal, status, filled_form=_filler(filled, about, facts), **known, **facts
@@ -263,7 +264,7 @@ def _filler(filled: Filled | None, about: str, facts: Facts) -> Callable[..., Fi
     return fill
 
 
-def _facts(service: Service, customer_id: str, shown: Shown) -> dict[str, Any]:
+def _facts(service: Service, customer_id: str, shown: Shown, at: datetime) -> dict[str, Any]:
     with service.database.reading() as session:
         facts = customer_facts(session, customer_id)
         ids = [one["invoice_id"] for one in facts["invoices"]]
@@ -294,6 +295,7 @@ def _facts(service: Service, customer_id: str, shown: Shown) -> dict[str, Any]:
             "messages_total": outbox.count_of_customer(session, customer_id),
             "notes": {one.note_id: one for one in notes.of_invoices(session, ids)},
             "users": users,
+            "replies": replies_of(session, customer_id, at),
             "promises": _promises(session, ids),
             "totals": _totals(facts["invoices"]),
             "links": links.holders(session, customer_id),

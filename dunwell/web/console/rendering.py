@@ -35,6 +35,7 @@ HEADERS = {
 }
 NAVIGATION = (
     ("", "Today", Right.TASKS_READ),
+    ("/replies", "Replies", Right.MESSAGES_READ),
     ("/cases", "Cases", Right.CASES_READ),
     ("/customers", "Customers", Right.CUSTOMERS_READ),
     ("/messages", "Messages", Right.MESSAGES_READ),
@@ -48,7 +49,7 @@ NAVIGATION = (
     ("/audit", "Audit", Right.AUDIT_READ),
 )
 """Address, name and right of the pages that every page leads to."""
-_UNKNOWN = frozenset({"invoice", "customer", "contact", "task", "message"})
+_UNKNOWN = frozenset({"invoice", "customer", "contact", "task", "message", "reply"})
 """The fields of refusals that say that there is no such thing."""
 
 _log = logging.getLogger("dunwell.web")

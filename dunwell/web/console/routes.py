@@ -16,6 +16,7 @@ from dunwell.web.console import (
     policies,
     policy_moves,
     profile,
+    replies,
     saved_filters,
     sign_in,
     statements,
@@ -43,5 +44,6 @@ for _part in (
     profile,
     unmatched,
     statements,
+    replies,
 ):
     router.include_router(_part.router)

@@ -16,6 +16,7 @@ from dunwell.domain.terms import TaskKind
 from dunwell.services.kind_questions import KindQuestion, is_kind_question, question
 from dunwell.store import invoices, timeline
 from dunwell.views.facts import Facts
+from dunwell.views.replies import waiting_replies
 from dunwell.views.task_queue import QueuedTask, Urgency, queued_tasks
 from dunwell.views.user_names import reasons_named, user_names
 from dunwell.views.waiting import what_waits
@@ -140,6 +141,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) 
             "selected": selected,
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
+            "replies": waiting_replies(session, at),
             "users": users,
         }
 

@@ -11,13 +11,14 @@ from dunwell.domain.incoming import Incoming, Source
 from dunwell.domain.invoice import Customer, Invoice
 from dunwell.domain.payment_reference import reference_for
 from dunwell.domain.principals import SYSTEM
+from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind, ReplyLine, ReplyProposal
 from dunwell.domain.terms import DebtorKind, MessageState, Role
 from dunwell.domain.timeline import Entry
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.services.request_models import RecordRequest
-from dunwell.store import outbox, reconciliations
-from dunwell.store.tables import MessageRow, ReconciliationRow
+from dunwell.store import cases, outbox, provider_events, reconciliations, replies
+from dunwell.store.tables import MessageRow, ReconciliationRow, ReplyCaseRow, ReplyFileRow, ReplyRow
 from tests.services.conftest import ServiceHarness
 
 NOW = datetime(2027, 3, 24, 9, 30, tzinfo=UTC)
@@ -38,6 +39,83 @@ def settle(deps: Dependencies, *, crowd: int = 0) -> None:
     _unknown_message(deps)
     _finding(deps)
     _money(deps)
+    _replies(deps)
+
+
+def _replies(deps: Dependencies) -> None:
+    """A reply that promises a day, with a file; one that nobody knows the writer of; and one that a program sent."""
+    wrote: dict[str, Any] = {
+        "reply_id": "r-promise",
+        "customer_id": "portoclaro",
+        "contact_id": "portoclaro.accounts_payable.1",
+        "found_by": FoundBy.ADDRESS,
+        "kind": ReplyKind.PERSON,
+        "why": "its address is a contact's",
+        "sender": "accounts_payable@portoclaro.example",
+        "sender_name": "Rafael Souza",
+        "subject": "RES: Fatura POR/2027/004",
+        "text": "Pagamos no dia 26 de março <b>com certeza</b>.",
+        "whole": "Pagamos no dia 26 de março <b>com certeza</b>.\n\n> Fatura POR/2027/004",
+        "mail_id": "<k1@portoclaro.example>",
+        "verdicts": {"spf": "pass", "dkim": "fail"},
+        "proposals": [
+            ReplyProposal(
+                line=ReplyLine.PROMISE, words="Pagamos no dia 26 de março", day=date(2027, 3, 26)
+            ).model_dump(mode="json")
+        ],
+    }
+    nobody: dict[str, Any] = {
+        "reply_id": "r-unknown",
+        "kind": ReplyKind.UNKNOWN,
+        "why": "no customer is known at its address",
+        "sender": "someone@elsewhere.example",
+        "text": "Which invoice do you mean?",
+    }
+    away: dict[str, Any] = {
+        **wrote,
+        "reply_id": "r-away",
+        "kind": ReplyKind.AUTOMATIC,
+        "why": "it is an out-of-office note",
+        "text": "I am away until 1 April.",
+        "proposals": [],
+    }
+    for number, given in enumerate((wrote, nobody, away)):
+        _reply(deps, NOW - timedelta(hours=30 - number), given)
+
+
+def _reply(deps: Dependencies, at: datetime, given: dict[str, Any]) -> None:
+    row = ReplyRow(
+        **{
+            **dict.fromkeys(("customer_id", "contact_id", "found_by", "mail_id", "mail_references", "message_id")),
+            **dict.fromkeys(("handled_at", "handled_by", "outcome")),
+            **dict.fromkeys(("sender_name", "subject", "whole"), ""),
+            "forwarded": False,
+            "channel": ReplyChannel.EMAIL,
+            "sender_key": f"email:{given['sender']}",
+            "verdicts": {},
+            "proposals": [],
+            "received_at": at,
+            **given,
+        }
+    )
+    rests = row.kind is ReplyKind.PERSON
+    with deps.database.writing(row.customer_id) as session:
+        known = provider_events.cases_of(session, [row.customer_id]) if rests and row.customer_id else []
+        found = [
+            ReplyCaseRow(reply_id=row.reply_id, invoice_id=one.invoice_id, customer_id=one.customer_id)
+            for one in known
+            if not cases.has_ended(one)
+        ]
+        file = ReplyFileRow(
+            reply_id=row.reply_id,
+            number=1,
+            name=f"{row.reply_id}-1.pdf",
+            given_name="../Beleg <1>.pdf",
+            media_type="application/pdf",
+            size=5,
+            content=b"%PDF-",
+        )
+        replies.add(session, row, [file] if rests else [], found)
 
 
 # Who lives there -----------------------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+"""A person handles a reply: answers it, says that nothing needs an answer, or says whose it is.
+
+It is written down first. What the cases have to be told of it is kept in the inbox until each was told.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from dunwell.domain.clerk_answer import ClerkAnswer
+from dunwell.domain.principals import Principal, Right
+from dunwell.domain.refusal import Refused, Unknown
+from dunwell.domain.reply_terms import FoundBy, ReplyKind, ReplyOutcome
+from dunwell.services.answers import Answers, Draft, PreviewedAnswer
+from dunwell.services.dependencies import Dependencies
+from dunwell.services.event_inbox import PendingEvent
+from dunwell.services.random_ids import random_id
+from dunwell.services.submissions import Submission
+from dunwell.store import accounts, audit, cases, provider_events, replies
+from dunwell.store.tables import ContactRow, ReplyCaseRow, ReplyRow
+
+COURIER = "dunwell"
+"""Under which name what cases are told of replies stands in the inbox, beside the providers."""
+
+
+@dataclass(frozen=True)
+class ToTell:
+    """What the cases have to be told, and the answer that one of them sends."""
+
+    events: tuple[PendingEvent, ...] = ()
+    answer_id: str | None = None
+
+
+class ReplyHandling:
+    def __init__(self, deps: Dependencies) -> None:
+        self._deps, self._answers = deps, Answers(deps)
+
+    def preview(self, reply_id: str, draft: Draft, now: datetime) -> PreviewedAnswer:
+        """Return the answer as it would leave now. Raises Refused when it could not leave, or nobody waits for it."""
+        with self._deps.database.reading() as session:
+            return self._answers.preview(session, _waiting(session, reply_id), draft, now)
+
+    def handle(
+        self,
+        reply_id: str,
+        principal: Principal,
+        now: datetime,
+        draft: Draft | None = None,
+        also: Collection[str] = (),
+        submission: Submission | None = None,
+    ) -> ToTell:
+        """Note that the reply is handled, with an answer if one is given. `also`: other replies handled by the same.
+
+        Raises NotAllowed; AlreadyDone for a form that was carried out before; Refused for a reply that somebody else
+        has handled meanwhile, and for an answer that could not leave: then nothing was done.
+        """
+        principal.check(Right.MESSAGES_WRITE)
+        with self._writing(reply_id) as session:
+            if submission is not None:
+                submission.take(session, now)
+            rows = [_waiting(session, one) for one in dict.fromkeys([reply_id, *also])]
+            if any(row.customer_id != rows[0].customer_id for row in rows):
+                raise Refused("also", "names a reply of another customer")
+            answer = None
+            if draft is not None:
+                answer = self._answers.write(session, rows[0], draft, principal.label, now)
+            events = [one for row in rows for one in _handled(session, row, principal, answer, now)]
+            return _keep(session, events, now, answer.answer_id if answer else None)
+
+    def assign(
+        self,
+        reply_id: str,
+        contact_id: str,
+        principal: Principal,
+        now: datetime,
+        submission: Submission | None = None,
+    ) -> ToTell:
+        """Note which contact wrote the reply; the cases of their customer then rest until it is handled.
+
+        Raises NotAllowed, AlreadyDone; Refused for an unknown contact, and for a reply that is handled.
+        """
+        principal.check(Right.MESSAGES_WRITE)
+        with self._deps.database.reading() as session:
+            known = session.get(ContactRow, contact_id.strip())
+        if known is None:
+            raise Refused(
+                "contact", f"{contact_id[:120]!r} is nobody's id; the customer's page shows those of its people"
+            )
+        with self._writing(reply_id, known.customer_id) as session:
+            if submission is not None:
+                submission.take(session, now)
+            row = _waiting(session, reply_id)
+            events = _left(session, row, principal, now) if row.customer_id != known.customer_id else []
+            row.customer_id, row.contact_id = known.customer_id, known.contact_id
+            row.found_by, row.kind, row.why = FoundBy.PERSON, ReplyKind.PERSON, "a person said whose it is"
+            details = {"contact": known.contact_id}
+            audit.append(session, principal, f"reply/{reply_id}", "assigned", now, details=details)
+            return _keep(session, [*events, *_received(session, row)], now)
+
+    @contextmanager
+    def _writing(self, reply_id: str, *more: str) -> Iterator[Session]:
+        """A transaction with the locks of the customers whom the reply concerns, and `more`."""
+        with self._deps.database.reading() as session:
+            row = _found(session, reply_id)
+            known = {one.customer_id for one in replies.cases_of(session, reply_id)} | set(more)
+            known |= {row.customer_id} if row.customer_id else set()
+        with self._deps.database.writing_beside_customers() as session:
+            accounts.lock(session, sorted(known))
+            yield session
+
+    def done(self, told: PendingEvent, now: datetime) -> None:
+        """Note that every case has been told."""
+        with self._deps.database.writing() as session:
+            provider_events.mark_done(session, told.provider, told.event_id, now)
+
+
+def _found(session: Session, reply_id: str) -> ReplyRow:
+    row = replies.get(session, reply_id)
+    if row is None:
+        raise Unknown("reply", f"{reply_id[:80]!r} is not known; `starter.py replies` shows those that wait")
+    return row
+
+
+def _waiting(session: Session, reply_id: str) -> ReplyRow:
+    """The reply, which nobody has handled yet. Raises Refused."""
+    row = _found(session, reply_id)
+    if row.handled_at is not None:
+        raise Refused(
+            "state", f"{row.handled_by} has handled it on {row.handled_at:%Y-%m-%d %H:%M} UTC: nothing was done"
+        )
+    return row
+
+
+def _handled(
+    session: Session, row: ReplyRow, principal: Principal, answer: ClerkAnswer | None, now: datetime
+) -> list[PendingEvent]:
+    row.handled_at, row.handled_by = now, principal.label
+    row.outcome = ReplyOutcome.ANSWERED if answer is not None else ReplyOutcome.NO_ANSWER
+    details = {} if answer is None else {"answer": answer.answer_id, "phrases": [one.value for one in answer.phrases]}
+    audit.append(session, principal, f"reply/{row.reply_id}", row.outcome.value, now, key="handled", details=details)
+    content: dict[str, Any] = {"reply_id": row.reply_id, "by": principal.label}
+    told = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
+    sends = answer is not None and answer.reply_id == row.reply_id
+    if answer is None or not sends:
+        return [_event("reply_handled", content, tuple(sorted(told)))]
+    rest = tuple(sorted(told - {answer.invoice_id}))
+    return [
+        _event("reply_handled", content, rest),
+        _event("reply_handled", content | {"answer": answer.answer_id}, (answer.invoice_id,)),
+    ]
+
+
+def _left(session: Session, row: ReplyRow, principal: Principal, now: datetime) -> list[PendingEvent]:
+    """The cases of whoever it was taken for rest no longer because of it."""
+    told = replies.cases_of(session, row.reply_id)
+    for one in told:
+        session.delete(one)
+    session.flush()
+    content = {"reply_id": row.reply_id, "by": principal.label}
+    return [_event("reply_handled", content, tuple(one.invoice_id for one in told))]
+
+
+def _received(session: Session, row: ReplyRow) -> list[PendingEvent]:
+    """The open cases of its customer rest because of it from now on."""
+    known = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
+    found = [one for one in provider_events.cases_of(session, [str(row.customer_id)]) if not cases.has_ended(one)]
+    new = [one for one in found if one.invoice_id not in known]
+    session.add_all(
+        ReplyCaseRow(reply_id=row.reply_id, invoice_id=one.invoice_id, customer_id=one.customer_id) for one in new
+    )
+    session.flush()
+    content = {"reply_id": row.reply_id, "channel": row.channel.value, "at": row.received_at.isoformat()}
+    return [_event("reply_received", content, tuple(one.invoice_id for one in new))]
+
+
+def _event(name: str, content: Mapping[str, Any], invoices: tuple[str, ...]) -> PendingEvent:
+    return PendingEvent(COURIER, random_id("reply"), name, content, invoices)
+
+
+def _keep(session: Session, events: Sequence[PendingEvent], now: datetime, answer_id: str | None = None) -> ToTell:
+    """Keep in the inbox what cases have to be told, so that each is told although this process may end."""
+    told = tuple(one for one in events if one.invoices)
+    for one in told:
+        provider_events.add(
+            session,
+            provider=one.provider,
+            event_id=one.event_id,
+            kind=one.name,
+            body={"name": one.name, "content": dict(one.content), "tell": list(one.invoices)},
+            received_at=now,
+            done_at=None,
+        )
+    return ToTell(told, answer_id)

@@ -1,0 +1,305 @@
+"""Replies in the console, over the API and by command: shown first, handled once, answered as previewed."""
+
+import asyncio
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from dunwell.domain.channels import Channel
+from dunwell.domain.principals import Role
+from dunwell.domain.reply_terms import ReplyKind
+from dunwell.store import addresses, answers, audit, cases, outbox, provider_events, replies, timeline
+from dunwell.store.tables import ReplyRow
+from tests.web.console.conftest import Site
+from tests.web.console.town import NOW
+from tests.web.described import check_described
+
+PAGE, API = "/console/replies", "/api/replies"
+REPLY, UNKNOWN, AWAY = "r-promise", "r-unknown", "r-away"
+INVOICE, WRITER = "POR-2027-004", "portoclaro.accounts_payable.1"
+
+
+def received(site: Site) -> None:
+    """The cases of the customer know of the reply and rest."""
+    with site.database.reading() as session:
+        told = [one.invoice_id for one in replies.cases_of(session, REPLY)]
+    for invoice_id in told:
+        content = {"reply_id": REPLY, "channel": "email", "at": NOW.isoformat()}
+        site.engine.apply(invoice_id, "reply_received", content)
+
+
+def stored(site: Site, reply_id: str = REPLY) -> ReplyRow:
+    with site.database.reading() as session:
+        row = replies.get(session, reply_id)
+    assert row is not None
+    return row
+
+
+def form_id(text: str, action: str) -> str:
+    found = re.search(rf'action="{action}".*?name="form_id" value="(\w+)"', text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def rests(site: Site) -> list[str]:
+    """The open cases that rest because of the reply."""
+    with site.database.reading() as session:
+        known = [cases.get(session, row.invoice_id) for row in cases.open_of(session, ["portoclaro"])]
+        return [one.invoice_id for one in known if one and any(r.reply_id == REPLY for r in one.agreements.replies)]
+
+
+async def answer(http: httpx.AsyncClient, **fields: str) -> httpx.Response:
+    typed = {"invoice": INVOICE, "form_id": "f1"} | fields
+    return await http.post(f"{PAGE}/{REPLY}/answer", data=typed)
+
+
+# What is shown -------------------------------------------------------------------------------------------
+
+
+async def test_today_shows_replies_first_and_the_list_all_of_them(http: httpx.AsyncClient) -> None:
+    today = (await http.get("/console")).text
+    queue = today[today.index('id="queue-title"') :]
+    first = re.search(r'class="card"[^>]*', queue)
+    assert f'href="{PAGE}/{REPLY}"' in queue and queue.index(f"{PAGE}/{REPLY}") < queue.index("/console?task=")
+    assert first is not None and "Porto Claro" in queue[: queue.index("/console?task=")]
+    waiting, everything = (await http.get(PAGE)).text, (await http.get(f"{PAGE}?state=all")).text
+    assert (UNKNOWN in waiting, AWAY in waiting, AWAY in everything) == (True, False, True)
+
+
+async def test_a_reply_is_shown_as_text_with_its_files_as_downloads(http: httpx.AsyncClient) -> None:
+    text = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert "26 de março &lt;b&gt;com certeza&lt;/b&gt;" in text and "<b>com" not in text
+    assert "DKIM: fail" in text and "SPF: pass" in text
+    assert "../Beleg &lt;1&gt;.pdf" in text and 'value="2027-03-26"' in text
+    file = await http.get(f"{PAGE}/{REPLY}/files/1")
+    assert (file.content, file.headers["content-type"]) == (b"%PDF-", "application/octet-stream")
+    assert file.headers["content-disposition"] == 'attachment; filename="r-promise-1.pdf"'
+    assert "sandbox" in file.headers["content-security-policy"]
+    assert (await http.get(f"{PAGE}/{REPLY}/files/2")).status_code == 404
+    assert (await http.get(f"{PAGE}/r-none")).status_code == 404
+
+
+async def test_customer_and_case_show_replies_and_answers(http: httpx.AsyncClient, site: Site) -> None:
+    received(site)
+    assert (await answer(http, text="Obrigado.")).status_code == 303
+    for page in ("/console/customers/portoclaro", f"/console/cases/{INVOICE}"):
+        text = (await http.get(page)).text
+        assert f'href="{PAGE}/{REPLY}"' in text and "answered" in text
+
+
+# An answer -----------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_leaves_as_it_was_previewed_and_all_cases_go_on(http: httpx.AsyncClient, site: Site) -> None:
+    received(site)
+    assert INVOICE in rests(site)
+    fields = {"phrase.please-name-a-date": "yes", "phrase.thanks-for-writing": "yes", "text": "Um <abraço>."}
+    shown = (await answer(http, **fields, preview="yes")).text
+    assert stored(site).handled_at is None and 'value="f1"' in shown  # the preview keeps the form's id
+    assert "Re: Fatura POR/2027/004" in shown and "Em que dia você pode pagar?" in shown
+    assert shown.index("Agradecemos a sua mensagem") < shown.index("Em que dia você pode pagar?")
+    assert (
+        'name="phrase.please-name-a-date" value="yes" checked' in shown and "Um &lt;abraço&gt;.</textarea>" in shown
+    )
+    sent = await answer(http, **fields)
+    assert (sent.status_code, sent.headers["location"]) == (303, f"{PAGE}/{REPLY}?done=answered")
+    row = stored(site)
+    assert (row.handled_by, row.outcome) == (site.principal.id, "answered") and rests(site) == []
+    with site.database.reading() as session:
+        (given,) = answers.of_replies(session, [REPLY])
+        case = cases.get(session, INVOICE)
+        entries = audit.read(session, about=f"reply/{REPLY}")
+    assert case is not None and case.outstanding.owed == [f"@answer~{given.answer_id}"]
+    assert (given.by, given.asks, given.words) == (site.principal.id, True, "Um <abraço>.")
+    assert [one.action for one in entries] == ["answered"]
+    told = [
+        (invoice_id, content.get("answer"))
+        for invoice_id, name, content in site.engine.told
+        if name == "reply_handled"
+    ]
+    assert (INVOICE, given.answer_id) in told and sum(content is not None for _, content in told) == 1
+
+
+async def test_a_double_click_answers_once(http: httpx.AsyncClient, site: Site) -> None:
+    received(site)
+    first, second = await asyncio.gather(answer(http, text="Oi."), answer(http, text="Oi."))
+    assert {first.status_code, second.status_code} == {303}
+    assert (await answer(http, text="Other words.")).status_code == 422  # the same form with other values
+    with site.database.reading() as session:
+        assert len(answers.of_replies(session, [REPLY])) == 1
+
+
+async def test_of_two_clerks_the_second_is_told_and_keeps_what_they_typed(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    received(site)
+    assert (await http.post(f"{PAGE}/{REPLY}/handled", data={"form_id": "a"})).status_code == 303
+    late = await answer(http, text="Oi.", form_id="b")
+    assert late.status_code == 422 and "has handled it on" in late.text
+    assert rests(site) == []
+    with site.database.reading() as session:
+        assert answers.of_replies(session, [REPLY]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({}, "is empty: choose a phrase, or write something"),
+        ({"phrase.nonsense": "yes"}, "is no phrase"),
+        ({"phrase.payment-found": "yes"}, "no payment of this invoice is recorded"),
+        ({"phrase.here-is-the-copy": "yes"}, "no document of this invoice is kept here"),
+        ({"text": "x", "invoice": "LIN-2027-007"}, "is no invoice of this customer"),
+        ({"text": "x", "also.r-unknown": "yes"}, "names a reply of another customer"),
+    ],
+)
+async def test_what_cannot_be_said_is_refused_in_plain_words(
+    http: httpx.AsyncClient, site: Site, fields: dict[str, str], says: str
+) -> None:
+    refused = await answer(http, **fields)
+    assert refused.status_code == 422 and says in refused.text
+    assert stored(site).handled_at is None
+
+
+async def test_an_answer_that_could_not_leave_is_refused_before_it_is_written(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    with site.database.writing("portoclaro") as session:
+        addresses.close(session, Channel.EMAIL, "accounts_payable@portoclaro.example", "opted out", NOW)
+    refused = await answer(http, text="Oi.")
+    assert refused.status_code == 422 and "their address for e-mail opted out" in refused.text
+
+
+async def test_what_is_written_down_is_told_once_temporal_is_back(http: httpx.AsyncClient, site: Site) -> None:
+    received(site)
+    site.engine.away = True
+    assert (await answer(http, text="Oi.")).status_code == 303
+    assert stored(site).handled_at is not None and INVOICE in rests(site)
+    site.engine.away = False
+    assert await site.app.state.service.dispatcher.send_pending() > 0
+    assert rests(site) == []
+    with site.database.reading() as session:
+        assert list(provider_events.waiting(session)) == []
+
+
+# What it says --------------------------------------------------------------------------------------------
+
+
+async def test_a_proposal_is_sent_with_one_press_and_the_reply_is_handled_by_it(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    received(site)
+    text = (await http.get(f"{PAGE}/{REPLY}")).text
+    action = f"{PAGE}/{REPLY}/tell/promise_to_pay"
+    start = text.index(f'action="{action}"')
+    part = text[start : text.index("</form>", start)]
+    typed = dict(re.findall(r'name="([\w.]+)" value="([^"]*)"', part))
+    typed["promised_by"] = re.findall(r'<option value="(\w+)" selected', part)[0]
+    typed["invoice"] = INVOICE
+    assert (typed["date"], typed["promised_by"], typed["handled"]) == ("2027-03-26", "accounts_payable", "yes")
+    for _ in range(2):
+        sent = await http.post(action, data=typed)
+        assert (sent.status_code, sent.headers["location"]) == (303, f"{PAGE}/{REPLY}?done=told")
+    assert (stored(site).outcome, rests(site)) == ("no_answer", [])
+    with site.database.reading() as session:
+        case = cases.get(session, INVOICE)
+    assert case is not None and case.agreements.promise is not None
+    assert str(case.agreements.promise.date) == "2027-03-26" and len(case.agreements.promises) == 1
+
+
+async def test_a_form_of_a_reply_that_is_wrong_is_shown_again_and_handles_nothing(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    action = f"{PAGE}/{REPLY}/tell/promise_to_pay"
+    typed = {"invoice": INVOICE, "date": "2020-01-01", "promised_by": "accounts_payable", "handled": "yes"}
+    refused = await http.post(action, data=typed | {"form_id": "p"})
+    assert refused.status_code == 422 and 'value="2020-01-01"' in refused.text
+    assert (await http.post(action, data=typed | {"invoice": "LIN-2027-007"})).status_code == 422
+    assert (await http.post(f"{PAGE}/{REPLY}/tell/write_off", data=typed)).status_code == 404
+    assert stored(site).handled_at is None
+
+
+async def test_a_reply_of_nobody_rests_the_cases_of_whoever_wrote_it(http: httpx.AsyncClient, site: Site) -> None:
+    refused = await http.post(f"{PAGE}/{UNKNOWN}/writer", data={"contact": "nobody", "form_id": "a"})
+    assert refused.status_code == 404 or "is nobody" in refused.text
+    for _ in range(2):
+        noted = await http.post(f"{PAGE}/{UNKNOWN}/writer", data={"contact": WRITER, "form_id": "b"})
+        assert noted.status_code == 303
+    row = stored(site, UNKNOWN)
+    assert (row.customer_id, row.contact_id, row.kind) == ("portoclaro", WRITER, ReplyKind.PERSON)
+    with site.database.reading() as session:
+        case = cases.get(session, INVOICE)
+        assert case is not None and [one.reply_id for one in case.agreements.replies] == [UNKNOWN]
+    assert UNKNOWN in (await http.get(f"{PAGE}/{REPLY}")).text  # beside the other one of the same customer
+    assert (await answer(http, text="Oi.", **{f"also.{UNKNOWN}": "yes"})).status_code == 303
+    assert stored(site, UNKNOWN).handled_at is not None
+
+
+# Who may -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", [Role.AUDITOR, Role.PRODUCT, Role.BILLING])
+async def test_who_only_reads_handles_nothing(http: httpx.AsyncClient, site: Site, role: Role) -> None:
+    site.role = role
+    for path in ("handled", "answer", "writer", "tell/promise_to_pay"):
+        assert (await http.post(f"{PAGE}/{REPLY}/{path}", data={"text": "x"})).status_code == 403
+    shown = await http.get(f"{PAGE}/{REPLY}")
+    assert shown.status_code == (200 if role is Role.AUDITOR else 403)
+    assert "Send the answer" not in shown.text
+
+
+# Over the API --------------------------------------------------------------------------------------------
+
+
+async def ask(http: httpx.AsyncClient, path: str, body: Any = None) -> httpx.Response:
+    answered = await (http.get(f"{API}{path}") if body is None else http.post(f"{API}{path}", json=body))
+    check_described(answered)
+    return answered
+
+
+async def test_a_program_reads_and_answers_replies(http: httpx.AsyncClient, site: Site) -> None:
+    received(site)
+    waiting = (await ask(http, "")).json()
+    assert [one["reply_id"] for one in waiting] == [REPLY, UNKNOWN]
+    assert waiting[0]["open"] and waiting[0]["age_days"] == (waiting[0]["age_days"])
+    whole = (await ask(http, f"/{REPLY}")).json()
+    assert (whole["proposals"][0]["line"], whole["files"][0]["kept"]) == ("promise", True)
+    body = {"phrases": ["thanks-for-writing"], "text": "Até logo."}
+    previewed = (await ask(http, f"/{REPLY}/preview", body)).json()
+    assert (previewed["channel"], previewed["language"]) == ("email", "pt-BR")
+    assert "Agradecemos" in previewed["body"] and "Até logo." in previewed["body"]
+    answered = (await ask(http, f"/{REPLY}/answer", body)).json()
+    assert (answered["outcome"], len(answered["answers"])) == ("answered", 1)
+    again = await ask(http, f"/{REPLY}/handled", {})
+    assert (again.status_code, again.json()["field"]) == (422, "state")
+    for path, wrong, field in (
+        (f"/{UNKNOWN}/answer", {"phrases": "x"}, "phrases"),
+        (f"/{UNKNOWN}/answer", {"text": 1}, "text"),
+        (f"/{UNKNOWN}/answer", {"text": "x"}, "customer"),
+        (f"/{UNKNOWN}/writer", {"contact_id": "nobody"}, "contact"),
+    ):
+        refused = await ask(http, path, wrong)
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
+    assert (await ask(http, "/r-none")).status_code == 404
+
+
+async def test_the_answer_is_sent_by_its_case_and_shown_with_its_fate(http: httpx.AsyncClient, site: Site) -> None:
+    from tests.services.conftest import ServiceHarness
+
+    received(site)
+    assert (await answer(http, text="Até logo.")).status_code == 303
+    with site.database.reading() as session:
+        (given,) = answers.of_replies(session, [REPLY])
+        case = cases.get(session, INVOICE)
+    harness = ServiceHarness(site.app.state.service.deps)
+    assert case is not None
+    harness.case = case
+    harness.carry_out(f"@answer~{given.answer_id}", "2027-03-24 13:00")
+    with site.database.reading() as session:
+        (row,) = outbox.of_invoice(session, INVOICE, f"@answer~{given.answer_id}")
+        kinds = [entry.kind for _, entry in timeline.read(session, INVOICE)]
+    assert (row.state, row.address) == ("delivered", "accounts_payable@portoclaro.example")
+    assert "reply_handled" in kinds and "sent" in kinds
+    text = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert f"/console/messages/{row.message_id}" in text and "delivered" in text
