@@ -43,7 +43,7 @@ async def handled(request: Request, reply_id: str) -> JSONResponse:
     return await _done(request, reply_id, _replies(request).handle(reply_id, principal_in(request), _now()))
 
 
-@router.post("/{reply_id}/preview", summary="An answer as it would leave", dependencies=_READS)
+@router.post("/{reply_id}/preview", summary="An answer as it would leave", dependencies=_WRITES)
 async def preview(request: Request, reply_id: str) -> JSONResponse:
     """`phrases` and `text`, as for the answer. 422 when it could not leave, with what to do. Nothing is sent."""
     try:

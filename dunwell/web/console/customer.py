@@ -243,7 +243,7 @@ async def _shown(
     done: str | None = None,
     shown: Shown = Shown(),
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request, now(request)), customer_id, shown)
+    facts = await asyncio.to_thread(_facts, service_of(request), customer_id, shown, now(request))
     known = {"opened": filled, "about": about, "done": done, "first": shown.first, "size": _PAGE}
     return page(
         request, "customer.html", principal, status, filled_form=_filler(filled, about, facts), **known, **facts
