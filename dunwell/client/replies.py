@@ -9,8 +9,8 @@ from dunwell.client.server import NoAnswer, ServerAway
 from dunwell.domain.principals import Principal
 from dunwell.domain.refusal import Refused
 from dunwell.services.answers import Draft, PreviewedAnswer
+from dunwell.services.applied_event import CaseEvent
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.event_inbox import PendingEvent
 from dunwell.services.reply_handling import ReplyHandling, ToTell
 from dunwell.services.submissions import Submission
 
@@ -62,9 +62,10 @@ class Replies:
             for invoice_id in event.invoices:
                 if not await self._told(invoice_id, event, principal):
                     return  # the inbox has it
-            await asyncio.to_thread(self._handling.done, event, datetime.now(UTC))
+        if told.events:
+            await asyncio.to_thread(self._handling.done, told, datetime.now(UTC))
 
-    async def _told(self, invoice_id: str, event: PendingEvent, principal: Principal) -> bool:
+    async def _told(self, invoice_id: str, event: CaseEvent, principal: Principal) -> bool:
         """Whether the case has it; by signal where nobody answers now."""
         if self._cases is None:
             return False

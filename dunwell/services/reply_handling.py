@@ -3,7 +3,7 @@
 It is written down first. What the cases have to be told of it is kept in the inbox until each was told.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,9 @@ from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.reply_terms import FoundBy, ReplyKind, ReplyOutcome
 from dunwell.services.answers import Answers, Draft, PreviewedAnswer
+from dunwell.services.applied_event import CaseEvent
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.event_inbox import PendingEvent
+from dunwell.services.event_inbox import keep_for_cases
 from dunwell.services.random_ids import random_id
 from dunwell.services.submissions import Submission
 from dunwell.store import accounts, audit, cases, provider_events, replies
@@ -29,9 +30,10 @@ COURIER = "dunwell"
 
 @dataclass(frozen=True)
 class ToTell:
-    """What the cases have to be told, and the answer that one of them sends."""
+    """What the cases have to be told, with its id in the inbox, and the answer that one of them sends."""
 
-    events: tuple[PendingEvent, ...] = ()
+    event_id: str
+    events: tuple[CaseEvent, ...] = ()
     answer_id: str | None = None
 
 
@@ -112,10 +114,10 @@ class ReplyHandling:
             accounts.lock(session, sorted(known))
             yield session
 
-    def done(self, told: PendingEvent, now: datetime) -> None:
+    def done(self, told: ToTell, now: datetime) -> None:
         """Note that every case has been told."""
-        with self._deps.database.writing() as session:
-            provider_events.mark_done(session, told.provider, told.event_id, now)
+        with self._deps.database.writing_beside_customers() as session:
+            provider_events.mark_done(session, COURIER, told.event_id, now)
 
 
 def _found(session: Session, reply_id: str) -> ReplyRow:
@@ -137,7 +139,7 @@ def _waiting(session: Session, reply_id: str) -> ReplyRow:
 
 def _handled(
     session: Session, row: ReplyRow, principal: Principal, answer: ClerkAnswer | None, now: datetime
-) -> list[PendingEvent]:
+) -> list[CaseEvent]:
     row.handled_at, row.handled_by = now, principal.label
     row.outcome = ReplyOutcome.ANSWERED if answer is not None else ReplyOutcome.NO_ANSWER
     details = {} if answer is None else {"answer": answer.answer_id, "phrases": [one.value for one in answer.phrases]}
@@ -146,25 +148,25 @@ def _handled(
     told = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
     sends = answer is not None and answer.reply_id == row.reply_id
     if answer is None or not sends:
-        return [_event("reply_handled", content, tuple(sorted(told)))]
+        return [CaseEvent("reply_handled", content, tuple(sorted(told)))]
     rest = tuple(sorted(told - {answer.invoice_id}))
     return [
-        _event("reply_handled", content, rest),
-        _event("reply_handled", content | {"answer": answer.answer_id}, (answer.invoice_id,)),
+        CaseEvent("reply_handled", content, rest),
+        CaseEvent("reply_handled", content | {"answer": answer.answer_id}, (answer.invoice_id,)),
     ]
 
 
-def _left(session: Session, row: ReplyRow, principal: Principal, now: datetime) -> list[PendingEvent]:
+def _left(session: Session, row: ReplyRow, principal: Principal, now: datetime) -> list[CaseEvent]:
     """The cases of whoever it was taken for rest no longer because of it."""
     told = replies.cases_of(session, row.reply_id)
     for one in told:
         session.delete(one)
     session.flush()
     content = {"reply_id": row.reply_id, "by": principal.label}
-    return [_event("reply_handled", content, tuple(one.invoice_id for one in told))]
+    return [CaseEvent("reply_handled", content, tuple(one.invoice_id for one in told))]
 
 
-def _received(session: Session, row: ReplyRow) -> list[PendingEvent]:
+def _received(session: Session, row: ReplyRow) -> list[CaseEvent]:
     """The open cases of its customer rest because of it from now on."""
     known = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
     found = [one for one in provider_events.cases_of(session, [str(row.customer_id)]) if not cases.has_ended(one)]
@@ -173,25 +175,12 @@ def _received(session: Session, row: ReplyRow) -> list[PendingEvent]:
         ReplyCaseRow(reply_id=row.reply_id, invoice_id=one.invoice_id, customer_id=one.customer_id) for one in new
     )
     session.flush()
-    content = {"reply_id": row.reply_id, "channel": row.channel.value, "at": row.received_at.isoformat()}
-    return [_event("reply_received", content, tuple(one.invoice_id for one in new))]
+    told = [one.invoice_id for one in new]
+    return [CaseEvent.of_reply(row.reply_id, row.channel, row.received_at, told)]
 
 
-def _event(name: str, content: Mapping[str, Any], invoices: tuple[str, ...]) -> PendingEvent:
-    return PendingEvent(COURIER, random_id("reply"), name, content, invoices)
-
-
-def _keep(session: Session, events: Sequence[PendingEvent], now: datetime, answer_id: str | None = None) -> ToTell:
-    """Keep in the inbox what cases have to be told, so that each is told although this process may end."""
-    told = tuple(one for one in events if one.invoices)
-    for one in told:
-        provider_events.add(
-            session,
-            provider=one.provider,
-            event_id=one.event_id,
-            kind=one.name,
-            body={"name": one.name, "content": dict(one.content), "tell": list(one.invoices)},
-            received_at=now,
-            done_at=None,
-        )
-    return ToTell(told, answer_id)
+def _keep(session: Session, events: Sequence[CaseEvent], now: datetime, answer_id: str | None = None) -> ToTell:
+    told, event_id = tuple(one for one in events if one.invoices), random_id("reply")
+    if told:
+        keep_for_cases(session, COURIER, event_id, told, now)
+    return ToTell(event_id, told, answer_id)
