@@ -146,7 +146,7 @@ class Inbox:
 def keep_for_cases(
     session: Session, provider: str, event_id: str, events: Sequence[CaseEvent], now: datetime
 ) -> None:
-    """Keep what cases have to be told of something that no provider reported: each is told, even if this process ends."""
+    """Keep what cases have to be told of something that no provider reported, so that each is told whatever happens."""
     provider_events.add(
         session,
         provider=provider,
