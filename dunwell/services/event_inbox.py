@@ -146,7 +146,7 @@ class Inbox:
 def keep_for_cases(
     session: Session, provider: str, event_id: str, events: Sequence[CaseEvent], now: datetime
 ) -> None:
-    """Keep what cases have to be told of something that no provider reported, so that each is told whatever happens."""
+    """Keep what cases have to be told of something that no provider reported, so that each is told in the end."""
     provider_events.add(
         session,
         provider=provider,
