@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.keys import StepId
 from dunwell.services import money_under_way, replies
 from dunwell.services.contact_caps import TooOften
 from dunwell.services.dispatch import Dispatch
@@ -34,9 +33,9 @@ def forbid(session: Session, dispatch: Dispatch, *, presses: bool) -> None:
 def _unhandled_reply(session: Session, dispatch: Dispatch) -> Wait | None:
     """A reply that no person has handled, also one of which the case does not know yet.
 
-    It keeps neither a person's answer nor the word that the money came.
+    It keeps a person's answer as well, who may not know what was written since, but not the word that the money came.
     """
-    if dispatch.case.ended is not None or StepId.parse(dispatch.execution.step).persons_answer is not None:
+    if dispatch.case.ended is not None:
         return None
     found = replies.open_for(session, dispatch.case.customer_id)
     if not found:

@@ -1,6 +1,7 @@
 """Clerks' answers leave by the same claim as every message: to whoever wrote, once, never against the customer."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,11 +9,13 @@ import pytest
 from dunwell.domain.channels import Channel
 from dunwell.domain.clerk_answer import ClerkAnswer, Phrase
 from dunwell.domain.contact import Contact
+from dunwell.domain.reply_terms import ReplyChannel, ReplyKind
 from dunwell.domain.terms import Role
 from dunwell.gateways.opt_out_link import OptOutLinks
 from dunwell.services.request_models import StepAnswer
 from dunwell.store import addresses, answers, conversations, invoice_documents
 from dunwell.store.database import Database
+from dunwell.store.tables import ReplyRow
 from dunwell.texts.approved import ApprovedTexts
 from tests.builders import a_contact, a_customer, an_invoice, at, sample_deps
 from tests.gateways.fakes import FakeSendGrid, FakeTwilio
@@ -48,6 +51,21 @@ def begin(
         answers.add(session, answer, "acme", "user-a", at(WHEN))
     harness.case.outstanding.owed.append(answer.step)
     return answer
+
+
+def a_reply(reply_id: str, received_at: datetime) -> ReplyRow:
+    return ReplyRow(
+        reply_id=reply_id,
+        customer_id="acme",
+        forwarded=False,
+        channel=ReplyChannel.EMAIL,
+        kind=ReplyKind.PERSON,
+        why="its address is a contact's",
+        verdicts={},
+        proposals=[],
+        received_at=received_at,
+        **dict.fromkeys(("sender", "sender_key", "sender_name", "subject", "text", "whole"), ""),
+    )
 
 
 def send(harness: ServiceHarness, answer: ClerkAnswer, when: str = WHEN) -> StepAnswer:
@@ -174,6 +192,19 @@ def test_a_pause_holds_up_reminders_and_not_what_a_clerk_writes(harness: Service
     assert status(send(harness, answer)) == "done"
     assert harness.states(answer.step) == {"accounts_payable email": "delivered"}
     assert harness.case.next_action is None
+
+
+def test_it_waits_while_another_reply_lies_unhandled(harness: ServiceHarness) -> None:
+    """Whoever wrote it may not know what the customer has written since."""
+    answer = begin(harness)
+    with harness.deps.database.writing("acme") as session:
+        session.add(a_reply("r2", at("2027-03-03 09:55")))
+    told = send(harness, answer)
+    assert status(told) == "delayed" and harness.messages(answer.step) == []
+    with harness.deps.database.writing("acme") as session:
+        session.get_one(ReplyRow, "r2").handled_at = at(LATER)
+    send(harness, answer, LATER)
+    assert harness.states(answer.step) == {"accounts_payable email": "delivered"}
 
 
 def test_a_copy_of_the_invoice_goes_with_it(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
