@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from dunwell.domain import next_action
+from dunwell.domain.address import address_key
+from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.incoming import Incoming, Source
 from dunwell.domain.invoice import Customer, Invoice
@@ -91,7 +93,7 @@ def _reply(deps: Dependencies, at: datetime, given: dict[str, Any]) -> None:
             **dict.fromkeys(("sender_name", "subject", "whole"), ""),
             "forwarded": False,
             "channel": ReplyChannel.EMAIL,
-            "sender_key": f"email:{given['sender']}",
+            "sender_key": address_key(Channel.EMAIL, given["sender"]),
             "verdicts": {},
             "proposals": [],
             "received_at": at,
