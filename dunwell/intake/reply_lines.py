@@ -14,7 +14,7 @@ from dunwell.intake.reply_words import folded, in_order
 from dunwell.intake.written_amounts import amount_in
 from dunwell.intake.written_days import WrittenDay, day_in
 
-_MOST_READ = 5_000
+_MOST_READ = 3_000
 _MOST_PROPOSALS = 12
 _LONGEST = 400
 _END = re.compile(r"(?<![0-9])[.!?…]+(?=\s|$)|(?<=[0-9]{3})[.!?…]+\s+(?=[A-ZÀ-ÞА-Я¿¡])|[!?]+|\n{2,}|;")

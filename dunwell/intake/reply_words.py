@@ -64,6 +64,12 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
 
 
+def load() -> None:
+    """Read every language now. Whoever does not call it waits at the first reply."""
+    for language in languages():
+        words_of(language)
+
+
 def in_order(first: str) -> Iterator[ReplyWords]:
     """Yield every language: the given one first, then English, then the others, since people write in any."""
     known = languages()

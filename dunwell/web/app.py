@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dunwell.domain.principals import NotAllowed
+from dunwell.intake import reply_words
 from dunwell.store.database import problem_of
 from dunwell.web.allowed_hosts import AllowedHosts
 from dunwell.web.api import accounts, approvals, customers, figures, lists, matching, replies, statements
@@ -42,6 +43,7 @@ def make_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         dispatcher = asyncio.create_task(service.dispatcher.run())
+        await asyncio.to_thread(reply_words.load)  # half a second, which no reply's transaction should take
         yield
         dispatcher.cancel()
         with suppress(asyncio.CancelledError):

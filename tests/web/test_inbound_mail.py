@@ -97,6 +97,16 @@ async def test_only_a_persons_mail_makes_cases_rest(site: Site, changes: dict[st
         assert await site.bring() == 0
 
 
+async def test_of_an_out_of_office_note_the_last_day_is_proposed(site: Site) -> None:
+    site.case()
+    await site.mail(
+        "I am out of the office until 2030-01-15. We will pay on Friday.", subject="Automatic reply: Invoice"
+    )
+    (reply,) = site.replies()
+    assert [one["line"] for one in reply.proposals] == ["out-of-office"]
+    assert (reply.kind, site.resting()) == ("automatic", [])
+
+
 async def test_a_thread_names_the_customer_whoever_writes(site: Site) -> None:
     site.case()
     site.message(OURS)
