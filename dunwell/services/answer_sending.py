@@ -5,9 +5,9 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.contact import Contact
-from dunwell.domain.keys import StepId, TaskId
+from dunwell.domain.keys import StepId
 from dunwell.domain.terms import DEAD_STATES
-from dunwell.services import person_tasks
+from dunwell.services import unsent_answers
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import Result
@@ -43,7 +43,7 @@ class AnswerSending:
             result = self._sending.send(unit, dispatch, contact, answer.channel)
         if result != "reached":
             why = self._why(unit.session, dispatch, answer, contact, result)
-            self._tell(unit.session, dispatch, answer, why)
+            unsent_answers.ask(unit.session, dispatch.case, answer, why, dispatch.now)
         return result != "silent"
 
     def _why(
@@ -66,18 +66,3 @@ class AnswerSending:
         if closed:
             return f"their address for {label} {closed}"
         return f"{label} takes no free text now: they have not written there within a day"
-
-    def _tell(self, session: Session, dispatch: Dispatch, answer: ClerkAnswer, why: str) -> None:
-        reason = f"answer {answer.answer_id} to reply {answer.reply_id} was not sent: {why}. Reach them another way"
-        person_tasks.raise_task(
-            session,
-            dispatch.case,
-            task_id=str(TaskId.of(dispatch.case.invoice_id, dispatch.execution.key, "unsent")),
-            step=dispatch.execution.step,
-            contact_id=answer.contact_id,
-            reason=reason,
-            channel=answer.channel,
-            ref=answer.answer_id,
-            outlives_case=True,  # somebody wrote to us, and waits for an answer even if the money has come
-            now=dispatch.now,
-        )

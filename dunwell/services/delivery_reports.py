@@ -14,6 +14,7 @@ from dunwell.domain.keys import UNPOSTED, StepId, StepKey, TaskId
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
 from dunwell.gateways.events import ProviderEvent
+from dunwell.services import unsent_answers
 from dunwell.store import addresses, cases, outbox, tasks, timeline
 from dunwell.store.tables import MessageRow
 
@@ -63,6 +64,8 @@ def report(
     links = outbox.links(session, row.message_id)
     for link in links:
         timeline.write(session, link.invoice_id, [_entry(row, link.step, state, code, now)])
+        if state in _NOT_ARRIVED:
+            unsent_answers.returned(session, link.invoice_id, link.step, state.value, now)
     return [link.invoice_id for link in links]
 
 

@@ -81,9 +81,9 @@ def why_unsent(harness: ServiceHarness) -> str:
     """What the one task says, that tells a clerk of it."""
     (task,) = harness.tasks()
     assert task.outlives_case and task.contact_id == WRITER
-    before, mark, after = task.reason.partition("was not sent: ")
-    assert (before, mark) == ("answer answer-a to reply r1 ", "was not sent: ")
-    return after.removesuffix(". Reach them another way")
+    before, mark, after = task.reason.partition("did not reach them: ")
+    assert (before, mark) == ("answer answer-a to reply r1 ", "did not reach them: ")
+    return after.removesuffix(". Find another way")
 
 
 def test_it_goes_to_whoever_wrote_in_their_thread(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
@@ -223,6 +223,17 @@ def test_what_came_back_is_told_to_the_clerk_and_sent_to_nobody_else(harness: Se
     send(harness, answer)
     assert harness.states(answer.step) == {"accounts_payable email": "bounced"}
     assert why_unsent(harness).startswith("the message is bounced")
+
+
+def test_what_comes_back_later_is_told_to_the_clerk(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
+    harness = make_harness(by_sendgrid(sendgrid))
+    answer = begin(harness)
+    send(harness, answer)
+    (row,) = harness.messages(answer.step)
+    for _ in range(2):
+        harness.report(row, "bounced", LATER)
+    assert why_unsent(harness) == "the message is bounced"
+    assert harness.case.outstanding.again == [] and len(sendgrid.mails) == 1
 
 
 def test_the_lost_row_of_an_answer_is_a_persons_work(harness: ServiceHarness) -> None:

@@ -67,7 +67,9 @@ async def test_an_answer_that_asks_is_not_sent_once_the_money_came_and_one_that_
     steps = [step for step, _ in sent(harness)]
     assert "@answer~answer-r2" in steps and "@answer~answer-r1" not in steps
     reasons = [reason for kind, reason in harness.timeline() if kind == "task"]
-    assert any("answer answer-r1 to reply r1 was not sent: the money came meanwhile" in reason for reason in reasons)
+    assert any(
+        "answer answer-r1 to reply r1 did not reach them: the money came meanwhile" in reason for reason in reasons
+    )
 
 
 async def test_who_opted_out_meanwhile_is_not_written_to(harness: CaseHarness) -> None:
@@ -81,7 +83,7 @@ async def test_who_opted_out_meanwhile_is_not_written_to(harness: CaseHarness) -
     await harness.tell("reply_handled", **handled)
     await harness.pass_time(days=2)
     assert sent(harness) == []
-    assert any("was not sent: their address for e-mail" in reason for _, reason in harness.timeline())
+    assert any("did not reach them: their address for e-mail" in reason for _, reason in harness.timeline())
 
 
 async def test_a_case_that_has_ended_answers_once(harness: CaseHarness) -> None:
