@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
-from dunwell.domain.invoice import is_rehearsal
+from dunwell.domain.invoice import Customer, is_rehearsal
 from dunwell.domain.keys import StepKey
 from dunwell.domain.refusal import Unknown
 from dunwell.domain.reply_terms import ReplyKind, ReplyProposal
 from dunwell.services.answers import PreviewedAnswer, sendable
-from dunwell.store import answers, cases, contacts, invoices, replies
-from dunwell.store.tables import AnswerRow, MessageInvoiceRow, MessageRow, ReplyFileRow, ReplyRow
+from dunwell.store import answers, cases, invoices, replies
+from dunwell.store.tables import AnswerRow, ContactRow, MessageInvoiceRow, MessageRow, ReplyFileRow, ReplyRow
 from dunwell.views.facts import Facts
 
 _START = 160
@@ -94,14 +93,15 @@ def preview_facts(found: PreviewedAnswer) -> Facts:
 
 def _listed(session: Session, rows: Sequence[ReplyRow], now: datetime) -> list[Facts]:
     customers = invoices.find_customers(session, sorted({row.customer_id for row in rows if row.customer_id}))
-    open_ = _open_sums(session, list(customers))
-    return [_summary(session, row, customers.get(row.customer_id or ""), open_, now) for row in rows]
+    sums, writers = _open_sums(session, list(customers)), sorted({row.contact_id for row in rows if row.contact_id})
+    people = session.execute(select(ContactRow.contact_id, ContactRow.name).where(ContactRow.contact_id.in_(writers)))
+    names: dict[str | None, str] = {contact_id: name for contact_id, name in people}
+    return [_summary(row, customers.get(row.customer_id or ""), names.get(row.contact_id), sums, now) for row in rows]
 
 
 def _summary(
-    session: Session, row: ReplyRow, customer: Any, open_: dict[str, dict[str, Decimal]], now: datetime
+    row: ReplyRow, customer: Customer | None, writer: str | None, open_: dict[str, dict[str, Decimal]], now: datetime
 ) -> Facts:
-    writer = contacts.get(session, row.contact_id) if row.contact_id else None
     sums = open_.get(row.customer_id or "", {})
     return {
         "reply_id": row.reply_id,
@@ -110,7 +110,7 @@ def _summary(
         "time_zone": customer.time_zone if customer else "UTC",
         "language": customer.language if customer else None,
         "contact_id": row.contact_id,
-        "contact": writer.name if writer else None,
+        "contact": writer,
         "sender": row.sender,
         "sender_name": row.sender_name,
         "forwarded": row.forwarded,

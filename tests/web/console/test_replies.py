@@ -1,18 +1,24 @@
 """Replies in the console, over the API and by command: shown first, handled once, answered as previewed."""
 
 import asyncio
+import json
 import re
 from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+import starter
+from dunwell.commands import replies as commands
 from dunwell.domain.channels import Channel
 from dunwell.domain.principals import Role
+from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import ReplyKind
 from dunwell.store import addresses, answers, audit, cases, outbox, provider_events, replies, timeline
 from dunwell.store.tables import ReplyRow
 from tests.web.console.conftest import Site
+from tests.web.console.engine import Engine
 from tests.web.console.town import NOW
 from tests.web.described import check_described
 
@@ -303,3 +309,36 @@ async def test_the_answer_is_sent_by_its_case_and_shown_with_its_fate(http: http
     assert "reply_handled" in kinds and "sent" in kinds
     text = (await http.get(f"{PAGE}/{REPLY}")).text
     assert f"/console/messages/{row.message_id}" in text and "delivered" in text
+
+
+# By command ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_by_command(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    received(site)
+    monkeypatch.setenv("DATABASE_URL", site.database.url)
+
+    async def engine(_: object) -> Engine:
+        return site.engine
+
+    monkeypatch.setattr(commands, "connected", engine)
+
+    def run(*words: str) -> str:
+        done = CliRunner().invoke(starter.app, list(words), catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert [one["reply_id"] for one in json.loads(run("replies", "--json"))] == [REPLY, UNKNOWN]
+    assert "Porto Claro" in run("replies")
+    shown = run("reply", "show", REPLY)
+    assert "26 de março" in shown and "seems to say: promise" in shown
+    words = ("reply", "answer", REPLY, "--phrase", "thanks-for-writing", "--text", "Até logo.")
+    assert "Agradecemos a sua mensagem" in run(*words, "--preview") and stored(site).handled_at is None
+    assert json.loads(run(*words, "--json"))["answer_id"].startswith("answer-")
+    assert (stored(site).outcome, rests(site)) == ("answered", [])
+    with pytest.raises(Refused, match="has handled it"):
+        run("reply", "handled", REPLY)
+    run("reply", "writer", UNKNOWN, WRITER)
+    run("reply", "handled", UNKNOWN)
+    assert stored(site, UNKNOWN).outcome == "no_answer"
+    assert "Every reply is handled." in run("replies")
