@@ -95,7 +95,7 @@ def _listed(session: Session, rows: Sequence[ReplyRow], now: datetime) -> list[F
     customers = invoices.find_customers(session, sorted({row.customer_id for row in rows if row.customer_id}))
     sums, writers = _open_sums(session, list(customers)), sorted({row.contact_id for row in rows if row.contact_id})
     people = session.execute(select(ContactRow.contact_id, ContactRow.name).where(ContactRow.contact_id.in_(writers)))
-    names: dict[str | None, str] = {contact_id: name for contact_id, name in people}
+    names: dict[str | None, str] = {row.contact_id: row.name for row in people}
     return [_summary(row, customers.get(row.customer_id or ""), names.get(row.contact_id), sums, now) for row in rows]
 
 
