@@ -32,6 +32,13 @@ from dunwell.store import (
 )
 from dunwell.texts.masked_addresses import masked
 
+_OVER: Mapping[Stage, str] = {
+    Stage.PAID: "settled",
+    Stage.CANCELLED: "cancelled",
+    Stage.HANDED_OVER: "handed_over",
+    Stage.WRITTEN_OFF: "closed",
+}
+
 
 @dataclass(frozen=True)
 class Instalment:
@@ -86,6 +93,16 @@ class Bill:
     @property
     def is_open(self) -> bool:
         return not self.stage.ended and self.open > 0
+
+    @property
+    def over(self) -> str | None:
+        """The word of the page that says why nothing is asked for; None while something is open.
+
+        Money that the database has counts before the case has heard of it.
+        """
+        if self.stage.ended:
+            return _OVER[self.stage]
+        return None if self.open else _OVER[Stage.PAID]
 
     @property
     def noted(self) -> bool:

@@ -14,7 +14,7 @@ from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import PayerState
 from dunwell.services import payers as payer_decisions
 from dunwell.store import payers, replies, sent_files
-from dunwell.store.tables import AuditRow, Base, PayerRow, ReplyRow
+from dunwell.store.tables import AuditRow, Base, PayerRow, PaymentRow, ReplyRow
 from tests.web.customer.conftest import NOW, PDF, House
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
@@ -76,6 +76,35 @@ async def test_a_settled_invoice_says_so_and_takes_nothing(house: House) -> None
     answer = await house.send(path, "promise", form_id=form_id, day="2027-04-02")  # a page loaded before
     assert answer.status_code == 422 and "la factura ha cambiado" in answer.text
     assert house.told("promise_to_pay") == []
+
+
+@pytest.mark.parametrize(
+    ("event", "content", "says"),
+    [
+        ("cancel", {"reason": "duplicate", "by": "billing"}, "fue anulada"),
+        ("write_off", {"reason": "small", "by": "manager-1"}, "Ya no reclamamos"),
+    ],
+)
+async def test_an_ended_invoice_says_how(house: House, event: str, content: dict[str, str], says: str) -> None:
+    path = house.link("RIB-3")
+    house.engine.apply("RIB-3", event, content)
+    page = await house.page(path)
+    assert says in page and f"{path}/promise" not in page and "DE89" not in page
+
+
+async def test_money_that_the_database_has_counts_before_the_case_has_heard_of_it(house: House) -> None:
+    path = house.link("RIB-3")
+    row = {
+        "invoice_id": "RIB-3",
+        "payment_id": "bank-1",
+        "amount": Decimal(80),
+        "currency": "EUR",
+        "received_at": NOW,
+    }
+    with house.database.writing("ribera") as session:
+        session.add(PaymentRow(**row))
+    page = await house.page(path)
+    assert "Esta factura está saldada" in page and f"{path}/promise" not in page and "DE89" not in page
 
 
 # Promise ---------------------------------------------------------------------------------------------------
