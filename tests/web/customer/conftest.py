@@ -28,7 +28,7 @@ from dunwell.domain.timeline import Entry
 from dunwell.gateways.base import Envelope, MessageGateway, Receipt
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount, Letterhead
-from dunwell.store import addresses, cases, invoice_documents, notes, outbox, timeline
+from dunwell.store import addresses, cases, invoice_documents, links, notes, outbox, timeline
 from dunwell.store.database import Database
 from dunwell.store.tables import Base
 from dunwell.web.app import make_app
@@ -140,14 +140,11 @@ class House:
             customer_id, contact_id = row.customer_id, row.contact_id
         with self.database.writing(customer_id) as session:
             token = CUSTOMER_LINKS.issue(
-                session,
-                LinkKind.PAGE,
-                customer_id,
-                NOW,
-                contact_id=contact_id,
-                message_id=message_id,
-                scopes=[Scope.SEE] if only_see else list(Scope),
+                session, LinkKind.PAGE, customer_id, NOW, contact_id=contact_id, message_id=message_id
             )
+            if only_see:
+                for link in links.of_customer(session, customer_id):
+                    link.scopes = [Scope.SEE.value]
         return f"/i/{token}"
 
     def case(self, invoice_id: str) -> Case:
