@@ -148,9 +148,10 @@ def _handled(
     told = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
     sends = answer is not None and answer.reply_id == row.reply_id
     if answer is None or not sends:
-        return [CaseEvent("reply_handled", content, tuple(sorted(told)))]
+        return [_known(row, told), CaseEvent("reply_handled", content, tuple(sorted(told)))]
     rest = tuple(sorted(told - {answer.invoice_id}))
     return [
+        _known(row, told),
         CaseEvent("reply_handled", content, rest),
         CaseEvent("reply_handled", content | {"answer": answer.answer_id}, (answer.invoice_id,)),
     ]
@@ -163,7 +164,16 @@ def _left(session: Session, row: ReplyRow, principal: Principal, now: datetime) 
         session.delete(one)
     session.flush()
     content = {"reply_id": row.reply_id, "by": principal.label}
-    return [CaseEvent("reply_handled", content, tuple(one.invoice_id for one in told))]
+    invoices = [one.invoice_id for one in told]
+    return [_known(row, invoices), CaseEvent("reply_handled", content, tuple(invoices))]
+
+
+def _known(row: ReplyRow, invoices: Collection[str]) -> CaseEvent:
+    """Tell the cases of the reply first: a case that heard of it after it was handled would rest for ever.
+
+    To a case that knows it, this changes nothing.
+    """
+    return CaseEvent.of_reply(row.reply_id, row.channel, row.received_at, sorted(invoices))
 
 
 def _received(session: Session, row: ReplyRow) -> list[CaseEvent]:

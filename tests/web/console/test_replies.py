@@ -126,6 +126,8 @@ async def test_an_answer_leaves_as_it_was_previewed_and_all_cases_go_on(http: ht
         if name == "reply_handled"
     ]
     assert (INVOICE, given.answer_id) in told and sum(content is not None for _, content in told) == 1
+    heard = [name for invoice_id, name, _ in site.engine.told if invoice_id == INVOICE]
+    assert heard[-2:] == ["reply_received", "reply_handled"]  # whatever the courier has told by then
 
 
 async def test_a_double_click_answers_once(http: httpx.AsyncClient, site: Site) -> None:
