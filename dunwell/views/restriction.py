@@ -54,7 +54,7 @@ class HeldInvoice:
     asked             what is to be paid for access to come back; zero while all of it is in dispute
     promise           the promise to pay that runs
     promise_from, promise_until  the days that a promise may name; None where none is accepted
-    grace             the grace that is granted to whoever asks; None where none is left
+    grace             the grace that its ladder grants to whoever asks; None where none is left
     back_on           the day on which the restriction comes back, while grace runs
     """
 
@@ -106,6 +106,22 @@ class RestrictedAccount:
     def invoices(self) -> Sequence[HeldInvoice]:
         """The invoices that limit it now, then those in grace."""
         return [*self.held, *self.in_grace]
+
+    @property
+    def reducing(self) -> Sequence[HeldInvoice]:
+        """The invoices that restrict or suspend it; access comes back when the last of them lets it go."""
+        return [one for one in self.held if one.level is not Level.WORK]
+
+    @property
+    def grace(self) -> OfferedGrace | None:
+        """The grace that gives access back; None unless each invoice that reduces access has some left.
+
+        back_on  the first day on which one of them restricts again
+        """
+        offered = [one.grace for one in self.reducing if one.grace is not None]
+        if not offered or len(offered) < len(self.reducing):
+            return None
+        return min(offered, key=lambda one: one.back_on)
 
     @property
     def since(self) -> datetime | None:

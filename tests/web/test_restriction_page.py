@@ -447,6 +447,32 @@ async def test_no_other_day_than_the_offered_one_can_be_asked_for(firm: Firm, un
     assert firm.engine.told == []
 
 
+async def test_grace_is_granted_for_all_that_reduces_access_or_is_not_offered(firm: Firm) -> None:
+    """With grace for one of two invoices nothing would come back: the page would promise what does not happen."""
+    firm.now = at("2027-04-02 12:00")
+    first = firm.chase()
+    firm.chase("inv-2", amount=Decimal("99.00"))
+    page = await firm.get()
+    assert text_of(page).count("Access for a few more days") == 1
+    assert "unless invoice inv-1, inv-2 has been paid by then" in text_of(page)
+    assert (await firm.post("/grace", **asking(page))).status_code == 303
+    assert [(invoice_id, name) for invoice_id, name, _ in firm.engine.told] == [
+        ("inv-1", "grace_granted"),
+        ("inv-2", "grace_granted"),
+    ]
+    assert first.access() == "full"
+
+
+async def test_where_one_invoice_has_no_grace_left_none_is_offered(firm: Firm) -> None:
+    firm.now = at("2027-04-02 12:00")
+    firm.chase()
+    strict = {"name": "strict-saas", "grace": GraceRules()}
+    firm.chase("inv-2", ladder=the_ladders()["gentle-saas"].model_copy(update=strict))
+    said = text_of(await firm.get())
+    assert said.count("Invoice inv-") == 2
+    assert "Access for a few more days" not in said
+
+
 async def test_a_ladder_that_grants_none_offers_none(firm: Firm) -> None:
     firm.chase(ladder=the_ladders()["gentle-saas"].model_copy(update={"grace": GraceRules()}))
     said = text_of(await firm.get())

@@ -5,7 +5,7 @@ Whoever in the customer's firm meets the restriction may open it, so it acts for
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import uuid4
@@ -82,22 +82,29 @@ async def promise(request: Request, token: str, link: Opened) -> Response:
         refusal = _Refusal(invoice.invoice_id, "promise", "restriction_refused_day", facts, text)
         return _refused(request, token, account, refusal)
     content = {"date": day.isoformat(), "promised_by": link.principal.label}
-    return await _told(request, token, link, invoice, "promise", "promise_to_pay", content, typed)
+    told = await _told(request, link, invoice, "promise_to_pay", content, typed)
+    return _to_page(token) if told is None else _refused(request, token, await _read(request, link), told)
 
 
 @router.post("/{token}/grace")
 async def grace(request: Request, token: str, link: Opened) -> Response:
-    """Have access back until the day that the page offered. Whoever asks has to say that they know what follows."""
+    """Have access back until the day that the page offered. Whoever asks has to say that they know what follows.
+
+    Each invoice that reduces access is granted grace: with one alone nothing would come back.
+    """
     typed = await read_form(request)
     account = await _read(request, link)
-    invoice = _named(account, typed)
-    if invoice is None or invoice.grace is None or typed.get("until") != invoice.grace.until.isoformat():
-        return _refused(request, token, account, _Refusal(typed.get("invoice", ""), "grace", "restriction_refused"))
+    if account.grace is None or typed.get("until") != account.grace.until.isoformat():
+        return _refused(request, token, account, _Refusal("", "grace", "restriction_refused"))
     if typed.get("agreed") != "yes":
-        refusal = _Refusal(invoice.invoice_id, "grace", "restriction_refused_tick")
-        return _refused(request, token, account, refusal)
-    content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}
-    return await _told(request, token, link, invoice, "grace", "grace_granted", content, typed)
+        return _refused(request, token, account, _Refusal("", "grace", "restriction_refused_tick"))
+    for invoice in account.reducing:
+        if invoice.grace is not None:
+            content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}
+            refusal = await _told(request, link, invoice, "grace_granted", content, typed)
+            if refusal is not None:
+                return _refused(request, token, await _read(request, link), replace(refusal, invoice_id=""))
+    return _to_page(token)
 
 
 @router.api_route("/{token}/grace", methods=["GET", "HEAD"])
@@ -121,16 +128,14 @@ def _named(account: RestrictedAccount, typed: Mapping[str, str]) -> HeldInvoice 
 
 async def _told(
     request: Request,
-    token: str,
     link: Link,
     invoice: HeldInvoice,
-    form: str,
     event: str,
     content: Mapping[str, Any],
     typed: Mapping[str, str],
-) -> Response:
-    """Tell the case of the invoice, once for each form, and lead back to the page, which shows what came of it."""
-    service, refusal = service_of(request), None
+) -> _Refusal | None:
+    """Tell the case of the invoice, once for each form. Returns what was refused; None when it was taken."""
+    service, form = service_of(request), "grace" if event == "grace_granted" else "promise"
     try:
         await service.connection.ensure()
         await answered_once(
@@ -143,12 +148,10 @@ async def _told(
             )
         )
     except (Refused, NotAllowed):
-        refusal = _Refusal(invoice.invoice_id, form, "restriction_refused")
+        return _Refusal(invoice.invoice_id, form, "restriction_refused")
     except (NoAnswer, ServerAway):
-        refusal = _Refusal(invoice.invoice_id, form, "restriction_later", status=503)
-    if refusal is not None:
-        return _refused(request, token, await _read(request, link), refusal)
-    return _to_page(token)
+        return _Refusal(invoice.invoice_id, form, "restriction_later", status=503)
+    return None
 
 
 def _to_page(token: str) -> Response:
