@@ -18,6 +18,8 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.texts.formatting import grouped_iban
 from dunwell.views.law_notes import law_notes
 
+_FAR_OFF = 10  # years
+
 
 def previewed(
     deps: Dependencies, invoice: Invoice, policy: Policy, case: Case, now: datetime
@@ -51,9 +53,13 @@ def preview_facts(
 
 
 def notes_on(
-    deps: Dependencies, registrar: Registrar, invoice: Invoice, policy: Policy, now: datetime
+    deps: Dependencies, registrar: Registrar, invoice: Invoice, policy: Policy, now: datetime, known: Case | None
 ) -> Iterator[str]:
-    """Yield notes on what people may not expect in the messages of this invoice, and on what the law says of them."""
+    """Yield notes on what people may not expect in the messages of this invoice, and on what the law says of them.
+
+    known: the case that the invoice has already.
+    """
+    yield from _doubts(invoice, known, now)
     if why := registrar.other_language(invoice):
         yield f"language: {why}"
     yield f"payment reference: {grouped(reference_for([invoice.invoice_id]))}"
@@ -62,6 +68,25 @@ def notes_on(
         where = f"to our account {grouped_iban(account.iban)}" if account else "by the bank details on the invoice"
         yield f"no payment_url: messages ask for a bank transfer {where}"
     yield from law_notes(deps, invoice, policy, now)
+
+
+def _doubts(invoice: Invoice, known: Case | None, now: datetime) -> Iterator[str]:
+    """Yield what somebody has to know before they trust this preview."""
+    if far_off := due_far_off(invoice, now):
+        yield far_off
+    if known is not None:
+        paid = f"{round(known.money.paid, known.money.digits)} {known.currency}"
+        yield (
+            f"this invoice has a case already ({known.stage.value}, {paid} paid): the preview is that of a new one, "
+            f"and looks at no payment or event of it; see starter.py status {invoice.invoice_id}"
+        )
+
+
+def due_far_off(invoice: Invoice, now: datetime) -> str | None:
+    """Return a remark about a due date more than ten years away, which is likely a slip; None otherwise."""
+    if abs(invoice.due_on.year - now.year) <= _FAR_OFF:
+        return None
+    return f"due_on: {invoice.due_on} is more than {_FAR_OFF} years away: is it a slip?"
 
 
 def what_happens(invoice: Invoice, policy: Policy, line: PreviewLine) -> str:

@@ -1,12 +1,12 @@
 """Reads the status of a case: from the case itself, or from the database's copy."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from temporalio.client import RPCError, WorkflowQueryFailedError
 from temporalio.service import RPCStatusCode
 
-from dunwell.client.server import Server
+from dunwell.client.server import INTERRUPTED, Server, ServerAway
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status, with_written
 from workflows.messages import STATUS_QUERY
@@ -22,10 +22,15 @@ _WHY_COPIED = {
 
 @dataclass(frozen=True)
 class Known:
-    """The status of a case. `copied` says why it is the database's copy; None: the case itself answered."""
+    """The status of a case.
+
+    copied       why it is the database's copy; None: the case itself answered
+    interrupted  how its run ended in Temporal although the case has not; None: it runs, or has ended
+    """
 
     status: Status
     copied: str | None = None
+    interrupted: str | None = None
 
 
 def copied_status(database: Database, invoice_id: str) -> Known:
@@ -41,6 +46,20 @@ class StatusReader:
 
     async def read(self, invoice_id: str) -> Known:
         """The status of a case by its own answer, else by the database's copy. Raises Refused when it is unknown."""
+        known = await self._read(invoice_id)
+        if known.status.stage.ended:
+            return known
+        try:
+            run = await self._server.describe(invoice_id)
+        except ServerAway:
+            return known
+        how = INTERRUPTED.get(run.status) if run is not None else None
+        if how is None:
+            return known
+        # A run that was terminated still answers, and names an action that nobody will carry out.
+        return replace(known, status=known.status.model_copy(update={"next_action": None}), interrupted=how)
+
+    async def _read(self, invoice_id: str) -> Known:
         handle = self._server.handle(invoice_id)
         try:
             status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._server.patience.answer)

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from dunwell.bootstrap import make_dependencies
+from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
 from dunwell.client.cases import Cases
-from dunwell.client.previews import contact_hours, notes_on, preview_facts, previewed, what_happens
+from dunwell.client.previews import contact_hours, due_far_off, notes_on, preview_facts, previewed, what_happens
 from dunwell.client.registration import Registered, Registrar
 from dunwell.client.starting import REHEARSAL_SPEED, Start
 from dunwell.commands.common import (
@@ -44,6 +44,8 @@ from dunwell.intake.invoices import InvoiceFile, Refusal, read_file
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.opening import foreseen
 from dunwell.settings import load_settings
+from dunwell.store import cases
+from dunwell.store.database import Database
 
 _REFUSALS_SHOWN = 1_000
 _NAMED = 5  # customers named in one line
@@ -108,6 +110,9 @@ def start(
     away = asyncio.run(run())
     deps.database.close()
     _warn_of_languages(registrar, found)
+    for invoice in found:
+        if far_off := due_far_off(invoice, datetime.now(UTC)):
+            warn(f"{invoice.invoice_id}: {far_off}")
     _print_changes(changes)
     _sum_up(results, read.refusals, len(found), away)
 
@@ -209,7 +214,7 @@ def show_steps(
             continue
         case = foreseen(invoice, policy, now)
         lines = previewed(deps, invoice, policy, case, now)
-        notes = list(notes_on(deps, registrar, invoice, policy, now))
+        notes = list(notes_on(deps, registrar, invoice, policy, now, _known_case(deps.database, invoice)))
         if as_json:
             shown.append(preview_facts(invoice, policy, case, lines, notes))
         else:
@@ -220,6 +225,15 @@ def show_steps(
         _print_refusals(refused)
     if refused:
         raise typer.Exit(REFUSED)
+
+
+def _known_case(database: Database, invoice: Invoice) -> Case | None:
+    """The case that the invoice has already; None without one, or without a database."""
+    with suppress(NotReady):
+        check_set_up(database)
+        with database.reading() as session:
+            return cases.get(session, invoice.invoice_id)
+    return None
 
 
 def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:

@@ -43,7 +43,13 @@ def status(invoice: InvoiceId, as_json: Json = False) -> None:
             known = copied_status(database, invoice)
     if known.copied:
         warn(f"{known.copied}: this is the database's copy")
+    if known.interrupted:
+        warn(
+            f"its run was {known.interrupted} in Temporal, so nothing happens: `starter.py reconcile --apply` begins "
+            "it again, resting"
+        )
     facts = from_database(settings, lambda session: case_facts(session, known.status, settings.sender_country))
+    facts |= {"interrupted": known.interrupted} if known.interrupted else {}
     if as_json:
         print_json(facts)
         return
@@ -184,7 +190,7 @@ def list_cases(
             one["invoice_id"] + (" (rehearsal)" if one["rehearsal"] else ""),
             one["customer"],
             f"{one['amount_due']} {one['currency']}" + (f", credit {one['credit']}" if one["credit"] else ""),
-            one["stage"],
+            one["stage"] + (", interrupted in Temporal" if one["interrupted"] else ""),
             StepId.parse(one["next_step"] or "-").name,
             f"{one['next_at']:%Y-%m-%d %H:%M}" if one["next_at"] else "-",
             one["access"],

@@ -191,7 +191,7 @@ def _customer(fields: Fields, invoice: Fields) -> dict[str, Any]:
     shared, alone = (_contacts(owner, customer_id, country, counts) for owner in (fields, invoice))
     listed = [*(shared or ()), *(alone or ())]
     # Not when an address was refused, which has its own refusal. An empty list is allowed: no contact is left.
-    if shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
+    if country and shared and len(fields.refusals) == before and not any(map(_can_be_asked, listed)):
         fields.refuse("contacts", NOBODY)
     kind = fields.take(CUSTOMER["kind"])
     for role in dict.fromkeys(contact["role"] for contact in listed if is_third_party(kind, contact["role"])):
@@ -247,11 +247,14 @@ def _people(found: list[dict[str, Any]] | None) -> tuple[Contact, ...] | None:
 
 
 def _contact(fields: Fields, country: str | None) -> dict[str, Any]:
+    phone = CONTACT["phone"]
+    # Without a country a number in national form cannot be read; the country has its own refusal.
+    national = country is None and not str(fields.value(phone.name) or "").strip().startswith(("+", "00"))
     return {
         "role": fields.take(CONTACT["role"]),
         "name": fields.take(CONTACT["name"]),
         "email": fields.take(CONTACT["email"]),
-        "phone": fields.take(CONTACT["phone"], region=country),
+        "phone": None if national else fields.take(phone, region=country),
         "post": fields.take(CONTACT["post"]),
         "whatsapp_opt_in": fields.take(CONTACT["whatsapp_opt_in"]),
     }

@@ -19,6 +19,21 @@ from dunwell.intake.refusals import InvalidValue
 from dunwell.intake.text_checks import text
 
 _COUNTRY_ALIASES = {"UK": "GB", "EL": "GR", "KOSOVO": "XK"}
+_PLATES = {
+    "A": "AT",
+    "B": "BE",
+    "D": "DE",
+    "E": "ES",
+    "F": "FR",
+    "I": "IT",
+    "L": "LU",
+    "N": "NO",
+    "P": "PT",
+    "S": "SE",
+}
+"""Countries by the sign on their cars, which exports hold before a postal code."""
+_NAMED_IN = ("de", "fr", "es", "it", "pt", "bg", "ru", "id", "nl", "pl")
+"""Languages in which exports name countries."""
 _NOT_IN_ISO = {"XK"}  # Kosovo: in general use, from the codes that ISO 3166 leaves free for users
 _NO_PLACE = {"Factory", "localtime"}  # entries of the zone database that are no zones
 
@@ -36,10 +51,22 @@ def country(value: object) -> str:
 
 def _country_meant(word: str) -> str | None:
     """Return the code of the country that a word names otherwise: its name, or another code of it."""
+    known = _COUNTRY_ALIASES.get(word.upper()) or _PLATES.get(word)
     try:
-        return _COUNTRY_ALIASES.get(word.upper()) or str(pycountry.countries.lookup(word).alpha_2)
+        return known or str(pycountry.countries.lookup(word).alpha_2)
     except LookupError:
-        return None
+        return _country_names().get(word.casefold())
+
+
+@cache
+def _country_names() -> dict[str, str]:
+    """The codes of countries by their names in several languages."""
+    return {
+        name.casefold(): code
+        for language in _NAMED_IN
+        for code, name in Locale(language).territories.items()
+        if _is_country(code)
+    }
 
 
 def _is_country(word: str) -> bool:

@@ -51,6 +51,10 @@ class Fields:
             self.refuse(field.name, str(error), None if field.secret else value)
             return None
 
+    def value(self, key: str) -> object:
+        """Return what stands under `key`, unchecked; None when nothing does."""
+        return self._data.get(key)
+
     def has(self, key: str) -> bool:
         """Return whether the object has a value other than null under `key`."""
         return self._data.get(key) is not None

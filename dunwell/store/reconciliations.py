@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dunwell.domain.reconciliation_report import Report
+from dunwell.domain.reconciliation_report import Finding, Kind, Report
 from dunwell.store.tables import ReconciliationRow
 
 HOURLY = "hourly"
@@ -25,6 +25,15 @@ def add(session: Session, report: Report) -> int:
     session.add(row)
     session.flush()
     return row.pass_id
+
+
+def interrupted(session: Session) -> dict[str, datetime]:
+    """Return the cases whose run the last comparison found terminated or lost and did not begin again, and when."""
+    row = session.scalars(select(ReconciliationRow).order_by(ReconciliationRow.pass_id.desc()).limit(1)).first()
+    found = [Finding.model_validate(one) for one in row.findings] if row is not None else []
+    return {
+        one.invoice_id: row.at for one in found if row and one.kind in {Kind.CLOSED, Kind.GONE} and not one.mended
+    }
 
 
 def last_at(session: Session) -> datetime | None:

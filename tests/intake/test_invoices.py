@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import UNDETERMINED, Invoice
 from dunwell.domain.terms import DebtorKind
-from dunwell.intake.invoices import Refusal, parse_invoice
+from dunwell.intake.invoices import Refusal, parse_invoice, read_content
 from tests.intake.builders import GONE, record, with_contact
 
 CONTACT = "customer.contacts[0]"
@@ -515,3 +515,24 @@ def test_a14_a_history_that_cannot_be_is_refused(facts: dict[str, object], says:
     refused = parse_invoice(record(**facts), "line 1")
     assert isinstance(refused, list)
     assert says in f"{refused[0].field} {refused[0].reason}"
+
+
+@pytest.mark.parametrize("country", ["Deutschland", "D", "Germany", "Allemagne"])
+def test_e1_a_country_in_words_is_one_mistake_and_one_message(country: str) -> None:
+    """The telephone number in national form is not read in no country, and is no mistake of its own."""
+    person = {"role": "accounts_payable", "name": "Ada", "phone": "030 1234567"}
+    customer = {"id": "acme", "name": "Acme", "country": country, "contacts": [person]}
+    record = {
+        "invoice_id": "a",
+        "number": "1",
+        "customer": customer,
+        "amount": "10.00",
+        "currency": "EUR",
+        "issued_on": "2027-01-01",
+        "due_on": "2027-01-31",
+    }
+    (refused,) = read_content(json.dumps([record]).encode(), "a.json").refusals
+    assert (refused.field, refused.reason) == (
+        "customer.country",
+        "is not the ISO 3166 code of two letters: use 'DE'",
+    )

@@ -42,7 +42,14 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     assert shown.code == 0
     assert "its run was terminated in the engine" in shown.out
     assert "cases compared: 2; different: 1; findings: 1" in shown.out
-    assert run("status", "TERM-1").out.startswith("TERM-1: scheduled"), "without --apply nothing is changed"
+    stands = run("status", "TERM-1")
+    assert stands.out.startswith("TERM-1: scheduled"), "without --apply nothing is changed"
+    assert "its run was terminated in Temporal" in stands.err
+    assert "next: waits for a person" in stands.out
+    assert run("status", "TERM-1", "--json").json["interrupted"] == "terminated"
+    listed = {one["invoice_id"]: one["interrupted"] for one in run("list", "--json").json}
+    assert listed == {"TERM-1": True, "TERM-2": False}
+    assert "scheduled, interrupted in Temporal" in run("list").out
     [found] = reconciled(run, "--json").json["findings"]
     assert (found["kind"], found["mended"]) == ("closed", False)
     mended = reconciled(run, "--apply")
@@ -51,6 +58,7 @@ def test_a9_a_terminated_case_is_found_and_started_again_resting(here: Place, ru
     [task] = run("tasks", "--json").json
     assert "by " in task["reason"] and "(a slip of the mouse)" in task["reason"]
     assert run("status", "TERM-1").out.startswith("TERM-1: paused")
+    assert not any(one["interrupted"] for one in run("list", "--json").json)
     assert run("resume", "TERM-1").out.startswith("TERM-1: scheduled")
     assert run("tasks", "--json").json == []
     assert "different: 0; findings: 0" in run("reconcile").out

@@ -445,6 +445,16 @@ def test_preview_tells_everything_and_keeps_nothing(run: Run) -> None:
     assert not list(Path().rglob("*.sqlite"))
 
 
+def test_preview_says_that_an_invoice_has_a_case_and_what_looks_like_a_slip(here: Place, run: Run) -> None:
+    file = a_file(an_item("PRE-1"), an_item("PRE-2", due_on="2058-01-01"))
+    assert "has a case already" not in run("preview", file).out
+    assert "PRE-2: due_on: 2058-01-01 is more than 10 years away: is it a slip?" in run("start", file).err
+    run("pay", "PRE-1", "10.00", "--payment-id", "p1")
+    said = " ".join(run("preview", file).out.split())
+    assert "this invoice has a case already (scheduled, 10.00 EUR paid): the preview is that of a new one" in said
+    assert "more than 10 years away" in said
+
+
 def test_c6_c8_preview_tells_the_language_the_way_to_pay_and_what_is_announced(
     here: Place, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -684,6 +684,7 @@ def _components() -> Schema:
         told[model.__name__].pop("additionalProperties", None)  # the id, topic and time of the event stand beside
     extras = {
         "copied": {"type": "string", "description": "Why this is the database's copy of the case."},
+        "interrupted": {"type": "string", "description": "How its run ended in Temporal before its case did."},
         "remark": {"type": "string", "description": "What else there is to know about what was told."},
         "standstill": _maybe(_ref("Standstill")),
         "credits_beside": _list(_ref("Credit"), description="The credit on the customer's other invoices."),

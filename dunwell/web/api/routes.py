@@ -145,7 +145,10 @@ async def invoice_claim(request: Request, invoice_id: str, as_of: date | None = 
 
 @router.get("/cases/{invoice_id}", summary="How a case stands", dependencies=[Depends(allowed(Right.CASES_READ))])
 async def case_status(request: Request, invoice_id: str) -> JSONResponse:
-    """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why."""
+    """The status, by the case itself; when it cannot answer, the database's copy, and `copied` says why.
+
+    `interrupted`: its run was terminated, cancelled, timed-out or failed in Temporal, so nothing happens.
+    """
     _check_id(invoice_id)
     service = service_of(request)
     try:
@@ -157,7 +160,8 @@ async def case_status(request: Request, invoice_id: str) -> JSONResponse:
     except Refused as refused:
         raise _problem(refused) from None
     body = await asyncio.to_thread(_case_facts, service, known.status)
-    return JSONResponse(to_jsonable_python(body | ({"copied": known.copied} if known.copied else {})))
+    beside = {"copied": known.copied, "interrupted": known.interrupted}
+    return JSONResponse(to_jsonable_python(body | {name: said for name, said in beside.items() if said}))
 
 
 def _case_facts(service: Service, status: Status) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from dunwell.intake.csv_rows import read_titles
 from dunwell.intake.encoding import decode_table
 from dunwell.intake.invoices import InvoiceFile, read_content
 from dunwell.services.opening import foreseen
+from dunwell.store import cases
 from dunwell.views.facts import Facts
 from dunwell.web.auth import allowed
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, now, page
@@ -134,6 +135,8 @@ def _previews(service: Service, invoices: Sequence[Invoice], at: datetime) -> li
             shown.append({"invoice": invoice, "refused": str(refused), "lines": (), "notes": (), "policy": None})
             continue
         lines = previewed(service.deps, invoice, policy, foreseen(invoice, policy, at), at)
-        notes = list(notes_on(service.deps, service.registrar, invoice, policy, at))
+        with service.database.reading() as session:
+            known = cases.get(session, invoice.invoice_id)
+        notes = list(notes_on(service.deps, service.registrar, invoice, policy, at, known))
         shown.append({"invoice": invoice, "refused": None, "lines": lines, "notes": notes, "policy": policy})
     return shown
