@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -134,9 +134,11 @@ class Site:
 
     async def _signed(self, path: str, told: object, header: str, secret: str) -> None:
         body = json.dumps(told).encode()
-        signature = signed(body, secret, int(time.time()))
-        headers = {"Content-Type": "application/json", header: signature}
-        await self._until_answered("POST", path, body, headers, final=(200, 204))
+
+        def anew() -> dict[str, str]:  # whoever sends an event again signs it again
+            return {"Content-Type": "application/json", header: signed(body, secret, int(time.time()))}
+
+        await self._until_answered("POST", path, body, anew, final=(200, 204))
 
     async def sendgrid(self, batch: Sequence[Mapping[str, Any]]) -> None:
         """A batch of events, signed as SendGrid signs."""
@@ -156,7 +158,13 @@ class Site:
         await self._until_answered("POST", callback, form.content, headers, final=(204,))
 
     async def _until_answered(
-        self, method: str, address: str, body: bytes, headers: Mapping[str, str], *, final: Sequence[int]
+        self,
+        method: str,
+        address: str,
+        body: bytes,
+        headers: Mapping[str, str] | Callable[[], Mapping[str, str]],
+        *,
+        final: Sequence[int],
     ) -> httpx.Response:
         """The first answer with a status in `final`. Silence, 409, 502 to 504 and a line that is cut mean: once more.
 
@@ -169,7 +177,8 @@ class Site:
         while True:
             try:
                 async with self._door:
-                    answer = await self._http.request(method, address, content=body, headers=dict(headers))
+                    made = headers() if callable(headers) else headers
+                    answer = await self._http.request(method, address, content=body, headers=dict(made))
             except httpx.TransportError:
                 self.expect_life()
             else:
