@@ -30,6 +30,7 @@ class _Trigger:
 
 
 _NUMBER = "CAST(NEW.number AS text)"
+_WAITS = "CASE WHEN NEW.handled_at IS NULL AND NEW.kind = 'person' THEN 'open' ELSE 'handled' END"
 _OWED = (
     "paid",
     "amount",
@@ -80,6 +81,8 @@ _TRIGGERS = {
     "decided": _Trigger(
         "UPDATE OF state ON proposals", "proposal", "NEW.entry_id", "NEW.state", "NEW.state", part=_NUMBER
     ),
+    "replied": _Trigger("INSERT ON replies", "reply", "NEW.reply_id", _WAITS),
+    "handled": _Trigger("UPDATE OF handled_at ON replies", "reply", "NEW.reply_id", _WAITS, _WAITS),
     "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 

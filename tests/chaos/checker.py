@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from tests.chaos.claims import Debt
-from tests.chaos.incoming import asked_while_money_was_in_question, each_cent_once
+from tests.chaos.incoming import asked_while_a_reply_waited, asked_while_money_was_in_question, each_cent_once
 from tests.chaos.records import TEXTS, Records, Row, moment, round_of
 from tests.laws.claims_by_day import rounded
 
@@ -619,6 +619,7 @@ def silent_while_matching(records: Records) -> Iterator[str]:
 RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent after money": silent_after_money,
     "G1 silent while matching": silent_while_matching,
+    "G1 silent while a reply waits": asked_while_a_reply_waited,
     "G2 no restriction without proof": no_restriction_without_proof,
     "G2 no report lost": no_report_lost,
     "G3 once": once,

@@ -26,6 +26,9 @@ _LINK = re.compile(r"/i/([0-9A-Za-z]{22})(?![0-9A-Za-z])")
 _FORMS = ("promise", "split", "wrong", "paid", "call")
 _ACTS, _SCANS, _OLD = 0.4, 0.2, 0.08
 """Of the links that arrive: by how many a person acts, which a scanner opens; and how often an old one is used."""
+_REPLIES = 0.12
+"""Of the mails: how many are answered."""
+_SAID = ("I paid yesterday.", "We will pay on Friday.", "This invoice is wrong.", "Please call me.", "Who are you?")
 _LOOKS = 0.5
 _AGAIN_AFTER = 0.5
 _TRIES = 40
@@ -88,14 +91,16 @@ class Debtors:
         self._chance, self._site, self._file = random.Random(f"{seed} debtors"), site, state / VISITS
         self._lock, self._new = threading.Lock(), list[tuple[str, str]]()
         self._known: dict[str, list[str]] = defaultdict(list)
+        self._mails = list[tuple[str, str]]()
         self._open, self._work = True, asyncio.TaskGroup()
         self._http = httpx.AsyncClient(base_url=site.url, timeout=40, trust_env=False)
 
-    def read(self, address: str, text: str) -> None:
-        """A message came. May be called from any thread."""
+    def read(self, address: str, text: str, mail_id: str | None) -> None:
+        """A message came; `mail_id`: the Message-ID of a mail. May be called from any thread."""
         found = dict.fromkeys(_LINK.findall(text))
         with self._lock:
             self._new += [(address, token) for token in found]
+            self._mails += [(address, mail_id)] if mail_id else []
 
     async def run(self) -> None:
         """Until `close` was called, and everything that was begun is done."""
@@ -104,8 +109,12 @@ class Debtors:
                 await asyncio.sleep(_LOOKS)
                 with self._lock:
                     new, self._new = self._new, []
+                    mails, self._mails = self._mails, []
                 for address, token in new:
                     self._answer(address, token)
+                for address, mail_id in mails:
+                    if self._chance.random() < _REPLIES:
+                        self._work.create_task(self._reply(random.Random(self._chance.random()), address, mail_id))
         await self._http.aclose()
 
     def close(self) -> None:
@@ -149,6 +158,25 @@ class Debtors:
                 return answer.status_code
             await asyncio.sleep(_AGAIN_AFTER)
         return 503
+
+    async def _reply(self, chance: random.Random, address: str, mail_id: str) -> None:
+        """Answer the mail, which a provider may bring twice. Somebody in our company looks at it a while later."""
+        await asyncio.sleep(chance.uniform(0.1, 5.0))
+        mark = f"{chance.getrandbits(48):x}"
+        said = chance.choice(_SAID)
+        headers = f"Message-ID: <{mark}@debtors.example>\nIn-Reply-To: {mail_id}\nMIME-Version: 1.0\n"
+        for _ in range(2 if chance.random() < 0.3 else 1):
+            await self._site.mail(address, said, headers)
+        await asyncio.sleep(chance.uniform(2.0, 12.0))
+        if chance.random() < 0.8:
+            await self._handle()
+
+    async def _handle(self) -> None:
+        """Say of the oldest reply that it is handled, as a clerk does."""
+        waiting = (await self._site.ask("GET", "/api/replies")).json()
+        found = waiting if isinstance(waiting, list) else waiting["replies"]
+        if found:
+            await self._site.ask("POST", f"/api/replies/{found[0]['reply_id']}/handled")
 
     # Scanners --------------------------------------------------------------------------------------------
 

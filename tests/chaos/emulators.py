@@ -45,8 +45,8 @@ class Log:
         """Told of each message that a provider is asked to take, before it answers: its address, and whether it is
         taken."""
 
-        self.readers: list[Callable[[str, str], None]] = []
-        """Told of each message that a provider took: its address and its text."""
+        self.readers: list[Callable[[str, str, str | None], None]] = []
+        """Told of each message that a provider took: its address, its text, and of a mail its Message-ID."""
 
     def write(self, provider: str, event: str, id_: str, **more: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "provider": provider, "event": event, "id": id_} | more
@@ -58,11 +58,11 @@ class Log:
         for listener in self.listeners:
             listener(address, answer.well or answer.accepts)
 
-    def accept(self, taken: Taken, text: str, **more: str) -> None:
+    def accept(self, taken: Taken, text: str, mail_id: str | None = None, **more: str) -> None:
         self.write(taken.provider, "accepted", taken.id, **more)
         self.taken.put(taken)
         for reader in self.readers:
-            reader(taken.to, text)
+            reader(taken.to, text, mail_id)
 
 
 class Temper:
@@ -111,7 +111,8 @@ class StormySendGrid(FakeSendGrid):
         if request.method == "POST" and reply.status < 300:
             person = request.json["personalizations"][0]
             taken = Taken("sendgrid", person["custom_args"]["message_id"], person["to"][0]["email"])
-            self._log.accept(taken, request.json["content"][0]["value"])
+            mail_id = request.json.get("headers", {}).get("Message-ID")
+            self._log.accept(taken, request.json["content"][0]["value"], mail_id)
         return reply
 
 

@@ -1,7 +1,7 @@
 """Judges the money that came in by Stripe, by webhook and by bank: each cent is booked once, or is shown."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -128,83 +128,101 @@ def asked_while_money_was_in_question(records: Records, holidays: Holidays) -> I
 
     For two business days; then chasing goes on, because nobody has decided.
     """
-    spans = _open_spans(records)
+    spans = _spans(records, "proposal", _proposed)
+    for customer_id, seq, at, what in _pressed(records):
+        customer = records.customers[customer_id]
+        for first, last, entry_id, since in spans.get(customer_id, ()):
+            if first < seq < last and at < _until(since, customer, holidays):
+                times = f"at {at:%d %b %H:%M}, while {entry_id} was proposed since {since:%d %b %H:%M}"
+                yield f"{what} of {customer_id} {times}"
+
+
+def asked_while_a_reply_waited(records: Records) -> Iterator[str]:
+    """G1: while a reply of a customer's lies unhandled, nothing is asked of them and nothing is taken from them."""
+    spans = _spans(records, "reply", _replied)
+    for customer_id, seq, at, what in _pressed(records):
+        for first, last, reply_id, since in spans.get(customer_id, ()):
+            if first < seq < last:
+                yield f"{what} of {customer_id} at {at:%d %b %H:%M}, while reply {reply_id} of {since:%d %b} waited"
+
+
+def _pressed(records: Records) -> Iterator[tuple[str, int, datetime, str]]:
+    """Each message that asked for money and was accepted, and each hold that takes access away: whom, which line of
+    the audit, when by the case, and in words."""
     for accepted in records.accepted:
         row = records.row_of(accepted)
         if row is None or not row["asks"]:
             continue
-        before = [
-            one for one in records.lines_of["claim", row["message_id"]] if moment(one["at"]) <= moment(accepted["at"])
-        ]
+        claims = records.lines_of["claim", row["message_id"]]
+        before = [one for one in claims if moment(one["at"]) <= moment(accepted["at"])]
         if before:
             what = f"message {row['message_id']} ({row['message']}) asked"
-            at = moment(row["claimed_at"])
-            yield from _in_a_span(records, spans, row["customer_id"], before[-1]["seq"], at, what, holidays)
+            yield row["customer_id"], before[-1]["seq"], moment(row["claimed_at"]), what
     for hold in records.rows("SELECT * FROM holds"):
         lines = records.lines_of["hold", hold["hold_id"]]
         if lines and hold["level"] in _WORSE:
             what = f"hold {hold['hold_id']} was placed"
-            at = moment(hold["placed_at"])
-            yield from _in_a_span(records, spans, hold["customer_id"], lines[0]["seq"], at, what, holidays)
+            yield hold["customer_id"], lines[0]["seq"], moment(hold["placed_at"]), what
 
 
-def _open_spans(records: Records) -> dict[str, list[tuple[int, int, str, datetime]]]:
-    """By customer, from which line of the audit until which a proposal for them was open, its payment and since when.
+Concerned = dict[tuple[str, str], set[str]]
+Spans = dict[str, list[tuple[int, int, str, datetime]]]
 
-    A restore takes back what was proposed in the lost time, and what was decided then.
+
+def _proposed(records: Records) -> tuple[dict[str, datetime], Concerned]:
+    """Since when each payment waits, and whom each proposal concerns."""
+    since = {row["entry_id"]: moment(row["since"]) for row in records.rows("SELECT * FROM incoming_payments")}
+    concerned = defaultdict[tuple[str, str], set[str]](set)
+    for part in records.rows("SELECT * FROM proposal_parts"):
+        concerned[part["entry_id"], str(part["number"])].add(part["customer_id"])
+    return since, concerned
+
+
+def _replied(records: Records) -> tuple[dict[str, datetime], Concerned]:
+    """When each reply came, and whom it concerns."""
+    rows = records.rows("SELECT * FROM replies")
+    since = {row["reply_id"]: moment(row["received_at"]) for row in rows}
+    concerned = defaultdict[tuple[str, str], set[str]](set)
+    for row in rows:
+        concerned[row["reply_id"], ""] |= {row["customer_id"]} if row["customer_id"] else set()
+    for row in records.rows("SELECT * FROM reply_cases"):
+        concerned[row["reply_id"], ""].add(row["customer_id"])
+    return since, concerned
+
+
+def _spans(records: Records, kind: str, read: Callable[[Records], tuple[dict[str, datetime], Concerned]]) -> Spans:
+    """By customer, from which line of the audit until which something of theirs was open, its id and since when.
+
+    A restore takes back what came in the lost time, and what was decided then.
     """
     spans = defaultdict[str, list[tuple[int, int, str, datetime]]](list)
     ends = [records.end] if not records.restored_at else [records.restored_at, records.end]
     begin = 0
     for end in ends:
         known = records.replaced if records.replaced and end == records.restored_at else records
-        since = {row["entry_id"]: moment(row["since"]) for row in known.rows("SELECT * FROM incoming_payments")}
-        concerned = defaultdict[tuple[str, str], set[str]](set)
-        for part in known.rows("SELECT * FROM proposal_parts"):
-            concerned[part["entry_id"], str(part["number"])].add(part["customer_id"])
+        since, concerned = read(known)
         opened = dict[tuple[str, str], int]()
         for line in records.audit:
             lost = begin > 0 and line["seq"] in records.lost_lines
-            if line["kind"] != "proposal" or line["seq"] >= end or lost:
+            if line["kind"] != kind or line["seq"] >= end or lost:
                 continue
-            proposal = (line["key"], line["part"])
-            first = opened.pop(proposal, None)
+            thing = (line["key"], line["part"] or "")
+            first = opened.pop(thing, None)
             if line["value"] == "open":
-                opened[proposal] = line["seq"]
+                opened[thing] = line["seq"]
             elif first is not None:
-                _add(spans, concerned, since, proposal, max(first, begin), line["seq"])
-        for proposal, first in opened.items():
-            _add(spans, concerned, since, proposal, max(first, begin), end)
+                _add(spans, concerned, since, thing, max(first, begin), line["seq"])
+        for thing, first in opened.items():
+            _add(spans, concerned, since, thing, max(first, begin), end)
         begin = end
     return spans
 
 
 def _add(
-    spans: dict[str, list[tuple[int, int, str, datetime]]],
-    concerned: Mapping[tuple[str, str], set[str]],
-    since: Mapping[str, datetime],
-    proposal: tuple[str, str],
-    first: int,
-    last: int,
+    spans: Spans, concerned: Concerned, since: Mapping[str, datetime], thing: tuple[str, str], first: int, last: int
 ) -> None:
-    for customer_id in concerned.get(proposal, ()):
-        spans[customer_id].append((first, last, proposal[0], since[proposal[0]]))
-
-
-def _in_a_span(
-    records: Records,
-    spans: Mapping[str, list[tuple[int, int, str, datetime]]],
-    customer_id: str,
-    seq: int,
-    at: datetime,
-    what: str,
-    holidays: Holidays,
-) -> Iterator[str]:
-    customer = records.customers[customer_id]
-    for first, last, entry_id, since in spans.get(customer_id, ()):
-        if first < seq < last and at < _until(since, customer, holidays):
-            times = f"at {at:%d %b %H:%M}, while {entry_id} was proposed since {since:%d %b %H:%M}"
-            yield f"{what} of {customer_id} {times}"
+    for customer_id in concerned.get(thing, ()):
+        spans[customer_id].append((first, last, thing[0], since[thing[0]]))
 
 
 def _until(since: datetime, customer: Row, holidays: Holidays) -> datetime:

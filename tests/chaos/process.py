@@ -4,10 +4,11 @@
     python -P tests/chaos/process.py web
     python -P tests/chaos/process.py starter statement march.xml --book
 
-The cases of a storm are rehearsals, for their days pass in seconds. Two rules keep rehearsals apart from real money:
-what a bank or a provider tells of is never booked on one, and payments are matched by the real clock. Both are
-changed here and nothing else is, so that storms can pay through all entries: money may be booked on rehearsals, and
-matching reads the time of the storm, in which the cases live.
+The cases of a storm are rehearsals, for their days pass in seconds. Rules keep rehearsals apart from what is real:
+money that a bank or a provider tells of is never booked on one, and their messages have no link to a page. Those are
+changed here and nothing else is, so that storms can use all entries: money may be booked on rehearsals, their
+messages have links, and what reads the real clock (matching, pages) reads the time of the storm, in which the cases
+live.
 
 CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it was BEGINS in the cases, whose time
 is SPEED times as fast.
@@ -18,6 +19,7 @@ import os
 import runpy
 import sys
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,23 @@ def let_rehearsals_take_money() -> None:
         setattr(command, "datetime", _Clock)  # noqa: B010
 
 
+def give_rehearsals_links() -> None:
+    """Put the link to the page of its reader into each message, and let the page live by the time of the storm."""
+    from dunwell.services import message_links
+
+    issue = message_links.issue
+
+    def for_rehearsals(session: Any, deps: Any, dispatch: Any, row: Any, contact: Any) -> None:
+        issue(session, deps, replace(dispatch, rehearsal=False), row, contact)
+
+    setattr(message_links, "issue", for_rehearsals)  # noqa: B010
+    if sys.argv[1] == "web":
+        from dunwell.web.customer import links, page
+
+        setattr(page, "_now", now)  # noqa: B010
+        setattr(links, "datetime", _Clock)  # noqa: B010
+
+
 class _Clock(datetime):
     """For the one place that asks for the time itself."""
 
@@ -76,6 +95,7 @@ def main() -> None:
     logging.getLogger("dunwell.web").addFilter(keep_faults)
     tree = Path(os.environ["PYTHONPATH"])
     let_rehearsals_take_money()
+    give_rehearsals_links()
     if what == "web":
         sys.argv = ["dunwell.web", *words]
         runpy.run_module("dunwell.web", run_name="__main__", alter_sys=True)

@@ -1,6 +1,7 @@
 """The web service as its operator runs it, and the way in: signed webhooks and the HTTP API, told until answered."""
 
 import asyncio
+import base64
 import json
 import secrets
 import signal
@@ -47,7 +48,7 @@ class Site:
         self._sendgrid_key = a_key()
         self.twilio_token = secrets.token_hex(16)
         self._stripe_secret, self._payment_secret = f"whsec_{secrets.token_hex(16)}", secrets.token_hex(32)
-        self._link_secret = secrets.token_hex(32)
+        self._link_secret, self._mail_secret = secrets.token_hex(32), secrets.token_hex(32)
         self._process: subprocess.Popen[bytes] | None = None
         self._environment: Mapping[str, str] = {}
         self._started_at = 0  # where in its log its last start is
@@ -68,6 +69,7 @@ class Site:
             "STRIPE_WEBHOOK_SECRET": self._stripe_secret,
             "PAYMENT_WEBHOOK_SECRET": self._payment_secret,
             "LINK_SECRET": self._link_secret,
+            "INBOUND_MAIL_SECRET": self._mail_secret,
         }
 
     # Its life --------------------------------------------------------------------------------------------
@@ -127,6 +129,24 @@ class Site:
     async def stripe(self, event: Mapping[str, Any]) -> None:
         """An event, signed as Stripe signs."""
         await self._signed("/webhooks/stripe", event, "Stripe-Signature", self._stripe_secret)
+
+    async def mail(self, sender: str, text: str, headers: str) -> None:
+        """A mail that somebody wrote to us, as SendGrid's Inbound Parse posts it."""
+        to = "billing@dunwell.example"
+        fields = {
+            "from": f"Somebody <{sender}>",
+            "to": to,
+            "subject": "Re: your invoice",
+            "text": text,
+            "headers": headers,
+            "envelope": json.dumps({"to": [to], "from": sender}),
+            "charsets": json.dumps({"to": "UTF-8", "text": "utf-8"}),
+        }
+        form = httpx.Request("POST", self.url, files={name: (None, value) for name, value in fields.items()})
+        form.read()
+        secret = base64.b64encode(f"dunwell:{self._mail_secret}".encode()).decode()
+        sent = {"Content-Type": form.headers["Content-Type"], "Authorization": f"Basic {secret}"}
+        await self._until_answered("POST", "/webhooks/sendgrid/inbound", form.content, sent, final=(200,))
 
     async def payments(self, told: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """One payment or several to the webhook that any program may call."""

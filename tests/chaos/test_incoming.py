@@ -15,7 +15,7 @@ from tests.chaos.checker import RULES
 from tests.chaos.records import Records
 from tests.chaos.test_checker import _log_line, _message, _sql
 
-_CENT, _SILENT = "G10 each cent once", "G1 silent while matching"
+_CENT, _SILENT, _REPLY = "G10 each cent once", "G1 silent while matching", "G1 silent while a reply waits"
 _AT = "'2027-03-01 09:00:00'"
 
 
@@ -90,6 +90,9 @@ _GOOD = (
     *_message("before", "first-reminder", "2027-03-02"),
     *_PROPOSED,
     *_message("late", "second-reminder", "2027-03-04"),
+    "INSERT INTO replies(reply_id, customer_id, forwarded, channel, kind, why, sender, sender_key, sender_name,"
+    " subject, text, whole, verdicts, proposals, received_at)"
+    f" VALUES ('r1', 'c1', 0, 'email', 'person', 'w', 's', 's', 's', 's', 't', 't', '{{}}', '[]', {_AT})",
 )
 _STRIPE = {"door": "stripe", "story": "paid", "invoice_id": "inv-1", "net": "900.00"}
 _BANK = {"door": "bank", "story": "name", "invoice_id": "inv-1", "amount": "1200.00"}
@@ -125,7 +128,7 @@ def _found(folder: Path, guarantee: str) -> list[str]:
     return list(RULES[guarantee](Records(folder)))
 
 
-@pytest.mark.parametrize("guarantee", [_CENT, _SILENT])
+@pytest.mark.parametrize("guarantee", [_CENT, _SILENT, _REPLY])
 def test_a_good_run_passes(good: Path, guarantee: str) -> None:
     assert _found(good, guarantee) == []
 
@@ -182,6 +185,7 @@ def _asked(day: str) -> Callable[[Path], None]:
             _done("UPDATE bank_entries SET state='unrelated'"),
         ),
         (_SILENT, "message m9 (last-letter) asked of c1", _asked("2027-03-02")),
+        (_REPLY, "message m9 (last-letter) asked of c1", _asked("2027-03-09")),
         (
             _SILENT,
             "hold h1 was placed of c1",
@@ -220,3 +224,29 @@ def test_after_two_business_days_chasing_goes_on(copy: Path) -> None:
     with sqlite3.connect(copy / "dunwell.sqlite") as connection:
         connection.execute("UPDATE messages SET claimed_at='2027-03-03 09:00:00' WHERE message_id='m9'")
     assert _found(copy, _SILENT) == []
+
+
+_VISIT = {"at": "2098-01-01T00:00:00+00:00", "link": "abc", "form_ids": ["f1"]}
+_KEPT_FORM = (
+    "INSERT INTO requests(principal, invoice_id, key, request_id, event, first_at)"
+    f" VALUES ('link of user.1', 'inv-1', 'f1', 'r1', 'promise_to_pay', {_AT})"
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "act", "kept", "said"),
+    [
+        ("refused", "promise", False, ""),
+        ("scanned", "", False, ""),
+        ("done", "promise", False, "was confirmed, and is not kept"),
+        ("done", "promise", True, "was confirmed, and nobody wrote it down"),
+        ("refused", "promise", True, "was refused, and is kept for inv-1"),
+        ("scanned", "", True, "was scanned, and is kept for inv-1"),
+        ("scanned", "paid", False, "a scanner's empty form was taken: paid"),
+    ],
+)
+def test_what_became_of_a_customers_form(outcome: str, act: str, kept: bool, said: str, copy: Path) -> None:
+    (copy / "visits.jsonl").write_text(json.dumps(_VISIT | {"outcome": outcome, "act": act}) + "\n")
+    _sql(copy, *([_KEPT_FORM] if kept else []))
+    found = _found(copy, "G3 a page's form once")
+    assert [line for line in found if said in line] if said else found == []
