@@ -33,7 +33,7 @@ _LOOKS = 0.5
 _AGAIN_AFTER = 0.5
 _TRIES = 40
 _PASSED = date(2027, 2, 20)
-_DONE, _REFUSED, _GONE = 303, 422, frozenset({403, 404, 410, 429})
+_DONE, _REFUSED = 303, 422
 
 
 @dataclass
@@ -186,7 +186,8 @@ class Debtors:
             if address.startswith("/"):
                 await self._asked("GET", address)
                 await self._asked("HEAD", address)
-        taken = [one.act for one in page.buttons if await self._press(one.path, one.fields) == _DONE]
+        pressed = [(one.act, await self._press(one.path, one.fields)) for one in page.buttons]
+        taken = [act for act, status in pressed if status == _DONE and act != "language"]  # that is a cookie's
         ids = [one.fields["form_id"] for one in page.buttons if "form_id" in one.fields]
         self._write("scanned", ",".join(taken), token, ids)
 
