@@ -90,6 +90,8 @@ class StatementBooking:
             found = await asyncio.to_thread(self._returned.find, entry)
             if found.waits:
                 return
+        if not found.sure and found.undecided:
+            return  # what it may take back may yet be booked
         state = EntryState.RETURNED
         if not found.sure:
             state = await asyncio.to_thread(self._returned.ask, entry, found, _now())

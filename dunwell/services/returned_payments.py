@@ -22,6 +22,7 @@ class Returned:
     entry_id  under which matching knows the payment
     bookings  invoice and payment id of what is booked of it
     waits     whether a case was not told of its booking yet
+    undecided whether nobody has decided yet for which invoice the payment is
     came_at   when the payment counts from
     """
 
@@ -29,6 +30,7 @@ class Returned:
     entry_id: str = ""
     bookings: tuple[tuple[str, str], ...] = ()
     waits: bool = False
+    undecided: bool = False
     came_at: datetime | None = None
 
 
@@ -44,7 +46,8 @@ class ReturnedPayments:
             originals, sure = original_of(session, entry)
             found = [_returned(session, one, sure) for one in originals]
         booked = [one for one in found if one.bookings]
-        return found[0] if sure else next(iter(booked), Returned(sure=False))
+        undecided = any(one.undecided for one in found)
+        return found[0] if sure else next(iter(booked), Returned(sure=False, undecided=undecided))
 
     def ask(self, entry: BankEntry, found: Returned, now: datetime, refused: str | None = None) -> EntryState:
         """Ask a person to take the payment back by hand, once. Returns how far the entry has come by that."""
@@ -85,4 +88,6 @@ def _returned(session: Session, original: BankEntry, sure: bool) -> Returned:
     standing = incoming_payments.standing(session, came.entry_id)
     bookings = tuple((one.invoice_id, one.payment_id) for one in standing)
     waits = any(one.told_at is None and one.refused is None for one in standing)
-    return Returned(sure, came.entry_id, bookings, waits, came.received_at)
+    row = incoming_payments.get(session, came.entry_id)
+    undecided = row is not None and row.state in incoming_payments.WAITING
+    return Returned(sure, came.entry_id, bookings, waits, undecided, came.received_at)

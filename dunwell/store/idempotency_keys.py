@@ -19,6 +19,14 @@ def get(session: Session, principal: str, invoice_id: str, key: str) -> RequestR
     return session.get(RequestRow, (principal, invoice_id, key))
 
 
+def is_taken(session: Session, principal: str, key: str) -> bool:
+    """Whether a case has applied an event that this principal sent with this key, whichever case it is."""
+    query = select(RequestRow.request_id).where(
+        RequestRow.principal == principal, RequestRow.key == key, RequestRow.taken_at.is_not(None)
+    )
+    return session.scalars(query.limit(1)).first() is not None
+
+
 def add(session: Session, row: RequestRow) -> None:
     session.add(row)
     session.flush()

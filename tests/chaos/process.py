@@ -21,6 +21,8 @@ import sys
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +61,9 @@ def let_rehearsals_take_money() -> None:
 
 def give_rehearsals_links() -> None:
     """Put the link to the page of its reader into each message, and let the page live by the time of the storm."""
-    from dunwell.services import message_links
-
+    if find_spec("dunwell.services.message_links") is None:  # no message carries a link
+        return
+    message_links = import_module("dunwell.services.message_links")
     issue = message_links.issue
 
     def for_rehearsals(session: Any, deps: Any, dispatch: Any, row: Any, contact: Any) -> None:

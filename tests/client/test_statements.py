@@ -233,6 +233,21 @@ async def test_a_reversal_that_is_not_sure_is_a_persons_task(bank: Bank, unsure:
     assert "reverse-payment A bank-" in task.reason
 
 
+async def test_what_may_return_a_payment_waits_until_that_is_decided(bank: Bank) -> None:
+    """Else the payment would be booked later, and nobody would hear that it may have gone back."""
+    await bank.book(camt(camt_entry("1200.00", "as agreed", end_to_end="E1")))
+    await bank.book(camt(camt_entry("1200.00", sign="DBIT", day="2027-03-03", end_to_end="E1")))
+    assert sorted(bank.states()) == [EntryState.NEW, EntryState.UNMATCHED]
+    matching = bank.booking._matching
+    with bank.database.reading() as session:
+        (payment,) = session.scalars(select(IncomingPaymentRow)).all()
+    await matching.assign(payment.entry_id, [("A", None)], BILLING)
+    await bank.booking.finish(SYSTEM)
+    assert sorted(bank.states()) == [EntryState.ASKED, EntryState.BOOKED]
+    with bank.database.reading() as session:
+        assert [one for one in tasks.open_tasks(session, "A") if ".returned." in one.task_id]
+
+
 async def test_money_that_went_out_under_a_number_used_before_is_nobodys_task(bank: Bank) -> None:
     await bank.book(camt(camt_entry("1200.00", NUMBER, reference="1")))
     assert await bank.book(camt(camt_entry("9.00", sign="DBIT", reference="1"))) == [Verdict.OUTGOING]

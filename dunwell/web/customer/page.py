@@ -21,7 +21,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.self_service import Every, shares
 from dunwell.intake.debt_advice_files import debt_advice
 from dunwell.services.links import PATHS, Link
-from dunwell.store import invoice_documents
+from dunwell.store import idempotency_keys, invoice_documents
 from dunwell.texts.catalogue import in_country
 from dunwell.views.customer_page import Bill, CustomerPage, read_page
 from dunwell.web.allowed_hosts import host_of
@@ -91,7 +91,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         found = kind.read(acts.Form(reader, facts, writer, link.principal.label, now))
         await carry_out(service, link, found, sent.form_id, now)
     except Unfit as unfit:
-        return _shown(request, link, facts, refused=Refusal(act, sent.fields, unfit.faults), status=422)
+        return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), sent.form_id)
     except Problem as problem:
         fault = Fault("big_file" if problem.status == 413 else "problem")
         return _shown(request, link, facts, refused=Refusal(act, {}, {"form": fault}), status=problem.status)
@@ -113,6 +113,16 @@ class Refusal:
     typed: Mapping[str, str]
     faults: Mapping[str, Fault]
     form_id: str = field(default_factory=lambda: uuid4().hex)
+
+
+async def _unfit(request: Request, link: Link, facts: CustomerPage, refused: Refusal, form_id: str) -> Response:
+    """Show what is wrong with a form, unless what makes it impossible now is that it was carried out before.
+
+    So it is with a double click, and when the service ended before it could answer the first sending.
+    """
+    if "form" in refused.faults and await asyncio.to_thread(_was_taken, service_of(request), link, form_id):
+        return _back(request, f"{refused.act}_done")
+    return _shown(request, link, facts, refused=refused, status=422)
 
 
 def _shown(
@@ -219,6 +229,11 @@ def _read(service: Service, link: Link, now: datetime) -> CustomerPage:
         return read_page(
             session, service.deps, link.customer_id, link.invoice_ids, link.contact_id, link.message_id, now
         )
+
+
+def _was_taken(service: Service, link: Link, form_id: str) -> bool:
+    with service.database.reading() as session:
+        return bool(form_id) and idempotency_keys.is_taken(session, link.principal.label, form_id)
 
 
 def _document(service: Service, link: Link, place: str) -> bytes | None:

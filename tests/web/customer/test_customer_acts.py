@@ -334,6 +334,16 @@ async def test_other_files_are_refused_and_nothing_is_told(house: House, content
     assert house.engine.told == [] and house.count("sent_files") == 0
 
 
+async def test_a_form_that_was_carried_out_is_not_refused_for_what_it_did(house: House) -> None:
+    """By a double click, or because the service ended before it answered: a second dispute would not be possible."""
+    path = house.link("RIB-3")
+    form_id = await house.form_id(path)
+    for _ in range(2):
+        answer = await house.send(path, "wrong", form_id=form_id, reason="price", text="80 y no 8")
+        assert (answer.status_code, answer.headers["Location"]) == (303, f"{path}?done=wrong_done#done")
+    assert len(house.told("dispute_opened")) == 1
+
+
 async def test_a_dispute_needs_words_and_a_second_one_waits(house: House) -> None:
     path = house.link("RIB-3")
     empty = await house.send(path, "wrong", reason="price", text="  ")
