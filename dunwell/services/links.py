@@ -104,6 +104,10 @@ class Links:
             expired=ends is not None and ends <= now,
         )
 
+    def ask_for_fresh(self, session: Session, token: str, kind: LinkKind, now: datetime) -> None:
+        """Note that somebody asks for a new link with this token. The same work is done for every token."""
+        links.ask_for_fresh(session, [hash_of(secret, token) for secret in self.secrets], kind, now)
+
     def address(self, kind: LinkKind, token: str = SAMPLE) -> str:
         """Return the address that a message shows; without a token the sample, which opens nothing of anybody."""
         return f"{self.origin}{PATHS[kind]}/{token}"

@@ -87,6 +87,26 @@ def holders(session: Session, customer_id: str) -> set[str | None]:
     return set(session.scalars(query.distinct()))
 
 
+def ask_for_fresh(session: Session, hashes: Collection[str], kind: LinkKind, now: datetime) -> None:
+    """Note that somebody asks for a new link with this one, whatever link it is; one that is noted keeps its time."""
+    session.execute(
+        update(LinkRow)
+        .where(LinkRow.hash.in_(hashes), LinkRow.kind == kind, LinkRow.fresh_asked_at.is_(None))
+        .values(fresh_asked_at=now)
+    )
+
+
+def asked_for(session: Session, most: int) -> Sequence[LinkRow]:
+    """Return the links with which somebody asked for a new one, the first first."""
+    query = select(LinkRow).where(LinkRow.fresh_asked_at.is_not(None)).order_by(LinkRow.fresh_asked_at)
+    return session.scalars(query.limit(most)).all()
+
+
+def answered(session: Session, link_id: str) -> None:
+    """Forget that somebody asked for a new link with this one."""
+    session.execute(update(LinkRow).where(LinkRow.link_id == link_id).values(fresh_asked_at=None))
+
+
 def forget_of_message(session: Session, message_id: str) -> None:
     """Delete the links of a message that was never sent."""
     session.execute(delete(LinkRow).where(LinkRow.message_id == message_id))

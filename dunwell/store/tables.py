@@ -477,6 +477,7 @@ class LinkRow(Base):
     message_id  the message that carries it, whose invoices it opens; None: all of the customer's. No foreign key: a
                 message that the database lost has its row written anew, and its link still opens
     scopes      what its holder may do
+    fresh_asked_at  when somebody asked for a new link with this one, until that is looked at
     """
 
     __tablename__ = "links"
@@ -491,7 +492,8 @@ class LinkRow(Base):
     revoked_at: Mapped[datetime | None]
     revoked_by: Mapped[str | None]
     revoked_why: Mapped[str | None]
-    __table_args__ = (Index("links_of", "customer_id", "kind"),)
+    fresh_asked_at: Mapped[datetime | None]
+    __table_args__ = (Index("links_of", "customer_id", "kind"), Index("links_asked", "fresh_asked_at"))
 
 
 class SentFileRow(Base):

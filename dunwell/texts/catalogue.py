@@ -72,6 +72,8 @@ __all__ = [
     "in_country",
 ]
 
+FRESH_LINK = "fresh-link"
+"""The message that brings a new link in place of one that has expired."""
 FALLBACK = "en"
 """The language used when there are no messages in a customer's language. Every catalogue must have it."""
 
@@ -145,7 +147,7 @@ class Composed:
         the customer's page is left out likewise.
         """
         bare = self._facts.model_copy(update={"reference": ""})
-        if not self._facts.owing:
+        if not self._facts.owing and self._key != FRESH_LINK:
             bare = bare.model_copy(update={"page_url": None})
         text = single_line(self._write("short", SHORT, bare))
         if self._facts.others:

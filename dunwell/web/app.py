@@ -28,7 +28,7 @@ from dunwell.web.api.reference import reference
 from dunwell.web.auth import SignInNeeded, principal_of
 from dunwell.web.console import routes as console
 from dunwell.web.console.sign_in import ask_to_sign_in
-from dunwell.web.customer import assets, page, pay, restriction, unsubscribe
+from dunwell.web.customer import assets, fresh_link, page, pay, restriction, unsubscribe
 from dunwell.web.customer.links import LinkOpensNothing, opens_nothing
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -65,6 +65,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(pay.router)
     app.include_router(assets.router)
     app.include_router(page.router)
+    app.include_router(fresh_link.router)  # after the page's own forms
     app.include_router(restriction.router)
     app.include_router(api.router)
     app.include_router(customers.router)

@@ -21,6 +21,7 @@ from dunwell.store.database import Database
 from dunwell.store.tables import LinkRow
 from tests.builders import an_invoice, at, the_catalogue
 from tests.web.conftest import CUSTOMER, CUSTOMER_LINKS, PUBLIC_URL, SENT, Site
+from tests.web.test_customer_unsubscribe import seen
 
 CATALOGUE = the_catalogue()
 
@@ -178,3 +179,60 @@ async def test_the_page_of_a_dead_link_speaks_the_readers_language(site: Site, l
 async def test_the_sample_says_what_it_is(site: Site) -> None:
     answer = await opened(site, SAMPLE, **{"Accept-Language": "es"})
     assert answer.status_code == 200 and CATALOGUE.labels("es")["sample_link"] in answer.text
+
+
+async def test_everybody_who_asks_for_a_new_link_gets_the_same_answer_after_the_same_work(site: Site) -> None:
+    site.case()
+    site.message()
+    site.message("m2", step="other")
+    expired_link, living = issue(site, made_at=LONG_AGO), issue(site, "m2")
+    settle(site, LONG_AGO)
+    found = {}
+    for name, token in {
+        "expired": expired_link,
+        "living": living,
+        "unknown": "A" * 22,
+        "torn": expired_link[:9],
+        "revoked": expired_link,
+    }.items():
+        if name == "revoked":
+            revoke(site)
+        form = {"wanted": "yes", "form_id": uuid4().hex}
+        with statements(site.database) as run:
+            answer = await site.http.post(f"/i/{token}", data=form, headers={"Accept-Language": "fr"})
+        found[name] = (answer.status_code, answer.text, tuple(run))
+    assert len(set(found.values())) == 1, {name: (one[0], len(one[2])) for name, one in found.items()}
+    status, text, ran = found["expired"]
+    assert status == 200 and seen(CATALOGUE.labels("fr")["fresh_link_asked"]) in seen(text) and len(ran) >= 2
+    with site.database.reading() as session:
+        assert {row.message_id for row in link_store.asked_for(session, 9)} == {"m1", "m2"}, "looked at later"
+
+
+async def test_a_new_link_is_asked_for_by_a_choice_and_once_a_form(site: Site) -> None:
+    site.case()
+    site.message()
+    token = issue(site, made_at=LONG_AGO)
+    settle(site, LONG_AGO)
+    page = await opened(site, token)
+    assert page.text.count("<form") == 1 and "required" in page.text and token not in page.text
+    for form in ({}, {"form_id": "f1"}, {"wanted": "yes"}, {"wanted": "no", "form_id": "f1"}):
+        refused = await site.http.post(f"/i/{token}", data=form)
+        assert refused.status_code == 422 and "Please tick the box first." in refused.text
+    with site.database.reading() as session:
+        assert link_store.asked_for(session, 9) == []
+    for _ in range(2):
+        done = await site.http.post(f"/i/{token}", data={"wanted": "yes", "form_id": "f1"})
+        assert done.status_code == 200
+        with site.database.writing() as session:
+            asked = link_store.asked_for(session, 9)
+            for row in asked:
+                link_store.answered(session, row.link_id)
+    assert asked == [], "the same form again asks for nothing"
+
+
+async def test_one_network_address_asks_sixty_times_an_hour_at_most(site: Site) -> None:
+    codes = []
+    for number in range(62):
+        answer = await site.http.post(f"/i/{number}", data={"wanted": "yes", "form_id": f"many-{number}"})
+        codes.append(answer.status_code)
+    assert codes[-1] == 429 and set(codes) == {200, 429}

@@ -3,14 +3,16 @@
 Who opens such a link is not known, so its page speaks the language that the browser asks for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from dunwell.web.customer.pages import HEADERS, customer_page
 from dunwell.web.service import service_of
 
+_NO_FORM = Markup()
 _MOST_LANGUAGES = 20
 """How many languages of a request are looked at."""
 
@@ -25,13 +27,20 @@ def away(request: Request) -> HTMLResponse:
     return to_anybody(request, "page_away", "page_away_means", 503)
 
 
-def to_anybody(request: Request, title: str, text: str, status: int) -> HTMLResponse:
-    """Answer a page with these two labels, in the language that the browser asks for."""
-    deps = service_of(request).deps
-    language = deps.catalogue.spoken(*_asked_for(request.headers.get("accept-language", "")))
-    labels = deps.catalogue.labels(language)
-    page = customer_page(deps, language, labels[title], [labels[text]])
+def to_anybody(request: Request, title: str, text: str, status: int, form: Markup = _NO_FORM) -> HTMLResponse:
+    """Answer a page with these two labels and a form, if one is given, in the language that the browser asks for."""
+    deps, language, labels = service_of(request).deps, _language(request), labels_for(request)
+    page = customer_page(deps, language, labels[title], [labels[text]], form=form)
     return HTMLResponse(page, status, {**HEADERS, "Vary": "Accept-Language"})
+
+
+def labels_for(request: Request) -> Mapping[str, str]:
+    """Return the labels in the language that the browser asks for."""
+    return service_of(request).deps.catalogue.labels(_language(request))
+
+
+def _language(request: Request) -> str:
+    return service_of(request).deps.catalogue.spoken(*_asked_for(request.headers.get("accept-language", "")))
 
 
 def _asked_for(header: str) -> Iterator[str]:

@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
+from markupsafe import Markup
 from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.domain.links import SAMPLE, LinkKind
 from dunwell.services.links import Link
-from dunwell.web.customer.error_pages import away, bad_link, to_anybody
+from dunwell.web.customer import fresh_link
+from dunwell.web.customer.error_pages import away, to_anybody
 from dunwell.web.service import Service, service_of
 
 
@@ -45,7 +47,9 @@ class opened:
         if token == SAMPLE:
             raise LinkOpensNothing(to_anybody(request, "sample_link", "sample_link_means", 200))
         if link is None or link.expired:
-            raise LinkOpensNothing(bad_link(request, "bad_page_link"))
+            offers = self._kind is LinkKind.PAGE and request.method in {"GET", "HEAD"}
+            form = fresh_link.offer(request) if offers else Markup()
+            raise LinkOpensNothing(to_anybody(request, "bad_link", "bad_page_link", 404, form))
         return link
 
 

@@ -17,11 +17,23 @@ HEADERS = {
 }
 
 
-def customer_page(deps: Dependencies, language: str, title: str, said: Sequence[str], *, button: bool = False) -> str:
-    """Return a page in this language: its title, paragraphs, and a button that posts to the same address."""
+_NO_FORM = Markup()
+
+
+def customer_page(
+    deps: Dependencies,
+    language: str,
+    title: str,
+    said: Sequence[str],
+    *,
+    button: bool = False,
+    form: Markup = _NO_FORM,
+) -> str:
+    """Return a page in this language: its title, paragraphs, a button that posts to the same address, or a form."""
     content = Markup("<h1>{}</h1>").format(title) + Markup().join(Markup("<p>{}</p>").format(one) for one in said)
     if button:
         content += Markup('<form method="post"><button class="button" style="{}">{}</button></form>').format(
             f"border:0;font:inherit;cursor:pointer;{BUTTON}", title
         )
+    content += form
     return html_page(content, title, deps.catalogue.locale(language), deps.sender.company)
