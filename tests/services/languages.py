@@ -37,6 +37,7 @@ TRAITS = {
     "dispute-received": Traits(),
     "dispute-closed": Traits(asks=True),
     "nothing-to-pay": Traits(),
+    "fresh-link": Traits(),
     "plan-agreed": Traits(),
     "instalment-due": Traits(asks=True),
     "instalment-missed": Traits(asks=True),

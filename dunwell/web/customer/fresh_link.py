@@ -58,7 +58,7 @@ async def ask(request: Request, token: str = "") -> Response:
         return to_anybody(request, "bad_link", "fresh_link_unchosen", 422, offer(request))
     if sent.fields.get(_WANTED) != "yes" or not sent.form_id:
         return to_anybody(request, "bad_link", "fresh_link_unchosen", 422, offer(request))
-    if not _ASKED.admits(request.client.host if request.client else "", now):
+    if not request.app.state.fresh_links.admits(request.client.host if request.client else "", now):
         return to_anybody(request, "page_away", "page_away_means", 429)
     try:
         await asyncio.to_thread(_note, service, token, sent.form_id, now)
@@ -67,7 +67,7 @@ async def ask(request: Request, token: str = "") -> Response:
     return to_anybody(request, "fresh_link", "fresh_link_asked", 200)
 
 
-class _Pace:
+class Pace:
     """Counts requests of each network address within the last hour."""
 
     def __init__(self) -> None:
@@ -84,9 +84,6 @@ class _Pace:
             return False
         times.append(now)
         return True
-
-
-_ASKED = _Pace()
 
 
 def _note(service: Service, token: str, form_id: str, now: datetime) -> None:
