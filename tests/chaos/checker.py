@@ -597,6 +597,32 @@ def _beside(records: Records, debt: Debt, link: Row) -> Decimal:
     return rounded(debt.counted(date.fromisoformat(link["claim_until"]))["beside"], debt.digits)
 
 
+def who_left_stays_so(records: Records) -> Iterator[str]:
+    """G5: whom a case knew to be closed when the database was replaced by an older copy is closed in the end."""
+    if records.replaced is None:
+        return
+    known = [one for case in records.replaced.cases.values() for one in case["state"].get("contact_changes", ())]
+    closed = {
+        row["contact_id"] for row in records.rows("SELECT contact_id FROM contacts WHERE closed_at IS NOT NULL")
+    }
+    stopped = {
+        (row["channel"], row["address"].removeprefix("rehearsal:"))
+        for row in records.rows("SELECT channel, address FROM closed_addresses")
+    }
+    addresses = {row["contact_id"]: row for row in records.rows("SELECT contact_id, email, phone FROM contacts")}
+    newest: dict[tuple[str, str | None], Row] = {}
+    for one in sorted(known, key=lambda one: moment(one["at"])):
+        if one["change"]["what"] in {"closed", "opened"}:
+            newest[one["change"]["contact_id"], one["change"]["channel"]] = one
+    for (contact, channel), one in newest.items():
+        if one["change"]["what"] == "opened" or contact not in addresses:
+            continue
+        address = addresses[contact]["email" if channel == "email" else "phone"]
+        is_closed = contact in closed if channel is None else (channel, (address or "").lower()) in stopped
+        if not is_closed and (channel is None or address):
+            yield f"{contact} was closed at {one['at']} ({one['change']['reason']}), and is open after the restore"
+
+
 def nothing_stands_still(records: Records) -> Iterator[str]:
     """G13: each open case runs, and has an action to come or a person's open task; nothing is tried for ever."""
     for looks in records.standing():
@@ -628,6 +654,7 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
     "G5 limits of law": limits_of_law,
+    "G5 who left stays so": who_left_stays_so,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,

@@ -81,6 +81,19 @@ SELECT (SELECT count(*) FROM billing_subjects WHERE state = 'due')
 + (SELECT count(*) FROM bookings WHERE undone_at IS NOT NULL AND undone_told_at IS NULL)
 """
 
+_OPEN = "(SELECT customer_id FROM cases WHERE stage NOT IN ('paid', 'cancelled', 'written_off', 'handed_over'))"
+_WRITTEN_TO = f"""
+SELECT contact_id FROM contacts
+WHERE closed_at IS NULL AND retired_at IS NULL AND role <> 'account_manager' AND customer_id IN {_OPEN}
+ORDER BY contact_id
+"""
+_MAILS = f"""
+SELECT message_id, address FROM messages
+WHERE channel = 'email' AND call = 'answered' AND contact_id NOT LIKE '%account_manager%' AND customer_id IN {_OPEN}
+ORDER BY message_id
+"""
+_LEAVE = 4  # contacts who leave, and readers who unsubscribe, between the copy and the restore
+
 Door = Callable[[town.Deed], Awaitable[object]]
 """A way to tell a case what its debtor did."""
 
@@ -502,6 +515,7 @@ async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _To
     copied = time.monotonic()
     async with plant.turn:
         await asyncio.to_thread(plant.ground.back_up)
+    await _say_who_left(plant, chance)
     await asyncio.sleep(storm * chance.uniform(0.1, 0.2))
     async with operator.at_work:  # nobody plays with cases while the database is restored
         async with plant.turn:
@@ -518,6 +532,23 @@ async def _restore(plan: Plan, plant: StormyPlant, operator: Operator, told: _To
         await money.again(copied)
         async with plant.turn:
             await operator.hold("off")
+
+
+async def _say_who_left(plant: StormyPlant, chance: random.Random) -> None:
+    """What the copy will not know: contacts who left, and readers who unsubscribe, which Dunwell alone is told."""
+    people, mails = await asyncio.to_thread(_at_hand, plant.database)
+    for contact in chance.sample(people, min(_LEAVE, len(people))):
+        await plant.site.ask("POST", f"/api/contacts/{contact}/close", {"reason": "left", "by": "agent.1"})
+    for message_id, address in chance.sample(mails, min(_LEAVE, len(mails))):
+        event = {"event": "unsubscribe", "message_id": message_id, "email": address}
+        await plant.site.sendgrid([event | {"sg_event_id": f"unsubscribe-{message_id}"}])
+
+
+def _at_hand(database: Database) -> tuple[list[str], list[tuple[str, str]]]:
+    """Contacts who are written to about an open case, and mails to such customers, each with its address."""
+    with database.reading() as session:
+        people = list(session.scalars(text(_WRITTEN_TO)))
+        return people, [(row.message_id, row.address) for row in session.execute(text(_MAILS))]
 
 
 async def _bring_back(operator: Operator, tries: int = 3) -> None:
