@@ -15,7 +15,7 @@ from dunwell.store.database import Database
 from dunwell.store.schema import migrate
 from tests.builders import the_ladders
 from tests.chaos import audit
-from tests.chaos.checker import RULES, check
+from tests.chaos.checker import RULES, check, who_left_stays_so
 from tests.chaos.records import Records
 
 _MAILS = ("m1", "m2", "m3", "n1")
@@ -750,3 +750,32 @@ def test_each_kind_of_violation_is_caught(
     edit(copy)
     found = check(copy).violations
     assert any(line.startswith(f"{guarantee} ") and words in line for line in found), found
+
+
+def test_who_was_closed_before_a_restore_is_closed_after_it(copy: Path) -> None:
+    """By what the cases of the replaced database had been told: a person, and one of their addresses."""
+    told = [
+        {"change": {"contact_id": "c1.user", "what": "closed", "reason": "left", "channel": None}},
+        {"change": {"contact_id": "c1.user", "what": "closed", "reason": "opted_out", "channel": "email"}},
+    ]
+    known = json.dumps([one | {"by": "agent.1", "at": "2027-03-01T09:00:00Z"} for one in told])
+    _sql(
+        copy,
+        "INSERT OR REPLACE INTO contacts(contact_id, customer_id, role, position, name, email, shared)"
+        " VALUES ('c1.user', 'c1', 'user', 1, 'U', 'User@c1.example', 1)",
+    )
+    shutil.copy(copy / "dunwell.sqlite", copy / "replaced.sqlite")
+    with sqlite3.connect(copy / "replaced.sqlite") as connection:
+        connection.execute(
+            "UPDATE cases SET state=json_set(state, '$.contact_changes', json(?)) WHERE invoice_id='inv-1'", (known,)
+        )
+    assert [line.partition(" (")[0] for line in who_left_stays_so(Records(copy))] == [
+        "c1.user was closed at 2027-03-01T09:00:00Z"
+    ] * 2
+    _sql(
+        copy,
+        "UPDATE contacts SET closed_at='2027-03-01 09:00:00' WHERE contact_id='c1.user'",
+        "INSERT INTO closed_addresses(channel, address, reason, since)"
+        " VALUES ('email', 'user@c1.example', 'stopped', '2027-03-01 09:00:00')",
+    )
+    assert list(who_left_stays_so(Records(copy))) == []
