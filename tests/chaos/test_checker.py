@@ -758,7 +758,7 @@ def test_who_was_closed_before_a_restore_is_closed_after_it(copy: Path) -> None:
         {"change": {"contact_id": "c1.user", "what": "closed", "reason": "left", "channel": None}},
         {"change": {"contact_id": "c1.user", "what": "closed", "reason": "opted_out", "channel": "email"}},
     ]
-    known = json.dumps([one | {"by": "agent.1", "at": "2027-03-01T09:00:00Z"} for one in told])
+    known = json.dumps([{**one, "by": "agent.1", "at": "2027-03-01T09:00:00Z"} for one in told])
     _sql(
         copy,
         "INSERT OR REPLACE INTO contacts(contact_id, customer_id, role, position, name, email, shared)"
