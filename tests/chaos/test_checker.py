@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -754,7 +755,7 @@ def test_each_kind_of_violation_is_caught(
 
 def test_who_was_closed_before_a_restore_is_closed_after_it(copy: Path) -> None:
     """By what the cases of the replaced database had been told: a person, and one of their addresses."""
-    told = [
+    told: list[dict[str, Any]] = [
         {"change": {"contact_id": "c1.user", "what": "closed", "reason": "left", "channel": None}},
         {"change": {"contact_id": "c1.user", "what": "closed", "reason": "opted_out", "channel": "email"}},
     ]
