@@ -12,6 +12,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import reached
 from dunwell.domain.refusal import Refused
 from dunwell.services import composing, joint_messages
+from dunwell.services.answer_sending import execution_of
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import in_form
@@ -51,7 +52,7 @@ def preview_messages(
         raise Refused("step", "is an answer that this case does not owe")
     customer = invoices.get_customer_of(session, case.invoice_id)
     try:
-        execution = execution_for(case, policy, step)
+        execution = execution_of(session, case, step) or execution_for(case, policy, step)
     except LookupError:
         raise Refused("step", f"is no step of the ladder {policy.name}") from None
     if execution.message is None:
@@ -67,7 +68,10 @@ def preview_messages(
         rehearsal=rehearsal,
         shared_with=invoices.sharing(session, customer),
     )
-    people = reached(customer.contacts, execution.to, execution.by, named_only=policy.named_only)
+    if execution.answer is not None:
+        people = [(contact, execution.answer.channel, False) for contact in dispatch.named]
+    else:
+        people = reached(customer.contacts, execution.to, execution.by, named_only=policy.named_only)
     return [_preview(session, deps, dispatch, *one) for one in people]
 
 

@@ -12,6 +12,7 @@ from dunwell.domain.contact import Contact
 from dunwell.domain.reply_terms import ReplyChannel, ReplyKind
 from dunwell.domain.terms import Role
 from dunwell.gateways.opt_out_link import OptOutLinks
+from dunwell.services.message_preview import preview_messages
 from dunwell.services.request_models import StepAnswer
 from dunwell.store import addresses, answers, conversations, invoice_documents
 from dunwell.store.database import Database
@@ -102,6 +103,14 @@ def test_it_goes_to_whoever_wrote_in_their_thread(make_harness: MakeHarness, sen
     (row,) = harness.messages(answer.step)
     assert (row.state, row.asks, row.contact_id) == ("accepted", False, WRITER)
     assert harness.case.outstanding.owed == []
+
+
+def test_the_page_of_the_case_previews_it_to_its_writer(harness: ServiceHarness) -> None:
+    answer = begin(harness)
+    with harness.deps.database.reading() as session:
+        (shown,) = preview_messages(session, harness.deps, harness.case, answer.step, at(WHEN), rehearsal=False)
+    assert (shown.contact.contact_id, shown.channel) == (WRITER, Channel.EMAIL)
+    assert "Hasta pronto." in shown.body
 
 
 def test_no_header_is_made_of_what_is_no_id_of_a_mail(make_harness: MakeHarness, sendgrid: FakeSendGrid) -> None:
