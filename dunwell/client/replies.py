@@ -66,19 +66,15 @@ class Replies:
             await asyncio.to_thread(self._handling.done, told, datetime.now(UTC))
 
     async def _told(self, invoice_id: str, event: CaseEvent, principal: Principal) -> bool:
-        """Whether the case has it; by signal where nobody answers now."""
+        """Whether the server has it. As signals, which a case takes in their order, also while no worker runs."""
         if self._cases is None:
             return False
-        for wait in (event.name == "reply_handled", False):
-            try:
-                if self._reach is not None:
-                    await self._reach()
-                await self._cases.tell(invoice_id, event.name, event.content, principal=principal, wait=wait)
-            except NoAnswer:
-                continue
-            except Refused:
-                return True  # it has ended, or knows it already
-            except ServerAway:
-                return False
-            return True
-        return False
+        try:
+            if self._reach is not None:
+                await self._reach()
+            await self._cases.tell(invoice_id, event.name, event.content, principal=principal, wait=False)
+        except Refused:
+            return True  # its case has ended
+        except (NoAnswer, ServerAway):
+            return False
+        return True

@@ -191,6 +191,14 @@ async def test_what_is_written_down_is_told_once_temporal_is_back(http: httpx.As
         assert list(provider_events.waiting(session)) == []
 
 
+async def test_a_case_that_hears_of_the_reply_after_it_was_handled_does_not_rest(
+    http: httpx.AsyncClient, site: Site
+) -> None:
+    assert (await http.post(f"{PAGE}/{REPLY}/handled", data={"form_id": "a"})).status_code == 303
+    received(site)  # the courier was slower than the clerk
+    assert rests(site) == []
+
+
 # What it says --------------------------------------------------------------------------------------------
 
 
