@@ -302,7 +302,9 @@ def pages_once(records: Records) -> Iterator[str]:
             for row in kept:
                 if not known.told.get(row["request_id"]):
                     yield f"{what} was confirmed, and nobody wrote it down"
-        elif kept:
+        elif (
+            kept and visit["outcome"] != "404"
+        ):  # its link has expired since its first sending, which nobody answered
             yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices)}"
         if visit["outcome"] == "scanned" and visit["act"]:
             yield f"a scanner's empty form was taken: {visit['act']} of link {visit['link']}"

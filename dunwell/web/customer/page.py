@@ -120,7 +120,7 @@ async def _unfit(request: Request, link: Link, facts: CustomerPage, refused: Ref
 
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
-    if "form" in refused.faults and await asyncio.to_thread(_was_taken, service_of(request), link, form_id):
+    if await asyncio.to_thread(_was_taken, service_of(request), link, form_id):
         return _back(request, f"{refused.act}_done")
     return _shown(request, link, facts, refused=refused, status=422)
 
