@@ -99,7 +99,7 @@ class PayerMail:
         subject, body = self._written(row)
         store.claim(session, row, subject, body, now)
         return Envelope(
-            message_id=f"{store.MARK}{payer_id}",
+            message_id=store.message_id_of(payer_id),
             channel=Channel.EMAIL,
             to=row.email,
             to_name=row.name,

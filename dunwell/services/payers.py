@@ -87,7 +87,7 @@ def _ask(session: Session, case: Case, row: PayerRow, now: datetime) -> None:
         "written to: the e-mail names no debt."
     )
     person_tasks.raise_task(
-        session, case, task_id=_task(row), step="", reason=reason, now=now, ref=f"{payers.MARK}{row.payer_id}"
+        session, case, task_id=_task(row), step="", reason=reason, now=now, ref=payers.message_id_of(row.payer_id)
     )
 
 

@@ -9,8 +9,13 @@ from sqlalchemy.orm import Session
 from dunwell.domain.terms import DEAD_STATES, MessageState, PayerState
 from dunwell.store.tables import PayerRow
 
-MARK = "payer-"
+_MARK = "payer-"
 """What message ids of mails to them begin with; those of other messages are hexadecimal."""
+
+
+def message_id_of(payer_id: str) -> str:
+    """Return the id of the mail to this person."""
+    return _MARK + payer_id
 
 
 def add(session: Session, row: PayerRow) -> None:
@@ -58,9 +63,9 @@ def claim(session: Session, row: PayerRow, subject: str, body: str, now: datetim
 
 def report(session: Session, message_id: str | None, state: MessageState, code: str | None) -> bool:
     """Write what a provider reports of a mail. Returns False when this is the id of no such mail."""
-    if not (message_id or "").startswith(MARK):
+    if not (message_id or "").startswith(_MARK):
         return False
-    row = get(session, (message_id or "").removeprefix(MARK))
+    row = get(session, (message_id or "").removeprefix(_MARK))
     if row is not None and state in DEAD_STATES:
         row.state, row.reason = PayerState.BOUNCED, code
         session.flush()

@@ -83,6 +83,13 @@ class FakeTemporal:
     def service_client(self) -> "FakeTemporal":
         return self
 
+    @property
+    def workflow_service(self) -> "FakeTemporal":
+        return self
+
+    async def describe_workflow_execution(self, _: Any) -> Any:
+        raise RPCError("no workflow runs here", RPCStatusCode.NOT_FOUND, b"")
+
     async def check_health(self) -> bool:
         if self.away:
             raise RuntimeError("Connection failed: refused")  # what a client says that never had a connection
