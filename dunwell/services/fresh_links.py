@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
+from dunwell.domain.keys import StepId
 from dunwell.domain.links import LinkKind
 from dunwell.domain.terms import Role
 from dunwell.services.attempt import Attempt
@@ -75,7 +76,7 @@ class FreshLinks:
             customer=invoices.get_customer_of(session, invoice_id),
             policy=policy,
             calendar=self._deps.case_calendar(session, case, now),
-            execution=execution_for(case, policy, f"{FRESH_LINK}~{occasion}"),
+            execution=execution_for(case, policy, str(StepId(name=FRESH_LINK, occasion=occasion))),
             now=now,
             planned_at=now,
             rehearsal=False,

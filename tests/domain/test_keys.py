@@ -171,11 +171,17 @@ def _takes_keys_apart(source: str) -> Iterator[tuple[int, str]]:
 
 ADDRESSES = {
     "dunwell/intake/address_checks.py": "an e-mail address",
+    "dunwell/gateways/mime.py": "an e-mail address",
     "dunwell/gateways/sendgrid/client.py": "an e-mail address",
     "dunwell/gateways/sendgrid/webhook.py": "an e-mail address",
+    "dunwell/intake/mail_kind.py": "an e-mail address",
+    "dunwell/intake/quotations.py": "an e-mail address",
     "dunwell/services/mail_headers.py": "an e-mail address",
+    "dunwell/services/mail_reading.py": "an e-mail address",
     "dunwell/services/users.py": "an e-mail address",
     "dunwell/services/webhook_subscriptions.py": "a web address",
+    "dunwell/settings.py": "the domain of e-mail addresses",
+    "dunwell/texts/masked_addresses.py": "an e-mail address",
 }
 """Modules that look for the sign in another kind of text."""
 

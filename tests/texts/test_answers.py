@@ -64,9 +64,9 @@ def test_whom_to_ask_is_said_as_far_as_it_is_known(language: str) -> None:
 def test_a_clerks_own_words_stay_as_they_typed_them() -> None:
     words = "First *line* <b>\r\nsecond_line\r\n\r\n\r\n# Not a heading\n{{ number }}"
     message = composed("en", Phrase.THANKS, words=words)
-    assert "First *line* <b>\nsecond_line\n\n# Not a heading\n{{ number }}\n\nKind regards," in message.text
+    assert "First *line* <b>\nsecond_line\n\n# Not a heading\n{{ number }}\n\nPay, name a date" in message.text
     assert "&lt;b&gt;" in message.html and "<b>" not in message.html and "<h1>" not in message.html
-    assert "First *line* <b> second_line # Not a heading {{ number }} STOP" in message.short
+    assert "First *line* <b> second_line # Not a heading {{ number }} https://" in message.short
 
 
 @pytest.mark.parametrize(
