@@ -70,10 +70,11 @@ class _Form:
 
 
 class _Page(HTMLParser):
-    """The addresses and forms of a page."""
+    """The addresses and forms of a page. A form without an action goes to the page's own `path`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, path: str) -> None:
         super().__init__()
+        self._path = path
         self.links: set[str] = set()
         self.forms: list[_Form] = []
         self._choice = ""
@@ -84,7 +85,7 @@ class _Page(HTMLParser):
         self.links |= {known[name] for name in ("href", "hx-get") if known.get(name, "").startswith("/console")}
         name = known.get("name", "")
         if tag == "form":
-            self.forms.append(_Form(known["action"], known.get("method", "get").upper()))
+            self.forms.append(_Form(known.get("action") or self._path, known.get("method", "get").upper()))
         elif self.forms and tag in {"input", "textarea"} and name:
             self.forms[-1].values[name] = known.get("value", "")
         elif tag == "select":
@@ -126,7 +127,7 @@ class Visitor:
         """Keep the forms of a page. Returns where it leads to."""
         if not answer.headers.get("Content-Type", "").startswith("text/html"):
             return set()
-        page = _Page(answer.text)
+        page = _Page(answer.text, answer.request.url.path)
         for form in page.forms:
             wanted = self._route_of(form.method, form.action)
             if wanted is not None:
