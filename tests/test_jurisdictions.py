@@ -46,7 +46,7 @@ NOT_COMPLETE = {"AR", "AU", "BR", "CA", "CL", "CO", "DK", "IN", "NO", "NZ", "RO"
 
 def test_every_file_is_read_and_there_is_no_other() -> None:
     assert set(SERIES) == {path.stem for path in (FOLDER / "rates").iterdir()}
-    assert {code.lower() for code in LAWS} == {path.stem for path in FOLDER.iterdir() if path.name != "rates"}
+    assert {code.lower() for code in LAWS} == {path.stem for path in FOLDER.glob("*.toml")}
     assert {code for code, law in LAWS.items() if law.complete} == COMPLETE
     assert {code for code, law in LAWS.items() if not law.complete} == NOT_COMPLETE
 

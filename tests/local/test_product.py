@@ -41,11 +41,11 @@ def product(dunwell: FakeProvider) -> Iterator[Product]:
 def change(product: Product, secret: str = SECRET, customer_id: object = "C-1") -> int:
     body = json.dumps({"customer_id": customer_id, "access": "full"}).encode()
     headers = {"Dunwell-Signature": sign(body, secret, int(time.time()))}
-    return requests.post(f"{product.url}{CHANGES}", data=body, headers=headers, timeout=5).status_code
+    return requests.post(f"{product.url}{CHANGES}", data=body, headers=headers, timeout=30).status_code
 
 
 def seen(product: Product) -> str:
-    return requests.get(f"{product.url}/accounts/C-1", timeout=5).text
+    return requests.get(f"{product.url}/accounts/C-1", timeout=30).text
 
 
 def test_who_is_limited_is_led_to_the_page_that_says_why(product: Product, dunwell: FakeProvider) -> None:
@@ -108,11 +108,11 @@ def test_only_changes_that_are_signed_are_taken(product: Product, dunwell: FakeP
     assert change(product, customer_id=["C-1"]) == 204  # it names no account of ours
     seen(product)
     assert len(dunwell.requests) == 1
-    assert requests.post(f"{product.url}/accounts/C-1", data=b"{}", timeout=5).status_code == 404
+    assert requests.post(f"{product.url}/accounts/C-1", data=b"{}", timeout=30).status_code == 404
 
 
 def test_an_account_is_shown_as_its_id_and_no_other_is(product: Product) -> None:
     assert "a/b &lt;c&gt;" in front_page(product.accounts)
     assert '"/accounts/a%2Fb%20%3Cc%3E"' in front_page(product.accounts)
     assert "&lt;c&gt;" in account_page("<c>", Answer())
-    assert requests.get(f"{product.url}/accounts/C-2", timeout=5).status_code == 404
+    assert requests.get(f"{product.url}/accounts/C-2", timeout=30).status_code == 404

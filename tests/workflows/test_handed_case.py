@@ -57,7 +57,7 @@ async def test_a_case_is_never_handed_whole_while_nothing_is_lost(harness: CaseH
     assert (await harness.case.result()).stage is Stage.PAID
     found = await handed(harness.case)
     assert set(found) == {"unchanged", "changed"}
-    assert found.count("changed") == 3  # the promise, its end, the payment
+    assert found.count("changed") == 4  # that a run has begun, the promise, its end, the payment
 
 
 async def test_the_next_run_knows_the_copy(harness: CaseHarness) -> None:
@@ -113,7 +113,7 @@ async def test_g13_another_copy_costs_one_call_more_and_the_story_goes_on(
     assert steps(harness) == STEPS
     assert harness.broken_laws() == []
     found = await handed(harness.case)
-    assert found[:3] == ["unchanged", "refused", "whole"]
+    assert found[:3] == ["changed", "refused", "whole"]  # with the first step: that a run has begun
     assert found.count("whole") <= 2  # the step, and what brings database and case together
     assert found[-3:] == ["unchanged"] * 3
 

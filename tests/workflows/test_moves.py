@@ -23,7 +23,7 @@ from dunwell.views.evidence import as_text, gather
 from tests.builders import an_invoice, another_customer, sample_deps, the_ladders, the_traits
 from tests.workflows.harness import AS_OF, CaseHarness
 
-ONE, TWO = PolicyRef(name="gentle-saas", version=1), PolicyRef(name="gentle-saas", version=2)
+ONE, TWO = PolicyRef(name="gentle-saas", version=2), PolicyRef(name="gentle-saas", version=3)
 NUDGE = """
 [[step]]
 id = "nudge"
@@ -40,9 +40,9 @@ id = "second-reminder"
 
 @pytest.fixture
 def edited(tmp_path: Path) -> dict[str, Policy]:
-    """The folder of ladders after somebody edited gentle-saas: version 2 has a letter between the first two."""
+    """The folder of ladders after somebody edited gentle-saas: version 3 has a letter between the first two."""
     text = (FOLDER / "gentle-saas.toml").read_text(encoding="utf-8")
-    text = text.replace("version = 1", "version = 2").replace('\n[[step]]\nid = "second-reminder"\n', NUDGE)
+    text = text.replace("version = 2", "version = 3").replace('\n[[step]]\nid = "second-reminder"\n', NUDGE)
     path = tmp_path / "gentle-saas.toml"
     path.write_text(text, encoding="utf-8")
     return {**the_ladders(), "gentle-saas": read_ladder(path, the_traits())}
@@ -79,7 +79,7 @@ async def test_a_moved_case_goes_on_by_the_new_version(harness: CaseHarness, edi
     assert status.next_action is not None
     assert status.next_action.step == "nudge"
     assert steps_sent(harness) == ["first-reminder"]  # the move itself sends nothing
-    assert ("policy_moved", "from gentle-saas@1 to @2 by operator") in harness.timeline()
+    assert ("policy_moved", "from gentle-saas@2 to @3 by operator") in harness.timeline()
 
     await harness.case.result()
     assert steps_sent(harness) == [
@@ -92,8 +92,8 @@ async def test_a_moved_case_goes_on_by_the_new_version(harness: CaseHarness, edi
     ]
     assert harness.broken_laws() == []
     text = as_text(verify(gather(harness.deps.database, "inv-1")))
-    assert "Ladder gentle-saas@1" in text
     assert "Ladder gentle-saas@2" in text
+    assert "Ladder gentle-saas@3" in text
 
 
 async def test_a_move_never_goes_back_to_an_earlier_letter(harness: CaseHarness, edited: dict[str, Policy]) -> None:
@@ -175,7 +175,7 @@ def test_a_hundred_running_cases_stay_as_they_are_when_the_file_changes(
     deps = sample_deps(database)
     before = a_hundred(Registrar(deps, the_ladders()))
     assert len(before) == 100
-    # the file has version 2 now; the same invoices are handed in again, and a new one
+    # the file has version 3 now; the same invoices are handed in again, and a new one
     registrar = Registrar(sample_deps(database), edited)
     assert a_hundred(registrar) == before
     new = registrar.register(an_invoice(invoice_id="inv-new", customer=another_customer("c0")), AS_OF)
@@ -189,8 +189,8 @@ def test_a_hundred_running_cases_stay_as_they_are_when_the_file_changes(
 
 def test_a_ladder_edited_without_a_new_version_is_refused(database: Database, edited: dict[str, Policy]) -> None:
     before = a_hundred(Registrar(sample_deps(database), the_ladders()))
-    same = {**edited, "gentle-saas": edited["gentle-saas"].model_copy(update={"version": 1})}
-    with pytest.raises(Refused, match="raise its version to 2"):
+    same = {**edited, "gentle-saas": edited["gentle-saas"].model_copy(update={"version": 2})}
+    with pytest.raises(Refused, match="raise its version to 3"):
         Registrar(sample_deps(database), same).register(an_invoice(invoice_id="inv-new"), AS_OF)
     assert kept(database) == before
 
@@ -199,7 +199,7 @@ def test_looking_keeps_no_version(database: Database, edited: dict[str, Policy])
     Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
     PolicyMoves(sample_deps(database), edited, ONE, TWO).preview("operator")
     with database.reading() as session, pytest.raises(LookupError):
-        policies.load(session, "gentle-saas", 2)
+        policies.load(session, "gentle-saas", 3)
 
 
 # What cannot be ------------------------------------------------------------------------------------------
@@ -216,10 +216,10 @@ def test_what_names_no_version_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("gentle-saas@1", "gradual-pressure@2", "another ladder"),
-        ("gentle-saas@1", "gentle-saas@1", "the version it comes from"),
-        ("gentle-saas@7", "gentle-saas@2", "no case was ever started by gentle-saas@7"),
-        ("gentle-saas@1", "gentle-saas@3", "gentle-saas.toml is version 2"),
+        ("gentle-saas@2", "gradual-pressure@2", "another ladder"),
+        ("gentle-saas@2", "gentle-saas@2", "the version it comes from"),
+        ("gentle-saas@7", "gentle-saas@3", "no case was ever started by gentle-saas@7"),
+        ("gentle-saas@2", "gentle-saas@4", "gentle-saas.toml is version 3"),
     ],
 )
 def test_a_move_that_cannot_be_is_refused(
@@ -234,7 +234,7 @@ def test_a_file_unlike_its_version_in_use_is_refused(database: Database, edited:
     Registrar(sample_deps(database), the_ladders()).register(an_invoice(), AS_OF)
     Registrar(sample_deps(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
     other = {"gentle-saas": edited["gentle-saas"].model_copy(update={"gap_days": 3})}
-    with pytest.raises(Refused, match="differs from version 2 that is in use"):
+    with pytest.raises(Refused, match="differs from version 3 that is in use"):
         PolicyMoves(sample_deps(database), other, ONE, TWO)
     # the same ladder read from its file and from the database are one
     assert PolicyMoves(sample_deps(database), edited, ONE, TWO).preview("operator") != []
@@ -245,7 +245,7 @@ def test_one_case_can_be_chosen_and_must_fit(database: Database, edited: dict[st
     Registrar(sample_deps(database), edited).register(an_invoice(invoice_id="inv-2"), AS_OF)
     moving = PolicyMoves(sample_deps(database), edited, ONE, TWO)
     assert [move.invoice_id for move in moving.preview("operator", "inv-1")] == ["inv-1"]
-    with pytest.raises(Refused, match="inv-2 is on gentle-saas@2"):
+    with pytest.raises(Refused, match="inv-2 is on gentle-saas@3"):
         moving.preview("operator", "inv-2")
     with pytest.raises(Refused, match="'nobody' is not registered"):
         moving.preview("operator", "nobody")
@@ -269,7 +269,7 @@ async def test_a7_a_move_to_what_is_not_registered_is_refused_and_the_next_payme
     content = move.event.model_dump(mode="json")
     with pytest.raises(WorkflowUpdateFailedError) as said:
         await harness.case.execute_update("policy_moved", content)
-    assert "to_version: gentle-saas@2 is not registered; known are 1" in str(said.value.cause)
+    assert "to_version: gentle-saas@3 is not registered; known are 2" in str(said.value.cause)
     await harness.case.signal("policy_moved", content)
     await harness.pass_time(hours=1)
     with harness.deps.database.writing() as session:
@@ -284,9 +284,9 @@ async def test_a7_a_move_to_what_is_not_registered_is_refused_and_the_next_payme
             await harness.case.execute_update("policy_moved", forged.model_dump(mode="json"))
         assert field in str(said.value.cause)
     assert (await harness.status()).policy == ONE
-    whole = content | {"to_version": 2.0}
+    whole = content | {"to_version": 3.0}
     await harness.case.execute_update("policy_moved", whole)
     assert (await harness.status()).policy == TWO
     await harness.tell("payment_received", payment_id="p1", amount="1200.00", currency="EUR")
     await harness.case.result()
-    assert ("refused", "policy_moved: to_version: gentle-saas@2 is not registered; known are 1") in harness.timeline()
+    assert ("refused", "policy_moved: to_version: gentle-saas@3 is not registered; known are 2") in harness.timeline()

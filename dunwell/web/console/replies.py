@@ -210,6 +210,7 @@ async def _shown(
         refused=refused,
         preview=preview,
         form_id=(typed or {}).get(FORM_ID) if preview else uuid4().hex,
+        new_form_id=lambda: uuid4().hex,
         done=done,
         **facts,
     )

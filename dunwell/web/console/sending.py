@@ -23,6 +23,7 @@ _BY_PEOPLE = frozenset(
     {
         "accessory",
         "amended",
+        "announced",
         "approved",
         "call",
         "credit",
@@ -30,6 +31,7 @@ _BY_PEOPLE = frozenset(
         "dispute",
         "dispute_resolved",
         "ended",
+        "grace",
         "paused",
         "payment",
         "plan",
@@ -37,6 +39,8 @@ _BY_PEOPLE = frozenset(
         "promise",
         "recovery",
         "reopened",
+        "reply",
+        "reply_handled",
         "resumed",
         "reversed",
     }
