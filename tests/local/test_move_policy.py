@@ -10,14 +10,14 @@ from dunwell.domain.terms import Stage
 from tests.builders import the_ladders
 from tests.local.conftest import Run, an_item
 
-MOVE = ("move-policy", "--from", "gentle-saas@1", "--to", "gentle-saas@2")
+MOVE = ("move-policy", "--from", "gentle-saas@2", "--to", "gentle-saas@3")
 
 
 def edit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody edits gentle-saas and raises its version: it ends with the restriction now."""
     old = the_ladders()["gentle-saas"]
     last = old.step("restrict").model_copy(update={"ends": Stage.WRITTEN_OFF})
-    new: Policy = old.model_copy(update={"version": 2, "steps": (*old.steps[:2], last)})
+    new: Policy = old.model_copy(update={"version": 3, "steps": (*old.steps[:2], last)})
     monkeypatch.setattr("dunwell.commands.common.read_ladders", lambda _traits: {**the_ladders(), "gentle-saas": new})
 
 
@@ -43,7 +43,7 @@ def test_a_move_is_shown_and_confirmed_only_for_cases_that_did_not_change(
     assert shown.code == 0, shown.err
     assert "last-letter, hand-over" in shown.out
     assert "Nothing was changed" in shown.out
-    assert ladder(run, "MV-1") == "gentle-saas@1"
+    assert ladder(run, "MV-1") == "gentle-saas@2"
 
     kept = tmp_path / "seen.json"
     kept.write_text(run(*MOVE, "--json").out, encoding="utf-8")
@@ -54,7 +54,7 @@ def test_a_move_is_shown_and_confirmed_only_for_cases_that_did_not_change(
     assert (results["MV-1"], results["MV-3"]) == ("moved", "moved")
     assert "the case has changed since the preview" in results["MV-2"]
     ladders = [ladder(run, one) for one in ("MV-1", "MV-2", "MV-3")]
-    assert ladders == ["gentle-saas@2", "gentle-saas@1", "gentle-saas@2"]
+    assert ladders == ["gentle-saas@3", "gentle-saas@2", "gentle-saas@3"]
     assert run("outbox", "--invoice", "MV-1", "--json").json == []
 
 
@@ -64,21 +64,21 @@ def test_one_case_is_moved_there_and_back(run: Run, monkeypatch: pytest.MonkeyPa
     edit(monkeypatch)
     there = run(*MOVE, "--invoice", "MV-4", "--confirm")
     assert (there.code, "moved" in there.out) == (0, True)
-    assert [ladder(run, one) for one in ("MV-4", "MV-5")] == ["gentle-saas@2", "gentle-saas@1"]
+    assert [ladder(run, one) for one in ("MV-4", "MV-5")] == ["gentle-saas@3", "gentle-saas@2"]
     again = run(*MOVE, "--invoice", "MV-4", "--confirm")
-    assert (again.code, "MV-4 is on gentle-saas@2" in again.err) == (1, True)
-    back = run("move-policy", "--from", "gentle-saas@2", "--to", "gentle-saas@1", "--invoice", "MV-4", "--confirm")
+    assert (again.code, "MV-4 is on gentle-saas@3" in again.err) == (1, True)
+    back = run("move-policy", "--from", "gentle-saas@3", "--to", "gentle-saas@2", "--invoice", "MV-4", "--confirm")
     assert back.code == 0
-    assert ladder(run, "MV-4") == "gentle-saas@1"
+    assert ladder(run, "MV-4") == "gentle-saas@2"
 
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--from", "x", "--to", "gentle-saas@2"), 1, "names no version"),
-        (("--from", "gentle-saas@1", "--to", "gradual-pressure@2"), 1, "another ladder"),
-        (("--from", "gentle-saas@1", "--to", "gentle-saas@2", "--seen", "x"), 2, "only goes with --confirm"),
+        (("--from", "x", "--to", "gentle-saas@3"), 1, "names no version"),
+        (("--from", "gentle-saas@2", "--to", "gradual-pressure@2"), 1, "another ladder"),
+        (("--from", "gentle-saas@2", "--to", "gentle-saas@3", "--seen", "x"), 2, "only goes with --confirm"),
     ],
 )
 def test_what_cannot_be_moved_is_said(run: Run, arguments: tuple[str, ...], code: int, said: str) -> None:

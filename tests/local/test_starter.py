@@ -521,7 +521,7 @@ def test_c6_a_language_without_messages_is_told_when_cases_start(here: Place, ru
 
 def test_policy_check(run: Run) -> None:
     shipped = Path(starter.__file__).parent / "policies" / "gentle-saas.toml"
-    assert run("policy", "check", str(shipped)).out.startswith("ok: gentle-saas@1, 5 steps\nstart: takes it")
+    assert run("policy", "check", str(shipped)).out.startswith("ok: gentle-saas@2, 5 steps\nstart: takes it")
     Path("broken.toml").write_text('name = "other"\nversion = "x"\n')
     said = run("policy", "check", "broken.toml")
     assert (said.code, said.out) == (1, "")
@@ -538,10 +538,10 @@ def test_e7_policy_check_says_what_start_would(here: Place, run: Run, monkeypatc
     edited.write_text(shipped.read_text().replace("+ 14 days", "+ 15 days"))
     said = run("policy", "check", str(edited))
     assert (said.code, said.out) == (1, "")
-    assert "policies/gentle-saas.toml differs from version 1 that is in use: raise its version to 2" in said.err
+    assert "policies/gentle-saas.toml differs from version 2 that is in use: raise its version to 3" in said.err
     problems = run("policy", "check", str(edited), "--json").json["problems"]
-    assert "raise its version to 2" in problems[0]["reason"]
-    edited.write_text(edited.read_text().replace("version = 1", "version = 2"))
+    assert "raise its version to 3" in problems[0]["reason"]
+    edited.write_text(edited.read_text().replace("version = 2", "version = 3"))
     assert "start: does not see it yet, for it lies elsewhere" in run("policy", "check", str(edited)).out
     monkeypatch.setattr(ladder_commands, "FOLDER", Path("policies"))
     assert "start: takes it, as a version that no case has yet" in run("policy", "check", str(edited)).out

@@ -169,7 +169,7 @@ def test_the_header_names_invoice_customer_and_ladder(database: Database) -> Non
     assert (header["number"], header["amount"], header["due_on"]) == ("2027-001", "1200.00", "2027-03-01")
     assert header["customer"]["name"] == "Acme GmbH"
     (policy,) = header["policies"]
-    assert policy["policy"] == "gentle-saas@1"
+    assert policy["policy"] == "gentle-saas@2"
     assert [step["id"] for step in policy["body"]["steps"]][:2] == ["first-reminder", "second-reminder"]
     body = json.dumps(policy["body"], sort_keys=True)
     assert policy["digest"] == sha256(body.encode()).hexdigest()
