@@ -60,6 +60,15 @@ class Plan(_Agreed):
         """What the first `count` instalments add up to."""
         return sum((item.amount for item in self.instalments[:count]), Decimal(0))
 
+    def coming(self, paid: Decimal) -> ev.Instalment | None:
+        """The instalment to be paid next, less what came of it, once `paid` is paid in all; None after the last."""
+        for place in range(self.met, len(self.instalments)):
+            missing = self.owed_by(place + 1) - (paid - self.paid_before)
+            if missing > 0:
+                one = self.instalments[place]
+                return ev.Instalment(date=one.date, amount=min(one.amount, missing))
+        return None
+
 
 class MissedInstalment(_Agreed):
     """The instalment that ended a plan. `missing` is what had not come of it when the plan ended."""

@@ -154,11 +154,8 @@ def _instalments(case: Case) -> tuple[Instalment, ...]:
 def _coming(case: Case) -> Instalment | None:
     """The next instalment, less the part of it that came already."""
     plan = case.agreements.plan
-    if plan is None:
-        return None
-    part = plan.instalments[plan.met]
-    missing = plan.owed_by(plan.met + 1) - (case.money.paid - plan.paid_before)
-    return Instalment(on=part.date, amount=min(part.amount, missing))
+    part = plan.coming(case.money.paid) if plan is not None else None
+    return Instalment(on=part.date, amount=part.amount) if part is not None else None
 
 
 def _earlier(

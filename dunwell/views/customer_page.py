@@ -57,6 +57,7 @@ class Bill:
     open, disputed  what is unpaid, and how much of that is in dispute
     heads           interest, lump sum and costs as far as they may be claimed today; `total` with them and the rest
     promised        the promise that runs; broken: the last one, if it was not kept and nothing was agreed since
+    coming          what is to be paid next of the plan that runs
     promise_days    when a promise may be for; None: none is taken
     counts          how many instalments may be chosen; plan_until: the last day of one
     """
@@ -80,6 +81,7 @@ class Bill:
     promised: Part | None = None
     broken: Part | None = None
     instalments: Sequence[Instalment] = ()
+    coming: Part | None = None
     awaits_payment: bool = False
     awaits_call: bool = False
     awaits_reply: bool = False
@@ -118,7 +120,7 @@ class Bill:
 
 @dataclass(frozen=True)
 class Transfer:
-    """How to pay some invoices together by bank transfer."""
+    """How to pay some invoices together by bank transfer. `next`: what comes first of it, by the plan that runs."""
 
     numbers: Sequence[str]
     amount: Decimal
@@ -126,6 +128,7 @@ class Transfer:
     digits: int
     account: BankAccount
     reference: str
+    next: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,7 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, tod
     last = agreements.promises[-1] if agreements.promises else None
     plan = agreements.plan
     broken = last is not None and last.state is PromiseState.BROKEN and plan is None
+    coming = plan.coming(money.paid) if plan is not None else None
     heads = _heads(claim) if claim is not None else {}
     return Bill(
         invoice_id=invoice_id,
@@ -226,6 +230,7 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, tod
         instalments=[Instalment(one.date, one.amount, place < plan.met) for place, one in enumerate(plan.instalments)]
         if plan
         else (),
+        coming=Part(coming.date, coming.amount) if coming is not None else None,
         awaits_call=agreements.call is not None,
         awaits_reply=bool(agreements.replies),
         awaits_payment=agreements.awaited is not None and agreements.awaited.what == "payment",
@@ -263,12 +268,16 @@ def _plan_rules(session: Session, deps: Dependencies, case: Case) -> PlanRules:
 
 
 def _transfers(session: Session, deps: Dependencies, bills: Sequence[Bill], asked: int) -> list[Transfer]:
-    """One transfer for all invoices of the message while all are open: that reference was issued; else one each."""
-    together = len({bill.currency for bill in bills}) == 1 and len(bills) == asked
+    """One transfer for all invoices of the message while all are open: that reference was issued; else one each.
+
+    It is one each, too, while one is paid in instalments.
+    """
+    in_parts = len(bills) > 1 and any(bill.instalments for bill in bills)
+    together = len({bill.currency for bill in bills}) == 1 and len(bills) == asked and not in_parts
     groups = [bills] if together else [[bill] for bill in bills]
     found = []
     for group in groups:
-        account = deps.sender.account_for(group[0].currency)
+        account, coming = deps.sender.account_for(group[0].currency), group[0].coming
         if account is not None:
             reference = payment_references.reference_of(session, [bill.invoice_id for bill in group])
             found.append(
@@ -279,6 +288,7 @@ def _transfers(session: Session, deps: Dependencies, bills: Sequence[Bill], aske
                     digits=group[0].digits,
                     account=account,
                     reference=grouped(reference),
+                    next=coming if coming is not None and coming.amount <= group[0].to_pay else None,
                 )
             )
     return found
