@@ -81,6 +81,11 @@ def hash_of(secret: str, token: str) -> str:
     return _digest(secret, f"stored.{token[:_LONGEST]}").hexdigest()
 
 
+def proof_of(secret: str, link_id: str, said: str) -> str:
+    """Return what shows that the holder of a link was told this."""
+    return _digest(secret, f"said.{link_id}.{said}").hexdigest()[: 2 * _BYTES]
+
+
 def expiry(made_at: datetime, settled: Iterable[datetime | None]) -> datetime | None:
     """Return when a link ends, by the times at which its invoices were settled; None while one of them is open."""
     latest = made_at

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from hmac import compare_digest
 from secrets import token_hex
 
 from sqlalchemy.orm import Session
 
-from dunwell.domain.links import SAMPLE, KeptLink, LinkKind, Scope, expiry, hash_of, token_of
+from dunwell.domain.links import SAMPLE, KeptLink, LinkKind, Scope, expiry, hash_of, proof_of, token_of
 from dunwell.domain.principals import Principal, link_principal
 from dunwell.store import links
 from dunwell.store.tables import LinkRow
@@ -107,6 +108,15 @@ class Links:
     def ask_for_fresh(self, session: Session, token: str, kind: LinkKind, now: datetime) -> None:
         """Note that somebody asks for a new link with this token. The same work is done for every token."""
         links.ask_for_fresh(session, [hash_of(secret, token) for secret in self.secrets], kind, now)
+
+    def prove(self, link: Link, said: str) -> str:
+        """Return a proof that the holder of a link is told this, which nobody else can make."""
+        return proof_of(self.secrets[0], link.link_id, said)
+
+    def proves(self, link: Link, said: str, proof: str) -> bool:
+        """Whether this proof was made for the link and what is said."""
+        given = proof.encode("utf-8", "replace")
+        return any(compare_digest(proof_of(secret, link.link_id, said).encode(), given) for secret in self.secrets)
 
     def address(self, kind: LinkKind, token: str = SAMPLE) -> str:
         """Return the address that a message shows; without a token the sample, which opens nothing of anybody."""

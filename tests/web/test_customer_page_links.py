@@ -157,6 +157,8 @@ async def test_unknown_torn_revoked_and_expired_links_are_one_page_after_the_sam
         "torn": expired_link[:-1],
         "lengthened": f"{expired_link}x",
         "another kind": other_kind,
+        "the address of a form": f"{expired_link}/promise",
+        "of a form, unknown": f"{'A' * 22}/language",
         "revoked": expired_link,
     }.items():
         if name == "revoked":

@@ -40,8 +40,8 @@ Opened = Annotated[Link, Depends(opened(LinkKind.PAGE))]
 LANGUAGE = "dunwell-language"
 """The cookie with the language that somebody chose on a page."""
 _YEAR = 365 * 24 * 3600
-_DONE = frozenset(f"{act}_done" for act in acts.ACTS if act != "instalments") | {"split_asked", "payer_asked"}
-"""What a page may say was done. It shows besides how things stand, whatever its address says."""
+_ADDRESSES = (*acts.ACTS, "language")
+"""Where the forms of a page are sent to, below its own address."""
 
 
 @router.get("/{token}/invoice/{place}")
@@ -54,12 +54,21 @@ async def document(request: Request, link: Opened, place: str) -> Response:
     return Response(row, media_type="application/pdf", headers=HEADERS | shown)
 
 
+async def after_refusal(request: Request, link: Opened) -> Response:
+    """Lead back from the address of a form, which a browser shows after a refusal, to the page. Changes nothing."""
+    return _back(request)
+
+
+for _address in _ADDRESSES:
+    router.add_api_route(f"/{{token}}/{_address}", after_refusal, methods=["GET", "HEAD"])
+
+
 @router.api_route("", methods=["GET", "HEAD"])
 @router.api_route("/{token:path}", methods=["GET", "HEAD"])
-async def show(request: Request, link: Opened, done: str = "") -> Response:
-    """Show the page. Changes nothing."""
+async def show(request: Request, link: Opened, done: str = "", proof: str = "") -> Response:
+    """Show the page, and what was just done if the address proves it. Changes nothing."""
     facts = await asyncio.to_thread(_read, service_of(request), link, _now(request))
-    return _shown(request, link, facts, done=done if done in _DONE else None)
+    return _shown(request, link, facts, done=done if _is_proved(request, link, facts, done, proof) else None)
 
 
 @router.post("/{token}/language")
@@ -102,7 +111,7 @@ async def say(request: Request, link: Opened, act: str) -> Response:
     except (NoAnswer, ServerAway):
         kept = Refusal(act, sent.fields, {"form": Fault("try_again")}, sent.form_id)
         return _shown(request, link, facts, refused=kept, status=503)
-    return _back(request, found.done)
+    return _confirmed(request, link, facts, found.done)
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ async def _unfit(request: Request, link: Link, facts: CustomerPage, refused: Ref
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
     if await asyncio.to_thread(_was_taken, service_of(request), link, form_id):
-        return _back(request, f"{refused.act}_done")
+        return _confirmed(request, link, facts, f"{refused.act}_done")
     return _shown(request, link, facts, refused=refused, status=422)
 
 
@@ -163,6 +172,9 @@ def _forms(facts: CustomerPage, writer: Writer, refused: Refusal | None) -> dict
     def typed(act: str, name: str) -> str:
         return refused.typed.get(name, "") if refused is not None and refused.act == act else ""
 
+    def form_id(act: str) -> str:  # each form has its own: one that was sent does not stand for another
+        return refused.form_id if refused is not None and refused.act == act else uuid4().hex
+
     def described(act: str, name: str, hint: str) -> Markup:
         wrong = name in faults(act)
         ids = [f"{act}-{name}-{part}" for part, there in (("hint", hint), ("error", wrong)) if there]
@@ -176,7 +188,7 @@ def _forms(facts: CustomerPage, writer: Writer, refused: Refusal | None) -> dict
     return {
         "able": able,
         "refused": refused,
-        "form_id": refused.form_id if refused is not None else uuid4().hex,
+        "form_id": form_id,
         "faults": faults,
         "typed": typed,
         "described": described,
@@ -201,10 +213,23 @@ def _shares(bill: Bill, count: int, writer: Writer) -> str:
     return f"{count} × {written}" if equal[0] == last else f"{count - 1} × {written} + {rest}"
 
 
-def _back(request: Request, done: str | None = None) -> RedirectResponse:
-    """The redirect that follows a form."""
-    address = f"{_path(request)}?done={done}#done" if done else _path(request)
-    return RedirectResponse(address, 303, HEADERS)
+def _back(request: Request) -> RedirectResponse:
+    """The redirect to the page."""
+    return RedirectResponse(_path(request), 303, HEADERS)
+
+
+def _confirmed(request: Request, link: Link, facts: CustomerPage, done: str) -> RedirectResponse:
+    """The redirect to the page after a form was carried out. A reload says it again, until the day is over."""
+    made = service_of(request).deps.links
+    assert made is not None  # a link was opened
+    proof = made.prove(link, f"{done}.{facts.today}")
+    return RedirectResponse(f"{_path(request)}?done={done}&proof={proof}#done", 303, HEADERS)
+
+
+def _is_proved(request: Request, link: Link, facts: CustomerPage, done: str, proof: str) -> bool:
+    """Whether what the address of the page says was done is what this link was told today."""
+    made = service_of(request).deps.links
+    return made is not None and made.proves(link, f"{done}.{facts.today}", proof)
 
 
 def _path(request: Request) -> str:
