@@ -12,7 +12,7 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.terms import PayerState
 from dunwell.gateways.base import DeliveryError, Envelope
-from dunwell.services import payers, standstill
+from dunwell.services import customer_waits, payers, standstill
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, cases, customer_pauses
 from dunwell.store import payers as store
@@ -108,9 +108,11 @@ class PayerMail:
         )
 
     def _must_wait(self, session: Session, case: Case, now: datetime) -> bool:
-        """Whether it is no decent hour, or messages are held back."""
+        """Whether it is no decent hour, messages are held back, or the customer wrote something that nobody has handled."""
         calendar = self._deps.case_calendar(session, case, now)
         if not calendar.is_open(now) or standstill.wait(session, now, rehearsal=False) is not None:
+            return True
+        if customer_waits.has_unhandled_reply(session, case.customer_id):
             return True
         return customer_pauses.in_force(session, case.customer_id, calendar.local_date(now)) is not None
 

@@ -30,6 +30,11 @@ def forbid(session: Session, dispatch: Dispatch, *, presses: bool) -> None:
         raise TooOften((), found.until, found.why)
 
 
+def has_unhandled_reply(session: Session, customer_id: str) -> bool:
+    """Whether a person has still to read something that this customer wrote, of whichever invoice."""
+    return bool(replies.open_for(session, customer_id))
+
+
 def _unhandled_reply(session: Session, dispatch: Dispatch) -> Wait | None:
     """A reply that no person has handled, also one of which the case does not know yet.
 

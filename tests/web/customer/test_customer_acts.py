@@ -13,6 +13,7 @@ from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import PayerState
 from dunwell.services import payers as payer_decisions
+from dunwell.services import replies as replies_service
 from dunwell.store import payers, replies, sent_files
 from dunwell.store.tables import AuditRow, Base, PayerRow, PaymentRow, ReplyRow
 from tests.web.customer.conftest import NOW, PDF, House
@@ -553,6 +554,18 @@ async def test_a_payer_is_not_written_to_once_the_invoice_is_paid(house: House) 
     assert house.mail_to_payers() == []
     with house.database.reading() as session:
         assert session.scalars(select(PayerRow.state)).one() is PayerState.WITHHELD
+
+
+async def test_a_payer_is_not_written_to_while_a_reply_of_the_customer_waits(house: House) -> None:
+    await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@grupo.example")
+    with house.database.writing("ribera") as session:
+        received = replies_service.from_page(session, "f" * 32, "ribera", None, "RIB-2", "Please wait with that", NOW)
+    assert house.mail_to_payers() == []
+    with house.database.writing("ribera") as session:
+        row = replies.get(session, received.reply_id)
+        assert row is not None
+        row.handled_at = NOW
+    assert [one.to for one in house.mail_to_payers()] == ["marta@grupo.example"]
 
 
 async def test_a_payer_is_not_written_to_at_night(house: House) -> None:
