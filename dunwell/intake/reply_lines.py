@@ -17,7 +17,12 @@ from dunwell.intake.written_days import WrittenDay, day_in
 _MOST_READ = 3_000
 _MOST_PROPOSALS = 12
 _LONGEST = 400
-_END = re.compile(r"(?<![0-9])[.!?…]+(?=\s|$)|(?<=[0-9]{3})[.!?…]+\s+(?=[A-ZÀ-ÞА-Я¿¡])|[!?]+|\n{2,}|;")
+_SHORT = r"(?<![Лл][Вв])(?<!руб)(?<!грн)(?<![Kk]r)(?<!zł)(?<![Rr]p)(?<!fr)"
+"""Not after a currency that is written with a full stop: "400 лв. до петък"."""
+_END = re.compile(
+    rf"(?<![0-9]){_SHORT}[.!?…]+(?=\s|$)|(?<![0-9])\.(?=\s+[A-ZÀ-ÞА-Я¿¡]|\s*$)"
+    r"|(?<=[0-9]{3})[.!?…]+\s+(?=[A-ZÀ-ÞА-Я¿¡])|[!?]+|\n{2,}|;"
+)
 _BROKEN = re.compile(r"(?<=\S{1})\n(?=[^\n])")
 _PARTS = re.compile(r",|(?<!\w)(?:and|but|und|aber|y|pero|et|mais|e|ma|mas|и|но|а|dan|tapi)(?!\w)")
 _LONGEST_PROMISE = timedelta(days=400)

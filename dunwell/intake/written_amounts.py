@@ -9,22 +9,40 @@ _NUMBER = r"\d{1,3}(?:[ .,'\u2019]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?"
 _CURRENCIES = {
     "EUR": r"€|eur(?:os?)?|евро",
     "USD": r"us ?\$|usd|us dollars?",
+    "CAD": r"ca?\$|cad",
+    "AUD": r"au?\$|aud",
+    "NZD": r"nz\$|nzd",
+    "SGD": r"sg?\$|sgd",
+    "HKD": r"hk\$|hkd",
     "GBP": r"£|gbp|pounds?|libras|pfund",
     "BRL": r"r\$|brl|reais|real",
-    "BGN": r"bgn|лв\.?|лева",
-    "RUB": r"₽|rub|руб(?:\.|леи|ля|ль)?|р\.",
+    "BGN": r"bgn|лв\.?|лева|левов",
+    "RUB": r"₽|rub|руб(?:\.|леи|ля|ль)?|р\.?",
     "IDR": r"rp\.?|idr|rupiah",
     "CHF": r"chf|fr\.|franken|francs suisses",
-    "MXN": r"mxn|pesos mexicanos",
+    "MXN": r"mxn|mex?\$|pesos mexicanos",
+    "PLN": r"pln|zł\.?|zl\.?|złot(?:y|e|ych)|zlot(?:y|e|ych)|злотых",
+    "CZK": r"czk|kc",
+    "SEK": r"sek|svenska kronor",
+    "NOK": r"nok|norske kroner",
+    "DKK": r"dkk|danske kroner",
+    "RON": r"ron",
+    "HUF": r"huf|ft\.?|forint",
+    "UAH": r"uah|₴|грн\.?",
+    "TRY": r"₺|tl",
+    "JPY": r"jpy|¥",
+    "INR": r"inr|₹",
+    "kr": r"kr\.?|kroner|kronor|kronen",
     "$": r"\$|dollars?|dolares|долларов|pesos|dolar",
 }
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "MXN", "ARS", "CLP", "COP", "SGD", "HKD"})
+_CROWNS = frozenset({"SEK", "NOK", "DKK", "ISK"})
 _ANY = "|".join(_CURRENCIES.values())
 _WITH_CURRENCY = re.compile(
-    rf"(?<![\w$€£])(?:(?P<before>{_ANY}) ?(?P<after_sign>{_NUMBER})|(?P<number>{_NUMBER}) ?(?P<after>{_ANY}))"
+    rf"(?<![\w$€£₽₴₺¥₹])(?:(?P<before>{_ANY}) ?(?P<after_sign>{_NUMBER})|(?P<number>{_NUMBER}) ?(?P<after>{_ANY}))"
     r"(?!\w|[.,]\d)"
 )
-_BARE = re.compile(rf"(?<![\w.,/:-])(?:{_NUMBER})(?![\w/:%-]|[.,]\d)")
+_BARE = re.compile(rf"(?<![\w.,/:$€£₽₴₺¥₹-])(?:{_NUMBER})(?![\w/:%$€£₽₴₺¥₹-]|[.,]\d)")
 _MOST = Decimal(10) ** 10
 
 
@@ -36,10 +54,12 @@ class WrittenAmount(NamedTuple):
 
 
 def amount_in(text: str, currency: str | None, sums: Collection[Decimal]) -> WrittenAmount | None:
-    """Return the first amount of a sentence; None without one.
+    """Return the first amount of a sentence in the currency of the invoices; None without one.
+
+    One that is written in another currency is left out: only a person knows what it is worth to the customer.
 
     text      as `reply_words.folded` returns it
-    currency  of the customer's invoices, for a number without one
+    currency  of the customer's invoices, also for a number without one; None: not known, then every written one counts
     sums      what is open: a number without a currency is an amount only when it is one of these
     """
     for found in _WITH_CURRENCY.finditer(text):
@@ -48,9 +68,11 @@ def amount_in(text: str, currency: str | None, sums: Collection[Decimal]) -> Wri
         known = next(code for code, pattern in _CURRENCIES.items() if re.fullmatch(pattern, sign))
         if known == "$":
             known = currency if currency in _DOLLARS else "USD"
-        if 0 < number < _MOST and known is not None:
+        elif known == "kr":
+            known = currency if currency in _CROWNS else "SEK"
+        if 0 < number < _MOST and known is not None and currency in (None, known):
             return WrittenAmount(number, known)
-    for found in _BARE.finditer(text):
+    for found in _BARE.finditer(_WITH_CURRENCY.sub(";", text)):
         number = _read(found[0])
         if currency is not None and number in sums:
             return WrittenAmount(number, currency)
