@@ -6,28 +6,17 @@ import unicodedata
 STOP_WORDS = frozenset(
     {"stop", "stopall", "stop all", "quit", "end", "revoke", "optout", "opt out", "cancel", "unsubscribe"}
     | {"arret", "arrêt", "désinscription", "desinscription"}  # French; Canada requires the first
+    | {"me désabonner", "me desabonner", "désabonner", "desabonner"}
+    | {"abmelden", "abbestellen"}
+    | {"baja", "darme de baja", "dar de baja"}
+    | {"disiscrizione", "cancellami"}
+    | {"descadastrar"}
+    | {"отписаться", "отписка", "отпишете ме", "отписване"}
+    | {"berhenti", "berhenti berlangganan"}
 )
-START_WORDS = frozenset({"start", "unstop", "yes"})
+"""They count only alone: as the whole of a text message, or as the whole first line of a mail."""
 
-MAIL_STOP_WORDS = STOP_WORDS | {
-    "abmelden",
-    "abbestellen",
-    "me désabonner",
-    "désabonner",
-    "baja",
-    "darme de baja",
-    "dar de baja",
-    "disiscrizione",
-    "cancellami",
-    "descadastrar",
-    "отписаться",
-    "отписка",
-    "отпишете ме",
-    "отписване",
-    "berhenti",
-    "berhenti berlangganan",
-}
-"""In mails, where no phone company knows the words: they count only as the whole first line."""
+START_WORDS = frozenset({"start", "unstop", "yes"})
 
 _NO_WORD = re.compile(r"[\W_]+")
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.received_mail import ReadMail, ReceivedMail
-from dunwell.domain.stop_words import MAIL_STOP_WORDS, word_of
+from dunwell.domain.stop_words import STOP_WORDS, word_of
 from dunwell.domain.terms import MessageState
 from dunwell.gateways.events import ProviderEvent
 from dunwell.intake.html_text import text_of
@@ -70,7 +70,7 @@ def read(mail: ReceivedMail, addresses: ReplyAddresses, now: datetime) -> Provid
     new = cut(whole[:_MOST_TEXT]).new
     lines = [line for line in new.split("\n") if line.strip()]
     automatic = why_automatic(mail, addresses.ours(mail.sender))
-    stops = asked is not None or (automatic is None and bool(lines) and word_of(lines[0]) in MAIL_STOP_WORDS)
+    stops = asked is not None or (automatic is None and bool(lines) and word_of(lines[0]) in STOP_WORDS)
     tokens = tuple(token for one in mail.recipients if (token := addresses.token_of(one)))
     mail_id = _MAIL_ID.search(mail.header("message-id"))
     return ProviderEvent(

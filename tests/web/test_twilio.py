@@ -100,6 +100,16 @@ async def test_a_status_of_somebody_elses_message_is_forgotten_after_a_day(site:
         (" Stop! ", "stopped"),
         ("'STOP'.", "stopped"),
         ("Opt-Out", "stopped"),
+        ("Abmelden", "stopped"),  # every language of the messages has words, by every channel
+        ("BAJA", "stopped"),
+        ("Me desabonner", "stopped"),
+        ("Disiscrizione", "stopped"),
+        ("Descadastrar.", "stopped"),
+        ("ОТПИСАТЬСЯ", "stopped"),
+        ("отпишете ме", "stopped"),
+        ("Berhenti", "stopped"),
+        ("Abmelden kann ich mich nicht", None),
+        ("baja el importe", None),
         ("opt  out", "stopped"),
         ("ＳＴＯＰ", "stopped"),  # a keyboard with wide letters
         ("stop it, I have paid", None),  # a sentence is for a person to read
