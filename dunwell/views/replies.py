@@ -12,6 +12,7 @@ from dunwell.domain.invoice import Customer, is_rehearsal
 from dunwell.domain.keys import StepKey
 from dunwell.domain.refusal import Unknown
 from dunwell.domain.reply_terms import ReplyKind, ReplyProposal
+from dunwell.intake.sender_verdicts import judged
 from dunwell.services.answers import PreviewedAnswer, sendable
 from dunwell.store import answers, cases, invoices, replies
 from dunwell.store.tables import AnswerRow, ContactRow, MessageInvoiceRow, MessageRow, ReplyFileRow, ReplyRow
@@ -65,7 +66,7 @@ def one_reply(session: Session, reply_id: str, now: datetime) -> Facts:
         "subject": row.subject,
         "text": row.text,
         "whole": row.whole,
-        "verdicts": row.verdicts,
+        "verdicts": judged(row.verdicts, row.sender),
         "message_id": row.message_id,
         "proposals": [ReplyProposal.model_validate(one).model_dump() for one in row.proposals],
         "files": [_file(one) for one in replies.files_of(session, reply_id)],

@@ -119,7 +119,7 @@ def _reply_whole() -> Schema:
         subject=_TEXT,
         text={"type": "string", "description": "What is new in it, without what it quotes."},
         whole=_TEXT,
-        verdicts={"type": "object", "description": "What the provider found out about the sender: SPF, DKIM."},
+        verdicts={"type": "object", "description": "Of the sender, by the provider: SPF; DKIM with who signed."},
         message_id=_maybe(_TEXT),
         proposals=_list(_object(proposal | {"currency": _maybe(_TEXT)})),
         files=_list(_object(file | {"number": _COUNT, "size": _COUNT, "kept": _FLAG})),

@@ -59,7 +59,7 @@ def _replies(deps: Dependencies) -> None:
         "text": "Pagamos no dia 26 de março <b>com certeza</b>.",
         "whole": "Pagamos no dia 26 de março <b>com certeza</b>.\n\n> Fatura POR/2027/004",
         "mail_id": "<k1@portoclaro.example>",
-        "verdicts": {"spf": "pass", "dkim": "fail"},
+        "verdicts": {"spf": "pass", "dkim": "{@elsewhere.example : pass}"},
         "proposals": [
             ReplyProposal(
                 line=ReplyLine.PROMISE, words="Pagamos no dia 26 de março", day=date(2027, 3, 26)
