@@ -108,7 +108,7 @@ class PayerMail:
         )
 
     def _must_wait(self, session: Session, case: Case, now: datetime) -> bool:
-        """Whether it is no decent hour, messages are held back, or the customer wrote something that nobody has handled."""
+        """Whether it is no decent hour, messages are held back, or a reply of the customer is unhandled."""
         calendar = self._deps.case_calendar(session, case, now)
         if not calendar.is_open(now) or standstill.wait(session, now, rehearsal=False) is not None:
             return True

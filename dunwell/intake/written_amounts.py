@@ -59,7 +59,7 @@ def amount_in(text: str, currency: str | None, sums: Collection[Decimal]) -> Wri
     One that is written in another currency is left out: only a person knows what it is worth to the customer.
 
     text      as `reply_words.folded` returns it
-    currency  of the customer's invoices, also for a number without one; None: not known, then every written one counts
+    currency  of the invoices, also for a number without one; None: not known, then every written one counts
     sums      what is open: a number without a currency is an amount only when it is one of these
     """
     for found in _WITH_CURRENCY.finditer(text):
