@@ -1,6 +1,7 @@
-"""One sending of a form of the console that is about no single case: carried out once, however often it comes in.
+"""One sending of a form: carried out once, however often it comes in.
 
-Forms about a case go by `dunwell.services.idempotency`, which also keeps the case's answer.
+So are forms of the console that are about no single case, and those of customers. Forms of the console about a case
+go by `dunwell.services.idempotency`, which also keeps the case's answer.
 """
 
 import json
@@ -37,6 +38,11 @@ class Submission:
         """Return whether this very form was carried out before."""
         return submissions.find(session, self.principal, self.form_id) == self.digest
 
+    def check(self, session: Session) -> None:
+        """Raise Refused when a form with this id and other values was carried out before."""
+        if submissions.find(session, self.principal, self.form_id) not in {None, self.digest}:
+            raise _sent_before()
+
     def take(self, session: Session, now: datetime) -> None:
         """Note that the form is carried out, in the transaction that does so: what fails may be sent again.
 
@@ -47,9 +53,17 @@ class Submission:
             return
         if known == self.digest:
             raise AlreadyDone
-        raise Refused(
-            "form", "This form was sent before with other values; nothing was done now. Check it, and send it again."
-        )
+        raise _sent_before()
+
+    def release(self, session: Session) -> None:
+        """Forget the form again: nothing of it was carried out."""
+        submissions.remove(session, self.principal, self.form_id)
+
+
+def _sent_before() -> Refused:
+    return Refused(
+        "form", "This form was sent before with other values; nothing was done now. Check it, and send it again."
+    )
 
 
 def take(session: Session, submission: Submission | None, now: datetime) -> None:

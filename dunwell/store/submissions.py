@@ -1,4 +1,4 @@
-"""Forms of the console that were carried out."""
+"""Forms of the console and of customers that were carried out."""
 
 from datetime import datetime, timedelta
 
@@ -23,6 +23,12 @@ def take(session: Session, principal: str, form_id: str, digest: str, now: datet
     if noted.first() is not None:
         return None
     return find(session, principal, form_id)
+
+
+def remove(session: Session, principal: str, form_id: str) -> None:
+    session.execute(
+        delete(SubmissionRow).where(SubmissionRow.principal == principal, SubmissionRow.form_id == form_id)
+    )
 
 
 def find(session: Session, principal: str, form_id: str) -> str | None:

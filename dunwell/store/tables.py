@@ -1174,7 +1174,10 @@ class DigestRow(Base):
 
 
 class SubmissionRow(Base):
-    """A form of the console that was carried out. `digest` is of where it was sent and what it said."""
+    """A form of the console or of a customer that was carried out.
+
+    digest  of where it was sent and what it said
+    """
 
     __tablename__ = "submissions"
     principal: Mapped[str] = mapped_column(String(60), primary_key=True)

@@ -21,7 +21,7 @@ payer payer_means payer_name payer_email payer_send payer_done payer_asked payer
 call call_number call_at call_send call_done
 stop_sure
 scam scam_never scam_doubt contact privacy privacy_more advice advice_means
-problem need_day day_past need_choice need_text bad_time bad_file big_file many_files
+problem need_day day_past need_choice need_text bad_name bad_time bad_file big_file many_files
 sent_before not_now too_often try_again
 restriction_title restriction_full restriction_cause_one restriction_cause_all
 restriction_sent restriction_spam restriction_pay restriction_transfer restriction_paid restriction_waiting

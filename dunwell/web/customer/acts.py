@@ -70,18 +70,21 @@ class Form:
     now: datetime
 
     def chosen(self, able: Callable[[Bill], bool], *, several: bool = False) -> list[Bill]:
-        """The invoices that the form is about: the only one that it can be about, or those that were chosen.
+        """The invoices that the form is about: those that it names. Only of a page of one invoice may it name none.
 
-        Raises Unfit when it can be about none any more.
+        Raises Unfit when it can be about none any more, or not about the one that it names: the page was loaded
+        before, and no other invoice takes its place.
         """
         bills = able_bills(self.page, able)
-        if not bills:
-            raise Unfit({"form": Fault("not_now")})
-        if len(bills) == 1:
+        wanted = self.reader.typed("which")
+        if bills and ((several and wanted == ALL) or (len(self.page.bills) == 1 and not wanted)):
             return bills
-        allowed = [bill.invoice_id for bill in bills]
-        wanted = self.reader.choice("which", [*allowed, ALL] if several else allowed)
-        return bills if wanted == ALL else [bill for bill in bills if bill.invoice_id == wanted]
+        chosen = [bill for bill in bills if bill.invoice_id == wanted]
+        if not chosen and len(bills) > 1 and wanted in {"", ALL}:
+            self.reader.bad("which", "need_choice")
+        elif not chosen:
+            raise Unfit({"form": Fault("not_now")})
+        return chosen
 
     def first_open(self) -> list[Bill]:
         """The invoice that a form is about which is about no certain one. Raises Unfit when none is open any more."""

@@ -21,6 +21,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.self_service import Every, shares
 from dunwell.intake.debt_advice_files import debt_advice
 from dunwell.services.links import PATHS, Link
+from dunwell.services.submissions import Submission
 from dunwell.store import idempotency_keys, invoice_documents
 from dunwell.texts.catalogue import in_country
 from dunwell.views.customer_page import Bill, CustomerPage, read_page
@@ -95,17 +96,19 @@ async def say(request: Request, link: Opened, act: str) -> Response:
         sent = await read_sent(request)
         if not sent.form_id or request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Unfit({"form": Fault("problem")})
+        form = Submission.of(link.link_id, sent.form_id, act, sent.said)
+        await asyncio.to_thread(_check_same, service, form)
         writer = Writer(service.deps.catalogue, _language(request, facts))
         reader = Reader(sent, writer.locale, facts.time_zone, facts.country)
         found = kind.read(acts.Form(reader, facts, writer, link.principal.label, now))
-        await carry_out(service, link, found, sent.form_id, now)
+        await carry_out(service, link, found, form, now)
     except Unfit as unfit:
         return await _unfit(request, link, facts, Refusal(act, sent.fields, unfit.faults), sent.form_id)
     except Problem as problem:
         fault = Fault("big_file" if problem.status == 413 else "problem")
         return _shown(request, link, facts, refused=Refusal(act, {}, {"form": fault}), status=problem.status)
     except Refused as refused:
-        fault = Fault("sent_before" if refused.field == "request_id" else "not_now")
+        fault = Fault("sent_before" if refused.field in {"request_id", "form"} else "not_now")
         facts = await asyncio.to_thread(_read, service, link, now)
         return _shown(request, link, facts, refused=Refusal(act, sent.fields, {"form": fault}), status=422)
     except (NoAnswer, ServerAway):
@@ -254,6 +257,11 @@ def _read(service: Service, link: Link, now: datetime) -> CustomerPage:
         return read_page(
             session, service.deps, link.customer_id, link.invoice_ids, link.contact_id, link.message_id, now
         )
+
+
+def _check_same(service: Service, form: Submission) -> None:
+    with service.database.reading() as session:
+        form.check(session)
 
 
 def _was_taken(service: Service, link: Link, form_id: str) -> bool:

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel
 from dunwell.domain.refusal import Refused
 from dunwell.domain.timeline import Entry
 from dunwell.services import payers, replies
 from dunwell.services.links import Link
+from dunwell.services.submissions import AlreadyDone, Submission
 from dunwell.store import audit, idempotency_keys, sent_files, timeline
 from dunwell.store.tables import SentFileRow
 from dunwell.views.lookup import find_invoice
@@ -25,12 +27,39 @@ MOST_FILES = 20
 """How many files are kept of a customer; more come by e-mail."""
 
 
-async def carry_out(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
+async def carry_out(service: Service, link: Link, act: Act, form: Submission, now: datetime) -> None:
     """Tell the cases, keep the file and the payer, stop the e-mails.
 
-    Raises Unfit for what is beyond a limit, Refused for what a case refuses, and NoAnswer or ServerAway when nobody
-    took it in: sent again, it is carried out once.
+    Raises Unfit for what is beyond a limit, Refused for what a case refuses and for a form that was sent before with
+    other words, and NoAnswer or ServerAway when nobody took it in: sent again, it is carried out once.
     """
+    first = await asyncio.to_thread(_begin, service, link, form, now)
+    try:
+        await _do(service, link, act, form.form_id, now)
+    except (Unfit, Refused):
+        if first:
+            await asyncio.to_thread(_release, service, link, form)
+        raise
+
+
+def _begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
+    """Note what the form says, and return whether it is the first with its id. Raises Refused for other words."""
+    with service.database.writing(link.customer_id) as session:
+        try:
+            form.take(session, now)
+        except AlreadyDone:
+            return False
+        return True
+
+
+def _release(service: Service, link: Link, form: Submission) -> None:
+    """Forget a form that was refused, unless a case has taken a part of it."""
+    with service.database.writing(link.customer_id) as session:
+        if not idempotency_keys.is_taken(session, link.principal.label, form.form_id):
+            form.release(session)
+
+
+async def _do(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
     if act.tellings:
         await asyncio.to_thread(_check_pace, service, link, act, form_id)
     file_id = await asyncio.to_thread(_keep, service, link, act, form_id, now) if act.file is not None else None
@@ -138,8 +167,16 @@ def _ask(service: Service, link: Link, act: Act, form_id: str, now: datetime) ->
 
 def _name_payer(service: Service, link: Link, act: Act, form_id: str, now: datetime) -> None:
     assert act.payer is not None
+    if _is_ours(service, act.payer.email):
+        raise Unfit({"email": Fault("payer_cap")})
     try:
         with service.database.writing(link.customer_id) as session:
             payers.name(session, link, form_id, act.about, act.payer, now, ask=act.done == "payer_asked")
     except payers.TooManyPayers:
         raise Unfit({"form": Fault("payer_cap")}) from None
+
+
+def _is_ours(service: Service, email: str) -> bool:
+    """Whether mails to this address come back to us."""
+    ours = (*service.deps.reply_addresses.ours(email), service.deps.sender.reply_to or "")
+    return address_key(Channel.EMAIL, email) in {address_key(Channel.EMAIL, one) for one in ours if one}

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from dunwell.domain.cleaning import clean, one_line
 from dunwell.domain.money import exact_amount, looks_like_thousands
-from dunwell.intake import address_checks
+from dunwell.intake import address_checks, text_checks
 from dunwell.intake.file_kinds import MOST_BYTES, FileKind, kind_of
 from dunwell.intake.numbers_and_dates import Decimals, amount_by
 from dunwell.intake.refusals import InvalidValue
@@ -71,6 +72,12 @@ class Sent:
         """The id of this one sending of the form; "" for a form that is none of our pages'."""
         found = self.fields.get("form_id", "")
         return found if _FORM_ID.fullmatch(found) else ""
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What the form says, without its id: its fields, and of each file a digest."""
+        files = {f"file {name}": sha256(content).hexdigest() for name, (_, content) in self.files.items()}
+        return {name: value for name, value in self.fields.items() if name != "form_id"} | files
 
 
 async def read_sent(request: Request) -> Sent:
@@ -163,8 +170,13 @@ class Reader:
         return typed
 
     def name(self, name: str) -> str:
-        """The name of a person, on one line."""
-        return one_line(self.text(name, needed=True, most=MOST_NAME))
+        """The name of a person, on one line. It holds no link: a message repeats it."""
+        typed = one_line(self.text(name, needed=True, most=MOST_NAME))
+        try:
+            return text_checks.plain_name(typed)
+        except InvalidValue:
+            self.bad(name, "bad_name")
+            return ""
 
     def email(self, name: str) -> str:
         try:

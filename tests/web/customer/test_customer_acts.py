@@ -231,6 +231,63 @@ async def test_a_double_click_promises_once(house: House) -> None:
     assert len(house.told("promise_to_pay")) == 1
 
 
+WRONG = {"reason": "price", "text": "no es el precio"}
+
+
+async def test_a_form_about_an_invoice_that_is_no_longer_possible_is_about_no_other(house: House) -> None:
+    """The second form was loaded before the first was sent: RIB-2 is the only one that is left to dispute."""
+    path = house.link("RIB-1")
+    form_id = await house.form_id(path)
+    assert (await house.send(path, "wrong", which="RIB-1", **WRONG)).status_code == 303
+    for which in ("RIB-1", "RIB-3", ""):
+        answer = await house.send(path, "wrong", form_id=form_id, which=which, **WRONG)
+        assert answer.status_code == 422 and "la factura ha cambiado" in answer.text, which
+    assert [one for one, _ in house.told("dispute_opened")] == ["RIB-1"]
+    assert house.case("RIB-2").agreements.dispute is None
+
+
+async def test_a_form_about_the_only_possible_invoice_says_which(house: House) -> None:
+    """Later it is another one, of which the form never spoke."""
+    path = house.link("RIB-1")
+    await house.send(path, "wrong", which="RIB-1", **WRONG)
+    form = re.search(r'<form[^>]* action="[^"]+/wrong"[^>]*>(.*?)</form>', await house.page(path), re.S)
+    assert form is not None and '<input type="hidden" name="which" value="RIB-2">' in form[1]
+    assert (await house.send(path, "wrong", **WRONG)).status_code == 422
+    assert (await house.send(path, "wrong", which="RIB-2", **WRONG)).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("act", "typed", "other"),
+    [
+        ("wrong", {"which": "RIB-1", **WRONG}, {"which": "RIB-2"}),
+        ("wrong", {"which": "RIB-1", **WRONG}, {"text": "otra cosa"}),
+        ("promise", {"which": "RIB-1", "day": "2027-04-02"}, {"which": "RIB-2"}),
+        ("promise", {"which": "all", "day": "2027-04-02"}, {"which": "RIB-2", "day": "2027-04-03"}),
+        ("payer", {"name": "Marta Gil", "email": "marta@grupo.example"}, {"email": "otra@grupo.example"}),
+    ],
+)
+async def test_a_form_that_was_carried_out_is_refused_with_other_words(
+    house: House, act: str, typed: dict[str, str], other: dict[str, str]
+) -> None:
+    path = house.link("RIB-1")
+    form_id = await house.form_id(path)
+    assert (await house.send(path, act, form_id=form_id, **typed)).status_code == 303
+    told, before = list(house.engine.told), house.everything()
+    answer = await house.send(path, act, form_id=form_id, **(typed | other))
+    assert answer.status_code == 422 and "ya se envió con otros datos" in answer.text
+    assert house.engine.told == told and house.everything() == before
+    assert (await house.send(path, act, form_id=form_id, **typed)).status_code == 303  # a double click
+
+
+async def test_a_form_that_was_refused_may_be_sent_again_with_other_words(house: House) -> None:
+    """Nothing of it was carried out: a browser that goes back has the same id."""
+    path = house.link("RIB-1")
+    form_id = await house.form_id(path)
+    refused = await house.send(path, "payer", form_id=form_id, name="Ana", email="ana@dunwell.example")
+    assert refused.status_code == 422
+    assert (await house.send(path, "payer", form_id=form_id, name="Ana", email="ana@x.example")).status_code == 303
+
+
 async def test_a_form_of_another_site_or_without_an_id_is_not_taken(house: House) -> None:
     path = house.link("RIB-3")
     form_id = await house.form_id(path)
@@ -531,6 +588,23 @@ async def test_nobody_names_more_than_two_people_by_a_link(house: House) -> None
     third = await house.send(path, "payer", name="Otra", email="p3@grupo.example")
     assert third.status_code == 422 and "no se puede indicar a nadie más" in third.text
     assert len(house.mail_to_payers()) == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["Klick http://evil.example", "www.evil.example", "evil.com", "marta@evil.example", "gane.ya.com/x"]
+)
+async def test_the_name_of_a_payer_holds_no_link(house: House, name: str) -> None:
+    """The mail to the payer repeats it."""
+    answer = await house.send(house.link("RIB-1"), "payer", name=name, email="marta@grupo.example")
+    assert answer.status_code == 422 and 'id="payer-name-error">Esto no es un nombre' in answer.text
+    assert house.count("payers") == 0
+
+
+@pytest.mark.parametrize("email", ["ana@dunwell.example", "Ana@Dunwell.Example"])
+async def test_a_payer_is_not_ourselves(house: House, email: str) -> None:
+    answer = await house.send(house.link("RIB-1"), "payer", name="Ana", email=email)
+    assert answer.status_code == 422 and 'id="payer-email-error">' in answer.text
+    assert house.count("payers") == 0 and house.mail_to_payers() == []
 
 
 @pytest.mark.parametrize(("write", "mails"), [(True, 1), (False, 0)])
