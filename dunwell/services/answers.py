@@ -264,7 +264,10 @@ class Answers:
             Phrase.DATE: [(case.asked <= 0, _NOTHING_ASKED)],
             Phrase.NOT_FOUND: [(case.asked <= 0, _NOTHING_ASKED)],
             Phrase.FOUND: [(case.money.paid <= 0, "no payment of this invoice is recorded")],
-            Phrase.OUTCOME: [(case.agreements.dispute is not None, "its dispute is still open: resolve it first")],
+            Phrase.OUTCOME: [
+                (case.agreements.dispute is not None, "its dispute is still open: resolve it first"),
+                (not case.agreements.resolved, "no dispute of this invoice was ever decided"),
+            ],
             Phrase.WHO: [(not (sender.reply_to or sender.phone), "neither our reply address nor our phone is set")],
         }
         return next((why for unfit, why in reasons.get(phrase, ()) if unfit), None)
