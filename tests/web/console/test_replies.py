@@ -145,7 +145,11 @@ async def test_of_two_clerks_the_second_is_told_and_keeps_what_they_typed(
     received(site)
     assert (await http.post(f"{PAGE}/{REPLY}/handled", data={"form_id": "a"})).status_code == 303
     late = await answer(http, text="Oi.", form_id="b")
-    assert late.status_code == 422 and "has handled it on" in late.text
+    assert late.status_code == 422 and late.text.count("has handled it on") == 1
+    assert late.text.count(">Oi.</textarea>") == 1 and "Send the answer" not in late.text
+    wrong = {"invoice": INVOICE, "date": "2020-01-01", "promised_by": "accounts_payable", "form_id": "c"}
+    told = await http.post(f"{PAGE}/{REPLY}/tell/promise_to_pay", data=wrong)
+    assert told.status_code == 422 and 'value="2020-01-01"' in told.text
     assert rests(site) == []
     with site.database.reading() as session:
         assert answers.of_replies(session, [REPLY]) == []
@@ -157,6 +161,7 @@ async def test_of_two_clerks_the_second_is_told_and_keeps_what_they_typed(
         ({}, "is empty: choose a phrase, or write something"),
         ({"phrase.nonsense": "yes"}, "is no phrase"),
         ({"phrase.payment-found": "yes"}, "no payment of this invoice is recorded"),
+        ({"phrase.dispute-outcome": "yes"}, "no dispute of this invoice was ever decided"),
         ({"phrase.here-is-the-copy": "yes"}, "no document of this invoice is kept here"),
         ({"text": "x", "invoice": "LIN-2027-007"}, "is no invoice of this customer"),
         ({"text": "x", "also.r-unknown": "yes"}, "names a reply of another customer"),
@@ -168,6 +173,16 @@ async def test_what_cannot_be_said_is_refused_in_plain_words(
     refused = await answer(http, **fields)
     assert refused.status_code == 422 and says in refused.text
     assert stored(site).handled_at is None
+
+
+async def test_the_outcome_of_a_dispute_is_said_once_it_is_decided(http: httpx.AsyncClient, site: Site) -> None:
+    box = 'name="phrase.dispute-outcome"'
+    text = (await http.get(f"{PAGE}/{REPLY}")).text
+    assert box not in text and "Dispute outcome: no dispute of this invoice was ever decided." in text
+    site.engine.apply(INVOICE, "dispute_opened", {"reason": "quality", "opened_by": "accounts_payable"})
+    assert "its dispute is still open" in (await http.get(f"{PAGE}/{REPLY}")).text
+    site.engine.apply(INVOICE, "dispute_resolved", {"outcome": "rejected", "by": "agent-7"})
+    assert box in (await http.get(f"{PAGE}/{REPLY}")).text
 
 
 async def test_an_answer_that_could_not_leave_is_refused_before_it_is_written(
