@@ -53,7 +53,7 @@ def show_tasks(
             _kind_of(one),
             f"{one['amount']} {one['currency']}" if one["amount"] is not None else "-",
             f"{one['customer']}, {one['number']}",
-            f"{one['contact_name'] or ''} {one['phone'] or ''}".strip() or "-",
+            f"{one['contact_name'] or ''} {_number_of(one)}".strip() or "-",
             f"DO NOT ASK FOR MONEY: {one['covered']}" if one["covered"] else one["reason"],
             one["task_id"],
         )
@@ -81,11 +81,12 @@ def show_task(
         say(f"invoice  {one['number']} ({one['invoice_id']}) of {one['customer']}{amount}")
     say(f"due      {local_time(one['due_at'], one['time_zone'])} there, {one['due_at']:%Y-%m-%d %H:%M} UTC")
     say(f"open     {one['open']} {one['currency']}")
-    if one["contact"]:
-        where = (one["place"] or one["phone"] or "no number known").replace("\n", ", ")
+    if one["contact"] or one["phone"]:
+        place = _number_of(one) if one["phone_asked_for"] else one["place"] or one["phone"] or "no number known"
+        where = place.replace("\n", ", ")
         where += f", which {one['phone_closed']}" if one["phone_closed"] else ""
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
-        say(f"whom     {one['contact_name'] or one['contact']}{role}, {where}")
+        say(f"whom     {one['contact_name'] or one['contact'] or 'them'}{role}, {where}")
     say(f"why      {one['reason']}")
     if one["asked_by"]:
         asked, moved = one["asked_by"], one["asked_by"]["moved_by"]
@@ -192,6 +193,11 @@ def _kind_of(one: Facts) -> str:
     marks += ["asked for"] if one["requested"] else []
     marks += ["ESCALATED"] if one["escalated_at"] else []
     return ", ".join([one["kind"], *marks])
+
+
+def _number_of(one: Facts) -> str:
+    """Return the number to call, and whether they asked for it in place of the one on file."""
+    return f"{one['phone']} (they asked for this number)" if one["phone_asked_for"] else one["phone"] or ""
 
 
 def _print_scripts(one: Facts) -> None:

@@ -18,7 +18,7 @@ from dunwell.domain.principals import SYSTEM
 from dunwell.domain.terms import CONTACT_TASKS, TaskState
 from dunwell.domain.timeline import Entry
 from dunwell.services import contact_caps, link_revocation
-from dunwell.services.call_tasks import dispatch_of, words
+from dunwell.services.call_tasks import dispatch_of, number_asked_for, words
 from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, contacts, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
@@ -102,6 +102,7 @@ class CallOutcomes:
             currency=task.currency,
             attempt=attempt,
             requested=requested,
+            note_id=task.note_id,
         )
         self._write(again)
         if tasks.add(self._session, again):
@@ -109,12 +110,14 @@ class CallOutcomes:
             self._note(again.task_id, "task", text, again.task_id, task.step)
 
     def _close_number(self, task: TaskRow) -> str | None:
+        """Close the number that was called. A number that they typed says nothing about the one on file."""
         contact, (policy, _) = self._contact(task), self._rules()
-        if contact is not None and contact.phone is not None and Channel(task.kind).facts.capped_calls:
+        asked = number_asked_for(self._session, task)
+        if asked is not None and (contact is None or asked != contact.phone):
+            self._close(asked)
+        elif contact is not None and contact.phone is not None and Channel(task.kind).facts.capped_calls:
+            self._close(contact.phone)
             for channel in closed_by_wrong_number():
-                addresses.close(
-                    self._session, channel, contact.phone, _WRONG_NUMBER, self._now, rehearsal=self._rehearsal
-                )
                 self.closed.append(
                     ContactChange(contact_id=contact.contact_id, what="closed", reason=_WRONG_NUMBER, channel=channel)
                 )
@@ -128,6 +131,10 @@ class CallOutcomes:
                 closed_by_wrong_number(),
             )
         return task.step if any(step.id == task.step for step in policy.steps) else None
+
+    def _close(self, number: str) -> None:
+        for channel in closed_by_wrong_number():
+            addresses.close(self._session, channel, number, _WRONG_NUMBER, self._now, rehearsal=self._rehearsal)
 
     def _write(self, task: TaskRow) -> None:
         """Write the task's call script anew, unless the ladder no longer has the step or the customer the contact."""

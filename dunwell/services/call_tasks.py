@@ -10,6 +10,8 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import ContactId, TaskId
 from dunwell.domain.terms import TaskKind
+from dunwell.intake import address_checks
+from dunwell.intake.refusals import InvalidValue
 from dunwell.services import contact_caps, customer_waits, standstill
 from dunwell.services.composing import compose, language_of
 from dunwell.services.decision_log import note
@@ -17,7 +19,7 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import Result, fresh
 from dunwell.services.step_execution import execution_for
-from dunwell.store import addresses, invoices, tasks
+from dunwell.store import addresses, invoices, notes, tasks
 from dunwell.store.tables import TaskRow
 
 
@@ -60,6 +62,17 @@ def words(session: Session, deps: Dependencies, dispatch: Dispatch, contact: Con
         "amount": dispatch.case.asked,
         "currency": dispatch.case.currency,
     }
+
+
+def number_asked_for(session: Session, task: TaskRow) -> str | None:
+    """The number at which they asked to be called, if they typed one; None for the number on file."""
+    note = notes.get(session, task.note_id) if task.kind is TaskKind.CALL else None
+    if note is None:
+        return None
+    try:
+        return address_checks.phone(note.text, invoices.get_customer_of(session, task.invoice_id).country)
+    except InvalidValue:  # a clerk's note about the call
+        return None
 
 
 def raise_contact(

@@ -62,7 +62,8 @@ def call(
     task = tasks.get(session, task_id)
     if task is None or task.state != TaskState.OPEN:
         return
-    task.due_at, task.requested = due_at, True  # the same request, moved to another hour
+    # The same request, moved to another hour or another number.
+    task.due_at, task.requested, task.note_id = due_at, True, event.ref
     whom = contacts.get(session, task.contact_id)
     step = _last_contact(deps, session, case)
     if whom is None or step is None:

@@ -18,6 +18,10 @@ def add(session: Session, *, note_id: str, invoice_id: str, author: str, text: s
     return True
 
 
+def get(session: Session, note_id: str | None) -> NoteRow | None:
+    return session.get(NoteRow, note_id) if note_id is not None else None
+
+
 def remove(session: Session, note_id: str) -> None:
     """Delete a note, for example when the event it belongs to was refused. Does nothing when there is none."""
     row = session.get(NoteRow, note_id)

@@ -614,6 +614,7 @@ class TaskRow(Base):
     invoice_id     no foreign key, because the invoice may not be registered yet
     attempt        number of this call attempt within its step, from 1
     requested      the customer asked for a call at this time
+    note_id        what they typed when they asked for it, such as another number; no foreign key, as of invoice_id
     script         the call script
     agent_script   the call script in our agents' language, where that is another one
     amount         what the call script asks for, in `currency`
@@ -635,6 +636,7 @@ class TaskRow(Base):
     currency: Mapped[str | None] = mapped_column(String(3))
     attempt: Mapped[int] = mapped_column(default=1, server_default="1")
     requested: Mapped[bool] = mapped_column(default=False, server_default=false())
+    note_id: Mapped[str | None]
     outlives_case: Mapped[bool] = mapped_column(default=False, server_default=false())
     escalated_at: Mapped[datetime | None]
     state: Mapped[TaskState] = mapped_column(Word(TaskState, 12), index=True)

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
-from dunwell.domain.contact import Contact
 from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits, step_approvals
+from dunwell.services.call_tasks import number_asked_for
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
 from dunwell.store import addresses, cases, contacts, invoices, tasks
 from dunwell.store.tables import TaskRow
@@ -141,7 +141,8 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     """What the task says, with whom, how much and how to close it as they are now."""
     invoice, case = invoices.get_row(session, row.invoice_id), cases.get(session, row.invoice_id)
     customer = invoices.customer_row(session, invoice.customer_id) if invoice else None
-    contact = contacts.get(session, row.contact_id)
+    contact, asked = contacts.get(session, row.contact_id), number_asked_for(session, row)
+    on_file = contact.phone if contact else None
     zone = customer.time_zone if customer else "UTC"
     amount = row.amount if row.amount is not None or case is None else case.asked
     return {
@@ -155,9 +156,11 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "contact": row.contact_id,
         "contact_name": contact.name if contact else None,
         "contact_role": contact.role.value if contact else None,
-        "phone": contact.phone if contact else None,
-        "phone_closed": _why_closed(session, row, contact),
-        "place": contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None,
+        "phone": asked or on_file,
+        "phone_asked_for": asked is not None,
+        "phone_on_file": on_file,
+        "phone_closed": _why_closed(session, row, asked or on_file),
+        "place": asked or (contact.address(Channel(row.kind)) if contact and row.kind in CONTACT_TASKS else None),
         "due_at": row.due_at,
         "due_local": row.due_at.astimezone(ZoneInfo(zone)).isoformat(),
         "time_zone": zone,
@@ -193,12 +196,12 @@ def _why_covered(session: Session, row: TaskRow, case: Case | None) -> str | Non
     return found.why if found else None
 
 
-def _why_closed(session: Session, row: TaskRow, contact: Contact | None) -> str | None:
-    """Why this person's number is not called, such as "is a wrong number"; None when it is."""
-    if contact is None or contact.phone is None:
+def _why_closed(session: Session, row: TaskRow, phone: str | None) -> str | None:
+    """Why this number is not called, such as "is a wrong number"; None when it is."""
+    if phone is None:
         return None
     kept = cases.get_row(session, row.invoice_id)
-    return addresses.why_closed(session, Channel.CALL, contact.phone, rehearsal=bool(kept and kept.rehearsal))
+    return addresses.why_closed(session, Channel.CALL, phone, rehearsal=bool(kept and kept.rehearsal))
 
 
 def _command(row: TaskRow) -> str:

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 
+from dunwell.domain.channels import Channel
 from dunwell.domain.reply_terms import FoundBy, ReplyChannel, ReplyKind
 from dunwell.domain.terms import Role, TaskState
-from dunwell.store import replies, tasks
+from dunwell.store import addresses, notes, replies, tasks
 from dunwell.store.tables import ReplyRow
+from dunwell.views.work_list import one_task
 from tests.builders import a_contact, a_customer, an_invoice, at
 from tests.services.conftest import ServiceHarness
 
@@ -133,6 +135,51 @@ def test_another_hour_moves_the_call_and_its_outcome_ends_the_wait(harness: Serv
     assert (task.task_id, task.due_at) == ("inv-1.call-asked.1", at("2027-03-04 10:00"))
     harness.record("call_outcome", "2027-03-04 10:10", task_id=task.task_id, outcome="reached", by="agent-7")
     assert (harness.tasks(), harness.case.agreements.call) == ([], None)
+
+
+def noted(harness: ServiceHarness, note_id: str, text: str) -> str:
+    """What they typed, as the page keeps it."""
+    with harness.deps.database.writing("acme") as session:
+        notes.add(session, note_id=note_id, invoice_id="inv-1", author="link of user.1", text=text, now=at(FIRST))
+    return note_id
+
+
+def numbers(harness: ServiceHarness, task_id: str) -> tuple[str | None, bool, str | None]:
+    with harness.deps.database.reading() as session:
+        facts = one_task(session, task_id)
+    assert facts["place"] == facts["phone"]
+    return facts["phone"], facts["phone_asked_for"], facts["phone_closed"]
+
+
+def test_a_call_at_another_number_is_made_there_in_every_attempt(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    call, again = "inv-1.call-asked.1", "inv-1.call-asked.1~2"
+    harness.record(
+        "call_requested", "2027-03-03 09:00", by="link of user.1", ref=noted(harness, "n1", "+34600123456")
+    )
+    assert numbers(harness, call) == ("+34600123456", True, None)
+    assert "+34600123456" not in "".join(row.reason + row.script for row in harness.tasks())
+    for ref, shown in (("n2", ("+34600123457", True, None)), (None, ("+4930111333", False, None))):
+        if ref:
+            noted(harness, ref, "+34600123457")
+        harness.record("call_requested", "2027-03-03 09:30", by="link of user.1", ref=ref)
+        assert numbers(harness, call) == shown  # what they asked for last
+    harness.record("call_requested", "2027-03-03 09:40", by="link of user.1", ref="n1")
+    harness.record("call_outcome", "2027-03-03 10:00", task_id=call, outcome="no_answer", by="agent-7")
+    assert numbers(harness, again) == ("+34600123456", True, None)
+    harness.record("call_outcome", "2027-03-05 10:00", task_id=again, outcome="wrong_number", by="agent-7")
+    assert numbers(harness, again)[2] == "is a wrong number"
+    with harness.deps.database.reading() as session:  # the one on file was not called
+        assert addresses.why_closed(session, Channel.CALL, "+4930111333", rehearsal=False) is None
+
+
+def test_a_clerks_note_about_a_call_is_no_number(harness: ServiceHarness) -> None:
+    opened(harness)
+    harness.carry_out("first-reminder", FIRST)
+    note = noted(harness, "n1", "Wants to talk about invoice 12.")
+    harness.record("call_requested", "2027-03-03 09:00", by="user", ref=note)
+    assert numbers(harness, "inv-1.call-asked.1") == ("+4930111222", False, None)
 
 
 def test_a_manager_hears_of_a_reply_once_a_week_by_one_task(harness: ServiceHarness) -> None:

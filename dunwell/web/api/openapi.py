@@ -318,7 +318,7 @@ def _audit_entry() -> Schema:
 def _task() -> Schema:
     texts = ("task_id", "invoice_id", "number", "customer", "step", "kind", "time_zone", "reason")
     maybe = (
-        *("contact", "contact_name", "contact_role", "phone", "phone_closed", "place", "currency"),
+        *("contact", "contact_name", "contact_role", "phone", "phone_on_file", "phone_closed", "place", "currency"),
         *("script", "agent_script", "outcome_command"),
     )
     facts = dict.fromkeys(texts, _TEXT) | {name: _maybe(_TEXT) for name in maybe}
@@ -326,7 +326,7 @@ def _task() -> Schema:
     facts |= {"amount": _maybe(_AMOUNT), "open": _maybe(_AMOUNT)}
     asked_by = _object({"policy": _TEXT, "version": {"type": "integer"}, "moved_by": _maybe(_TEXT)})
     facts |= {"asked_by": {"anyOf": [asked_by, {"type": "null"}]}}
-    return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG})
+    return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG, "phone_asked_for": _FLAG})
 
 
 def _link() -> Schema:

@@ -32,6 +32,15 @@ async def test_a_file_is_a_download_that_no_browser_shows(house: House) -> None:
     assert (await house.http.get(f"/console/cases/RIB-1{path}")).status_code in {303, 401}
 
 
+async def test_a_call_is_shown_with_the_number_that_they_asked_for(house: House) -> None:
+    assert (await house.send(house.link("RIB-1"), "call", where="other", number="600 123 456")).status_code == 303
+    page = await house.http.get("/console?task=RIB-1.call-asked.1", headers=clerk(house))
+    start = page.text.index("<dt>Phone</dt>")
+    shown = page.text[start : page.text.index("</dl>", start)]
+    assert shown.index("tel:+34600123456") < shown.index("On file: +34915550119")
+    assert "they asked to be called at this number" in shown and "tel:+34915550119" not in shown
+
+
 @pytest.mark.parametrize(("decision", "mails"), [("write", 1), ("leave", 0)])
 async def test_a_clerk_decides_about_a_payer_once(house: House, decision: str, mails: int) -> None:
     await house.send(house.link("PET-1"), "payer", name="Иван Петров", email="ivan@petrov.example")
