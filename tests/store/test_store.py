@@ -208,15 +208,15 @@ def test_a_policys_version_never_changes(database: Database) -> None:
         for _ in range(2):
             policies.register(session, policy)
         assert policies.load(session, policy.name, policy.version) == policy
-    with pytest.raises(policies.PolicyChanged, match="raise its version to 2"), database.writing() as session:
+    with pytest.raises(policies.PolicyChanged, match="raise its version to 3"), database.writing() as session:
         policies.register(session, policy.model_copy(update={"gap_days": 3}))
-    newer = policy.model_copy(update={"gap_days": 3, "version": 2})
+    newer = policy.model_copy(update={"gap_days": 3, "version": 3})
     with database.writing() as session:
         policies.register(session, newer)
-        assert policies.load(session, policy.name, 1) == policy
-        assert policies.load(session, policy.name, 2) == newer
-        with pytest.raises(LookupError, match="gentle-saas@3"):
-            policies.load(session, policy.name, 3)
+        assert policies.load(session, policy.name, 2) == policy
+        assert policies.load(session, policy.name, 3) == newer
+        with pytest.raises(LookupError, match="gentle-saas@4"):
+            policies.load(session, policy.name, 4)
 
 
 @pytest.mark.parametrize(("kept", "offered", "wins"), [(5, 4, "kept"), (5, 5, "offered"), (5, 6, "offered")])
