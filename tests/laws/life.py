@@ -49,6 +49,14 @@ class Happening:
     content: dict[str, Any]
     in_flight: bool = False
 
+    def dated(self, today: date) -> "Happening":
+        """The same with the day that was drawn as so many days `ahead` of the one on which it is said."""
+        content = dict(self.content)
+        ahead = content.pop("ahead", None)
+        if ahead is None:
+            return self
+        return replace(self, content=content | {"until": (today + timedelta(days=ahead)).isoformat()})
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -104,7 +112,7 @@ class Life:
         self._plan()
         for drawn in happenings:
             self._advance(self.now + timedelta(hours=drawn.wait))
-            happening = self._dated(drawn)
+            happening = drawn.dated(self.calendar.local_date(self.now))
             if happening.name == "outage":
                 self._asleep_until = self.now + timedelta(hours=happening.content["hours"])
                 self._sleep()
@@ -115,15 +123,6 @@ class Life:
         self._advance(self.now + self.quiet)
         self._law_g4_nothing_is_lost()
         self._law_g10_claim()
-
-    def _dated(self, happening: Happening) -> Happening:
-        """A day that was drawn as so many days `ahead` of the moment at which it is said."""
-        content = dict(happening.content)
-        ahead = content.pop("ahead", None)
-        if ahead is None:
-            return happening
-        until = self.calendar.local_date(self.now) + timedelta(days=ahead)
-        return replace(happening, content=content | {"until": until.isoformat()})
 
     # The workflow's loop ---------------------------------------------------------------------------------
 

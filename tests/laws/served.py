@@ -82,9 +82,10 @@ class Served:
     async def live_through(self, happenings: list[Happening]) -> None:
         """Everything at its moment, then silence until nothing is left to wait for."""
         at, self.witness.meanwhile = self.begin, partial(self._interrupt, asyncio.get_running_loop())
-        for happening in happenings:
-            at += timedelta(hours=happening.wait)
+        for drawn in happenings:
+            at += timedelta(hours=drawn.wait)
             await self._pass_until(at)
+            happening = drawn.dated(self.life.calendar.local_date(at))
             if happening.name == "outage":
                 at += timedelta(hours=happening.content["hours"])
                 await self._be_gone_until(at)
