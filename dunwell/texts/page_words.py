@@ -17,7 +17,7 @@ split_wish split_ask split_asked
 wrong wrong_reason wrong_not_delivered wrong_quality wrong_price wrong_not_ordered wrong_twice wrong_details
 wrong_other wrong_part wrong_text wrong_file wrong_file_means wrong_send wrong_done wrong_open
 paid paid_on paid_amount paid_from paid_send paid_done
-payer payer_means payer_name payer_email payer_send payer_done payer_asked payer_cap payer_ignore
+payer payer_means payer_first payer_name payer_email payer_send payer_done payer_asked payer_cap payer_ignore
 call call_number call_at call_send call_done
 stop_sure
 scam scam_never scam_doubt contact privacy privacy_more advice advice_means
@@ -27,7 +27,7 @@ restriction_title restriction_full restriction_cause_one restriction_cause_all
 restriction_sent restriction_spam restriction_pay restriction_transfer restriction_paid restriction_waiting
 restriction_waiting_means restriction_waiting_over restriction_look_again restriction_overview
 restriction_promise restriction_promise_means restriction_promise_send restriction_grace restriction_ask
-restriction_refused_tick restriction_refused restriction_later
+need_tick restriction_refused restriction_later
 """
 
 PAGES: Mapping[str, frozenset[str]] = MappingProxyType(

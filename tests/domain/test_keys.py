@@ -176,6 +176,7 @@ ADDRESSES = {
     "dunwell/gateways/sendgrid/webhook.py": "an e-mail address",
     "dunwell/intake/mail_kind.py": "an e-mail address",
     "dunwell/intake/quotations.py": "an e-mail address",
+    "dunwell/intake/sender_verdicts.py": "an e-mail address",
     "dunwell/services/mail_headers.py": "an e-mail address",
     "dunwell/services/mail_reading.py": "an e-mail address",
     "dunwell/services/users.py": "an e-mail address",

@@ -234,7 +234,7 @@ def payer(form: Form) -> Act:
 
 def stop(form: Form) -> Act:
     """ "Stop e-mails to this address": a person says that they are sure."""
-    form.reader.choice("sure", ["yes"])
+    form.reader.ticked("sure")
     form.reader.check()
     if not form.page.stops:
         raise Unfit({"form": Fault("not_now")})

@@ -97,7 +97,7 @@ async def grace(request: Request, token: str, link: Opened) -> Response:
     if account.grace is None or typed.get("until") != account.grace.until.isoformat():
         return _refused(request, token, account, _Refusal("", "grace", "restriction_refused"))
     if typed.get("agreed") != "yes":
-        return _refused(request, token, account, _Refusal("", "grace", "restriction_refused_tick"))
+        return _refused(request, token, account, _Refusal("", "grace", "need_tick"))
     for invoice in account.reducing:
         if invoice.grace is not None:
             content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}

@@ -160,6 +160,11 @@ class Reader:
             return ""
         return typed
 
+    def ticked(self, name: str) -> None:
+        """Refuse a form whose one box is not ticked."""
+        if not self.typed(name):
+            self.bad(name, "need_tick")
+
     def text(self, name: str, *, needed: bool = False, most: int = MOST_TEXT) -> str:
         """A text in free words."""
         typed = clean(self.typed(name)).strip()
