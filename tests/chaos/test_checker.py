@@ -101,7 +101,7 @@ def _good() -> list[str]:
         )
 
     return [
-        f"INSERT INTO policies VALUES ('gentle-saas', 1, 'd', '{bodies[0]}')",
+        f"INSERT INTO policies VALUES ('gentle-saas', {ladder.version}, 'd', '{bodies[0]}')",
         f"INSERT INTO policies VALUES ('gradual-pressure', {claiming.version}, 'd', '{bodies[1]}')",
         "INSERT INTO customers(customer_id, name, country, time_zone, language, kind)"
         " VALUES ('c1', 'Acme', 'DE', 'Europe/Berlin', 'en', NULL),"
