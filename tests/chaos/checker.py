@@ -571,8 +571,11 @@ def _wrong_sums(records: Records, row: Row, links: list[Row], claimed_at: Row) -
     asked = beside = Decimal(0)
     for link in links:
         lines = records.lines_of["owed", link["invoice_id"]]
-        line = [one for one in lines if one["seq"] < claimed_at["seq"]][-1]
-        debt = Debt(records, link["invoice_id"], line | {"seq": claimed_at["seq"]})
+        before = [one for one in lines if one["seq"] < claimed_at["seq"]]
+        if not before:  # it was written anew later, for this invoice too; an only claim would be a fault
+            yield f"{row['message_id']} was claimed before {link['invoice_id']} had a case"
+            continue
+        debt = Debt(records, link["invoice_id"], before[-1] | {"seq": claimed_at["seq"]})
         asked += debt.asked
         claimed = Decimal(str(link["claimed"] or 0))
         beside += claimed
