@@ -29,7 +29,7 @@ class SweepActivities:
         """
         attempt = this_attempt()
         escalate(self._deps, attempt)
-        holds.renew_pages(self._deps, attempt.now)
+        holds.renew_pages(self._deps, attempt)
         FreshLinks(self._deps).send(attempt)
         with self._deps.database.writing() as session:
             idempotency_keys.forget(session, attempt.now - idempotency_keys.KEPT)

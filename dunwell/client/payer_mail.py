@@ -51,7 +51,7 @@ class PayerMail:
         with self._database.reading() as session:
             found = [(row.payer_id, row.customer_id) for row in store.due(session, now, now - _LOST, _AT_ONCE)]
         for payer_id, customer_id in found:
-            self._send(payer_id, customer_id, now)
+            self._send(payer_id, customer_id, self._clock())
 
     def _send(self, payer_id: str, customer_id: str, now: datetime) -> None:
         with self._database.writing(customer_id) as session:
@@ -87,14 +87,15 @@ class PayerMail:
         case = cases.get(session, row.invoice_id) if row is not None else None
         if row is None or case is None:
             return None
-        if row.state is PayerState.CLAIMED:
+        if row.state is PayerState.CLAIMED and row.called_at is not None and row.called_at < now - _LOST:
             payers.settle(session, row, PayerState.UNKNOWN, "the call was begun and no answer came", now)
+        if row.state is not PayerState.DUE:
             return None
         withheld = _why_withheld(session, row, case)
         if withheld is not None:
             payers.settle(session, row, PayerState.WITHHELD, withheld, now)
             return None
-        if row.state is not PayerState.DUE or self._must_wait(session, case, now):
+        if self._must_wait(session, case, now):
             return None
         subject, body = self._written(row)
         store.claim(session, row, subject, body, now)

@@ -41,6 +41,8 @@ class _Reader(HTMLParser):
         return _MANY_BREAKS.sub("\n\n", "\n".join(self._lines)).strip()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "body":
+            self.handle_endtag("head")  # its end may be left out
         if tag in _BLOCKS or tag == "br":
             self._end_line()
         elif tag in ("td", "th"):

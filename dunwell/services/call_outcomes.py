@@ -23,8 +23,6 @@ from dunwell.services.dependencies import Dependencies
 from dunwell.store import addresses, contacts, invoices, tasks, timeline
 from dunwell.store.tables import TaskRow
 
-_WRONG_NUMBER = "is a wrong number"
-
 
 class CallOutcomes:
     """What is done about the outcomes of one case, at one moment, in the caller's transaction."""
@@ -119,7 +117,9 @@ class CallOutcomes:
             self._close(contact.phone)
             for channel in closed_by_wrong_number():
                 self.closed.append(
-                    ContactChange(contact_id=contact.contact_id, what="closed", reason=_WRONG_NUMBER, channel=channel)
+                    ContactChange(
+                        contact_id=contact.contact_id, what="closed", reason=addresses.WRONG_NUMBER, channel=channel
+                    )
                 )
             link_revocation.revoke_of_contacts(
                 self._session,
@@ -134,7 +134,9 @@ class CallOutcomes:
 
     def _close(self, number: str) -> None:
         for channel in closed_by_wrong_number():
-            addresses.close(self._session, channel, number, _WRONG_NUMBER, self._now, rehearsal=self._rehearsal)
+            addresses.close(
+                self._session, channel, number, addresses.WRONG_NUMBER, self._now, rehearsal=self._rehearsal
+            )
 
     def _write(self, task: TaskRow) -> None:
         """Write the task's call script anew, unless the ladder no longer has the step or the customer the contact."""

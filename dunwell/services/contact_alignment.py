@@ -16,7 +16,7 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import TaskId
 from dunwell.domain.principals import SYSTEM
 from dunwell.domain.terms import TaskState
-from dunwell.services import person_tasks
+from dunwell.services import link_revocation, person_tasks
 from dunwell.store import addresses, audit, cases, contacts, tasks
 
 
@@ -31,7 +31,7 @@ def restore(session: Session, case: Case, told: ContactsChanged | None, now: dat
     lost = [] if stored is None else unknown_to(stored.contact_changes, known)
     for one in lost:
         if one.restorable:
-            _write(session, one)
+            _write(session, case.customer_id, one, now)
     asked = [one for one in lost if not one.restorable]
     if asked:
         _ask(session, case, asked, now)
@@ -42,8 +42,11 @@ def restore(session: Session, case: Case, told: ContactsChanged | None, now: dat
     return [str(one) for one in lost]
 
 
-def _write(session: Session, known: KnownChange) -> None:
-    """Close or open the contact, or its address on one channel as the database has it."""
+def _write(session: Session, customer_id: str, known: KnownChange, now: datetime) -> None:
+    """Close or open the contact, or its address on one channel as the database has it.
+
+    Links go with whoever is closed, as they did the first time.
+    """
     change = known.change
     contact = contacts.get(session, change.contact_id)
     if contact is None or change.contact_id is None:  # it was added in the lost time: the task names it
@@ -51,6 +54,10 @@ def _write(session: Session, known: KnownChange) -> None:
     if change.channel is None:
         closed = change.what == "closed"
         contacts.set_closed(session, contact.contact_id, known.at, known.by, change.reason or "left", closed=closed)
+        if closed:
+            link_revocation.revoke_of_contacts(
+                session, customer_id, [contact.contact_id], SYSTEM, link_revocation.CONTACT_CLOSED, now
+            )
         for channel in () if closed else CLOSABLE:
             if contact.address(channel) is not None:
                 addresses.lift(session, channel, str(contact.address(channel)))
@@ -63,6 +70,10 @@ def _write(session: Session, known: KnownChange) -> None:
         return
     reason = addresses.STOPPED if change.reason == OPTED_OUT else change.reason or "bounced"
     addresses.close(session, change.channel, address, reason, known.at, rehearsal=rehearsal)
+    if reason == addresses.WRONG_NUMBER:
+        link_revocation.revoke_of_contacts(
+            session, customer_id, [contact.contact_id], SYSTEM, link_revocation.WRONG_NUMBER, now, [change.channel]
+        )
 
 
 def _ask(session: Session, case: Case, lost: Sequence[KnownChange], now: datetime) -> None:

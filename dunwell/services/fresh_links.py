@@ -50,13 +50,13 @@ class FreshLinks:
         """Send the new link, if one is due. False: it is tried again, because it may not leave now."""
         row = links.get(unit.session, link_id)
         invoice_ids = _expired(unit.session, made_by, row, now) if row is not None else ()
-        to = _reader(unit.session, row) if row is not None else None
-        if row is None or row.fresh_asked_at is None or not invoice_ids or to is None:
+        if row is None or row.fresh_asked_at is None or not invoice_ids or now - row.fresh_asked_at > _PATIENCE:
             return True
-        if now - row.fresh_asked_at > _PATIENCE:
+        dispatch = self._dispatch(unit.session, invoice_ids[-1], f"{link_id[:12]}-{row.fresh_asked_at:%Y%m%d}", now)
+        to = _reader(unit.session, dispatch, row)
+        if to is None:
             return True
         contact, channel = to
-        dispatch = self._dispatch(unit.session, invoice_ids[-1], f"{link_id[:12]}-{row.fresh_asked_at:%Y%m%d}", now)
         if not dispatch.calendar.is_open(now):
             return False
         try:
@@ -90,11 +90,10 @@ def _expired(session: Session, made_by: Links, row: LinkRow, now: datetime) -> t
     return found.invoice_ids if found is not None and found.expired else ()
 
 
-def _reader(session: Session, row: LinkRow) -> tuple[Contact, Channel] | None:
+def _reader(session: Session, dispatch: Dispatch, row: LinkRow) -> tuple[Contact, Channel] | None:
     """Whom the link was sent to, and how; None for somebody who is gone, and for our own people."""
     message = outbox.get(session, row.message_id) if row.message_id is not None else None
-    people = invoices.get_customer(session, row.customer_id).contacts
-    contact = next((one for one in people if one.contact_id == row.contact_id), None)
+    contact = next((one for one in dispatch.customer.contacts if one.contact_id == row.contact_id), None)
     if message is None or contact is None or contact.role is Role.ACCOUNT_MANAGER:
         return None
     return contact, message.channel
@@ -105,6 +104,8 @@ def _open_all(
 ) -> None:
     """Let the new link open every invoice that the old one did."""
     row = outbox.get(session, dispatch.message_id(contact, channel))
-    for invoice_id in invoice_ids if row is not None else ():
-        if row is not None and invoice_id != dispatch.case.invoice_id:
+    if row is None:
+        return
+    for invoice_id in invoice_ids:
+        if invoice_id != dispatch.case.invoice_id:
             outbox.link(session, row, invoice_id, str(dispatch.execution.key), warning=False)

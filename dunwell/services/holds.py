@@ -7,7 +7,9 @@ from sqlalchemy.orm import Session
 from dunwell.domain.case import Case
 from dunwell.domain.links import LinkKind, Scope
 from dunwell.domain.terms import Level
+from dunwell.services.attempt import Attempt
 from dunwell.services.dependencies import Dependencies
+from dunwell.services.failures import each_alone
 from dunwell.services.links import Links
 from dunwell.store import accounts
 
@@ -26,7 +28,7 @@ def place(session: Session, deps: Dependencies, case: Case, level: Level, reason
     return True
 
 
-def renew_pages(deps: Dependencies, now: datetime) -> int:
+def renew_pages(deps: Dependencies, attempt: Attempt) -> int:
     """Issue a link for each limited account whose page nobody can open any more. Returns how many were issued.
 
     Its link was revoked, the secret that made it is set no more, or none was set when the hold was placed.
@@ -38,8 +40,8 @@ def renew_pages(deps: Dependencies, now: datetime) -> int:
         known = accounts.pages_of_limited(session)
     lacking = [customer_id for customer_id, page in known.items() if page is None or links.token(page) is None]
     for customer_id in lacking:
-        with deps.database.writing(customer_id) as session:
-            _issue_page(session, links, customer_id, now)
+        with each_alone("account", customer_id, attempt), deps.database.writing(customer_id) as session:
+            _issue_page(session, links, customer_id, attempt.now)
     return len(lacking)
 
 

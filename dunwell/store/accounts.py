@@ -40,7 +40,7 @@ _ACCOUNT = (
     .order_by(HoldRow.placed_at)
 )
 _LIMITED = (
-    select(HoldRow.customer_id, LinkRow.link_id, LinkRow.hash)
+    select(HoldRow.customer_id, LinkRow.link_id, LinkRow.hash, LinkRow.made_at)
     .distinct()
     .outerjoin(
         LinkRow,
@@ -51,7 +51,7 @@ _LIMITED = (
         ),
     )
     .where(HoldRow.released_at.is_(None))
-    .order_by(HoldRow.customer_id, LinkRow.link_id)
+    .order_by(HoldRow.customer_id, LinkRow.made_at, LinkRow.link_id.desc())  # the last one is that of _PAGE
 )
 _UNPUBLISHED = (
     select(AccessChangeRow)
@@ -148,16 +148,16 @@ def account(session: Session | Connection, customer_id: str) -> Account | None:
     if not rows:
         return None
     *_, link_id, digest = rows[0]
-    page = KeptLink(LinkKind.RESTRICTION, link_id, digest) if link_id is not None else None
-    return Account([OpenHold(*row[:4]) for row in rows if row.invoice_id is not None], page)
+    return Account([OpenHold(*row[:4]) for row in rows if row.invoice_id is not None], _page(link_id, digest))
 
 
 def pages_of_limited(session: Session) -> dict[str, KeptLink | None]:
     """Return the link to the page of each account that has an open hold, by customer; None where there is none."""
-    found: dict[str, KeptLink | None] = {}
-    for customer_id, link_id, digest in session.execute(_LIMITED):
-        found[customer_id] = KeptLink(LinkKind.RESTRICTION, link_id, digest) if link_id is not None else None
-    return found
+    return {customer_id: _page(link_id, digest) for customer_id, link_id, digest, _ in session.execute(_LIMITED)}
+
+
+def _page(link_id: str | None, digest: str) -> KeptLink | None:
+    return KeptLink(LinkKind.RESTRICTION, link_id, digest) if link_id is not None else None
 
 
 def access(session: Session, customer_id: str) -> Access:

@@ -15,6 +15,7 @@ from dunwell.domain.channels import Channel, stopped_with
 from dunwell.store.tables import ClosedAddressRow
 
 STOPPED = "stopped"
+WRONG_NUMBER = "is a wrong number"
 """The reason of an address that its owner closed."""
 
 _LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 from dunwell.client.customers import Changed, Customers
 from dunwell.domain.channels import Channel
 from dunwell.domain.events import parse_event
+from dunwell.domain.links import LinkKind
 from dunwell.domain.standstill import decision
 from dunwell.domain.terms import MessageState
 from dunwell.domain.timeline import Entry
@@ -18,7 +19,9 @@ from dunwell.services import standstill
 from dunwell.services.alignment import LOST_TEXT
 from dunwell.services.event_inbox import Inbox
 from dunwell.services.failures import ProviderFailed
+from dunwell.services.links import Links
 from dunwell.store import addresses, cases, contacts, customer_pauses, payments, timeline
+from dunwell.store import links as link_store
 from dunwell.store.database import Database
 from dunwell.store.tables import AccessChangeRow, ContactRow, MessageInvoiceRow, MessageRow, PaymentRow, TimelineRow
 from tests import backups
@@ -511,6 +514,9 @@ def standing(harness: ServiceHarness) -> tuple[list[str], list[str | None]]:
 
 def test_who_left_since_the_copy_is_closed_again(harness: ServiceHarness, backed_up: Callable[[], Restore]) -> None:
     with_people(harness)
+    links = Links("https://dunning.example", ["secret"])
+    with harness.deps.database.writing("acme") as session:
+        links.issue(session, LinkKind.PAGE, "acme", at("2027-02-28 09:00"), contact_id=ADA.contact_id)
     restore = backed_up()
     told(harness, Customers(harness.deps).close_contact(ADA.contact_id, "left", "agent-7"), "2027-03-01 09:00")
     restore()
@@ -519,6 +525,8 @@ def test_who_left_since_the_copy_is_closed_again(harness: ServiceHarness, backed
     assert standing(harness)[0] == [BOB.contact_id]
     with harness.deps.database.reading() as session:
         row = session.get_one(ContactRow, ADA.contact_id)
+        (link,) = link_store.of_customer(session, "acme", ADA.contact_id)
+    assert (link.revoked_by, link.revoked_why) == ("system", "contact closed"), "their links open nothing"
     assert (row.closed_by, row.closed_why, row.closed_at) == ("agent-7", "left", at("2027-03-01 09:00"))
     assert [line.reason for line in harness.entries("contacts")] == [
         "the database had forgotten: acme.accounts_payable.1 closed (left) on 2027-03-01 by agent-7"

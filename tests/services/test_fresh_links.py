@@ -11,6 +11,7 @@ from dunwell.services.attempt import Attempt
 from dunwell.services.fresh_links import FreshLinks
 from dunwell.store import links as link_store
 from dunwell.store.database import Database
+from dunwell.store.tables import ContactRow
 from tests.builders import at
 from tests.services.conftest import ServiceHarness
 from tests.services.test_message_links import BY_MAIL, FIRST, LINKS, PAGE, Postbox, begun
@@ -54,7 +55,9 @@ def test_an_expired_link_gets_a_new_one_at_the_address_on_file(file_database: Da
     assert new not in harness.messages()[-1].body
 
 
-@pytest.mark.parametrize("why", ["it still opens", "it was revoked", "nobody made it", "its contact is gone"])
+@pytest.mark.parametrize(
+    "why", ["it still opens", "it was revoked", "nobody made it", "its contact is gone", "nobody names it"]
+)
 def test_no_other_link_gets_one(file_database: Database, why: str) -> None:
     harness, postbox, token = reminded_and_paid(file_database)
     with file_database.writing() as session:
@@ -63,6 +66,8 @@ def test_no_other_link_gets_one(file_database: Database, why: str) -> None:
             link_store.revoke(session, [row.link_id], "ada", "forwarded", at(LATER))
         if why == "its contact is gone":
             row.contact_id = "acme.user.7"
+        if why == "nobody names it":
+            session.get_one(ContactRow, row.contact_id).retired_at = at(LATER)
     when = LATER if why == "it still opens" else YEAR_AFTER
     ask(harness, "A" * 22 if why == "nobody made it" else token, when)
     sweep(harness, when)

@@ -1,16 +1,20 @@
 """What the product asks before it lets a customer in: one read, and nothing sent again that did not change."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import Connection, event
 
+from dunwell.domain.links import LinkKind
 from dunwell.domain.principals import Role
 from dunwell.domain.terms import Level
 from dunwell.services import holds
+from dunwell.services.attempt import Attempt
 from dunwell.store import accounts, cases
 from dunwell.store import links as link_store
+from dunwell.store.tables import LinkRow
 from tests.web.conftest import PUBLIC_URL, SENT, Site
 from tests.web.described import check_described
 from tests.web.principals import key_of
@@ -121,7 +125,19 @@ async def test_a_revoked_page_is_named_no_more_and_within_the_hour_there_is_anot
         (link,) = link_store.of_customer(session, "acme")
         link_store.revoke(session, [link.link_id], "ada", "it was made public", SENT)
     assert "page_url" not in (await access_of(site)).json()
-    assert [holds.renew_pages(site.service.deps, SENT) for _ in range(2)] == [1, 0]
+    assert [holds.renew_pages(site.service.deps, Attempt(SENT, 1)) for _ in range(2)] == [1, 0]
     second = (await access_of(site)).json()["page_url"]
     assert second != first
+    with site.database.writing("acme") as session:  # an older link, of a secret that is set no more
+        old = LinkRow(
+            link_id="f" * 32,
+            kind=LinkKind.RESTRICTION,
+            hash="0" * 64,
+            customer_id="acme",
+            scopes=[],
+            made_at=SENT - timedelta(days=1),
+        )
+        link_store.add(session, old)
+    assert holds.renew_pages(site.service.deps, Attempt(SENT, 1)) == 0
+    assert (await access_of(site)).json()["page_url"] == second
     assert (await site.http.get(first.removeprefix(PUBLIC_URL))).status_code == 404

@@ -11,10 +11,8 @@ from dunwell.domain.terms import Role
 from dunwell.views.facts import Facts
 from dunwell.web.console.forms import CONTACT_FORMS, EVENT_FORMS, Filled, Form
 
-_OFFERED = (
-    *("promise_to_pay", "payment_announced", "dispute_opened", "payment_plan_agreed", "call_requested", "pause"),
-)
-PROPOSED: Mapping[str, Form] = {name: EVENT_FORMS[name] for name in _OFFERED if name in EVENT_FORMS}
+_OFFERED = ("promise_to_pay", "payment_announced", "dispute_opened", "payment_plan_agreed", "call_requested", "pause")
+PROPOSED: Mapping[str, Form] = {name: EVENT_FORMS[name] for name in _OFFERED}
 """The events that a reply may tell a case."""
 
 WRONG_PERSON = CONTACT_FORMS["close"]
@@ -38,7 +36,7 @@ class Proposed:
 def proposed(reply: Facts, writer: Contact | None, seen: int) -> list[Proposed]:
     """Return the forms for a reply: first those that it proposes, filled in, then the others, empty."""
     role = writer.role.value if writer is not None and writer.role is not Role.ACCOUNT_MANAGER else ""
-    always = {"promised_by": role, "opened_by": role}
+    always = {"promised_by": role, "opened_by": role, "by": role}
     found = [one for read in reply["proposals"] if (one := _of(read, always, writer, seen)) is not None]
     there = {one.filled.form.name for one in found if one.closes is None}
     rest = [Proposed(Filled(form, always, seen=seen)) for name, form in PROPOSED.items() if name not in there]

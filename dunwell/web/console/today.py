@@ -109,7 +109,8 @@ async def _shown(
     status: int = 200,
     done: str | None = None,
 ) -> Response:
-    facts = await asyncio.to_thread(_facts, service_of(request), now(request), task_id, kind, first)
+    replies = not kind and not is_partial(request) and principal.may(Right.MESSAGES_READ)
+    facts = await asyncio.to_thread(_facts, service_of(request), now(request), task_id, kind, first, replies)
     selected = facts["selected"]
     if selected is not None and filled is None and _may_close(principal, selected):
         filled = Filled(task_form(selected["kind"], selected["task_id"]), seen=facts["seen"])
@@ -123,7 +124,7 @@ def _may_close(principal: Principal, task: Facts) -> bool:
     return principal.may(Right.APPROVALS_WRITE if task["kind"] == TaskKind.APPROVAL else Right.TASKS_WRITE)
 
 
-def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) -> dict[str, Any]:
+def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int, replies: bool) -> dict[str, Any]:
     with service.database.reading() as session:
         tasks = queued_tasks(session, at)
         wanted = [one for one in tasks if not kind or one.kind == kind]
@@ -141,7 +142,7 @@ def _facts(service: Service, at: datetime, task_id: str, kind: str, first: int) 
             "selected": selected,
             "seen": timeline.last_number(session, selected["invoice_id"]) if selected else 0,
             "waiting": what_waits(session),
-            "replies": waiting_replies(session, at),
+            "replies": waiting_replies(session, at) if replies else [],
             "users": users,
         }
 

@@ -14,9 +14,11 @@ from dunwell.commands import replies as commands
 from dunwell.domain.channels import Channel
 from dunwell.domain.principals import Role
 from dunwell.domain.refusal import Refused
-from dunwell.domain.reply_terms import ReplyKind
+from dunwell.domain.reply_terms import ReplyKind, ReplyLine
 from dunwell.store import addresses, answers, audit, cases, outbox, provider_events, replies, timeline
 from dunwell.store.tables import ReplyRow
+from dunwell.web.console.reply_proposals import proposed
+from tests.builders import a_contact
 from tests.web.console.conftest import Site
 from tests.web.console.engine import Engine
 from tests.web.console.town import NOW
@@ -41,12 +43,6 @@ def stored(site: Site, reply_id: str = REPLY) -> ReplyRow:
         row = replies.get(session, reply_id)
     assert row is not None
     return row
-
-
-def form_id(text: str, action: str) -> str:
-    found = re.search(rf'action="{action}".*?name="form_id" value="(\w+)"', text, re.DOTALL)
-    assert found is not None
-    return found[1]
 
 
 def rests(site: Site) -> list[str]:
@@ -237,6 +233,15 @@ async def test_a_proposal_is_sent_with_one_press_and_the_reply_is_handled_by_it(
         case = cases.get(session, INVOICE)
     assert case is not None and case.agreements.promise is not None
     assert str(case.agreements.promise.date) == "2027-03-26" and len(case.agreements.promises) == 1
+
+
+@pytest.mark.parametrize("line", [ReplyLine.PROMISE, ReplyLine.PAID, ReplyLine.DISPUTE, ReplyLine.CALL])
+def test_a_proposal_says_who_said_it(line: ReplyLine) -> None:
+    said = {"line": line.value, "words": "so", "day": "2027-03-22", "amount": None}
+    first = proposed({"proposals": [said]}, a_contact(), 0)[0]
+    assert [first.filled.value(one.name) for one in first.filled.form.fields if one.name.endswith("by")] == [
+        "accounts_payable"
+    ]
 
 
 async def test_a_form_of_a_reply_that_is_wrong_is_shown_again_and_handles_nothing(

@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from dunwell.client.payer_mail import PayerMail
 from dunwell.domain.principals import Principal, PrincipalKind
 from dunwell.domain.principals import Role as PrincipalRole
 from dunwell.domain.terms import PayerState
@@ -640,6 +642,21 @@ async def test_a_payer_is_not_written_to_while_a_reply_of_the_customer_waits(hou
         assert row is not None
         row.handled_at = NOW
     assert [one.to for one in house.mail_to_payers()] == ["marta@grupo.example"]
+
+
+async def test_a_call_under_way_is_waited_for_before_it_counts_as_lost(house: House) -> None:
+    """Another process has claimed the e-mail a moment ago, and talks to the provider."""
+    await house.send(house.link("RIB-1"), "payer", name="Marta Gil", email="marta@grupo.example")
+    with house.database.writing("ribera") as session:
+        row = session.scalars(select(PayerRow)).one()
+        payers.claim(session, row, "subject", "body", NOW)
+    mail = PayerMail(house.deps, lambda: NOW)
+    mail._send(row.payer_id, "ribera", NOW)  # it was due when this process looked
+    with house.database.reading() as session:
+        assert session.scalars(select(PayerRow.state)).one() is PayerState.CLAIMED
+    assert house.mail_to_payers(NOW + timedelta(hours=1)) == []
+    with house.database.reading() as session:
+        assert session.scalars(select(PayerRow.state)).one() is PayerState.UNKNOWN
 
 
 async def test_a_payer_is_not_written_to_at_night(house: House) -> None:
