@@ -51,34 +51,24 @@ class CancellationActivities:
         """Raise the task about a case whose run ended before it, with how that came as its history says."""
         why = f"the engine has no run of it that is known: check payments since {request.since:%Y-%m-%d}"
         if request.run_id is not None:
-            why = one_line(how_it_ended(await self._last_events(request.run_id)))[:300]
+            why = one_line(how_it_ended(await self._latest_events(request.run_id, _LAST)))[:300]
         now = this_attempt(request.now, rehearsal=request.rehearsal).now
         await asyncio.to_thread(cancelled_runs.ask_for_run, self._deps.database, request, why, now)
 
-    async def _last_events(self, run_id: str) -> list[HistoryEvent]:
+    async def _latest_events(self, run_id: str, count: int) -> list[HistoryEvent]:
+        """Return the last events of a run of this case, oldest first; none when the engine does not tell them."""
         info = activity.info()
         try:
             return await latest_events(
-                self._client, str(info.workflow_namespace), str(info.workflow_id), run_id, _LAST
+                self._client, str(info.workflow_namespace), str(info.workflow_id), run_id, count
             )
         except RPCError as error:
-            _log.info("how the run %s of %s ended cannot be told: %s", run_id, info.workflow_id, error.message)
+            _log.info("the history of run %s of %s cannot be read: %s", run_id, info.workflow_id, error.message)
             return []
 
     async def _who_asked(self) -> str:
         """Return the identity in the run's history, else "somebody". It may be an address (G8)."""
-        info = activity.info()
-        try:
-            history = await latest_events(
-                self._client,
-                str(info.workflow_namespace),
-                str(info.workflow_id),
-                str(info.workflow_run_id),
-                _LATEST,
-            )
-        except RPCError as error:
-            _log.info("who asked to cancel %s cannot be told: %s", info.workflow_id, error.message)
-            return "somebody"
+        history = await self._latest_events(str(activity.info().workflow_run_id), _LATEST)
         for event in reversed(history):
             if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
                 return event.workflow_execution_cancel_requested_event_attributes.identity or "somebody"

@@ -21,7 +21,7 @@ from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.keys import ContactId
 from dunwell.domain.people import CONTACT_FIELDS, CUSTOMER_FIELDS, Person, is_third_party
 from dunwell.domain.principals import SYSTEM, Principal
-from dunwell.domain.refusal import Refused
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.terms import Role
 from dunwell.intake.invoice_fields import CONTACT, CUSTOMER
 from dunwell.intake.invoices import can_be_asked
@@ -303,7 +303,7 @@ class Customers:
         with self._deps.database.reading() as session:
             row = session.get(ContactRow, contact_id) if is_clean(contact_id) else None
         if row is None:
-            raise Refused("contact", f"{printable(contact_id)!r} is not known; `starter.py customer` shows the ids")
+            raise Unknown("contact", f"{printable(contact_id)!r} is not known; `starter.py customer` shows the ids")
         return row.customer_id
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from dunwell.bootstrap import make_dependencies
-from dunwell.client.customers import Customers
+from dunwell.client.customers import Changed, Customers
 from dunwell.commands.common import By, Json, Reason, check_set_up, from_database
-from dunwell.commands.customers import CustomerId
+from dunwell.commands.customers import CustomerId, change
 from dunwell.commands.output import print_json, print_table, say
 from dunwell.commands.principal import current_principal
 from dunwell.settings import load_settings
@@ -51,27 +51,24 @@ def revoke_links(
     """Revoke a link, or all of a contact or customer: they open nothing any more. Later messages have new ones."""
     if sum(one is not None for one in (link, contact, customer)) != 1:
         raise typer.BadParameter("name a link, --contact or --customer, and one of them only")
-    customers = _customers()
-    if contact is not None:
-        changed = customers.revoke_links_of(contact, reason, by)
-    elif customer is not None:
-        changed = customers.revoke_links(customer, reason, by)
-    else:
-        changed = customers.revoke_link(link or "", reason, by)
-    for line in changed.said:
-        say(line)
+
+    def revoke(customers: Customers) -> Changed:
+        if contact is not None:
+            return customers.revoke_links_of(contact, reason, by)
+        if customer is not None:
+            return customers.revoke_links(customer, reason, by)
+        return customers.revoke_link(link or "", reason, by)
+
+    change(load_settings(), revoke)
 
 
 def show_link(link: LinkId, as_json: Json = False) -> None:
     """Print the address of a link again. The audit notes who asked for it."""
-    address = _customers().link_shown(link)
+    deps = make_dependencies(load_settings())
+    check_set_up(deps.database)
+    address = Customers(deps, current_principal(deps.database)).link_shown(link)
+    deps.database.close()
     if as_json:
         print_json({"address": address})
     else:
         say(address)
-
-
-def _customers() -> Customers:
-    deps = make_dependencies(load_settings())
-    check_set_up(deps.database)
-    return Customers(deps, current_principal(deps.database))

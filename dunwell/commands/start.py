@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import SQLAlchemyError
 
 from dunwell.bootstrap import NotReady, make_dependencies
 from dunwell.client.bulk_start import RefusedInvoice, Result, start_all
@@ -110,8 +111,9 @@ def start(
     away = asyncio.run(run())
     deps.database.close()
     _warn_of_languages(registrar, found)
+    now = datetime.now(UTC)
     for invoice in found:
-        if far_off := due_far_off(invoice, datetime.now(UTC)):
+        if far_off := due_far_off(invoice, now):
             warn(f"{invoice.invoice_id}: {far_off}")
     _print_changes(changes)
     _sum_up(results, read.refusals, len(found), away)
@@ -205,7 +207,7 @@ def show_steps(
     """Print what would happen to each invoice, and what was refused."""
     registrar = Registrar(deps, known_ladders(deps.catalogue))
     refused: list[Refusal | RefusedInvoice] = [*refusals]
-    shown = []
+    shown, known = [], _known_cases(deps.database, invoices)
     for invoice in invoices:
         try:
             policy = registrar.ladder(invoice)
@@ -214,7 +216,7 @@ def show_steps(
             continue
         case = foreseen(invoice, policy, now)
         lines = previewed(deps, invoice, policy, case, now)
-        notes = list(notes_on(deps, registrar, invoice, policy, now, _known_case(deps.database, invoice)))
+        notes = list(notes_on(deps, registrar, invoice, policy, now, known.get(invoice.invoice_id)))
         if as_json:
             shown.append(preview_facts(invoice, policy, case, lines, notes))
         else:
@@ -227,13 +229,14 @@ def show_steps(
         raise typer.Exit(REFUSED)
 
 
-def _known_case(database: Database, invoice: Invoice) -> Case | None:
-    """The case that the invoice has already; None without one, or without a database."""
-    with suppress(NotReady):
+def _known_cases(database: Database, invoices: Sequence[Invoice]) -> dict[str, Case]:
+    """The cases that these invoices have already, by invoice; none without a database that can be read."""
+    with suppress(NotReady, SQLAlchemyError):
         check_set_up(database)
         with database.reading() as session:
-            return cases.get(session, invoice.invoice_id)
-    return None
+            found = {one.invoice_id: cases.get(session, one.invoice_id) for one in invoices}
+        return {invoice_id: case for invoice_id, case in found.items() if case is not None}
+    return {}
 
 
 def _refusal_facts(refusal: Refusal | RefusedInvoice) -> dict[str, Any]:

@@ -145,7 +145,7 @@ Code = Annotated[
 Spoken = Annotated[Code, AfterValidator(_no_phone_number)]
 """The same where people write by hand: there a phone number may slip in, while ids of payments are long numbers."""
 OF_LINK = "link of "
-"""What `by` begins with when a customer's page says it: the id of the contact whose link it was follows."""
+"""What `by` begins with when a customer's page says it: the contact's role and number follow."""
 
 
 def _no_phone_number_but_of_link(value: str) -> str:
@@ -161,7 +161,7 @@ Person = Annotated[
     ),
     AfterValidator(_no_phone_number_but_of_link),
 ]
-"""Who says something: a role or an id, or "link of CONTACT_ID". An id of a contact may hold a long number."""
+"""Who says something: a role or an id, or "link of ROLE.NUMBER"; the whole id of the contact is taken as well."""
 PaymentId = Annotated[
     str,
     Field(strict=True),

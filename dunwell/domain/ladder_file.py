@@ -16,6 +16,7 @@ from dunwell.domain.ladder_plan import nominal_plans, with_distance
 from dunwell.domain.ladder_problems import PolicyError, Report
 from dunwell.domain.ladder_rules import check_anchor, check_ladder, check_parts
 from dunwell.domain.ladder_table import Table
+from dunwell.domain.model import Value
 from dunwell.domain.policy import (
     DATES,
     WHEN_FORMS,
@@ -229,10 +230,15 @@ def _read_jurisdictions(table: Table) -> tuple[str, ...]:
     return countries
 
 
-def _read_promises(data: object, report: Report) -> PromiseRules:
+def _section(data: object, name: str, rules: type[Value], report: Report) -> Table:
+    """The table [name] of the file, whose keys are the fields of `rules`."""
     if not isinstance(data, Mapping):
-        report.add(None, "promises must be a table: write [promises] and its keys below")
-    table = Table(data, report, None, tuple(PromiseRules.model_fields))
+        report.add(None, f"{name} must be a table: write [{name}] and its keys below")
+    return Table(data, report, None, tuple(rules.model_fields))
+
+
+def _read_promises(data: object, report: Report) -> PromiseRules:
+    table = _section(data, "promises", PromiseRules, report)
     usual = PromiseRules()
     return PromiseRules(
         limit=table.whole("limit", usual.limit, 0, 10),
@@ -242,9 +248,7 @@ def _read_promises(data: object, report: Report) -> PromiseRules:
 
 
 def _read_plans(data: object, report: Report, confirmed: bool) -> PlanRules:
-    if not isinstance(data, Mapping):
-        report.add(None, "plans must be a table: write [plans] and its keys below")
-    table = Table(data, report, None, tuple(PlanRules.model_fields))
+    table = _section(data, "plans", PlanRules, report)
     usual = PlanRules()
     rules = PlanRules(
         most=table.whole("most", usual.most, 0, 24),
@@ -263,11 +267,8 @@ def _keys(data: object) -> frozenset[str]:
 
 
 def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait]) -> Reactions:
-    if not isinstance(data, Mapping):
-        report.add(None, "reactions must be a table: write [reactions] and its keys below")
-    events = tuple(Reactions.model_fields)
-    table = Table(data, report, None, events)
-    chosen = {event: _read_message(table, event, messages) for event in events}
+    table = _section(data, "reactions", Reactions, report)
+    chosen = {event: _read_message(table, event, messages) for event in Reactions.model_fields}
     for event, key in chosen.items():
         trait = messages.get(key or "", Trait())
         if trait.asks and event in _QUIET:
@@ -286,9 +287,7 @@ def _read_reactions(data: object, report: Report, messages: Mapping[str, Trait])
 
 
 def _read_calls(data: object, report: Report) -> CallRules:
-    if not isinstance(data, Mapping):
-        report.add(None, "calls must be a table: write [calls] and its keys below")
-    table = Table(data, report, None, tuple(CallRules.model_fields))
+    table = _section(data, "calls", CallRules, report)
     usual = CallRules()
     return CallRules(
         attempts=table.whole("attempts", usual.attempts, 1, 7),
@@ -302,16 +301,12 @@ def _read_calls(data: object, report: Report) -> CallRules:
 
 
 def _read_grace(data: object, report: Report) -> GraceRules:
-    if not isinstance(data, Mapping):
-        report.add(None, "grace must be a table: write [grace] and its keys below")
-    table = Table(data, report, None, tuple(GraceRules.model_fields))
+    table = _section(data, "grace", GraceRules, report)
     return GraceRules(days=table.whole("days", 3, 1, 14), times=table.whole("times", 1, 1, 5))
 
 
 def _read_replies(data: object, report: Report) -> ReplyRules:
-    if not isinstance(data, Mapping):
-        report.add(None, "replies must be a table: write [replies] and its keys below")
-    table = Table(data, report, None, tuple(ReplyRules.model_fields))
+    table = _section(data, "replies", ReplyRules, report)
     return ReplyRules(manager_after_days=table.whole("manager_after_days", ReplyRules().manager_after_days, 1, 20))
 
 

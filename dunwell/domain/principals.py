@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dunwell.domain.events import PERSONAL_DECISIONS
+from dunwell.domain.events import OF_LINK, PERSONAL_DECISIONS
 from dunwell.domain.keys import ContactId
 from dunwell.domain.links import Scope
 
@@ -247,7 +247,7 @@ def link_principal(link_id: str, customer_id: str, contact_id: str | None, scope
     name = "restriction page"
     if contact_id is not None:
         contact = ContactId.parse(contact_id)
-        name = f"link of {contact.role}.{contact.number}"
+        name = f"{OF_LINK}{contact.role}.{contact.number}"
     return Principal(
         PrincipalKind.LINK,
         id=contact_id or customer_id,

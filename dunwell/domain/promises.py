@@ -40,12 +40,12 @@ def made(case: CaseState, event: ev.PromiseToPay, now: datetime) -> list[Said]:
     return [Said("promise", said, ref=event.ref)]
 
 
-def last_day(case: CaseState, now: datetime) -> date | None:
+def last_day(case: CaseState, today: date) -> date | None:
     """Return the last day that a promise to pay may name; None while the case accepts none."""
     agreements, rules = case.agreements, case.rules.promises
     if case.ended or agreements.plan or case.asked == 0 or len(agreements.promises) >= rules.limit:
         return None
-    return case.today(now) + timedelta(days=rules.max_days)
+    return today + timedelta(days=rules.max_days)
 
 
 def _check(case: CaseState, event: ev.PromiseToPay, amount: Decimal, now: datetime) -> None:

@@ -10,6 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
 from typing import NamedTuple
 
+from dunwell.domain import promises
 from dunwell.domain.policy import PlanRules
 from dunwell.domain.state import CaseState
 
@@ -44,10 +45,8 @@ _STEPS = {Every.WEEK: timedelta(days=7), Every.FORTNIGHT: timedelta(days=14)}
 
 def promise_days(case: CaseState, today: date) -> Days | None:
     """The days on which a customer may promise to pay; None when no further promise is taken."""
-    agreements, rules = case.agreements, case.rules.promises
-    if case.ended or case.asked == 0 or agreements.plan or len(agreements.promises) >= rules.limit:
-        return None
-    return Days(today, today + timedelta(days=rules.max_days))
+    last = promises.last_day(case, today)
+    return Days(today, last) if last is not None else None
 
 
 def counts(case: CaseState, rules: PlanRules) -> tuple[int, ...]:

@@ -73,13 +73,13 @@ def _sentences(text: str) -> Iterator[tuple[str, bool]]:
 def _of_sentence(sentence: str, asks: bool, reader: Reader) -> Iterator[ReplyProposal]:
     plain = folded(sentence)
     lines = _lines(plain, reader)
-    parts = [part for one in _PARTS.split(plain) if (part := one.strip())]
+    parts = []
+    if len(lines) > 1:  # "we paid 500 and will pay the rest on Friday": each with the part that says it
+        parts = [(part, _lines(part, reader)) for one in _PARTS.split(plain) if (part := one.strip())]
     for line in lines:
         if asks and line not in _SURE_IN_QUESTIONS:
             continue
-        about = plain
-        if len(lines) > 1:  # "we paid 500 and will pay the rest on Friday": each with the part that says it
-            about = next((part for part in parts if line in _lines(part, reader)), plain)
+        about = next((part for part, said in parts if line in said), plain)
         day = _day(line, about, reader)
         if asks and line is ReplyLine.PROMISE and day is None:
             continue

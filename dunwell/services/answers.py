@@ -1,7 +1,7 @@
 """Clerks' answers to replies: which case sends one, whether it can leave, and how it will read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.orm import Session
@@ -126,15 +126,15 @@ class Answers:
             phrases=(),
             asks=False,
         )
-        return [self._offered(session, case, bare, phrase, now) for phrase in Phrase]
+        dispatch = self._dispatch(session, case, bare, now)
+        return [self._offered(session, dispatch, bare, phrase) for phrase in Phrase]
 
-    def _offered(
-        self, session: Session, case: Case, bare: ClerkAnswer, phrase: Phrase, now: datetime
-    ) -> OfferedPhrase:
-        unfit = self._unfit(session, case, phrase, bare.channel)
+    def _offered(self, session: Session, dispatch: Dispatch, bare: ClerkAnswer, phrase: Phrase) -> OfferedPhrase:
+        unfit = self._unfit(session, dispatch.case, phrase, bare.channel)
         if unfit:
             return OfferedPhrase(phrase, unfit=unfit)
-        dispatch = self._dispatch(session, case, bare.model_copy(update={"phrases": (phrase,)}), now)
+        said = bare.model_copy(update={"phrases": (phrase,)})
+        dispatch = replace(dispatch, execution=execution_of_answer(dispatch.case, said))
         contact = next(iter(dispatch.named), None) or dispatch.customer.contacts[0]
         theirs = composing.compose(session, self._deps, [dispatch], contact)
         ours = composing.compose(session, self._deps, [dispatch], contact, self._deps.agent_language)
@@ -259,7 +259,7 @@ class Answers:
         reasons = {
             Phrase.COPY: [
                 (not is_mail, "a document goes by e-mail alone"),
-                (invoice_documents.get(session, case.invoice_id) is None, "no document of this invoice is kept here"),
+                (not invoice_documents.exists(session, case.invoice_id), "no document of this invoice is kept here"),
             ],
             Phrase.DATE: [(case.asked <= 0, _NOTHING_ASKED)],
             Phrase.NOT_FOUND: [(case.asked <= 0, _NOTHING_ASKED)],

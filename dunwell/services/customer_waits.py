@@ -4,8 +4,6 @@ Looked at in the transaction that claims a message or acts, under the customer's
 money is written as well: either the claim sees it, or the message was claimed before.
 """
 
-from datetime import datetime
-
 from sqlalchemy.orm import Session
 
 from dunwell.services import money_under_way, replies
@@ -47,9 +45,5 @@ def _unhandled_reply(session: Session, dispatch: Dispatch) -> Wait | None:
         return None
     since = found[0].received_at
     why = f"a reply of {dispatch.calendar.local_date(since)} waits for a person: nothing leaves until it is handled"
-    return Wait(_tomorrow(dispatch), why, since)
-
-
-def _tomorrow(dispatch: Dispatch) -> datetime:
-    """The next day's first open hour. A case that is told that the reply was handled looks again at once."""
-    return dispatch.calendar.next_open(dispatch.calendar.end_of_day(dispatch.calendar.local_date(dispatch.now)))
+    # A case that is told that the reply was handled looks again at once.
+    return Wait(dispatch.tomorrow, why, since)

@@ -39,6 +39,11 @@ class Dispatch:
         return self.calendar.at(self.calendar.local_date(self.now), time(23, 59))
 
     @property
+    def tomorrow(self) -> datetime:
+        """The first open hour after its day."""
+        return self.calendar.next_open(self.calendar.end_of_day(self.calendar.local_date(self.now)))
+
+    @property
     def named(self) -> list[Contact]:
         """The people the step names; of a clerk's answer, whoever wrote to us, while they may be written to."""
         answer = self.execution.answer

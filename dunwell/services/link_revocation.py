@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from dunwell.domain.channels import Channel
 from dunwell.domain.cleaning import is_clean, printable
 from dunwell.domain.principals import Principal
-from dunwell.domain.refusal import Refused
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.services.links import PATHS, Links
 from dunwell.store import audit, links, outbox
 from dunwell.store.tables import LinkRow
@@ -18,10 +18,10 @@ WRONG_NUMBER = "wrong number"
 
 
 def find(session: Session, link_id: str) -> LinkRow:
-    """Return a link by its id. Raises Refused when there is none."""
+    """Return a link by its id. Raises Unknown when there is none."""
     row = links.get(session, link_id) if is_clean(link_id) else None
     if row is None:
-        raise Refused("link", f"{printable(link_id)!r} is not known; `starter.py link list` shows the ids")
+        raise Unknown("link", f"{printable(link_id)!r} is not known; `starter.py link list` shows the ids")
     return row
 
 

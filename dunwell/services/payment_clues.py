@@ -60,12 +60,13 @@ def owed_of(session: Session, invoice_ids: Iterable[str]) -> tuple[Owed, ...]:
     """What is owed of these invoices, less what was booked and is on its way; without rehearsals."""
     ids = list(invoice_ids)
     kept = {name: row for name, row in cases.get_rows(session, ids).items() if row.takes_reported_money}
+    registered = invoices.get_rows(session, list(kept))
     coming: dict[str, Decimal] = {}
     for booking in store.on_their_way(session, {row.customer_id for row in kept.values()}) if kept else ():
         coming[booking.invoice_id] = coming.get(booking.invoice_id, Decimal(0)) + booking.amount
     found = []
     for invoice_id in ids:
-        row, invoice = kept.get(invoice_id), invoices.get_row(session, invoice_id)
+        row, invoice = kept.get(invoice_id), registered.get(invoice_id)
         if row is None or invoice is None:
             continue
         case = Case.model_validate(row.state)

@@ -4,7 +4,7 @@ A reply is written under the locks of the customers whom it concerns, in the tra
 is claimed under the same lock: so either the claim sees the reply, or it was made before the reply came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ def receive(session: Session, event: ProviderEvent, owner: Owner | None, now: da
     if replies.get(session, reply_id) is not None:
         return Received(reply_id, ())
     kind, why = _kind(session, event, owner, now)
-    concerned = _open_cases(session, reply_id, owner) if kind is ReplyKind.PERSON else []
+    concerned = open_cases(session, reply_id, owner.customers) if owner and kind is ReplyKind.PERSON else []
     row = _row(reply_id, event, owner, kind, why, now)
     row.proposals = _proposals(session, row, [one.invoice_id for one in concerned], now)
     replies.add(session, row, _files(reply_id, event), concerned)
@@ -68,7 +68,7 @@ def from_page(
     reply_id, owner = reply_id_of(f"page/{form_id}"), Owner((customer_id,), contact_id, FoundBy.TOKEN)
     if replies.get(session, reply_id) is not None:
         return Received(reply_id, ())
-    concerned = _open_cases(session, reply_id, owner)
+    concerned = open_cases(session, reply_id, owner.customers)
     row = ReplyRow(
         reply_id=reply_id,
         customer_id=customer_id,
@@ -171,11 +171,11 @@ def _proposals(session: Session, row: ReplyRow, invoice_ids: Sequence[str], now:
     return [one.model_dump(mode="json", exclude_none=True) for one in wanted]
 
 
-def _open_cases(session: Session, reply_id: str, owner: Owner | None) -> list[ReplyCaseRow]:
-    found = provider_events.cases_of(session, owner.customers) if owner else ()
+def open_cases(session: Session, reply_id: str, customers: Collection[str]) -> list[ReplyCaseRow]:
+    """Return the open cases of these customers, the newest invoice first, as rows of the reply, not yet stored."""
     return [
         ReplyCaseRow(reply_id=reply_id, invoice_id=one.invoice_id, customer_id=one.customer_id)
-        for one in found
+        for one in provider_events.cases_of(session, customers)
         if not cases.has_ended(one)
     ]
 

@@ -20,9 +20,10 @@ from dunwell.services.applied_event import CaseEvent
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.event_inbox import keep_for_cases
 from dunwell.services.random_ids import random_id
+from dunwell.services.replies import open_cases
 from dunwell.services.submissions import Submission
-from dunwell.store import accounts, audit, cases, provider_events, replies
-from dunwell.store.tables import ContactRow, ReplyCaseRow, ReplyRow
+from dunwell.store import accounts, audit, provider_events, replies
+from dunwell.store.tables import ContactRow, ReplyRow
 
 COURIER = "dunwell"
 """Under which name what cases are told of replies stands in the inbox, beside the providers."""
@@ -179,11 +180,9 @@ def _known(row: ReplyRow, invoices: Collection[str]) -> CaseEvent:
 def _received(session: Session, row: ReplyRow) -> list[CaseEvent]:
     """The open cases of its customer rest because of it from now on."""
     known = {one.invoice_id for one in replies.cases_of(session, row.reply_id)}
-    found = [one for one in provider_events.cases_of(session, [str(row.customer_id)]) if not cases.has_ended(one)]
+    found = open_cases(session, row.reply_id, [str(row.customer_id)])
     new = [one for one in found if one.invoice_id not in known]
-    session.add_all(
-        ReplyCaseRow(reply_id=row.reply_id, invoice_id=one.invoice_id, customer_id=one.customer_id) for one in new
-    )
+    session.add_all(new)
     session.flush()
     told = [one.invoice_id for one in new]
     return [CaseEvent.of_reply(row.reply_id, row.channel, row.received_at, told)]

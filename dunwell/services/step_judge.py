@@ -73,9 +73,8 @@ class StepJudge:
         if found is None:
             return None
         note(session, dispatch, f"credit.{found.amount}", "blocked", found.why)  # looked at every day, and said once
-        until = dispatch.calendar.next_open(dispatch.calendar.end_of_day(dispatch.calendar.local_date(dispatch.now)))
         return StepOutcome(
-            step=dispatch.execution.step, status="blocked", at=dispatch.now, until=until, why=found.why
+            step=dispatch.execution.step, status="blocked", at=dispatch.now, until=dispatch.tomorrow, why=found.why
         )
 
     def _waits(self, session: Session, dispatch: Dispatch) -> StepOutcome | None:
@@ -87,10 +86,7 @@ class StepJudge:
                 money_under_way.note_undecided(session, dispatch)
             return None
         note(session, dispatch, f"waits.{found.since:%Y%m%d%H%M%S}", "delayed", found.why)
-        tomorrow = dispatch.calendar.end_of_day(
-            dispatch.calendar.local_date(dispatch.now)
-        )  # it may be decided by then
-        until = dispatch.calendar.next_open(min(found.until, tomorrow))
+        until = min(dispatch.calendar.next_open(found.until), dispatch.tomorrow)  # it may be decided by then
         return StepOutcome(step=dispatch.execution.step, status="delayed", at=dispatch.now, until=until)
 
     def _asks(self, dispatch: Dispatch) -> bool:

@@ -1,5 +1,6 @@
 """The invoice documents, PDFs from the billing system. Call inside a transaction."""
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.store.tables import DocumentRow
@@ -13,3 +14,8 @@ def put(session: Session, invoice_id: str, name: str, content: bytes) -> None:
 
 def get(session: Session, invoice_id: str) -> DocumentRow | None:
     return session.get(DocumentRow, invoice_id)
+
+
+def exists(session: Session, invoice_id: str) -> bool:
+    """Return whether there is a PDF of this invoice, without reading it."""
+    return session.scalar(select(DocumentRow.invoice_id).where(DocumentRow.invoice_id == invoice_id)) is not None

@@ -1,7 +1,7 @@
 """Reads a catalogue file, which holds one language, and checks its shape. Its templates are not compiled here."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -175,7 +175,7 @@ class _Reader:
         self._check_consequences(language)
         self._check_words("labels", language.labels, LABELS)
         self._check_words("pages", language.pages, PAGES)
-        self._check_answers(language.answers)
+        self._check_names("answers", language.answers.keys(), ANSWERS)
         messages = {key: self._message(key, table) for key, table in tables.items()}
         return Draft(self.file, language, locale, messages)
 
@@ -233,10 +233,7 @@ class _Reader:
                 raise CatalogueError(reason, file=self.file, field=f"language.{field}")
 
     def _check_words(self, table: str, words: Mapping[str, str], wanted: Mapping[str, frozenset[str]]) -> None:
-        if words.keys() != wanted.keys():
-            missing, unknown = wanted.keys() - words.keys(), words.keys() - wanted.keys()
-            reason = f"missing: {listed(missing)}; unknown: {listed(unknown)}"
-            raise CatalogueError(reason, file=self.file, field=f"language.{table}")
+        self._check_names(table, words.keys(), wanted.keys())
         for name, text in words.items():
             have = frozenset(re.findall(r"\{(.*?)\}", text))
             if not text.strip() or have != wanted[name]:
@@ -245,11 +242,10 @@ class _Reader:
                 )
                 raise CatalogueError(reason, file=self.file, field=f"language.{table}.{name}")
 
-    def _check_answers(self, answers: Mapping[str, str]) -> None:
-        if answers.keys() != ANSWERS:
-            missing, unknown = ANSWERS - answers.keys(), answers.keys() - ANSWERS
-            reason = f"missing: {listed(missing)}; unknown: {listed(unknown)}"
-            raise CatalogueError(reason, file=self.file, field="language.answers")
+    def _check_names(self, table: str, have: Set[str], wanted: Set[str]) -> None:
+        if have != wanted:
+            reason = f"missing: {listed(wanted - have)}; unknown: {listed(have - wanted)}"
+            raise CatalogueError(reason, file=self.file, field=f"language.{table}")
 
 
 def check_agrees(draft: Draft, reference: Draft) -> None:

@@ -56,7 +56,6 @@ PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
         "day_between": frozenset({"first", "last"}),
         "bad_amount": frozenset({"example"}),
         "amount_most": frozenset({"amount"}),
-        "amount_least": frozenset({"amount"}),
         "too_long": frozenset({"count"}),
         "bad_email": frozenset({"example"}),
         "bad_phone": frozenset({"example"}),

@@ -223,7 +223,7 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, tod
         disputed=case.open_amount - case.asked,
         total=case.asked + sum(heads.values(), Decimal(0)),
         payment_url=row.payment_url,
-        has_document=invoice_documents.get(session, invoice_id) is not None,
+        has_document=invoice_documents.exists(session, invoice_id),
         heads=heads,
         promised=Part(last.date, last.amount) if last is not None and last.state is PromiseState.OPEN else None,
         broken=Part(last.date, last.amount) if last is not None and broken else None,

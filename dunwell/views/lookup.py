@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dunwell.domain.cleaning import is_clean, one_line, printable
-from dunwell.domain.refusal import Refused
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.domain.spelling import near_words, proposal
 from dunwell.store import invoices
 from dunwell.store.tables import CustomerRow, InvoiceRow
@@ -39,6 +39,6 @@ def find_customer(session: Session, customer_id: str) -> CustomerRow:
     return row
 
 
-def no_customer(customer_id: str) -> Refused:
+def no_customer(customer_id: str) -> Unknown:
     """Return the refusal of a customer whom nobody registered."""
-    return Refused("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")
+    return Unknown("customer", f"{printable(customer_id)!r} is not known; `starter.py list --json` has the ids")

@@ -200,7 +200,7 @@ def _invoice(
         warnings=_warnings(session, case, since),
         promise=case.agreements.promise,
         promise_from=case.today(now),
-        promise_until=promises.last_day(case, now),
+        promise_until=promises.last_day(case, case.today(now)),
         grace=_offered(until, calendar, now) if until is not None and calendar is not None else None,
         back_on=_returns_on(running, calendar, now) if running is not None and calendar is not None else None,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
+from dunwell.domain.refusal import Refused, Unknown
 from dunwell.intake.json_records import JsonObject, error_text
 from dunwell.web.slow_clients import BODY_SECONDS
 
@@ -24,6 +25,11 @@ class Problem(Exception):
         self.reason = reason
         self.field = field
         self.headers = headers
+
+    @classmethod
+    def of(cls, refused: Refused) -> "Problem":
+        """Return the answer to a refusal: 404 for an id that nothing has, else 422."""
+        return cls(404 if isinstance(refused, Unknown) else 422, refused.reason, refused.field)
 
     def response(self) -> JSONResponse:
         body = {"reason": self.reason} | ({"field": self.field} if self.field else {})

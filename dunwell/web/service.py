@@ -12,6 +12,7 @@ from dunwell.client.cases import Cases
 from dunwell.client.customers import Customers
 from dunwell.client.matching import Matching
 from dunwell.client.registration import Registrar
+from dunwell.client.replies import Replies
 from dunwell.domain.policy import Policy
 from dunwell.gateways import registry
 from dunwell.gateways.open_id import OpenIdProvider, OpenIdSettings
@@ -62,6 +63,7 @@ class Service:
     users: Users
     approvals: Approvals
     matching: Matching
+    replies: Replies
     open_id: OpenIdProvider | None
     keys: Keys
     deps: Dependencies
@@ -108,6 +110,7 @@ def make_service(
         users=Users(deps.database),
         approvals=Approvals(deps.database),
         matching=Matching(deps.database, cases, deps.unmatched_days),
+        replies=Replies(deps, cases, connection.ensure),
         open_id=OpenIdProvider(keys.open_id) if keys.open_id is not None else None,
         keys=keys,
         deps=deps,

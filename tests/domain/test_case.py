@@ -348,7 +348,7 @@ def test_the_last_day_of_a_promise_is_the_last_that_is_accepted(standing: str) -
             return refused.field
         return None
 
-    last = last_day(STANDINGS[standing](), NOW)
+    last = last_day(STANDINGS[standing](), NOW.date())
     assert (last is not None) == (refused(NOW.date()) is None)
     if last is not None:
         assert (refused(last), refused(last + timedelta(days=1))) == (None, "date")

@@ -75,6 +75,7 @@ async def test_b11_a_customer_rests_and_each_open_case_hears_of_it(site: Site) -
         ("/contacts/nobody/close", {"reason": "left", "by": "a"}, 404, "contact"),
         (f"/customers/{NAME}/set", {"language": "es"}, 422, "by"),
         (f"/customers/{NAME}/set", {"colour": "red", "by": "a"}, 422, "colour"),
+        (f"/customers/{NAME}/set", {"contact": "x", "by": "a"}, 422, "contact"),
         (f"/customers/{NAME}/set", {"language": 7, "by": "a"}, 422, "language"),
         (f"/contacts/{ADA}/set", {"email": "nowhere", "by": "a"}, 422, "email"),
         (f"/contacts/{ADA}/close", {"reason": "left", "by": "a", "until": "x"}, 422, "until"),

@@ -6,7 +6,6 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic_core import to_jsonable_python
 
 from dunwell.client.customers import Changed, Customers, tell
 from dunwell.client.server import ServerAway
@@ -14,12 +13,11 @@ from dunwell.domain.principals import Right
 from dunwell.domain.refusal import Refused
 from dunwell.views.customer import customer_facts
 from dunwell.views.links import customer_links
+from dunwell.web.api.reading import answer_read
 from dunwell.web.api.routes import body_of
 from dunwell.web.auth import allowed, principal_in
 from dunwell.web.request_body import Problem
-from dunwell.web.service import Service, service_of
-
-_UNKNOWN = frozenset({"customer", "contact", "link"})
+from dunwell.web.service import service_of
 
 router = APIRouter(prefix="/api")
 
@@ -29,16 +27,7 @@ router = APIRouter(prefix="/api")
 )
 async def one_customer(request: Request, customer_id: str) -> JSONResponse:
     """Invoices, contacts with their state, credit, holds, tasks, messages. 404: no such customer."""
-
-    def read(service: Service) -> dict[str, Any]:
-        with service.database.reading() as session:
-            return customer_facts(session, customer_id)
-
-    try:
-        found = await asyncio.to_thread(read, service_of(request))
-    except Refused as refused:
-        raise _problem(refused) from None
-    return JSONResponse(to_jsonable_python(found))
+    return await answer_read(request, lambda session: customer_facts(session, customer_id))
 
 
 @router.post(
@@ -97,16 +86,7 @@ async def resume(request: Request, customer_id: str) -> JSONResponse:
 )
 async def links_of_customer(request: Request, customer_id: str) -> JSONResponse:
     """The latest first, without their addresses. 404: no such customer."""
-
-    def read(service: Service) -> list[dict[str, Any]]:
-        with service.database.reading() as session:
-            return customer_links(session, customer_id)
-
-    try:
-        found = await asyncio.to_thread(read, service_of(request))
-    except Refused as refused:
-        raise _problem(refused) from None
-    return JSONResponse(to_jsonable_python(found))
+    return await answer_read(request, lambda session: customer_links(session, customer_id))
 
 
 @router.post(
@@ -153,7 +133,7 @@ async def show_link(request: Request, link_id: str) -> JSONResponse:
     try:
         address = await asyncio.to_thread(customers.link_shown, link_id)
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
     return JSONResponse({"address": address}, headers={"Cache-Control": "no-store"})
 
 
@@ -204,14 +184,10 @@ async def _changed(request: Request, act: Callable[[Customers], Changed]) -> JSO
     try:
         changed = await asyncio.to_thread(act, service.customers.acting(principal_in(request)))
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
     try:
         await service.connection.ensure()
         untold = await tell(service.cases, changed, principal_in(request))
     except ServerAway:
         untold = len(changed.invoices)
     return JSONResponse({"done": list(changed.said), "invoices": list(changed.invoices), "untold": untold})
-
-
-def _problem(refused: Refused) -> Problem:
-    return Problem(404 if refused.field in _UNKNOWN else 422, refused.reason, refused.field)

@@ -1,6 +1,5 @@
 """Incoming payments over HTTP: the same as `starter.py unmatched` and `match`."""
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,17 +7,16 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from pydantic_core import to_jsonable_python
 
 from dunwell.client.matching import read_amount
 from dunwell.domain.principals import Right
-from dunwell.domain.refusal import Refused, Unknown
-from dunwell.views.facts import Facts
+from dunwell.domain.refusal import Refused
 from dunwell.views.unmatched import one_payment, unmatched
+from dunwell.web.api.reading import answer_read
 from dunwell.web.api.routes import body_of
 from dunwell.web.auth import allowed, principal_in
 from dunwell.web.request_body import Problem
-from dunwell.web.service import Service, service_of
+from dunwell.web.service import service_of
 
 router = APIRouter(prefix="/api/incoming-payments")
 
@@ -28,7 +26,7 @@ _READS, _WRITES = [Depends(allowed(Right.PAYMENTS_READ))], [Depends(allowed(Righ
 @router.get("", summary="Money that nobody could match yet", dependencies=_READS)
 async def waiting(request: Request) -> JSONResponse:
     """Payments that came in and that a person has to decide about, with proposals and their reasons, oldest first."""
-    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_waiting, service_of(request))))
+    return await answer_read(request, lambda session: unmatched(session, datetime.now(UTC)))
 
 
 @router.get("/{entry_id}", summary="A payment that came in", dependencies=_READS)
@@ -78,30 +76,12 @@ async def _done(request: Request, entry_id: str, work: Awaitable[None]) -> JSONR
     try:
         await work
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
     return await _answer(request, entry_id)
 
 
 async def _answer(request: Request, entry_id: str) -> JSONResponse:
-    try:
-        return JSONResponse(to_jsonable_python(await asyncio.to_thread(_one, service_of(request), entry_id)))
-    except Refused as refused:
-        raise _problem(refused) from None
-
-
-def _problem(refused: Refused) -> Problem:
-    """Return the answer to a refusal: 404 for a payment or proposal that does not exist, else 422."""
-    return Problem(404 if isinstance(refused, Unknown) else 422, refused.reason, refused.field)
-
-
-def _waiting(service: Service) -> list[Facts]:
-    with service.database.reading() as session:
-        return unmatched(session, datetime.now(UTC))
-
-
-def _one(service: Service, entry_id: str) -> Facts:
-    with service.database.reading() as session:
-        return one_payment(session, entry_id, datetime.now(UTC))
+    return await answer_read(request, lambda session: one_payment(session, entry_id, datetime.now(UTC)))
 
 
 def _number(text: str) -> int:
@@ -125,4 +105,4 @@ def _amount(given: Any) -> Decimal | None:
     try:
         return read_amount(given)
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None

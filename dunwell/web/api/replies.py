@@ -1,6 +1,5 @@
 """Replies of customers over HTTP: the same as `starter.py replies` and `reply`."""
 
-import asyncio
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,16 +8,15 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic_core import to_jsonable_python
 
-from dunwell.client.replies import Replies
 from dunwell.domain.principals import Right
-from dunwell.domain.refusal import Refused, Unknown
+from dunwell.domain.refusal import Refused
 from dunwell.services.answers import Draft, PreviewedAnswer
-from dunwell.views.facts import Facts
 from dunwell.views.replies import one_reply, preview_facts, waiting_replies
+from dunwell.web.api.reading import answer_read
 from dunwell.web.api.routes import body_of
 from dunwell.web.auth import allowed, principal_in
 from dunwell.web.request_body import Problem
-from dunwell.web.service import Service, service_of
+from dunwell.web.service import service_of
 
 router = APIRouter(prefix="/api/replies")
 
@@ -28,7 +26,7 @@ _READS, _WRITES = [Depends(allowed(Right.MESSAGES_READ))], [Depends(allowed(Righ
 @router.get("", summary="Replies that wait for a person", dependencies=_READS)
 async def waiting(request: Request) -> JSONResponse:
     """What customers wrote and nobody has handled yet, oldest first. Their cases rest until it is."""
-    return JSONResponse(to_jsonable_python(await asyncio.to_thread(_waiting, service_of(request))))
+    return await answer_read(request, lambda session: waiting_replies(session, _now()))
 
 
 @router.get("/{reply_id}", summary="A reply", dependencies=_READS)
@@ -40,16 +38,18 @@ async def show(request: Request, reply_id: str) -> JSONResponse:
 @router.post("/{reply_id}/handled", summary="Handled, no answer needed", dependencies=_WRITES)
 async def handled(request: Request, reply_id: str) -> JSONResponse:
     """Chasing goes on. 422 when somebody else has handled it."""
-    return await _done(request, reply_id, _replies(request).handle(reply_id, principal_in(request), _now()))
+    return await _done(request, reply_id, service_of(request).replies.handle(reply_id, principal_in(request), _now()))
 
 
 @router.post("/{reply_id}/preview", summary="An answer as it would leave", dependencies=_WRITES)
 async def preview(request: Request, reply_id: str) -> JSONResponse:
     """`phrases` and `text`, as for the answer. 422 when it could not leave, with what to do. Nothing is sent."""
     try:
-        found: PreviewedAnswer = await _replies(request).preview(reply_id, _draft(await body_of(request)), _now())
+        found: PreviewedAnswer = await service_of(request).replies.preview(
+            reply_id, _draft(await body_of(request)), _now()
+        )
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
     return JSONResponse(to_jsonable_python(preview_facts(found)))
 
 
@@ -57,7 +57,9 @@ async def preview(request: Request, reply_id: str) -> JSONResponse:
 async def answer(request: Request, reply_id: str) -> JSONResponse:
     """`phrases` of the catalogue and `text` of one's own; the case sends it to whoever wrote, in their hours."""
     draft = _draft(await body_of(request))
-    return await _done(request, reply_id, _replies(request).handle(reply_id, principal_in(request), _now(), draft))
+    return await _done(
+        request, reply_id, service_of(request).replies.handle(reply_id, principal_in(request), _now(), draft)
+    )
 
 
 @router.post("/{reply_id}/writer", summary="Who wrote it", dependencies=_WRITES)
@@ -65,13 +67,8 @@ async def writer(request: Request, reply_id: str) -> JSONResponse:
     """`contact_id` of a contact. The cases of their customer then rest until the reply is handled."""
     contact_id = str((await body_of(request)).get("contact_id", ""))
     return await _done(
-        request, reply_id, _replies(request).assign(reply_id, contact_id, principal_in(request), _now())
+        request, reply_id, service_of(request).replies.assign(reply_id, contact_id, principal_in(request), _now())
     )
-
-
-def _replies(request: Request) -> Replies:
-    service = service_of(request)
-    return Replies(service.deps, service.cases, service.connection.ensure)
 
 
 def _draft(body: dict[str, Any]) -> Draft:
@@ -85,37 +82,19 @@ def _draft(body: dict[str, Any]) -> Draft:
     try:
         return Draft.of(phrases, text, invoice)
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
 
 
 async def _done(request: Request, reply_id: str, work: Awaitable[object]) -> JSONResponse:
     try:
         await work
     except Refused as refused:
-        raise _problem(refused) from None
+        raise Problem.of(refused) from None
     return await _answer(request, reply_id)
 
 
 async def _answer(request: Request, reply_id: str) -> JSONResponse:
-    try:
-        return JSONResponse(to_jsonable_python(await asyncio.to_thread(_one, service_of(request), reply_id)))
-    except Refused as refused:
-        raise _problem(refused) from None
-
-
-def _problem(refused: Refused) -> Problem:
-    """Return the answer to a refusal: 404 for a reply that does not exist, else 422."""
-    return Problem(404 if isinstance(refused, Unknown) else 422, refused.reason, refused.field)
-
-
-def _waiting(service: Service) -> list[Facts]:
-    with service.database.reading() as session:
-        return waiting_replies(session, _now())
-
-
-def _one(service: Service, reply_id: str) -> Facts:
-    with service.database.reading() as session:
-        return one_reply(session, reply_id, _now())
+    return await answer_read(request, lambda session: one_reply(session, reply_id, _now()))
 
 
 def _now() -> datetime:

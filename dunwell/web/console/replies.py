@@ -11,7 +11,6 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from dunwell.client.replies import Replies
 from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
@@ -101,7 +100,7 @@ async def answer(request: Request, reply_id: str, principal: Writes) -> Response
     try:
         draft = _draft(typed)
         if "preview" in typed:
-            preview = await _replies(request).preview(reply_id, draft, now(request))
+            preview = await service_of(request).replies.preview(reply_id, draft, now(request))
             return await _shown(request, principal, reply_id, typed=typed, preview=preview)
     except Unknown:
         raise
@@ -118,7 +117,7 @@ async def writer(request: Request, reply_id: str, principal: Writes) -> Response
     try:
         with suppress(AlreadyDone):
             contact_id = typed.get("contact", "")
-            await _replies(request).assign(reply_id, contact_id, principal, now(request), submission)
+            await service_of(request).replies.assign(reply_id, contact_id, principal, now(request), submission)
     except Unknown:
         raise
     except Refused as refused:
@@ -146,7 +145,7 @@ async def tell(request: Request, reply_id: str, event: str, principal: Writes) -
     if "handled" not in typed:
         return redirect(f"{HERE}/{reply_id}", done="noted")
     with suppress(Refused):  # by this form, sent twice
-        await _replies(request).handle(reply_id, principal, now(request))
+        await service_of(request).replies.handle(reply_id, principal, now(request))
     return redirect(f"{HERE}/{reply_id}", done="told")
 
 
@@ -157,17 +156,12 @@ async def _handle(
     submission = submission_of(request, principal, typed)
     try:
         with suppress(AlreadyDone):
-            await _replies(request).handle(reply_id, principal, now(request), draft, also, submission)
+            await service_of(request).replies.handle(reply_id, principal, now(request), draft, also, submission)
     except Unknown:
         raise
     except Refused as refused:
         return await _shown(request, principal, reply_id, typed=typed, refused=refused, status=422)
     return redirect(f"{HERE}/{reply_id}", done=done)
-
-
-def _replies(request: Request) -> Replies:
-    service = service_of(request)
-    return Replies(service.deps, service.cases, service.connection.ensure)
 
 
 def _draft(typed: Mapping[str, str]) -> Draft:

@@ -22,7 +22,7 @@ from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service
 
 MOST_A_DAY = 20
-"""How often a case is told something by one link."""
+"""How often a case is told something by the links of one contact."""
 MOST_FILES = 20
 """How many files are kept of a customer; more come by e-mail."""
 

@@ -103,10 +103,7 @@ async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
 
 @dataclass
 class Reader:
-    """Reads the fields of a form one after the other, and remembers what is wrong.
-
-    `example` of a day and the bounds are written by `day` and `money` of the page's writer.
-    """
+    """Reads the fields of a form one after the other, and remembers what is wrong."""
 
     sent: Sent
     locale: Locale
