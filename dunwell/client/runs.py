@@ -91,8 +91,8 @@ class Runs:
     async def fails(self, invoice_id: str) -> bool:
         """Whether it runs and its workflow tasks fail still: the list may be older than their success or its end."""
         described = await describe(self._client, workflow_id(invoice_id))
-        runs = described.workflow_execution_info.status == WorkflowExecutionStatus.RUNNING
-        return runs and described.pending_workflow_task.attempt >= _FAILURES
+        status = WorkflowExecutionStatus(described.workflow_execution_info.status)
+        return status is WorkflowExecutionStatus.RUNNING and described.pending_workflow_task.attempt >= _FAILURES
 
     async def memory(self, invoice_id: str) -> tuple[Carried | None, str]:
         """What the latest run remembers, or None and why it did not say."""
