@@ -16,7 +16,9 @@ from dunwell.store.database import Database
 
 @dataclass(frozen=True)
 class _Trigger:
-    """Notes (kind, key, value, part), expressions over NEW, after `event`; with `changed` only where that changed.
+    """Notes (kind, key, value, part), expressions over NEW (OLD of what is deleted), after `event`.
+
+    changed: an expression; only where it changed.
 
     part: of what `key` names, which part it is about.
     """
@@ -31,6 +33,8 @@ class _Trigger:
 
 _NUMBER = "CAST(NEW.number AS text)"
 _WAITS = "CASE WHEN NEW.handled_at IS NULL AND NEW.kind = 'person' THEN 'open' ELSE 'handled' END"
+_RESTS, _UNTIL = "NEW.customer_id", "CAST(NEW.until AS text)"
+_STANDS = "CASE WHEN NEW.closed_at IS NULL THEN 'open' ELSE 'closed' END"
 _OWED = (
     "paid",
     "amount",
@@ -83,6 +87,11 @@ _TRIGGERS = {
     ),
     "replied": _Trigger("INSERT ON replies", "reply", "NEW.reply_id", _WAITS),
     "handled": _Trigger("UPDATE OF handled_at ON replies", "reply", "NEW.reply_id", _WAITS, _WAITS),
+    "rests": _Trigger("INSERT ON customer_pauses", "rests", _RESTS, "'rests'", part=_UNTIL),
+    "rests_anew": _Trigger("UPDATE ON customer_pauses", "rests", _RESTS, "'rests'", part=_UNTIL),
+    "goes_on": _Trigger("DELETE ON customer_pauses", "rests", "OLD.customer_id", "'goes on'"),
+    "contact": _Trigger("UPDATE OF closed_at ON contacts", "contact", "NEW.contact_id", _STANDS, _STANDS),
+    "called": _Trigger("INSERT ON tasks", "task", "NEW.task_id", "NEW.kind"),
     "kept": _Trigger("UPDATE ON cases", "case", "NEW.invoice_id", "NEW.stage"),
 }
 

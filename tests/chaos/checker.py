@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from tests.chaos import accounts
 from tests.chaos.claims import Debt
 from tests.chaos.incoming import asked_while_a_reply_waited, asked_while_money_was_in_question, each_cent_once
 from tests.chaos.records import TEXTS, Records, Row, moment, round_of
@@ -185,8 +186,8 @@ def no_report_lost(records: Records) -> Iterator[str]:
     Of the time that a restore took away it was kept until then.
     """
     for line in records.heard:
-        lost = records.lost_time is not None and records.lost_time[0] <= moment(line["at"]) <= records.lost_time[1]
-        known = records.replaced if lost and records.replaced else records
+        known = records.at_that_time(moment(line["at"]))
+        lost = known is not records
         kept = known.webhook_events.get((line["provider"], line["id"], line["word"]))
         row = records.by_their_id.get(line["id"])
         what = f"{line['provider']}'s {line['word']} of {line['id']}"
@@ -248,8 +249,7 @@ def forms_once(records: Records) -> Iterator[str]:
     """
     for form in records.forms:
         at, what = moment(form["at"]), f"the form {form['event']} of {form['invoice_id']} ({form['note']})"
-        lost = records.lost_time is not None and records.lost_time[0] <= at <= records.lost_time[1]
-        known = records.replaced if lost and records.replaced else records
+        known = records.at_that_time(at)
         requests, notes = known.requests.get(form["form_id"], []), known.notes.get(form["note"], [])
         if form["outcome"] in _CONFIRMED:
             if len(requests) != 1 or len(notes) != 1:
@@ -292,8 +292,7 @@ def pages_once(records: Records) -> Iterator[str]:
     """
     for visit in records.visits:
         at, what = moment(visit["at"]), f"the form {visit['act']} of link {visit['link']} at {visit['at']}"
-        lost = records.lost_time is not None and records.lost_time[0] <= at <= records.lost_time[1]
-        known = records.replaced if lost and records.replaced else records
+        known = records.at_that_time(at)
         kept = [row for form_id in visit["form_ids"] for row in known.requests.get(form_id, [])]
         invoices = Counter(row["invoice_id"] for row in kept)
         if visit["outcome"] == "done":
@@ -656,14 +655,17 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G3 once": once,
     "G3 a form once": forms_once,
     "G3 a page's form once": pages_once,
+    "G3 a customer's form once": accounts.forms_once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
     "G5 limits of law": limits_of_law,
     "G5 who left stays so": who_left_stays_so,
+    "G5 left alone": accounts.left_alone,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
     "G10 each cent once": each_cent_once,
+    "G10 credit once": accounts.credit_once,
     "G10 claim by heads": claim_by_heads,
     "G10 what was asked": what_was_asked,
     "G13 nothing stands still": nothing_stands_still,

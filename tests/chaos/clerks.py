@@ -8,8 +8,8 @@ import asyncio
 import json
 import random
 import threading
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -68,8 +68,11 @@ class Way:
         )
 
 
+ONCE = Way(waits=0, clicks=1, back=False, ends=False, insists=False, followed=False)
+
+
 @dataclass(frozen=True)
-class _Answer:
+class Answer:
     """What a form was answered. `outcome`: how it was done, or "refused", "overtaken" or "gone"."""
 
     status: int
@@ -97,8 +100,17 @@ class Clerks:
             self._all.append(Clerk(user_id, email, self._site))
 
     @property
+    def all(self) -> Sequence["Clerk"]:
+        return self._all
+
+    @property
     def manager(self) -> "Clerk":
         return self._all[_ROLES.index(Role.MANAGER)]
+
+    def may_sign_out(self) -> bool:
+        """Whether one more may lose the session, and count it."""
+        self._sign_outs += 1
+        return self._sign_outs <= _MOST_SIGN_OUTS
 
     async def close(self) -> None:
         for clerk in self._all:
@@ -110,68 +122,69 @@ class Clerks:
         self._told[what] += 1  # some things are told twice
         chance = random.Random(f"{what} {self._told[what]}")
         way, (clerk, other) = Way.drawn(chance), chance.sample(self._all, k=2)
-        form = await _Form.opened(clerk, deed, f"{chance.getrandbits(48):x}")
-        second = await _Form.opened(other, deed, f"{chance.getrandbits(48):x}") if way.followed else None
+        form = await _opened(clerk, deed, f"{chance.getrandbits(48):x}")
+        second = await _opened(other, deed, f"{chance.getrandbits(48):x}") if way.followed else None
         if form is None:
             return False
         await asyncio.sleep(way.waits)
-        if way.ends and self._sign_outs < _MOST_SIGN_OUTS:
-            self._sign_outs += 1
+        if way.ends and self.may_sign_out():
             await clerk.sign_out()
         answer = await form.send(way)
-        self._write(form, answer)
+        self._write(deed, form, answer)
         if second is not None:
             await asyncio.sleep(chance.uniform(*_WHEN_RECORDED))
-            self._write(second, await second.send(Way(0, 1, back=False, ends=False, insists=False, followed=False)))
+            self._write(deed, second, await second.send(ONCE))
         return answer.status == 303
 
-    def _write(self, form: "_Form", answer: _Answer) -> None:
+    def _write(self, deed: Deed, form: "Form", answer: Answer) -> None:
         line = {
-            "at": datetime.now(UTC).isoformat(),
-            "form_id": form.fields["form_id"],
-            "invoice_id": form.deed.invoice_id,
-            "event": form.deed.signal,
-            "content": form.deed.content,
-            "clerk": form.clerk.user_id,
+            "invoice_id": deed.invoice_id,
+            "event": deed.signal,
+            "content": deed.content,
             "note": form.fields["note"],
             "seen": int(form.fields["seen"]),
-            "sent_at": form.sent_at.isoformat() if form.sent_at else None,
-            "retries": form.retries,
-            "outcome": answer.outcome,
         }
         with self._lock, self._file.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(form.line(answer) | line) + "\n")
+
+
+async def _opened(clerk: "Clerk", deed: Deed, mark: str) -> "Form | None":
+    """The form filled in; None when the page does not offer it. `mark` makes its note one of its own."""
+    case = f"/console/cases/{deed.invoice_id}"
+    path = f"{case}/{deed.signal}"
+    hidden = hidden_fields(await clerk.page(case), path)
+    if hidden is None:
+        return None
+    typed = dict(_typed("", {name: value for name, value in deed.content.items() if name not in {"by", "currency"}}))
+    return Form(clerk, path, hidden | typed | {"note": f"{deed.signal} of {deed.invoice_id}, {mark}"})
 
 
 @dataclass
-class _Form:
-    """One form of one page.
+class Form:
+    """One form of one page, filled in.
 
-    sent_at  when it was sent by a clerk who had seen the timeline up to the line `seen`
+    sent_at  when it was sent by a clerk who had seen what the page showed
     retries  how often it was sent again for want of an answer
     """
 
     clerk: "Clerk"
-    deed: Deed
     path: str
     fields: dict[str, str]
     retries: int = 0
     sent_at: datetime | None = None
 
-    @classmethod
-    async def opened(cls, clerk: "Clerk", deed: Deed, mark: str) -> "_Form | None":
-        """The form filled in; None when the page does not offer it. `mark` makes its note one of its own."""
-        case = f"/console/cases/{deed.invoice_id}"
-        path = f"{case}/{deed.signal}"
-        hidden = hidden_fields(await clerk.page(case), path)
-        if hidden is None:
-            return None
-        typed = dict(
-            _typed("", {name: value for name, value in deed.content.items() if name not in {"by", "currency"}})
-        )
-        return cls(clerk, deed, path, hidden | typed | {"note": f"{deed.signal} of {deed.invoice_id}, {mark}"})
+    def line(self, answer: Answer) -> dict[str, Any]:
+        """What the checker reads of every form."""
+        return {
+            "at": datetime.now(UTC).isoformat(),
+            "form_id": self.fields["form_id"],
+            "clerk": self.clerk.user_id,
+            "sent_at": self.sent_at.isoformat() if self.sent_at else None,
+            "retries": self.retries,
+            "outcome": answer.outcome,
+        }
 
-    async def send(self, way: Way) -> _Answer:
+    async def send(self, way: Way) -> Answer:
         """Press the button so, until the form is taken, refused, or left alone for what others did."""
         self.sent_at = datetime.now(UTC)
         answer = await self._pressed(way.clicks)
@@ -185,20 +198,20 @@ class _Form:
         if way.back:
             again = await self._pressed(1)
             if answer.status == 303 != again.status:
-                return _Answer(again.status, again.text, f"{answer.outcome}, then {again.outcome}")
+                return Answer(again.status, again.text, f"{answer.outcome}, then {again.outcome}")
             answer = answer if answer.status == 303 else again
         return answer
 
-    async def _pressed(self, clicks: int) -> _Answer:
+    async def _pressed(self, clicks: int) -> Answer:
         """Of several clicks the browser shows the answer to the last; one that was carried out is one for all."""
         answers = await asyncio.gather(*(self._sent() for _ in range(clicks)))
         return next((one for one in answers if one.status == 303), answers[-1])
 
-    async def _sent(self) -> _Answer:
+    async def _sent(self) -> Answer:
         while True:
             answer = await self.clerk.post(self.path, self.fields)
             if answer is not None:
-                return _Answer(answer.status_code, answer.text, _outcome(answer))
+                return Answer(answer.status_code, answer.text, _outcome(answer))
             self.retries += 1
             await asyncio.sleep(_AGAIN_AFTER)
 
@@ -310,29 +323,51 @@ class Clerk:
             return None
 
 
-class _Hidden(HTMLParser):
-    """The hidden fields of the form with this action, once the page was fed."""
+@dataclass
+class Offered:
+    """A form that a page offers: its hidden fields, and what may be chosen in the others."""
 
-    def __init__(self, action: str) -> None:
+    hidden: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class _Forms(HTMLParser):
+    """The forms of a page that is posted, by their action, once the page was fed."""
+
+    def __init__(self) -> None:
         super().__init__()
-        self.fields: dict[str, str] | None = None
-        self._action, self._inside = action, False
+        self.found: dict[str, Offered] = {}
+        self._inside: Offered | None = None
+        self._select = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self._inside = known.get("action") == self._action and known.get("method") == "post"
-            if self._inside:
-                self.fields = {}
-        elif self._inside and tag == "input" and known.get("type") == "hidden" and self.fields is not None:
-            self.fields[known["name"]] = known["value"]
+            self._inside = Offered() if known.get("method") == "post" else None
+            if self._inside is not None:
+                self.found[known.get("action", "")] = self._inside
+        elif self._inside is None:
+            return
+        elif tag == "input" and known.get("type") == "hidden":
+            self._inside.hidden[known["name"]] = known["value"]
+        elif tag == "select":
+            self._select = known["name"]
+        elif tag == "option" and known.get("value"):
+            self._inside.choices[self._select].append(known["value"])
 
     def handle_endtag(self, tag: str) -> None:
-        self._inside = self._inside and tag != "form"
+        if tag == "form":
+            self._inside = None
+
+
+def forms_of(page: str) -> Mapping[str, Offered]:
+    """The forms of the page, by where each is sent."""
+    read = _Forms()
+    read.feed(page)
+    return read.found
 
 
 def hidden_fields(page: str, action: str) -> dict[str, str] | None:
     """The hidden fields of the page's form with this action; None where there is no such form."""
-    read = _Hidden(action)
-    read.feed(page)
-    return read.fields
+    offered = forms_of(page).get(action)
+    return offered.hidden if offered is not None else None

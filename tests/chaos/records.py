@@ -15,6 +15,7 @@ DATABASE = "dunwell.sqlite"
 REPLACED = "replaced.sqlite"
 STANDING = "standing.jsonl"
 FORMS = "forms.jsonl"
+ACCOUNTS = "accounts.jsonl"
 MONEY = "money.jsonl"
 UNMATCHED = "unmatched.json"
 VISITS = "visits.jsonl"
@@ -37,8 +38,8 @@ def moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Records:
-    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, money.jsonl, unmatched.json,
-    visits.jsonl, histories/, statuses/.
+    """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, accounts.jsonl, money.jsonl,
+    unmatched.json, visits.jsonl, histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -86,6 +87,11 @@ class Records:
     def restored_at(self) -> int:
         """The audit's number of the restore; 0: there was none."""
         return max((line["seq"] for line in self.audit if line["kind"] == "restored"), default=0)
+
+    def at_that_time(self, at: datetime) -> "Records":
+        """Where to look for what was done then: the database that was replaced, for the time that a restore took."""
+        lost = self.lost_time is not None and self.lost_time[0] <= at <= self.lost_time[1]
+        return self.replaced if lost and self.replaced else self
 
     @cached_property
     def lost_lines(self) -> range:
@@ -235,6 +241,12 @@ class Records:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     @cached_property
+    def account_forms(self) -> list[Row]:
+        """What became of the forms that clerks sent from the pages of customers; none in a storm without them."""
+        file = self.folder / ACCOUNTS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
     def money(self) -> list[Row]:
         """What came in by Stripe, by webhook and by bank; nothing in a storm without."""
         file = self.folder / MONEY
@@ -285,6 +297,11 @@ class Records:
     def requests(self) -> dict[str, list[Row]]:
         """What is remembered of requests, by the key of their caller's choice."""
         return self._by("requests", "key")
+
+    @cached_property
+    def submissions(self) -> set[tuple[str, str]]:
+        """Which forms about customers were carried out: by whom, and their ids."""
+        return {(row["principal"], row["form_id"]) for row in self.rows("SELECT * FROM submissions")}
 
     @cached_property
     def notes(self) -> dict[str, list[Row]]:

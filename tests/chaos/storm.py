@@ -39,6 +39,7 @@ from dunwell.local.temporal_server import DevServer, free_port
 from dunwell.store.database import Database
 from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
+from tests.chaos.account_clerks import AccountClerks
 from tests.chaos.bank import Bank, keep_layout
 from tests.chaos.clerks import Clerks
 from tests.chaos.debtors import Debtors
@@ -288,6 +289,7 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         lives += [asyncio.create_task(one) for one in money.lives(invoices)]
         others = [_kill(plan, plant), _operate(plan, plant, operator, handles)]
         others += [_restore(plan, plant, operator, told, money)]
+        others += [AccountClerks(plant.clerks, state, plan.seed, invoices, plan.seconds, plan.span).run()]
         await asyncio.gather(*lives, *others, asyncio.sleep(plan.seconds))
         temper.stormy = False
         watching.cancel()

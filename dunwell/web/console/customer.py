@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
 from dunwell.client import credits
+from dunwell.client.answers import TellOutcome
 from dunwell.client.customers import Changed, Customers
 from dunwell.domain.contact_labels import with_names
 from dunwell.domain.principals import Principal, Right
@@ -49,7 +50,9 @@ _DONE: Mapping[str, str] = {
     "changed": "Saved. The open cases of this customer know it.",
     "untold": "Saved. Temporal does not answer just now, so the cases read it at their next step.",
     "credit": "The credit is booked.",
+    "credit-sent": "Temporal keeps it, and it is not booked yet: reload in a minute. A refusal is in the timeline.",
 }
+_NOT_YET = frozenset({TellOutcome.SENT, TellOutcome.ACCEPTED})
 
 
 @dataclass(frozen=True)
@@ -165,15 +168,17 @@ async def use_credit(
     service, typed = service_of(request), await read_form(request)
     form = _form(CREDIT_FORMS, action)
     customer_id = await asyncio.to_thread(_owner, service, invoice_id)
+    done = "credit"
     try:
         if action == "apply":
-            await _apply(service, principal, invoice_id, typed)
+            how = await _apply(service, principal, invoice_id, typed)
+            done = "credit-sent" if how in _NOT_YET else done
         else:
             await asyncio.to_thread(_give_back, service, principal, invoice_id, typed)
     except Refused as refused:
         filled = Filled(form, typed, form_id=typed.get(FORM_ID, "")).refused(refused)
         return await _shown(request, principal, customer_id, filled, invoice_id, 422)
-    return redirect(f"{PREFIX}/customers/{customer_id}", done="credit")
+    return redirect(f"{PREFIX}/customers/{customer_id}", done=done)
 
 
 # What the forms do ---------------------------------------------------------------------------------------
@@ -195,7 +200,8 @@ async def _changed(
     return redirect(f"{PREFIX}/customers/{customer_id}", done="untold" if untold else "changed")
 
 
-async def _apply(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:
+async def _apply(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> TellOutcome:
+    """Tell the case of the invoice that is paid, and return what became of it. Raises Refused, ServerAway."""
     taker, form_id = typed.get("to_invoice", ""), typed.get(FORM_ID) or None
 
     def fields() -> dict[str, Any]:
@@ -206,9 +212,10 @@ async def _apply(service: Service, principal: Principal, invoice_id: str, typed:
 
     content = await asyncio.to_thread(fields)
     await service.connection.ensure()
-    await answered_once(
+    answer = await answered_once(
         lambda: service.cases.tell(taker, "credit_applied", content, principal=principal, request_id=form_id)
     )
+    return answer.how
 
 
 def _give_back(service: Service, principal: Principal, invoice_id: str, typed: Mapping[str, str]) -> None:

@@ -17,6 +17,7 @@ from dunwell.store import cases, notes, outbox, tasks
 from dunwell.store.tables import CaseRow, ContactRow, CustomerRow, InvoiceRow, MessageRow, NoteRow, TaskRow, UserRow
 from tests.intake.statements import camt, camt_entry
 from tests.web.console.conftest import Site
+from tests.web.console.engine import Handle
 from tests.web.console.town import NOW
 from tests.web.principals import bearer, give_keys
 
@@ -374,6 +375,21 @@ async def test_credit_pays_another_invoice_once(http: httpx.AsyncClient, site: S
     with site.database.reading() as session:
         case = cases.get(session, "LIN-2027-020")
     assert case is not None and str(case.open_amount) == "490.00"
+
+
+async def test_credit_that_no_worker_took_in_yet_is_not_called_booked(
+    http: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nobody(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(Handle, "start_update", nobody)
+    form = "/console/credits/LIN-2027-002/apply"
+    typed = hidden((await http.get("/console/customers/lindenhof")).text, form) | {"to_invoice": "LIN-2027-020"}
+    answer = await http.post(form, data=typed)
+    assert answer.status_code == 303
+    shown = (await http.get(answer.headers["Location"])).text
+    assert "is not booked yet" in shown and "The credit is booked" not in shown
 
 
 async def test_a_person_says_what_became_of_a_message(http: httpx.AsyncClient, site: Site) -> None:
