@@ -17,7 +17,7 @@ from dunwell.domain.refusal import Refused
 from dunwell.domain.step_outcome import Said
 from dunwell.domain.terms import MessageState, ProviderCall
 from dunwell.domain.timeline import Entry
-from dunwell.services import contact_alignment, credits, holds
+from dunwell.services import contact_alignment, credits, customer_pause, holds
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import accounts, cases, customer_pauses, invoices, outbox, payments, timeline
@@ -211,21 +211,32 @@ class Alignment:
             holds.place(self._session, self._deps, case, level, reason, self._now)
 
     def _set_customer_pause(self, case: Case) -> None:
-        """Write the pause of the whole customer as the case last knew it: begun or ended in the lost time."""
+        """Write the pause of the whole customer as the case last knew it: begun or ended in the lost time.
+
+        With it comes or goes the question how long it lasts.
+        """
+        customer_id = case.customer_id
         pause, stored = case.agreements.customer_pause, cases.get(self._session, case.invoice_id)
         older = stored.agreements.customer_pause if stored is not None else None
-        kept = customer_pauses.get(self._session, case.customer_id)
+        kept = customer_pauses.get(self._session, customer_id)
         if pause is not None and kept is None:
             customer_pauses.put(
                 self._session,
-                case.customer_id,
+                customer_id,
                 reason=pause.reason,
                 by=pause.by,
                 until=pause.until,
                 now=pause.since or self._now,
             )
+            policy, row = (
+                self._deps.policy(self._session, case.policy),
+                customer_pauses.get(self._session, customer_id),
+            )
+            if row is not None:
+                customer_pause.ask(self._session, case, row, policy)
         elif pause is None and older is not None and kept is not None:
-            customer_pauses.end(self._session, case.customer_id)
+            customer_pause.answer(self._session, kept, "the customer had gone on", self._now)
+            customer_pauses.end(self._session, customer_id)
 
     def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
         key = f"{self._key(key)}{self._now:%Y%m%d%H%M%S}"

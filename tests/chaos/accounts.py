@@ -146,12 +146,17 @@ def _consequences(records: Records) -> Iterator[tuple[str, str, Row, date]]:
             day = moment(hold["placed_at"]).astimezone(_zone(records, hold["customer_id"])).date()
             yield hold["customer_id"], f"hold {hold['hold_id']} was placed", lines[-1], day
     for task in records.tasks:
-        steps = {step["id"] for step in records.policy(task["invoice_id"])["steps"]}
         lines = records.lines_of["task", task["task_id"]]
-        if task["kind"] in _TALKS and task["step"].partition(".")[0] in steps and task["attempt"] == 1 and lines:
+        if task["kind"] in _TALKS and task["attempt"] == 1 and lines and _is_of_ladder(records, task):
             customer_id = records.cases[task["invoice_id"]]["customer_id"]
             day = moment(task["due_at"]).astimezone(_zone(records, customer_id)).date()
             yield customer_id, f"task {task['task_id']} was asked for", lines[-1], day
+
+
+def _is_of_ladder(records: Records, task: Row) -> bool:
+    """Whether a step asked for it, and not the customer."""
+    steps = {step["id"] for step in records.policy(task["invoice_id"])["steps"]}
+    return task["step"].partition(".")[0] in steps
 
 
 def _zone(records: Records, customer_id: str) -> ZoneInfo:

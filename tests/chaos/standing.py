@@ -20,9 +20,11 @@ _BETWEEN = 2.0  # seconds
 
 _STORED = """
 SELECT c.invoice_id, c.stage, c.next_at,
-(SELECT count(*) FROM tasks t WHERE t.invoice_id = c.invoice_id AND t.state = 'open') AS tasks
+(SELECT count(*) FROM tasks t WHERE t.state = 'open'
+ AND (t.invoice_id = c.invoice_id OR t.task_id LIKE c.customer_id || '.rests.%')) AS tasks
 FROM cases c
 """
+"""Whoever rests as a whole is asked about once, at one of their invoices."""
 
 _Looked = dict[str, dict[str, Any]]
 

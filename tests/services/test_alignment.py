@@ -370,6 +370,34 @@ def test_a_customers_pause_that_the_case_knows_to_have_ended_is_ended_again(
         assert customer_pauses.get(session, "acme") is None
 
 
+def test_whoever_rests_again_without_an_end_is_asked_about_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    """The question about the pause was lost with it; without one nobody would ever look at the case."""
+    harness.open()
+    restore = backed_up()
+    harness.record("pause", "2027-03-02 10:00", reason="hardship", by="ada", scope="customer")
+    restore()
+    harness.pay("2027-03-03 09:00", "1.00")
+    (task,) = [one for one in harness.tasks() if "rests" in one.task_id]
+    assert "customer acme rests as a whole since 2027-03-02 (hardship, by ada)" in task.reason
+
+
+def test_whoever_goes_on_again_is_not_asked_about(harness: ServiceHarness, backed_up: Callable[[], Restore]) -> None:
+    harness.open()
+    customers = Customers(harness.deps)
+    customers.pause("acme", "hardship", "ada")
+    harness.record("pause", "2027-03-02 10:00", reason="hardship", by="ada", scope="customer")
+    restore = backed_up()
+    customers.resume("acme", "ada")
+    harness.record("resume", "2027-03-02 11:00", by="ada", scope="customer")
+    restore()
+    (task,) = [one for one in harness.tasks() if "rests" in one.task_id]
+    assert "rests as a whole" in task.reason
+    harness.pay("2027-03-03 09:00", "1.00")
+    assert harness.tasks() == []
+
+
 def test_a4_nothing_is_restored_where_nothing_was_lost(harness: ServiceHarness) -> None:
     harness.open()
     for step, when in (("first-reminder", FIRST), ("second-reminder", SECOND), ("restrict", RESTRICT)):
