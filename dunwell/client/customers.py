@@ -230,12 +230,14 @@ class Customers:
             before = customer_pauses.get(session, customer_id)
             if before is not None:
                 customer_pause.answer(session, before, "the pause of the customer was renewed", now)
-            customer_pauses.put(session, customer_id, reason=event.reason, by=event.by, until=event.until, now=now)
+            row = customer_pauses.put(
+                session, customer_id, reason=event.reason, by=event.by, until=event.until, now=now
+            )
             concerned = _open_invoices(session, customer_id)
-            row, first = customer_pauses.get(session, customer_id), next(iter(concerned), None)
+            first = next(iter(concerned), None)
             case = cases.get(session, first) if first else None
             self._audit(session, f"customer/{customer_id}", "pause", event.reason, {"until": event.until})
-            if row is not None and row.until is None and case is not None:
+            if row.until is None and case is not None:
                 customer_pause.ask(session, case, row, self._deps.policy(session, case.policy))
         end = f"until {event.until}" if event.until else f"until starter.py resume --customer {customer_id}"
         said = f"{customer_id} rests {end}: {_counted(concerned)}, and those still to come. Payments still count."

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain.agreements import PauseState
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.checkpoint import Mark, Sent
@@ -21,7 +22,7 @@ from dunwell.services import contact_alignment, credits, customer_pause, holds
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.request_models import RecordRequest
 from dunwell.store import accounts, cases, customer_pauses, invoices, outbox, payments, timeline
-from dunwell.store.tables import MessageRow, PaymentRow, ReversalRow
+from dunwell.store.tables import CustomerPauseRow, MessageRow, PaymentRow, ReversalRow
 
 LOST_TEXT = "text lost: the database was restored from a copy older than this message"
 
@@ -215,28 +216,27 @@ class Alignment:
 
         With it comes or goes the question how long it lasts.
         """
-        customer_id = case.customer_id
         pause, stored = case.agreements.customer_pause, cases.get(self._session, case.invoice_id)
         older = stored.agreements.customer_pause if stored is not None else None
-        kept = customer_pauses.get(self._session, customer_id)
-        if pause is not None and kept is None:
-            customer_pauses.put(
+        kept = customer_pauses.get(self._session, case.customer_id)
+        if pause is not None and pause != older and (kept is None or _is_newer(pause, kept)):
+            self._end_customer_pause(kept)
+            row = customer_pauses.put(
                 self._session,
-                customer_id,
+                case.customer_id,
                 reason=pause.reason,
                 by=pause.by,
                 until=pause.until,
                 now=pause.since or self._now,
             )
-            policy, row = (
-                self._deps.policy(self._session, case.policy),
-                customer_pauses.get(self._session, customer_id),
-            )
-            if row is not None:
-                customer_pause.ask(self._session, case, row, policy)
-        elif pause is None and older is not None and kept is not None:
-            customer_pause.answer(self._session, kept, "the customer had gone on", self._now)
-            customer_pauses.end(self._session, customer_id)
+            customer_pause.ask(self._session, case, row, self._deps.policy(self._session, case.policy))
+        elif pause is None and older is not None:
+            self._end_customer_pause(kept)
+
+    def _end_customer_pause(self, kept: CustomerPauseRow | None) -> None:
+        if kept is not None:
+            customer_pause.answer(self._session, kept, "since then it was said anew", self._now)
+            customer_pauses.end(self._session, kept.customer_id)
 
     def _note(self, key: str, text: str, kind: str = "restored", ref: str | None = None) -> None:
         key = f"{self._key(key)}{self._now:%Y%m%d%H%M%S}"
@@ -246,6 +246,12 @@ class Alignment:
 
     def _key(self, key: str) -> str:
         return f"restored.{key}.{self._case.turns}.{self._case.revision}."
+
+
+def _is_newer(pause: PauseState, kept: CustomerPauseRow) -> bool:
+    """Whether the case was told of another pause, later than the one that the database has."""
+    is_same = (pause.reason, pause.by, pause.until) == (kept.reason, kept.by, kept.until)
+    return not is_same and pause.since is not None and pause.since > kept.since
 
 
 def _as_event(row: PaymentRow) -> PaymentReceived:

@@ -26,10 +26,13 @@ def in_force(session: Session, customer_id: str, today: date) -> CustomerPauseRo
     return None if row is None or (row.until is not None and row.until <= today) else row
 
 
-def put(session: Session, customer_id: str, *, reason: str, by: str, until: date | None, now: datetime) -> None:
+def put(
+    session: Session, customer_id: str, *, reason: str, by: str, until: date | None, now: datetime
+) -> CustomerPauseRow:
     """Pause a customer, in place of an earlier pause."""
-    session.merge(CustomerPauseRow(customer_id=customer_id, reason=reason, by=by, until=until, since=now))
+    row = session.merge(CustomerPauseRow(customer_id=customer_id, reason=reason, by=by, until=until, since=now))
     session.flush()
+    return row
 
 
 def end(session: Session, customer_id: str) -> bool:

@@ -383,6 +383,22 @@ def test_whoever_rests_again_without_an_end_is_asked_about_again(
     assert "customer acme rests as a whole since 2027-03-02 (hardship, by ada)" in task.reason
 
 
+def test_a_customers_pause_that_was_renewed_has_its_new_end_again(
+    harness: ServiceHarness, backed_up: Callable[[], Restore]
+) -> None:
+    harness.open()
+    with harness.deps.database.writing() as session:
+        customer_pauses.put(session, "acme", reason="hardship", by="ada", until=None, now=at("2027-03-02 10:00"))
+    harness.record("pause", "2027-03-02 10:00", reason="hardship", by="ada", scope="customer")
+    restore = backed_up()
+    harness.record("pause", "2027-03-02 11:00", reason="hardship", by="ada", until="2027-05-01", scope="customer")
+    restore()
+    harness.pay("2027-03-03 09:00", "1.00")
+    with harness.deps.database.reading() as session:
+        row = customer_pauses.get(session, "acme")
+    assert row is not None and f"{row.until}" == "2027-05-01"
+
+
 def test_whoever_goes_on_again_is_not_asked_about(harness: ServiceHarness, backed_up: Callable[[], Restore]) -> None:
     harness.open()
     customers = Customers(harness.deps)
