@@ -140,6 +140,10 @@ def test_what_is_proposed(language: str, text: str, expected: list[str]) -> None
         ("en", "Thank you for your message."),
         ("en", "We will not pay this."),
         ("en", "The invoice number is 2027-0312"),
+        ("en", "This is the wrong person"),
+        ("en", "The rest is correct"),
+        ("de", "Der Rest ist richtig"),
+        ("es", "El resto está bien"),
         ("de", "Wir haben noch nicht bezahlt"),
         ("de", "Wir werden das nicht bezahlen"),
         ("de", "Vielen Dank für Ihre Nachricht"),
@@ -160,6 +164,25 @@ def test_what_is_proposed(language: str, text: str, expected: list[str]) -> None
 def test_what_is_not_said_is_not_proposed(language: str, text: str) -> None:
     said = {one.partition(" ")[0] for one in read(language, text)}
     assert not said & {"paid", "promise", "dispute"}
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "I paid 300 yesterday. The rest is wrong: the table was billed twice."),
+        ("en", "I paid 300 yesterday, but the rest is not right"),
+        ("de", "Ich habe gestern 300 bezahlt. Der Rest ist falsch: der Tisch wurde doppelt berechnet."),
+        ("es", "Ayer pagué 300. El resto está mal: facturaron la mesa dos veces."),
+        ("fr", "J'ai payé 300 hier. Le reste est faux : la table est facturée deux fois."),
+        ("it", "Ieri ho pagato 300. Il resto è sbagliato: il tavolo è fatturato due volte."),
+        ("pt-BR", "Ontem paguei 300. O resto está errado: cobraram a mesa duas vezes."),
+        ("ru", "Вчера оплатили 300. Остальное неверно: стол посчитали дважды."),
+        ("bg", "Платих вчера 300. Останалото е грешно: масата е фактурирана два пъти."),
+        ("id", "Kemarin sudah dibayar 300. Sisanya salah: meja ditagih dua kali."),
+    ],
+)
+def test_two_things_said_in_one_mail_are_two_proposals(language: str, text: str) -> None:
+    assert {one.partition(" ")[0] for one in read(language, text)} == {"paid", "dispute"}
 
 
 @pytest.mark.parametrize(

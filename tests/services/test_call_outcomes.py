@@ -10,6 +10,7 @@ from dunwell.domain.channels import Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.links import LinkKind
 from dunwell.domain.next_action import PAYMENT_WAIT_OVER, WRITTEN_PROMISE_DUE
+from dunwell.domain.payment_reference import grouped, reference_for
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import MessageState, ProviderCall, Role
 from dunwell.services.links import Links
@@ -338,6 +339,11 @@ def test_a_call_asks_what_the_trade_asks_and_knows_the_answers(harness: ServiceH
         assert said in script, said
     answers = script.split("IF THEY SAY")[1].split("CLOSE")[0]
     assert answers.count("\n- ") >= 11
+
+
+def test_a_script_names_the_reference_that_the_messages_ask_for(harness: ServiceHarness) -> None:
+    script = called(harness).tasks()[0].script
+    assert f"reference {grouped(reference_for(['inv-1']))}" in script
 
 
 @pytest.mark.parametrize("kind", [Channel.VISIT, Channel.MEETING])

@@ -24,6 +24,15 @@ PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 40 + b"IEND\xaeB`\x82"
 JPEG = b"\xff\xd8\xff\xe0" + b"\x00" * 40 + b"\xff\xd9"
 
 
+def heif(*brands: bytes) -> bytes:
+    """A picture in boxes, as telephones write it, without its picture."""
+    boxes = [(b"ftyp", brands[0] + bytes(4) + b"".join(brands)), (b"meta", bytes(30)), (b"mdat", bytes(50))]
+    return b"".join((len(inside) + 8).to_bytes(4) + name + inside for name, inside in boxes)
+
+
+HEIC = heif(b"heic", b"mif1", b"MiHB", b"miaf", b"heic")
+
+
 # What it shows ---------------------------------------------------------------------------------------------
 
 
@@ -437,8 +446,8 @@ async def test_a_part_is_disputed_with_a_photograph(house: House) -> None:
     assert "No pedimos" in page and "300,00" in page
 
 
-@pytest.mark.parametrize("content", [PDF, PNG, JPEG])
-async def test_files_of_three_kinds_are_taken(house: House, content: bytes) -> None:
+@pytest.mark.parametrize("content", [PDF, PNG, JPEG, HEIC, heif(b"mif1", b"miaf")])
+async def test_files_of_these_kinds_are_taken(house: House, content: bytes) -> None:
     fields = {"which": "RIB-1", "reason": "other", "text": "ver archivo"}
     answer = await house.send(house.link("RIB-1"), "wrong", file=("x.exe", content), **fields)
     assert answer.status_code == 303
@@ -450,10 +459,12 @@ async def test_files_of_three_kinds_are_taken(house: House, content: bytes) -> N
         (b"MZ\x90\x00", "no es un PDF"),
         (b"<script>alert(1)</script>", "no es un PDF"),
         (PNG[:20], "no es un PDF"),
+        (HEIC[:-1], "no es un PDF"),
+        (heif(b"isom", b"mp42"), "no es un PDF"),
         (PNG[:-8] + b"\x00" * (5 * 1024 * 1024) + PNG[-8:], "5 MB"),
         (b"\x00" * (6 * 1024 * 1024), "5 MB"),
     ],
-    ids=["program", "script", "torn", "too-large", "far-too-large"],
+    ids=["program", "script", "torn", "torn-heic", "film", "too-large", "far-too-large"],
 )
 async def test_other_files_are_refused_and_nothing_is_told(house: House, content: bytes, says: str) -> None:
     fields = {"which": "RIB-1", "reason": "other", "text": "ver archivo"}
