@@ -173,6 +173,13 @@ class Awaited(MutableValue):
     by: str
 
 
+class AnnouncedPayment(MutableValue):
+    """The payment that they said last had left; no money has come since."""
+
+    at: datetime
+    amount: Decimal
+
+
 class Agreements(MutableValue):
     """The agreements about one invoice."""
 
@@ -185,6 +192,7 @@ class Agreements(MutableValue):
     missed: MissedInstalment | None = None  # the instalment that ended the last plan
     promises: list[Promise] = Field(default_factory=list)
     awaited: Awaited | None = None
+    announced_payment: AnnouncedPayment | None = None
     said_paid: int = 0  # how often they said that the money had left
     payments_announced: int = 0  # how often they said so themselves, on their page or in a reply
     replies: list[OpenReply] = Field(default_factory=list)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from dunwell.domain import events as ev
-from dunwell.domain.agreements import Awaited, RequestedCall
+from dunwell.domain.agreements import AnnouncedPayment, Awaited, RequestedCall
 from dunwell.domain.calls import FARTHEST_CALL_BACK
 from dunwell.domain.keys import TaskId
 from dunwell.domain.refusal import Refused
@@ -19,6 +19,7 @@ def payment(case: CaseState, event: ev.PaymentAnnounced, now: datetime) -> list[
         case.money.check_digits("amount", event.amount)
     agreements = case.agreements
     agreements.payments_announced += 1
+    agreements.announced_payment = AnnouncedPayment(at=now, amount=event.amount or case.open_amount)
     said = [Said("announced", f"{shown(case, event)}, says {event.by}", ref=event.ref)]
     waits = agreements.awaited is not None and agreements.awaited.what == "payment"
     return said if waits or not case.chased else said + said_paid(case, event.by, now)

@@ -120,7 +120,7 @@ def _check_designation(case: CaseState, event: ev.PaymentReceived) -> None:
 
 def _count(case: CaseState, now: datetime, asked: Decimal) -> list[Said]:
     """What follows from money that came in; `asked` is what was asked for before."""
-    case.agreements.awaited = None
+    case.agreements.awaited = case.agreements.announced_payment = None
     _drop_what_came(case)
     said = []
     if case.ended is Stage.WRITTEN_OFF:

@@ -343,7 +343,8 @@ class CaseState(MutableValue):
         self.ended = stage
         if stage is Stage.WRITTEN_OFF:
             self.written_off_at = now
-        self.agreements.awaited = self.agreements.call = self.agreements.grace = None
+        agreements = self.agreements
+        agreements.awaited = agreements.announced_payment = agreements.call = agreements.grace = None
         self.outstanding.clear()
         return [Said("ended", f"{stage.value}: {why}")]
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from dunwell.domain import announcements, disputes, promises, step_effects
 from dunwell.domain import events as ev
-from dunwell.domain.agreements import Awaited
+from dunwell.domain.agreements import AnnouncedPayment, Awaited
 from dunwell.domain.calls import FARTHEST_CALL_BACK
 from dunwell.domain.refusal import Refused
 from dunwell.domain.state import CaseState
@@ -75,6 +75,7 @@ def _follow(case: CaseState, event: ev.CallOutcome, now: datetime) -> list[Said]
             opened = ev.DisputeOpened(reason=event.reason_code or "said on the phone", opened_by=event.by)
             return disputes.opened(case, opened, now)
         case "paid" if chased:
+            agreements.announced_payment = AnnouncedPayment(at=now, amount=case.open_amount)
             return announcements.said_paid(case, event.by, now)
         case "written_promise_owed" if chased:
             agreements.awaited = Awaited(what="written_promise", since=now, by=event.by)

@@ -8,7 +8,7 @@ _BRACES = re.compile(r"\{(\w+)\}")
 
 _PLAIN = """
 language language_send paid_so_far settled cancelled handed_over closed
-noted noted_plan noted_met noted_payment noted_reply noted_paused noted_call
+noted noted_plan noted_met noted_reply noted_paused noted_call
 pay pay_now transfer
 answer which which_all optional
 promise promise_day promise_part promise_send promise_done promise_none
@@ -36,6 +36,9 @@ PAGES: Mapping[str, frozenset[str]] = MappingProxyType(
         "intro": frozenset({"company"}),
         "as_of": frozenset({"day"}),
         "noted_promise": frozenset({"amount", "day"}),
+        "noted_promise_left": frozenset({"amount", "day", "left"}),
+        "noted_payment": frozenset({"amount", "day"}),
+        "noted_call_at": frozenset({"day", "time"}),
         "noted_dispute": frozenset({"amount"}),
         "promise_broken": frozenset({"day"}),
         "upheld": frozenset({"day"}),

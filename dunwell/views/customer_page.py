@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain import announcements
 from dunwell.domain.agreements import ResolvedDispute
 from dunwell.domain.case import Case
 from dunwell.domain.channels import AddressKind, Channel
@@ -16,7 +17,7 @@ from dunwell.domain.payment_reference import grouped
 from dunwell.domain.policy import PlanRules
 from dunwell.domain.refusal import Refused
 from dunwell.domain.self_service import Days, Part, counts, last_day, promise_days
-from dunwell.domain.terms import DebtorKind, PromiseState, Stage
+from dunwell.domain.terms import DebtorKind, PromiseState, Stage, TaskState
 from dunwell.services.claims import claim_on, claims_more
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.our_company import BankAccount
@@ -29,7 +30,9 @@ from dunwell.store import (
     outbox,
     payment_references,
     payments,
+    tasks,
 )
+from dunwell.store.tables import TaskRow
 from dunwell.texts.masked_addresses import masked
 
 _OVER: Mapping[Stage, str] = {
@@ -56,7 +59,11 @@ class Bill:
     place           its place among the invoices of the link
     open, disputed  what is unpaid, and how much of that is in dispute
     heads           interest, lump sum and costs as far as they may be claimed today; `total` with them and the rest
-    promised        the promise that runs; broken: the last one, if it was not kept and nothing was agreed since
+    promised        the promise that runs, and how much of it is still to come (`promise_left`)
+    broken          the last promise, if it was not kept and nothing was agreed since
+    announced       the payment that they say has left, and when they said so; a person looks for it
+    call_at         the local time of the call that they asked for; None once it has come, and for no certain time
+    rests           whether no reminder leaves for now, for another reason than a promise, a plan or a reply
     coming          what is to be paid next of the plan that runs
     promise_days    when a promise may be for; None: none is taken
     counts          how many instalments may be chosen; plan_until: the last day of one
@@ -79,13 +86,15 @@ class Bill:
     has_document: bool
     heads: Mapping[str, Decimal] = field(default_factory=dict)
     promised: Part | None = None
+    promise_left: Decimal = Decimal(0)
     broken: Part | None = None
     instalments: Sequence[Instalment] = ()
     coming: Part | None = None
-    awaits_payment: bool = False
+    announced: Part | None = None
     awaits_call: bool = False
+    call_at: datetime | None = None
     awaits_reply: bool = False
-    paused: bool = False
+    rests: bool = False
     in_dispute: bool = False
     resolved: Sequence[ResolvedDispute] = ()
     promise_days: Days | None = None
@@ -109,7 +118,7 @@ class Bill:
     @property
     def noted(self) -> bool:
         """Whether anything was agreed or decided about it that the page tells."""
-        standing = self.awaits_payment or self.awaits_call or self.awaits_reply or self.paused or self.in_dispute
+        standing = self.announced or self.awaits_call or self.awaits_reply or self.rests or self.in_dispute
         return bool(standing or self.promised or self.broken or self.instalments or self.resolved)
 
     @property
@@ -175,7 +184,7 @@ def read_page(
     customer = invoices.customer_row(session, customer_id)
     zone = ZoneInfo(customer.time_zone)
     today = now.astimezone(zone).date()
-    found = [_bill(session, deps, one, place, today) for place, one in enumerate(invoice_ids)]
+    found = [_bill(session, deps, one, place, now.astimezone(zone)) for place, one in enumerate(invoice_ids)]
     bills = sorted((bill for bill in found if bill is not None), key=lambda one: (one.due_on, one.number))
     stops, stopped = _mailbox(session, message_id)
     contact = contacts.get(session, contact_id)
@@ -196,14 +205,18 @@ def read_page(
     )
 
 
-def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, today: date) -> Bill | None:
+def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, now: datetime) -> Bill | None:
+    """The invoice at `now`, which is the customer's own time; None for one without a case."""
     row, kept = invoices.get_row(session, invoice_id), cases.get_row(session, invoice_id)
     if row is None or kept is None:
         return None
     case = Case.model_validate(kept.state).with_paid(payments.paid(session, invoice_id))
+    today = now.date()
     claim, rules = _claim(session, deps, case, today), _plan_rules(session, deps, case)
     agreements, money = case.agreements, case.money
     last = agreements.promises[-1] if agreements.promises else None
+    left = min(last.still_missing(money.paid), case.open_amount) if last is not None else Decimal(0)
+    call = _requested_call(session, case)
     plan = agreements.plan
     broken = last is not None and last.state is PromiseState.BROKEN and plan is None
     coming = plan.coming(money.paid) if plan is not None else None
@@ -225,22 +238,43 @@ def _bill(session: Session, deps: Dependencies, invoice_id: str, place: int, tod
         payment_url=row.payment_url,
         has_document=invoice_documents.exists(session, invoice_id),
         heads=heads,
-        promised=Part(last.date, last.amount) if last is not None and last.state is PromiseState.OPEN else None,
+        promised=Part(last.date, last.amount)
+        if last is not None and last.state is PromiseState.OPEN and left
+        else None,
+        promise_left=left,
         broken=Part(last.date, last.amount) if last is not None and broken else None,
         instalments=[Instalment(one.date, one.amount, place < plan.met) for place, one in enumerate(plan.instalments)]
         if plan
         else (),
         coming=Part(coming.date, coming.amount) if coming is not None else None,
-        awaits_call=agreements.call is not None,
+        announced=_announced(session, case, now),
+        awaits_call=call is not None,
+        call_at=call.due_at.astimezone(now.tzinfo) if call is not None and call.due_at > now else None,
         awaits_reply=bool(agreements.replies),
-        awaits_payment=agreements.awaited is not None and agreements.awaited.what == "payment",
-        paused=bool(agreements.pauses),
+        rests=bool(agreements.pauses or agreements.awaited or agreements.call),
         in_dispute=agreements.dispute is not None,
         resolved=agreements.resolved,
         promise_days=promise_days(case, today),
         counts=counts(case, rules),
         plan_until=last_day(rules, today),
     )
+
+
+def _requested_call(session: Session, case: Case) -> TaskRow | None:
+    """The call that they asked for, which nobody has made yet; it need not keep the ladder at rest."""
+    return next((task for task in tasks.open_by_person(session, case.invoice_id) if task.requested), None)
+
+
+def _announced(session: Session, case: Case, now: datetime) -> Part | None:
+    """The payment that they say has left, while it is waited for or a person still looks for it."""
+    announced, awaited = case.agreements.announced_payment, case.agreements.awaited
+    if announced is None:
+        return None
+    waits = awaited is not None and awaited.what == "payment"
+    task = tasks.get(session, announcements.payment_task(case))
+    if not waits and (task is None or task.state != TaskState.OPEN):
+        return None
+    return Part(announced.at.astimezone(now.tzinfo).date(), announced.amount)
 
 
 def _heads(claim: Claim) -> dict[str, Decimal]:

@@ -52,7 +52,7 @@ class HeldInvoice:
     level, since      the worst of its holds, and since when the account has been limited by it; while grace runs, no
                       level, and since when it runs
     asked             what is to be paid for access to come back; zero while all of it is in dispute
-    promise           the promise to pay that runs
+    promise           the promise to pay that runs, and how much of it is still to come (`promise_left`)
     promise_from, promise_until  the days that a promise may name; None where none is accepted
     grace             the grace that its ladder grants to whoever asks; None where none is left
     back_on           the day on which the restriction comes back, while grace runs
@@ -72,6 +72,7 @@ class HeldInvoice:
     since: datetime
     warnings: Sequence[SentWarning]
     promise: Promise | None
+    promise_left: Decimal
     promise_from: date
     promise_until: date | None
     grace: OfferedGrace | None
@@ -182,7 +183,7 @@ def _invoice(
         raise LookupError(f"the case of invoice {stored.invoice_id} has no invoice")
     case = Case.model_validate(stored.state).with_paid(payments.paid(session, row.invoice_id))
     now = stored.updated_at if stored.rehearsal else now
-    running, until = case.agreements.grace, grace.latest_day(case, now)
+    running, until, promise = case.agreements.grace, grace.latest_day(case, now), case.agreements.promise
     calendar = deps.case_calendar(session, case, now) if running is not None or until is not None else None
     return HeldInvoice(
         invoice_id=row.invoice_id,
@@ -198,7 +199,8 @@ def _invoice(
         level=level,
         since=since,
         warnings=_warnings(session, case, since),
-        promise=case.agreements.promise,
+        promise=promise,
+        promise_left=min(promise.still_missing(case.money.paid), case.open_amount) if promise else Decimal(0),
         promise_from=case.today(now),
         promise_until=promises.last_day(case, case.today(now)),
         grace=_offered(until, calendar, now) if until is not None and calendar is not None else None,

@@ -293,6 +293,13 @@ async def test_a_promise_is_taken_shown_and_audited(firm: Firm) -> None:
     assert "Tell us when you will pay" not in said
 
 
+async def test_of_a_promise_only_what_is_left_is_expected(firm: Firm) -> None:
+    firm.chase()
+    await firm.post("/promise", **a_promise())
+    firm.harnesses["inv-1"].pay("2027-03-24 12:30", "10.00")
+    assert "We expect €1,190.00 by March 29, 2027." in text_of(await firm.get())
+
+
 async def test_a_double_click_promises_once(firm: Firm) -> None:
     firm.chase()
     for _ in range(2):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
+from babel.dates import format_time
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -81,6 +82,10 @@ class Writer:
     def day(self, value: date) -> str:
         return self._formatter.day(value, value) or ""
 
+    def clock(self, value: datetime) -> str:
+        """The time of day of a local time."""
+        return format_time(value.time(), "short", locale=self.locale)
+
     def money(self, value: Decimal | str, currency: str, digits: int = 2) -> str:
         return self._formatter.money(Decimal(value), currency, digits) or ""
 
@@ -106,6 +111,7 @@ def page(
         "say": writer.say,
         "plain": writer.plain,
         "day": writer.day,
+        "clock": writer.clock,
         "money": writer.money,
         "lang": str(writer.locale).replace("_", "-"),
         "direction": writer.locale.text_direction,

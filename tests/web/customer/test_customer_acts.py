@@ -716,3 +716,49 @@ async def test_what_people_type_is_found_in_the_database_only(house: House, capl
             table.name for table in Base.metadata.sorted_tables if MARK in str(session.execute(select(table)).all())
         }
     assert found == {"notes", "sent_files", "payers"}
+
+
+# What was agreed -------------------------------------------------------------------------------------------
+
+
+async def test_a_promise_shows_what_is_left_of_it_after_a_part_came(house: House) -> None:
+    path = house.link("RIB-1")
+    await house.send(path, "promise", which="RIB-1", day="2027-04-02", amount="900,00")
+    house.pay("RIB-1", "10.00")
+    (said,) = re.findall(r"<li>(Usted pagará .*?)</li>", await house.page(path))
+    assert "900,00" in said and "890,00" in said
+
+
+async def test_a_promise_that_came_whole_is_not_shown_as_standing(house: House) -> None:
+    path = house.link("RIB-1")
+    await house.send(path, "promise", which="RIB-1", day="2027-04-02", amount="900,00")
+    with house.database.writing("ribera") as session:  # the case has not heard of it yet
+        facts = {"payment_id": "p9", "invoice_id": "RIB-1", "amount": Decimal(900), "currency": "EUR"}
+        session.add(PaymentRow(**facts, received_at=NOW, recorded_at=NOW))
+    assert "Usted pagará" not in await house.page(path)
+
+
+@pytest.mark.parametrize("rests", [False, True], ids=["chased", "after-a-promise"])
+async def test_all_that_was_agreed_is_listed(house: House, rests: bool) -> None:
+    """Also what does not change how the case rests: a payment and a call announced while a promise runs."""
+    path = house.link("RIB-3")
+    if rests:
+        await house.send(path, "promise", day="2027-04-02")
+    await house.send(path, "paid", day="2027-03-23", amount="30,00")
+    await house.send(path, "call", where="on-file", at="2027-03-30T11:00")
+    await house.send(path, "wrong", reason="price", amount="20,00", text="80 y no 8")
+    listed = await house.page(path)
+    said = re.sub(r"<.*?>|\s+", " ", listed[listed.index('class="noted"') : listed.index('aria-labelledby="pay"')])
+    said = " ".join(said.split())
+    assert ("Usted pagará" in said) == rests
+    assert "24 de marzo de 2027 nos dijo que ya había pagado 30,00 €" in said
+    assert "le llamaremos el 30 de marzo de 2027 a las 11:00" in said
+    assert "No pedimos 20,00 €" in said
+
+
+async def test_a_call_whose_hour_has_come_is_not_promised_for_it(house: House) -> None:
+    path = house.link("RIB-3")
+    await house.send(path, "call", where="on-file", at="2027-03-30T11:00")
+    house.app.state.clock = lambda: NOW.replace(day=31)
+    page = await house.page(path)
+    assert "le llamaremos." in page and "11:00" not in page
