@@ -36,6 +36,7 @@ from dunwell.client import reconciler
 from dunwell.client.billing import Billing
 from dunwell.client.cases import Cases
 from dunwell.client.digests import Digests
+from dunwell.client.fresh_link_mail import FreshLinkMail
 from dunwell.client.payer_mail import PayerMail
 from dunwell.process import MISCONFIGURED, READY, leave
 from dunwell.services.dependencies import Dependencies
@@ -127,6 +128,7 @@ async def work(settings: Settings) -> None:
                 WebhookDelivery(deps).run(),
                 Digests(deps, settings.console_url).run(),
                 PayerMail(deps).run(),
+                FreshLinkMail(deps).run(),
                 Billing(deps, Cases(client, deps.database)).run(),
             )
             beside = [asyncio.create_task(one) for one in loops]

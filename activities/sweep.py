@@ -7,7 +7,6 @@ from temporalio import activity
 from activities.attempts import this_attempt
 from dunwell.services import holds, told
 from dunwell.services.dependencies import Dependencies
-from dunwell.services.fresh_links import FreshLinks
 from dunwell.services.task_escalation import escalate
 from dunwell.services.unconfirmed_messages import UnconfirmedMessage, UnconfirmedMessages
 from dunwell.store import digests, idempotency_keys, notifications, submissions
@@ -24,13 +23,12 @@ class SweepActivities:
         """Give up messages whose delivery nobody confirmed, and return them.
 
         Before that, escalate tasks that are long overdue, issue links to pages of limited accounts that lack one,
-        send the new links that were asked for, and delete idempotency keys first used a month ago, forms carried out
-        a month ago, and notifications of webhooks that were settled a month ago.
+        and delete idempotency keys first used a month ago, forms carried out a month ago, and notifications of
+        webhooks that were settled a month ago.
         """
         attempt = this_attempt()
         escalate(self._deps, attempt)
         holds.renew_pages(self._deps, attempt)
-        FreshLinks(self._deps).send(attempt)
         with self._deps.database.writing() as session:
             idempotency_keys.forget(session, attempt.now - idempotency_keys.KEPT)
             digests.forget(session, attempt.now - digests.KEPT)

@@ -374,8 +374,9 @@ def _reopened(session: Session, person: Person) -> list[str]:
         reason = addresses.lift(session, channel, address) if address else None
         if reason is None:
             continue
-        if reason == addresses.STOPPED:
-            said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner said STOP")
+        if reason in addresses.BY_OWNER:
+            what = "said STOP" if reason == addresses.STOPPED else "reported our messages as spam"
+            said.append(f"{person.contact_id}: {channel.value} stays closed, because its owner {what}")
             continue
         said.append(f"{person.contact_id}: {channel.value} is open again (it was closed: {reason})")
     return said

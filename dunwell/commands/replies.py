@@ -89,6 +89,8 @@ def answer(
         else:
             leaves = f"{found['leaves_at']:%Y-%m-%d %H:%M} UTC"
             say(f"{found['channel']} to {found['to']} ({found['language']}), from {leaves}")
+            if found["stopped"]:
+                say(f"They said STOP by {found['stopped']}, where the carrier delivers nothing: so it goes by mail.")
             say("\n".join(part for part in (found["subject"], found["body"]) if part))
         return
     answer_id = _with_replies(lambda replies, by: replies.handle(reply, by, now, draft))

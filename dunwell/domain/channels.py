@@ -47,6 +47,8 @@ class Facts:
     carries_group one message there may speak of invoices of other customers of the group
     copies        copies for information go this way
     answers       an answer that no step of the ladder describes, such as a receipt, may go this way
+    after_stop    a person's answer to what somebody wrote after their STOP may go this way: they want no more of what
+                  we send of ourselves. Elsewhere the carrier delivers nothing after it
     tariffs       sending to some numbers is so dear, or so useless, that it is not done
     consent       the contact's field with the person's consent, without which nothing is sent; None needs none
     free_for      how long after a person's last message there any text may be sent, and only approved ones otherwise;
@@ -62,6 +64,7 @@ class Facts:
     carries_group: bool = False
     copies: bool = False
     answers: bool = False
+    after_stop: bool = False
     tariffs: bool = False
     consent: str | None = None
     free_for: timedelta | None = None
@@ -109,7 +112,9 @@ class Channel(StrEnum):
 
     EMAIL = (
         "email",
-        Facts("e-mail", _MAIL, _MAILBOX, stop="e-mails", carries_group=True, copies=True, answers=True),
+        Facts(
+            "e-mail", _MAIL, _MAILBOX, stop="e-mails", carries_group=True, copies=True, answers=True, after_stop=True
+        ),
     )
     SMS = "sms", Facts("SMS", _SHORT, _NUMBER, stop="texts", answers=True, tariffs=True)
     WHATSAPP = (

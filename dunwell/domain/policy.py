@@ -155,6 +155,12 @@ class Reactions(Value):
     accessory_left: str | None = None
     grace_granted: str | None = None
 
+    @property
+    def confirmations(self) -> frozenset[str]:
+        """The messages that confirm what the customer themselves asked for or said."""
+        named = (self.promise_made, self.plan_agreed, self.dispute_opened, self.grace_granted)
+        return frozenset(message for message in named if message is not None)
+
 
 class Fee(Value):
     """What a step charges for itself; it is claimed of an invoice in this currency only."""

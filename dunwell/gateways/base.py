@@ -53,7 +53,7 @@ class Receipt:
     """What a provider made of a message, in our words.
 
     `state` is accepted, delivered, bounced or failed. `code` is the provider's code as text, for people.
-    `closes_address` is "stopped" or "bounced" when this address must not be used again, else None.
+    `closes_address` is "stopped", "complained" or "bounced" when this address must not be used again, else None.
     """
 
     provider: str
@@ -133,7 +133,7 @@ class Suppressions(Protocol):
     channel: Channel
 
     def suppressed(self) -> Iterator[tuple[str, str]]:
-        """Each address with "stopped" or "bounced". Raises DeliveryError when a list cannot be read whole.
+        """Each address with "stopped", "complained" or "bounced". Raises DeliveryError when a list is not read whole.
 
         What fails for now has been asked for again before it is raised. The reason names list, cause and remedy.
         """

@@ -27,7 +27,7 @@ class ProviderEvent(Value):
     kind         the provider's own word, for people
     message_id   our message, where the provider gives our id back; else `provider_id`, the provider's own
     state, code  what became of the message; None: nothing that counts
-    closes       "stopped" or "bounced" when the address must not be used again
+    closes       "stopped", "complained" or "bounced" when the address must not be used again
     reopens      its owner wants messages again
     address      whom it is about, where that is known
     text         what a person wrote to us; of a mail, without what it quotes

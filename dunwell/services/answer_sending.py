@@ -7,13 +7,13 @@ from dunwell.domain.clerk_answer import ClerkAnswer
 from dunwell.domain.contact import Contact
 from dunwell.domain.keys import StepId
 from dunwell.domain.terms import DEAD_STATES
-from dunwell.services import unsent_answers
+from dunwell.services import answer_address, unsent_answers
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import Result
 from dunwell.services.sending import Sending
 from dunwell.services.step_execution import StepExecution, execution_of_answer
-from dunwell.store import addresses, answers, outbox
+from dunwell.store import answers, outbox
 from dunwell.store.database import UnitOfWork
 
 
@@ -62,7 +62,7 @@ class AnswerSending:
             lacks = contact.lacks_consent(answer.channel)
             what = f"consent to {label} is" if lacks else f"address for {label} is"
             return f"no {what} known of {contact.contact_id}"
-        closed = addresses.why_closed(session, answer.channel, address, rehearsal=dispatch.rehearsal)
+        closed = answer_address.why_closed(session, dispatch, answer.channel, address)
         if closed:
             return f"their address for {label} {closed}"
         return f"{label} takes no free text now: they have not written there within a day"

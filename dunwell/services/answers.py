@@ -11,10 +11,11 @@ from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel, TextForm
 from dunwell.domain.clerk_answer import ClerkAnswer, Phrase
 from dunwell.domain.contact import Contact
+from dunwell.domain.invoice import is_rehearsal
 from dunwell.domain.refusal import Refused
 from dunwell.domain.reply_terms import ReplyChannel
 from dunwell.gateways.base import ApprovesTexts
-from dunwell.services import attachments, composing
+from dunwell.services import answer_address, attachments, composing
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import in_form
@@ -66,6 +67,7 @@ class PreviewedAnswer:
     """An answer as it would leave now.
 
     elsewhere  they wrote from another address than the one that is on file and gets the answer
+    stopped    the channel that they wrote by, if they said STOP there: the answer goes another way
     parts      how many SMS it makes; None for other forms
     leaves_at  the earliest moment, by the hours of the customer
     waits_for  how many other replies of the customer lie unhandled: it leaves once they are handled
@@ -80,6 +82,7 @@ class PreviewedAnswer:
     body: str
     enclosed: tuple[str, ...]
     elsewhere: bool
+    stopped: Channel | None
     parts: int | None
     leaves_at: datetime
     waits_for: int
@@ -193,6 +196,7 @@ class Answers:
             subject=subject,
             body=body,
             enclosed=tuple(one.number for one in enclosed),
+            stopped=stopped_by(session, reply),
             elsewhere=reply.sender_key != address_key(answer.channel, address, rehearsal=dispatch.rehearsal),
             parts=parts,
             leaves_at=dispatch.calendar.next_open(dispatch.now),
@@ -240,7 +244,13 @@ class Answers:
             )
         if address is None:
             raise Refused("channel", f"{contact.contact_id} has no address for {label}: correct the contact first")
-        closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
+        closed = answer_address.why_closed(session, dispatch, channel, address)
+        if closed == addresses.STOPPED and not channel.facts.after_stop:
+            raise Refused(
+                "channel",
+                f"they said STOP by {label}, and the carrier delivers nothing there any more; no e-mail address of "
+                "theirs is on file: call them",
+            )
         if closed:
             raise Refused(
                 "channel", f"their address for {label} {closed}: nothing is sent there; reach them another way"
@@ -274,11 +284,27 @@ class Answers:
 
 
 def channel_of(session: Session, reply: ReplyRow) -> Channel:
-    """Return the channel by which a reply is answered: its own; what was typed on their page, by mail or else SMS."""
+    """Return the channel by which a reply is answered: its own; what was typed on their page, by mail or else SMS.
+
+    After STOP it is e-mail where nothing else is delivered, if they have an address there.
+    """
+    writer = contacts.get(session, reply.contact_id) if reply.contact_id else None
+    if stopped_by(session, reply) is not None and writer is not None and writer.email:
+        return Channel.EMAIL
     if reply.channel is not ReplyChannel.PAGE:
         return Channel(reply.channel.value)
-    writer = contacts.get(session, reply.contact_id) if reply.contact_id else None
     return Channel.SMS if writer is not None and not writer.email and writer.phone else Channel.EMAIL
+
+
+def stopped_by(session: Session, reply: ReplyRow) -> Channel | None:
+    """Return the channel that a reply came by, if its writer said STOP there and nothing is delivered after it."""
+    writer = contacts.get(session, reply.contact_id) if reply.contact_id else None
+    channel = Channel(reply.channel.value) if reply.channel is not ReplyChannel.PAGE else Channel.EMAIL
+    address = writer.address(channel) if writer is not None else None
+    if address is None or channel.facts.after_stop:
+        return None
+    closed = addresses.why_closed(session, channel, address, rehearsal=is_rehearsal(str(reply.customer_id)))
+    return channel if closed == addresses.STOPPED else None
 
 
 def sendable(session: Session, reply: ReplyRow) -> list[CaseRow]:

@@ -41,7 +41,7 @@ def report(
 ) -> list[str]:
     """Take in what became of a message: its state, the timelines of its invoices, its address.
 
-    `at` is when it happened, `now` the time of the timeline entries. `closes` ("stopped", "bounced") shuts the
+    `at` is when it happened, `now` the time of the timeline entries. `closes` (as of a ProviderEvent) shuts the
     address; a bounce always does. Returns the ids of the invoices concerned: none when it was known before.
     """
     closes = closes or ("bounced" if state is MessageState.BOUNCED else None)

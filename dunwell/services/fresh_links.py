@@ -26,7 +26,9 @@ from dunwell.store.database import UnitOfWork
 from dunwell.store.tables import LinkRow
 from dunwell.texts.catalogue import FRESH_LINK
 
-_AT_ONCE = 200
+_AT_ONCE, _LOOKED_THROUGH = 200, 5_000
+_LATER = timedelta(minutes=5)
+"""After how long a link is looked at again whose message cannot leave yet."""
 _PATIENCE = timedelta(days=3)
 """How long a request waits for an hour in which a message may leave."""
 
@@ -34,17 +36,21 @@ _PATIENCE = timedelta(days=3)
 class FreshLinks:
     def __init__(self, deps: Dependencies) -> None:
         self._deps, self._sending = deps, Sending(deps)
+        self._again: dict[str, datetime] = {}  # when to look again at links whose message could not leave
 
     def send(self, attempt: Attempt) -> None:
         """Send the new links that were asked for, and forget what was asked with links that still open."""
         if self._deps.links is None:
             return
         with self._deps.database.reading() as session:
-            asked = [(row.link_id, row.customer_id) for row in links.asked_for(session, _AT_ONCE)]
-        for link_id, customer_id in asked:
+            asked = [(row.link_id, row.customer_id) for row in links.asked_for(session, _LOOKED_THROUGH)]
+        self._again = {link_id: at for link_id, at in self._again.items() if at > attempt.now}
+        for link_id, customer_id in [one for one in asked if one[0] not in self._again][:_AT_ONCE]:
+            self._again[link_id] = attempt.now + _LATER
             with each_alone("link", link_id, attempt), self._deps.database.unit_of_work(customer_id) as unit:
                 if self._settled(unit, self._deps.links, link_id, attempt.now):
                     links.answered(unit.session, link_id)
+                    del self._again[link_id]
 
     def _settled(self, unit: UnitOfWork, made_by: Links, link_id: str, now: datetime) -> bool:
         """Send the new link, if one is due. False: it is tried again, because it may not leave now."""

@@ -21,6 +21,7 @@ from dunwell.domain.terms import DEAD_STATES, MessageState, ProviderCall
 from dunwell.gateways.base import ApprovesTexts, Envelope
 from dunwell.gateways.phone_numbers import costly
 from dunwell.services import (
+    answer_address,
     asked_claims,
     attachments,
     contact_caps,
@@ -42,7 +43,6 @@ from dunwell.services.failures import CallInFlight
 from dunwell.services.mail_headers import mail_headers
 from dunwell.store import (
     address_waits,
-    addresses,
     cases,
     conversations,
     invoices,
@@ -120,7 +120,7 @@ class Claims:
     def _why_closed(
         self, session: Session, dispatch: Dispatch, contact: Contact, channel: Channel, address: str
     ) -> str | None:
-        closed = addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal)
+        closed = answer_address.why_closed(session, dispatch, channel, address)
         if closed:
             return f"the address {closed}"
         if unnamed := contact_law.why_unnamed(self._contact_rule(dispatch), self._deps.sender):

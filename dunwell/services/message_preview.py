@@ -11,13 +11,13 @@ from dunwell.domain.channels import BY_PERSON, Channel
 from dunwell.domain.contact import Contact
 from dunwell.domain.recipients import reached
 from dunwell.domain.refusal import Refused
-from dunwell.services import composing, joint_messages
+from dunwell.services import answer_address, composing, joint_messages
 from dunwell.services.answer_sending import execution_of
 from dunwell.services.dependencies import Dependencies
 from dunwell.services.dispatch import Dispatch
 from dunwell.services.message_claims import in_form
 from dunwell.services.step_execution import execution_for
-from dunwell.store import addresses, invoices
+from dunwell.store import invoices
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _preview(
         address=address,
         subject=subject,
         body=body,
-        closed=addresses.why_closed(session, channel, address, rehearsal=dispatch.rehearsal),
+        closed=answer_address.why_closed(session, dispatch, channel, address),
         instead=instead,
         invoices=tuple(one.case.invoice_id for one in carried),
     )

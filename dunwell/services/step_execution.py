@@ -24,6 +24,7 @@ _TOLD_OF_ACCESS = (
 class StepExecution:
     """`key` is the step under which messages are claimed; it differs from `step` after a reversal or a new due date.
 
+    `confirms`: it confirms what the customer themselves did, at once: no contact cap of the ladder delays it.
     `again`: the step was done, but a message did not arrive; it only reaches further now.
     `answer`: what a clerk wrote, if that is what the step sends; it goes to whoever wrote to us, and to nobody else.
     `served`, `copy_of`: this is a copy of that message, which went to them; empty for the message itself.
@@ -36,6 +37,7 @@ class StepExecution:
     by: tuple[Channel, ...]
     ladder: Step | None
     again: bool
+    confirms: bool = False
     answer: ClerkAnswer | None = None
     served: tuple[Contact, ...] = ()
     copy_of: str | None = None
@@ -64,7 +66,7 @@ class StepExecution:
 def execution_of_answer(case: Case, answer: ClerkAnswer) -> StepExecution:
     """The execution that sends a clerk's answer."""
     step, again = answer.step, answer.step in case.outstanding.again
-    return StepExecution(step, StepKey(step=step), CLERK_ANSWER, (), (answer.channel,), None, again, answer)
+    return StepExecution(step, StepKey(step=step), CLERK_ANSWER, (), (answer.channel,), None, again, answer=answer)
 
 
 def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
@@ -75,7 +77,8 @@ def execution_for(case: Case, policy: Policy, step_id: str) -> StepExecution:
         on = case.rules.reactions
         of_access = {on.restored, on.nothing_to_pay, on.grace_granted}
         to = _TOLD_OF_ACCESS if message in of_access else _ANSWER_TO
-        return StepExecution(step_id, StepKey(step=step_id), message, to, _answers_by(policy), None, again)
+        key, confirms = StepKey(step=step_id), message in on.confirmations
+        return StepExecution(step_id, key, message, to, _answers_by(policy), None, again, confirms)
     if step_id == GRACE_OVER:
         step = restrictions(case, policy)[-1]
         key = _key(case, step.id, case.agreements.graces)

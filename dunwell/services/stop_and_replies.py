@@ -58,7 +58,8 @@ def told_of_address(
 
     closes: why it was closed; None: its owner opened it again.
     """
-    channels = stopped_with(channel) if closes in {addresses.STOPPED, None} else (channel,)
+    by_owner = closes is None or closes in addresses.BY_OWNER
+    channels = stopped_with(channel) if by_owner else (channel,)
     reason = OPTED_OUT if closes == addresses.STOPPED else closes
     events = []
     for customer_id in dict.fromkeys(owner for owner, _ in whom):
@@ -70,9 +71,7 @@ def told_of_address(
         ]
         open_now = [row.invoice_id for row in contacts.open_invoices(session, [customer_id])]
         if open_now:
-            events.append(
-                CaseEvent.of_changes("recipient" if reason in {OPTED_OUT, None} else "provider", changes, open_now)
-            )
+            events.append(CaseEvent.of_changes("recipient" if by_owner else "provider", changes, open_now))
     return events
 
 

@@ -1,4 +1,4 @@
-"""Closed addresses: they bounced, or their owner sent STOP. They are closed for every invoice and in every spelling.
+"""Closed addresses: they bounced, or their owner closed them, for every invoice and in every spelling.
 
 An address closed by a rehearsal is closed for rehearsals only; one that is really closed is closed for them too.
 """
@@ -12,11 +12,14 @@ from sqlalchemy.orm import Session
 
 from dunwell.domain.address import address_key
 from dunwell.domain.channels import Channel, stopped_with
+from dunwell.domain.contact_changes import COMPLAINED
 from dunwell.store.tables import ClosedAddressRow
 
 STOPPED = "stopped"
+"""The reason of an address whose owner sent STOP or followed the link that stops e-mails."""
+BY_OWNER = frozenset({STOPPED, COMPLAINED})
+"""The reasons that only the owner of the address can undo."""
 WRONG_NUMBER = "is a wrong number"
-"""The reason of an address that its owner closed."""
 
 _LOCK = select(func.pg_advisory_xact_lock(func.unnest(bindparam("numbers", type_=ARRAY(BigInteger)))))
 _LOCKED = "locked addresses"
@@ -42,27 +45,28 @@ def lock(session: Session, keys: Collection[str]) -> None:
 def close(
     session: Session, channel: Channel, address: str, reason: str, now: datetime, *, rehearsal: bool = False
 ) -> None:
-    """Close the address. An earlier reason stays, except that STOP replaces a bounce: only its owner can undo it.
+    """Close the address. An earlier reason stays, but for a weaker one: a complaint is more than STOP, and that more
+    than a bounce.
 
-    STOP closes it on every channel that it stops together with this one.
+    What its owner says closes it on every channel that it stops together with this one.
     """
-    for one in stopped_with(channel) if reason == STOPPED else (channel,):
+    for one in stopped_with(channel) if reason in BY_OWNER else (channel,):
         row = find(session, one, address, rehearsal=rehearsal)
         if row is None:
             key = address_key(one, address, rehearsal=rehearsal)
             session.add(ClosedAddressRow(channel=one, address=key, reason=reason, since=now))
-        elif reason == STOPPED:
-            row.reason = reason
+        elif _weight(reason) > _weight(row.reason):
+            row.reason, row.since = reason, now
     session.flush()
 
 
 def reopen(session: Session, channel: Channel, address: str) -> bool:
-    """Open an address closed by STOP, on every channel that STOP closed.
+    """Open an address that its owner closed, on every channel on which they did.
 
     Returns False, and changes nothing, when it is open or closed by a bounce.
     """
     found = [find(session, one, address) for one in stopped_with(channel)]
-    stopped = [row for row in found if row is not None and row.reason == STOPPED]
+    stopped = [row for row in found if row is not None and row.reason in BY_OWNER]
     for row in stopped:
         session.delete(row)
     session.flush()
@@ -72,12 +76,12 @@ def reopen(session: Session, channel: Channel, address: str) -> bool:
 def lift(session: Session, channel: Channel, address: str) -> str | None:
     """Open an address that a bounce or a wrong number closed. Returns why it was closed, None if it was open.
 
-    Only its owner can undo STOP: then it stays closed.
+    What its owner closed stays closed.
     """
     row = find(session, channel, address)
     if row is None:
         return None
-    if row.reason != STOPPED:
+    if row.reason not in BY_OWNER:
         session.delete(row)
         session.flush()
     return row.reason
@@ -94,8 +98,19 @@ def _number(key: str) -> int:
 
 
 def why_closed(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> str | None:
-    """Return "stopped" or "bounced", or None when the address is open."""
+    """Return "stopped", "complained", "bounced" or another reason, or None when the address is open."""
     keys = [address_key(channel, address, rehearsal=kind) for kind in ((False, True) if rehearsal else (False,))]
     found = session.execute(_CLOSED, {"channel": channel, "keys": keys})
     reasons = {row.address: row.reason for row in found}
     return next((reasons[key] for key in keys if key in reasons), None)
+
+
+def closed_since(session: Session, channel: Channel, address: str, *, rehearsal: bool = False) -> datetime | None:
+    """Return since when the address has been closed, None when it is open."""
+    kinds = (False, True) if rehearsal else (False,)
+    found = [row for kind in kinds if (row := find(session, channel, address, rehearsal=kind)) is not None]
+    return max((row.since for row in found), default=None)
+
+
+def _weight(reason: str) -> int:
+    return 2 if reason == COMPLAINED else int(reason == STOPPED)

@@ -333,4 +333,4 @@ def _mailbox(session: Session, message_id: str | None) -> tuple[bool, bool]:
     row = outbox.get(session, message_id) if message_id else None
     if row is None or row.channel is not Channel.EMAIL:
         return False, False
-    return True, addresses.why_closed(session, row.channel, row.address, rehearsal=False) == "stopped"
+    return True, addresses.why_closed(session, row.channel, row.address, rehearsal=False) in addresses.BY_OWNER

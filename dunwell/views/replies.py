@@ -81,6 +81,7 @@ def preview_facts(found: PreviewedAnswer) -> Facts:
         "invoice_id": found.invoice_id,
         "contact_id": found.contact.contact_id,
         "channel": found.channel.value,
+        "stopped": found.stopped.value if found.stopped else None,
         "to": found.address,
         "language": found.language,
         "subject": found.subject or None,

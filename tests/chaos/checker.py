@@ -367,6 +367,10 @@ def _consequence_after(ladder: list[Row], place: int, behind: Mapping[str, str])
     return any(s["id"] in behind and (s["access"] or s["stage"] or s["ends"]) for s in ladder[place + 1 :])
 
 
+_CONFIRMED = ("promise_made", "plan_agreed", "dispute_opened", "grace_granted")
+"""What a customer did themselves: its confirmation waits for no free place in their week, and takes one."""
+
+
 def decent_hours(records: Records) -> Iterator[str]:
     """G5: inside the window of the debtor's zone, on business days, and not too often."""
     heard = defaultdict(list)
@@ -387,11 +391,14 @@ def decent_hours(records: Records) -> Iterator[str]:
         if row["state"] not in _GONE and row["call"] != "refused":
             # One address is one person; our own account manager stands with many customers.
             person = row["contact_id"] if ".account_manager" in row["contact_id"] else row["address_key"]
-            heard[person or row["contact_id"], policy["contacts_per_week"]].append(moment(row["claimed_at"]))
+            confirms = row["message"] in {policy.get("reactions", {}).get(name) for name in _CONFIRMED}
+            heard[person or row["contact_id"], policy["contacts_per_week"]].append(
+                (moment(row["claimed_at"]), confirms)
+            )
     for (contact, cap), times in heard.items():
-        for end in times:
-            count = sum(end - _WEEK < at <= end for at in times)
-            if count > cap:
+        for end, confirms in times:
+            count = sum(end - _WEEK < at <= end for at, _ in times)
+            if count > cap and not confirms:
                 yield f"{contact} got {count} messages in the 7 days to {end:%d %b %H:%M}, cap {cap}"
 
 

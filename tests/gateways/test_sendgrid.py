@@ -181,7 +181,7 @@ def test_g13_the_suppression_lists_are_read_whole(sendgrid: FakeSendGrid) -> Non
     many = [f"gone{number}@x.example" for number in range(1001)]
     sendgrid.suppressed = {"bounces": many, "unsubscribes": ["stop@x.example"], "spam_reports": ["spam@x.example"]}
     found = dict(a_gateway(sendgrid.url).suppressed())
-    assert found == dict.fromkeys(many, "bounced") | {"stop@x.example": "stopped", "spam@x.example": "stopped"}
+    assert found == dict.fromkeys(many, "bounced") | {"stop@x.example": "stopped", "spam@x.example": "complained"}
 
 
 @pytest.fixture

@@ -253,3 +253,65 @@ def test_the_lost_row_of_an_answer_is_a_persons_work(harness: ServiceHarness) ->
     assert status(told) == "failed"
     (task,) = harness.tasks()
     assert "answer 'gone' is not in the database" in task.reason
+
+
+# After STOP ------------------------------------------------------------------------------------------------
+
+
+def written(harness: ServiceHarness, when: str, channel: ReplyChannel = ReplyChannel.EMAIL) -> None:
+    """What the answer answers came at that time."""
+    row = a_reply("r1", at(when))
+    row.channel, row.handled_at = channel, at(when)
+    with harness.deps.database.writing("acme") as session:
+        session.add(row)
+
+
+def closed(harness: ServiceHarness, channel: Channel, address: str, why: str, when: str) -> None:
+    with harness.deps.database.writing("acme") as session:
+        addresses.close(session, channel, address, why, at(when))
+
+
+MAILBOX = "accounts_payable1@acme.example"
+BEFORE, AFTER = "2027-03-01 09:00", "2027-03-02 09:00"
+
+
+@pytest.mark.parametrize(
+    ("wrote", "why", "by", "leaves"),
+    [
+        pytest.param(AFTER, "stopped", ReplyChannel.EMAIL, True, id="a mail after the stop"),
+        pytest.param(AFTER, "stopped", ReplyChannel.PAGE, True, id="typed on their page after the stop"),
+        pytest.param("2027-03-01 18:00", "stopped", ReplyChannel.EMAIL, True, id="STOP and a question in one mail"),
+        pytest.param(BEFORE, "stopped", ReplyChannel.EMAIL, False, id="before the stop"),
+        pytest.param(AFTER, "stopped", ReplyChannel.SMS, False, id="by another channel"),
+        pytest.param(AFTER, "complained", ReplyChannel.EMAIL, False, id="a complaint"),
+        pytest.param(AFTER, "bounced", ReplyChannel.EMAIL, False, id="a bounce"),
+    ],
+)
+def test_who_writes_after_they_stopped_our_mails_gets_an_answer(
+    harness: ServiceHarness, wrote: str, why: str, by: ReplyChannel, leaves: bool
+) -> None:
+    answer = begin(harness)
+    written(harness, wrote, by)
+    closed(harness, Channel.EMAIL, MAILBOX, why, "2027-03-01 18:00")
+    send(harness, answer)
+    assert bool(harness.messages(answer.step)) == leaves
+    if not leaves:
+        assert why_unsent(harness) == f"their address for e-mail {why}"
+
+
+def test_a_reminder_does_not_reach_who_got_an_answer_after_their_stop(harness: ServiceHarness) -> None:
+    answer = begin(harness)
+    written(harness, AFTER)
+    closed(harness, Channel.EMAIL, MAILBOX, "stopped", BEFORE)
+    send(harness, answer)
+    harness.carry_out("first-reminder", "2027-03-10 10:00")
+    assert [row.message for row in harness.messages() if row.address == MAILBOX] == ["clerk-answer"]
+
+
+def test_after_stop_by_sms_nothing_leaves_there(harness: ServiceHarness) -> None:
+    answer = begin(harness, Channel.SMS)
+    written(harness, AFTER, ReplyChannel.SMS)
+    closed(harness, Channel.SMS, PHONE, "stopped", BEFORE)
+    send(harness, answer)
+    assert harness.messages(answer.step) == []
+    assert why_unsent(harness) == "their address for SMS stopped"

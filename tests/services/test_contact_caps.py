@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from dunwell.client.registration import Registrar
 from dunwell.domain.channels import Channel
 from dunwell.domain.clock import Clock
 from dunwell.domain.contact import Contact
+from dunwell.domain.contact_limits import ContactForm, ContactLimit
 from dunwell.domain.invoice import Customer
 from dunwell.domain.policy import Policy
 from dunwell.domain.step_outcome import StepOutcome
@@ -28,6 +30,7 @@ from dunwell.store.tables import MessageRow, WaitRow
 from tests.builders import a_contact, a_customer, a_ladder, an_invoice, at, sample_deps, the_ladders
 from tests.gateways.fakes import Answer, FakeSendGrid
 from tests.services.conftest import REGISTERED, MakeHarness, ServiceHarness, by_sendgrid
+from tests.services.test_contact_law import law_of
 
 BOOKKEEPER = "office@books.example"
 SHARED = ["one@books.example", "Two@books.example", "three@books.example"]
@@ -438,3 +441,53 @@ def test_b3_customers_who_are_claimed_at_the_same_moment_share_one_cap(database:
         statuses = list(pool.map(work, harnesses))
     assert Counter(statuses) == {"done": 1, "delayed": 8}
     assert sorted(address.lower() for address in crowd.to) == sorted(address.lower() for address in SHARED)
+
+
+CONFIRMING = a_ladder("""
+name = "confirming"
+version = 1
+contacts_per_week = 1
+
+[promises]
+limit = 3
+
+[reactions]
+promise_made = "promise-confirmed"
+promise_broken = "promise-broken"
+
+[[step]]
+id = "reminder"
+when = "due + 5 business days at 10:00"
+to = ["accounts_payable"]
+by = ["email"]
+message = "reminder-first"
+""")
+
+
+def test_what_they_did_themselves_is_confirmed_although_their_week_is_full(harness: ServiceHarness) -> None:
+    """It counts as a message all the same, so that everything else waits for a free place."""
+    harness.open(an_invoice(customer=a_customer(contacts=(a_contact(),))), ladder=CONFIRMING)
+    for day, promised in (("02", "08"), ("03", "09"), ("04", "10")):
+        when = f"2027-03-{day} 10:00"
+        harness.record("promise_to_pay", when, date=f"2027-03-{promised}", promised_by="user")
+        (step,) = harness.case.outstanding.owed
+        harness.carry_out(step, when)
+    assert [row.message for row in sent(harness)] == ["promise-confirmed"] * 3
+    harness.case.promise_due(at("2027-03-10 10:00"))
+    (step,) = harness.case.outstanding.owed
+    answer = harness.carry_out(step, "2027-03-10 10:00")
+    assert answer.outcome is not None and answer.outcome.status == "delayed"
+
+
+def test_the_law_limits_confirmations_too(harness: ServiceHarness) -> None:
+    rule = ContactLimit(forms=(ContactForm.MESSAGES,), at_most=1, days=7)
+    law = law_of(limits=(rule,))
+    bound = ServiceHarness(replace(harness.deps, laws={law.code: law}))
+    payer = a_customer(country=law.code, kind=DebtorKind.CONSUMER, contacts=(a_contact(),))
+    bound.open(an_invoice(customer=payer), ladder=CONFIRMING)
+    for day, status in (("02", "done"), ("03", "delayed")):
+        when = f"2027-03-{day} 10:00"
+        bound.record("promise_to_pay", when, date="2027-03-08", promised_by=f"user{day}", amount=f"{day}.00")
+        (step,) = bound.case.outstanding.owed
+        outcome = bound.carry_out(step, when).outcome
+        assert outcome is not None and outcome.status == status

@@ -1,12 +1,16 @@
 """A new link in place of one that has expired: who gets it, when, and who gets none."""
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from dunwell.client import fresh_link_mail
+from dunwell.client.fresh_link_mail import FreshLinkMail
 from dunwell.domain.channels import Channel
 from dunwell.domain.links import LinkKind, hash_of
+from dunwell.services import fresh_links
 from dunwell.services.attempt import Attempt
 from dunwell.services.fresh_links import FreshLinks
 from dunwell.store import links as link_store
@@ -85,6 +89,47 @@ def test_it_waits_for_an_open_hour_and_is_given_up_after_three_days(file_databas
     assert len(postbox.sent) == 1
     ask(harness, token, "2028-04-03 02:00")
     sweep(harness, "2028-04-07 09:00")
+    assert len(postbox.sent) == 1
+
+
+def test_a_link_that_waits_for_its_hour_holds_no_other_up(
+    file_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fresh_links, "_AT_ONCE", 1)
+    harness, postbox, token = reminded_and_paid(file_database)
+    night = at("2028-03-07 02:00")
+    with file_database.writing(BY_MAIL.customer_id) as session:
+        revoked = LINKS.issue(session, LinkKind.PAGE, BY_MAIL.customer_id, night)
+        LINKS.ask_for_fresh(session, token, LinkKind.PAGE, night)
+        LINKS.ask_for_fresh(session, revoked, LinkKind.PAGE, night + timedelta(seconds=1))
+    mail = FreshLinkMail(harness.deps, lambda: night)
+    for _ in range(2):
+        mail.send_due()
+    with file_database.reading() as session:
+        assert len(link_store.asked_for(session, 10)) == 1, "the second one is settled"
+    FreshLinkMail(harness.deps, lambda: at(YEAR_AFTER)).send_due()
+    assert len(postbox.sent) == 1
+
+
+async def test_a_new_link_leaves_within_a_minute(file_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker looks by itself, whatever the page did, and goes on after a failure."""
+    assert fresh_link_mail.EVERY <= 60
+    monkeypatch.setattr(fresh_link_mail, "EVERY", 0.01)
+    harness, postbox, token = reminded_and_paid(file_database)
+    ask(harness, token, YEAR_AFTER)
+    times = iter([LookupError("x")])
+
+    def clock() -> datetime:
+        for error in times:
+            raise error
+        return at(YEAR_AFTER)
+
+    task = asyncio.create_task(FreshLinkMail(harness.deps, clock).run())
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if postbox.sent:
+            break
+    task.cancel()
     assert len(postbox.sent) == 1
 
 

@@ -103,10 +103,10 @@ async def test_garbage_is_refused_or_ignored(each_site: Site) -> None:
         (an_event("dropped", reason="Bounced Address"), "failed", "bounced", "delivery_report"),
         (an_event("dropped", reason="Invalid"), "failed", "bounced", "delivery_report"),
         (an_event("dropped", reason="Unsubscribed Address"), "failed", "stopped", "delivery_report"),
-        (an_event("dropped", reason="Spam Reporting Address"), "failed", "stopped", "delivery_report"),
+        (an_event("dropped", reason="Spam Reporting Address"), "failed", "complained", "delivery_report"),
         (an_event("dropped", reason="Spam Content"), "failed", None, "delivery_report"),
         (an_event("dropped", reason=["?"]), "failed", None, "delivery_report"),
-        (an_event("spamreport"), "accepted", "stopped", "contacts_changed"),
+        (an_event("spamreport"), "accepted", "complained", "contacts_changed"),
         (an_event("unsubscribe"), "accepted", "stopped", "contacts_changed"),
         (an_event("group_unsubscribe"), "accepted", "stopped", "contacts_changed"),
         (an_event("something-new"), "accepted", None, None),
@@ -296,4 +296,4 @@ async def test_the_same_batch_from_several_doors_at_once_counts_once(each_site: 
     answers = await asyncio.gather(*(site.sendgrid([an_event("bounce"), an_event("spamreport")]) for _ in range(4)))
     assert [answer.status_code for answer in answers] == [200] * 4
     assert sum(answer.json()["new"] for answer in answers) == 2
-    assert (site.kinds(), site.closed()) == (["bounced", "opted_out"], "stopped")
+    assert (site.kinds(), site.closed()) == (["bounced", "opted_out"], "complained")

@@ -50,7 +50,7 @@ _OURS = {
 _SUPPRESSIONS = {
     "bounces": "bounced",
     "invalid_emails": "bounced",
-    "spam_reports": "stopped",
+    "spam_reports": "complained",
     "unsubscribes": "stopped",
 }
 """SendGrid's lists of addresses it does not write to, and what each means for us."""

@@ -27,14 +27,14 @@ TIMESTAMP_HEADER = "X-Twilio-Email-Event-Webhook-Timestamp"
 _OUR_ID = re.compile(r"[\w.:~-]{1,120}", re.ASCII)
 _MAIL_CODE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){0,2}")  # RFC 3463, such as 5.1.1
 _MOST_ADDRESS = 200
-_STOPPING = frozenset({"spamreport", "unsubscribe", "group_unsubscribe"})
+_CLOSED_BY_OWNER = {"spamreport": "complained", "unsubscribe": "stopped", "group_unsubscribe": "stopped"}
 _REOPENING = frozenset({"resubscribe", "group_resubscribe"})
 
 _DROPPED: Mapping[str, tuple[str, str | None]] = {
     "bounced address": ("bounced address", "bounced"),
     "invalid": ("invalid address", "bounced"),
     "unsubscribed address": ("unsubscribed address", "stopped"),
-    "spam reporting address": ("spam reporting address", "stopped"),
+    "spam reporting address": ("spam reporting address", "complained"),
     "spam content": ("spam content", None),
     "recipient list over package quota": ("over package quota", None),
     "invalid smtpapi header": ("invalid header", None),
@@ -102,10 +102,8 @@ def _meaning(kind: str, event: Mapping[str, object]) -> tuple[MessageState | Non
             reason = event.get("reason")
             words, closes = _DROPPED.get(reason.strip().lower() if isinstance(reason, str) else "", ("", None))
             return MessageState.FAILED, f"dropped: {words}" if words else "dropped", closes
-        case _ if kind in _STOPPING:
-            return None, None, "stopped"
         case _:
-            return None, None, None
+            return None, None, _CLOSED_BY_OWNER.get(kind)
 
 
 def _event_id(event: Mapping[str, object]) -> str:

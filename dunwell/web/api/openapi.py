@@ -190,6 +190,9 @@ def _answers() -> dict[str, Schema]:
             {
                 **dict.fromkeys(("invoice_id", "contact_id", "to", "language", "body"), _TEXT),
                 "channel": _words(Channel),
+                "stopped": _maybe(
+                    _words(Channel) | {"description": "The channel that they wrote by, if they said STOP there."}
+                ),
                 "subject": _maybe(_TEXT),
                 "enclosed": _list(_TEXT, description="The numbers of the invoices whose documents go with it."),
                 "sms": _maybe({"type": "integer", "description": "How many SMS it makes."}),

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from dunwell.domain.clerk_answer import Phrase
 from dunwell.domain.principals import Principal, Right
 from dunwell.domain.refusal import Refused, Unknown
-from dunwell.services.answers import Answers, Draft, PreviewedAnswer
+from dunwell.services.answers import Answers, Draft, PreviewedAnswer, channel_of, stopped_by
 from dunwell.services.submissions import AlreadyDone
 from dunwell.store import contacts, replies, timeline
 from dunwell.views.facts import Facts
@@ -222,6 +222,8 @@ def _facts(service: Service, reply_id: str, at: datetime) -> dict[str, Any]:
         others = replies_of(session, row.customer_id, at) if row.customer_id else []
         return {
             "reply": reply,
+            "way": channel_of(session, row),
+            "stopped": stopped_by(session, row),
             "phrases": Answers(service.deps).phrases(session, row, at) if reply["waits"] else [],
             "people": contacts.people(session, [row.customer_id])[row.customer_id] if row.customer_id else [],
             "writer": contacts.get(session, row.contact_id),

@@ -42,7 +42,7 @@ class OptOuts:
             rehearsal = is_rehearsal(row.customer_id)
             channel = Channel(row.channel)
             closed = addresses.why_closed(session, channel, row.address, rehearsal=rehearsal)
-        return Recipient(message_id, channel, self._deps.catalogue.spoken(wanted), closed == "stopped")
+        return Recipient(message_id, channel, self._deps.catalogue.spoken(wanted), closed in addresses.BY_OWNER)
 
     def stop(self, recipient: Recipient, now: datetime) -> None:
         """Close the address for every invoice, as STOP does. Raises SQLAlchemyError when the database fails."""

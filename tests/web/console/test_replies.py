@@ -14,9 +14,9 @@ from dunwell.commands import replies as commands
 from dunwell.domain.channels import Channel
 from dunwell.domain.principals import Role
 from dunwell.domain.refusal import Refused
-from dunwell.domain.reply_terms import ReplyKind, ReplyLine
+from dunwell.domain.reply_terms import ReplyChannel, ReplyKind, ReplyLine
 from dunwell.store import addresses, answers, audit, cases, outbox, provider_events, replies, timeline
-from dunwell.store.tables import ReplyRow
+from dunwell.store.tables import ContactRow, ReplyRow
 from dunwell.web.console.reply_proposals import proposed
 from tests.builders import a_contact
 from tests.web.console.conftest import Site
@@ -188,6 +188,24 @@ async def test_an_answer_that_could_not_leave_is_refused_before_it_is_written(
         addresses.close(session, Channel.EMAIL, "accounts_payable@portoclaro.example", "opted out", NOW)
     refused = await answer(http, text="Oi.")
     assert refused.status_code == 422 and "their address for e-mail opted out" in refused.text
+
+
+async def test_who_said_stop_by_sms_is_answered_by_mail_or_called(http: httpx.AsyncClient, site: Site) -> None:
+    with site.database.writing("portoclaro") as session:
+        row, writer = session.get_one(ReplyRow, REPLY), session.get_one(ContactRow, WRITER)
+        row.channel, writer.phone = ReplyChannel.SMS, "+5511987654321"
+        addresses.close(session, Channel.SMS, writer.phone, "stopped", NOW)
+    assert "They said STOP by SMS" in (await http.get(f"{PAGE}/{REPLY}")).text
+    shown = await answer(http, text="Oi.", preview="yes")
+    assert shown.status_code == 200 and "accounts_payable@portoclaro.example" in shown.text
+    told = (await http.post(f"{API}/{REPLY}/preview", json={"text": "Oi."})).json()
+    assert (told["channel"], told["stopped"]) == ("email", "sms")
+    with site.database.writing("portoclaro") as session:
+        session.get_one(ContactRow, WRITER).email = None
+    refused = await answer(http, text="Oi.")
+    assert refused.status_code == 422
+    assert "No e-mail address of theirs is on file: call them" in refused.text
+    assert "the carrier delivers nothing there any more" in refused.text
 
 
 async def test_what_is_written_down_is_told_once_temporal_is_back(http: httpx.AsyncClient, site: Site) -> None:
