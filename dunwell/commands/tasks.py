@@ -88,6 +88,10 @@ def show_task(
         role = f" ({one['contact_role'].replace('_', ' ')})" if one["contact_role"] else ""
         say(f"whom     {one['contact_name'] or one['contact'] or 'them'}{role}, {where}")
     say(f"why      {one['reason']}")
+    if one["words"]:
+        say(f"written  {one['words']}")
+    for file in one["files"]:
+        say(f"file     {file['name']} ({file['media_type']}, {file['size']} bytes), on the page of the task")
     if one["asked_by"]:
         asked, moved = one["asked_by"], one["asked_by"]["moved_by"]
         say(f"asks     the ladder {asked['policy']}@{asked['version']}" + (f", moved to by {moved}" if moved else ""))

@@ -52,11 +52,11 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
     ]
     if case.ended:
         return found
-    dispute, pause = case.agreements.dispute, case.agreements.pause
-    if dispute and dispute.since:
+    dispute, pause, task = case.agreements.dispute, case.agreements.pause, dispute_task(case)
+    if task is not None and dispute and dispute.since:
         found.append(
             Question(
-                task_id=str(TaskId.of(case.invoice_id, "dispute", f"{dispute.since:%Y%m%d%H%M}")),
+                task_id=task,
                 reason=_about_dispute(case),
                 due_at=_later(calendar, dispute.since, policy.dispute_days),
             )
@@ -71,6 +71,14 @@ def open_questions(case: Case, policy: Policy, calendar: BusinessCalendar) -> li
             )
         )
     return found
+
+
+def dispute_task(case: Case) -> str | None:
+    """The id of the task to answer the dispute that is open; None without one."""
+    dispute = case.agreements.dispute
+    if dispute is None or dispute.since is None:
+        return None
+    return str(TaskId.of(case.invoice_id, "dispute", f"{dispute.since:%Y%m%d%H%M}"))
 
 
 def _later(calendar: BusinessCalendar, since: datetime, days: int) -> datetime:

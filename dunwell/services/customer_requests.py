@@ -26,17 +26,19 @@ def look_for_payment(session: Session, case: Case, event: PaymentAnnounced, now:
         f"unmatched) and at the bank; book it with starter.py pay {case.invoice_id} AMOUNT --payment-id ID. Close "
         "this task if it is not there: chasing goes on by itself"
     )
-    contact = _of_link(session, case, event.by)
+    contact, task_id = _of_link(session, case, event.by), announcements.payment_task(case)
     person_tasks.raise_task(
         session,
         case,
-        task_id=announcements.payment_task(case),
+        task_id=task_id,
         step="",
         reason=reason,
         now=now,
         contact_id=contact.contact_id if contact else None,
         amount=event.amount,
     )
+    if (task := tasks.get(session, task_id)) is not None:
+        task.note_id = event.ref
 
 
 def call(

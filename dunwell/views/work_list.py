@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from dunwell.domain import questions
 from dunwell.domain.case import Case
 from dunwell.domain.channels import Channel
 from dunwell.domain.invoice import is_rehearsal
@@ -15,7 +16,7 @@ from dunwell.domain.terms import CONTACT_TASKS, TaskKind, TaskState
 from dunwell.services import credits, step_approvals
 from dunwell.services.call_tasks import number_asked_for
 from dunwell.services.kind_questions import REASON, KindQuestion, open_questions, question
-from dunwell.store import addresses, cases, contacts, invoices, tasks
+from dunwell.store import addresses, cases, contacts, invoices, notes, sent_files, tasks
 from dunwell.store.tables import TaskRow
 from dunwell.views.case_status import named_reasons
 from dunwell.views.facts import Facts
@@ -145,6 +146,7 @@ def _facts(session: Session, row: TaskRow) -> Facts:
     on_file = contact.phone if contact else None
     zone = customer.time_zone if customer else "UTC"
     amount = row.amount if row.amount is not None or case is None else case.asked
+    disputed = case is not None and questions.dispute_task(case) == row.task_id
     return {
         "task_id": row.task_id,
         "invoice_id": row.invoice_id,
@@ -172,11 +174,31 @@ def _facts(session: Session, row: TaskRow) -> Facts:
         "escalated_at": row.escalated_at,
         "asked_by": _asked_by(session, row, case),
         "reason": named_reasons(session, invoice.customer_id, row.reason) if invoice else row.reason,
+        "disputed": disputed,
+        "words": None if asked is not None else _words(session, row, case if disputed else None),
+        "files": _files(session, case) if case is not None and disputed else [],
         "covered": _why_covered(session, row, case),
         "script": row.script,
         "agent_script": row.agent_script,
         "outcome_command": _command(row),
     }
+
+
+def _words(session: Session, row: TaskRow, disputed: Case | None) -> str | None:
+    """What was written about it in free words, by the customer or a clerk; of a dispute, what is wrong."""
+    dispute = disputed.agreements.dispute if disputed is not None else None
+    note = notes.get(session, dispute.ref if dispute is not None else row.note_id)
+    return note.text if note is not None else None
+
+
+def _files(session: Session, case: Case) -> list[Facts]:
+    """The files that the customer sent with the dispute that is open: those since an earlier one was decided."""
+    decided = max((one.at for one in case.agreements.resolved), default=None)
+    return [
+        {"file_id": one.file_id, "name": one.name, "media_type": one.media_type, "size": one.size}
+        for one in sent_files.of_invoice(session, case.invoice_id)
+        if decided is None or one.at > decided
+    ]
 
 
 def _asked_by(session: Session, row: TaskRow, case: Case | None) -> Facts | None:

@@ -322,13 +322,15 @@ def _task() -> Schema:
     texts = ("task_id", "invoice_id", "number", "customer", "step", "kind", "time_zone", "reason")
     maybe = (
         *("contact", "contact_name", "contact_role", "phone", "phone_on_file", "phone_closed", "place", "currency"),
-        *("script", "agent_script", "outcome_command"),
+        *("script", "agent_script", "outcome_command", "words"),
     )
     facts = dict.fromkeys(texts, _TEXT) | {name: _maybe(_TEXT) for name in maybe}
     facts |= {"due_at": _TIME, "due_local": _TIME, "escalated_at": _maybe(_TIME)}
     facts |= {"amount": _maybe(_AMOUNT), "open": _maybe(_AMOUNT)}
     asked_by = _object({"policy": _TEXT, "version": {"type": "integer"}, "moved_by": _maybe(_TEXT)})
     facts |= {"asked_by": {"anyOf": [asked_by, {"type": "null"}]}}
+    file = {"file_id": _TEXT, "name": _TEXT, "media_type": _TEXT, "size": {"type": "integer"}}
+    facts |= {"files": _list(_object(file)), "disputed": _FLAG}
     return _object(facts | {"attempt": {"type": "integer"}, "requested": _FLAG, "phone_asked_for": _FLAG})
 
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from sqlalchemy.orm import Session
 
-from dunwell.domain.principals import Principal, Right
+from dunwell.domain.principals import Principal, Right, right_for
 from dunwell.domain.refusal import Refused
 from dunwell.domain.terms import TaskKind
 from dunwell.services.kind_questions import KindQuestion, is_kind_question, question
@@ -23,13 +23,14 @@ from dunwell.views.waiting import what_waits
 from dunwell.views.work_list import one_task
 from dunwell.web.auth import allowed
 from dunwell.web.console.changes import change
-from dunwell.web.console.forms import Filled, read_form, task_form
+from dunwell.web.console.forms import EVENT_FORMS, Filled, read_form, task_form
 from dunwell.web.console.rendering import PREFIX, ConsoleRoute, Position, is_partial, now, page, redirect
 from dunwell.web.console.sending import Overtaken, send
 from dunwell.web.service import Service, service_of
 
 router = APIRouter(prefix=PREFIX, route_class=ConsoleRoute, include_in_schema=False)
 
+RESOLVE = "dispute_resolved"
 _PAGE = 40
 """Tasks of the queue that one page shows."""
 _KINDS = {"": "All", "call": "Calls", "visit": "Visits", "meeting": "Meetings", "approval": "Approvals"} | {
@@ -114,8 +115,13 @@ async def _shown(
     selected = facts["selected"]
     if selected is not None and filled is None and _may_close(principal, selected):
         filled = Filled(task_form(selected["kind"], selected["task_id"]), seen=facts["seen"])
+    resolve = None
+    if selected is not None and selected["disputed"] and principal.may(right_for(RESOLVE)):
+        resolve = Filled(EVENT_FORMS[RESOLVE], seen=facts["seen"])
     template = "task.html" if is_partial(request) else "today.html"
-    return page(request, template, principal, status, filled=filled, done=done, page_size=_PAGE, **facts)
+    return page(
+        request, template, principal, status, filled=filled, resolve=resolve, done=done, page_size=_PAGE, **facts
+    )
 
 
 def _may_close(principal: Principal, task: Facts) -> bool:

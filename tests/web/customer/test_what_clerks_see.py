@@ -1,9 +1,11 @@
 """What clerks see of what a customer sent by their page: files as downloads, and payers about whom they decide."""
 
+import re
 from collections.abc import Mapping
 
 import pytest
 
+from dunwell.domain import questions
 from dunwell.domain.principals import Role
 from dunwell.store import payers, sent_files
 from tests.web.customer.conftest import House
@@ -39,6 +41,32 @@ async def test_a_call_is_shown_with_the_number_that_they_asked_for(house: House)
     shown = page.text[start : page.text.index("</dl>", start)]
     assert shown.index("tel:+34600123456") < shown.index("On file: +34915550119")
     assert "they asked to be called at this number" in shown and "tel:+34915550119" not in shown
+
+
+async def test_the_task_of_a_dispute_has_words_file_and_the_form_that_resolves_it(house: House) -> None:
+    fields = {"which": "RIB-1", "reason": "quality", "text": "La mesa <b>rota</b>.", "amount": "300,00"}
+    await house.send(house.link("RIB-1"), "wrong", file=("mesa.png", PNG), **fields)
+    headers = clerk(house)
+    with house.database.reading() as session:
+        (file,) = sent_files.of_invoice(session, "RIB-1")
+    task_id = questions.dispute_task(house.case("RIB-1"))
+    page = (await house.http.get(f"/console?task={task_id}", headers=headers)).text
+    assert "La mesa &lt;b&gt;rota&lt;/b&gt;." in page
+    assert f'href="/console/cases/RIB-1/files/{file.file_id}" download' in page
+    action = "/console/cases/RIB-1/dispute_resolved"
+    assert f'action="{action}"' in page
+    assert action not in (await house.http.get(f"/console?task={task_id}", headers=clerk(house, Role.AUDITOR))).text
+    form = page[page.index(f'action="{action}"') :]
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form))
+    answer = await house.http.post(action, data=hidden | {"outcome": "rejected"}, headers=headers)
+    assert answer.status_code == 303 and house.case("RIB-1").agreements.dispute is None
+    assert house.told("dispute_resolved")
+
+
+async def test_the_task_of_an_announced_payment_has_what_they_wrote(house: House) -> None:
+    await house.send(house.link("RIB-3"), "paid", day="2027-03-23", **{"from": "Desde Banco Sol, a nombre de Lucía"})
+    page = await house.http.get("/console?task=RIB-3.announced.1", headers=clerk(house))
+    assert "Desde Banco Sol, a nombre de Lucía" in page.text and "dispute_resolved" not in page.text
 
 
 @pytest.mark.parametrize(("decision", "mails"), [("write", 1), ("leave", 0)])
