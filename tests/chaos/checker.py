@@ -367,7 +367,7 @@ def _consequence_after(ladder: list[Row], place: int, behind: Mapping[str, str])
     return any(s["id"] in behind and (s["access"] or s["stage"] or s["ends"]) for s in ladder[place + 1 :])
 
 
-_CONFIRMED = ("promise_made", "plan_agreed", "dispute_opened", "grace_granted")
+_CONFIRMING = ("promise_made", "plan_agreed", "dispute_opened", "grace_granted")
 """What a customer did themselves: its confirmation waits for no free place in their week, and takes one."""
 
 
@@ -391,7 +391,7 @@ def decent_hours(records: Records) -> Iterator[str]:
         if row["state"] not in _GONE and row["call"] != "refused":
             # One address is one person; our own account manager stands with many customers.
             person = row["contact_id"] if ".account_manager" in row["contact_id"] else row["address_key"]
-            confirms = row["message"] in {policy.get("reactions", {}).get(name) for name in _CONFIRMED}
+            confirms = row["message"] in {policy.get("reactions", {}).get(name) for name in _CONFIRMING}
             heard[person or row["contact_id"], policy["contacts_per_week"]].append(
                 (moment(row["claimed_at"]), confirms)
             )
