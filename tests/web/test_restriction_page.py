@@ -436,12 +436,21 @@ async def test_grace_needs_what_only_a_person_gives(firm: Firm) -> None:
 
 
 async def test_a_double_click_and_an_old_page_grant_it_once(firm: Firm) -> None:
+    """The second click finds that grace runs: by itself, so it is no refusal. Another page's form is refused."""
     firm.chase()
-    page = await firm.get()
-    assert [(await firm.post("/grace", **asking(page))).status_code for _ in range(2)] == [303, 422]
-    assert len(firm.engine.told) == 1
+    page, old = await firm.get(), await firm.get()
+    assert [(await firm.post("/grace", **asking(page))).status_code for _ in range(2)] == [303, 303]
+    assert (await firm.post("/grace", **asking(old))).status_code == 422
     firm.now += timedelta(days=1)
-    assert (await firm.post("/grace", **asking(page))).status_code == 422
+    assert (await firm.post("/grace", **asking(old))).status_code == 422
+    assert len(firm.engine.told) == 1
+
+
+async def test_a_double_click_on_the_last_promise_is_no_refusal(firm: Firm) -> None:
+    harness = firm.chase()
+    harness.record("promise_to_pay", "2027-03-24 12:00", date="2027-03-29", promised_by="user")
+    assert [(await firm.post("/promise", **a_promise("2027-03-30"))).status_code for _ in range(2)] == [303, 303]
+    assert (await firm.post("/promise", **a_promise("2027-03-31", form_id="f2"))).status_code == 422
     assert len(firm.engine.told) == 1
 
 

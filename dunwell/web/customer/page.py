@@ -22,7 +22,7 @@ from dunwell.domain.self_service import Every, shares
 from dunwell.intake.debt_advice_files import debt_advice
 from dunwell.services.links import PATHS, Link
 from dunwell.services.submissions import Submission
-from dunwell.store import idempotency_keys, invoice_documents
+from dunwell.store import invoice_documents
 from dunwell.texts.catalogue import in_country
 from dunwell.views.customer_page import Bill, CustomerPage, read_page
 from dunwell.web.allowed_hosts import host_of
@@ -30,7 +30,7 @@ from dunwell.web.customer import acts
 from dunwell.web.customer.error_pages import bad_link
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, Writer, page
-from dunwell.web.customer.sending import carry_out
+from dunwell.web.customer.sending import carry_out, was_taken
 from dunwell.web.customer.typed import Fault, Reader, Sent, Unfit, read_sent
 from dunwell.web.request_body import Problem
 from dunwell.web.service import Service, service_of
@@ -132,7 +132,7 @@ async def _unfit(request: Request, link: Link, facts: CustomerPage, refused: Ref
 
     So it is with a double click, and when the service ended before it could answer the first sending.
     """
-    if await asyncio.to_thread(_was_taken, service_of(request), link, form_id):
+    if await asyncio.to_thread(was_taken, service_of(request), link, form_id):
         return _confirmed(request, link, facts, f"{refused.act}_done")
     return _shown(request, link, facts, refused=refused, status=422)
 
@@ -262,11 +262,6 @@ def _read(service: Service, link: Link, now: datetime) -> CustomerPage:
 def _check_same(service: Service, form: Submission) -> None:
     with service.database.reading() as session:
         form.check(session)
-
-
-def _was_taken(service: Service, link: Link, form_id: str) -> bool:
-    with service.database.reading() as session:
-        return bool(form_id) and idempotency_keys.is_taken(session, link.principal.label, form_id)
 
 
 def _document(service: Service, link: Link, place: str) -> bytes | None:

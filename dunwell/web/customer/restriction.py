@@ -25,6 +25,7 @@ from dunwell.web.console.forms import FORM_ID, read_form
 from dunwell.web.console.rendering import now
 from dunwell.web.customer.links import opened
 from dunwell.web.customer.rendering import HEADERS, page
+from dunwell.web.customer.sending import was_taken
 from dunwell.web.repetition import answered_once
 from dunwell.web.service import Service, service_of
 
@@ -71,7 +72,8 @@ async def promise(request: Request, token: str, link: Opened) -> Response:
     account = await _read(request, link)
     invoice = _named(account, typed)
     if invoice is None or invoice.promise_until is None:
-        return _refused(request, token, account, _Refusal(typed.get("invoice", ""), "promise", "restriction_refused"))
+        refusal = _Refusal(typed.get("invoice", ""), "promise", "restriction_refused")
+        return await _impossible(request, token, link, account, refusal, typed)
     text = typed.get("day", "")
     try:
         day = date.fromisoformat(text)
@@ -80,7 +82,7 @@ async def promise(request: Request, token: str, link: Opened) -> Response:
     if not invoice.promise_from <= day <= invoice.promise_until:
         facts = {"first": invoice.promise_from, "last": invoice.promise_until}
         refusal = _Refusal(invoice.invoice_id, "promise", "restriction_refused_day", facts, text)
-        return _refused(request, token, account, refusal)
+        return await _impossible(request, token, link, account, refusal, typed)
     content = {"date": day.isoformat(), "promised_by": link.principal.label}
     told = await _told(request, link, invoice, "promise_to_pay", content, typed)
     return _to_page(token) if told is None else _refused(request, token, await _read(request, link), told)
@@ -95,15 +97,16 @@ async def grace(request: Request, token: str, link: Opened) -> Response:
     typed = await read_form(request)
     account = await _read(request, link)
     if account.grace is None or typed.get("until") != account.grace.until.isoformat():
-        return _refused(request, token, account, _Refusal("", "grace", "restriction_refused"))
+        refusal = _Refusal("", "grace", "restriction_refused")
+        return await _impossible(request, token, link, account, refusal, typed)
     if typed.get("agreed") != "yes":
         return _refused(request, token, account, _Refusal("", "grace", "need_tick"))
     for invoice in account.reducing:
         if invoice.grace is not None:
             content = {"until": invoice.grace.until.isoformat(), "by": link.principal.label}
-            refusal = await _told(request, link, invoice, "grace_granted", content, typed)
-            if refusal is not None:
-                return _refused(request, token, await _read(request, link), replace(refusal, invoice_id=""))
+            told = await _told(request, link, invoice, "grace_granted", content, typed)
+            if told is not None:
+                return _refused(request, token, await _read(request, link), replace(told, invoice_id=""))
     return _to_page(token)
 
 
@@ -169,6 +172,18 @@ async def _read(request: Request, link: Link) -> RestrictedAccount:
 def _account(service: Service, link: Link, at: datetime) -> RestrictedAccount:
     with service.database.reading() as session:
         return restricted_account(session, service.deps, link.customer_id, at)
+
+
+async def _impossible(
+    request: Request, token: str, link: Link, account: RestrictedAccount, refusal: _Refusal, typed: Mapping[str, str]
+) -> Response:
+    """Say what was refused of a form, unless what makes it impossible now is that it was carried out before.
+
+    So it is with a double click, and when the service ended before it could answer the first sending.
+    """
+    if await asyncio.to_thread(was_taken, service_of(request), link, typed.get(FORM_ID, "")):
+        return _to_page(token)
+    return _refused(request, token, account, refusal)
 
 
 def _refused(request: Request, token: str, account: RestrictedAccount, refusal: _Refusal) -> Response:

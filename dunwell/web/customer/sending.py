@@ -42,6 +42,12 @@ async def carry_out(service: Service, link: Link, act: Act, form: Submission, no
         raise
 
 
+def was_taken(service: Service, link: Link, form_id: str) -> bool:
+    """Whether a case has applied what this form says. Blocking."""
+    with service.database.reading() as session:
+        return bool(form_id) and idempotency_keys.is_taken(session, link.principal.label, form_id)
+
+
 def _begin(service: Service, link: Link, form: Submission, now: datetime) -> bool:
     """Note what the form says, and return whether it is the first with its id. Raises Refused for other words."""
     with service.database.writing(link.customer_id) as session:
