@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from tests.chaos import accounts
 from tests.chaos.claims import Debt
-from tests.chaos.incoming import asked_while_a_reply_waited, asked_while_money_was_in_question, each_cent_once
-from tests.chaos.records import TEXTS, Records, Row, moment, round_of
+from tests.chaos.incoming import asked_while_money_was_in_question, each_cent_once
+from tests.chaos.records import ENDS, FAULTS, TEXTS, Records, Row, moment, round_of
+from tests.chaos.replied import answers_once, grace_kept, has_ended, silent_while_a_reply_waits
 from tests.laws.claims_by_day import rounded
 
-_ENDS = {"paid", "cancelled", "written_off", "handed_over"}
 _GONE = {"bounced", "failed", "withheld"}
 _WORSE = {"restricted": 1, "suspended": 2}
 _MOST_ATTEMPTS = 12
@@ -57,6 +57,8 @@ _BY_PEOPLE = frozenset({"promise", "dispute", "payment", "reversed", *_LINES.val
 _COMMITTED = timedelta(seconds=3)
 """A transaction is over by then, and what it wrote is seen by all."""
 
+_LINK_LIVES = timedelta(days=60)
+"""How long the link of a message lives at least; also after the last of its invoices was settled."""
 _TWO_DAYS = timedelta(days=2)
 _MESSAGES = frozenset({"email", "sms", "whatsapp"})
 _LIMITS: Mapping[str, tuple[tuple[frozenset[str], int], ...]] = {
@@ -294,22 +296,38 @@ def pages_once(records: Records) -> Iterator[str]:
         at, what = moment(visit["at"]), f"the form {visit['act']} of link {visit['link']} at {visit['at']}"
         known = records.at_that_time(at)
         kept = [row for form_id in visit["form_ids"] for row in known.requests.get(form_id, [])]
+        asked = [row for form_id in visit["form_ids"] for row in known.asked.get(f"asked.{form_id}", [])]
         invoices = Counter(row["invoice_id"] for row in kept)
         if visit["outcome"] == "done":
-            if not kept:
+            if not kept and len(asked) != 1:
                 yield f"{what} was confirmed, and is not kept"
             for row in kept:
                 if not known.told.get(row["request_id"]):
                     yield f"{what} was confirmed, and nobody wrote it down"
-        elif (
-            kept and visit["outcome"] != "404"
-        ):  # its link has expired since its first sending, which nobody answered
-            yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices)}"
+        elif visit["outcome"] == "404":
+            if not _opens_nothing(records, visit):
+                yield f"{what} was answered 404, and its link is neither revoked nor expired"
+        elif kept or asked:
+            yield f"{what} was {visit['outcome']}, and is kept for {', '.join(invoices) or 'a person'}"
         if visit["outcome"] == "scanned" and visit["act"]:
             yield f"a scanner's empty form was taken: {visit['act']} of link {visit['link']}"
         for invoice_id, times in invoices.items():
             if times > 1:
                 yield f"{what} is kept {times} times for {invoice_id}"
+
+
+def _opens_nothing(records: Records, visit: Row) -> bool:
+    """Whether the link of this visit was revoked, had expired by then, or was made in the lost time of a restore."""
+    message = records.by_their_id.get(visit["message"])
+    link = records.links_to_pages.get(message["message_id"] if message is not None else visit["customer"])
+    if link is None:
+        return records.replaced is not None
+    then = max((line["seq"] for line in records.audit if moment(line["at"]) <= moment(visit["at"])), default=0)
+    opens = [name for name, one in records.cases.items() if one["customer_id"] == visit["customer"]]
+    opens = records.invoices_of[message["message_id"]] if message is not None else opens
+    settled = all(has_ended(records, invoice, then + 1) for invoice in opens)
+    lived = records.in_storm(moment(visit["at"])) - moment(link["made_at"])
+    return link["revoked_at"] is not None or (settled and lived >= _LINK_LIVES)
 
 
 def _told_twice(records: Records) -> Iterator[str]:
@@ -443,7 +461,7 @@ def back_at_once(records: Records) -> Iterator[str]:
     placed = {line["key"]: line["seq"] for line in records.audit if line["kind"] == "hold"}
     for hold in records.rows("SELECT * FROM holds WHERE released_at IS NULL"):
         stage = records.cases[hold["invoice_id"]]["stage"]
-        if stage in _ENDS - {"handed_over"}:
+        if stage in ENDS - {"handed_over"}:
             yield f"hold {hold['hold_id']} is left although {hold['invoice_id']} is {stage}"
         takes_away = hold["level"] in _WORSE  # unlike staged work, which waits on
         if takes_away and placed[hold["hold_id"]] < records.round_at(records.end, hold["invoice_id"])[1]:
@@ -535,7 +553,7 @@ def claim_by_heads(records: Records) -> Iterator[str]:
         last[name] = debt
         if Decimal(debt.facts["paid"]) != debt.paid:
             continue  # a run that an operator reset, which has not been told yet
-        if debt.open == 0 and debt.facts["ended"] not in _ENDS - {"handed_over"}:
+        if debt.open == 0 and debt.facts["ended"] not in ENDS - {"handed_over"}:
             yield f"{name}: {debt.paid} of {debt.facts['amount']} is paid, and the case has not ended"
         computed = before is None or any(before.facts[what] != debt.facts[what] for what in _COMPUTED)
         if debt.law is not None and debt.facts["last_claim"] and computed:
@@ -639,13 +657,19 @@ def nothing_stands_still(records: Records) -> Iterator[str]:
     for looks in records.standing():
         for name, now in looks[1].items():
             seen = (looks[0][name], now)
-            still = [one for one in seen if one["stage"] not in _ENDS and not one["planned"] and not one["tasks"]]
+            still = [one for one in seen if one["stage"] not in ENDS and not one["planned"] and not one["tasks"]]
             if len(still) == len(seen):
                 yield f"{name} is {now['stage']}, nothing is planned, and nobody was asked"
-            if all(one["stage"] not in _ENDS and not one["running"] for one in seen):
+            if all(one["stage"] not in ENDS and not one["running"] for one in seen):
                 yield f"{name} is {now['stage']}, and the engine does not run it"
             if min(one["attempts"] for one in seen) > _MOST_ATTEMPTS:
                 yield f"{name} has tried an activity {now['attempts']} times"
+
+
+def no_fault(records: Records) -> Iterator[str]:
+    """G12: the web service answers nothing with 500."""
+    for line in records.faults:
+        yield f"the web service met {line}: read {FAULTS}"
 
 
 def silent_while_matching(records: Records) -> Iterator[str]:
@@ -656,18 +680,20 @@ def silent_while_matching(records: Records) -> Iterator[str]:
 RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent after money": silent_after_money,
     "G1 silent while matching": silent_while_matching,
-    "G1 silent while a reply waits": asked_while_a_reply_waited,
+    "G1 silent while a reply waits": silent_while_a_reply_waits,
     "G2 no restriction without proof": no_restriction_without_proof,
     "G2 no report lost": no_report_lost,
     "G3 once": once,
     "G3 a form once": forms_once,
     "G3 a page's form once": pages_once,
     "G3 a customer's form once": accounts.forms_once,
+    "G3 an answer once": answers_once,
     "G4 no lost step": no_step_lost,
     "G5 decent hours": decent_hours,
     "G5 limits of law": limits_of_law,
     "G5 who left stays so": who_left_stays_so,
     "G5 left alone": accounts.left_alone,
+    "G6 grace is kept": grace_kept,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
@@ -675,5 +701,6 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G10 credit once": accounts.credit_once,
     "G10 claim by heads": claim_by_heads,
     "G10 what was asked": what_was_asked,
+    "G12 no fault of the program": no_fault,
     "G13 nothing stands still": nothing_stands_still,
 }

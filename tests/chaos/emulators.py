@@ -48,8 +48,8 @@ class Log:
         """Told of each message that a provider is asked to take, before it answers: its address, and whether it is
         taken."""
 
-        self.readers: list[Callable[[str, str, str | None], None]] = []
-        """Told of each message that a provider took: its address, its text, and of a mail its Message-ID."""
+        self.readers: list[Callable[[Taken, str, str | None], None]] = []
+        """Told of each message that a provider took, its text, and of a mail its Message-ID."""
 
     def write(self, provider: str, event: str, id_: str, **more: str) -> None:
         line = {"at": datetime.now(UTC).isoformat(), "provider": provider, "event": event, "id": id_} | more
@@ -65,7 +65,7 @@ class Log:
         self.write(taken.provider, "accepted", taken.id, **more)
         self.taken.put(taken)
         for reader in self.readers:
-            reader(taken.to, text, mail_id)
+            reader(taken, text, mail_id)
 
 
 class Temper:

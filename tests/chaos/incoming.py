@@ -128,22 +128,13 @@ def asked_while_money_was_in_question(records: Records, holidays: Holidays) -> I
 
     For two business days; then chasing goes on, because nobody has decided.
     """
-    spans = _spans(records, "proposal", _proposed)
+    spans = spans_of(records, "proposal", _proposed)
     for customer_id, seq, at, what in _pressed(records):
         customer = records.customers[customer_id]
         for first, last, entry_id, since in spans.get(customer_id, ()):
             if first < seq < last and at < _until(since, customer, holidays):
                 times = f"at {at:%d %b %H:%M}, while {entry_id} was proposed since {since:%d %b %H:%M}"
                 yield f"{what} of {customer_id} {times}"
-
-
-def asked_while_a_reply_waited(records: Records) -> Iterator[str]:
-    """G1: while a reply of a customer's lies unhandled, nothing is asked of them and nothing is taken from them."""
-    spans = _spans(records, "reply", _replied)
-    for customer_id, seq, at, what in _pressed(records):
-        for first, last, reply_id, since in spans.get(customer_id, ()):
-            if first < seq < last:
-                yield f"{what} of {customer_id} at {at:%d %b %H:%M}, while reply {reply_id} of {since:%d %b} waited"
 
 
 def _pressed(records: Records) -> Iterator[tuple[str, int, datetime, str]]:
@@ -178,7 +169,7 @@ def _proposed(records: Records) -> tuple[dict[str, datetime], Concerned]:
     return since, concerned
 
 
-def _replied(records: Records) -> tuple[dict[str, datetime], Concerned]:
+def replied(records: Records) -> tuple[dict[str, datetime], Concerned]:
     """When each reply came, and whom it concerns."""
     rows = records.rows("SELECT * FROM replies")
     since = {row["reply_id"]: moment(row["received_at"]) for row in rows}
@@ -190,7 +181,7 @@ def _replied(records: Records) -> tuple[dict[str, datetime], Concerned]:
     return since, concerned
 
 
-def _spans(records: Records, kind: str, read: Callable[[Records], tuple[dict[str, datetime], Concerned]]) -> Spans:
+def spans_of(records: Records, kind: str, read: Callable[[Records], tuple[dict[str, datetime], Concerned]]) -> Spans:
     """By customer, from which line of the audit until which something of theirs was open, its id and since when.
 
     A restore takes back what came in the lost time, and what was decided then.

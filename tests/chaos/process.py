@@ -7,8 +7,8 @@
 The cases of a storm are rehearsals, for their days pass in seconds. Rules keep rehearsals apart from what is real:
 money that a bank or a provider tells of is never booked on one, and their messages have no link to a page. Those are
 changed here and nothing else is, so that storms can use all entries: money may be booked on rehearsals, their
-messages have links, and what reads the real clock (matching, pages) reads the time of the storm, in which the cases
-live.
+messages have links, clerks read what their people write, and what reads the real clock (matching, pages, replies)
+reads the time of the storm, in which the cases live.
 
 CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it was BEGINS in the cases, whose time
 is SPEED times as fast.
@@ -21,8 +21,6 @@ import sys
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +59,8 @@ def let_rehearsals_take_money() -> None:
 
 def give_rehearsals_links() -> None:
     """Put the link to the page of its reader into each message, and let the page live by the time of the storm."""
-    if find_spec("dunwell.services.message_links") is None:  # no message carries a link
-        return
-    message_links = import_module("dunwell.services.message_links")
+    from dunwell.services import message_links
+
     issue = message_links.issue
 
     def for_rehearsals(session: Any, deps: Any, dispatch: Any, row: Any, contact: Any) -> None:
@@ -71,10 +68,47 @@ def give_rehearsals_links() -> None:
 
     setattr(message_links, "issue", for_rehearsals)  # noqa: B010
     if sys.argv[1] == "web":
-        from dunwell.web.customer import links, page
+        from dunwell.web.customer import links, page, restriction
 
         setattr(page, "_now", now)  # noqa: B010
+        setattr(restriction, "now", now)  # noqa: B010
         setattr(links, "datetime", _Clock)  # noqa: B010
+
+
+def hear_replies_in_time() -> None:
+    """Let what customers write come at the time of the storm, by which their cases rest and clerks answer.
+
+    People of rehearsals are known by their number, too, and clerks read what they write. Whoever writes by WhatsApp
+    may be answered in any words for a day, which no rehearsal is.
+    """
+    if sys.argv[1] != "web":
+        return
+    from dunwell.domain.address import address_key
+    from dunwell.services import event_inbox, provider_event, reply_owner
+    from dunwell.store import conversations
+    from dunwell.store.tables import ConversationRow
+    from dunwell.views import replies as view
+    from dunwell.web.api import replies as api
+    from dunwell.web.console import replies as page
+
+    apply, record = provider_event.apply, conversations.record_inbound
+
+    def in_time(session: Any, event: Any, at: datetime) -> Any:
+        return apply(session, event, at if event.text is None else now())
+
+    def of_rehearsals(session: Any, channel: Any, address: str, at: datetime) -> None:
+        record(session, channel, address, at)
+        if channel.facts.free_for is not None:
+            key = address_key(channel, address, rehearsal=True)
+            session.merge(ConversationRow(channel=channel.value, address_key=key, heard_at=at))
+            session.flush()
+
+    setattr(event_inbox, "apply", in_time)  # noqa: B010
+    setattr(conversations, "record_inbound", of_rehearsals)  # noqa: B010
+    for module in (reply_owner, view):
+        setattr(module, "is_rehearsal", lambda _: False)  # noqa: B010
+    setattr(api, "_now", now)  # noqa: B010
+    setattr(page, "now", now)  # noqa: B010
 
 
 class _Clock(datetime):
@@ -99,6 +133,7 @@ def main() -> None:
     tree = Path(os.environ["PYTHONPATH"])
     let_rehearsals_take_money()
     give_rehearsals_links()
+    hear_replies_in_time()
     if what == "web":
         sys.argv = ["dunwell.web", *words]
         runpy.run_module("dunwell.web", run_name="__main__", alter_sys=True)

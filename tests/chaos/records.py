@@ -19,12 +19,16 @@ ACCOUNTS = "accounts.jsonl"
 MONEY = "money.jsonl"
 UNMATCHED = "unmatched.json"
 VISITS = "visits.jsonl"
+ANSWERS = "answers.jsonl"
+FAULTS = "faults.log"
 
 Row = dict[str, Any]
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _SINCE = ("state", "call", "provider_id", "settled_at")
 """What a message whose text was lost has of its own."""
+
+ENDS = frozenset({"paid", "cancelled", "written_off", "handed_over"})
 
 TEXTS = frozenset({"sms", "whatsapp"})
 """The channels of Twilio."""
@@ -39,7 +43,7 @@ def moment(text: str) -> datetime:
 @dataclass(frozen=True)
 class Records:
     """The folder of a run: dunwell.sqlite, providers.jsonl, standing.jsonl, forms.jsonl, accounts.jsonl, money.jsonl,
-    unmatched.json, visits.jsonl, histories/, statuses/.
+    unmatched.json, visits.jsonl, answers.jsonl, faults.log, histories/, statuses/.
 
     Where the database was restored from a copy, also replaced.sqlite: as it was until then.
     """
@@ -217,7 +221,9 @@ class Records:
         """What was kept of reports, by provider, the message's id there, and the provider's word."""
         found = {}
         for row in self.rows("SELECT * FROM webhook_events"):
-            event = _json(row["body"])["event"]
+            event = _json(row["body"]).get("event")
+            if event is None:  # what cases are told of replies and of customers' pages: no provider's report
+                continue
             found[row["provider"], event.get("message_id") or event.get("provider_id"), row["kind"]] = row
         return found
 
@@ -265,6 +271,28 @@ class Records:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     @cached_property
+    def answers(self) -> list[Row]:
+        """What became of the forms by which clerks handled replies; none in a storm without."""
+        file = self.folder / ANSWERS
+        return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+    @cached_property
+    def answers_to(self) -> dict[str, list[Row]]:
+        """What clerks answered, by the reply."""
+        return self._by("answers", "reply_id")
+
+    @cached_property
+    def replies(self) -> dict[str, Row]:
+        return {row["reply_id"]: row for row in self.rows("SELECT * FROM replies")}
+
+    @cached_property
+    def faults(self) -> list[str]:
+        """The last line of each traceback of the web service."""
+        file = self.folder / FAULTS
+        found = file.read_text().splitlines() if file.exists() else []
+        return [line for line in found if line and not line.startswith((" ", "Traceback"))]
+
+    @cached_property
     def under_way(self) -> frozenset[str]:
         """The cases that had not ended when the run was over."""
         return frozenset(self.cases.keys() - self.statuses().keys())
@@ -302,6 +330,22 @@ class Records:
     def submissions(self) -> set[tuple[str, str]]:
         """Which forms about customers were carried out: by whom, and their ids."""
         return {(row["principal"], row["form_id"]) for row in self.rows("SELECT * FROM submissions")}
+
+    @cached_property
+    def asked(self) -> dict[str, list[Row]]:
+        """The product's own audit by the key of what was told: what customers asked for that a person answers."""
+        return self._by("audit", "key")
+
+    @cached_property
+    def links_to_pages(self) -> dict[str | None, Row]:
+        """The links to customers' pages by the message that carries each, those of restrictions by customer."""
+        rows = self.rows("SELECT * FROM links WHERE kind = 'page' OR kind = 'restriction' ORDER BY made_at")
+        return {row["message_id"] if row["kind"] == "page" else row["customer_id"]: row for row in rows}
+
+    def in_storm(self, at: datetime) -> datetime:
+        """The time of the storm, in which the pages live, at this real time."""
+        began, begins, speed = (self.folder / "clock").read_text().split()
+        return moment(begins) + (at - moment(began)) * float(speed)
 
     @cached_property
     def notes(self) -> dict[str, list[Row]]:

@@ -148,6 +148,12 @@ class Site:
         sent = {"Content-Type": form.headers["Content-Type"], "Authorization": f"Basic {secret}"}
         await self._until_answered("POST", "/webhooks/sendgrid/inbound", form.content, sent, final=(200,))
 
+    async def text(self, sender: str, text: str, sid: str) -> None:
+        """An SMS or a WhatsApp message that somebody wrote to us, as Twilio posts it."""
+        ours = "whatsapp:+14155238886" if sender.startswith("whatsapp:") else "+15005550006"
+        fields = {"MessageSid": sid, "SmsSid": sid, "AccountSid": "AC1", "From": sender, "To": ours}
+        await self._twilio(f"{self.url}/webhooks/twilio/inbound", fields | {"Body": text, "NumMedia": "0"}, 200)
+
     async def payments(self, told: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
         """One payment or several to the webhook that any program may call."""
         await self._signed("/webhooks/payments", told, SIGNATURE_HEADER, self._payment_secret)
@@ -171,11 +177,15 @@ class Site:
         await self._until_answered("POST", "/webhooks/sendgrid", body, headers, final=(200,))
 
     async def twilio(self, callback: str, fields: Mapping[str, str]) -> None:
-        """A form to the address that came with the SMS, signed as Twilio signs."""
+        """A form to the address that came with the SMS."""
+        await self._twilio(callback, fields, 204)
+
+    async def _twilio(self, callback: str, fields: Mapping[str, str], taken: int) -> None:
+        """Signed as Twilio signs, until it is answered with the status that says that it was taken."""
         signature = RequestValidator(self.twilio_token).compute_signature(callback, dict(fields))
         form = httpx.Request("POST", callback, data=fields)
         headers = {"Content-Type": form.headers["Content-Type"], "X-Twilio-Signature": signature}
-        await self._until_answered("POST", callback, form.content, headers, final=(204,))
+        await self._until_answered("POST", callback, form.content, headers, final=(taken,))
 
     async def _until_answered(
         self,

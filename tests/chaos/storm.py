@@ -40,6 +40,7 @@ from dunwell.store.database import Database
 from tests.builders import sample_deps, the_ladders
 from tests.chaos import standing, town
 from tests.chaos.account_clerks import AccountClerks
+from tests.chaos.answerers import Answerers
 from tests.chaos.bank import Bank, keep_layout
 from tests.chaos.clerks import Clerks
 from tests.chaos.debtors import Debtors
@@ -51,6 +52,7 @@ from tests.chaos.payers import Ledger, Payers, payers
 from tests.chaos.postman import Postman
 from tests.chaos.process import CLOCK
 from tests.chaos.records import UNMATCHED
+from tests.chaos.restricted import Restricted
 from tests.chaos.site import PROCESS, Site
 from tests.chaos.watchers import Watchers
 from tests.live.plant import AS_OF, ROOT, Handle, Plant
@@ -286,6 +288,10 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         debtors = Debtors(plan.seed, plant.site, state)
         log.readers.append(debtors.read)
         reading = asyncio.create_task(debtors.run())
+        restricted = _restricted(plan, plant, invoices, handles, told)
+        meeting = asyncio.create_task(restricted.run())
+        answerers = Answerers(plan.seed, plant.site, state, plant.clerks.all)
+        answering = asyncio.create_task(answerers.run())
         lives += [asyncio.create_task(one) for one in money.lives(invoices)]
         others = [_kill(plan, plant), _operate(plan, plant, operator, handles)]
         others += [_restore(plan, plant, operator, told, money)]
@@ -294,9 +300,11 @@ async def run(plan: Plan, state: Path, tree: Path = ROOT) -> None:
         temper.stormy = False
         watching.cancel()
         await watchers.finish()
-        debtors.close()
-        money.office.close()
-        await asyncio.gather(importing, reading)
+        for one in (debtors, restricted, money.office):
+            one.close()
+        await asyncio.gather(importing, reading, meeting)
+        answerers.close()
+        await answering
         await _until_booked(plan, plant, operator)
         if plan.operator_acts:
             await _bring_back(operator)
@@ -396,6 +404,21 @@ def _watchers(
         return begun and begun + (at - AS_OF) / (plan.days_a_second * 86_400)
 
     return Watchers(town.watches(chance, invoices, plan.watched), chance, pay, due)
+
+
+def _restricted(
+    plan: Plan, plant: StormyPlant, invoices: Sequence[Invoice], handles: dict[str, Handle], told: _Told
+) -> Restricted:
+    chance, known = random.Random(plan.seed + 9), {one.invoice_id: one for one in invoices}
+
+    async def pay(invoice_id: str) -> None:
+        content = {"payment_id": f"{invoice_id}.restricted", "amount": str(town.AMOUNT)}
+        content |= {"currency": known[invoice_id].currency}
+        deed = town.Deed(invoice_id, 0.0, "payment_received", content)
+        await told.tell(deed, chance.choice(_doors(plant, handles[invoice_id])))
+
+    customers = sorted({one.customer.customer_id for one in invoices})
+    return Restricted(plan.seed, plant.site, plant.state, customers, pay)
 
 
 def _doors(plant: StormyPlant, handle: Handle) -> tuple[Door, ...]:

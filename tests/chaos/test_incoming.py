@@ -185,7 +185,7 @@ def _asked(day: str) -> Callable[[Path], None]:
             _done("UPDATE bank_entries SET state='unrelated'"),
         ),
         (_SILENT, "message m9 (last-letter) asked of c1", _asked("2027-03-02")),
-        (_REPLY, "message m9 (last-letter) asked of c1", _asked("2027-03-09")),
+        (_REPLY, "message m9 (last-letter) left of c1", _asked("2027-03-09")),
         (
             _SILENT,
             "hold h1 was placed of c1",
