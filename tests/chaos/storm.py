@@ -31,7 +31,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Invoice
+from dunwell.domain.invoice import Invoice, for_rehearsal
 from dunwell.domain.reconciliation_report import Finding
 from dunwell.domain.reconciliation_report import Kind as Difference
 from dunwell.domain.refusal import Refused
@@ -417,7 +417,7 @@ def _restricted(
         deed = town.Deed(invoice_id, 0.0, "payment_received", content)
         await told.tell(deed, chance.choice(_doors(plant, handles[invoice_id])))
 
-    customers = sorted({one.customer.customer_id for one in invoices})
+    customers = sorted({for_rehearsal(one).customer.customer_id for one in invoices})
     return Restricted(plan.seed, plant.site, plant.state, customers, pay)
 
 
