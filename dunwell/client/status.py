@@ -7,6 +7,7 @@ from temporalio.client import RPCError, WorkflowQueryFailedError
 from temporalio.service import RPCStatusCode
 
 from dunwell.client.server import INTERRUPTED, Server, ServerAway
+from dunwell.domain.refusal import Refused
 from dunwell.store.database import Database
 from dunwell.views.case_status import stored_status, with_written
 from workflows.messages import STATUS_QUERY
@@ -63,6 +64,8 @@ class StatusReader:
         handle = self._server.handle(invoice_id)
         try:
             status = await handle.query(STATUS_QUERY, result_type=Status, rpc_timeout=self._server.patience.answer)
+            if status.policy is None:
+                return await asyncio.to_thread(self._of_new_run, status)
             return Known(await asyncio.to_thread(with_written, self._database, status))
         except RPCError as error:
             why = _WHY_COPIED.get(error.status, "the server did not answer")
@@ -70,3 +73,13 @@ class StatusReader:
             why = "the case could not answer"
         status = await asyncio.to_thread(stored_status, self._database, invoice_id)
         return Known(status, why)
+
+    def _of_new_run(self, status: Status) -> Known:
+        """A run knows nothing before its first answer from the database; late money begins one of a case that ended.
+
+        Of a case that was never opened the run itself is all there is.
+        """
+        try:
+            return Known(stored_status(self._database, status.invoice_id), "its run has only begun")
+        except Refused:
+            return Known(with_written(self._database, status))

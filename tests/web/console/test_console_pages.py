@@ -20,6 +20,7 @@ from tests.web.console.conftest import Site
 from tests.web.console.engine import Handle
 from tests.web.console.town import NOW
 from tests.web.principals import bearer, give_keys
+from workflows.status import status_of_unopened
 
 PROMISED, CHASED, PAUSED = "BRI-2027-041", "LIN-2027-007", "BRI-2027-033"
 PAGES = (
@@ -618,6 +619,20 @@ async def test_a_form_that_nobody_has_is_refused(http: httpx.AsyncClient, site: 
     assert (await http.post("/console/customers/lindenhof/delete", data={})).status_code == 404
     assert (await http.post(f"/console/cases/{CHASED}/pause", content=b"\xff\xfe=%zz")).status_code == 400
     assert not site.engine.told
+
+
+async def test_a_run_that_has_only_begun_is_shown_by_the_databases_copy(
+    site: Site, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late money begins a run of a case that has ended, which knows nothing of it before its first answer."""
+    monkeypatch.setattr(site.engine, "status", lambda invoice_id: status_of_unopened(invoice_id, []))
+    path = f"/console/cases/{PROMISED}"
+    page = await http.get(path)
+    assert page.status_code == 200
+    assert "This is the database&#39;s copy: its run has only begun." in page.text
+    assert "<dt>Due</dt><dd>–" not in page.text
+    refused = await http.post(f"{path}/promise_to_pay", data={"form_id": "f1", "seen": "0", "date": "2020-01-01"})
+    assert refused.status_code == 422
 
 
 async def test_without_temporal_the_copy_is_shown_and_a_form_says_that_nothing_was_done(
