@@ -104,6 +104,8 @@ class Matching:
         What fails is tried again within the hour.
         """
         for booking in await asyncio.to_thread(self._payments.to_tell, _now(), _TOLD_AGAIN_AFTER, entry_ids):
+            if not await asyncio.to_thread(self._payments.begin_telling, booking, _now()):
+                continue
             try:
                 await self._tell(booking, principal, wait=wait)
             except Refused as refused:
@@ -115,7 +117,7 @@ class Matching:
 
     async def _tell(self, booking: BookingRow, principal: Principal, *, wait: bool) -> None:
         incoming = await asyncio.to_thread(self._payments.incoming, booking.entry_id)
-        if booking.undone_at is None or booking.told_at is not None:  # a payment that came is taken back after it
+        if booking.undone_at is None or booking.telling_at is not None:  # a payment is taken back after it came
             content = {
                 "payment_id": booking.payment_id,
                 "amount": str(booking.amount),
@@ -124,7 +126,7 @@ class Matching:
                 "method": incoming.source.value,
             }
             await self._cases.tell(booking.invoice_id, "payment_received", content, principal=principal, wait=wait)
-        if booking.undone_at is not None and booking.told_at is not None:
+        if booking.undone_at is not None and booking.telling_at is not None:
             content = {"payment_id": booking.payment_id, "reason": _WRONGLY_MATCHED}
             await self._cases.tell(booking.invoice_id, "payment_reversed", content, principal=principal, wait=wait)
 

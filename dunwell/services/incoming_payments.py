@@ -242,6 +242,19 @@ class IncomingPayments:
         with self._database.reading() as session:
             return store.incoming_of(_found(session, entry_id))
 
+    def begin_telling(self, booking: BookingRow, now: datetime) -> bool:
+        """Note that the case may know of the booking from now on, whatever becomes of the answer.
+
+        False for one that was undone since it was read: whoever undid it tells the case what there is to tell.
+        """
+        if booking.undone_at is not None or booking.telling_at is not None:
+            return True
+        with self._database.writing(booking.customer_id) as session:
+            kept = session.get_one(BookingRow, (booking.entry_id, booking.attempt, booking.invoice_id))
+            if kept.undone_at is None:
+                kept.telling_at = now
+            return kept.undone_at is None
+
     def told(self, booking: BookingRow, now: datetime, refused: str | None = None) -> None:
         """Note that the case was told, or why it does not take it: then a person has to decide."""
         with self._database.writing(booking.customer_id) as session:
@@ -250,7 +263,7 @@ class IncomingPayments:
                 kept.undone_told_at = now
             elif refused is None:
                 kept.told_at = now
-            else:
+            elif kept.undone_at is None:  # else it was taken back meanwhile, and that is why
                 kept.refused = refused
                 row = _found(session, booking.entry_id)
                 row.why = f"invoice {booking.invoice_id} does not take it: {refused}. Undo it, and match it anew"

@@ -371,6 +371,7 @@ class BookingRow(Base):
     """What of an incoming payment was booked on one invoice, as the payment `payment_id` of its case.
 
     attempt    counts how often the payment was booked: once more after each undoing
+    telling_at  since when the case may know of it; None: nobody has begun to tell it
     told_at    when the case was last told; `undone_at`: when the booking was undone, `undone_told_at` likewise
     refused    why the case does not take it
     """
@@ -384,6 +385,7 @@ class BookingRow(Base):
     payment_id: Mapped[str]
     by: Mapped[str]
     at: Mapped[datetime]
+    telling_at: Mapped[datetime | None]
     told_at: Mapped[datetime | None]
     refused: Mapped[str | None] = mapped_column(Text)
     undone_at: Mapped[datetime | None]

@@ -1,15 +1,18 @@
 """The page of unmatched money: two clicks to confirm, a split by hand, and every decision taken back."""
 
 import re
+from datetime import timedelta
 
 import httpx
 import pytest
 
 from dunwell.domain.principals import Role
+from dunwell.services.incoming_payments import IncomingPayments
 from dunwell.store import cases, incoming_payments
 from dunwell.store.tables import IncomingPaymentRow
 from tests.web.console.conftest import Site
 from tests.web.console.test_console_pages import CHASED
+from tests.web.console.town import NOW
 from tests.web.described import check_described
 
 PAGE, API = "/console/unmatched", "/api/incoming-payments"
@@ -45,6 +48,32 @@ async def test_a_proposal_is_confirmed_by_one_button_and_undone_by_another(
     assert float(paid(site, CHASED)) == float(before) + 900
     assert (await http.post(f"{PAGE}/{entry(site, 'likely').entry_id}/undo")).status_code == 303
     assert paid(site, CHASED) == before
+
+
+async def test_what_a_case_was_told_is_taken_back_though_its_answer_was_lost(
+    http: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service was killed after it had told the case, and before it could note that."""
+    entry_id, before = entry(site, "likely").entry_id, paid(site, CHASED)
+    with monkeypatch.context() as killed:
+        killed.setattr(IncomingPayments, "told", lambda *_: None)
+        await http.post(f"{PAGE}/{entry_id}/proposals/1/confirm")
+    assert float(paid(site, CHASED)) == float(before) + 900
+    assert (await http.post(f"{PAGE}/{entry_id}/undo")).status_code == 303
+    assert paid(site, CHASED) == before
+
+
+async def test_a_case_hears_nothing_of_what_was_undone_before_anybody_told_it(
+    http: httpx.AsyncClient, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry_id = entry(site, "likely").entry_id
+    with monkeypatch.context() as killed:
+        killed.setattr(IncomingPayments, "to_tell", lambda *_: [])
+        await http.post(f"{PAGE}/{entry_id}/proposals/1/confirm")
+    stale = IncomingPayments(site.database, 2).to_tell(NOW, timedelta(hours=1), [entry_id])
+    assert (await http.post(f"{PAGE}/{entry_id}/undo")).status_code == 303
+    assert [IncomingPayments(site.database, 2).begin_telling(one, NOW) for one in stale] == [False]
+    assert site.engine.told == []
 
 
 async def test_what_a_payer_wrote_is_text(http: httpx.AsyncClient) -> None:
