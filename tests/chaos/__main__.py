@@ -56,7 +56,11 @@ def main() -> int:
     state = chosen.keep or Path(tempfile.mkdtemp(prefix="dunwell-chaos-"))
     state.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
-    asyncio.run(run(plan, state))
+    try:
+        asyncio.run(run(plan, state))
+    except Exception:
+        print(f"the storm broke off; what it left behind: {state}")
+        raise
     verdict = asyncio.run(replays.added_to(check(state), state))
     print(f"{time.monotonic() - begun:.0f} s; {len(verdict.running)} of {plan.cases} cases did not end\n")
     print(verdict.table())
