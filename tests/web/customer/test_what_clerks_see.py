@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping
 
 import pytest
+from typer.testing import CliRunner
 
+import starter
 from dunwell.domain import questions
 from dunwell.domain.principals import Role
 from dunwell.store import payers, sent_files
@@ -43,7 +45,9 @@ async def test_a_call_is_shown_with_the_number_that_they_asked_for(house: House)
     assert "they asked to be called at this number" in shown and "tel:+34915550119" not in shown
 
 
-async def test_the_task_of_a_dispute_has_words_file_and_the_form_that_resolves_it(house: House) -> None:
+async def test_the_task_of_a_dispute_has_words_file_and_the_form_that_resolves_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fields = {"which": "RIB-1", "reason": "quality", "text": "La mesa <b>rota</b>.", "amount": "300,00"}
     await house.send(house.link("RIB-1"), "wrong", file=("mesa.png", PNG), **fields)
     headers = clerk(house)
@@ -56,6 +60,9 @@ async def test_the_task_of_a_dispute_has_words_file_and_the_form_that_resolves_i
     action = "/console/cases/RIB-1/dispute_resolved"
     assert f'action="{action}"' in page
     assert action not in (await house.http.get(f"/console?task={task_id}", headers=clerk(house, Role.AUDITOR))).text
+    monkeypatch.setenv("DATABASE_URL", house.database.url)
+    told = CliRunner().invoke(starter.app, ["task", str(task_id)], catch_exceptions=False).output
+    assert "written  La mesa <b>rota</b>." in told and f"file     {file.name}" in told
     form = page[page.index(f'action="{action}"') :]
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="(\w+)"', form))
     answer = await house.http.post(action, data=hidden | {"outcome": "rejected"}, headers=headers)
