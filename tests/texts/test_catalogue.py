@@ -821,6 +821,13 @@ def test_c11_every_outcome_that_a_script_names_exists_and_none_is_left_out(key: 
     assert {"plan", "contact close"} == set(re.findall(r"starter\.py ([a-z ]+)\)", script))
 
 
+@LANGUAGES
+@pytest.mark.parametrize("changes", [{}, {"payment_url": None}, {"others": ()}, {"payment_url": None, "others": ()}])
+def test_a_script_asks_for_the_payment_reference(language: str, changes: dict[str, object]) -> None:
+    known = facts(reference="RF96C6B80S6PQA", **changes)
+    assert "RF96 C6B8 0S6P QA" in CATALOGUE.compose("reminder-first", language, known).call
+
+
 # ---- what is owed beside the invoice
 
 # What speaks of an agreed day asks for the agreed sum alone.
