@@ -157,7 +157,7 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
     yield from checker.once(records)
     if life.policy.floor is None:
         yield from checker.no_step_lost(records)
-    yield from indecent(records, life.calendar, life.policy.contacts_per_week)
+    yield from indecent(records, life.calendar, life.policy)
     yield from checker.back_at_once(records)
     yield from checker.explained_alike(records)
     yield from checker.claim_by_heads(records)
@@ -177,19 +177,20 @@ def broken(records: Records, case: Case, life: Life) -> Iterator[str]:
         yield f"the case is {case.stage}, {case.asked} are asked for, and neither ladder nor person has it in hand"
 
 
-def indecent(records: Records, calendar: BusinessCalendar, cap: int) -> Iterator[str]:
-    """G5: outside of the window, on a day off, or too often in a week."""
-    heard = defaultdict[str, list[datetime]](list)
+def indecent(records: Records, calendar: BusinessCalendar, policy: Policy) -> Iterator[str]:
+    """G5: outside of the window, on a day off, or too often in a week, for which a confirmation only counts."""
+    heard = defaultdict[str, list[tuple[datetime, bool]]](list)
     for row in records.messages.values():
         at = moment(row["claimed_at"])
         if row["state"] != "withheld" and not calendar.is_open(at):
             yield f"{row['message_id']} left at {at.astimezone(calendar.zone):%a %d %b %H:%M}"
         if row["state"] not in {"bounced", "failed", "withheld"}:
-            heard[row["contact_id"]].append(at)
+            heard[row["contact_id"]].append((at, row["message"] in policy.reactions.confirmations))
     for contact, times in heard.items():
-        most = max(sum(end - timedelta(days=7) < at <= end for at in times) for end in times)
-        if most > cap:
-            yield f"{contact} got {most} messages in 7 days, cap {cap}"
+        ends = [at for at, confirms in times if not confirms]
+        most = max((sum(end - timedelta(days=7) < at <= end for at, _ in times) for end in ends), default=0)
+        if most > policy.contacts_per_week:
+            yield f"{contact} got {most} messages in 7 days, cap {policy.contacts_per_week}"
 
 
 async def judged(life: Life, happenings: list[Happening], folder: Path, troubles: list[Answer]) -> list[str]:
