@@ -11,6 +11,7 @@ An amount alone is never a reason: two customers of one price would pay for each
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -25,11 +26,13 @@ _SURE_DIGITS = 5
 _SHORTEST_NAME = 4
 _MOST_PROPOSALS = 5
 _BECOMES_CREDIT, _WOULD_BE_CREDIT = "that becomes credit", "it would become credit"
+_LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "a", "œ": "o"})
+_VOWELS = re.compile("([aou])e")
 _LEGAL_FORMS = frozenset(
     word
     for line in (
         "ab ag aps as asa bv co company corp cv eood gmbh inc kg lda limited llc llp ltd ltda mbh nv oao ohg oo ooo",
-        "oy oyj plc pt pte sa sarl sas se sl spa srl tbk ug und and y e et cie",
+        "o oy oyj plc pt pte sa sarl sas se sl sp spa srl tbk ug und and y e et cie z",
     )
     for word in line.split()
 )
@@ -131,7 +134,7 @@ def match(payment: IncomingPayment, clues: Clues) -> Match:
         return Match(rule=Rule.NUMBER, booked=by_number, why="; ".join(by_number.reasons))
     proposals = _alike(payment, clues, why_not)
     if proposals:
-        return Match(rule=Rule.ALIKE, proposals=proposals, why=why_not or "nothing in it is sure: a person decides")
+        return Match(rule=Rule.ALIKE, proposals=proposals, why=why_not or _why_asked(payment, clues, proposals))
     return Match(
         rule=Rule.NOTHING, why=why_not or "nothing in it names an open invoice, a known account or a customer"
     )
@@ -165,8 +168,10 @@ def _by_number(payment: IncomingPayment, named: Sequence[Owed]) -> Proposal | No
     in_doubt = len(numbers) < len(found) or any(not is_distinctive(number) for number in numbers)
     if not found or in_doubt or len({one.customer_id for one in found}) > 1 or not fits(payment.amount, found):
         return None
-    reason = f"it names {_numbers(found)}, and the sum is exact"
-    return Proposal(parts=split(payment.amount, found), reasons=(reason, *_remark(payment, found)))
+    reason = f"it names {_numbers(found)}"
+    remark = _remark(payment, found)
+    reasons = (reason, *remark) if remark else (f"{reason}, and the sum is exact",)
+    return Proposal(parts=split(payment.amount, found), reasons=reasons)
 
 
 def fits(amount: Decimal, owed: Sequence[Owed]) -> bool:
@@ -207,7 +212,7 @@ def _remark(payment: IncomingPayment, owed: Sequence[Owed]) -> tuple[str, ...]:
         return (f"{payment.amount - whole} {payment.currency} more than is owed came: {_BECOMES_CREDIT}",)
     short = principal - payment.amount
     if 0 < short <= _in_order(owed)[-1].tolerance:
-        return (f"the rest of {short} {payment.currency} is within the tolerance and is written off",)
+        return (f"{short} {payment.currency} short, which is within the tolerance and is written off",)
     return ()
 
 
@@ -263,13 +268,28 @@ def _choices(amount: Decimal, owed: Sequence[Owed]) -> list[tuple[list[Owed], bo
     return choices
 
 
+def _why_asked(payment: IncomingPayment, clues: Clues, proposals: Sequence[Proposal]) -> str:
+    """Why a person decides: what speaks for the first proposal, and what against booking it."""
+    reasons = list(proposals[0].reasons)
+    named = [one for one in _each_once(clues.numbers) if one.currency == payment.currency]
+    numbers = {one.number for one in named}
+    doubtful = sorted(number for number in numbers if not is_distinctive(number))
+    if doubtful:
+        reasons.append(f"{doubtful[0]} may be something else than an invoice number")
+    if len(numbers) < len(named):
+        reasons.append("several invoices have this number")
+    if len(proposals) > 1:
+        reasons.append(f"{len(proposals) - 1} more may be meant")
+    return f"{'; '.join(reasons)}: a person decides"
+
+
 def _about_sum(payment: IncomingPayment, owed: Sequence[Owed], sum_fits: bool) -> str:
     principal = sum((one.open for one in owed), Decimal(0))
-    if sum_fits:
-        return f"what came is what is open of {_numbers(owed)}"
-    return (
-        f"{payment.amount} {payment.currency} came, and {principal} {payment.currency} are open of {_numbers(owed)}"
-    )
+    if sum_fits and payment.amount >= principal:
+        beside = ", with what was claimed beside it" if payment.amount > principal else ""
+        return f"what came is what is open of {_numbers(owed)}{beside}"
+    came = f"{payment.amount} {payment.currency} came, and {principal} {payment.currency} are open of"
+    return ": ".join((f"{came} {_numbers(owed)}", *(_remark(payment, owed) if sum_fits else ())))
 
 
 def _same(payment: IncomingPayment, owed: Iterable[Owed]) -> list[Owed]:
@@ -346,6 +366,16 @@ def numbers_in(texts: Sequence[str], known: KnownNumbers) -> list[str]:
 
 
 def name_key(name: str) -> frozenset[str]:
-    """Return the words by which two names of a company or person are compared, without its legal form."""
-    words = frozenset(_TOKENS.findall(name.casefold())) - _LEGAL_FORMS
+    """Return the words by which two names of a company or person are compared, without its legal form.
+
+    Banks write names in capitals and without accents, Müller as MUELLER or MULLER: these are one name here.
+    """
+    words = frozenset(_TOKENS.findall(_plain_letters(name))) - _LEGAL_FORMS
     return words if any(len(word) >= _SHORTEST_NAME for word in words) else frozenset()
+
+
+def _plain_letters(name: str) -> str:
+    """Return a name in small letters without accents; ae, oe and ue as a, o and u, for they may stand for umlauts."""
+    apart = unicodedata.normalize("NFKD", name.casefold())
+    plain = "".join(char for char in apart if not unicodedata.combining(char)).translate(_LETTERS)
+    return _VOWELS.sub(r"\1", plain)

@@ -143,6 +143,32 @@ def test_a_proposal_says_what_speaks_for_it_and_what_does_not() -> None:
     )
 
 
+def test_a_payment_that_is_a_cent_short_is_not_called_exact() -> None:
+    by_number = match(came("1199.99"), Clues(numbers=(TOLERANT,))).why
+    assert by_number == "it names invoice INV-1; 0.01 EUR short, which is within the tolerance and is written off"
+    assert match(came("1200.00"), Clues(numbers=(TOLERANT,))).why == "it names invoice INV-1, and the sum is exact"
+    (by_account,) = match(came("1199.99"), Clues(payers=(TOLERANT,))).proposals
+    assert "what came is what is open" not in " ".join(by_account.reasons)
+    assert "1199.99 EUR came, and 1200.00 EUR are open of invoice INV-1: 0.01 EUR short" in by_account.reasons[1]
+
+
+@pytest.mark.parametrize(
+    ("amount", "clues", "said"),
+    [
+        ("99.00", Clues(numbers=(A,)), "it names invoice INV-1; 99.00 EUR came, and 100.00 EUR are open of invoice"),
+        ("50.00", Clues(payers=(A, B)), "from an account that paid for customer acme before; what came is what is"),
+        ("100.00", Clues(numbers=(owed("I", "100", number="2026"),)), "2026 may be something else than an invoice"),
+        ("100.00", Clues(numbers=(A, owed("I", "100", number="INV-1"))), "several invoices have this number"),
+        ("100.00", Clues(payers=(A, OTHERS)), "1 more may be meant: a person decides"),
+    ],
+)
+def test_whoever_decides_reads_why(amount: str, clues: Clues, said: str) -> None:
+    found = match(came(amount), clues)
+    assert found.rule is Rule.ALIKE
+    assert said in found.why
+    assert found.why.endswith(": a person decides")
+
+
 def test_the_invoice_whose_sum_fits_is_proposed_alone() -> None:
     (only,) = match(came("50.00"), Clues(payers=(A, B, C))).proposals
     assert [part.invoice_id for part in only.parts] == ["INV-2"]
@@ -200,3 +226,18 @@ def test_names_are_compared_without_their_legal_form() -> None:
     assert name_key("ACME GmbH & Co. KG") == name_key("Acme")
     assert name_key("Müller AG") == name_key("MÜLLER")
     assert name_key("AG") == name_key("Ann") == frozenset()  # too little to tell anybody by
+
+
+@pytest.mark.parametrize(
+    ("as_banks_write_it", "name"),
+    [
+        ("RUECKLAUF AG", "Rücklauf AG"),
+        ("RUCKLAUF AG", "Rücklauf AG"),
+        ("STRASSENBAU GROESSER", "Straßenbau Größer"),
+        ("SOCIETE GENERALE", "Société Générale"),
+        ("MOELLER OG SOEN APS", "Møller og Søn ApS"),
+        ("LODZ SP Z OO", "Łódź sp. z o.o."),
+    ],
+)
+def test_names_are_compared_as_banks_write_them(as_banks_write_it: str, name: str) -> None:
+    assert name_key(as_banks_write_it) == name_key(name) != frozenset()
