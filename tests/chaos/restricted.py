@@ -6,7 +6,7 @@ The address of the page is what the product reads with the access (`page_url`).
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,14 +20,15 @@ _ACTS, _PAYS, _SCANS = 0.5, 0.15, 0.2
 _TRIES = 2
 """How often somebody whose form was refused looks at the page again: a day there is half a second here."""
 
+Limited = Callable[[], Awaitable[Collection[str]]]
 Pay = Callable[[str], Awaitable[object]]
 
 
 class Restricted:
-    """`seed` decides who does what. `pay` pays all of the invoice with that id."""
+    """`seed` decides who does what. `limited` says which customers have a hold; `pay` pays all of the invoice."""
 
-    def __init__(self, seed: int, site: Site, state: Path, customers: Sequence[str], pay: Pay) -> None:
-        self._chance, self._site, self._customers, self._pay = random.Random(f"{seed} limits"), site, customers, pay
+    def __init__(self, seed: int, site: Site, state: Path, limited: Limited, pay: Pay) -> None:
+        self._chance, self._site, self._limited, self._pay = random.Random(f"{seed} limits"), site, limited, pay
         self._visitor, self._visits = Visitor(site), Visits(state)
         self._open, self._work = True, asyncio.TaskGroup()
 
@@ -36,7 +37,7 @@ class Restricted:
         async with self._work:
             while self._open:
                 await asyncio.sleep(_LOOKS)
-                for customer_id in self._customers:
+                for customer_id in await self._limited():
                     answer = await self._site.ask("GET", f"/api/accounts/{customer_id}/access")
                     account = answer.json() if answer.status_code == 200 else {}
                     if "page_url" in account:

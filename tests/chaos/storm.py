@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
@@ -31,7 +31,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from dunwell.bootstrap import register_search_attributes
 from dunwell.client.registration import Registered, Registrar
 from dunwell.domain.clock import Clock
-from dunwell.domain.invoice import Invoice, for_rehearsal
+from dunwell.domain.invoice import Invoice
 from dunwell.domain.reconciliation_report import Finding
 from dunwell.domain.reconciliation_report import Kind as Difference
 from dunwell.domain.refusal import Refused
@@ -95,6 +95,7 @@ SELECT message_id, address FROM messages
 WHERE channel = 'email' AND call = 'answered' AND contact_id NOT LIKE '%account_manager%' AND customer_id IN {_OPEN}
 ORDER BY message_id
 """
+_LIMITED = "SELECT DISTINCT customer_id FROM holds WHERE released_at IS NULL ORDER BY customer_id"
 _LEAVE = 4  # contacts who leave, and readers who unsubscribe, between the copy and the restore
 
 Door = Callable[[town.Deed], Awaitable[object]]
@@ -417,8 +418,18 @@ def _restricted(
         deed = town.Deed(invoice_id, 0.0, "payment_received", content)
         await told.tell(deed, chance.choice(_doors(plant, handles[invoice_id])))
 
-    customers = sorted({for_rehearsal(one).customer.customer_id for one in invoices})
-    return Restricted(plan.seed, plant.site, plant.state, customers, pay)
+    async def limited() -> list[str]:
+        async with plant.turn:
+            with suppress(SQLAlchemyError):  # it may be away
+                return await asyncio.to_thread(_limited, plant.database)
+        return []
+
+    return Restricted(plan.seed, plant.site, plant.state, limited, pay)
+
+
+def _limited(database: Database) -> list[str]:
+    with database.reading() as session:
+        return list(session.scalars(text(_LIMITED)))
 
 
 def _doors(plant: StormyPlant, handle: Handle) -> tuple[Door, ...]:
