@@ -667,7 +667,7 @@ def nothing_stands_still(records: Records) -> Iterator[str]:
 
 
 def no_fault(records: Records) -> Iterator[str]:
-    """G12: the web service answers nothing with 500."""
+    """G13: the web service answers nothing with 500."""
     for line in records.faults:
         yield f"the web service met {line}: read {FAULTS}"
 
@@ -683,6 +683,7 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G1 silent while a reply waits": silent_while_a_reply_waits,
     "G2 no restriction without proof": no_restriction_without_proof,
     "G2 no report lost": no_report_lost,
+    "G2 grace is kept": grace_kept,
     "G3 once": once,
     "G3 a form once": forms_once,
     "G3 a page's form once": pages_once,
@@ -693,7 +694,6 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G5 limits of law": limits_of_law,
     "G5 who left stays so": who_left_stays_so,
     "G5 left alone": accounts.left_alone,
-    "G6 grace is kept": grace_kept,
     "G7 back at once": back_at_once,
     "G9 explained alike": explained_alike,
     "G10 exact money": exact_money,
@@ -701,6 +701,6 @@ RULES: Mapping[str, Callable[[Records], Iterator[str]]] = {
     "G10 credit once": accounts.credit_once,
     "G10 claim by heads": claim_by_heads,
     "G10 what was asked": what_was_asked,
-    "G12 no fault of the program": no_fault,
+    "G13 no fault of the program": no_fault,
     "G13 nothing stands still": nothing_stands_still,
 }

@@ -14,6 +14,7 @@ CHAOS_CLOCK names a file that says BEGAN BEGINS SPEED: at the real time BEGAN it
 is SPEED times as fast.
 """
 
+import json
 import logging
 import os
 import runpy
@@ -22,12 +23,14 @@ import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import true
 from sqlalchemy.ext.hybrid import hybrid_property
 
 CLOCK = "CHAOS_CLOCK"
+BEGUN = "begun.json"
 FAULTS = "faults.log"
 
 
@@ -36,6 +39,20 @@ def now(*_: Any) -> datetime:
     began, begins, speed = Path(os.environ[CLOCK]).read_text().split()
     passed = datetime.now(UTC) - datetime.fromisoformat(began)
     return datetime.fromisoformat(begins) + passed * float(speed)
+
+
+def now_of(invoice_id: str) -> datetime:
+    """The time of a case, by the file BEGUN beside the clock: at which real time each began. Else that of the storm.
+
+    Cases begin one after the other, each with its clock at the beginning.
+    """
+    clock = Path(os.environ[CLOCK])
+    file = clock.with_name(BEGUN)
+    begun = json.loads(file.read_text()).get(invoice_id) if file.exists() else None
+    if begun is None:
+        return now()
+    _, begins, speed = clock.read_text().split()
+    return datetime.fromisoformat(begins) + (datetime.now(UTC) - datetime.fromisoformat(begun)) * float(speed)
 
 
 def let_rehearsals_take_money() -> None:
@@ -58,7 +75,7 @@ def let_rehearsals_take_money() -> None:
 
 
 def give_rehearsals_links() -> None:
-    """Put the link to the page of its reader into each message, and let the page live by the time of the storm."""
+    """Put the link to the page of its reader into each message, and let the pages live by the time of their cases."""
     from dunwell.services import message_links
 
     issue = message_links.issue
@@ -68,10 +85,22 @@ def give_rehearsals_links() -> None:
 
     setattr(message_links, "issue", for_rehearsals)  # noqa: B010
     if sys.argv[1] == "web":
-        from dunwell.web.customer import links, page, restriction
+        from dunwell.views import customer_page
+        from dunwell.views import restriction as view
+        from dunwell.web.customer import links, page
 
+        read, invoice = customer_page.read_page, view._invoice
+
+        def in_its_time(session: Any, deps: Any, whose: str, of: Any, contact: Any, message: Any, _: datetime) -> Any:
+            return read(session, deps, whose, of, contact, message, max(map(now_of, of)))
+
+        def held_in_its_time(session: Any, deps: Any, stored: Any, level: Any, since: Any, _: datetime) -> Any:
+            case: Any = SimpleNamespace(invoice_id=stored.invoice_id, state=stored.state, rehearsal=False)
+            return invoice(session, deps, case, level, since, now_of(stored.invoice_id))
+
+        setattr(page, "read_page", in_its_time)  # noqa: B010
+        setattr(view, "_invoice", held_in_its_time)  # noqa: B010
         setattr(page, "_now", now)  # noqa: B010
-        setattr(restriction, "now", now)  # noqa: B010
         setattr(links, "datetime", _Clock)  # noqa: B010
 
 

@@ -101,7 +101,7 @@ def _left_once(records: Records) -> Iterator[str]:
 
 
 def grace_kept(records: Records) -> Iterator[str]:
-    """G6: grace is granted as often and for as long as the policy grants it, and nothing is restricted before its
+    """G2: grace is granted as often and for as long as the policy grants it, and nothing is restricted before its
     day."""
     holds = defaultdict[str, list[Row]](list)
     for hold in records.rows("SELECT * FROM holds ORDER BY placed_at"):

@@ -19,7 +19,7 @@ from tests.chaos.records import ANSWERS, FAULTS, VISITS, Records
 from tests.chaos.test_checker import _log_line, _message, _sql
 
 _REPLY, _ANSWER = "G1 silent while a reply waits", "G3 an answer once"
-_PAGE, _GRACE, _FAULT = "G3 a page's form once", "G6 grace is kept", "G12 no fault of the program"
+_PAGE, _GRACE, _FAULT = "G3 a page's form once", "G2 grace is kept", "G13 no fault of the program"
 _AT = "'2027-03-01 09:00:00'"
 _LADDER = the_ladders()["gentle-saas"]
 _BODY = _LADDER.model_dump_json().replace("'", "''")
